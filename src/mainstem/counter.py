@@ -1,0 +1,183 @@
+"""Everything random is a function of a counter: Philox-4x32-10 over (seed, step, view, sample, site, position).
+
+Nothing here advances. The same seven numbers give the same bits on every device, in every split of the batch, for
+ever. `Scope` carries (seed, step, view, samples) to the noise modules of a model; it is the project's only global
+state, one value per thread. May import torch and `errors`, nothing else of the project.
+
+Shapes: B samples of the batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .errors import BadInput
+
+MAX_STEP = 1 << 28
+MAX_VIEW = 1 << 4
+WHOLE_BATCH = 0xFFFFFFFF
+"""The sample word of a draw that all samples share."""
+
+_MASK = 0xFFFFFFFF
+_ROUND_A, _ROUND_B = 0xD2511F53, 0xCD9E8D57
+_WEYL_A, _WEYL_B = 0x9E3779B9, 0xBB67AE85
+
+
+def philox(
+    c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, k0: Tensor, k1: Tensor, rounds: int = 10
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the four 32-bit words of Philox-4x32 as int64 tensors, for counters (c0..c3) and key (k0, k1).
+
+    All arguments are int64 tensors holding words in [0, 2^32) and broadcast together. torch has no unsigned 64-bit
+    product, so the product wraps in int64 and its halves are cut out by shift and mask, which is exact.
+
+    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.2.
+
+    >>> zero = torch.zeros((), dtype=torch.int64)
+    >>> [f"{int(word):08x}" for word in philox(zero, zero, zero, zero, zero, zero)]
+    ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
+    """
+    for r in range(rounds):
+        if r:
+            k0, k1 = (k0 + _WEYL_A) & _MASK, (k1 + _WEYL_B) & _MASK
+        a, b = c0 * _ROUND_A, c2 * _ROUND_B
+        c0, c1, c2, c3 = ((b >> 32) & _MASK) ^ c1 ^ k0, b & _MASK, ((a >> 32) & _MASK) ^ c3 ^ k1, a & _MASK
+    return c0, c1, c2, c3
+
+
+@torch.compiler.assume_constant_result  # crc32 is C code, which dynamo cannot trace; a name never changes
+def site_id(purpose: str, name: str) -> int:
+    """Return crc32 of ``purpose:name``, the word that tells one use of randomness from another.
+
+    Purposes in use: drop, path, init, order, sample-text.
+
+    >>> hex(site_id("drop", "blocks.0.attn.out"))
+    '0x1780aaba'
+    """
+    return zlib.crc32(f"{purpose}:{name}".encode())
+
+
+def signed(seed: int) -> int:
+    """Return the int64 whose bits are those of the unsigned 64-bit `seed`."""
+    if not 0 <= seed < 1 << 64:
+        raise BadInput(f"seed {seed} is outside [0, 2^64): give a whole number in that range")
+    return seed - (1 << 64) if seed >= 1 << 63 else seed
+
+
+def key_words(seed: Tensor) -> tuple[Tensor, Tensor]:
+    """Split an int64 seed into Philox's key (low word, high word)."""
+    return seed & _MASK, (seed >> 32) & _MASK
+
+
+def words(
+    seed: int, site: int, count: int, *, start: int = 0, step: int = 0, view: int = 0, sample: int = 0
+) -> Tensor:
+    """Return words `start` .. `start + count` of a stream, int64 in [0, 2^32), shape [count].
+
+    Word i is word i mod 4 of the Philox call with c0 = i // 4: any part of a stream can be had without the rest.
+
+    >>> words(7, site_id("order", "x"), 3, start=2).equal(words(7, site_id("order", "x"), 5)[2:])
+    True
+    """
+    first = start // 4
+    calls = (start + count + 3) // 4 - first
+    if first + calls > 1 << 32:
+        raise BadInput(f"position {start + count} is beyond 2^34 words, the end of one site's stream")
+    c0 = torch.arange(first, first + calls, dtype=torch.int64)
+    k0, k1 = key_words(torch.tensor(signed(seed), dtype=torch.int64))
+    constant = [torch.tensor(value, dtype=torch.int64) for value in (sample, view << 28 | step, site)]
+    out = torch.stack(philox(c0, *constant, k0, k1), dim=1).reshape(-1)
+    return out[start - 4 * first :][:count]
+
+
+def uniforms(seed: int, site: int, count: int, **where: int) -> Tensor:
+    """Return float64 numbers in the open interval (0, 1), shape [count]: (word + 1/2) / 2^32."""
+    return (words(seed, site, count, **where).to(torch.float64) + 0.5) / 4294967296.0
+
+
+def normals(seed: int, site: int, count: int, **where: int) -> Tensor:
+    """Return standard normal float64 numbers, shape [count], by the inverse of the distribution function.
+
+    One word makes one number, so element i of a weight is the same whatever the shape around it.
+    """
+    return torch.erfinv(2.0 * uniforms(seed, site, count, **where) - 1.0) * 1.4142135623730951
+
+
+class Draw(NamedTuple):
+    """What an op needs to know besides its site: `key` is int64 [3] (seed, step, view), `samples` int64 [B]."""
+
+    key: Tensor
+    samples: Tensor
+
+
+class Scope:
+    """The numbers that hold for one forward pass, and how often each site has drawn in it so far."""
+
+    __slots__ = ("calls", "draw", "replay")
+
+    def __init__(self, draw: Draw, calls: dict[str, int] | None = None, replay: bool = False) -> None:
+        self.draw = draw
+        self.calls = {} if calls is None else calls
+        self.replay = replay
+
+    def visit(self, name: str) -> str:
+        """Return the name under which this call of site `name` draws: its own, then ``name@1``, ``name@2``, ..."""
+        count = self.calls.get(name, 0)
+        self.calls[name] = count + 1
+        return f"{name}@{count}" if count else name
+
+
+_local = threading.local()
+
+
+def current() -> Scope | None:
+    """Return the scope that is open in this thread, or None."""
+    return getattr(_local, "scope", None)
+
+
+@contextlib.contextmanager
+def enter(scope: Scope | None) -> Iterator[Scope | None]:
+    """Make `scope` the current one inside the ``with``."""
+    before = current()
+    _local.scope = scope
+    try:
+        yield scope
+    finally:
+        _local.scope = before
+
+
+def _checked(name: str, value: int | Tensor, limit: int) -> Tensor:
+    tensor = torch.as_tensor(value, dtype=torch.int64)
+    if tensor.device.type == "cpu" and tensor.numel() and not (0 <= int(tensor.min()) and int(tensor.max()) < limit):
+        raise BadInput(f"{name} {tensor.tolist()} is outside [0, {limit}), which is what the counter has room for")
+    return tensor
+
+
+def counter(
+    *, seed: int | Tensor, step: int | Tensor, samples: Sequence[int] | Tensor, view: int | Tensor = 0
+) -> contextlib.AbstractContextManager[Scope | None]:
+    """Open a scope: inside it every mask is a function of (seed, step, view, sample, site, position) alone.
+
+    `samples` (int64 [B]) are the slots of the rows in the global batch: row 32 of a batch of 64 and row 0 of its
+    second half have the same mask when both are called 32. `view` tells apart two passes over one sample in one step.
+
+    Raises `BadInput` where step is not below 2^28, view not below 16 or a sample not below 2^32 - 1.
+
+    >>> with counter(seed=0, step=3, samples=range(4)) as scope:
+    ...     scope.draw.samples.tolist()
+    [0, 1, 2, 3]
+    """
+    if isinstance(seed, int):
+        seed = signed(seed)
+    key = torch.stack(
+        [torch.as_tensor(seed, dtype=torch.int64), _checked("step", step, MAX_STEP), _checked("view", view, MAX_VIEW)]
+    )
+    rows = samples if isinstance(samples, Tensor) else torch.tensor(list(samples), dtype=torch.int64)
+    return enter(Scope(Draw(key, _checked("sample", rows, WHOLE_BATCH))))

@@ -1,0 +1,15 @@
+"""The two ways in which mainstem gives up; the command line turns each into one sentence and an exit code.
+
+May import nothing of the project.
+"""
+
+
+class BadInput(ValueError):
+    """What the user gave cannot be used (exit code 2).
+
+    The message is one or two sentences: the value received, then the remedy.
+    """
+
+
+class RunFailed(RuntimeError):
+    """A run that had begun cannot go on (exit code 1), through no fault of its configuration: a full disk, a lost file."""
