@@ -1,0 +1,49 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from mainstem.train import signals
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_asks_and_the_second_stops(number: signal.Signals, code: int) -> None:
+    with pytest.raises(signals.Stop) as stop, signals.catch() as requests, requests.finish_first():
+        assert requests.code is None
+        os.kill(os.getpid(), number)
+        assert requests.code == code
+        os.kill(os.getpid(), number)
+        pytest.fail("the second signal did not stop")
+    assert stop.value.code == code
+    assert not stop.value.saved
+
+
+def test_where_there_is_no_step_to_finish_the_first_stops() -> None:
+    with pytest.raises(signals.Stop), signals.catch():
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("the signal did not stop")
+
+
+def test_handlers_are_given_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with signals.catch() as requests:
+        assert signal.getsignal(signal.SIGTERM) is requests
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_another_thread_takes_none() -> None:
+    seen = []
+
+    def work() -> None:
+        with signals.catch() as requests:
+            seen.append(requests.code)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [None]
+
+
+def test_no_handler_of_errors_takes_a_stop() -> None:
+    assert not issubclass(signals.Stop, Exception)
