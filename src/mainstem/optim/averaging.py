@@ -1,0 +1,102 @@
+"""An exponential average of the weights, beside the weights.
+
+May import torch and `roles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import BadInput
+from .roles import named
+
+
+class Average:
+    """The average a <- decay*a + (1-decay)*w of the parameters of a model; the first update copies.
+
+    Tied parameters are averaged once, half-precision ones in float32, buffers not at all. `decay` is in [0, 1).
+
+    Raises `BadInput` for another decay.
+
+    >>> net = nn.Linear(1, 1, bias=False)
+    >>> average = Average(net, decay=0.75)
+    >>> for value in (1.0, 5.0):
+    ...     _ = net.weight.data.fill_(value)
+    ...     average.update(net)
+    >>> with average.swap(net):
+    ...     net.weight.item()
+    2.0
+    >>> net.weight.item()
+    5.0
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise BadInput(f"an average cannot decay by {decay}: give a number in [0, 1)")
+        self.decay = decay
+        self._names = tuple(named(model))
+        self._held: dict[str, Tensor] = {}
+        self._swapped = False
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take the present weights into the average."""
+        if self._swapped:
+            raise RuntimeError("the model holds its average now: update after the swap has ended")
+        weights = self._weights(model)
+        if not self._held:
+            self._held = {name: _wide(w).clone() for name, w in weights.items()}
+            return
+        wide = [_wide(w) for w in weights.values()]
+        torch._foreach_lerp_([self._held[name] for name in weights], wide, 1 - self.decay)
+
+    @contextmanager
+    def swap(self, model: nn.Module) -> Iterator[None]:
+        """Let `model` hold the average inside a ``with``; its own weights come back to the bit, whatever happens there.
+
+        Before the first update there is no average, and the weights stay.
+        """
+        weights = self._weights(model) if self._held and not self._swapped else {}
+        own = {name: w.detach().clone() for name, w in weights.items()}
+        outermost, self._swapped = not self._swapped, True
+        try:
+            self._write(weights, self._held)
+            yield
+        finally:
+            self._write(weights, own)
+            self._swapped = not outermost
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the average by qualified name, empty before the first update: the tensors themselves, no copies."""
+        return dict(self._held)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take what `state` returned, by copy; raises `BadInput` where the names are not those of the model."""
+        unlike = sorted(set(state) ^ set(self._names)) if state else []
+        if unlike:
+            raise BadInput(
+                f"the saved average and the model differ in {', '.join(unlike[:3])}: "
+                "go on with the model that it was made of"
+            )
+        self._held = {name: state[name].clone() for name in self._names if state}
+
+    def _weights(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        weights = named(model)
+        if tuple(weights) != self._names:
+            unlike = sorted(set(weights) ^ set(self._names)) or ["their order"]
+            raise BadInput(f"this is not the model that is averaged, it differs in {', '.join(unlike[:3])}")
+        return weights
+
+    @staticmethod
+    @torch.no_grad()
+    def _write(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+        for name, w in weights.items():
+            w.copy_(values[name])
+
+
+def _wide(w: Tensor) -> Tensor:
+    return w.detach().float() if w.dtype in (torch.bfloat16, torch.float16) else w.detach()

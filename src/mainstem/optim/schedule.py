@@ -1,0 +1,50 @@
+"""The learning rate as a share of its peak: a pure function of the step, so that nothing about it needs saving.
+
+May import torch (for types), `errors` and `config`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch.optim import Optimizer
+
+from ..config import Optim
+from ..errors import BadInput
+
+
+def factor(step: int, steps: int, section: Optim) -> float:
+    """Return the share of the peak learning rate at `step` of `steps`, counted from 1.
+
+    With w = max(1, round(warmup * steps)): step / w up to step w, where it is exactly 1. Then x + floor * (1 - x),
+    where x falls from 1 to 0, so that the last step has exactly the floor; with t the share done of the steps after w,
+    x is 1 - t ("linear"), (1 + cos(pi t)) / 2 ("cosine") or 1 until the last round(cooldown * steps) steps and then
+    linear ("wsd"). "constant" stays at 1. A single step has factor 1; beyond the last step the last one's goes on.
+
+    Raises `BadInput` for a step below 1.
+
+    >>> linear = Optim(schedule="linear", warmup=0.2, floor=0.1)
+    >>> [round(factor(step, 10, linear), 4) for step in (1, 2, 6, 10)]
+    [0.5, 1.0, 0.55, 0.1]
+    """
+    if step < 1 or steps < 1:
+        raise BadInput(f"step {step} of {steps} has no learning rate: steps are counted from 1")
+    step = min(step, steps)
+    warm = max(1, round(section.warmup * steps))
+    if step <= warm:
+        return step / warm
+    if section.schedule == "constant":
+        return 1.0
+    start = warm
+    if section.schedule == "wsd":
+        start = max(warm, steps - max(1, round(section.cooldown * steps)))
+    # Written so that both ends are exact: x = 1 gives 1 and x = 0 the floor, without rounding.
+    t = max(0.0, (step - start) / (steps - start))
+    x = 0.5 * (1.0 + math.cos(math.pi * t)) if section.schedule == "cosine" else 1.0 - t
+    return x + section.floor * (1.0 - x)
+
+
+def apply(optimizer: Optimizer, share: float) -> None:
+    """Set the learning rate of every group of `optimizer` to its peak times `share`."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * share
