@@ -1,0 +1,53 @@
+"""DeepNorm: Norm(alpha x + F(x)), with smaller initial branches. May import its neighbours here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..nn import Spec
+from ..stream import Connection, Single, Site, Stream
+from .base import Form
+from .post_norm import NormAfter
+
+SCALED = frozenset({"attention.value", "attention.out", "feedforward.in", "feedforward.gate", "feedforward.out"})
+
+
+def constants(blocks: int) -> tuple[float, float]:
+    """Return (alpha, beta) of a stack of L blocks: (2 L)^(1/4) and (8 L)^(-1/4).
+
+    >>> [round(value, 6) for value in constants(12)]
+    [2.213364, 0.319472]
+    """
+    return (2 * blocks) ** 0.25, (8 * blocks) ** -0.25
+
+
+@dataclass(frozen=True)
+class DeepNorm(Form):
+    """x' = Norm(alpha x + F(x)) with alpha = (2L)^(1/4); value, output and feed-forward matrices start at Xavier's
+    normal distribution with gain beta = (8L)^(-1/4), queries and keys with gain 1. L counts blocks.
+
+    Source: Wang et al. 2022 (2203.00555), figure 2. The authors' code draws from Xavier's uniform distribution.
+    """
+
+    def stream(self, sites: Sequence[Site]) -> Stream:
+        return Single()
+
+    def connection(self, site: Site) -> Connection:
+        return NormAfter(site.norm.build(site.width), constants(site.blocks)[0])
+
+    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
+        return [spec.build()]
+
+    def init(self) -> str:
+        return "xavier"
+
+    def init_scale(self, site: Site, role: str) -> float:
+        return constants(site.blocks)[1] if role in SCALED else 1.0
+
+    def refuses(self, init: str) -> str | None:
+        if init == "xavier":
+            return None
+        return f"deepnorm is defined by its initial weights, which init {init!r} would undo: use auto or xavier"

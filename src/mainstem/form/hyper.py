@@ -1,0 +1,124 @@
+"""Hyper-connections: several streams with learned reads, writes and mixing. May import its neighbours here.
+
+Shapes: B batch, T position, S streams, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import BadInput
+from ..nn import NormSpec
+from ..stream import Connection, Single, Site, State, Stream
+from .base import Form
+
+
+class Streams(Single):
+    """Opens S copies of the embedded tokens, [B, T, S, D]; closes their sum, then the norm."""
+
+    def __init__(self, count: int, norm: nn.Module | None = None) -> None:
+        super().__init__(norm)
+        self.count = count
+
+    def open(self, x_BTD: Tensor) -> State:
+        return State(x_BTD.unsqueeze(2).expand(-1, -1, self.count, -1), {})
+
+    def close(self, state: State) -> Tensor:
+        return super().close(State(state.main.sum(2), state.side))
+
+
+class Weights(nn.Module):
+    """Adds to the static weights what each token asks for: s_a tanh(h W) and s_b tanh(h w), h = norm(H). [B, T, S, D].
+
+    W, w start at 0, so that the dynamic form begins as the static one; s at 0.01.
+    """
+
+    def __init__(self, width: int, count: int, norm: NormSpec) -> None:
+        super().__init__()
+        self.norm = norm.build(width)
+        self.alpha = nn.Parameter(torch.zeros(width, count + 1))
+        self.beta = nn.Parameter(torch.zeros(width))
+        self.alpha_scale = nn.Parameter(torch.tensor(0.01))
+        self.beta_scale = nn.Parameter(torch.tensor(0.01))
+
+    def roles(self) -> dict[str, str]:
+        # The paper decays the dynamic matrices, unlike the static ones.
+        return {"alpha": "mix.dynamic", "beta": "mix.dynamic", "alpha_scale": "scale", "beta_scale": "scale"}
+
+    def forward(self, h_BTSD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        h_BTSD = self.norm(h_BTSD)
+        alpha = self.alpha_scale * torch.tanh(h_BTSD @ self.alpha.to(h_BTSD.dtype))
+        beta_BTS = self.beta_scale * torch.tanh(h_BTSD @ self.beta.to(h_BTSD.dtype))
+        return alpha[..., 0], alpha[..., 1:], beta_BTS
+
+
+class Hyperconnect(Connection):
+    """read h = sum_s Am_s H_s; write H'_t = B_t y + sum_s Ar[s, t] H_s, mixed in float32. State [B, T, S, D].
+
+    Starts with Am = e_(k mod S), Ar = I, B = 1 for the sublayer k, counted from 0 over the whole model.
+    """
+
+    def __init__(self, count: int, start: int, dynamic: Weights | None = None) -> None:
+        super().__init__()
+        self.count = count
+        self.read_S = nn.Parameter(torch.nn.functional.one_hot(torch.tensor(start), count).float())
+        self.mix_SS = nn.Parameter(torch.eye(count))
+        self.write_S = nn.Parameter(torch.ones(count))
+        self.dynamic = dynamic
+
+    def roles(self) -> dict[str, str]:
+        return {"read_S": "mix", "mix_SS": "mix", "write_S": "mix"}
+
+    def read(self, state: State) -> tuple[Tensor, Any]:
+        h_BTSD: Tensor = state.main
+        if self.dynamic is None:
+            return torch.einsum("s,btsd->btd", self.read_S.to(h_BTSD.dtype), h_BTSD), None
+        read, mix, write = self.dynamic(h_BTSD)
+        read_BTS, mix_BTSS, write_BTS = self.read_S + read, self.mix_SS + mix, self.write_S + write
+        x_BTD = torch.einsum("bts,btsd->btd", read_BTS.to(h_BTSD.dtype), h_BTSD)
+        return x_BTD, (mix_BTSS.to(h_BTSD.dtype), write_BTS.to(h_BTSD.dtype))
+
+    def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
+        h_BTSD: Tensor = state.main
+        y_BTD = y_BTD.to(h_BTSD.dtype)
+        if carry is None:
+            mixed = torch.einsum("st,bzsd->bztd", self.mix_SS.to(h_BTSD.dtype), h_BTSD)
+            return State(mixed + self.write_S.to(h_BTSD.dtype)[:, None] * y_BTD.unsqueeze(2), state.side)
+        mix_BTSS, write_BTS = carry
+        mixed = mix_BTSS.transpose(2, 3) @ h_BTSD
+        return State(mixed + write_BTS.unsqueeze(3) * y_BTD.unsqueeze(2), state.side)
+
+    def stream(self) -> Stream:
+        return Streams(self.count)
+
+    def extra_repr(self) -> str:
+        return f"streams={self.count}"
+
+
+@dataclass(frozen=True)
+class Hyper(Form):
+    """S streams; each sublayer reads a learned mixture, writes to all, and mixes them: static or per token.
+
+    The paper also scales initial output projections by sqrt(S), in a direction it leaves open: left out here.
+
+    Source: Zhu et al. 2024 (2409.19606), equations 2 (write), 10 to 13 (dynamic) and 14 (start).
+    """
+
+    streams: int = 4
+    weights: Literal["static", "dynamic"] = "dynamic"
+
+    def __post_init__(self) -> None:
+        if self.streams < 1:
+            raise BadInput(f"hyper-connections need streams of at least 1, not {self.streams}: 4 is the paper's choice")
+
+    def stream(self, sites: Sequence[Site]) -> Stream:
+        return Streams(self.streams, sites[0].norm.build(sites[0].width))
+
+    def connection(self, site: Site) -> Connection:
+        dynamic = Weights(site.width, self.streams, site.norm) if self.weights == "dynamic" else None
+        return Hyperconnect(self.streams, site.sublayer % self.streams, dynamic)

@@ -1,0 +1,69 @@
+"""The embedding, put into the stream again before each block. May import its neighbours here.
+
+Shapes: B batch, T position, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..stream import Add, Connection, Single, Site, State, Stream
+from .base import Form, Multipliers
+
+
+class WithEmbedding(Single):
+    """Opens with x0 = x / rms(x), which travels beside the stream under the name x0."""
+
+    def open(self, x_BTD: Tensor) -> State:
+        x0_BTD = F.rms_norm(x_BTD, x_BTD.shape[-1:], eps=1e-6)
+        return State(x0_BTD, {"x0": x0_BTD})
+
+
+class Reinject(Connection):
+    """x <- a x + b x0, then x + F(x): both the branch and the stream see the new x. a, b are learned. [B, T, D]."""
+
+    def __init__(self, keep: float, inject: float) -> None:
+        super().__init__()
+        self.keep = nn.Parameter(torch.tensor(keep))
+        self.inject = nn.Parameter(torch.tensor(inject))
+
+    def roles(self) -> dict[str, str]:
+        return {"keep": "reinjection.keep", "inject": "reinjection.inject"}
+
+    def read(self, state: State) -> tuple[Tensor, Tensor]:
+        x_BTD = self.keep.to(state.main.dtype) * state.main + self.inject.to(state.main.dtype) * state.side["x0"]
+        return x_BTD, x_BTD
+
+    def write(self, state: State, y_BTD: Tensor, carry: Tensor | Any) -> State:
+        return State(carry + y_BTD, state.side)
+
+    def stream(self) -> Stream:
+        return WithEmbedding()
+
+
+@dataclass(frozen=True)
+class Reinjection(Form):
+    """Before each block x <- a x + b x0 with x0 = norm(embedding); a and b are learned, without weight decay.
+
+    a compounds over the blocks, so its learning rate is a hundredth of b's.
+
+    Source: Karpathy, nanochat (2026), where a = 1, b = 0 in the first version; slowrun starts from 1 and 0.1.
+    """
+
+    keep: float = 1.0
+    inject: float = 0.1
+
+    def stream(self, sites: Sequence[Site]) -> Stream:
+        return WithEmbedding(sites[0].norm.build(sites[0].width))
+
+    def connection(self, site: Site) -> Connection:
+        return Reinject(self.keep, self.inject) if site.first_in_block else Add()
+
+    def multipliers(self, role: str) -> Multipliers:
+        return Multipliers(lr=0.01) if role == "reinjection.keep" else Multipliers()

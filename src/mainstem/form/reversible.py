@@ -1,0 +1,26 @@
+"""Reversible residuals: activations are computed back in place of stored. May import its neighbours here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..stream import Connection, Couple, Site, Stream
+from ..stream import Reversible as ReversibleStream
+from .base import Form
+
+
+@dataclass(frozen=True)
+class Reversible(Form):
+    """a' = a + F(Norm b), b' = b + G(Norm a'): memory for activations that does not grow with depth.
+
+    Opens both streams with the embedding, closes their mean, then the norm.
+
+    Source: Gomez et al. 2017 (1707.04585), equation 6; Kitaev et al. 2020 (2001.04451), section 3.
+    """
+
+    def stream(self, sites: Sequence[Site]) -> Stream:
+        return ReversibleStream(sites[0].norm.build(sites[0].width))
+
+    def connection(self, site: Site) -> Connection:
+        return Couple()

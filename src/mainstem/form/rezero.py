@@ -1,0 +1,42 @@
+"""ReZero: x + a F(x), a = 0 at the start, no norm. May import its neighbours here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..nn import Scale, Spec
+from ..stream import Single, Site, Stream
+from .base import Form
+
+
+@dataclass(frozen=True)
+class ReZero(Form):
+    """x + a F(x) with one learned number a per sublayer, 0 at the start, and no norm; dropout stands behind the scale.
+
+    The first step moves a alone. The authors' code shares one a between both sublayers of a block; here each
+    sublayer has its own, as equation 5 has it.
+
+    Source: Bachlechner et al. 2020 (2003.04887), equation 5.
+    """
+
+    start: float = 0.0
+
+    def stream(self, sites: Sequence[Site]) -> Stream:
+        return Single()
+
+    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
+        return [spec.build(), Scale(self.start)]
+
+    def init(self) -> str:
+        return "xavier"
+
+    def refuses(self, init: str) -> str | None:
+        if init == "zero":
+            return (
+                "zero-initialised projections behind rezero's zero scale have no gradient, ever: "
+                "use model.init xavier with the rezero form"
+            )
+        return None

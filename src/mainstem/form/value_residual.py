@@ -1,0 +1,30 @@
+"""Value residuals: every block's attention also sees the first block's values. May import its neighbours here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..nn import AttentionSpec, Spec, ValueMix
+from ..stream import Site
+from .base import Form
+
+
+@dataclass(frozen=True)
+class ValueResidual(Form):
+    """V_l <- m1 V_1 + m2 V_l for blocks l >= 2, before attention; m1, m2 are learned, one pair a block.
+
+    V_1 are the first block's projected values; they travel beside the stream. The authors' code holds the weights
+    at 0.5; here they start there.
+
+    Source: Zhou et al. 2024 (2410.17897), equation 5.
+    """
+
+    first: float = 0.5
+    own: float = 0.5
+
+    def sublayer(self, site: Site, spec: Spec) -> Spec:
+        if not isinstance(spec, AttentionSpec):
+            return spec
+        if site.block == 0:
+            return replace(spec, publishes="value")
+        return replace(spec, mix=ValueMix(self.first, self.own))

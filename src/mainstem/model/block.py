@@ -1,0 +1,69 @@
+"""A block: residuals in a row, with names. May import form, stream, nn and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from torch import nn
+
+from ..errors import BadInput
+from ..form import Form
+from ..nn import Context, Spec
+from ..noise import Dropout, StochasticDepth
+from ..stream import Residual, Site, State, Sum
+
+
+class Block(nn.Module):
+    """A list of residuals, run in order; a mapping gives them names of their own.
+
+    >>> import torch
+    >>> block = Block([Residual([nn.Linear(2, 2)]), Residual([nn.Linear(2, 2)])])
+    >>> [name for name, _ in block.named_children()]
+    ['0', '1']
+    """
+
+    def __init__(self, residuals: Mapping[str, Residual] | Iterable[Residual]) -> None:
+        super().__init__()
+        named = residuals.items() if isinstance(residuals, Mapping) else enumerate(residuals)
+        for name, residual in named:
+            self.add_module(str(name), residual)
+
+    def forward(self, state: State, ctx: Context | None = None) -> State:
+        for residual in self.children():
+            state = residual(state, ctx)
+        return state
+
+
+def block(form: Form, sites: list[Site], specs: list[Spec], rates: Mapping[str, float], depth: list[float]) -> Block:
+    """Return the block at `sites`, one site for each of `specs`.
+
+    `rates` is the dropout behind each kind of branch; `depth` the rate of stochastic depth at each site.
+    """
+    by_kind = {site.kind: (site, spec, rate) for site, spec, rate in zip(sites, specs, depth, strict=True)}
+    residuals: dict[str, Residual] = {}
+    for group in form.groups(tuple(by_kind)):
+        branches: dict[str, list[nn.Module]] = {}
+        publishes = False
+        for kind in group:
+            site, spec, _ = by_kind[kind]
+            spec = form.sublayer(site, spec)
+            publishes = publishes or getattr(spec, "publishes", None) is not None
+            branches[kind] = form.branch(site, spec)
+            if rates[kind]:
+                branches[kind].append(Dropout(rates[kind]))
+        members = [by_kind[kind] for kind in group]
+        first, last = members[0][0], members[-1][0]
+        site = first if len(group) == 1 else _joined(first, last)
+        rate = members[-1][2]
+        # Values that later blocks need must be there for every sample.
+        skip = StochasticDepth(rate) if rate and not publishes else None
+        branch = branches[group[0]] if len(group) == 1 else [Sum(branches)]
+        residuals["_".join(group)] = Residual(branch, form.connection(site), skip)
+    return Block(residuals)
+
+
+def _joined(first: Site, last: Site) -> Site:
+    if not first.first_in_block:
+        raise BadInput("a form groups sublayers that do not follow one another: group neighbours only")
+    return replace(first, last_in_block=last.last_in_block)

@@ -1,0 +1,31 @@
+"""From the configuration's sections to a model. May import config and its neighbours here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import Model, Noise
+from .language_model import LanguageModel
+from .settings import Rates, Settings
+
+
+def settings(model: Model, noise: Noise, vocab: int) -> Settings:
+    """Return the settings that two resolved sections describe."""
+    values: dict[str, Any] = {
+        name: getattr(model, name)
+        for name in model.__struct_fields__
+        if name not in ("preset",) and getattr(model, name) is not None
+    }
+    rates = Rates(**{name: getattr(noise, name) or 0.0 for name in Rates.__dataclass_fields__})
+    return Settings(vocab=vocab, rates=rates, **values)
+
+
+def build(model: Model, noise: Noise, vocab: int, seed: int = 0) -> LanguageModel:
+    """Return a new model with initial weights drawn from `seed`.
+
+    >>> from mainstem import config
+    >>> section = config.Model(layers=1, width=16, heads=2, context=8)
+    >>> build(section, config.Noise(), vocab=11).context
+    8
+    """
+    return LanguageModel(settings(model, noise, vocab), seed)

@@ -1,0 +1,96 @@
+"""The causal language model: embedding, stream, blocks, head. May import form, stream, nn, noise and optim's roles.
+
+Shapes: B batch, T position, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import noise
+from ..errors import BadInput
+from ..nn import NORMS, Cache, Context, Embedding
+from ..optim.roles import roles
+from ..stream import sites
+from .block import block
+from .init import chosen, initialise
+from .settings import Settings
+
+
+class LanguageModel(nn.Module):
+    """Logits of the next token at each position: int64 [B, T] -> float32 [B, T, V].
+
+    >>> model = LanguageModel(Settings(vocab=65, layers=2, width=32, heads=2, context=16), seed=0)
+    >>> model(torch.zeros(1, 5, dtype=torch.int64)).shape
+    torch.Size([1, 5, 65])
+    """
+
+    def __init__(self, settings: Settings, seed: int = 0) -> None:
+        super().__init__()
+        self.settings = settings
+        self.recompute = False
+        form = settings.form
+        chosen(settings.init, form)
+        # Layers draw weights of their own when they are made; the counter's replace them below.
+        with torch.random.fork_rng(devices=[]):
+            self._build(settings)
+        specs = settings.specs()
+        places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
+        initialise(self, roles(self), form, places, settings.init, seed)
+        noise.bind(self)
+
+    def _build(self, settings: Settings) -> None:
+        form, specs = settings.form, settings.specs()
+        self._norm = NORMS[settings.norm]
+        places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
+        learned = settings.context if settings.positions == "learned" else None
+        self.embedding = Embedding(settings.vocab, settings.width, learned, settings.rates.embedding)
+        depth = noise.linear_rates(settings.rates.depth, len(places))
+        behind = {spec.kind: settings.rate_behind(spec.kind) for spec in specs}
+        step = len(specs)
+        self.blocks = nn.ModuleList(
+            block(form, places[at : at + step], specs, behind, depth[at : at + step])
+            for at in range(0, len(places), step)
+        )
+        self.stream = form.stream(places)
+        self.head = None if settings.head == "tied" else nn.Linear(settings.width, settings.vocab, bias=False)
+
+    @property
+    def context(self) -> int:
+        return self.settings.context
+
+    def roles(self) -> dict[str, str]:
+        return {} if self.head is None else {"head.weight": "head"}
+
+    def multipliers(self) -> dict[str, float]:
+        """Return the factors, other than 1, that the residual form puts on learning rates, by parameter."""
+        factors = {name: self.settings.form.multipliers(role).lr for name, role in roles(self).items()}
+        return {name: factor for name, factor in factors.items() if factor != 1.0}
+
+    def set_checkpoint(self, recompute: bool) -> None:
+        """Let backward compute the activations of each block again in place of keeping them."""
+        self.recompute = recompute
+
+    def forward(self, tokens_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+        if tokens_BT.shape[1] + (cache.length if cache else 0) > self.context and self.settings.positions == "learned":
+            raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer")
+        positions = None
+        if cache is not None and cache.length:
+            positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)
+        ctx = Context(positions=positions, documents=documents_BT, cache=cache)
+        state = self.stream.open(self.embedding(tokens_BT, ctx))
+        state = self.stream.through(self.blocks, state, ctx, recompute=self.recompute and self.training)
+        x_BTD = self.stream.close(state)
+        weight = self.embedding.weight if self.head is None else self.head.weight
+        return nn.functional.linear(x_BTD, weight.to(x_BTD.dtype)).float()
+
+    def config(self) -> dict[str, Any]:
+        """Return JSON values from which `from_config` builds the same model, weights aside."""
+        return self.settings.to_json()
+
+    @staticmethod
+    def from_config(values: dict[str, Any], seed: int = 0) -> LanguageModel:
+        return LanguageModel(Settings.from_json(values), seed)

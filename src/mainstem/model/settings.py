@@ -1,0 +1,99 @@
+"""All that a language model is built from, as one frozen value. May import nn and form.
+
+Shapes: V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from ..errors import BadInput
+from ..form import Form, parse
+from ..nn import NORMS, AttentionSpec, FeedForwardSpec, Spec
+from ..nn.feedforward import Activation
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Dropout rates of the five sites, and the last sublayer's rate of stochastic depth; all off by default."""
+
+    embedding: float = 0.0
+    attention_weights: float = 0.0
+    attention: float = 0.0
+    hidden: float = 0.0
+    feedforward: float = 0.0
+    depth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A causal language model, in numbers and names. `residual` is a form, or what `form.parse` makes into one.
+
+    >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).head_width
+    16
+    """
+
+    vocab: int
+    layers: int
+    width: int
+    heads: int
+    context: int
+    kv_heads: int | None = None
+    hidden: int | None = None
+    norm: Literal["rms", "layer"] = "rms"
+    feedforward: Activation = "relu2"
+    qk_norm: Literal["rms", "none"] = "rms"
+    positions: Literal["rotary", "learned", "none"] = "rotary"
+    head: Literal["tied", "untied"] = "tied"
+    init: str = "auto"
+    residual: Any = "pre_norm"
+    rates: Rates = field(default_factory=Rates)
+
+    def __post_init__(self) -> None:
+        for name in ("vocab", "layers", "width", "heads", "context"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
+        if self.width % self.heads:
+            raise BadInput(f"model.heads {self.heads} does not divide model.width {self.width}: change one of them")
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads
+
+    @property
+    def form(self) -> Form:
+        return parse(self.residual)
+
+    def specs(self) -> list[Spec]:
+        """Return the sublayers of one block, before a form changes them."""
+        attention = AttentionSpec(
+            self.width,
+            self.heads,
+            kv_heads=self.kv_heads,
+            context=self.context,
+            rotary_base=10000.0 if self.positions == "rotary" else None,
+            qk_norm=None if self.qk_norm == "none" else NORMS[self.qk_norm],
+            rate=self.rates.attention_weights,
+        )
+        hidden = self.hidden or 4 * self.width
+        return [attention, FeedForwardSpec(self.width, hidden, self.feedforward, self.rates.hidden)]
+
+    def rate_behind(self, kind: str) -> float:
+        """Return the dropout rate at the end of a branch of this kind."""
+        return self.rates.attention if kind == "attention" else self.rates.feedforward
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values that `from_json` makes into the same settings."""
+        residual = self.residual
+        if isinstance(residual, Form):
+            raise BadInput("settings with a form object cannot be written: name the form, as in residual='hyper'")
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Settings:
+        """Rebuild settings; an unknown name is refused."""
+        known = {f.name for f in fields(Settings)}
+        if unknown := sorted(set(values) - known):
+            raise BadInput(f"the model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?")
+        return Settings(**{**values, "rates": Rates(**values.get("rates", {}))})

@@ -1,0 +1,28 @@
+"""Layers: what a branch is made of."""
+
+from .attention import Attention, AttentionSpec, ValueMix
+from .context import Cache, Context
+from .embedding import Embedding
+from .feedforward import FeedForward, FeedForwardSpec
+from .norm import NORMS, LayerNorm, NormSpec, RMSNorm
+from .rotary import Rotary
+from .scale import Scale
+from .spec import Spec
+
+__all__ = [
+    "NORMS",
+    "Attention",
+    "AttentionSpec",
+    "Cache",
+    "Context",
+    "Embedding",
+    "FeedForward",
+    "FeedForwardSpec",
+    "LayerNorm",
+    "NormSpec",
+    "RMSNorm",
+    "Rotary",
+    "Scale",
+    "Spec",
+    "ValueMix",
+]

@@ -1,0 +1,50 @@
+"""What travels along a forward pass beside the stream: an immutable value. May import torch only.
+
+Shapes: B batch, T position, H heads, K head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+
+class Cache:
+    """Keys and values of the positions already seen, by attention module; for generating one token after another."""
+
+    def __init__(self) -> None:
+        self._held: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self.length = 0
+
+    def extend(self, module: nn.Module, key_BHTK: Tensor, value_BHTK: Tensor) -> tuple[Tensor, Tensor]:
+        """Append new positions to those of `module`, and return all."""
+        if module in self._held:
+            key, value = self._held[module]
+            key_BHTK, value_BHTK = torch.cat((key, key_BHTK), dim=2), torch.cat((value, value_BHTK), dim=2)
+        self._held[module] = key_BHTK, value_BHTK
+        self.length = key_BHTK.shape[2]
+        return key_BHTK, value_BHTK
+
+
+@dataclass(frozen=True)
+class Context:
+    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream."""
+
+    positions: Tensor | None = None
+    documents: Tensor | None = None
+    cache: Cache | None = None
+    side: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def with_side(self, side: Mapping[str, Tensor]) -> Context:
+        return replace(self, side=side) if side else self
+
+    def rows(self, index: Tensor) -> Context:
+        """Return the context of the samples `index` alone."""
+        return replace(
+            self,
+            documents=None if self.documents is None else self.documents[index],
+            side={name: value[index] for name, value in self.side.items()},
+        )

@@ -1,0 +1,81 @@
+"""The feed-forward sublayer. May import noise and its neighbours here.
+
+Shapes: B batch, T position, D width, F hidden width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import BadInput
+from ..noise import Dropout
+from .spec import Spec
+
+Activation = Literal["gelu", "relu2", "swiglu"]
+
+
+@dataclass(frozen=True)
+class FeedForwardSpec(Spec):
+    """A feed-forward sublayer to be; a residual form may change it before it is built."""
+
+    kind: ClassVar[str] = "feedforward"
+
+    width: int
+    hidden: int
+    activation: Activation = "relu2"
+    rate: float = 0.0
+
+    def build(self) -> FeedForward:
+        return FeedForward(self)
+
+
+class FeedForward(nn.Module):
+    """W2 phi(W1 x), phi = GELU or squared ReLU; or W2 (SiLU(W_gate x) * W1 x), SwiGLU: [B, T, D] -> [B, T, D].
+
+    `FeedForward(width, hidden)` and `FeedForward(FeedForwardSpec(...))` are the same.
+
+    Sources: Hendrycks and Gimpel 2016 (1606.08415; the exact form with erf); So et al. 2021 (2109.08668), squared
+    ReLU; Shazeer 2020 (2002.05202), equation 6, SwiGLU.
+
+    >>> FeedForward(8, 32)(torch.randn(1, 3, 8)).shape
+    torch.Size([1, 3, 8])
+    """
+
+    stem = "feedforward"
+
+    def __init__(self, spec: FeedForwardSpec | int, hidden: int | None = None) -> None:
+        super().__init__()
+        if isinstance(spec, int):
+            spec = FeedForwardSpec(spec, hidden or 4 * spec)
+        if spec.activation not in ("gelu", "relu2", "swiglu"):
+            raise BadInput(f"activation {spec.activation!r} is not known: use gelu, relu2 or swiglu")
+        self.spec = spec
+        self.input = nn.Linear(spec.width, spec.hidden, bias=False)
+        self.gate = nn.Linear(spec.width, spec.hidden, bias=False) if spec.activation == "swiglu" else None
+        self.output = nn.Linear(spec.hidden, spec.width, bias=False)
+        self.dropout = Dropout(spec.rate) if spec.rate else None
+
+    def roles(self) -> dict[str, str]:
+        named = {"input.weight": "feedforward.in", "output.weight": "feedforward.out"}
+        return named if self.gate is None else named | {"gate.weight": "feedforward.gate"}
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        h_BTF = self.input(x_BTD)
+        if self.gate is not None:
+            h_BTF = F.silu(self.gate(x_BTD)) * h_BTF
+        elif self.spec.activation == "gelu":
+            h_BTF = F.gelu(h_BTF)
+        else:
+            h_BTF = torch.relu(h_BTF).square()
+        if self.dropout is not None:
+            h_BTF = self.dropout(h_BTF)
+        y_BTD: Tensor = self.output(h_BTF)
+        return y_BTD
+
+    def extra_repr(self) -> str:
+        return f"{self.spec.width}, hidden={self.spec.hidden}, activation={self.spec.activation!r}"

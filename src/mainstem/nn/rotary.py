@@ -1,0 +1,52 @@
+"""Rotary positions. May import torch only.
+
+Shapes: B batch, T position, H heads, K head width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Rotary(nn.Module):
+    """Turn pairs (x_i, x_{i + K/2}) of each head by the angle position * base^(-2 i / K).
+
+    Products of queries and keys then depend on the difference of their positions alone. Input and output
+    [B, H, T, K]; `positions` [T] or None for 0..T-1.
+
+    Source: Su et al. 2021 (2104.09864), equation 34, with the halves as pairs in place of neighbours.
+
+    >>> x = torch.randn(1, 1, 1, 4)
+    >>> Rotary(4)(x).equal(x)  # position 0 is not turned
+    True
+    """
+
+    cosine_TK: Tensor
+    sine_TK: Tensor
+
+    def __init__(self, head_width: int, context: int = 1024, base: float = 10000.0) -> None:
+        super().__init__()
+        self.head_width, self.base = head_width, base
+        cosine, sine = self._tables(torch.arange(context))
+        self.register_buffer("cosine_TK", cosine.to(torch.float32), persistent=False)
+        self.register_buffer("sine_TK", sine.to(torch.float32), persistent=False)
+
+    def _tables(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        half = torch.arange(0, self.head_width, 2, dtype=torch.float64, device=positions.device)
+        angle = positions.to(torch.float64)[:, None] * self.base ** (-half / self.head_width)
+        return angle.cos(), angle.sin()
+
+    def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:
+        length = x_BHTK.shape[2]
+        stored = positions is None and length <= len(self.cosine_TK) and x_BHTK.dtype != torch.float64
+        if stored:
+            cosine, sine = self.cosine_TK[:length], self.sine_TK[:length]
+        else:
+            cosine, sine = self._tables(torch.arange(length, device=x_BHTK.device) if positions is None else positions)
+        cosine, sine = cosine.to(x_BHTK.dtype), sine.to(x_BHTK.dtype)
+        first, second = x_BHTK.chunk(2, dim=-1)
+        return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"{self.head_width}, base={self.base:g}"

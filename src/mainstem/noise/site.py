@@ -1,0 +1,105 @@
+"""What all noise has in common: a place with a name, and where its randomness comes from.
+
+May import counter and ops.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .. import counter, ops
+from ..counter import Draw, Scope
+from ..errors import BadInput
+
+WRAPPERS = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"})
+"""Names that torch's wrappers put into a qualified name; a site has the same name with and without them."""
+
+
+def _in_backward() -> bool:
+    # A compiled graph recomputes from tensors that were its inputs, so only eager code can go astray.
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
+class Noise(nn.Module):
+    """A module that drops something at random in training. Abstract.
+
+    Inside ``with noise.counter(...)`` its mask is a function of (seed, step, view, sample, site, position); outside
+    it takes a seed from torch's generator once per forward, as `torch.nn.Dropout` does.
+    """
+
+    purpose: ClassVar[str] = "drop"
+    threshold: Tensor
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.site: str | None = None
+        self._scoped = False
+        self.register_buffer("threshold", ops.threshold(rate), persistent=False)
+        self.rate = float(rate)
+        self.silent = rate == 0
+
+    def set_rate(self, rate: float) -> None:
+        """Change the rate from the next forward on; a compiled model is not compiled again for it."""
+        self.threshold.copy_(ops.threshold(rate))
+        self.rate = float(rate)
+        self.silent = self.silent and rate == 0
+
+    def draw(self, num_samples: int) -> tuple[Draw, int]:
+        """Return what this call draws from, and its site: `num_samples` rows where no scope names them."""
+        scope = counter.current()
+        if _in_backward() and (scope is None or not scope.replay) and (scope is not None or self._scoped):
+            raise RuntimeError(
+                f"noise at {self.site!r} is recomputed in backward without the counter of its forward, so its mask "
+                "would be another one: use mainstem.checkpoint in place of torch.utils.checkpoint.checkpoint"
+            )
+        if scope is None:
+            return _drop_in(num_samples), counter.site_id(self.purpose, "")
+        if self.site is None:
+            raise BadInput(
+                f"{type(self).__name__} has no name, so the counter cannot tell its site: "
+                "call noise.bind(model) once, before training"
+            )
+        self._scoped = True
+        return scope.draw, counter.site_id(self.purpose, scope.visit(self.site))
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:g}" + ("" if self.site is None else f", site={self.site!r}")
+
+
+def _drop_in(num_samples: int) -> Draw:
+    seed = torch.randint(0, 2**62, (1,), dtype=torch.int64)
+    return Draw(torch.cat([seed, torch.zeros(2, dtype=torch.int64)]), torch.arange(num_samples))
+
+
+def bind(model: nn.Module) -> nn.Module:
+    """Give each noise module of `model` its qualified name as its site, and return the model.
+
+    Raises `BadInput` where two sites would have one identity.
+
+    >>> from mainstem import noise
+    >>> net = bind(nn.Sequential(nn.Linear(2, 2), noise.Dropout(0.5)))
+    >>> net[1].site
+    '1'
+    """
+    seen: dict[int, str] = {}
+    for qualified, module in model.named_modules():
+        if not isinstance(module, Noise):
+            continue
+        name = ".".join(part for part in qualified.split(".") if part not in WRAPPERS)
+        word = counter.site_id(module.purpose, name)
+        if word in seen:
+            raise BadInput(
+                f"the sites {seen[word]!r} and {module.purpose + ':' + name!r} have one identity ({word:#010x}), so "
+                "they would draw the same masks: rename one of the modules"
+            )
+        seen[word] = f"{module.purpose}:{name}"
+        module.site = name
+    return model
+
+
+def rows(scope: Scope, index: Tensor) -> Scope:
+    """Return `scope` for the samples `index` alone, counting its calls together with the whole."""
+    return Scope(Draw(scope.draw.key, scope.draw.samples[index]), scope.calls, scope.replay)

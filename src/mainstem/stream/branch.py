@@ -1,0 +1,77 @@
+"""The branch F of a residual: a list of modules with names. May import nn.
+
+Shapes: B batch, T position, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from ..nn import Context
+
+Side = dict[str, Tensor]
+
+
+class Branch(nn.Module):
+    """Modules in a row: each is called with x, and with the context too where it declares `wants_context`.
+
+    A module may return (y, side) to send named values along the stream. Each is named by what it is (its `stem`, or
+    its class), not by its number, so that a norm put in between changes neither the masks nor the initial weights
+    of the others; a second of one kind is `norm_2`.
+
+    >>> [name for name, _ in Branch([nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)]).named_children()]
+    ['linear', 'relu', 'linear_2']
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        super().__init__()
+        counts: dict[str, int] = {}
+        for module in modules:
+            stem = getattr(module, "stem", None) or type(module).__name__.lower()
+            counts[stem] = counts.get(stem, 0) + 1
+            self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
+
+    def forward(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
+        published: Side = {}
+        for module in self.children():
+            result = module(x_BTD, ctx) if getattr(module, "wants_context", False) else module(x_BTD)
+            if isinstance(result, tuple):
+                x_BTD, side = result
+                published = {**published, **side}
+            else:
+                x_BTD = result
+        return x_BTD, published
+
+
+class Sum(nn.Module):
+    """Several branches of one input, added: one read and one write for, say, attention and feed-forward.
+
+    y = sum_i F_i(x): [B, T, D] -> [B, T, D].
+
+    Source: Wang and Komatsuzaki, GPT-J (2021); PaLM (2204.02311), section 2, "parallel layers".
+
+    >>> import torch
+    >>> Sum({"a": [nn.Identity()], "b": [nn.Identity()]})(torch.ones(1, 1, 2)).tolist()
+    [[[2.0, 2.0]]]
+    """
+
+    stem = "sum"
+    wants_context = True
+
+    def __init__(self, branches: dict[str, Iterable[nn.Module]]) -> None:
+        super().__init__()
+        for name, modules in branches.items():
+            self.add_module(name, Branch(modules))
+
+    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor | tuple[Tensor, Side]:
+        ctx = Context() if ctx is None else ctx
+        total: Tensor | None = None
+        published: Side = {}
+        for branch in self.children():
+            y_BTD, side = branch(x_BTD, ctx)
+            total = y_BTD if total is None else total + y_BTD
+            published = {**published, **side}
+        assert total is not None
+        return (total, published) if published else total

@@ -1,0 +1,108 @@
+"""The residual: a branch and how it meets the stream. May import nn, noise and its neighbours.
+
+Shapes: B batch, T position, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from .. import counter
+from ..errors import BadInput
+from ..nn import Context
+from ..noise import StochasticDepth, rows
+from .branch import Branch, Side
+from .connection import Add, Connection
+from .state import State
+
+
+class Residual(nn.Module):
+    """A branch F around which the stream flows on: with the default connection, y = F(x) + x. Final.
+
+    `branch` is a list of modules, run in order. `connection` says how the branch reads and writes; `skip` leaves the
+    branch out at random, before it is computed. Called with a state it returns a state; called with a plain tensor
+    [B, T, D] it opens and closes its connection's own stream, so that it fits into any model.
+
+    >>> block = Residual([nn.LayerNorm(4), nn.Linear(4, 4)])
+    >>> block(torch.randn(2, 3, 4)).shape
+    torch.Size([2, 3, 4])
+    """
+
+    def __init__(
+        self,
+        branch: Iterable[nn.Module],
+        connection: Connection | None = None,
+        skip: StochasticDepth | None = None,
+    ) -> None:
+        super().__init__()
+        self.connection = Add() if connection is None else connection
+        self.branch = Branch(branch)
+        self.skip = skip
+
+    @overload
+    def forward(self, state: State, ctx: Context | None = None) -> State: ...
+    @overload
+    def forward(self, state: Tensor, ctx: Context | None = None) -> Tensor: ...
+    def forward(self, state: State | Tensor, ctx: Context | None = None) -> State | Tensor:
+        ctx = Context() if ctx is None else ctx
+        if isinstance(state, Tensor):
+            alone = self.connection.stream()
+            return alone.close(self._step(alone.open(state), ctx))
+        return self._step(state, ctx)
+
+    def _step(self, state: State, ctx: Context) -> State:
+        x_BTD, carry = self.connection.read(state)
+        y_BTD, side = self.output(x_BTD, ctx.with_side(state.side))
+        after = self.connection.write(state, y_BTD, carry)
+        return State(after.main, {**after.side, **side}) if side else after
+
+    def output(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
+        """Return what the branch writes, and the values that it sends along."""
+        decision = None if self.skip is None else self.skip.keep(len(x_BTD))
+        if decision is None:
+            y_BTD, side = self.branch(x_BTD, ctx)
+            return y_BTD, side
+        kept_B, scale = (part.to(x_BTD.device) for part in decision)
+        if torch.compiler.is_compiling():
+            # A compiled graph has one shape, so all samples are computed and the masked ones thrown away.
+            y_BTD, side = self.branch(x_BTD, ctx)
+            y_BTD = torch.where(kept_B[:, None, None], y_BTD * scale, torch.zeros((), dtype=y_BTD.dtype))
+        else:
+            y_BTD, side = self._subset(x_BTD, ctx, kept_B.nonzero().squeeze(1), scale)
+        if side:
+            raise BadInput(
+                f"a branch that sends {sorted(side)} along the stream cannot be skipped, as later layers need it: "
+                "leave out skip= there"
+            )
+        return y_BTD, side
+
+    def _subset(self, x_BTD: Tensor, ctx: Context, index: Tensor, scale: Tensor) -> tuple[Tensor, Side]:
+        if len(index) == 0:
+            parameters = [p for p in self.branch.parameters() if p.requires_grad]
+            return _Nothing.apply(x_BTD, *parameters), {}
+        if len(index) == len(x_BTD):
+            y_BTD, side = self.branch(x_BTD, ctx)
+            return y_BTD * scale.to(y_BTD.dtype), side
+        scope = counter.current()
+        with counter.enter(None if scope is None else rows(scope, index.to(scope.draw.samples.device))):
+            y, side = self.branch(x_BTD[index], ctx.rows(index))
+        empty = torch.zeros(x_BTD.shape, dtype=y.dtype, device=y.device)
+        return empty.index_copy(0, index, y * scale.to(y.dtype)), side
+
+
+class _Nothing(torch.autograd.Function):
+    """Zeros in place of a branch. Its parameters get zero gradients, not none: so a skipped step still decays them
+    and moves their momentum on as any other, and all ranks of a distributed run reduce the same tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.save_for_backward(*parameters)
+        return torch.zeros_like(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *(torch.zeros_like(p) for p in ctx.saved_tensors)

@@ -1,0 +1,32 @@
+"""What flows through the depth of a network. May import torch only."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+
+class State(NamedTuple):
+    """`main` is the stream as its family has it, `side` the named values that travel beside it.
+
+    Both are plain trees of tensors (a tensor, or tuples of them; a dict), so that checkpointing, compilation and
+    distribution can look inside. A state is never changed in place.
+    """
+
+    main: Any
+    side: dict[str, Tensor]
+
+
+def leaves(tree: Any) -> list[Tensor]:
+    """Return the tensors of a tree in order.
+
+    >>> import torch
+    >>> len(leaves((torch.ones(1), (torch.ones(1), torch.ones(1)))))
+    3
+    """
+    if isinstance(tree, Tensor):
+        return [tree]
+    if isinstance(tree, dict):
+        return [leaf for name in tree for leaf in leaves(tree[name])]
+    return [leaf for part in tree for leaf in leaves(part)]

@@ -1,0 +1,167 @@
+"""Each form at the values where it must equal pre-norm, or another closed form."""
+
+import pytest
+import torch
+from variants import shaken, small, tokens
+
+from mainstem import form
+from mainstem.errors import BadInput
+from mainstem.form.deepnorm import constants
+from mainstem.nn import Context
+from mainstem.stream import State, sites
+
+
+def stream_of(model, x):
+    state = model.stream.open(model.embedding(x))
+    return model.stream.through(model.blocks, state, Context())
+
+
+def closed(model, x):
+    return model.stream.close(stream_of(model, x))
+
+
+def sharing(residual, other="pre_norm", **changes):
+    """Return a model of `residual` and one of `other` that share every weight both have, in float64."""
+    plain = shaken(small(other, **changes)).double()
+    model = small(residual, **changes).double()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    return model, plain
+
+
+@pytest.mark.parametrize("weights", ["static", "dynamic"])
+def test_hyper_with_one_stream_is_add(weights):
+    model, plain = sharing({"name": "hyper", "streams": 1, "weights": weights})
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("weights", ["static", "dynamic"])
+@pytest.mark.parametrize("streams", [2, 4])
+def test_hyper_begins_as_add_in_the_mean_of_its_streams(streams, weights):
+    model, plain = sharing({"name": "hyper", "streams": streams, "weights": weights})
+    assert torch.equal(stream_of(model, tokens()).main.mean(2), stream_of(plain, tokens()).main)
+
+
+def test_hyper_reads_the_stream_k_mod_s():
+    model = small({"name": "hyper", "streams": 4})
+    reads = [residual.connection.read_S for block in model.blocks for residual in block.children()]
+    assert [int(read.argmax()) for read in reads] == [0, 1, 2, 3, 0, 1]
+
+
+def test_denseformer_begins_as_add():
+    model, plain = sharing("denseformer")
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+
+
+def test_denseformer_has_l_times_l_plus_3_over_2_weights():
+    model = small("denseformer", layers=12)
+    weights = [p.numel() for name, p in model.named_parameters() if name.endswith("connection.weight")]
+    assert sum(weights) == 90
+
+
+def test_value_residual_with_own_values_alone_is_pre_norm():
+    model, plain = sharing({"name": "value_residual", "first": 0.0, "own": 1.0})
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+
+
+def test_reinjection_of_nothing_is_add_on_the_normed_embedding():
+    model, plain = sharing({"name": "reinjection", "keep": 1.0, "inject": 0.0})
+    x0 = model.stream.open(model.embedding(tokens())).main
+    expected = plain.stream.through(plain.blocks, State(x0, {}), Context()).main
+    assert torch.equal(stream_of(model, tokens()).main, expected)
+
+
+def test_reinjection_adds_up_where_the_branches_are_silent():
+    model = small({"name": "reinjection", "keep": 1.0, "inject": 0.25}, init="zero").double()
+    x0 = model.stream.open(model.embedding(tokens())).main
+    torch.testing.assert_close(stream_of(model, tokens()).main, (1 + 3 * 0.25) * x0)
+
+
+def test_rezero_begins_as_the_identity_and_moves_its_scale_first():
+    model = small("rezero")
+    x = tokens()
+    y = closed(model, x)
+    assert torch.equal(y, model.embedding(x))
+    y.square().sum().backward()
+    grads = {name: p.grad for name, p in model.named_parameters() if name.startswith("blocks")}
+    assert all((grad != 0).any() == name.endswith("scale.factor") for name, grad in grads.items())
+
+
+def test_rezero_at_one_adds_the_branch():
+    model = small({"name": "rezero", "start": 1.0})
+    residual = model.blocks[0].feedforward
+    x = torch.randn(2, 3, 12)
+    assert torch.equal(residual(x), x + residual.branch.feedforward(x))
+
+
+def test_parallel_without_feedforward_is_attention_alone():
+    model, _ = sharing("parallel")
+    residual = model.blocks[0].attention_feedforward
+    with torch.no_grad():
+        residual.branch.sum.feedforward.feedforward.output.weight.zero_()
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    attention = residual.branch.sum.attention
+    assert torch.equal(residual(x), x + attention(x, Context())[0])
+
+
+def test_deepnorm_constants():
+    assert constants(6) == pytest.approx((1.861210, 0.379918), abs=5e-7)
+    assert constants(12) == pytest.approx((2.213364, 0.319472), abs=5e-7)
+
+
+def test_deepnorm_scales_the_initial_values_and_never_the_run():
+    from dataclasses import replace
+
+    from mainstem.form.deepnorm import SCALED
+
+    site = sites(("attention", "feedforward"), 6, 8)[0]
+    scales = {role: form.DeepNorm().init_scale(site, role) for role in (*SCALED, "attention.query", "attention.key")}
+    assert all(scales[role] == pytest.approx(0.379918, abs=5e-7) for role in SCALED)
+    assert scales["attention.query"] == scales["attention.key"] == 1.0
+    assert form.DeepNorm().connection(replace(site, blocks=6)).alpha == pytest.approx(1.861210, abs=5e-7)
+
+
+def test_post_norm_rows_have_mean_0_and_variance_1():
+    model = small("post_norm", norm="layer").double()
+    y = closed(model, tokens())
+    torch.testing.assert_close(y.mean(-1), torch.zeros(2, 5, dtype=torch.float64), rtol=0, atol=1e-6)
+    torch.testing.assert_close(y.var(-1, unbiased=False), torch.ones(2, 5, dtype=torch.float64), rtol=0, atol=1e-3)
+
+
+def test_sandwich_writes_have_one_size():
+    model = shaken(small("sandwich")).double()
+    residual = model.blocks[1].feedforward
+    with torch.no_grad():
+        residual.branch.norm_2.gain.fill_(1.0)
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    write = residual(x) - x
+    torch.testing.assert_close(write.square().mean(-1), torch.ones(2, 3, dtype=torch.float64), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("residual", "piece"),
+    [
+        ("hyper | denseformer", "stream"),
+        ("deepnorm | post_norm", "stream"),
+        ("sandwich | rezero", "branch"),
+        ("reversible | post_norm", "stream"),
+    ],
+)
+def test_two_claims_on_one_piece_are_refused_by_name(residual, piece):
+    with pytest.raises(BadInput, match=piece) as caught:
+        form.parse(residual)
+    assert all(type(form.parse(name.strip())).__name__ in str(caught.value) for name in residual.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("residual", "init"), [("sandwich", "zero"), ("rezero", "zero"), ("deepnorm", "gpt2"), ("pre_norm", "nothing")]
+)
+def test_initial_weights_that_cannot_work_are_refused(residual, init):
+    with pytest.raises(BadInput, match="use"):
+        small(residual, init=init)
+
+
+def test_init_scales_of_combined_forms_multiply():
+    site = sites(("attention", "feedforward"), 6, 8)[1]
+    both = form.DeepNorm() | form.ValueResidual()
+    assert both.init_scale(site, "feedforward.out") == form.DeepNorm().init_scale(site, "feedforward.out")
+    assert form.Combined((both, form.ValueResidual())).multipliers("mix") == form.Multipliers()

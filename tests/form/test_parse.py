@@ -1,0 +1,31 @@
+"""From what a user writes to a form."""
+
+import pytest
+
+from mainstem import form
+from mainstem.errors import BadInput
+
+
+def test_names_values_and_lists():
+    assert form.parse("pre_norm") == form.PreNorm()
+    assert form.parse({"name": "hyper", "streams": 2}) == form.Hyper(streams=2)
+    assert form.parse(["sandwich", {"name": "reinjection", "inject": 0.2}]) == form.Sandwich() | form.Reinjection(inject=0.2)
+    assert form.parse("sandwich|reinjection") == form.Sandwich() | form.Reinjection()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("hypr", "hyper"),
+        ({"name": "hyper", "stream": 4}, "streams"),
+        ({"name": "hyper", "streams": "four"}, "int"),
+        ({"name": "hyper", "streams": 0}, "at least 1"),
+        ({"streams": 4}, "name"),
+        ({"name": "pre_norm", "alpha": 1}, "no values"),
+        ([], "list"),
+        (7, "name"),
+    ],
+)
+def test_what_is_wrong_is_said(value, said):
+    with pytest.raises(BadInput, match=said):
+        form.parse(value)

@@ -1,0 +1,45 @@
+"""Sampling: a function of the seed, cached, bounded by the context."""
+
+import pytest
+import torch
+from variants import shaken, small
+
+from mainstem.errors import BadInput
+from mainstem.model import generate
+from mainstem.model.generate import pick
+
+
+def test_equal_seeds_give_equal_text():
+    model = shaken(small("pre_norm"))
+    one, same, other = (list(generate(model, [1, 2], 30, seed=seed)) for seed in (1, 1, 2))
+    assert one == same != other
+    assert model.training
+
+
+@pytest.mark.parametrize("positions", ["rotary", "learned", "none"])
+def test_greedy_text_is_what_the_whole_pass_says_until_the_context_is_full(positions):
+    model = shaken(small("pre_norm", positions=positions)).eval()
+    text = [3]
+    for token in generate(model, text, 7, temperature=0):
+        assert token == int(model(torch.tensor([text]))[0, -1].argmax())
+        text.append(token)
+
+
+def test_longer_than_the_context_goes_on():
+    assert len(list(generate(small("denseformer"), list(range(12)), 40))) == 40
+
+
+def test_pick_follows_the_distribution():
+    logits = torch.log(torch.tensor([0.5, 0.25, 0.25]))
+    assert [pick(logits, u) for u in (0.0, 0.49, 0.51, 0.74, 0.76, 0.999999)] == [0, 0, 1, 1, 2, 2]
+    assert {pick(logits, u / 100, top_k=1) for u in range(100)} == {0}
+    assert pick(torch.tensor([0.0, -float("inf")]), 1 - 1e-16) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"tokens": []}, "prompt"), ({"temperature": -1.0}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_k": 0}, "top-k")],
+)
+def test_bad_input(given, said):
+    with pytest.raises(BadInput, match=said):
+        list(generate(small("pre_norm"), **{"tokens": [1], "num_tokens": 1, **given}))

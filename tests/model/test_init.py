@@ -1,0 +1,78 @@
+"""Initial weights: a function of seed and name, with the standard deviations that their sources give."""
+
+import math
+
+import pytest
+import torch
+from variants import small
+
+from mainstem.model.init import normal
+from mainstem.optim.roles import roles
+
+
+def std(model, role):
+    found = [p for name, p in model.named_parameters() if roles(model)[name] == role]
+    return torch.cat([p.flatten() for p in found]).std().item()
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not():
+    one, same, other = (small("pre_norm", seed=seed) for seed in (7, 7, 8))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+    assert not torch.equal(one.embedding.weight, other.embedding.weight)
+
+
+def test_building_leaves_torchs_generator_alone():
+    before = torch.get_rng_state()
+    small("hyper | value_residual", head="untied", positions="learned")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_forms_share_the_weights_they_both_have():
+    plain, sandwich = small("pre_norm", init="normal"), small("sandwich", init="normal")
+    ours = sandwich.state_dict()
+    assert all(torch.equal(value, ours[name]) for name, value in plain.state_dict().items())
+
+
+def test_an_element_does_not_depend_on_the_shape_around_it():
+    assert torch.equal(normal("a", (4, 8), 1).flatten(), normal("a", (32,), 1))
+    assert not torch.equal(normal("a", (32,), 1), normal("b", (32,), 1))
+
+
+@pytest.mark.parametrize(
+    ("init", "role", "expected"),
+    [
+        ("gpt2", "attention.out", 0.02 / math.sqrt(12)),
+        ("gpt2", "feedforward.out", 0.02 / math.sqrt(12)),
+        ("gpt2", "attention.query", 0.02),
+        ("normal", "feedforward.out", 0.02),
+        ("zero", "attention.out", 0.0),
+        ("zero", "feedforward.in", 64**-0.5),
+        ("xavier", "feedforward.in", math.sqrt(2 / (64 + 256))),
+        ("gpt2", "embedding", 0.02),
+    ],
+)
+def test_standard_deviations(init, role, expected):
+    model = small("pre_norm", init=init, layers=6, width=64, vocab=100)
+    assert std(model, role) == pytest.approx(expected, rel=0.02)
+
+
+def test_deepnorm_draws_values_smaller_than_queries():
+    model = small("deepnorm", layers=12, width=64)
+    xavier = math.sqrt(2 / 128)
+    assert std(model, "attention.query") == pytest.approx(xavier, rel=0.02)
+    assert std(model, "attention.value") == pytest.approx(0.319472 * xavier, rel=0.02)
+
+
+def test_zero_projections_leave_the_embedding_alone():
+    model = small("pre_norm", init="zero")
+    x = torch.tensor([[1, 2, 3]])
+    embedded = model.embedding(x)
+    expected = model.stream.norm(embedded) @ model.embedding.weight.T
+    assert torch.equal(model(x), expected)
+
+
+def test_normal_numbers_are_normal():
+    drawn = normal("site", (1 << 18,), 0).double()
+    assert abs(drawn.mean()) < 4 / 512
+    assert abs(drawn.var() - 1) < 4 * math.sqrt(2) / 512
+    assert abs((drawn.abs() < 1).double().mean() - 0.682689) < 4 * 0.4655 / 512

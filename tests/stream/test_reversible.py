@@ -1,0 +1,84 @@
+"""The reversible stream: the plain stack's forward bit for bit, its gradients in float64, and little memory."""
+
+import pytest
+import torch
+from variants import NOISY, shaken, small, tokens
+
+from mainstem import noise
+from mainstem.nn import Context
+from mainstem.stream import Stream
+
+FORMS = ["reversible", "reversible | value_residual"]
+
+
+def closed(model, x, stored):
+    through = Stream.through if stored else type(model.stream).through
+    with noise.counter(seed=3, step=4, samples=range(len(x))):
+        state = model.stream.open(model.embedding(x))
+        return model.stream.close(through(model.stream, model.blocks, state, Context()))
+
+
+@pytest.mark.parametrize("residual", FORMS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equals_the_stack_with_stored_activations(residual, dtype):
+    model = shaken(small(residual, layers=6, rates=NOISY)).to(dtype)
+    x = tokens(4, 8)
+    results = []
+    for stored in (True, False):
+        model.zero_grad()
+        y = closed(model, x, stored)
+        torch.tanh(y).sum().backward()
+        results.append((y, {k: p.grad.clone() for k, p in model.named_parameters()}))
+    (plain, expected), (reverse, found) = results
+    assert torch.equal(plain, reverse)
+    for key, grad in found.items():
+        if dtype == torch.float64:
+            torch.testing.assert_close(grad, expected[key], rtol=1e-10, atol=1e-10, msg=lambda m, k=key: f"{k}: {m}")
+        else:
+            # Inputs are computed back with rounding, which float32 carries through six blocks.
+            assert (grad - expected[key]).norm() <= 0.01 * expected[key].norm(), key
+
+
+def test_without_a_scope_the_masks_come_again_from_torchs_generator():
+    model = shaken(small("reversible", rates=NOISY)).double()
+    x = tokens(4, 8)
+    grads = []
+    for stored in (True, False):
+        torch.manual_seed(0)
+        model.zero_grad()
+        through = Stream.through if stored else type(model.stream).through
+        state = through(model.stream, model.blocks, model.stream.open(model.embedding(x)), Context())
+        torch.tanh(model.stream.close(state)).sum().backward()
+        grads.append([p.grad.clone() for p in model.parameters()])
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def kept_bytes(layers, residual):
+    model = small(residual, layers=layers, width=32, rates=NOISY)
+    parameters = {p.data_ptr() for p in model.parameters()}
+    seen = {}
+
+    def pack(t):
+        if t.data_ptr() not in parameters:
+            seen[t.data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t), noise.counter(seed=0, step=0, samples=range(4)):
+        held = model(tokens(4, 8)).sum()
+    assert held.requires_grad
+    return sum(seen.values())
+
+
+def test_what_is_kept_does_not_grow_with_depth():
+    assert kept_bytes(24, "reversible") <= 1.3 * kept_bytes(4, "reversible")
+    assert kept_bytes(24, "pre_norm") > 4 * kept_bytes(4, "pre_norm")
+
+
+def test_watching_a_residual_stores_the_activations():
+    model = small("reversible")
+    calls = []
+    handle = model.blocks[1].attention.register_forward_hook(lambda *_: calls.append(1))
+    closed(model, tokens(), stored=False).sum().backward()
+    handle.remove()
+    assert calls == [1]

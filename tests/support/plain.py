@@ -1,0 +1,99 @@
+"""A whole language model in plain loops and float64, written from the formulas: the oracle of tests/laws.
+
+Nothing here imports mainstem. Parameters come by name; what is computed is one sequence at a time.
+"""
+
+import math
+
+import torch
+
+
+def rms_norm(x, gain=None, eps=1e-6):
+    y = x / torch.sqrt((x * x).mean(-1, keepdim=True) + eps)
+    return y if gain is None else y * gain
+
+
+def layer_norm(x, gain, bias, eps=1e-5):
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / torch.sqrt((centred * centred).mean(-1, keepdim=True) + eps) * gain + bias
+
+
+def turn(x, position, base=10000.0):
+    half = len(x) // 2
+    out = [None] * len(x)
+    for i in range(half):
+        angle = position * base ** (-2 * i / len(x))
+        out[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
+        out[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
+    return torch.stack(out)
+
+
+class Plain:
+    """`p` maps names to float64 tensors; `heads`, `kv_heads`, `layers` as in the settings."""
+
+    def __init__(self, p, layers, heads, kv_heads=None, norm="rms", activation="relu2", qk_norm="rms"):
+        self.p, self.layers, self.heads, self.kv_heads = p, layers, heads, kv_heads or heads
+        self.kind, self.activation, self.qk_norm = norm, activation, qk_norm
+
+    def norm(self, name, x):
+        if self.kind == "rms":
+            return rms_norm(x, self.p[f"{name}.gain"])
+        return layer_norm(x, self.p[f"{name}.gain"], self.p[f"{name}.bias"])
+
+    def attention(self, name, x, first_values=None):
+        """Return (output [T, D], values [T, kv, K]) of causal self-attention on x [T, D]."""
+        p, length = self.p, len(x)
+        width = x.shape[1] // self.heads
+        q = (x @ p[f"{name}.query.weight"].T).reshape(length, self.heads, width)
+        k = (x @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
+        v = own = (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width)
+        if f"{name}.mix_first" in p:
+            v = p[f"{name}.mix_first"] * first_values + p[f"{name}.mix_own"] * own
+        out = []
+        for t in range(length):
+            row = []
+            for h in range(self.heads):
+                shared = h // (self.heads // self.kv_heads)
+                query = self._ready(f"{name}.query_norm", q[t, h], t)
+                scores = torch.stack(
+                    [query @ self._ready(f"{name}.key_norm", k[s, shared], s) / math.sqrt(width) for s in range(t + 1)]
+                )
+                weights = torch.exp(scores - scores.max())
+                weights = weights / weights.sum()
+                row.append(sum(weights[s] * v[s, shared] for s in range(t + 1)))
+            out.append(torch.cat(row))
+        return torch.stack(out) @ p[f"{name}.output.weight"].T, own
+
+    def _ready(self, name, x, position):
+        if self.qk_norm == "rms":
+            x = rms_norm(x, self.p[f"{name}.gain"])
+        return turn(x, position)
+
+    def feedforward(self, name, x):
+        p = self.p
+        h = x @ p[f"{name}.input.weight"].T
+        if self.activation == "swiglu":
+            g = x @ p[f"{name}.gate.weight"].T
+            h = g / (1 + torch.exp(-g)) * h
+        elif self.activation == "gelu":
+            h = 0.5 * h * (1 + torch.erf(h / math.sqrt(2.0)))
+        else:
+            h = torch.clamp(h, min=0) ** 2
+        return h @ p[f"{name}.output.weight"].T
+
+    def sublayers(self):
+        """Yield (block, kind, qualified name of the residual, of its branch's sublayer)."""
+        for block in range(self.layers):
+            for kind in ("attention", "feedforward"):
+                name = f"blocks.{block}.{kind}"
+                yield block, kind, name, f"{name}.branch.{kind}"
+
+    def sublayer(self, kind, name, x, first_values=None):
+        if kind == "attention":
+            return self.attention(name, x, first_values)
+        return self.feedforward(name, x), None
+
+    def logits(self, tokens, stack):
+        """Return [B, T, V]; `stack` is one of the functions of `plain_forms`, from embedded to closed [T, D]."""
+        table = self.p["embedding.weight"]
+        return torch.stack([stack(self, table[row]) @ table.T for row in tokens])

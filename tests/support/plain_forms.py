@@ -1,0 +1,122 @@
+"""Each residual form as a plain loop over sublayers, from its equation. Nothing here imports mainstem."""
+
+import torch
+
+from plain import rms_norm
+
+
+def pre_norm(m, x):
+    for _, kind, name, inner in m.sublayers():
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+    return m.norm("stream.norm", x)
+
+
+def post_norm(m, x, alpha=1.0):
+    for _, kind, name, inner in m.sublayers():
+        x = m.norm(f"{name}.connection.norm", alpha * x + m.sublayer(kind, inner, x)[0])
+    return x
+
+
+def deepnorm(m, x):
+    return post_norm(m, x, alpha=(2 * m.layers) ** 0.25)
+
+
+def sandwich(m, x):
+    for _, kind, name, inner in m.sublayers():
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        x = x + m.norm(f"{name}.branch.norm_2", y)
+    return m.norm("stream.norm", x)
+
+
+def hyper(m, x, values=False):
+    p = m.p
+    streams = len(p["blocks.0.attention.connection.read_S"])
+    state, first = [x for _ in range(streams)], None
+    for _, kind, name, inner in m.sublayers():
+        read, write, mix = (p[f"{name}.connection.{part}"] for part in ("read_S", "write_S", "mix_SS"))
+        length = len(x)
+        am = [[read[s] for _ in range(length)] for s in range(streams)]
+        ar = [[[mix[s, t] for _ in range(length)] for t in range(streams)] for s in range(streams)]
+        b = [[write[s] for _ in range(length)] for s in range(streams)]
+        if f"{name}.connection.dynamic.alpha" in p:
+            d = f"{name}.connection.dynamic"
+            for s in range(streams):
+                h = m.norm(f"{d}.norm", state[s])
+                for i in range(length):
+                    asked = p[f"{d}.alpha_scale"] * torch.tanh(h[i] @ p[f"{d}.alpha"])
+                    am[s][i] = am[s][i] + asked[0]
+                    for t in range(streams):
+                        ar[s][t][i] = ar[s][t][i] + asked[1 + t]
+                    b[s][i] = b[s][i] + p[f"{d}.beta_scale"] * torch.tanh(h[i] @ p[f"{d}.beta"])
+        rows = range(length)
+        h = torch.stack([sum(am[s][i] * state[s][i] for s in range(streams)) for i in rows])
+        y, v = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h), first)
+        if values and first is None:
+            first = v
+        state = [
+            torch.stack([b[t][i] * y[i] + sum(ar[s][t][i] * state[s][i] for s in range(streams)) for i in rows])
+            for t in range(streams)
+        ]
+    return m.norm("stream.norm", sum(state))
+
+
+def hyper_value_residual(m, x):
+    return hyper(m, x, values=True)
+
+
+def denseformer(m, x):
+    outputs = [x]
+    for block, kind, name, inner in m.sublayers():
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        if kind == "feedforward":
+            outputs.append(x)
+            weight = m.p[f"{name}.connection.weight"]
+            x = sum(weight[j] * outputs[j] for j in range(block + 2))
+    return m.norm("stream.norm", x)
+
+
+def value_residual(m, x):
+    first = None
+    for _, kind, name, inner in m.sublayers():
+        y, v = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x), first)
+        first = v if first is None else first
+        x = x + y
+    return m.norm("stream.norm", x)
+
+
+def reinjection(m, x, behind=False):
+    x0 = x = rms_norm(x)
+    for _, kind, name, inner in m.sublayers():
+        if kind == "attention":
+            x = m.p[f"{name}.connection.keep"] * x + m.p[f"{name}.connection.inject"] * x0
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        x = x + (m.norm(f"{name}.branch.norm_2", y) if behind else y)
+    return m.norm("stream.norm", x)
+
+
+def sandwich_reinjection(m, x):
+    return reinjection(m, x, behind=True)
+
+
+def reversible(m, x):
+    a = b = x
+    for block in range(m.layers):
+        attention, feedforward = (f"blocks.{block}.{kind}" for kind in ("attention", "feedforward"))
+        a = a + m.attention(f"{attention}.branch.attention", m.norm(f"{attention}.branch.norm", b))[0]
+        b = b + m.feedforward(f"{feedforward}.branch.feedforward", m.norm(f"{feedforward}.branch.norm", a))
+    return m.norm("stream.norm", (a + b) / 2)
+
+
+def rezero(m, x):
+    for _, kind, name, inner in m.sublayers():
+        x = x + m.p[f"{name}.branch.scale.factor"] * m.sublayer(kind, inner, x)[0]
+    return x
+
+
+def parallel(m, x):
+    for block in range(m.layers):
+        name = f"blocks.{block}.attention_feedforward.branch.sum"
+        seen = m.norm(f"{name}.attention.norm", x), m.norm(f"{name}.feedforward.norm", x)
+        x = x + m.attention(f"{name}.attention.attention", seen[0])[0]
+        x = x + m.feedforward(f"{name}.feedforward.feedforward", seen[1])
+    return m.norm("stream.norm", x)

@@ -1,0 +1,57 @@
+"""Every registered residual form, and the combinations that strain the seams, as small models for the laws."""
+
+import plain_forms
+import torch
+
+from mainstem import catalogue, noise
+from mainstem.model import LanguageModel, Rates, Settings
+
+STREAMS = {"hyper": [{"name": "hyper", "streams": 3}, {"name": "hyper", "streams": 3, "weights": "static"}]}
+COMBINED = {
+    "hyper | value_residual": [{"name": "hyper", "streams": 3}, "value_residual"],
+    "sandwich | reinjection": "sandwich | reinjection",
+    "reversible | value_residual": "reversible | value_residual",
+}
+
+RESIDUALS = {}
+for registered in catalogue.names("residual"):
+    for value in STREAMS.get(registered, [registered]):
+        static = isinstance(value, dict) and value.get("weights") == "static"
+        RESIDUALS[f"{registered} static" if static else registered] = value
+RESIDUALS |= COMBINED
+
+STACKS = {
+    **{name: getattr(plain_forms, name.split()[0], None) for name in RESIDUALS},
+    "hyper | value_residual": plain_forms.hyper_value_residual,
+    "sandwich | reinjection": plain_forms.sandwich_reinjection,
+    "reversible | value_residual": None,
+}
+"""The oracle of each; reversible | value_residual is proven by its equality with stored activations instead."""
+
+SIZES = {"vocab": 13, "layers": 3, "width": 12, "heads": 2, "context": 8}
+NOISY = Rates(embedding=0.1, attention_weights=0.2, attention=0.1, hidden=0.2, feedforward=0.1, depth=0.3)
+
+
+def small(residual, seed=0, **changes):
+    """Return a model of `residual` small enough for plain loops."""
+    return LanguageModel(Settings(**{**SIZES, "residual": residual, **changes}), seed=seed)
+
+
+def shaken(model, seed=5):
+    """Move every parameter to a random place, so that no identity at initialisation can hide an error."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+    return model
+
+
+def tokens(batch=2, length=5, vocab=13, seed=1):
+    return torch.randint(0, vocab, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+def loss(model, x, **scope):
+    """Return a scalar that depends on every logit, under a counter."""
+    with noise.counter(**{"seed": 3, "step": 4, "samples": range(len(x)), **scope}):
+        logits = model(x)
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), x.roll(-1, 1).flatten())
