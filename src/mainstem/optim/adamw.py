@@ -19,7 +19,7 @@ Groups = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 _FUSED = frozenset({"cpu", "cuda", "mps", "xpu"})
 
 
-def AdamW(  # noqa: N802  a factory that stands where torch's class does
+def AdamW(
     groups: Groups, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
 ) -> torch.optim.AdamW:
     """Return torch's AdamW over `groups`, whose every group has its `peak` learning rate, lr times its lr_scale.

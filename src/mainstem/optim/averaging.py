@@ -1,6 +1,6 @@
 """An exponential average of the weights, beside the weights.
 
-May import torch and `roles`.
+May import torch, `errors` and `roles`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Average:
         if not 0 <= decay < 1:
             raise BadInput(f"an average cannot decay by {decay}: give a number in [0, 1)")
         self.decay = decay
-        self._names = tuple(named(model))
+        self._shapes = {name: w.shape for name, w in named(model).items()}
         self._held: dict[str, Tensor] = {}
         self._swapped = False
 
@@ -75,19 +75,20 @@ class Average:
         return dict(self._held)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take what `state` returned, by copy; raises `BadInput` where the names are not those of the model."""
-        unlike = sorted(set(state) ^ set(self._names)) if state else []
+        """Take what `state` returned, by copy; raises `BadInput` where names or shapes are not those of the model."""
+        given = {name: value.shape for name, value in state.items()}
+        unlike = _unlike(given, self._shapes) if state else []
         if unlike:
             raise BadInput(
                 f"the saved average and the model differ in {', '.join(unlike[:3])}: "
                 "go on with the model that it was made of"
             )
-        self._held = {name: state[name].clone() for name in self._names if state}
+        self._held = {name: state[name].clone() for name in self._shapes if state}
 
     def _weights(self, model: nn.Module) -> dict[str, nn.Parameter]:
         weights = named(model)
-        if tuple(weights) != self._names:
-            unlike = sorted(set(weights) ^ set(self._names)) or ["their order"]
+        unlike = _unlike({name: w.shape for name, w in weights.items()}, self._shapes)
+        if unlike:
             raise BadInput(f"this is not the model that is averaged, it differs in {', '.join(unlike[:3])}")
         return weights
 
@@ -100,3 +101,7 @@ class Average:
 
 def _wide(w: Tensor) -> Tensor:
     return w.detach().float() if w.dtype in (torch.bfloat16, torch.float16) else w.detach()
+
+
+def _unlike(a: Mapping[str, torch.Size], b: Mapping[str, torch.Size]) -> list[str]:
+    return sorted(name for name in {**a, **b} if a.get(name) != b.get(name))

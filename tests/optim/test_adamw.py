@@ -1,0 +1,85 @@
+"""AdamW: torch's numbers, decay as a thing of its own, and how it differs from a penalty."""
+
+import pytest
+import torch
+from torch import nn
+
+from mainstem import optim, penalty
+from mainstem.errors import BadInput
+
+
+def small(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+
+
+def train(model, optimizer, steps, term=None):
+    torch.manual_seed(7)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = model(torch.randn(4, 3)).square().mean()
+        (loss if term is None else loss + term(model)).backward()
+        optimizer.step()
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def far(a, b):
+    return max((x - y).abs().max().item() for x, y in zip(a, b, strict=True))
+
+
+def test_it_is_torchs_adamw_over_two_groups():
+    ours, theirs = small(), small()
+    made = train(ours, optim.AdamW(optim.groups(ours, decay=0.1), lr=3e-3, betas=(0.9, 0.95)), 20)
+    matrices = [theirs[0].weight, theirs[2].weight]
+    rest = [theirs[0].bias, theirs[2].bias]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
+    expected = train(theirs, torch.optim.AdamW(groups, lr=3e-3, betas=(0.9, 0.95), foreach=False), 20)
+    assert far(made, expected) < 1e-6
+    assert far(made, list(small().parameters())) > 1e-2
+
+
+def test_decay_alone_is_a_geometric_series():
+    w = torch.ones(4, requires_grad=True)
+    optimizer = optim.AdamW([{"params": [w], "weight_decay": 1.0}], lr=0.1)
+    for _ in range(10):
+        w.grad = torch.zeros(4)
+        optimizer.step()
+    torch.testing.assert_close(w.detach(), torch.full((4,), 0.9**10))
+
+
+def test_without_groups_nothing_decays():
+    w = torch.ones(4, requires_grad=True)
+    optimizer = optim.AdamW([w], lr=0.1)
+    w.grad = torch.zeros(4)
+    optimizer.step()
+    assert torch.equal(w.detach(), torch.ones(4))
+
+
+def test_an_l2_penalty_is_not_a_decay_under_adamw():
+    by_decay, by_penalty, plain = small(), small(), small()
+    decayed = train(by_decay, optim.AdamW(optim.groups(by_decay, decay=0.2), lr=1e-2), 20)
+    penalised = train(by_penalty, optim.AdamW(optim.groups(by_penalty, decay=0.0), lr=1e-2), 20, penalty.L2(0.1))
+    unregularized = train(plain, optim.AdamW(optim.groups(plain, decay=0.0), lr=1e-2), 20)
+    assert far(decayed, penalised) > 1e-2
+    assert far(unregularized, decayed) > 1e-2 and far(unregularized, penalised) > 1e-2
+
+
+def test_lr_scales_multiply_the_step_of_their_group():
+    w = [torch.zeros(2, requires_grad=True) for _ in range(2)]
+    optimizer = optim.AdamW([{"params": [w[0]], "lr_scale": 0.25}, {"params": w[1]}], lr=0.1)
+    for p in w:
+        p.grad = torch.ones(2)
+    optimizer.step()
+    torch.testing.assert_close(w[0].detach(), 0.25 * w[1].detach())
+    assert [group["peak"] for group in optimizer.param_groups] == [0.025, 0.1]
+
+
+def test_it_leaves_the_callers_groups_alone():
+    given = optim.groups(small(), decay=0.1)
+    optim.AdamW(given, lr=0.1)
+    assert all("lr" not in group and "peak" not in group for group in given)
+
+
+def test_no_parameters_are_refused():
+    with pytest.raises(BadInput, match="no parameter"):
+        optim.AdamW([])

@@ -1,0 +1,115 @@
+"""The exponential average of the weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from mainstem.errors import BadInput
+from mainstem.optim.averaging import Average
+
+
+def net(seed=0):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Embedding(3, 2), nn.Linear(2, 3, bias=False), nn.LayerNorm(3))
+    model[1].weight = model[0].weight
+    return model
+
+
+def moved(model, seed):
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn_like(p))
+    return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def test_the_first_update_copies_and_the_others_are_the_recurrence():
+    model = net()
+    average = Average(model, decay=0.9)
+    right = moved(model, 0)
+    average.update(model)
+    assert all(torch.equal(value, right[name]) for name, value in average.state().items())
+    for seed in (1, 2, 3):
+        now = moved(model, seed)
+        right = {name: 0.9 * right[name] + 0.1 * now[name] for name in right}
+        average.update(model)
+    assert list(average.state()) == ["0.weight", "2.weight", "2.bias"]  # the tied matrix once
+    for name, value in average.state().items():
+        torch.testing.assert_close(value, right[name])
+
+
+def test_swap_puts_the_average_in_and_the_weights_back_even_after_an_error():
+    model = net()
+    average = Average(model, decay=0.5)
+    average.update(model)
+    own = moved(model, 1)
+    average.update(model)
+    with pytest.raises(ZeroDivisionError), average.swap(model):
+        assert all(torch.equal(p, average.state()[name]) for name, p in model.named_parameters())
+        assert not torch.equal(model[0].weight, own["0.weight"])
+        1 / 0  # noqa: B018  the error is the point
+    assert all(torch.equal(p, own[name]) for name, p in model.named_parameters())
+    average.update(model)  # allowed again
+
+
+def test_swaps_nest_and_no_update_is_taken_inside_one():
+    model = net()
+    average = Average(model, decay=0.5)
+    average.update(model)
+    own = moved(model, 1)
+    with average.swap(model):
+        with average.swap(model):
+            assert torch.equal(model[0].weight, average.state()["0.weight"])
+        assert torch.equal(model[0].weight, average.state()["0.weight"])
+        with pytest.raises(RuntimeError, match="after the swap"):
+            average.update(model)
+    assert torch.equal(model[0].weight, own["0.weight"])
+
+
+def test_before_the_first_update_swap_changes_nothing():
+    model = net()
+    own = moved(model, 1)
+    with Average(model, decay=0.5).swap(model):
+        assert torch.equal(model[0].weight, own["0.weight"])
+
+
+def test_going_on_from_a_saved_state_is_exact():
+    model, whole = net(), Average(net(), decay=0.9)
+    for seed in range(5):
+        moved(model, seed)
+        whole.update(model)
+        if seed == 2:
+            resumed = Average(net(), decay=0.9)
+            resumed.load(whole.state())
+        elif seed > 2:
+            resumed.update(model)
+    assert all(torch.equal(value, resumed.state()[name]) for name, value in whole.state().items())
+    fresh = Average(net(), decay=0.9)
+    fresh.load({})
+    assert fresh.state() == {}
+
+
+def test_half_precision_weights_are_averaged_in_float32():
+    model = nn.Linear(1, 1, bias=False).bfloat16()
+    average = Average(model, decay=0.99)
+    model.weight.data.fill_(1.0)
+    average.update(model)
+    model.weight.data.fill_(1.1)  # 1.1015625 in bfloat16
+    average.update(model)
+    assert average.state()["weight"].item() == pytest.approx(1.001015625, abs=1e-6)
+    with average.swap(model):
+        assert model.weight.dtype == torch.bfloat16
+    assert model.weight.item() == 1.1015625
+
+
+def test_another_model_and_another_decay_are_refused():
+    average = Average(net(), decay=0.5)
+    with pytest.raises(BadInput, match=r"0\.bias|0\.weight"):
+        average.update(nn.Sequential(nn.Linear(2, 2)))
+    held = {name: torch.zeros(p.shape) for name, p in net().named_parameters()}
+    with pytest.raises(BadInput, match=r"9\.weight"):
+        average.load(held | {"9.weight": torch.zeros(1)})
+    with pytest.raises(BadInput, match=r"2\.bias"):
+        average.load(held | {"2.bias": torch.zeros(4)})
+    with pytest.raises(BadInput, match=r"1\.0"):
+        Average(net(), decay=1.0)

@@ -1,0 +1,48 @@
+"""Clipping by the global norm."""
+
+import pytest
+import torch
+
+from mainstem.optim import clip
+
+
+def parameters(*grads):
+    made = []
+    for grad in grads:
+        p = torch.zeros(len(grad), requires_grad=True)
+        p.grad = torch.tensor(grad)
+        made.append(p)
+    return [*made, torch.zeros(3, requires_grad=True)]  # one without a gradient
+
+
+def grads(params):
+    return [p.grad.tolist() for p in params if p.grad is not None]
+
+
+def test_the_norm_is_over_all_tensors_and_is_that_before_clipping():
+    params = parameters([3.0, 0.0], [4.0])
+    assert clip(params, 2.5).item() == 5.0
+    assert grads(params) == [[1.5, 0.0], [2.0]]
+
+
+@pytest.mark.parametrize("max_norm", [0.0, 5.0, 6.0])
+def test_nothing_is_scaled_within_the_norm_or_when_only_measuring(max_norm):
+    params = parameters([3.0, 0.0], [4.0])
+    assert clip(iter(params), max_norm).item() == 5.0
+    assert grads(params) == [[3.0, 0.0], [4.0]]
+
+
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+def test_a_norm_that_is_not_finite_is_returned_and_the_gradients_stay(bad):
+    params = parameters([3.0], [bad])
+    assert not clip(params, 1.0).isfinite()
+    assert params[0].grad.item() == 3.0
+
+
+def test_no_gradients_have_norm_zero():
+    assert clip([torch.zeros(2, requires_grad=True)], 1.0).item() == 0.0
+
+
+def test_zero_gradients_stay_zero():
+    params = parameters([0.0, 0.0])
+    assert clip(params, 1.0).item() == 0.0 and grads(params) == [[0.0, 0.0]]
