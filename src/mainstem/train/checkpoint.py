@@ -85,6 +85,13 @@ def newest(run: Path, warn: Say) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
+def tidy(folder: Path, step: int, keep: int) -> None:
+    """Delete all but the newest `keep`, and never fewer than two, of the checkpoints up to `step`."""
+    older = sorted((number, path) for number, path in _numbered(folder) if number <= step)
+    for _, path in older[: -max(keep, 2)]:
+        files.remove(path)
+
+
 def load(path: Path, stem: str) -> Tensors:
     """Return the tensors of one file of the checkpoint `path`; a header that its file cannot hold raises `Damaged`."""
     try:
@@ -111,7 +118,7 @@ def _numbered(folder: Path) -> list[tuple[int, Path]]:
 
 def _retire(folder: Path, step: int, keep: int) -> None:
     """Delete all but the newest `keep` up to `step`, and those beyond it: they were damaged when the run went on."""
-    found = sorted(_numbered(folder), reverse=True)
-    older = [path for number, path in found if number <= step]
-    for path in [path for number, path in found if number > step] + older[max(keep, 2) :]:
-        files.remove(path)
+    for number, path in _numbered(folder):
+        if number > step:
+            files.remove(path)
+    tidy(folder, step, keep)

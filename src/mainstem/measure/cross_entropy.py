@@ -1,0 +1,29 @@
+"""The loss of a language model, in float32. May import torch only.
+
+Shapes: B sequences, T positions, V tokens of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor, weight_BT: Tensor | None = None) -> Tensor:
+    """Return ``sum_bt weight_bt * -ln softmax(logits_bt)[target_bt]`` in nats, a float32 scalar.
+
+    A sum, not a mean: what it is divided by (the tokens of the whole batch) is known only to whoever splits the batch.
+
+    >>> cross_entropy(torch.tensor([[[2.0, 1.0, 0.0]]]), torch.tensor([[0]]))
+    tensor(0.4076)
+    """
+    if weight_BT is None:
+        return functional.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), reduction="sum")
+    return (cross_entropy_BT(logits_BTV, targets_BT) * weight_BT).sum()
+
+
+def cross_entropy_BT(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
+    """Return each position's cross-entropy in nats, float32 [B, T]."""
+    flat = functional.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), reduction="none")
+    return flat.view_as(targets_BT)

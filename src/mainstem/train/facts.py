@@ -1,0 +1,70 @@
+"""facts.json and samples.json: what made a run and what came of it, for the report and for people. JSON only.
+
+May import `data`, `model`, `optim`, `files` and its siblings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from .. import config, data, files, optim, penalty
+from ..model import LanguageModel, generate
+from . import environment
+
+NAME, SAMPLES = "facts.json", "samples.json"
+_LIMIT = 1 << 26
+_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K = 24, 200, 0.8, 40
+
+Facts = dict[str, Any]
+
+
+def gather(run: config.Run, corpus: data.Corpus, model: torch.nn.Module, device: torch.device) -> Facts:
+    """Return what is known before the first step."""
+    rows = optim.table(model, run.optim.decay, run.optim.decay_on, penalty.make(run.penalty))
+    return {
+        "version": 1,
+        "command": environment.command(),
+        "versions": environment.versions(),
+        "machine": environment.machine(device),
+        "corpus": corpus.facts,
+        "parameters": [dict(zip(("name", "shape", "role", "decay", "penalties"), row, strict=True)) for row in rows],
+        "num_parameters": sum(p.numel() for p in model.parameters()),
+        "bytes_per_token": corpus.held_out.num_bytes / max(1, len(corpus.held_out)),
+    }
+
+
+def write(path: Path, values: Any) -> None:
+    """Write `values` as JSON, atomically."""
+    files.write_atomic(path, msgspec.json.format(msgspec.json.encode(values), indent=1) + b"\n")
+
+
+def read(folder: Path) -> Facts | None:
+    """Return the facts of the run in `folder`; None where there are none yet, or none that can be read."""
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        found = msgspec.json.decode(files.read(path, _LIMIT))
+    except msgspec.DecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def samples(model: LanguageModel, corpus: data.Corpus, seed: int, number: int = 3) -> list[dict[str, Any]]:
+    """Return text that `model` writes after beginnings from the held-out part, evenly spread over it."""
+    made = []
+    length = min(_PROMPT, model.context, len(corpus.held_out))
+    for index in range(number):
+        start = index * max(0, len(corpus.held_out) - length) // number
+        prompt = [int(token) for token in corpus.held_out.ids[start : start + length]]
+        drawn = list(generate(model, prompt, _LENGTH, seed + index, _TEMPERATURE, _TOP_K))
+        decode = corpus.tokenizer.decode
+        made.append({
+            "prompt": decode(prompt), "text": decode(drawn), "seed": seed + index, "temperature": _TEMPERATURE,
+            "top_k": _TOP_K,
+        })  # fmt: skip
+    return made

@@ -1,0 +1,43 @@
+"""The generalisation gap: held-out loss minus training loss, both in eval mode, over equally many tokens.
+
+Where the held-out part has more windows than `WINDOWS`, both sides are taken on that many, spread evenly. May import
+`data` and `measure`. Shapes: W windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batches import Window, held_out_windows
+from ..measure.evaluate import Held, over
+
+WINDOWS = 64
+
+
+def spread(count: int, wanted: int) -> Tensor:
+    """Return `wanted` indices below `count`, evenly spread; all of them where there are no more.
+
+    >>> spread(10, 4).tolist()
+    [0, 2, 5, 7]
+    """
+    wanted = min(count, wanted)
+    return torch.arange(wanted) * count // max(wanted, 1)
+
+
+def gap(model: nn.Module, held: Held, train: Any, context: int, **how: Any) -> float:
+    """Return ``CE(held-out) - CE(training)`` in nats per token, given the held-out pass (EQUATIONS: measures)."""
+    count = min(len(held.nats_W), WINDOWS)
+    documents = how.pop("documents", False)
+    seen = over(model, _training(train, context, count, documents), **how)
+    return held.of(spread(len(held.nats_W), count)) - seen.nats_per_token
+
+
+def _training(train: Any, context: int, count: int, documents: bool) -> Iterator[Window]:
+    available = max(1, (len(train) - 1) // context)
+    for window in spread(available, count).tolist():
+        part = train.part(window * context, min(len(train), (window + 1) * context + 1))
+        yield from held_out_windows(part, context, documents=documents)

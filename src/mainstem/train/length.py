@@ -1,0 +1,61 @@
+"""How many steps a run has: given, or from epochs, or from a budget of wall time. May import `config` and `errors`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .. import config
+from ..errors import BadInput
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_DEFAULT_EPOCHS = 20.0
+"""Where nothing is said: early stopping usually ends such a run sooner."""
+
+Record = dict[str, Any]
+"""JSON: `steps`, and under `asked` the fields that they were resolved from."""
+
+
+def seconds(budget: str) -> float:
+    """Return the seconds of a budget such as 90s, 10m, 1.5h.
+
+    >>> seconds("10m")
+    600.0
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", budget.strip())
+    if not match or not float(match[1]):
+        raise BadInput(f"train.budget {budget!r} is not a time: write it as 90s, 10m or 2h.")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def steps_of_epochs(epochs: float, num_tokens: int, tokens_per_step: int) -> int:
+    """Return how many steps see `epochs` times `num_tokens` tokens, at least one.
+
+    >>> steps_of_epochs(2, 1000, 64)
+    32
+    """
+    return max(1, math.ceil(epochs * num_tokens / tokens_per_step))
+
+
+def resolve(
+    train: config.Train, num_tokens: int, tokens_per_step: int, stored: Record | None, measured: Callable[[float], int]
+) -> Record:
+    """Return the number of steps and what it came from; what was resolved before stays, so that going on is exact.
+
+    `measured` turns a budget in seconds into steps; it is called at most once in the life of a run.
+    """
+    asked = {"steps": train.steps, "epochs": train.epochs, "budget": train.budget}
+    if sum(value is not None for value in asked.values()) > 1:
+        given = ", ".join(f"train.{name} {value}" for name, value in asked.items() if value is not None)
+        raise BadInput(f"{given} all say how long the run is: give one of them.")
+    if stored is not None and stored["asked"] == asked:
+        return stored
+    if train.steps is not None:
+        steps = train.steps
+    elif train.budget is not None:
+        steps = max(1, measured(seconds(train.budget)))
+    else:
+        steps = steps_of_epochs(train.epochs or _DEFAULT_EPOCHS, num_tokens, tokens_per_step)
+    return {"steps": steps, "asked": asked}

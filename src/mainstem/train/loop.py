@@ -1,0 +1,268 @@
+"""The loop: step, evaluate, save, until the steps or the patience are used up. May import everything but the cli.
+
+Numbers stay tensors until they are written, so that a GPU is never waited for at every step; a loss that is not finite
+is therefore found when its line is due, always before anything is saved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import config, data, optim
+from ..errors import RunFailed
+from ..measure import depth
+from ..measure.evaluate import Abandoned, evaluate
+from . import checkpoint, gap, publish, weights
+from .console import Progress
+from .device import Forward, Place
+from .loss import Batch, Penalty, gradient, penalties
+from .metrics import Metrics
+from .phases import Phases
+from .run_folder import RunFolder
+from .signals import Requests, Stop
+from .state import Best, State
+
+
+@dataclass
+class Parts:
+    """What a loop works with; made by `assemble`, so that every part can also be had alone."""
+
+    run: config.Run
+    folder: RunFolder
+    corpus: data.Corpus
+    model: nn.Module
+    forward: Forward
+    optimizer: torch.optim.Optimizer
+    penalties: list[Penalty]
+    average: optim.averaging.Average | None
+    plan: data.batches.Plan
+    place: Place
+    context: int
+    steps: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    decisive: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Loop:
+    """One run in progress. `state` and `best` are what a checkpoint holds besides weights, moments and averages."""
+
+    parts: Parts
+    state: State
+    metrics: Metrics
+    progress: Progress
+    requests: Requests
+    best: weights.Tensors | None = None
+
+    def __post_init__(self) -> None:
+        self._phases = Phases()
+        self._lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = []
+        self._began = time.perf_counter() - self.state.seconds
+        self._first = (self.state.step, time.perf_counter())
+        self._held: tuple[float, float] | None = None
+        self._saved = True
+        self._published: int | None = None
+        self._parameters = [p for p in self.parts.model.parameters() if p.requires_grad]
+
+    def go(self) -> str:
+        """Train until something ends it, and return what: steps, or patience. Raises `Stop` where it was asked to."""
+        train = self.parts.run.train
+        with self.requests.finish_first(), self.progress.running(self.parts.steps):
+            while True:
+                if self.state.pending is not None:
+                    self._evaluate()
+                done = self._done()
+                if not self._saved and (done or self.state.step % train.save_every == 0 or self.requests.code):
+                    self.save()
+                if self.requests.code:
+                    raise Stop(self.requests.code, saved=True)
+                if done:
+                    return done
+                self._step()
+
+    def save(self) -> None:
+        """Write a checkpoint of what is now."""
+        self._write_lines()
+        parts, run = self.parts, self.parts.run
+        self._phases.skip()
+        moments, settings = optim.state.flatten(parts.optimizer, parts.model)
+        tensors = {"model": weights.take(parts.model), "optimizer": moments}
+        if parts.average is not None:
+            tensors["average"] = parts.average.state()
+        if self.best is not None:
+            tensors["best"] = self.best
+        self.state.seconds = time.perf_counter() - self._began
+        with disk("metrics.jsonl", parts.folder):
+            record = self.metrics.sync()
+        content = {
+            "metrics": record, "state": self.state, "optimizer": settings, "steps": parts.steps, "facts": parts.decisive,
+        }  # fmt: skip
+        checkpoint.save(parts.folder.checkpoints, self.state.step, tensors, content, run.train.keep)
+        self._publish()
+        self._saved = True
+        self._phases.mark("save")
+
+    def _publish(self) -> None:
+        """Offer the best model so far, where it is not the one that is offered already."""
+        best = self.state.best
+        if best is not None and self.best is not None and best.step != self._published:
+            with disk("the best model", self.parts.folder):
+                publish.model(self.parts.folder.path, self.parts.model, self.best, best)
+            self._published = best.step
+
+    def _done(self) -> str | None:
+        patience = self.parts.run.train.patience
+        if self.state.step >= self.parts.steps:
+            return "steps"
+        return "patience" if patience and self.state.waited >= patience else None
+
+    def _step(self) -> None:
+        parts, run = self.parts, self.parts.run
+        step = self.state.step + 1
+        batch = self._batch(step)
+        rate = self._schedule(step)
+        self._phases.mark("data")
+        watch = bool(run.log.quantities) and step % run.log.quantities == 0
+        with depth.norms(parts.model) if watch else contextlib.nullcontext() as norms:
+            forward = parts.model if watch else parts.forward
+            size = run.train.micro_batch or run.train.batch
+            found = {"loss": gradient(forward, batch, (run.seed, step), size, parts.place, self._phases)}
+            if (penalty := penalties(parts.penalties, parts.model)) is not None:
+                found["penalty"] = penalty
+        self._phases.mark("backward")
+        found["grad_norm"] = optim.clip(self._parameters, run.optim.clip)
+        parts.optimizer.step()
+        parts.optimizer.zero_grad(set_to_none=True)
+        if parts.average is not None:
+            parts.average.update(parts.model)
+        self._phases.mark("update")
+        self.state.step, self._saved = step, False
+        self.state.tokens += batch.y_BT.numel()
+        line = {"step": step, "lr": rate, "tokens": self.state.tokens, **(_depth(norms) if watch else {})}
+        self._finish_step(line, found)
+
+    def _finish_step(self, line: dict[str, Any], found: dict[str, Tensor]) -> None:
+        run, step = self.parts.run, line["step"]
+        line["seconds"] = round(time.perf_counter() - self._began, 4)
+        line["phases"] = self._phases.take()
+        self._lines.append((line, found))
+        evaluated = step % run.train.eval_every == 0 or step >= self.parts.steps
+        if not evaluated and step % run.log.every:
+            return
+        last = self._write_lines(keep_last=evaluated)
+        if evaluated:
+            self.state.pending = last
+        else:
+            self._show(last)
+
+    def _batch(self, step: int) -> Batch:
+        parts, run = self.parts, self.parts.run
+        slots = parts.plan.slots(step)
+        documents = run.data.documents == "mask"
+        x_BT, y_BT, documents_BT = data.batches.fetch(parts.corpus.train, parts.plan, step, slots, documents)
+        take = parts.place.take
+        return Batch(take(x_BT), take(y_BT), None if documents_BT is None else take(documents_BT), slots)
+
+    def _schedule(self, step: int) -> float:
+        factor = optim.schedule.factor(step, self.parts.steps, self.parts.run.optim)
+        optim.schedule.apply(self.parts.optimizer, factor)
+        return self.parts.run.optim.lr * factor
+
+    def _write_lines(self, keep_last: bool = False) -> dict[str, Any]:
+        """Write the lines that wait, or all but the last one, and return the last one complete."""
+        line: dict[str, Any] = {}
+        for line, numbers in zip([line for line, _ in self._lines], _numbers(self._lines), strict=True):
+            for name, value in numbers.items():
+                if not math.isfinite(value):
+                    raise self._not_finite(line["step"], name, value)
+            line.update(numbers)
+            if not (keep_last and line["step"] == self.state.step):
+                with disk("metrics.jsonl", self.parts.folder):
+                    self.metrics.append(line)
+        self._lines.clear()
+        return line
+
+    def _not_finite(self, step: int, name: str, value: float) -> RunFailed:
+        word = {"loss": "loss", "grad_norm": "gradient's norm", "penalty": "penalty"}[name]
+        rate = self.parts.run.optim.lr
+        return RunFailed(
+            f"The {word} of step {step} is {value}: begin again with a smaller optim.lr (it is {rate:g}) or optim.clip, "
+            "under another --out. The last checkpoint, from before that, is kept."
+        )
+
+    def _evaluate(self) -> None:
+        """Complete the pending line with a held-out pass; a request to leave in its middle leaves it pending."""
+        parts, line = self.parts, self.state.pending
+        assert line is not None
+        average = contextlib.nullcontext() if parts.average is None else parts.average.swap(parts.model)
+        how: dict[str, Any] = {
+            "documents": parts.run.data.documents == "mask", "autocast": parts.place.autocast,
+            "stop": lambda: self.requests.code is not None,
+        }  # fmt: skip
+        with average:
+            try:
+                held = evaluate(parts.model, parts.corpus.held_out, context=parts.context, **how)
+                line["gap"] = gap.gap(parts.model, held, parts.corpus.train, parts.context, **how)
+            except Abandoned:
+                line.pop("gap", None)
+                return
+            if not math.isfinite(held.nats_per_token):
+                raise self._not_finite(line["step"], "loss", held.nats_per_token)
+            line["held_out"] = {"nats_per_token": held.nats_per_token, "bits_per_byte": held.bits_per_byte}
+            self._judge(Best(step=line["step"], **line["held_out"]))
+        self.state.pending, self._saved = None, False
+        self._phases.mark("evaluate")
+        line["seconds"] = round(time.perf_counter() - self._began, 4)
+        line["phases"] = {**line["phases"], **self._phases.take()}
+        with disk("metrics.jsonl", parts.folder):
+            self.metrics.append(line)
+            self.metrics.flush()
+        self._show(line)
+
+    def _judge(self, now: Best) -> None:
+        best = self.state.best
+        self.state.last = now
+        if best is None or now.nats_per_token < best.nats_per_token:
+            self.state.best, self.state.waited = now, 0
+            self.best = weights.take(self.parts.model)
+        else:
+            self.state.waited += 1
+
+    def _show(self, line: dict[str, Any]) -> None:
+        if "held_out" in line:
+            self._held = line["held_out"]["nats_per_token"], line["gap"]
+        held, difference = self._held or (None, None)
+        steps, seconds = line["step"] - self._first[0], time.perf_counter() - self._first[1]
+        tokens = steps * self.parts.run.train.batch * self.parts.context
+        self.progress.show({
+            "step": line["step"], "steps": self.parts.steps, "loss": line["loss"], "held_out": held,
+            "gap": difference, "rate": tokens / seconds, "evaluated": "held_out" in line,
+            "left": (self.parts.steps - line["step"]) * seconds / max(steps, 1),
+        })  # fmt: skip
+
+
+@contextlib.contextmanager
+def disk(what: str, folder: RunFolder) -> Any:
+    """Turn the failure of a write inside the ``with`` into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise checkpoint.disk_failed(error, what, folder.path) from error
+
+
+def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict[str, float]]:
+    """Bring all tensors that wait to the host in one go."""
+    flat = [value.detach().float() for _, found in lines for value in found.values()]
+    values = iter(torch.stack(flat).tolist() if flat else [])
+    return [{name: next(values) for name in found} for _, found in lines]
+
+
+def _depth(norms: Any) -> dict[str, list[float]]:
+    return {"stream": list(norms.stream), "gradient": list(norms.gradient)}

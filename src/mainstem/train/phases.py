@@ -1,0 +1,34 @@
+"""Where the time of a step goes, for two clock readings a phase. May import nothing.
+
+On a GPU the host runs ahead, so a phase there is the time of launching it; the sum over many steps is still the time.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+NAMES = ("data", "forward", "backward", "update", "evaluate", "save")
+
+
+class Phases:
+    """Seconds since the last `take`, by phase; each `mark` names what has just ended."""
+
+    def __init__(self) -> None:
+        self._seconds = dict.fromkeys(NAMES, 0.0)
+        self._last = perf_counter()
+
+    def mark(self, name: str) -> None:
+        """Count the time since the last mark as `name`."""
+        now = perf_counter()
+        self._seconds[name] += now - self._last
+        self._last = now
+
+    def skip(self) -> None:
+        """Count the time since the last mark as nothing."""
+        self._last = perf_counter()
+
+    def take(self) -> dict[str, float]:
+        """Return the seconds of every phase that took any, and begin again from zero."""
+        taken = {name: round(seconds, 6) for name, seconds in self._seconds.items() if seconds}
+        self._seconds = dict.fromkeys(NAMES, 0.0)
+        return taken

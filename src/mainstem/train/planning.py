@@ -1,0 +1,103 @@
+"""What `--plan` prints: everything that a run would do, without doing it. May import everything but the cli."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from .. import config, data, optim
+from . import device, run_folder
+from .assemble import assemble
+from .loop import Parts
+from .runner import cache_folder
+
+WIDTH = 80
+
+
+def plan(run: config.Run) -> str:
+    """Return what a run of this configuration would do, at most 80 columns wide; the run's folder is not made.
+
+    The data is read, and its tokens are cached, so that the numbers are the run's own.
+    """
+    place = device.choose(run.train)
+    with device.threads(run.train.threads):
+        folder, there = run_folder.inspect(run, resume=False)
+        corpus = data.prepare(run.data, cache_folder(folder))
+        parts = assemble(run, folder, corpus, place)
+        sections = [
+            ("configuration", config.dump(run).rstrip().splitlines()),
+            ("data", _pairs(corpus.facts)),
+            ("run", _pairs(_length(parts, there))),
+            ("memory, about", _pairs(_memory(parts))),
+            ("which tensors are decayed and penalised", _regularization(run, parts)),
+        ]
+    return "\n\n".join("\n".join([title, "-" * len(title), *lines]) for title, lines in sections)
+
+
+def _pairs(values: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, value in values.items():
+        text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(str(value))
+        lines += textwrap.wrap(f"{name:<20} {text}", WIDTH, subsequent_indent=" " * 21, break_on_hyphens=False)
+    return lines
+
+
+def _short(text: str, limit: int = 200) -> str:
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+
+
+def _length(parts: Parts, there: bool) -> dict[str, Any]:
+    run, tokens = parts.run, parts.run.train.batch * parts.context
+    return {
+        "folder": f"{parts.folder.path} ({'holds this run: it goes on' if there else 'new'})",
+        "device": f"{parts.place.device.type}, {run.train.dtype}",
+        "parameters": sum(p.numel() for p in parts.model.parameters()),
+        "steps": parts.steps,
+        "tokens a step": tokens,
+        "tokens": parts.steps * tokens,
+        "epochs": f"{parts.steps * tokens / len(parts.corpus.train):.2f}",
+        "evaluations": -(-parts.steps // run.train.eval_every),
+    }
+
+
+def _memory(parts: Parts) -> dict[str, Any]:
+    """Estimate, in bytes, what a step holds; activations are counted from the tensors a plain block keeps."""
+    run, settings = parts.run, parts.model.config()  # type: ignore[operator]
+    weights = 4 * sum(p.numel() for p in parts.model.parameters())
+    copies = 5 + (1 if run.optim.average else 0)  # weights, gradients, two moments, the best so far
+    rows = (run.train.micro_batch or run.train.batch) * parts.context
+    width, hidden = settings["width"], settings["hidden"] or 4 * settings["width"]
+    number = 2 if run.train.dtype == "bfloat16" else 4
+    blocks = 1 if run.train.checkpoint == "blocks" else settings["layers"]
+    kept = rows * number * (blocks * (10 * width + 2 * hidden) + settings["layers"] * width)
+    logits = 3 * 4 * rows * settings["vocab"]
+    parts_of = {"weights and moments": weights * copies, "activations": kept, "logits": logits}
+    return {name: _size(value) for name, value in {**parts_of, "together": sum(parts_of.values())}.items()}
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _regularization(run: config.Run, parts: Parts) -> list[str]:
+    """One row for all tensors that differ only in the number of their block; penalties by number, named below."""
+    labels = [repr(term) for term in parts.penalties]
+    rows: dict[tuple[str, ...], int] = {}
+    table = optim.table(parts.model, run.optim.decay, run.optim.decay_on, parts.penalties)
+    for name, shape, role, decay, penalties in table:
+        general = ".".join("*" if part.isdigit() else part for part in name.split(".") if part != "branch")
+        numbers = ",".join(str(labels.index(term) + 1) for term in penalties) or "-"
+        key = (general.removeprefix("blocks."), "x".join(map(str, shape)), role, f"{decay:g}", numbers)
+        rows[key] = rows.get(key, 0) + 1
+    lines = [_row("tensor", "shape", "role", "decay", "terms", "count")]
+    lines += [_row(*key, str(count)) for key, count in rows.items()]
+    return lines + [f"penalty {number}: {label}"[:WIDTH] for number, label in enumerate(labels, 1)]
+
+
+def _row(name: str, shape: str, role: str, decay: str, penalties: str, count: str) -> str:
+    return f"{name:<33.33} {shape:>9} {role:<16.16} {decay:>5} {count:>5} {penalties}".rstrip()

@@ -1,0 +1,33 @@
+"""The models that a run offers: the best in the run's folder, the last one in `last/`. May import `files` and siblings.
+
+Each is `config.json`, from which the model is built, and `model.safetensors`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from .. import files
+from . import checkpoint, weights
+from .state import Best
+
+VERSION = 1
+
+
+def model(folder: Path, network: torch.nn.Module, tensors: weights.Tensors, at: Best) -> None:
+    """Write `tensors` as a model of the kind of `network` into `folder`, which is made if need be.
+
+    The weights come last: whoever finds them finds their configuration too.
+    """
+    settings: dict[str, Any] = network.config()  # type: ignore[operator]
+    said = {"version": VERSION, "model": settings, "step": at.step, "held_out": msgspec.to_builtins(at)}
+    if not folder.is_dir():
+        folder.mkdir()
+        files.sync_folder(folder.parent)
+    files.write_atomic(folder / "config.json", msgspec.json.format(msgspec.json.encode(said), indent=1) + b"\n")
+    metadata = msgspec.json.encode({"version": VERSION, "step": at.step}).decode()
+    files.write_atomic(folder / "model.safetensors", checkpoint.pack(tensors, metadata))

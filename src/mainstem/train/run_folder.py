@@ -1,0 +1,170 @@
+"""The folder of a run: what lies where, who may write to it, and which configuration it belongs to.
+
+May import `config`, `files` and `errors`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import config, files
+from ..errors import BadInput
+
+EXTENDABLE = (
+    "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.patience", "train.keep",
+    "train.save_every", "train.device", "train.threads",
+)  # fmt: skip
+"""What may change when a run goes on: how long, where, and what is said about it; never what it computes."""
+
+_LIMIT = 1 << 20
+
+
+class RunFolder(NamedTuple):
+    """Where the files of the run at `path` are."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last"
+
+
+def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
+    """Return the run's folder and whether it holds this very run already; write nothing.
+
+    Raises `BadInput` where it holds something else, cannot be written, or (with `resume`) holds no run.
+    """
+    folder = RunFolder(Path(run.out).resolve())
+    if not os.path.lexists(folder.path):
+        if resume:
+            raise BadInput(f"There is no run at {run.out!r} to resume: give the folder of one to --resume.")
+        _check_parent(folder.path)
+        return folder, False
+    if not folder.path.is_dir():
+        raise BadInput(f"--out {run.out!r} is not a folder: give the name of a new one.")
+    if not os.access(folder.path, os.W_OK | os.X_OK):
+        raise BadInput(f"--out {run.out!r} cannot be written to: make it writable, or give another folder.")
+    for part in (folder.config, folder.metrics, folder.checkpoints, folder.last):
+        if part.is_symlink():
+            raise BadInput(f"{str(part)!r} is a link, and links are not followed on write: remove it.")
+    if not folder.config.exists():
+        others = [path.name for path in folder.path.iterdir() if not _ours_before_config(path.name)]
+        if resume or others:
+            remedy = "give the folder of a run" if resume else "give the name of a new folder"
+            raise BadInput(f"{run.out!r} holds no config.yaml, so it is not the folder of a run: {remedy}.")
+        return folder, False
+    _compare(run, folder)
+    return folder, True
+
+
+@contextlib.contextmanager
+def claim(run: config.Run, folder: RunFolder) -> Iterator[None]:
+    """Hold the folder's lock, and have this run's config.yaml in it, which appears before everything else.
+
+    A lock by a file's existence would be stale after a kill; `flock` ends with its process. The text is for people.
+    """
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise _cannot_write(folder.path, error) from None
+    try:
+        _lock(descriptor, folder.path)
+        _prepare(run, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted names of the fields in which two trees differ and which may not change.
+
+    >>> differences({"seed": 0, "train": {"steps": 5, "batch": 8}}, {"seed": 1, "train": {"steps": 9, "batch": 8}})
+    ['seed']
+    """
+    found = []
+    for key in sorted(stored.keys() | given.keys()):
+        name = f"{prefix}{key}"
+        before, now = stored.get(key), given.get(key)
+        if name in EXTENDABLE or before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            found += differences(before, now, f"{name}.")
+        else:
+            found.append(name)
+    return found
+
+
+def extend(run: config.Run, folder: RunFolder) -> None:
+    """Make `run` the folder's configuration, where it differs in what may change; called once nothing can refuse it."""
+    text = config.dump(run).encode()
+    if not folder.config.exists() or files.read(folder.config, _LIMIT) != text:
+        files.write_atomic(folder.config, text)
+
+
+def _prepare(run: config.Run, folder: RunFolder) -> None:
+    there = folder.config.exists()
+    if there:  # another process may have made it since `inspect` looked
+        _compare(run, folder)
+    try:
+        for part in (folder.path, folder.checkpoints, folder.last):
+            files.sweep(part)
+        if not there:
+            extend(run, folder)
+            files.sync_folder(folder.path.parent)
+    except OSError as error:
+        raise _cannot_write(folder.path, error) from None
+
+
+def _compare(run: config.Run, folder: RunFolder) -> None:
+    text = files.read(folder.config, _LIMIT).decode("utf-8", "replace")
+    stored, given = config.read(text), config.read(config.dump(run))
+    if changed := differences(stored, given):
+        raise BadInput(
+            f"{run.out!r} holds a run with another configuration ({', '.join(changed[:4])}"
+            f"{', ...' if len(changed) > 4 else ''} differ): give another --out, or the configuration it has."
+        )
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
+        raise BadInput(
+            f"{str(path)!r} is being trained by {owner!r}: wait until it ends, or give another --out."
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"host {socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
+
+
+def _ours_before_config(name: str) -> bool:
+    return name == "lock" or name.startswith(files.NEW)
+
+
+def _check_parent(path: Path) -> None:
+    parent = next(p for p in path.parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise BadInput(f"--out {str(path)!r} cannot be made: {str(parent)!r} is not a folder that can be written to.")
+
+
+def _cannot_write(path: Path, error: OSError) -> BadInput:
+    return BadInput(f"--out {str(path)!r} cannot be written to ({error.strerror or error}): give another folder.")

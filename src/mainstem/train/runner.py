@@ -1,0 +1,197 @@
+"""A run from its configuration to its report. May import everything but the cli."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+
+from .. import config, data, optim, report
+from ..errors import RunFailed
+from . import checkpoint, device, environment, facts, publish, run_folder, signals, weights
+from .assemble import assemble, environment_of, start_from
+from .console import Progress
+from .console import make as make_console
+from .loop import Loop, Parts, disk
+from .metrics import Metrics
+from .run_folder import RunFolder
+from .state import Best, State
+from .yardstick import Yardsticks
+
+
+class Outcome(NamedTuple):
+    """What a run came to; `reason` is steps or patience, `best` its best held-out pass, `path` its folder."""
+
+    reason: str
+    best: Best
+    seconds: float
+    path: Path
+
+
+def run(run: config.Run, *, resume: bool = False, console: Progress | None = None) -> Outcome:
+    """Train as `run` says, into the folder `run.out`, and return what was reached.
+
+    A folder that already holds this very run is gone on with, `resume` or not: the numbers are the same either way.
+
+    Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
+    """
+    progress = console if console is not None else make_console()
+    with signals.catch() as requests, contextlib.ExitStack() as stack:
+        place = device.choose(run.train)
+        stack.enter_context(device.threads(run.train.threads))
+        folder, there = run_folder.inspect(run, resume)
+        if there:
+            stack.enter_context(run_folder.claim(run, folder))
+        cache = cache_folder(folder)
+        corpus = data.prepare(run.data, cache)
+        parts = assemble(run, folder, corpus, place)
+        if not there:
+            stack.enter_context(run_folder.claim(run, folder))
+        loop = begin(parts, progress, requests)
+        stack.callback(loop.metrics.close)
+        yardsticks = Yardsticks(corpus, cache)
+        with _failures(run), _leaving(loop):
+            reason = loop.go()
+            return _finish(loop, reason, yardsticks)
+
+
+def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
+    """Return a loop that stands where the newest whole checkpoint is, or at step 0 where none was ever completed."""
+    folder, now = parts.folder, environment_of(parts)
+    found = checkpoint.newest(folder.path, progress.warn)
+    if found is None:
+        if parts.run.train.init_from is not None:
+            start_from(parts, parts.run.train.init_from)
+        state, best, metrics = State(), None, _metrics(folder, {"offset": 0, "sha256": None})
+    else:
+        path, content = found
+        state, best = restore(parts, path, content)
+        checkpoint.tidy(folder.checkpoints, state.step, parts.run.train.keep)
+        metrics = _metrics(folder, content["metrics"])
+        for difference in environment.mismatches(content["facts"], now):
+            progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
+        progress.say(f"going on at step {state.step} of {parts.steps}")
+    with disk("the configuration", folder):
+        run_folder.extend(parts.run, folder)
+        parts.corpus.tokenizer.save(folder.path / "tokenizer.json")
+        facts.write(folder.path / facts.NAME, parts.facts)
+    parts.decisive = now
+    return Loop(parts, state, metrics, progress, requests, best)
+
+
+def restore(parts: Parts, path: Path, content: dict[str, Any]) -> tuple[State, weights.Tensors | None]:
+    """Put the checkpoint at `path` into the parts; return where the run stood and its best weights."""
+    try:
+        weights.put(parts.model, checkpoint.load(path, "model"), f"checkpoint {path.name}")
+        optim.state.restore(parts.optimizer, parts.model, checkpoint.load(path, "optimizer"), content["optimizer"])
+        if parts.average is not None:
+            kept = checkpoint.load(path, "average")
+            parts.average.load({name: tensor.to(parts.place.device) for name, tensor in kept.items()})
+        state = msgspec.convert(content["state"], State)
+        return state, checkpoint.load(path, "best") if state.best is not None else None
+    except (checkpoint.Damaged, msgspec.ValidationError) as error:
+        raise RunFailed(f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it.")
+
+
+def cache_folder(folder: RunFolder) -> Path:
+    """Return where tokens are kept: the user's cache, or the run's own folder where there is no such place."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    home = os.environ.get("HOME")
+    for path in [Path(base)] if base else [Path(home) / ".cache"] if home else []:
+        existing = next((p for p in (path, *path.parents) if p.exists()), None)
+        if path.is_absolute() and existing is not None and os.access(existing, os.W_OK | os.X_OK):
+            return path / "mainstem"
+    return folder.path / "cache"
+
+
+def _metrics(folder: RunFolder, record: dict[str, Any]) -> Metrics:
+    try:
+        return Metrics(folder.metrics, record["offset"], record["sha256"])
+    except OSError as error:
+        raise checkpoint.disk_failed(error, "metrics.jsonl", folder.path) from error
+
+
+def _finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
+    """Write what a finished run offers. All of it is made again, the same, when a run is gone on with at its end."""
+    parts, state, progress = loop.parts, loop.state, loop.progress
+    folder = parts.folder
+    assert state.best is not None
+    assert state.last is not None
+    assert loop.best is not None
+    with disk("the model", folder):
+        publish.model(folder.path, parts.model, loop.best, state.best)
+        swap = contextlib.nullcontext() if parts.average is None else parts.average.swap(parts.model)
+        with swap:
+            publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
+    weights.put(parts.model, loop.best, "the best weights")
+    found = yardsticks.result()
+    outcome = {
+        "reason": reason, "best_step": state.best.step, "best": msgspec.to_builtins(state.best),
+        "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),
+    }  # fmt: skip
+    with disk(facts.NAME, folder):
+        facts.write(folder.path / facts.NAME, {**parts.facts, "yardsticks": found, "outcome": outcome})
+    page = _report(loop)
+    ended = "all its steps" if reason == "steps" else f"{parts.run.train.patience} evaluations without gain"
+    progress.say(f"ended after {state.step} steps: {ended}")
+    progress.say(
+        f"held-out loss {state.best.nats_per_token:.4f} nats per token, {state.best.bits_per_byte:.4f} bits per byte, "
+        f"at step {state.best.step}"
+    )
+    if found:
+        said = ", ".join(f"{name.removesuffix('_bpb')} {value:.4f}" for name, value in found.items())
+        progress.say(f"yardsticks on the same bytes: {said} bits per byte")
+    if yardsticks.error is not None:
+        progress.warn(f"a yardstick could not be computed: {yardsticks.error}")
+    if page is not None:
+        progress.say(f"report: {page}")
+    return Outcome(reason, state.best, state.seconds, folder.path)
+
+
+def _report(loop: Loop) -> Path | None:
+    """Write samples and report; a failure here must not turn a good run into a failed one."""
+    parts = loop.parts
+    try:
+        made = facts.samples(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
+        facts.write(parts.folder.path / facts.SAMPLES, made)
+        return report.write(parts.folder.path)
+    except Exception as error:
+        loop.progress.warn(f"the report could not be written ({error}): try `mainstem report {parts.run.out}`")
+        return None
+
+
+@contextlib.contextmanager
+def _leaving(loop: Loop) -> Iterator[None]:
+    try:
+        yield
+    except signals.Stop as stop:
+        out = loop.parts.run.out
+        where = f"saved at step {loop.state.step}" if stop.saved else "what was saved before is whole"
+        loop.progress.say(f"{stop}; {where}. Go on with: mainstem train --resume {out}")
+        raise
+
+
+@contextlib.contextmanager
+def _failures(run: config.Run) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _no_memory(run) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error):
+            raise _no_memory(run) from error
+        raise
+
+
+def _no_memory(run: config.Run) -> RunFailed:
+    size = run.train.micro_batch or run.train.batch
+    return RunFailed(
+        f"There is not enough memory for {size} sequences at once: give --train.micro-batch {max(1, size // 2)} under "
+        "another --out, or --train.checkpoint blocks. The numbers stay the same with either."
+    )

@@ -1,0 +1,62 @@
+"""The weights of a model as a mapping, each stored once. May import torch and `errors`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..errors import BadInput
+
+Tensors = dict[str, Tensor]
+
+
+def take(model: nn.Module) -> Tensors:
+    """Return parameters and persistent buffers by qualified name, on the CPU; a tied tensor under its first name only.
+
+    The tensors are copies: they keep their values while training goes on.
+    """
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in _unique(model).items()}
+
+
+def check(model: nn.Module, tensors: Tensors, source: str) -> None:
+    """Raise `BadInput` where names or shapes of `tensors` are not those that `take` gives for `model`."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in _unique(model).items()}
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            raise BadInput(
+                f"{source}: {name!r} has shape {given.get(name, 'none')} where the model has {wanted.get(name, 'none')}: "
+                "these are another model's weights."
+            )
+
+
+@torch.no_grad()
+def put(model: nn.Module, tensors: Tensors, source: str) -> None:
+    """Copy `tensors` into `model`; everything must fit, or nothing is copied and `BadInput` is raised."""
+    check(model, tensors, source)
+    for name, tensor in _unique(model).items():
+        tensor.copy_(tensors[name])
+
+
+def _unique(model: nn.Module) -> Tensors:
+    found: Tensors = {}
+    seen = set()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            found[name] = tensor
+    return found
+
+
+def read(path: Path) -> Tensors:
+    """Return the tensors of a safetensors file; its header is checked against its size before anything is allocated."""
+    if not path.is_file():
+        raise BadInput(f"{str(path)!r} is not there: give the folder of a run that has been saved.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{str(path)!r} cannot be read ({error}): it is damaged, or no safetensors file.") from None

@@ -1,0 +1,146 @@
+"""Trains a tiny model, for tests that kill it. Run as a script: torch is imported once, and runs are forked from it.
+
+    driver.py train OUT [name=value ...]      one run; prints a line when its first step begins
+    driver.py sweep ROOT POWER FIRST STRIDE   kill at operation FIRST, FIRST + STRIDE, ... and go on; prints JSON
+"""
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from medium import EXIT, Medium
+
+from mainstem import config, train
+from mainstem.errors import BadInput, RunFailed
+
+STEPS = 12
+
+
+def settings(out: Path, **more: int) -> config.Run:
+    """Return a run that uses whatever has a state: dropout, averages, patience, a schedule, norms by depth."""
+    given = {"steps": STEPS, "batch": 4, "eval_every": 3, "save_every": 4, "threads": 1, **more}
+    width = given.pop("width", 16)
+    return config.Run(
+        out=str(out),
+        data=config.Data(paths=[str(corpus(out.parent))], tokenizer="byte"),
+        model=config.Model(
+            layers=1, width=width, heads=2, context=16, norm="rms", feedforward="relu2", qk_norm="rms",
+            positions="rotary", head="tied", init="auto",
+        ),
+        noise=config.Noise(hidden=0.1, feedforward=0.1),
+        penalty=[config.PenaltyTerm(name="l1", coef=1e-5)],
+        optim=config.Optim(average=0.9),
+        train=config.Train(**given),
+        log=config.Log(every=5, quantities=4),
+    )  # fmt: skip
+
+
+def corpus(folder: Path) -> Path:
+    """Return a file of a few thousand words that repeat in no simple way."""
+    path = folder / "corpus.txt"
+    if not path.exists():
+        words = "the river carries what every tributary adds and forgets none of it".split()
+        path.write_text(" ".join(words[i * i * 7 % 11] for i in range(900)))
+    return path
+
+
+class Silent:
+    """A console that keeps what it is told."""
+
+    def __init__(self) -> None:
+        from mainstem.train.console import Plain
+
+        self._plain = Plain(None)
+        self.said: list[str] = []
+        self.running, self.show = self._plain.running, self._plain.show
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    warn = say
+
+
+def attempt(out: Path, medium: Medium | None = None) -> list[str]:
+    """Run to the end in this process, as `--resume` would where there is something to resume."""
+    console = Silent()
+    if medium is not None:
+        medium.install()
+    train.run(settings(out), resume=(out / "config.yaml").exists(), console=console)
+    return console.said
+
+
+def forked(out: Path, medium: Medium | None = None) -> int:
+    """Return the exit code of a run in a process of its own: 0 well, `EXIT` killed, 1 or 2 as the trainer says."""
+    child = os.fork()
+    if child == 0:
+        code = 3
+        try:
+            attempt(out, medium)
+            code = 4 if medium is not None and medium.broken else 0
+        except (BadInput, RunFailed) as error:
+            print(error, file=sys.stderr)
+            code = 2 if isinstance(error, BadInput) else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def fingerprint(out: Path) -> dict[str, object]:
+    """Return what must be equal: the models' bytes, the record less its times, and which files there are."""
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    timeless = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in lines]
+    names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and "cache" not in path.parts)
+    models = [(out / name).read_bytes().hex() for name in ("model.safetensors", "last/model.safetensors")]
+    return {"models": models, "metrics": timeless, "names": names}
+
+
+def sweep(root: Path, power: bool, first: int, stride: int) -> dict[str, object]:
+    """Kill at every `stride`-th operation, go on, and compare with a run that nobody killed."""
+    assert forked(root / "whole") == 0
+    whole = fingerprint(root / "whole")
+    wrong, killed, fatal = [], 0, first
+    while True:
+        out = root / f"killed-{fatal}"
+        code = forked(out, Medium(out, fatal, power))
+        if code != EXIT:
+            wrong += [f"operation {fatal}: exit code {code}"] if code else []
+            break
+        killed += 1
+        if (code := forked(out)) != 0:
+            wrong.append(f"operation {fatal}: going on ended with {code}")
+        elif (now := fingerprint(out)) != whole:
+            wrong.append(f"operation {fatal}: {[key for key in whole if now[key] != whole[key]]} differ")
+        shutil.rmtree(out)
+        fatal += stride
+    steps = [line["step"] for line in whole["metrics"]]  # type: ignore[attr-defined]
+    return {"killed": killed, "wrong": wrong, "steps": steps, "names": whole["names"]}
+
+
+def main() -> int:
+    command, root, *rest = sys.argv[1:]
+    path = Path(root)
+    if command == "sweep":
+        power, first, stride = (int(value) for value in rest)
+        print(json.dumps(sweep(path, bool(power), first, stride)))
+        return 0
+    more = {name: int(value) for name, value in (pair.split("=") for pair in rest)}
+    try:
+        train.run(settings(path, **more), resume=(path / "config.yaml").exists())
+    except train.Stop as stop:
+        return stop.code
+    except (BadInput, RunFailed) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, BadInput) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
