@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -22,10 +23,9 @@ def take(model: nn.Module) -> Tensors:
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in _unique(model).items()}
 
 
-def check(model: nn.Module, tensors: Tensors, source: str) -> None:
-    """Raise `BadInput` where names or shapes of `tensors` are not those that `take` gives for `model`."""
+def check_shapes(model: nn.Module, given: Mapping[str, tuple[int, ...]], source: str) -> None:
+    """Raise `BadInput` where the names or shapes `given` are not those that `take` returns for `model`."""
     wanted = {name: tuple(tensor.shape) for name, tensor in _unique(model).items()}
-    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(wanted.keys() | given.keys()):
         if wanted.get(name) != given.get(name):
             raise BadInput(
@@ -37,7 +37,7 @@ def check(model: nn.Module, tensors: Tensors, source: str) -> None:
 @torch.no_grad()
 def put(model: nn.Module, tensors: Tensors, source: str) -> None:
     """Copy `tensors` into `model`; everything must fit, or nothing is copied and `BadInput` is raised."""
-    check(model, tensors, source)
+    check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source)
     for name, tensor in _unique(model).items():
         tensor.copy_(tensors[name])
 
@@ -52,6 +52,15 @@ def _unique(model: nn.Module) -> Tensors:
     return found
 
 
+def header(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes in a safetensors file, read without its tensors; a header beyond the file is refused."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
 def read(path: Path) -> Tensors:
     """Return the tensors of a safetensors file; its header is checked against its size before anything is allocated."""
     if not path.is_file():
@@ -59,4 +68,8 @@ def read(path: Path) -> Tensors:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise BadInput(f"{str(path)!r} cannot be read ({error}): it is damaged, or no safetensors file.") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> BadInput:
+    return BadInput(f"{str(path)!r} cannot be read ({error}): it is damaged, or no safetensors file.")

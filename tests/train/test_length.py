@@ -1,0 +1,42 @@
+import pytest
+
+from mainstem import config
+from mainstem.errors import BadInput
+from mainstem.train.length import resolve, seconds, steps_of_epochs
+
+
+def _never(_: float) -> int:
+    pytest.fail("the budget was measured")
+
+
+@pytest.mark.parametrize(("text", "value"), [("90s", 90.0), ("10m", 600.0), ("1.5h", 5400.0), (" 2h ", 7200.0)])
+def test_budgets_are_times(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["10", "0s", "-1s", "1e9h", "10 m", "nan s", "infs", ""])
+def test_what_is_no_time_is_refused_with_the_value(text: str) -> None:
+    with pytest.raises(BadInput, match="train.budget"):
+        seconds(text)
+
+
+def test_epochs_round_up_and_are_never_nothing() -> None:
+    assert steps_of_epochs(1.0, 640, 64) == 10
+    assert steps_of_epochs(1.0, 641, 64) == 11
+    assert steps_of_epochs(0.001, 640, 64) == 1
+
+
+def test_each_way_of_saying_how_long() -> None:
+    assert resolve(config.Train(steps=7), 640, 64, None, _never)["steps"] == 7
+    assert resolve(config.Train(epochs=2.0), 640, 64, None, _never)["steps"] == 20
+    assert resolve(config.Train(budget="10m"), 640, 64, None, lambda s: int(s) // 2)["steps"] == 300
+    assert resolve(config.Train(), 640, 64, None, _never)["steps"] > 0
+    with pytest.raises(BadInput, match="train.steps 7, train.epochs 2.0"):
+        resolve(config.Train(steps=7, epochs=2.0), 640, 64, None, _never)
+
+
+def test_what_was_resolved_once_stays() -> None:
+    train = config.Train(budget="10m")
+    first = resolve(train, 640, 64, None, lambda _: 300)
+    assert resolve(train, 640, 64, first, _never) == first
+    assert resolve(config.Train(budget="20m"), 640, 64, first, lambda _: 600)["steps"] == 600
