@@ -1,0 +1,52 @@
+# What a person types here. Everything runs in .venv, which is made and filled when it is missing or out of date.
+#   make train ARGS="--train.steps 200"    make test ARGS="tests/ops -x"
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
+
+.PHONY: install train test lint bench docs crash fuzz sanitize clean
+
+install: $(INSTALLED)
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+train: $(INSTALLED)
+	$(BIN)/mainstem train $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/ops.py $(ARGS)
+
+# Every code block of the documentation is run.
+docs: $(INSTALLED)
+	$(BIN)/python -m pytest -q tests/docs $(ARGS)
+
+# Kills and damages whole trainings; minutes.
+crash: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow tests/crash $(ARGS)
+
+# Property tests with many more examples than `make test` takes.
+fuzz: $(INSTALLED)
+	MAINSTEM_FUZZ=1 $(BIN)/python -m pytest -q -k "fuzz or property" $(ARGS)
+
+# The kernels' sources under the address and undefined-behaviour sanitizers; needs a compiler, not Python.
+sanitize:
+	cmake -S tests/kernels -B build/sanitize -DCMAKE_BUILD_TYPE=Debug
+	cmake --build build/sanitize
+	build/sanitize/sanitize
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,74 @@
+// AVX2: four Philox calls a vector. Compiled with -mavx2 and reached only where the processor has it.
+#include <immintrin.h>
+
+#include "keep_lanes.h"
+#include "scale.h"
+#include "variant.h"
+
+namespace mainstem {
+namespace {
+
+struct Lanes {
+  using V = __m256i;
+  static constexpr int kCalls = 4;
+
+  static V same(uint32_t word) { return _mm256_set1_epi64x(static_cast<int64_t>(word)); }
+  static V counters(uint32_t first) {
+    return _mm256_add_epi64(same(first), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+  static V multiply(V a, V b) { return _mm256_mul_epu32(a, b); }
+  static V high(V a) { return _mm256_srli_epi64(a, 32); }
+  static V exclusive_or(V a, V b, V c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
+
+  static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {
+    const V low = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xAA);
+    const V upper = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xAA);
+    const V limit = _mm256_set1_epi16(static_cast<int16_t>(threshold));
+    const V even = _mm256_unpacklo_epi64(low, upper), odd = _mm256_unpackhi_epi64(low, upper);
+    // There is no unsigned compare; the larger of the two is the half itself just where half >= threshold. The
+    // packing works within 128-bit lanes, which puts the calls 0 and 2, 1 and 3 back into their order.
+    const V packed = _mm256_packs_epi16(_mm256_cmpeq_epi16(_mm256_max_epu16(even, limit), even),
+                                        _mm256_cmpeq_epi16(_mm256_max_epu16(odd, limit), odd));
+    const int bytes = _mm256_movemask_epi8(packed);
+    std::memcpy(out, &bytes, sizeof bytes);
+  }
+};
+
+inline __m256i spread(uint8_t byte) {
+  const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(byte), bit), bit);
+}
+
+void scale_float32(float* y, const float* x, const uint8_t* bits, int64_t count, float scale) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256 product = _mm256_mul_ps(_mm256_loadu_ps(x + i), factor);
+    _mm256_storeu_ps(y + i, _mm256_and_ps(product, _mm256_castsi256_ps(spread(bits[i >> 3]))));
+  }
+  scale_from(y, x, bits, i, count, scale);
+}
+
+void scale_bfloat16(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t count, float scale) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  const __m256i one = _mm256_set1_epi32(1), bias = _mm256_set1_epi32(0x7FFF), nan = _mm256_set1_epi32(0x7FC0);
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i)));
+    const __m256 product = _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)), factor);
+    const __m256i raw = _mm256_castps_si256(product);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(raw, 16), one);
+    __m256i narrow = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(raw, bias), odd), 16);
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(product, product, _CMP_UNORD_Q));
+    narrow = _mm256_and_si256(_mm256_blendv_epi8(narrow, nan, is_nan), spread(bits[i >> 3]));
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow, narrow), 0x08);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm256_castsi256_si128(packed));
+  }
+  scale_from(y, x, bits, i, count, scale);
+}
+
+}  // namespace
+
+const Variant kAvx2 = {"avx2", keep<Lanes, 2>, scale_float32, scale_bfloat16};
+
+}  // namespace mainstem
