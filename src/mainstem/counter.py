@@ -92,8 +92,8 @@ def words(
         raise BadInput(f"position {start + count} is beyond 2^34 words, the end of one site's stream")
     c0 = torch.arange(first, first + calls, dtype=torch.int64)
     k0, k1 = key_words(torch.tensor(signed(seed), dtype=torch.int64))
-    constant = [torch.tensor(value, dtype=torch.int64) for value in (sample, view << 28 | step, site)]
-    out = torch.stack(philox(c0, *constant, k0, k1), dim=1).reshape(-1)
+    c1, c2, c3 = (torch.tensor(value, dtype=torch.int64) for value in (sample, view << 28 | step, site))
+    out = torch.stack(philox(c0, c1, c2, c3, k0, k1), dim=1).reshape(-1)
     return out[start - 4 * first :][:count]
 
 

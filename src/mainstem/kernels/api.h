@@ -34,6 +34,9 @@ MAINSTEM_API int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, con
 MAINSTEM_API int32_t mainstem_mask_bits(uint8_t* out, const MainstemShape* shape, const int64_t* threshold,
                                         const int64_t* key, const int64_t* samples, int64_t site, int64_t variant);
 
+// Goes up with every change to this file; ops/library.py refuses a library of another number.
+MAINSTEM_API int32_t mainstem_abi();
+
 MAINSTEM_API int64_t mainstem_num_variants();
 MAINSTEM_API const char* mainstem_variant_name(int64_t index);
 

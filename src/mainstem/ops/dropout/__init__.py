@@ -1,0 +1,76 @@
+"""Dropout whose mask is a function of the counter. May import counter and its neighbours in ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...counter import Draw
+from ...errors import BadInput
+from ..dispatch import choose
+from ..layout import Layout, layout
+from . import cpu, reference
+
+
+def dropout(
+    x: Tensor,
+    threshold: Tensor,
+    *,
+    site: int,
+    draw: Draw,
+    batch_dim: int = 0,
+    context: int | None = None,
+    impl: str = "auto",
+) -> Tensor:
+    """Zero the elements of `x` whose 16-bit draw is below `threshold`, and scale the others.
+
+    y = x * 65536 / (65536 - threshold) where half >= threshold, else exactly 0, for infinity and NaN as well; the
+    factor and the product are float32 (float64 where x is), the result has x's dtype. Threshold 0 changes nothing,
+    65536 gives 0 everywhere. The mask depends on (seed, step, view, sample, site, position) alone, on no device, no
+    number of threads and no split of the batch; backward draws it again and keeps only `threshold` and `draw`.
+
+    `x`: floating point, any shape with the samples along `batch_dim`, one per element of `draw.samples`. A sample's
+    columns are the last axis and its rows all others; a vector has one element a sample. With `context`, x is
+    attention weights [B, H, Q, K], and its rows are numbered as if Q and K were `context`.
+    `threshold`: int64 without axes, from `ops.threshold`. `site`: from `counter.site_id`.
+    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+
+    Raises `BadInput` where samples or axes do not fit, or `impl` cannot take x.
+
+    Source: Srivastava et al. 2014, scaled in training; the draw is Salmon et al. 2011 (Philox-4x32-10).
+
+    >>> import torch
+    >>> from mainstem import ops
+    >>> from mainstem.counter import Draw
+    >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(2))
+    >>> dropout(torch.ones(2, 8), ops.threshold(0.5), site=3, draw=draw).unique().tolist()
+    [0.0, 2.0]
+    """
+    if not x.is_floating_point():
+        raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}")
+    where = layout(x.shape, batch_dim, context, draw, site)
+    chosen = choose("dropout", impl, x.device.type, x.dtype)
+    return _Dropout.apply(x, threshold, draw.key, draw.samples, site, where, chosen)
+
+
+def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:
+    return (cpu.dropout if impl == "cpu" else reference.dropout)(x, threshold, key, samples, site, where)
+
+
+class _Dropout(torch.autograd.Function):
+    """The map is linear, and its own transpose: backward is forward."""
+
+    # A separate setup_context makes torch inspect the signature at every call, which costs more than the rest.
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, *rest: Any) -> Tensor:
+        ctx.save_for_backward(threshold, key, samples)
+        ctx.rest = rest
+        return _apply(x, threshold, key, samples, *rest)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        # Only a gradient of a gradient needs a graph once more.
+        again = _Dropout.apply if torch.is_grad_enabled() else _apply
+        return again(grads[0], *ctx.saved_tensors, *ctx.rest), None, None, None, None, None, None

@@ -1,0 +1,54 @@
+"""Dropout by the compiled kernel, as an operator that torch.compile knows. May import its neighbours in ops."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .. import library
+from ..layout import Layout
+
+_CODES = {torch.float32: 0, torch.bfloat16: 1}
+
+_operators = torch.library.Library("mainstem", "FRAGMENT")
+_operators.define(
+    "dropout(Tensor x, Tensor threshold, Tensor key, Tensor samples, int site, SymInt[] layout) -> Tensor"
+)
+
+
+def run(
+    x: Tensor,
+    threshold: Tensor,
+    key: Tensor,
+    samples: Tensor,
+    site: int,
+    where: Sequence[int],
+    variant: int = library.BEST,
+) -> Tensor:
+    """Return dropout of `x`, float32 or bfloat16 on the host; `variant` forces an instruction set."""
+    x, threshold, key, samples = x.contiguous(), *map(library.int64, (threshold, key, samples))
+    y = torch.empty_like(x)
+    shape = library.Shape(*where)
+    library.check(
+        library.loaded().dropout(
+            y.data_ptr(), x.data_ptr(), _CODES[x.dtype], ctypes.byref(shape),
+            threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
+        )
+    )  # fmt: skip
+    return y
+
+
+def _fake(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Sequence[int]) -> Tensor:
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+
+
+_operators.impl("dropout", run, "CPU")
+torch.library.register_fake("mainstem::dropout", _fake, lib=_operators)
+
+
+def dropout(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
+    """Return what `reference.dropout` returns, to the bit."""
+    return torch.ops.mainstem.dropout(x, threshold, key, samples, site, where)

@@ -1,0 +1,159 @@
+"""The compiled kernels: where they lie, what they offer, and PyTorch's threads for them. May import errors.
+
+Nothing is loaded before the first call that could use it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import BadInput
+from .layout import Layout
+
+NAME = "libmainstem_kernels.so"
+ABI = 1
+"""Must be that of kernels/api.h: a library built from other sources is not called."""
+
+BEST = -1
+
+
+class Shape(ctypes.Structure):
+    """`Layout` as the library reads it."""
+
+    _fields_ = [(field, ctypes.c_int64) for field in Layout._fields]
+
+
+class Library(NamedTuple):
+    path: Path
+    variants: dict[str, int]
+    """The instruction sets that this processor can run, the best last, and the library's number for each."""
+    threads: bool
+    """Whether PyTorch's pool was found; if not, kernels run in the calling thread."""
+    dropout: Any
+    mask_bits: Any
+
+
+def _places() -> Iterator[Path]:
+    # An editable install keeps the library beside the installed package while Python reads the sources, and the
+    # record of the installed files is then the only thing that knows both.
+    package = sys.modules[__name__.partition(".")[0]]
+    for folder in package.__path__:
+        yield Path(folder) / "kernels" / NAME
+    try:
+        files = importlib.metadata.distribution("mainstem").files or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    yield from (Path(str(file.locate())) for file in files if file.name == NAME)
+
+
+def _hand_over_threads(handle: ctypes.CDLL) -> bool:
+    """Give the library the address of PyTorch's parallel loop, and return whether there is one."""
+    try:
+        # A look-up in torch's extension module searches what it was linked against, libtorch_cpu among it.
+        parallel_for = ctypes.CDLL(torch._C.__file__).torch_parallel_for
+    except (AttributeError, OSError):
+        return False
+    handle.mainstem_set_parallel_for(ctypes.cast(parallel_for, ctypes.c_void_p))
+    return True
+
+
+def _open(path: Path) -> Library | str:
+    try:
+        handle = ctypes.CDLL(str(path))
+        abi = handle.mainstem_abi
+    except (OSError, AttributeError) as error:
+        return f"the library {path} cannot be used ({error})"
+    if abi() != ABI:
+        return f"the library {path} was built from other sources: install mainstem again"
+    number, pointer = ctypes.c_int64, ctypes.c_void_p
+    shape = ctypes.POINTER(Shape)
+    handle.mainstem_dropout.argtypes = [pointer, pointer, number, shape, pointer, pointer, pointer, number, number]
+    handle.mainstem_mask_bits.argtypes = [pointer, shape, pointer, pointer, pointer, number, number]
+    handle.mainstem_num_variants.restype = number
+    handle.mainstem_variant_name.argtypes = [number]
+    handle.mainstem_variant_name.restype = ctypes.c_char_p
+    handle.mainstem_set_parallel_for.argtypes = [pointer]
+    handle.mainstem_set_parallel_for.restype = None
+    names = [handle.mainstem_variant_name(index) for index in range(handle.mainstem_num_variants())]
+    variants = {name.decode(): index for index, name in enumerate(names) if name is not None}
+    threads = _hand_over_threads(handle)
+    return Library(path, variants, threads, handle.mainstem_dropout, handle.mainstem_mask_bits)
+
+
+@functools.cache
+def load() -> Library | str:
+    """Return the library, or the reason why there is none."""
+    reason = "mainstem was installed without its compiled kernels: install it again where there is a C++ compiler"
+    for path in _places():
+        if path.is_file():
+            found = _open(path)
+            if not isinstance(found, str):
+                return found
+            reason = found
+    return reason
+
+
+def loaded() -> Library:
+    """Return the library.
+
+    Raises `BadInput` where there is none.
+    """
+    found = load()
+    if isinstance(found, str):
+        raise BadInput(f"the compiled kernels are not there: {found}")
+    return found
+
+
+def info() -> dict[str, Any]:
+    """Return what `mainstem doctor` says of the kernels.
+
+    Keys: `implementation` ("cpu" or "reference"), `variant` (the instruction set in use), `variants` (all that this
+    processor can run), `threads` ("torch", or "none" where kernels run in the calling thread), `library` (its path)
+    and `reason` (why something is missing, or None).
+
+    >>> sorted(info())
+    ['implementation', 'library', 'reason', 'threads', 'variant', 'variants']
+    """
+    found = load()
+    if isinstance(found, str):
+        nothing: dict[str, Any] = {"variant": None, "variants": [], "threads": "none", "library": None}
+        return {"implementation": "reference", **nothing, "reason": found}
+    variants = list(found.variants)
+    return {
+        "implementation": "cpu",
+        "variant": variants[-1],
+        "variants": variants,
+        "threads": "torch" if found.threads else "none",
+        "library": str(found.path),
+        "reason": None if found.threads else f"torch {torch.__version__} exports no torch_parallel_for (2.10 does)",
+    }
+
+
+def int64(tensor: Tensor) -> Tensor:
+    """Return `tensor` as the library reads it: int64, on the host, contiguous."""
+    return tensor.to("cpu", torch.int64).contiguous()
+
+
+_FAULTS = {
+    1: "the threshold is outside [0, 65536]: make it with mainstem.ops.threshold",
+    2: "the step is outside [0, 2^28) or the view outside [0, 16)",
+    3: "a sample is outside [0, 2^32)",
+    4: "a sample has more positions than the counter numbers, 2^32 groups of eight columns",
+    5: "this processor cannot run the instruction set that was asked for",
+    6: "the kernel reads float32 and bfloat16",
+}
+
+
+def check(status: int) -> None:
+    """Raise `BadInput` for what the library refused."""
+    if status:
+        raise BadInput(f"{_FAULTS[status]}")

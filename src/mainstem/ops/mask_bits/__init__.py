@@ -1,0 +1,42 @@
+"""The keep decisions themselves, eight to a byte. May import counter and its neighbours in ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...counter import Draw
+from ..dispatch import choose
+from ..layout import layout
+from . import cpu, reference
+
+
+def mask_bits(
+    shape: Sequence[int],
+    threshold: Tensor,
+    *,
+    site: int,
+    draw: Draw,
+    batch_dim: int = 0,
+    context: int | None = None,
+    impl: str = "auto",
+) -> Tensor:
+    """Return which elements `ops.dropout` keeps of an array of `shape`: uint8 [..., ceil(columns / 8)].
+
+    Bit j (of value 2^j) of byte i is 1 where column 8 i + j is kept; bits beyond the last column are 0. A vector of n
+    samples gives [n, 1]. Arguments and errors are those of `ops.dropout`; the result is on the device of `draw`.
+
+    >>> import torch
+    >>> from mainstem import ops
+    >>> from mainstem.counter import Draw, site_id
+    >>> draw = Draw(key=torch.tensor([0x0123456789ABCDEF, 3, 0]), samples=torch.tensor([5]))
+    >>> site = site_id("drop", "blocks.0.attn.out")
+    >>> [f"{byte:08b}" for byte in mask_bits((1, 12), ops.threshold(0.25), site=site, draw=draw)[0].tolist()]
+    ['10110111', '00000001']
+    """
+    where = layout(shape, batch_dim, context, draw, site)
+    chosen = choose("mask_bits", impl, draw.samples.device.type)
+    make = cpu.mask_bits if chosen == "cpu" else reference.mask_bits
+    bits = make(threshold, draw.key, draw.samples, site, where)
+    return bits.reshape(*(shape if len(shape) == 1 else shape[:-1]), where.groups)
