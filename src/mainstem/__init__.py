@@ -1,0 +1,63 @@
+"""Train deep Transformers on limited data: residual connections and regularization as values that compose.
+
+Nothing is imported before it is asked for, torch least of all, so that the command line answers at once.
+
+>>> from mainstem import Residual, noise
+>>> noise.Dropout(0.5)
+Dropout(rate=0.5)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import counter, data, errors, form, measure, model, nn, noise, ops, optim, penalty, stream, train
+    from .load import LoadedRun, load
+    from .noise import checkpoint
+    from .stream import Residual
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "LoadedRun": "load",
+    "Residual": "stream",
+    "checkpoint": "noise",
+    "load": "load",
+}
+
+__all__ = [  # noqa: RUF022 - what a reader meets first stands first
+    "Residual",
+    "checkpoint",
+    "load",
+    "LoadedRun",
+    "counter",
+    "data",
+    "errors",
+    "form",
+    "measure",
+    "model",
+    "nn",
+    "noise",
+    "ops",
+    "optim",
+    "penalty",
+    "stream",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _NAMES:
+        return importlib.import_module(f".{name}", __name__)
+    found = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+    # Importing the module `load` has put it under this name, and the function is what is meant.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
