@@ -1,0 +1,93 @@
+"""The one registry: a name, what it stands for, and where that is. Torch-free; a target is imported when it is asked for.
+
+May import `errors` only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import BadInput
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One variant: `target` is "module:attribute" below mainstem."""
+
+    kind: str
+    name: str
+    target: str
+    summary: str
+
+    def load(self) -> Any:
+        module, attribute = self.target.split(":")
+        found: Any = importlib.import_module(f"mainstem.{module}")
+        for part in attribute.split("."):
+            found = found[part] if isinstance(found, dict) else getattr(found, part)
+        return found
+
+
+SPECS = (
+    Spec("residual", "pre_norm", "form.pre_norm:PreNorm", "x + F(norm x), the default"),
+    Spec("residual", "post_norm", "form.post_norm:PostNorm", "norm(x + F(x)), as the textbook draws it"),
+    Spec("residual", "deepnorm", "form.deepnorm:DeepNorm", "norm(alpha x + F(x)), smaller initial branches"),
+    Spec("residual", "sandwich", "form.sandwich:Sandwich", "x + norm(F(norm x))"),
+    Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
+    Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
+    Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
+    Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
+    Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
+    Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
+    Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
+    Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),
+    Spec("norm", "layer", "nn.norm:LayerNorm", "(x - mean) / sd * gain + bias"),
+    Spec("feedforward", "gelu", "nn.feedforward:FeedForward", "W2 gelu(W1 x)"),
+    Spec("feedforward", "relu2", "nn.feedforward:FeedForward", "W2 relu(W1 x)^2"),
+    Spec("feedforward", "swiglu", "nn.feedforward:FeedForward", "W2 (silu(Wg x) * W1 x)"),
+    Spec("noise", "dropout", "noise.dropout:Dropout", "elements, at five named sites"),
+    Spec("noise", "depth", "noise.depth:StochasticDepth", "whole branches, not computed where dropped"),
+    Spec("penalty", "l1", "penalty.l1:L1", "coef * sum |w| in the loss"),
+    Spec("penalty", "l2", "penalty.l2:L2", "coef * sum w^2 in the loss"),
+    Spec("optimizer", "adamw", "optim.adamw:AdamW", "Adam with decoupled weight decay"),
+    Spec("optimizer", "muon", "optim.muon:Muon", "orthogonal updates of the matrices, AdamW for the rest"),
+    Spec("schedule", "cosine", "optim.schedule:factor", "half a cosine"),
+    Spec("schedule", "linear", "optim.schedule:factor", "straight down"),
+    Spec("schedule", "wsd", "optim.schedule:factor", "flat, then straight down"),
+    Spec("schedule", "constant", "optim.schedule:factor", "flat"),
+    Spec("init", "normal", "model.init:INITS.normal", "N(0, 0.02)"),
+    Spec("init", "gpt2", "model.init:INITS.gpt2", "output projections divided by sqrt(N)"),
+    Spec("init", "zero", "model.init:INITS.zero", "output projections zero"),
+    Spec("init", "xavier", "model.init:INITS.xavier", "N(0, 2 / (rows + columns))"),
+)
+"""Adding a variant is its own file and one line here."""
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of one kind, in the order of the list.
+
+    >>> names("norm")
+    ['rms', 'layer']
+    """
+    return [spec.name for spec in SPECS if spec.kind == kind]
+
+
+def find(kind: str, name: object) -> Spec:
+    """Return the entry, or raise `BadInput` with the nearest name."""
+    for spec in SPECS:
+        if spec.kind == kind and spec.name == name:
+            return spec
+    near = difflib.get_close_matches(str(name), names(kind), 1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names(kind))}"
+    raise BadInput(f"there is no {kind} {name!r}: {hint}")
+
+
+def resolve(kind: str, name: object) -> Any:
+    """Return what a name stands for.
+
+    >>> resolve("residual", "pre_norm").__name__
+    'PreNorm'
+    """
+    return find(kind, name).load()
