@@ -84,6 +84,7 @@ def test_going_on_from_a_saved_state_is_exact():
         elif seed > 2:
             resumed.update(model)
     assert all(torch.equal(value, resumed.state()[name]) for name, value in whole.state().items())
+    assert all(value.data_ptr() != whole.state()[name].data_ptr() for name, value in resumed.state().items())
     fresh = Average(net(), decay=0.9)
     fresh.load({})
     assert fresh.state() == {}

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mainstem.optim import clip
+from mainstem.optim.clip import share
 
 
 def parameters(*grads):
@@ -46,3 +47,8 @@ def test_no_gradients_have_norm_zero():
 def test_zero_gradients_stay_zero():
     params = parameters([0.0, 0.0])
     assert clip(params, 1.0).item() == 0.0 and grads(params) == [[0.0, 0.0]]
+
+
+def test_the_share_needs_no_look_at_the_norm():
+    norms = [0.0, 1.0, 2.0, 8.0, float("inf"), float("nan")]
+    assert [share(torch.tensor(norm), 2.0).item() for norm in norms] == [1.0, 1.0, 1.0, 0.25, 1.0, 1.0]

@@ -49,11 +49,11 @@ def listed_groups(groups: Groups) -> list[dict[str, Any]]:
     """
     given = list(groups)
     bare = [part for part in given if isinstance(part, Tensor)]
-    held = [dict(part) for part in given if not isinstance(part, Tensor)]
+    held = [part for part in given if not isinstance(part, Tensor)]
     listed = [{"params": bare}] if bare else []
     for group in held:
         params = group["params"]
-        listed.append(group | {"params": [params] if isinstance(params, Tensor) else list(params)})
+        listed.append({**group, "params": [params] if isinstance(params, Tensor) else list(params)})
     if not any(group["params"] for group in listed):
         raise BadInput("the optimizer was given no parameter: a model with trainable parameters is needed")
     return listed

@@ -60,7 +60,7 @@ class Average:
 
         Before the first update there is no average, and the weights stay.
         """
-        weights = self._weights(model) if self._held and not self._swapped else {}
+        weights = self._weights(model) if self._held else {}
         own = {name: w.detach().clone() for name, w in weights.items()}
         outermost, self._swapped = not self._swapped, True
         try:

@@ -30,6 +30,10 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     # Looking at the norm is free on a CPU and saves the pass; elsewhere it would wait for the device.
     if not grads or not max_norm or (norm.device.type == "cpu" and not max_norm < norm < torch.inf):
         return norm
-    share = (max_norm / norm).clamp(max=1.0)
-    torch._foreach_mul_(grads, torch.where(norm.isfinite(), share, torch.ones_like(share)))
+    torch._foreach_mul_(grads, share(norm, max_norm))
     return norm
+
+
+def share(norm: Tensor, max_norm: float) -> Tensor:
+    """Return what gradients of this norm are multiplied by: min(1, max_norm/norm), and 1 where it is not finite."""
+    return torch.where(norm.isfinite(), (max_norm / norm).clamp(max=1.0), torch.ones_like(norm))
