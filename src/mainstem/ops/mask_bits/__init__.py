@@ -33,7 +33,7 @@ def mask_bits(
     >>> draw = Draw(key=torch.tensor([0x0123456789ABCDEF, 3, 0]), samples=torch.tensor([5]))
     >>> site = site_id("drop", "blocks.0.attn.out")
     >>> [f"{byte:08b}" for byte in mask_bits((1, 12), ops.threshold(0.25), site=site, draw=draw)[0].tolist()]
-    ['10110111', '00000001']
+    ['01110111', '00000001']
     """
     where = layout(shape, batch_dim, context, draw, site)
     chosen = choose("mask_bits", impl, draw.samples.device.type)
