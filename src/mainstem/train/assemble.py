@@ -58,10 +58,11 @@ def environment_of(parts: Parts) -> dict[str, Any]:
     return {**environment.machine(parts.place.device), **environment.versions()}
 
 
-def start_from(parts: Parts, source: str) -> None:
-    """Put the weights of the run at `source` into the model, in place of its initial ones."""
-    path = Path(source) / "model.safetensors"
-    weights.put(parts.model, weights.read(path), f"train.init_from {source!r}")
+def start_from(parts: Parts) -> None:
+    """Put the weights of the run `train.init_from` into the model, in place of its initial ones, where it is given."""
+    source = parts.run.train.init_from
+    if source is not None:
+        weights.put(parts.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
 
 
 def check_length(corpus: data.Corpus, context: int) -> None:

@@ -16,6 +16,7 @@ from ..data.batches import Window, held_out_windows
 from ..measure.evaluate import Held, over
 
 WINDOWS = 64
+_TOGETHER = 16
 
 
 def spread(count: int, wanted: int) -> Tensor:
@@ -38,6 +39,9 @@ def gap(model: nn.Module, held: Held, train: Any, context: int, **how: Any) -> f
 
 def _training(train: Any, context: int, count: int, documents: bool) -> Iterator[Window]:
     available = max(1, (len(train) - 1) // context)
-    for window in spread(available, count).tolist():
-        part = train.part(window * context, min(len(train), (window + 1) * context + 1))
-        yield from held_out_windows(part, context, documents=documents)
+    starts = (spread(available, count) * context).tolist()
+    for first in range(0, len(starts), _TOGETHER):
+        parts = [train.part(start, min(len(train), start + context + 1)) for start in starts[first : first + _TOGETHER]]
+        windows = [window for part in parts for window in held_out_windows(part, context, documents=documents)]
+        x, y, ids, weight = zip(*windows, strict=True)
+        yield torch.cat(x), torch.cat(y), torch.cat(ids) if documents else None, torch.cat(weight)

@@ -52,6 +52,7 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
         corpus = data.prepare(run.data, cache)
         parts = assemble(run, folder, corpus, place)
         if not there:
+            start_from(parts)  # what refuses, refuses before there is a folder
             stack.enter_context(run_folder.claim(run, folder))
         loop = begin(parts, progress, requests)
         stack.callback(loop.metrics.close)
@@ -66,8 +67,7 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
     folder, now = parts.folder, environment_of(parts)
     found = checkpoint.newest(folder.path, progress.warn)
     if found is None:
-        if parts.run.train.init_from is not None:
-            start_from(parts, parts.run.train.init_from)
+        start_from(parts)
         state, best, metrics = State(), None, _metrics(folder, {"offset": 0, "sha256": None})
     else:
         path, content = found

@@ -1,0 +1,235 @@
+import errno
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from mainstem import config, train
+from mainstem.errors import BadInput, RunFailed
+from mainstem.train import facts, loop, weights
+from mainstem.train.console import Plain
+
+
+class Heard(Plain):
+    """A console that remembers."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.said: list[str] = []
+        self.warned: list[str] = []
+        self.shown: list[dict[str, Any]] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    def show(self, numbers: dict[str, Any]) -> None:
+        self.shown.append(numbers)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
+    corpus = tmp_path / "corpus.txt"
+    if not corpus.exists():
+        corpus.write_text(" ".join("stem river delta mouth".split()[i * i % 7 % 4] for i in range(500)))
+    sections: dict[str, Any] = {
+        "data": {"paths": [str(corpus)], "tokenizer": "byte"},
+        "model": {"layers": 1, "width": 16, "heads": 2, "context": 16, "norm": "rms", "feedforward": "relu2",
+                  "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto"},
+        "noise": {"hidden": 0.1}, "optim": {}, "log": {"every": 4, "quantities": 4},
+        "train": {"steps": 8, "batch": 4, "eval_every": 3, "save_every": 3, "threads": 1},
+    }  # fmt: skip
+    for name, values in more.items():
+        sections[name] = {**sections.get(name, {}), **values}
+    kinds = {"data": config.Data, "model": config.Model, "noise": config.Noise, "optim": config.Optim,
+             "log": config.Log, "train": config.Train}  # fmt: skip
+    return config.Run(out=str(tmp_path / out), **{name: kinds[name](**values) for name, values in sections.items()})
+
+
+def _lines(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
+    console = Heard()
+    outcome = train.run(_run(tmp_path), resume=False, console=console)
+    out = tmp_path / "run"
+    assert outcome.reason == "steps"
+    assert outcome.path == out
+    for name in ("config.yaml", "config.json", "model.safetensors", "last/config.json", "last/model.safetensors",
+                 "tokenizer.json", "facts.json", "samples.json", "report.html"):  # fmt: skip
+        assert (out / name).stat().st_size > 0, name
+    lines = _lines(out)
+    assert [line["step"] for line in lines] == list(range(1, 9))
+    assert [line["step"] for line in lines if "held_out" in line] == [3, 6, 8]
+    assert [line["tokens"] for line in lines] == [64 * step for step in range(1, 9)]
+    best = min((line for line in lines if "held_out" in line), key=lambda line: line["held_out"]["nats_per_token"])
+    assert outcome.best.step == best["step"]
+    assert outcome.best.nats_per_token == best["held_out"]["nats_per_token"]
+    found = msgspec.json.decode((out / "facts.json").read_bytes())
+    assert {"command", "versions", "machine", "corpus", "parameters", "num_parameters", "bytes_per_token"} < set(found)
+    assert found["outcome"]["best"]["nats_per_token"] == outcome.best.nats_per_token
+    assert found["yardsticks"].keys() == {"unigram_bpb", "lzma_bpb"}
+    assert sum(math.prod(row["shape"]) for row in found["parameters"]) == found["num_parameters"]
+    assert any("yardsticks" in line for line in console.said)
+    assert any("report.html" in line for line in console.said)
+    assert [numbers["step"] for numbers in console.shown] == [3, 4, 6, 8]
+
+
+def test_norms_by_depth_are_taken_as_often_as_said(tmp_path: Path) -> None:
+    train.run(_run(tmp_path), resume=False, console=Heard())
+    lines = _lines(tmp_path / "run")
+    assert [line["step"] for line in lines if "stream" in line] == [4, 8]
+    assert all(len(line["stream"]) and len(line["gradient"]) for line in lines if "stream" in line)
+
+
+def test_going_on_at_the_end_changes_no_model(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    first = train.run(run, resume=False, console=Heard())
+    before = (tmp_path / "run" / "model.safetensors").read_bytes()
+    again = train.run(run, resume=True, console=Heard())
+    assert again.best == first.best
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
+    assert [line["step"] for line in _lines(tmp_path / "run")] == list(range(1, 9))
+
+
+def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
+    train.run(_run(tmp_path), resume=False, console=Heard())
+    console = Heard()
+    train.run(_run(tmp_path, train={"steps": 11}), resume=True, console=console)
+    assert "going on at step 8 of 11" in console.said
+    assert [line["step"] for line in _lines(tmp_path / "run")] == list(range(1, 12))
+    assert config.read((tmp_path / "run" / "config.yaml").read_text())["train"]["steps"] == 11
+
+
+def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, losses = loop.evaluate, iter([3.0, 2.0, 2.5, 2.0, 1.0])
+    monkeypatch.setattr(loop, "evaluate", lambda *a, **k: real(*a, **k)._replace(nats_per_token=next(losses)))
+    kept: dict[int, bytes] = {}
+    judge = loop.Loop._judge
+
+    def noted(self: loop.Loop, now: Any) -> None:
+        judge(self, now)
+        kept[now.step] = weights.take(self.parts.model)["embedding.weight"].numpy().tobytes()
+
+    monkeypatch.setattr(loop.Loop, "_judge", noted)
+    run = _run(tmp_path, train={"steps": 50, "eval_every": 2, "patience": 2})
+    outcome = train.run(run, resume=False, console=Heard())
+    assert outcome.reason == "patience"
+    assert outcome.best.step == 4
+    assert max(kept) == 8
+    stored = weights.read(tmp_path / "run" / "model.safetensors")["embedding.weight"].numpy().tobytes()
+    last = weights.read(tmp_path / "run" / "last" / "model.safetensors")["embedding.weight"].numpy().tobytes()
+    assert (stored, last) == (kept[4], kept[8])
+
+
+@pytest.mark.parametrize("name", ["loss", "grad_norm"])
+def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    real = loop.gradient
+
+    def poisoned(forward: Any, batch: Any, draw: Any, *rest: Any) -> torch.Tensor:
+        loss = real(forward, batch, draw, *rest)
+        if draw[1] == 5:
+            if name == "loss":
+                return loss * math.nan
+            next(p for p in forward.parameters() if p.grad is not None).grad.fill_(math.inf)
+        return loss
+
+    monkeypatch.setattr(loop, "gradient", poisoned)
+    with pytest.raises(RunFailed, match=r"step 5 is (nan|inf): .*smaller optim.lr"):
+        train.run(_run(tmp_path), resume=False, console=Heard())
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-3"]
+    assert [line["step"] for line in _lines(tmp_path / "run")][:3] == [1, 2, 3]
+
+
+def test_a_full_disk_fails_the_run_and_it_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train.run(_run(tmp_path, "whole"), resume=False, console=Heard())
+    write, room = os.write, 150_000
+
+    def limited(descriptor: int, data: Any) -> int:
+        nonlocal room
+        room -= len(data)
+        if room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    with monkeypatch.context() as patch, pytest.raises(RunFailed, match="disk is full.*--resume"):
+        patch.setattr(os, "write", limited)
+        train.run(_run(tmp_path), resume=False, console=Heard())
+    train.run(_run(tmp_path), resume=True, console=Heard())
+    for name in ("model.safetensors", "last/model.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_data_that_changed_is_refused_and_the_run_stays(tmp_path: Path) -> None:
+    train.run(_run(tmp_path), resume=False, console=Heard())
+    with (tmp_path / "corpus.txt").open("a") as stream:
+        stream.write("one word more, and then another one, and so on " * 20)
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file() and p.name != "lock"}
+    with pytest.raises(BadInput, match="has changed since the run began"):
+        train.run(_run(tmp_path), resume=True, console=Heard())
+    assert {p: p.read_bytes() for p in before} == before
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "said"),
+    [("model", {"context": 5000}, "fewer than one window"), ("train", {"epochs": 1.0}, "give one of them"),
+     ("train", {"steps": None, "budget": "soon"}, "train.budget"), ("data", {"paths": ["/none"]}, "/none"),
+     ("train", {"init_from": "/none"}, "/none")],
+)  # fmt: skip
+def test_a_refusal_leaves_no_folder(tmp_path: Path, section: str, values: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        train.run(_run(tmp_path, **{section: values}), resume=False, console=Heard())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_device_that_is_absent_is_named(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(BadInput, match="'cuda' is not on this machine: give one of cpu"):
+        train.run(_run(tmp_path, train={"device": "cuda"}), resume=False, console=Heard())
+
+
+def test_weights_of_another_run_as_a_start(tmp_path: Path) -> None:
+    train.run(_run(tmp_path, "first"), resume=False, console=Heard())
+    given = {"init_from": str(tmp_path / "first"), "steps": 1, "eval_every": 1}
+    train.run(_run(tmp_path, train=given, optim={"lr": 1e-12, "decay": 0.0}), resume=False, console=Heard())
+    first = weights.read(tmp_path / "first" / "model.safetensors")
+    for name, tensor in weights.read(tmp_path / "run" / "model.safetensors").items():
+        torch.testing.assert_close(tensor, first[name], rtol=0, atol=1e-9)
+
+
+def test_a_report_that_fails_leaves_a_good_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "samples", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
+    console = Heard()
+    assert train.run(_run(tmp_path), resume=False, console=console).reason == "steps"
+    assert any("no ink" in line for line in console.warned)
+
+
+def test_another_number_of_threads_is_said_aloud(tmp_path: Path) -> None:
+    train.run(_run(tmp_path), resume=False, console=Heard())
+    console = Heard()
+    train.run(_run(tmp_path, train={"steps": 9, "threads": 2}), resume=True, console=console)
+    assert any("threads 1, now 2" in line for line in console.warned)
+
+
+def test_the_plan_fits_eighty_columns_and_makes_no_folder(tmp_path: Path) -> None:
+    text = train.plan(_run(tmp_path))
+    assert not (tmp_path / "run").exists()
+    table = text[text.index("which tensors") :]
+    assert "embedding.weight" in table
+    assert "feedforward.in" in table
+    assert max(len(line) for line in table.splitlines()) <= 80
