@@ -66,3 +66,17 @@ def test_bfloat16_when_asked():
     rough, fine = orthogonalize(x, torch.bfloat16), orthogonalize(x)
     assert rough.dtype == torch.float32
     assert 1e-4 < (rough - fine).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (8, 13), (32, 8)])
+@pytest.mark.parametrize("rank", [2, 8])
+def test_the_way_by_gram_matrices_is_the_plain_iteration(shape, rank):
+    torch.manual_seed(4)
+    left, right = torch.randn(3, shape[0], rank), torch.randn(3, rank, shape[1])
+    x = (left @ right + 1e-4 * torch.randn(3, *shape)).double()
+    plain = x / torch.linalg.matrix_norm(x, keepdim=True)
+    for _ in range(5):
+        gram = plain @ plain.mT
+        plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
+    torch.testing.assert_close(orthogonalize(x), plain, atol=1e-6, rtol=0)
+    torch.testing.assert_close(orthogonalize(x.float()).double(), plain, atol=1e-4, rtol=0)

@@ -47,13 +47,13 @@ def listed_groups(groups: Groups) -> list[dict[str, Any]]:
 
     Raises `BadInput` where there is no parameter at all.
     """
-    given = list(groups)
+    given: list[Any] = list(groups)
     bare = [part for part in given if isinstance(part, Tensor)]
-    held = [part for part in given if not isinstance(part, Tensor)]
-    listed = [{"params": bare}] if bare else []
-    for group in held:
-        params = group["params"]
-        listed.append({**group, "params": [params] if isinstance(params, Tensor) else list(params)})
+    listed: list[dict[str, Any]] = [{"params": bare}] if bare else []
+    for part in given:
+        if not isinstance(part, Tensor):
+            params = part["params"]
+            listed.append({**part, "params": [params] if isinstance(params, Tensor) else list(params)})
     if not any(group["params"] for group in listed):
         raise BadInput("the optimizer was given no parameter: a model with trainable parameters is needed")
     return listed
