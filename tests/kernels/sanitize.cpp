@@ -1,0 +1,114 @@
+// Runs every variant over odd shapes in buffers of exactly their size, so that the sanitizers see each wrong access.
+//
+// Values are compared with one element at a time, written from the formula; the exit status is the number of faults.
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "api.h"
+
+namespace {
+
+int faults = 0;
+
+void expect(bool right, const char* what, const char* variant, const MainstemShape& s) {
+  if (right) return;
+  ++faults;
+  std::printf("%s: %s at [%lld, %lld, %lld, %lld] queries %lld context %lld\n", variant, what, (long long)s.before,
+              (long long)s.batch, (long long)s.between, (long long)s.columns, (long long)s.queries, (long long)s.context);
+}
+
+// A pool like PyTorch's: as many ranges as threads, each of at least `grain` items.
+int32_t three_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
+  const int64_t count = end - begin, wanted = (count + grain - 1) / grain;
+  const int64_t size = (count + (wanted < 3 ? wanted : 3) - 1) / (wanted < 3 ? wanted : 3);
+  std::vector<std::thread> threads;
+  for (int64_t from = begin; from < end; from += size) {
+    threads.emplace_back(body, from, from + size < end ? from + size : end, context);
+  }
+  for (std::thread& thread : threads) thread.join();
+  return 0;
+}
+
+uint16_t half(const int64_t* key, int64_t sample, int64_t site, int64_t row, int64_t column, int64_t width) {
+  uint64_t c[4] = {static_cast<uint64_t>(row * ((width + 7) / 8) + column / 8), static_cast<uint64_t>(sample),
+                   static_cast<uint64_t>(key[2] << 28 | key[1]), static_cast<uint64_t>(site)};
+  uint64_t k0 = static_cast<uint64_t>(key[0]) & 0xFFFFFFFF, k1 = static_cast<uint64_t>(key[0]) >> 32;
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t a = 0xD2511F53u * c[0], b = 0xCD9E8D57u * c[2];
+    const uint64_t next[4] = {(b >> 32) ^ c[1] ^ k0, b & 0xFFFFFFFF, (a >> 32) ^ c[3] ^ k1, a & 0xFFFFFFFF};
+    std::memcpy(c, next, sizeof c);
+    k0 = (k0 + 0x9E3779B9) & 0xFFFFFFFF;
+    k1 = (k1 + 0xBB67AE85) & 0xFFFFFFFF;
+  }
+  return static_cast<uint16_t>(c[column % 8 / 2] >> (column % 2 * 16));
+}
+
+struct Case {
+  MainstemShape shape;
+  int64_t threshold;
+};
+
+void check(const Case& one, int64_t variant, const char* name) {
+  const MainstemShape& s = one.shape;
+  const int64_t key[3] = {-81985529216486896, 3, 15}, site = 0x1780AABA;
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < s.batch; ++i) samples.push_back(0xFFFFFFFF - i);
+  const int64_t rows = s.before * s.batch * s.between, groups = (s.columns + 7) / 8;
+  std::vector<float> x(static_cast<size_t>(rows * s.columns), 3.0f), y(x.size());
+  std::vector<uint16_t> x16(x.size(), 0x4040), y16(x.size());  // 3 in bfloat16
+  std::vector<uint8_t> bits(static_cast<size_t>(rows * groups));
+  const int32_t status = mainstem_dropout(y.data(), x.data(), kMainstemFloat32, &s, &one.threshold, key, samples.data(),
+                                          site, variant) |
+                         mainstem_dropout(y16.data(), x16.data(), kMainstemBfloat16, &s, &one.threshold, key,
+                                          samples.data(), site, variant) |
+                         mainstem_mask_bits(bits.data(), &s, &one.threshold, key, samples.data(), site, variant);
+  expect(status == kMainstemOk, "refused", name, s);
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t q = r % s.between, b = r / s.between % s.batch, p = r / s.between / s.batch;
+    const int64_t row = s.context > 0 ? q / s.queries * s.context + q % s.queries : p * s.between + q;
+    const int64_t width = s.context > 0 ? s.context : s.columns;
+    for (int64_t c = 0; c < groups * 8; ++c) {
+      const bool inside = c < s.columns;
+      const bool keep = inside && half(key, samples[static_cast<size_t>(b)], site, row, c, width) >= one.threshold;
+      expect((bits[static_cast<size_t>(r * groups + c / 8)] >> (c % 8) & 1) == keep, "wrong bit", name, s);
+      if (!inside) continue;
+      const size_t at = static_cast<size_t>(r * s.columns + c);
+      expect((y[at] != 0) == keep && (y16[at] != 0) == keep, "wrong element", name, s);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  std::vector<Case> cases;
+  for (const int64_t threshold : {0, 20000, 65536}) {
+    for (const int64_t columns : {0, 1, 7, 8, 9, 13, 31, 64, 129}) {
+      cases.push_back({{1, 3, 5, columns, 0, 0}, threshold});
+      cases.push_back({{2, 3, 0, columns, 0, 0}, threshold});
+      cases.push_back({{2, 0, 5, columns, 0, 0}, threshold});
+      cases.push_back({{3, 2, 4, columns, 0, 0}, threshold});
+      cases.push_back({{1, 2, 3 * 5, columns, 5, 131}, threshold});
+      if (columns > 0) cases.push_back({{1, 2, 3 * columns, columns, columns, columns}, threshold});
+    }
+    cases.push_back({{1, 2, 40, 521, 0, 0}, threshold});
+    cases.push_back({{1, 1, 1, 70001, 0, 0}, threshold});
+    cases.push_back({{1, 20000, 1, 1, 0, 0}, threshold});
+    cases.push_back({{1, 1, 8 * 2, 3, 2, 1 << 16}, threshold});
+  }
+  int64_t variants = 0;
+  for (int64_t variant = 0; variant < mainstem_num_variants(); ++variant) {
+    const char* name = mainstem_variant_name(variant);
+    if (name == nullptr) continue;
+    ++variants;
+    for (const bool threads : {false, true}) {
+      mainstem_set_parallel_for(threads ? reinterpret_cast<void*>(three_threads) : nullptr);
+      for (const Case& one : cases) check(one, variant, name);
+    }
+  }
+  std::printf("%lld variants, %zu arrays each: %d faults\n", (long long)variants, cases.size(), faults);
+  return faults == 0 ? 0 : 1;
+}
