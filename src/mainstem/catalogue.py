@@ -1,4 +1,4 @@
-"""The one registry: a name, what it stands for, and where that is. Torch-free; a target is imported when it is asked for.
+"""The one registry: a name, what it stands for, and where that is. Torch-free: targets are imported when asked for.
 
 May import `errors` only.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .errors import BadInput
@@ -15,7 +16,7 @@ from .errors import BadInput
 
 @dataclass(frozen=True)
 class Spec:
-    """One variant: `target` is "module:attribute" below mainstem."""
+    """One variant: `target` is "module:attribute" below mainstem, or the path of a file of the package."""
 
     kind: str
     name: str
@@ -23,7 +24,9 @@ class Spec:
     summary: str
 
     def load(self) -> Any:
-        module, attribute = self.target.split(":")
+        module, colon, attribute = self.target.partition(":")
+        if not colon:
+            return Path(__file__).parent / self.target
         found: Any = importlib.import_module(f"mainstem.{module}")
         for part in attribute.split("."):
             found = found[part] if isinstance(found, dict) else getattr(found, part)
@@ -57,12 +60,27 @@ SPECS = (
     Spec("schedule", "linear", "optim.schedule:factor", "straight down"),
     Spec("schedule", "wsd", "optim.schedule:factor", "flat, then straight down"),
     Spec("schedule", "constant", "optim.schedule:factor", "flat"),
+    Spec("tokenizer", "auto", "data.tokenizer:Tokenizer", "one of the others, by size and script of the text"),
+    Spec("tokenizer", "byte", "data.tokenizer.byte:Byte", "256 bytes"),
+    Spec("tokenizer", "char", "data.tokenizer.char:Char", "the characters that occur"),
+    Spec("tokenizer", "bpe", "data.tokenizer.bpe:Bpe", "merged pairs of bytes; no character is unknown"),
+    Spec("init", "auto", "model.init:chosen", "what the residual form was published with"),
     Spec("init", "normal", "model.init:INITS.normal", "N(0, 0.02)"),
     Spec("init", "gpt2", "model.init:INITS.gpt2", "output projections divided by sqrt(N)"),
     Spec("init", "zero", "model.init:INITS.zero", "output projections zero"),
     Spec("init", "xavier", "model.init:INITS.xavier", "N(0, 2 / (rows + columns))"),
+    Spec("preset", "nano", "config.presets:NANO", "4 layers of width 128, context 64: a few seconds of training"),
+    Spec("preset", "micro", "config.presets:MICRO", "6 layers of width 256, context 256"),
+    Spec("preset", "small", "config.presets:SMALL", "8 layers of width 384, context 256"),
+    Spec("recipe", "default", "recipes/default.yaml", "what `mainstem train` uses without options"),
+    Spec("recipe", "shakespeare-char", "recipes/shakespeare-char.yaml", "characters of a megabyte of plays"),
 )
 """Adding a variant is its own file and one line here."""
+
+
+def kinds() -> list[str]:
+    """Return the kinds of names there are, in the order of the list."""
+    return list(dict.fromkeys(spec.kind for spec in SPECS))
 
 
 def names(kind: str) -> list[str]:
@@ -74,14 +92,14 @@ def names(kind: str) -> list[str]:
     return [spec.name for spec in SPECS if spec.kind == kind]
 
 
-def find(kind: str, name: object) -> Spec:
-    """Return the entry, or raise `BadInput` with the nearest name."""
+def find(kind: str, name: object, field: str | None = None) -> Spec:
+    """Return the entry, or raise `BadInput`, about `field` where one is given, with the nearest name."""
     for spec in SPECS:
         if spec.kind == kind and spec.name == name:
             return spec
     near = difflib.get_close_matches(str(name), names(kind), 1)
     hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names(kind))}"
-    raise BadInput(f"there is no {kind} {name!r}: {hint}")
+    raise BadInput(f"{f'{field}: ' if field else ''}there is no {kind} {str(name)[:60]!r}: {hint}")
 
 
 def resolve(kind: str, name: object) -> Any:

@@ -1,0 +1,33 @@
+"""The configuration of a run: one frozen, typed tree, from YAML and flags alike. Torch-free, so `--help` is instant.
+
+May import `errors` and `catalogue`.
+"""
+
+from .fields import Field, fields
+from .layers import flags
+from .loading import load, override, parse
+from .presets import resolve
+from .reader import read
+from .sections import Data, Log, Model, Noise, Optim, PenaltyTerm, Run, Section, Train
+from .writer import dump
+
+__all__ = [
+    "Data",
+    "Field",
+    "Log",
+    "Model",
+    "Noise",
+    "Optim",
+    "PenaltyTerm",
+    "Run",
+    "Section",
+    "Train",
+    "dump",
+    "fields",
+    "flags",
+    "load",
+    "override",
+    "parse",
+    "read",
+    "resolve",
+]

@@ -1,0 +1,127 @@
+"""From a plain tree to a typed one, with errors that say what to do. May import `catalogue` and its neighbours here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from .. import catalogue
+from ..errors import BadInput
+from .fields import annotation as annotation_of
+from .fields import bare, children, choices, fields, items_of, nearest, optional, section_of
+from .sections import Section
+from .words import allowed, show
+
+T = TypeVar("T", bound=Section)
+
+
+def build(tree: Mapping[str, Any], root: type[T]) -> T:
+    """Return `tree` as the section `root`; `BadInput` names the first field that is wrong, by its dotted name."""
+    return msgspec.convert(_section(tree, root, "", root), root)
+
+
+def unknown(name: str, root: type[Section]) -> BadInput:
+    """Return the error for a name that no field has."""
+    meant = nearest(name, [field.name.replace(".N.", ".0.") for field in fields(root)])
+    remedy = f"did you mean {meant}?" if meant else "leave it out, or look it up in `mainstem train --help`."
+    return BadInput(f"{name} is not the name of a field: {remedy}")
+
+
+def _section(tree: Any, kind: type[Section], path: str, root: type[Section]) -> dict[str, Any]:
+    if not isinstance(tree, Mapping):
+        raise BadInput(f"{path} is {show(tree)}, and it has fields of its own: give them, as {path}.{_first(kind)}.")
+    known, prefix = children(kind), f"{path}." if path else ""
+    found = {}
+    for key, value in tree.items():
+        if key not in known:
+            raise unknown(f"{prefix}{key}", root)
+        found[key] = _field(value, kind, key, f"{prefix}{key}", root)
+    for info in fields(kind):
+        if info.default is msgspec.NODEFAULT and "." not in info.name and info.name not in found:
+            raise BadInput(f"{prefix}{info.name} is not given: give {allowed(info.kind, info.choices)}.")
+    return found
+
+
+def _field(value: Any, parent: type[Section], name: str, path: str, root: type[Section]) -> Any:
+    kind = children(parent)[name]
+    if (section := section_of(kind)) is not None:
+        return _section({} if value is None else value, section, path, root)
+    if (section := items_of(kind)) is not None:
+        items = as_list(value)
+        if not isinstance(items, list):
+            raise BadInput(
+                f"{path} is {show(value)}: give a list, each item of it with fields as {path}.0.{_first(section)}."
+            )
+        return [_section(as_named(item), section, f"{path}.{number}", root) for number, item in enumerate(items)]
+    _sane(value, path)
+    value = _leaf(value, kind, annotation_of(parent, name), path)
+    if isinstance(bare(kind), inspect.AnyType):
+        _form(value, path)
+    return value
+
+
+def as_list(value: Any) -> Any:
+    """Return what stands for a list of named values as that list: nothing, a name, or one item."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, (str, Mapping)) else value
+
+
+def as_named(value: Any) -> Any:
+    """Return a text that stands for a named value as that value."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
+    plain = bare(kind)
+    if isinstance(plain, inspect.IntType) and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # 1e4 steps
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        raise BadInput(
+            f"{path} is {show(value)}: give {allowed(plain, choices(annotation), optional(kind))}."
+        ) from None
+    return value
+
+
+def _form(value: Any, path: str) -> None:
+    """Check the shape of a form and its names; the values of each are the form's own matter."""
+    names = value.split("|") if isinstance(value, str) else [value]
+    if isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            _form(item, f"{path}.{number}")
+        return
+    for item in names:
+        name = item.get("name") if isinstance(item, Mapping) else item
+        if not isinstance(name, str):
+            raise BadInput(
+                f"{path} is {show(value)}: give the name of a form (`mainstem list`), or a name and its values."
+            )
+        catalogue.find("residual", name.strip(), path)
+
+
+def _sane(value: Any, path: str) -> None:
+    """Refuse numbers that are not finite, and text that no file name, or no UTF-8, can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadInput(f"{path} is {value}, which is not a finite number: give one that is.")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise BadInput(f"{path} is {show(value)}, with a NUL character in it: leave that out.")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise BadInput(f"{path} is {show(value)}, which is not UTF-8: rename what it names.")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _sane(key, path)
+            _sane(item, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            _sane(item, f"{path}.{number}")
+
+
+def _first(kind: type[Section]) -> str:
+    return next(iter(children(kind)))

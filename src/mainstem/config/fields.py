@@ -1,0 +1,133 @@
+"""The fields of a tree of sections: their dotted names, and their types in words. May import its neighbours here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, inspect
+
+from .sections import Section
+
+
+class Field(NamedTuple):
+    """A leaf of the tree. `kind` is msgspec's type; `none` says what null amounts to, where it is allowed.
+
+    `choices` are the texts that are allowed, where only some are.
+    """
+
+    name: str
+    section: str
+    kind: inspect.Type
+    optional: bool
+    default: Any
+    meaning: str
+    none: str
+    choices: tuple[str, ...]
+
+
+@cache
+def fields(root: type[Section]) -> tuple[Field, ...]:
+    """Return every leaf below `root`, in order; those of a list's items have `N` where the index stands.
+
+    >>> from mainstem import config
+    >>> [field.name for field in fields(config.Run)][:3]
+    ['seed', 'out', 'recipe']
+    """
+    return tuple(_walk(root, ""))
+
+
+@cache
+def children(root: type[Section]) -> dict[str, inspect.Type]:
+    """Return the types of the fields of one section, by name."""
+    return {field.name: field.type for field in _struct(root).fields}
+
+
+def annotation(root: type[Section], name: str) -> Any:
+    """Return the annotation of one field of a section."""
+    return _hints(root)[name]
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """Return the texts that an annotation allows, in their order; msgspec sorts them."""
+    if get_origin(hint) is Literal:
+        return tuple(str(value) for value in get_args(hint))
+    return next((found for part in get_args(hint) if (found := choices(part))), ())
+
+
+def bare(kind: inspect.Type) -> inspect.Type:
+    """Return `kind` without descriptions and without null."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    if isinstance(kind, inspect.UnionType):
+        return bare(next(part for part in kind.types if not isinstance(bare(part), inspect.NoneType)))
+    return kind
+
+
+def section_of(kind: inspect.Type) -> type[Section] | None:
+    """Return the section that `kind` is, or None."""
+    found = bare(kind)
+    return found.cls if isinstance(found, inspect.StructType) else None  # type: ignore[return-value]
+
+
+def items_of(kind: inspect.Type) -> type[Section] | None:
+    """Return the section that the items of the list `kind` are, or None."""
+    found = bare(kind)
+    return section_of(found.item_type) if isinstance(found, inspect.ListType) else None
+
+
+def optional(kind: inspect.Type) -> bool:
+    """Return whether null is a value of `kind`."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    parts = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return any(isinstance(part, (inspect.NoneType, inspect.AnyType)) for part in parts)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return which of `known` somebody who wrote `name` may have meant; its last part alone counts too.
+
+    >>> nearest("train.stpes", ["train.steps", "seed"]), nearest("steps", ["train.steps", "seed"])
+    ('train.steps', 'train.steps')
+    """
+    names = list(known)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    if not found:
+        last = {each.rpartition(".")[2]: each for each in reversed(names)}
+        close = difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.75)
+        found = [last[each] for each in close] or difflib.get_close_matches(name, names, n=1)
+    return found[0] if found else None
+
+
+@cache
+def _hints(root: type[Section]) -> dict[str, Any]:
+    return get_type_hints(root, include_extras=True)
+
+
+def _struct(root: type[Section]) -> inspect.StructType:
+    found = inspect.type_info(root)
+    assert isinstance(found, inspect.StructType)
+    return found
+
+
+def _walk(root: type[Section], prefix: str) -> Iterator[Field]:
+    for field in _struct(root).fields:
+        name = f"{prefix}{field.name}"
+        inner, items = section_of(field.type), items_of(field.type)
+        if inner is not None:
+            yield from _walk(inner, f"{name}.")
+        elif items is not None:
+            yield from _walk(items, f"{name}.N.")
+        else:
+            said = field.type if isinstance(field.type, inspect.Metadata) else None
+            schema = (said.extra_json_schema or {}) if said else {}
+            none = ((said.extra or {}) if said else {}).get("none", "none")
+            default = field.default
+            if field.default_factory is not NODEFAULT:
+                default = field.default_factory()
+            yield Field(
+                name, prefix.split(".")[0], bare(field.type), optional(field.type), default,
+                schema.get("description", ""), none, choices(annotation(root, field.name)),
+            )  # fmt: skip

@@ -1,0 +1,126 @@
+"""The whole way from files and flags to a run. May import `files` and its neighbours here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import catalogue
+from ..errors import BadInput
+from . import layers, presets
+from .building import build
+from .reader import LIMIT, read
+from .relations import check
+from .sections import Run
+
+Flags = Mapping[str, Any]
+
+
+def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None, recipe: str | None = None) -> Run:
+    """Return the run that `file` or `recipe` describes with `flags` over it, checked and resolved.
+
+    `flags` has dotted names or sections as keys; text among its values is read as a flag's is. A file may name the
+    recipe that it begins from.
+
+    >>> from mainstem import config
+    >>> config.load({"model.residual": "hyper", "model.residual.streams": "2"}).model.residual
+    {'name': 'hyper', 'streams': 2}
+    """
+    given = _settings(flags or {})
+    named = [item for name, item in given if name == "recipe" and item is not None]
+    if recipe is None and named:
+        recipe = build({"recipe": named[0]}, Run).recipe
+    if file is not None and recipe is not None:
+        raise BadInput(
+            f"The recipe {recipe!r} and the file {str(file)!r} are both given: keep one of --recipe and --config."
+        )
+    run = Run()
+    if file is not None:
+        run = _over_recipe(_read(Path(file)), repr(str(file)))
+    elif recipe is not None:
+        run = _over_recipe({"recipe": recipe}, "")
+    return _over(run, [pair for pair in given if pair[0] != "recipe"])
+
+
+def override(run: Run, flags: Flags) -> Run:
+    """Return `run` with `flags` over it, checked and resolved; what followed from a field that changes, follows again.
+
+    >>> from mainstem import config
+    >>> config.override(config.load(), {"model.width": 64}).model.hidden
+    256
+    """
+    return _over(run, _settings(flags))
+
+
+def parse(text: str | bytes, name: str = "the configuration") -> Run:
+    """Return the run that `text`, such as `dump` writes, describes; what it leaves out keeps its default.
+
+    The result is checked, and not resolved: `parse(dump(run)) == run`.
+    """
+    with _naming(name):
+        run = build(_nested(read(text, name)), Run)
+        check(presets.resolve(run))
+    return run
+
+
+def _over(run: Run, settings: layers.Settings) -> Run:
+    tree = msgspec.to_builtins(presets.reduce(run))
+    found = presets.resolve(build(layers.stack(tree, settings), Run))
+    check(found)
+    return found
+
+
+def _over_recipe(tree: dict[str, Any], name: str) -> Run:
+    """Return the run of a file's `tree` over the recipe that it names, not yet resolved."""
+    with _naming(name):
+        base = Run()
+        recipe = build({"recipe": tree.get("recipe")}, Run).recipe
+        if recipe is not None:
+            path = catalogue.resolve("recipe", recipe)
+            base = build(_nested(_read(path)), Run)
+        lower = msgspec.to_builtins(presets.reduce(base))
+        return build(layers.stack(lower, layers.flatten(tree)), Run)
+
+
+def _settings(flags: Flags) -> layers.Settings:
+    return layers.flags(layers.flatten(flags))
+
+
+def _nested(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return layers.stack({}, layers.flatten(tree))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file of a bounded size; a pipe or a device would never end."""
+    shown = repr(str(path))
+    try:
+        if path.is_dir():
+            raise BadInput(f"{shown} is a folder: give a YAML file to --config, or a run's folder to --resume.")
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{shown} is not a regular file: give a YAML file.")
+        with path.open("rb") as stream:
+            data = stream.read(LIMIT + 1)
+    except FileNotFoundError:
+        raise BadInput(f"{shown} does not exist: give the name of a YAML file.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"{shown} cannot be read ({reason}): give a YAML file that can.") from None
+    return read(data, shown)
+
+
+class _naming:
+    """Inside the ``with``, errors say which file they are about."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, BadInput) and self._name and self._name not in str(error):
+            raise BadInput(f"In {self._name}: {error}") from None

@@ -1,0 +1,70 @@
+"""Sizes of models by name, and what fields amount to that were not given. May import its neighbours here.
+
+A preset is a mapping of fields of `Model`, as a user could have typed them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .sections import Model, Noise, Run
+
+NANO: dict[str, Any] = {"layers": 4, "width": 128, "heads": 4, "context": 64}
+MICRO: dict[str, Any] = {"layers": 6, "width": 256, "heads": 8, "context": 256}
+SMALL: dict[str, Any] = {"layers": 8, "width": 384, "heads": 6, "context": 256}
+PRESETS = {"nano": NANO, "micro": MICRO, "small": SMALL}
+
+COMMON: dict[str, Any] = {
+    "norm": "rms", "feedforward": "relu2", "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto",
+}  # fmt: skip
+SITES = ("embedding", "attention_weights", "attention", "hidden", "feedforward")
+
+
+def resolve(run: Run) -> Run:
+    """Return `run` with every field filled that the preset, the width or `noise.rate` decides.
+
+    >>> from mainstem import config
+    >>> resolve(config.Run()).model.hidden
+    512
+    """
+    return msgspec.structs.replace(run, model=_model(run.model), noise=_noise(run.noise))
+
+
+def reduce(run: Run) -> Run:
+    """Return `run` without the fields that `resolve` would fill with the same values.
+
+    So that whoever changes the width of a run gets the hidden width that follows from it.
+    """
+    model, noise = run.model, run.noise
+    for name in ("kv_heads", "hidden", *COMMON, *NANO):
+        fewer = msgspec.structs.replace(model, **{name: None})
+        model = fewer if _model(fewer) == _model(model) else model
+    for name in SITES:
+        less = msgspec.structs.replace(noise, **{name: None})
+        noise = less if _noise(less) == _noise(noise) else noise
+    return msgspec.structs.replace(run, model=model, noise=noise)
+
+
+def hidden_width(width: int, feedforward: str) -> int:
+    """Return 4 times the width; for swiglu, which has a third matrix, 8/3 times it, rounded up to a multiple of 32.
+
+    >>> hidden_width(384, "relu2"), hidden_width(384, "swiglu"), hidden_width(128, "swiglu")
+    (1536, 1024, 352)
+    """
+    return -(-8 * width // 96) * 32 if feedforward == "swiglu" else 4 * width
+
+
+def _model(model: Model) -> Model:
+    given = {name: value for name in model.__struct_fields__ if (value := getattr(model, name)) is not None}
+    values = {**COMMON, **PRESETS[model.preset], **given}
+    values.setdefault("kv_heads", values["heads"])
+    values.setdefault("hidden", hidden_width(values["width"], values["feedforward"]))
+    return Model(**values)
+
+
+def _noise(noise: Noise) -> Noise:
+    rate = noise.rate or 0.0
+    sites = {name: rate if getattr(noise, name) is None else getattr(noise, name) for name in SITES}
+    return Noise(rate=rate, depth=noise.depth, **sites)

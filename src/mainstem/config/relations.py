@@ -1,0 +1,50 @@
+"""What fields must be to one another. May import its neighbours here."""
+
+from __future__ import annotations
+
+from ..errors import BadInput
+from .sections import Model, Run, Train
+
+
+def check(run: Run) -> None:
+    """Raise `BadInput` where two fields of a resolved run contradict each other; each has been checked alone."""
+    _heads(run.model)
+    _train(run.train)
+
+
+def _heads(model: Model) -> None:
+    width, heads, kv_heads = model.width, model.heads, model.kv_heads
+    assert width is not None
+    assert heads is not None
+    assert kv_heads is not None
+    if width % heads:
+        raise BadInput(
+            f"model.heads {heads} does not divide model.width {width}: give {_divisors(width, heads)} heads."
+        )
+    if heads % kv_heads:
+        raise BadInput(
+            f"model.kv_heads {kv_heads} does not divide model.heads {heads}: give {_divisors(heads, kv_heads)}."
+        )
+    if model.positions == "rotary" and width // heads % 2:
+        raise BadInput(
+            f"model.width {width} over model.heads {heads} is {width // heads} numbers a head, and rotary positions "
+            "turn pairs of them: make it even, or give --model.positions learned."
+        )
+
+
+def _train(train: Train) -> None:
+    lengths = {"steps": train.steps, "epochs": train.epochs, "budget": train.budget}
+    given = [f"train.{name} {value}" for name, value in lengths.items() if value is not None]
+    if len(given) > 1:
+        raise BadInput(f"{' and '.join(given)} all say how long the run is: give one of them.")
+    if train.micro_batch is not None and train.micro_batch > train.batch:
+        raise BadInput(
+            f"train.micro_batch {train.micro_batch} is more than train.batch {train.batch}: give {train.batch} or fewer."
+        )
+
+
+def _divisors(number: int, near: int) -> str:
+    """Return the divisors of `number` next to `near`, as a choice."""
+    below = next(n for n in range(min(near, number), 0, -1) if number % n == 0)
+    above = next(n for n in range(min(near, number), number + 1) if number % n == 0)
+    return f"{below} or {above}" if below != above else str(below)

@@ -1,0 +1,132 @@
+"""The tree of a run's configuration as types: every field with its limits, default and meaning. Torch-free.
+
+May import nothing of the project.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A branch of the tree."""
+
+
+def about(text: str, none: str = "none") -> Meta:
+    """Return what `--help` says of a field; `none` is what its default of null amounts to."""
+    return Meta(description=text, extra={"none": none})
+
+
+# Upper limits are where a typing mistake would otherwise take all memory, or where the counter's words would overflow.
+Text = Annotated[str, Meta(min_length=1)]
+Rate = Annotated[float, Meta(ge=0, lt=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1, le=2**24)]
+Steps = Annotated[int, Meta(ge=1, lt=2**28)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
+
+
+class Data(Section, frozen=True, kw_only=True):
+    paths: Annotated[list[Text], about("files or folders; none: Python's standard library")] = []
+    glob: Annotated[Text, about("which files of a folder")] = "*"
+    field: Annotated[Text | None, about("the key of each JSON line that holds the text")] = None
+    format: Annotated[Literal["text", "jsonl", "bytes"], about("how files are read")] = "text"
+    tokenizer: Annotated[Literal["auto", "byte", "char", "bpe"], about("how text becomes tokens")] = "auto"
+    vocabulary: Annotated[int, Meta(ge=257, le=10**6), about("tokens of a bpe vocabulary")] = 4096
+    held_out: Annotated[float, Meta(gt=0, lt=1), about("share of the bytes kept for evaluation")] = 0.1
+    split: Annotated[Literal["auto", "document", "tail"], about("how the held-out part is cut")] = "auto"
+    documents: Annotated[Literal["join", "mask"], about("whether attention sees past a document's start")] = "join"
+
+
+class Model(Section, frozen=True, kw_only=True):
+    preset: Annotated[Literal["nano", "micro", "small"], about("fields not given come from here")] = "nano"
+    layers: Annotated[Count | None, about("blocks, of two sublayers each", "by preset")] = None
+    width: Annotated[Count | None, about("numbers a position has in the stream", "by preset")] = None
+    heads: Annotated[Count | None, about("attention heads", "by preset")] = None
+    kv_heads: Annotated[Count | None, about("heads of keys and values; fewer are shared", "as heads")] = None
+    context: Annotated[Count | None, about("tokens seen at once", "by preset")] = None
+    norm: Annotated[Literal["rms", "layer"] | None, about("normalisation", "rms")] = None
+    feedforward: Annotated[
+        Literal["gelu", "relu2", "swiglu"] | None, about("activation between its matrices", "relu2")
+    ] = None
+    hidden: Annotated[Count | None, about("width between its matrices", "4 width; swiglu 8/3")] = None
+    qk_norm: Annotated[Literal["rms", "none"] | None, about("normalisation of queries and keys", "rms")] = None
+    positions: Annotated[Literal["rotary", "learned", "none"] | None, about("how order is told", "rotary")] = None
+    head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
+    init: Annotated[Literal["auto", "gpt2", "zero", "normal", "xavier"] | None, about("initial weights", "auto")] = None
+    residual: Annotated[Any, about("a form's name, name and values, or a list")] = "pre_norm"
+
+
+class Noise(Section, frozen=True, kw_only=True):
+    rate: Annotated[Rate | None, about("dropout at all five sites", "0")] = None
+    embedding: Annotated[Rate | None, about("of the embedded tokens", "as rate")] = None
+    attention_weights: Annotated[Rate | None, about("of the attention weights", "as rate")] = None
+    attention: Annotated[Rate | None, about("of attention's output", "as rate")] = None
+    hidden: Annotated[Rate | None, about("of the feed-forward's hidden units", "as rate")] = None
+    feedforward: Annotated[Rate | None, about("of the feed-forward's output", "as rate")] = None
+    depth: Annotated[Rate, about("stochastic depth: rate of the last sublayer")] = 0.0
+
+
+class PenaltyTerm(Section, frozen=True, kw_only=True):
+    name: Annotated[Literal["l1", "l2"], about("coef * sum|w| or coef * sum w^2")]
+    coef: Annotated[NonNegative, about("its multiplier")]
+    on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
+
+
+class Optim(Section, frozen=True, kw_only=True):
+    name: Annotated[Literal["adamw", "muon"], about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
+    lr: Annotated[Positive, about("peak learning rate")] = 1e-3
+    betas: Annotated[tuple[Rate, Rate], about("AdamW's moments")] = (0.9, 0.95)
+    eps: Annotated[Positive, about("AdamW's denominator")] = 1e-8
+    muon_lr: Annotated[Positive, about("Muon's peak learning rate")] = 0.02
+    momentum: Annotated[Rate, about("Muon's momentum")] = 0.95
+    decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
+    decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
+    schedule: Annotated[Literal["cosine", "linear", "wsd", "constant"], about("after the warm-up")] = "cosine"
+    warmup: Annotated[Share, about("share of the steps")] = 0.02
+    cooldown: Annotated[float, Meta(gt=0, le=1), about("share of the steps that wsd decays over")] = 0.3
+    floor: Annotated[Share, about("last learning rate, as a share of the peak")] = 0.0
+    clip: Annotated[NonNegative, about("largest gradient norm; 0: none")] = 1.0
+    average: Annotated[Rate, about("decay of an average of the weights; 0: none")] = 0.0
+
+
+class Train(Section, frozen=True, kw_only=True):
+    steps: Annotated[Steps | None, about("optimizer steps")] = None
+    epochs: Annotated[Positive | None, about("passes over the training text", "20, if no other limit")] = None
+    budget: Annotated[Time | None, about("wall time, measured on the first steps")] = None
+    batch: Annotated[Count, about("sequences a step")] = 32
+    micro_batch: Annotated[Count | None, about("sequences at once", "the whole batch")] = None
+    eval_every: Annotated[Steps, about("steps between held-out passes")] = 250
+    save_every: Annotated[Steps, about("steps between checkpoints")] = 250
+    keep: Annotated[int, Meta(ge=2, le=2**24), about("checkpoints kept")] = 2
+    patience: Annotated[int, Meta(ge=0, lt=2**28), about("evaluations without gain before it stops; 0: never")] = 5
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
+    dtype: Annotated[Literal["float32", "bfloat16"], about("of the products; weights stay float32")] = "float32"
+    compile: Annotated[Literal["off", "inductor", "aot_eager"], about("torch.compile's backend")] = "off"
+    checkpoint: Annotated[Literal["none", "blocks"], about("what backward computes again")] = "none"
+    threads: Annotated[int, Meta(ge=0, le=4096), about("CPU threads; 0: torch's choice")] = 0
+    init_from: Annotated[Text | None, about("a run whose weights to begin with")] = None
+
+
+class Log(Section, frozen=True, kw_only=True):
+    every: Annotated[Steps, about("steps between lines of metrics.jsonl shown on the terminal")] = 10
+    quantities: Annotated[int, Meta(ge=0, lt=2**28), about("steps between norms by depth; 0: never")] = 50
+
+
+class Run(Section, frozen=True, kw_only=True):
+    """The whole tree."""
+
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("of everything random")] = 0
+    out: Annotated[Text, about("the run's folder")] = "runs/last"
+    recipe: Annotated[Text | None, about("a whole run by name (`mainstem list`), to begin from")] = None
+    data: Data = Data()
+    model: Model = Model()
+    noise: Noise = Noise()
+    penalty: Annotated[list[PenaltyTerm], about("terms of the loss")] = []
+    optim: Optim = Optim()
+    train: Train = Train()
+    log: Log = Log()

@@ -1,0 +1,101 @@
+"""Types and values in words, for errors and for `--help`. May import its neighbours here."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from msgspec import NODEFAULT, inspect
+
+from .fields import Field
+from .sections import Time
+
+_TIME = Time.__metadata__[0].pattern  # type: ignore[attr-defined]
+
+
+def allowed(kind: inspect.Type, choices: tuple[str, ...] = (), null: bool = False) -> str:
+    """Return what is allowed as the object of "give": "a whole number of at least 1, or null"."""
+    said = f"one of {', '.join(choices)}" if choices else _allowed(kind)
+    return said + (", or null" if null else "")
+
+
+def short(kind: inspect.Type) -> str:
+    """Return what is allowed as a symbol for `--help`: "int >= 1"."""
+    if isinstance(kind, (inspect.IntType, inspect.FloatType)):
+        name = "int" if isinstance(kind, inspect.IntType) else "number"
+        lower = f" >= {kind.ge:g}" if kind.ge is not None else f" > {kind.gt:g}" if kind.gt is not None else ""
+        upper = f" < {kind.lt:g}" if kind.lt is not None else f" <= {kind.le:g}" if kind.le is not None else ""
+        # A limit that only stops typing mistakes would distract here; the error names it.
+        return name + lower + (f",{upper}" if upper and isinstance(kind, inspect.FloatType) else "")
+    if isinstance(kind, inspect.ListType):
+        return f"list of {short(kind.item_type)}"
+    if isinstance(kind, inspect.TupleType):
+        return ", ".join(short(item).split(" ")[0] for item in kind.item_types)
+    if isinstance(kind, inspect.BoolType):
+        return "switch"
+    if isinstance(kind, inspect.StrType):
+        return "time as 90s, 10m, 2h" if kind.pattern == _TIME else "text"
+    return "value"
+
+
+def default(field: Field) -> str:
+    """Return the default of `field` for `--help`."""
+    value = field.default
+    if value is NODEFAULT:
+        return "required"
+    if value is None or value == []:
+        return field.none
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+
+
+def show(value: Any) -> str:
+    """Return `value` as an error quotes it: on one line, cut to a length that still lets one find it.
+
+    >>> show("a" * 100), show(None), show(1.5)
+    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...", 'null', '1.5')
+    """
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"a number of {value.bit_length() * 3 // 10} digits"  # repr of a long one is refused by Python itself
+    said = "null" if value is None else repr(value[:80] if isinstance(value, (str, list)) else value)
+    return said if len(said) <= 60 else f"{said[:57]}..."
+
+
+def wrap(text: str, width: int, indent: int, first: str = "") -> list[str]:
+    """Return `text` in lines of at most `width`, all but the first, which begins with `first`, indented."""
+    return textwrap.wrap(
+        text, max(width, indent + 8), initial_indent=first.ljust(indent), subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _allowed(kind: inspect.Type) -> str:
+    if isinstance(kind, (inspect.IntType, inspect.FloatType)):
+        return _number(kind)
+    if isinstance(kind, inspect.ListType):
+        return f"a list, each item of it {_allowed(kind.item_type)}"
+    if isinstance(kind, inspect.TupleType):
+        return f"a list of {len(kind.item_types)}, each item of it {_allowed(kind.item_types[0])}"
+    if isinstance(kind, inspect.BoolType):
+        return "true or false"
+    if isinstance(kind, inspect.StructType):
+        return "lines with the names of its fields"
+    if isinstance(kind, inspect.Metadata):
+        return _allowed(kind.type)
+    if isinstance(kind, inspect.StrType):
+        if kind.pattern == _TIME:
+            return "a time such as 90s, 10m or 2h"
+        return "text of at least one character" if kind.min_length else "text"
+    return "a value"
+
+
+def _number(kind: inspect.IntType | inspect.FloatType) -> str:
+    name = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+    bounds = {"of at least": kind.ge, "above": kind.gt, "below": kind.lt, "at most": kind.le}
+    limits = [
+        f"{word} {value:g}" if isinstance(value, float) else f"{word} {value}"
+        for word, value in bounds.items()
+        if value is not None
+    ]
+    return " ".join([name, " and ".join(limits)]).strip()

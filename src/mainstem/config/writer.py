@@ -1,0 +1,43 @@
+"""From a run to YAML that reads back as the same run. May import its neighbours here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import yaml
+
+from .reader import scalar
+from .sections import Run
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what our reader would take for something other than text, and what YAML 1.1 would, such as `off`."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0] and not isinstance(scalar(value), str):
+            return _TAGS[type(scalar(value))]
+        return super().resolve(kind, value, implicit)
+
+
+_TAGS = {
+    str: "tag:yaml.org,2002:str", int: "tag:yaml.org,2002:int", float: "tag:yaml.org,2002:float",
+    bool: "tag:yaml.org,2002:bool", type(None): "tag:yaml.org,2002:null",
+}  # fmt: skip
+
+
+def dump(run: Run) -> str:
+    """Return `run` as YAML, every field of it, below a comment that says which version wrote it.
+
+    >>> from mainstem import config
+    >>> config.parse(config.dump(config.Run(seed=3))).seed
+    3
+    """
+    from .. import __version__
+
+    tree = msgspec.to_builtins(run)
+    text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return f"# The configuration of a run, every field of it, as mainstem {__version__} resolved it.\n{text}"
