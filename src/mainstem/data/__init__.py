@@ -1,0 +1,22 @@
+"""From files to batches of tokens: sources, split, tokenizer, cache, plan and yardsticks.
+
+May import `config`, `counter`, `errors` and `files`; nothing here knows a model.
+"""
+
+from . import batches, tokenizer, yardsticks
+from .corpus import Corpus, check_length, prepare
+from .other import encode_files
+from .tokenizer import Tokenizer
+from .tokens import Tokens
+
+__all__ = [
+    "Corpus",
+    "Tokenizer",
+    "Tokens",
+    "batches",
+    "check_length",
+    "encode_files",
+    "prepare",
+    "tokenizer",
+    "yardsticks",
+]

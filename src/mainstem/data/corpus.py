@@ -1,0 +1,130 @@
+"""From files to tokens that are ready to train on, made once and then mapped from a cache. May import `config`, siblings."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .. import config
+from ..errors import BadInput
+from . import store
+from .choose import Choice, choose
+from .documents import Documents, Progress
+from .encode import Side, opened
+from .sources import find
+from .split import Split, sides, split
+from .survey import Survey, survey, unchanged
+from .tokenizer import Tokenizer
+from .tokenizer.store import from_json
+from .tokens import Tokens
+
+_VERSION = 1
+"""Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
+
+_TRAIN, _HELD = "train", "held_out"
+
+
+class Corpus(NamedTuple):
+    """Two disjoint parts of one text, how they became tokens, and `facts` about both as JSON values."""
+
+    train: Tokens
+    held_out: Tokens
+    tokenizer: Tokenizer
+    facts: dict[str, Any]
+
+
+def prepare(section: config.Data, cache: Path, progress: Progress | None = None) -> Corpus:
+    """Return the corpus that `section` describes, its tokens mapped from files in the folder `cache`.
+
+    The files are read, hashed and checked every time; their tokens are made only where the cache has none for this
+    content and these settings, or has damaged ones. ``progress(stage, done, total)`` is called meanwhile, in bytes.
+
+    Raises `BadInput` for whatever cannot be trained on: a file that is missing, empty, no text, too short to cut, ...
+    """
+    documents = Documents(section, find(section))
+    found = survey(documents, progress)
+    chosen = split(found, section)
+    name = f"tokens-{_key(section, documents, found)}"
+    content = store.find(cache, name)
+    if content is None:
+        content = store.make(cache, name, lambda folder: _fill(folder, section, documents, found, chosen, progress))
+    tokenizer = from_json(content["tokenizer"].encode())
+    parts = [opened(cache / name, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
+    return Corpus(parts[0], parts[1], tokenizer, {**content["facts"], **_origin(documents, found)})
+
+
+def check_length(corpus: Corpus, context: int) -> None:
+    """Raise `BadInput` where the corpus is too short to train on, or to evaluate with, at this context."""
+    if len(corpus.train) < context + 1:
+        raise BadInput(
+            f"The training text has {len(corpus.train)} tokens, fewer than one window of model.context {context} needs: "
+            f"give more text, or --model.context {max(1, len(corpus.train) - 1)}."
+        )
+    if len(corpus.held_out) < 2:
+        raise BadInput(
+            f"The held-out part has {len(corpus.held_out)} tokens, which leaves nothing to predict: give more text, or a "
+            "larger --data.held-out."
+        )
+
+
+def _key(section: config.Data, documents: Documents, found: Survey) -> str:
+    settings = [
+        _VERSION, found.hash, documents.format, section.tokenizer, section.held_out, section.split,
+        section.vocabulary if section.tokenizer in ("auto", "bpe") else None,
+    ]  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]
+
+
+def _fill(
+    folder: Path, section: config.Data, documents: Documents, found: Survey, chosen: Split, progress: Progress | None
+) -> dict[str, Any]:
+    """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
+    choice = choose(section, documents, chosen, len(found) > 1, progress)
+    parts = [Side(folder, name, choice.tokenizer) for name in (_TRAIN, _HELD)]
+    try:
+        for held, piece in sides(unchanged(documents, found, "tokens", progress), chosen):
+            parts[held].add(piece)
+        train, held_out = (part.finish() for part in parts)
+    finally:
+        for part in parts:
+            part.close()
+    return {
+        "files": {**train["files"], **held_out["files"]},
+        "sizes": {_TRAIN: train["sizes"], _HELD: held_out["sizes"]},
+        "tokenizer": choice.tokenizer.to_json().decode(),
+        "facts": _facts(found, chosen, choice, train, held_out),
+    }
+
+
+def _facts(
+    found: Survey, chosen: Split, choice: Choice, train: dict[str, Any], held_out: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what depends on content and settings alone, and is therefore kept in the cache."""
+    return {
+        "hash": found.hash,
+        "held_out_hash": held_out["hash"],
+        "documents": len(found),
+        "bytes": found.num_bytes,
+        "tokens": train["sizes"]["tokens"] + held_out["sizes"]["tokens"],
+        **{f"train_{name}": value for name, value in train["sizes"].items()},
+        **{f"held_out_{name}": value for name, value in held_out["sizes"].items()},
+        "split": chosen.name,
+        "split_reason": chosen.reason,
+        "tokenizer": choice.tokenizer.name,
+        "tokenizer_reason": choice.reason,
+        "vocab_size": choice.tokenizer.vocab_size,
+    }
+
+
+def _origin(documents: Documents, found: Survey) -> dict[str, Any]:
+    """Return what a corpus of the same content may have differently."""
+    return {
+        "origin": documents.sources.origin,
+        "format": documents.format,
+        "files": len(documents.sources.paths) - found.skipped,
+        "skipped_files": found.skipped,
+        "empty_documents": found.empty,
+    }

@@ -1,0 +1,65 @@
+"""Text of other files in the tokens of an existing vocabulary, all of it, to evaluate on. May import `config`, siblings."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import config
+from ..errors import BadInput
+from . import store
+from .documents import Documents, Progress
+from .encode import Side, opened
+from .sources import find
+from .survey import Survey, survey, unchanged
+from .tokenizer import Tokenizer
+from .tokens import Tokens
+
+_NAME = "other"
+_VERSION = 1
+
+
+def encode_files(
+    paths: Sequence[str],
+    section: config.Data,
+    tokenizer: Tokenizer,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Tokens:
+    """Return the whole text of `paths` in the ids of `tokenizer`, read as `section` says, for ``evaluate RUN other.txt``.
+
+    The end of a document stands after each where the tokenizer has one. Without `cache` the ids lie in a temporary file
+    that is gone when they are. Raises `BadInput` as `prepare` does, and for a character that the vocabulary lacks.
+    """
+    if not paths:
+        raise BadInput("No file was given: name at least one.")
+    documents = Documents(config.Data(paths=list(paths), glob=section.glob, field=section.field, format=section.format),
+                          find(config.Data(paths=list(paths), glob=section.glob)))  # fmt: skip
+    found = survey(documents, progress)
+    if cache is not None:
+        return _kept(documents, found, tokenizer, cache, progress)
+    with tempfile.TemporaryDirectory(prefix="mainstem-") as folder:
+        # The mapping outlives the name of its file.
+        return _kept(documents, found, tokenizer, Path(folder), progress)
+
+
+def _kept(documents: Documents, found: Survey, tokenizer: Tokenizer, cache: Path, progress: Progress | None) -> Tokens:
+    key = msgspec.json.encode([_VERSION, found.hash, documents.format, tokenizer.to_json().decode()])
+    name = f"other-{hashlib.sha256(key).hexdigest()[:32]}"
+
+    def fill(folder: Path) -> dict[str, Any]:
+        side = Side(folder, _NAME, tokenizer)
+        try:
+            for piece in unchanged(documents, found, "tokens", progress):
+                side.add(piece)
+            return side.finish()
+        finally:
+            side.close()
+
+    content = store.find(cache, name) or store.make(cache, name, fill)
+    return opened(cache / name, _NAME, tokenizer, content["sizes"])

@@ -1,0 +1,157 @@
+"""Folders of finished work in a cache: written whole or not at all, and noticed when damaged. May import `files`, `errors`.
+
+A folder appears under its name by one rename, when all of it is synced. Any number of processes may share a cache: who
+works on a folder holds a lock on it, so that only what a kill has left is swept away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import files
+from ..errors import BadInput
+from .names import shown
+
+MANIFEST = "manifest.json"
+_LIMIT = 1 << 26
+
+_log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Appends arrays to a new file and keeps its checksum."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        self._digest, self._size = hashlib.sha256(), 0
+
+    def append(self, values: NDArray[Any]) -> None:
+        data = np.ascontiguousarray(values).tobytes()
+        files.write_all(self._descriptor, data)
+        self._digest.update(data)
+        self._size += len(data)
+
+    def finish(self) -> files.Entry:
+        """Sync the file and return what it must still be when it is read."""
+        files.sync(self._descriptor)
+        self.close()
+        return files.Entry(self._size, self._digest.hexdigest())
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def find(cache: Path, name: str) -> dict[str, Any] | None:
+    """Return the manifest of the folder `name` where it is there and whole, else None."""
+    folder = cache / name
+    if not folder.is_dir():
+        return None
+    try:
+        content = _read_manifest(folder / MANIFEST)
+        for file, entry in content["files"].items():
+            if files.measure(folder / file) != files.Entry(*entry):
+                raise ValueError(f"{file} differs from what was written")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _log.warning("The cache %s is damaged (%s): it is made again.", shown(folder), error)
+        return None
+    return content
+
+
+def make(cache: Path, name: str, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Have `fill` write a folder and return its content, add the manifest, and let the whole appear as `name`.
+
+    Where another process was faster, its folder stands. Raises `BadInput` where the cache cannot be written.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with _new(cache, name) as new:
+            content = fill(new)
+            files.write_synced(new / MANIFEST, _manifest(content))
+            files.sync_folder(new)
+            with _locked(cache):
+                found = find(cache, name)
+                if found is not None:
+                    return found
+                if os.path.lexists(cache / name):
+                    files.remove(cache / name)
+                os.replace(new, cache / name)
+                files.sync_folder(cache)
+            return content
+    except OSError as error:
+        raise BadInput(
+            f"The cache of tokens in {shown(cache)} cannot be written ({error.strerror or error}): make room or give the "
+            "right to write there, or set XDG_CACHE_HOME to another folder."
+        ) from None
+
+
+@contextlib.contextmanager
+def _new(cache: Path, name: str) -> Iterator[Path]:
+    """Give a folder of our own under `cache`, locked while we work and gone afterwards unless it was renamed."""
+    with _locked(cache):
+        _sweep(cache)
+        new = Path(tempfile.mkdtemp(prefix=f"{files.NEW}{name}-", dir=cache))
+        descriptor = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Hold the lock of the whole cache, for moments only; where the file system has no locks, go on without."""
+    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what processes that were killed have left: nobody holds its lock any more."""
+    for child in cache.iterdir():
+        if not child.name.startswith((files.NEW, files.OLD)) or child.is_symlink() or not child.is_dir():
+            continue
+        descriptor = os.open(child, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass
+        else:
+            shutil.rmtree(child, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def _manifest(content: dict[str, Any]) -> bytes:
+    body = msgspec.json.encode(content)
+    return msgspec.json.encode({"checksum": hashlib.sha256(body).hexdigest(), "content": content})
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    data = files.read(path, _LIMIT)
+    content: dict[str, Any] = msgspec.json.decode(data)["content"]
+    if _manifest(content) != data:
+        raise ValueError(f"{path.name} differs from what was written")
+    return content

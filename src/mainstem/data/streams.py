@@ -1,0 +1,118 @@
+"""The bytes of one file, in chunks of a fixed size; `.gz` and `.zst` are expanded on the way, never on the disk.
+
+What expands beyond all reason is refused before it fills the memory or the disk. May import `errors`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from ..errors import BadInput
+from .names import shown
+
+CHUNK = 1 << 22
+"""Bytes held at once. Fixed, since a tokenizer may see where a chunk ends."""
+
+LARGEST_RATIO = 200
+"""How many bytes one compressed byte may stand for: text reaches 20, logs 100, bombs 1000 and more."""
+
+_FREE = 1 << 26
+_PIECE = 1 << 11
+"""Compressed bytes expanded at once: zstandard gives all that they stand for, at most 32768 times as much."""
+
+Consumed = Callable[[int], None]
+
+
+def chunks(path: Path, consumed: Consumed = lambda count: None) -> Iterator[bytes]:
+    """Yield the content of `path` in chunks of `CHUNK` bytes (the last may be shorter); none is empty.
+
+    `consumed` hears how many bytes of the file itself each chunk took. Raises `BadInput` where the file cannot be read,
+    is damaged, or expands more than `LARGEST_RATIO` times.
+    """
+    told = 0
+    with _opened(path) as raw:
+        try:
+            for chunk in _regroup(_expanded(path, raw)):
+                now = raw.tell()
+                consumed(now - told)
+                told = now
+                yield chunk
+        except OSError as error:
+            raise BadInput(f"{shown(path)} cannot be read ({error.strerror or error}): give a file that can be.") from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        # Without O_NONBLOCK a FIFO that took the file's place since it was listed would hang here.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise BadInput(f"{shown(path)} cannot be read ({error.strerror}): give a file that can be.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadInput(f"{shown(path)} is not a regular file: save its content to a file and give that.")
+    return open(descriptor, "rb", buffering=0)
+
+
+def _expanded(path: Path, raw: BinaryIO) -> Iterator[bytes]:
+    expand = {".gz": _gzip, ".zst": _zstandard}.get(path.suffix.lower())
+    if expand is None:
+        while chunk := raw.read(CHUNK):
+            yield chunk
+        return
+    limit = max(_FREE, LARGEST_RATIO * os.fstat(raw.fileno()).st_size)
+    total = 0
+    try:
+        for chunk in expand(raw):
+            total += len(chunk)
+            if total > limit:
+                raise BadInput(
+                    f"{shown(path)} expands to more than {LARGEST_RATIO} times its size, as no text does: expand it "
+                    "yourself and give the result, if it is what you want."
+                )
+            yield chunk
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise BadInput(f"{shown(path)} is damaged or not compressed ({error}): compress it again, or rename it.") from None
+
+
+def _gzip(raw: BinaryIO) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def _zstandard(raw: BinaryIO) -> Iterator[bytes]:
+    """Expand frame after frame; the library's own reader takes a frame that was cut short for a whole one."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    whole = False
+    rest = b""
+    while data := rest or raw.read(_PIECE):
+        if whole:
+            frame, whole = zstandard.ZstdDecompressor().decompressobj(), False
+        if chunk := frame.decompress(data):
+            yield chunk
+        whole = frame.eof
+        rest = frame.unused_data if whole else b""
+    if not whole:
+        raise EOFError("it ends in the middle of a frame")
+
+
+def _regroup(parts: Iterator[bytes]) -> Iterator[bytes]:
+    waiting = bytearray()
+    for part in parts:
+        if not waiting and len(part) == CHUNK:
+            yield part
+            continue
+        waiting += part
+        while len(waiting) >= CHUNK:
+            yield bytes(waiting[:CHUNK])
+            del waiting[:CHUNK]
+    if waiting:
+        yield bytes(waiting)

@@ -1,0 +1,12 @@
+"""From text to numbers and back: byte, char and bpe. Nothing is ever unknown or lost, so bits per byte are true.
+
+May import `config`, `errors`, `files`, and of `data` only its file names.
+"""
+
+from .base import Tokenizer
+from .bpe import Bpe
+from .byte import Byte
+from .char import Char
+from .store import load
+
+__all__ = ["Bpe", "Byte", "Char", "Tokenizer", "load"]
