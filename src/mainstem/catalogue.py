@@ -89,7 +89,12 @@ def names(kind: str) -> list[str]:
     >>> names("norm")
     ['rms', 'layer']
     """
-    return [spec.name for spec in SPECS if spec.kind == kind]
+    return [spec.name for spec in specs(kind)]
+
+
+def specs(kind: str) -> list[Spec]:
+    """Return the entries of one kind, in the order of the list."""
+    return [spec for spec in SPECS if spec.kind == kind]
 
 
 def find(kind: str, name: object, field: str | None = None) -> Spec:

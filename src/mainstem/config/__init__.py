@@ -4,7 +4,7 @@ May import `errors` and `catalogue`.
 """
 
 from .fields import Field, fields
-from .layers import flags
+from .layers import flags, stack
 from .loading import load, override, parse
 from .presets import resolve
 from .reader import read
@@ -30,4 +30,5 @@ __all__ = [
     "parse",
     "read",
     "resolve",
+    "stack",
 ]

@@ -27,7 +27,7 @@ def build(tree: Mapping[str, Any], root: type[T]) -> T:
 def unknown(name: str, root: type[Section]) -> BadInput:
     """Return the error for a name that no field has."""
     meant = nearest(name, [field.name.replace(".N.", ".0.") for field in fields(root)])
-    remedy = f"did you mean {meant}?" if meant else "leave it out, or look it up in `mainstem train --help`."
+    remedy = f"did you mean {meant}?" if meant else "leave it out, or find it in `mainstem train --help`."
     return BadInput(f"{name} is not the name of a field: {remedy}")
 
 

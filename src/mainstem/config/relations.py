@@ -39,7 +39,7 @@ def _train(train: Train) -> None:
         raise BadInput(f"{' and '.join(given)} all say how long the run is: give one of them.")
     if train.micro_batch is not None and train.micro_batch > train.batch:
         raise BadInput(
-            f"train.micro_batch {train.micro_batch} is more than train.batch {train.batch}: give {train.batch} or fewer."
+            f"train.micro_batch {train.micro_batch} is more than train.batch {train.batch}: give that many or fewer."
         )
 
 

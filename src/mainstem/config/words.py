@@ -62,12 +62,18 @@ def show(value: Any) -> str:
     return said if len(said) <= 60 else f"{said[:57]}..."
 
 
-def wrap(text: str, width: int, indent: int, first: str = "") -> list[str]:
-    """Return `text` in lines of at most `width`, all but the first, which begins with `first`, indented."""
-    return textwrap.wrap(
-        text, max(width, indent + 8), initial_indent=first.ljust(indent), subsequent_indent=" " * indent,
+def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:
+    """Return `text` in lines of at most `width`, indented behind `first`, which has its own line where it is too long."""
+    ahead = [first.rstrip()] if len(first) > indent else []
+    start = " " * indent if ahead else first.ljust(indent)
+    return ahead + textwrap.wrap(
+        text,
+        max(width, indent + 8),
+        initial_indent=start,
+        subsequent_indent=" " * indent,
         break_on_hyphens=False,
-    )  # fmt: skip
+        break_long_words=False,
+    )
 
 
 def _allowed(kind: inspect.Type) -> str:

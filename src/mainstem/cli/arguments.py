@@ -1,0 +1,111 @@
+"""From a command's words to positional ones and flags. May import `config` and `errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from .. import config
+from ..config.building import build
+from ..config.fields import nearest
+from ..errors import BadInput
+
+T = TypeVar("T", bound=config.Section)
+
+
+class Arguments(NamedTuple):
+    """Words without hyphens, and flags as (name, text) in their order; names have underscores."""
+
+    positional: list[str]
+    flags: list[tuple[str, str]]
+
+    def has(self, name: str) -> bool:
+        """Return whether a flag is there."""
+        return any(found == name for found, _ in self.flags)
+
+
+def split(words: Sequence[str], switches: Collection[str] = ()) -> Arguments:
+    """Return the parts of a command line: ``--name value``, ``--name=value``, switches without a value, and the rest.
+
+    >>> split(["a.txt", "--train.micro-batch", "4", "--seed=1", "--plan"], switches={"plan"})
+    Arguments(positional=['a.txt'], flags=[('train.micro_batch', '4'), ('seed', '1'), ('plan', 'true')])
+    """
+    found = Arguments([], [])
+    waiting = list(reversed(words))
+    while waiting:
+        word = waiting.pop()
+        if word == "--":
+            found.positional.extend(reversed(waiting))
+            break
+        if word in ("-h", "--help"):
+            found.flags.append(("help", "true"))
+        elif word.startswith("--"):
+            found.flags.append(_flag(word, waiting, switches))
+        elif word.startswith("-") and len(word) > 1:
+            raise BadInput(
+                f"{word!r} is not an option: they begin with two hyphens. Give a file of that name as ./{word}"
+            )
+        else:
+            found.positional.append(word)
+    return found
+
+
+def _flag(word: str, waiting: list[str], switches: Collection[str]) -> tuple[str, str]:
+    name, equals, text = word[2:].partition("=")
+    name = name.replace("-", "_")
+    if not name:
+        raise BadInput(f"{word!r} has no name: write options as --name value.")
+    if equals:
+        return name, text
+    if name in switches:
+        return name, "true"
+    if not waiting or waiting[-1].startswith("--"):
+        raise BadInput(f"{word} has no value: give one, as {word} VALUE, or {word}=VALUE where it begins with hyphens.")
+    return name, waiting.pop()
+
+
+def refuse_unknown(flags: Iterable[tuple[str, str]], known: Collection[str], command: str) -> None:
+    """Raise `BadInput` for the first flag whose name, up to its first dot, is none of `known`."""
+    heads = {name.partition(".")[0] for name in known}
+    for name, _ in flags:
+        if name.partition(".")[0] not in heads:
+            meant = nearest(name, known)
+            remedy = f"did you mean {shown(meant)}?" if meant else f"`mainstem {command} --help` lists them all."
+            raise BadInput(f"{shown(name)} is not an option of `mainstem {command}`: {remedy}")
+
+
+def shown(name: str) -> str:
+    """Return a field's name as the flag that one types.
+
+    >>> shown("train.micro_batch")
+    '--train.micro-batch'
+    """
+    return f"--{name.replace('_', '-').replace('.N.', '.0.')}"
+
+
+def options(flags: Iterable[tuple[str, str]], root: type[T], command: str) -> T:
+    """Return the options of a small command, as the section `root` has them."""
+    pairs = list(flags)
+    refuse_unknown(pairs, [field.name for field in config.fields(root)], command)
+    tree: dict[str, object] = config.stack({}, config.flags(pairs, root), root)
+    return build(tree, root)
+
+
+def take(words: list[str], least: int, most: int | None, usage: str) -> list[str]:
+    """Return the positional words, where there are as many as `usage` asks for."""
+    if len(words) < least:
+        raise BadInput(f"Something is missing: write `mainstem {usage}`.")
+    if most is not None and len(words) > most:
+        raise BadInput(f"{words[most]!r} is one word too many: write `mainstem {usage}`.")
+    return words
+
+
+def run_folder(path: str) -> Path:
+    """Return the folder `path`, where it holds a run."""
+    folder = Path(path)
+    if "\0" in path or not folder.is_dir():
+        raise BadInput(f"There is no run at {path!r}: give the folder that was the --out of a training.")
+    if not (folder / "config.yaml").is_file():
+        raise BadInput(f"{path!r} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
+    return folder

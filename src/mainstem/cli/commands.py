@@ -1,0 +1,27 @@
+"""The table of commands: where each is, how it is written, what it does. May import nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """`module` has ``run(words) -> exit code``; it is imported when the command is called."""
+
+    module: str
+    usage: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Command(
+        "train", "train [FILES] [--out RUN] [OPTIONS]", "train a model on files or folders, or go on with a run"
+    ),
+    "evaluate": Command(
+        "evaluate", "evaluate RUN [FILES] [OPTIONS]", "the loss of a run's model on other files, or on its own"
+    ),
+    "sample": Command("sample", "sample RUN [--prompt TEXT] [OPTIONS]", "text that a run's model writes"),
+    "report": Command("report", "report RUN", "write a run's report.html again"),
+    "list": Command("list", "list", "every name that a configuration may say"),
+    "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
+}

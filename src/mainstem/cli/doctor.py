@@ -1,0 +1,136 @@
+"""`mainstem doctor`: what this machine has, what is missing, and what that costs. May import everything, late."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import __version__
+from ..config import words as text
+from . import arguments, terminal
+from . import help as help_text
+from .commands import COMMANDS
+
+_NEEDED = {
+    "torch": "nothing can be computed",
+    "numpy": "no data can be read",
+    "msgspec": "no configuration can be read",
+    "yaml": "no configuration can be read",
+    "safetensors": "no model can be saved",
+    "tokenizers": "no run can use --data.tokenizer bpe",
+    "rich": "progress has no display",
+    "jinja2": "no report can be written",
+    "plotly": "no report can be written",
+    "zstandard": ".zst files cannot be read",
+}
+_LITTLE = 1 << 30
+
+
+class Finding(NamedTuple):
+    """One line: what, how it is, and what it costs where it is not well."""
+
+    name: str
+    state: str
+    cost: str | None = None
+
+
+def run(words: list[str]) -> int:
+    """Print the findings; return 0, or 1 where a training could not run."""
+    given = arguments.split(words)
+    if given.has("help"):
+        for line in help_text.of("doctor"):
+            terminal.line(line)
+        return 0
+    arguments.refuse_unknown(given.flags, ("help",), "doctor")
+    arguments.take(given.positional, 0, 0, COMMANDS["doctor"].usage)
+    width = terminal.width(most=120)
+    indent = 16 if width >= 50 else 4
+    broken = False
+    for finding in findings():
+        cost = f", so {finding.cost}" if finding.cost else ""
+        for line in text.wrap(f"{finding.state}{cost}", width, indent, f"{finding.name}  "):
+            terminal.line(line)
+        broken = broken or (finding.name == "torch" and finding.cost is not None)
+    return 1 if broken else 0
+
+
+def findings() -> Iterator[Finding]:
+    """Yield what there is to say, in order; nothing that is missing keeps the rest from being said."""
+    yield Finding("mainstem", __version__)
+    yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name, cost in _NEEDED.items():
+        yield _package(name, cost)
+    for look in (_cpu, _kernels, _devices, _cache, _disk):
+        yield _careful(look)
+
+
+def _careful(look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except ImportError as error:
+        return Finding(look.__name__.lstrip("_"), f"unknown ({error})", "its state is not known")
+
+
+def _package(name: str, cost: str) -> Finding:
+    try:
+        importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        return Finding(name, f"missing ({error})", cost)
+    try:
+        return Finding(name, metadata.version({"yaml": "PyYAML"}.get(name, name)))
+    except metadata.PackageNotFoundError:
+        return Finding(name, "there, of an unknown version")
+
+
+def _cpu() -> Finding:
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    return Finding("cpu", f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads, {capability}")
+
+
+def _kernels() -> Finding:
+    from .. import ops
+
+    found = ops.info()
+    if found["implementation"] == "reference":
+        return Finding("kernels", f"not built: {found['reason']}", "dropout runs in plain PyTorch, many times slower")
+    cost = None if found["threads"] == "torch" else "kernels run in one thread"
+    reason = f"; {found['reason']}" if found["reason"] else ""
+    return Finding("kernels", f"{found['variant']} of {', '.join(found['variants'])}{reason}", cost)
+
+
+def _devices() -> Finding:
+    import torch
+
+    names = ["cpu"]
+    names += [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return Finding("devices", ", ".join(names), None if len(names) > 1 else "large models are slow")
+
+
+def _cache() -> Finding:
+    from ..train.run_folder import RunFolder
+    from ..train.runner import cache_folder
+
+    inside = RunFolder(Path("runs/last").resolve())
+    found = cache_folder(inside)
+    if found == inside.path / "cache":
+        return Finding("cache", "no writable folder", "each run makes and keeps tokens of its own")
+    return Finding("cache", str(found))
+
+
+def _disk() -> Finding:
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free
+    state = f"{free / 2**30:.1f} GiB free at {here}"
+    if not os.access(here, os.W_OK):
+        return Finding("disk", f"{here} cannot be written to", "give --out a folder that can")
+    return Finding("disk", state, "checkpoints may not fit" if free < _LITTLE else None)

@@ -1,0 +1,123 @@
+"""`mainstem evaluate RUN [FILES]`: the loss of a run's model on text. May import everything, late."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from ..config.sections import Section, Text, about
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+from .commands import COMMANDS
+
+if TYPE_CHECKING:
+    from ..data import Corpus, Tokens
+    from ..load import LoadedRun
+
+
+class Reading(Section, frozen=True, kw_only=True):
+    """How FILES are read, where that differs from the run's own data."""
+
+    glob: Annotated[Text | None, about("which files of a folder", "as the run")] = None
+    field: Annotated[Text | None, about("the key of each JSON line that holds the text", "as the run")] = None
+    format: Annotated[Literal["text", "jsonl", "bytes"] | None, about("how FILES are read", "as the run")] = None
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """What the command's flags say."""
+
+    last: Annotated[bool, about("the weights of the last step instead of the best")] = False
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
+    data: Reading = Reading()
+
+
+def run(words: list[str]) -> int:
+    """Print the loss, and yardsticks on the same bytes; return the exit code."""
+    given = arguments.split(words, ("last",))
+    if given.has("help"):
+        for line in help_text.of("evaluate", Options):
+            terminal.line(line)
+        return 0
+    options = arguments.options(given.flags, Options, "evaluate")
+    path, *paths = arguments.take(given.positional, 1, None, COMMANDS["evaluate"].usage)
+    folder = arguments.run_folder(path)
+    for file in paths:
+        if "\0" in file or not Path(file).exists():
+            raise BadInput(f"{file!r} does not exist: give the name of a file or a folder that can be read.")
+    _evaluate(folder, paths, options)
+    return 0
+
+
+def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
+    from .. import config, measure
+    from ..load import load
+    from ..train import device
+
+    loaded = load(folder, last=options.last)
+    place = device.choose(config.Train(device=options.device, dtype=loaded.run.train.dtype))
+    cache = _cache(folder)
+    tokens = _tokens(loaded, paths, options, cache)
+    with device.threads(loaded.run.train.threads):
+        held = measure.evaluate(
+            loaded.model.to(place.device),
+            tokens,
+            documents=loaded.run.data.documents == "mask",
+            autocast=place.autocast,
+        )
+    what = ", ".join(paths) if paths else "its held-out part"
+    terminal.line(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
+    terminal.line(f"{held.nats_per_token:.4f} nats per token, {held.bits_per_byte:.4f} bits per byte")
+    terminal.flush()  # before the yardsticks, which may take a while
+    terminal.line(_yardsticks(loaded, tokens if paths else None, cache))
+
+
+def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) -> Tokens:
+    """Return the tokens of `paths`, or of the run's own held-out part, where that is still what it was."""
+    from .. import data
+
+    if paths:
+        changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
+        section = msgspec.structs.replace(loaded.run.data, **changed)
+        return data.encode_files(paths, section, loaded.tokenizer, cache)
+    corpus = data.prepare(loaded.run.data, cache)
+    _check(corpus, loaded)
+    return corpus.held_out
+
+
+def _check(corpus: Corpus, loaded: LoadedRun) -> None:
+    before = loaded.facts.get("corpus", {}).get("hash")
+    if before is not None and before != corpus.facts["hash"]:
+        raise BadInput(
+            f"The run's data has changed since (its hash is {corpus.facts['hash'][:12]}, and was {before[:12]}): put the "
+            "old data back, or name files to evaluate on."
+        )
+
+
+def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, cache: Path) -> str:
+    """Return the yardsticks as a line: those of the run, or new ones where `tokens` are other text than its own."""
+    from .. import data
+
+    found = loaded.facts.get("yardsticks") or {}
+    if tokens is not None or not found:
+        try:
+            corpus = data.prepare(loaded.run.data, cache)
+            _check(corpus, loaded)
+        except BadInput as error:
+            return f"no yardsticks, which need the training text: {error}"
+        if tokens is not None:
+            digest = hashlib.sha256(tokens.ids.tobytes()).hexdigest()
+            corpus = corpus._replace(held_out=tokens, facts={**corpus.facts, "held_out_hash": digest})
+        found = {"unigram_bpb": data.yardsticks.unigram(corpus), "lzma_bpb": data.yardsticks.lzma(corpus, cache)}
+    said = ", ".join(f"{name.removesuffix('_bpb')} {value:.4f}" for name, value in found.items())
+    return f"yardsticks on the same bytes: {said} bits per byte"
+
+
+def _cache(folder: Path) -> Path:
+    from ..train.run_folder import RunFolder
+    from ..train.runner import cache_folder
+
+    return cache_folder(RunFolder(folder.resolve()))

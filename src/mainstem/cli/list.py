@@ -1,0 +1,42 @@
+"""`mainstem list`: every name that a configuration may say, grouped by kind. May import `catalogue` and `config`."""
+
+from __future__ import annotations
+
+from .. import catalogue
+from ..config import words as text
+from . import arguments, terminal
+from . import help as help_text
+from .commands import COMMANDS
+
+_WHERE = {
+    "residual": "--model.residual",
+    "norm": "--model.norm",
+    "feedforward": "--model.feedforward",
+    "noise": "--noise.rate, --noise.depth",
+    "penalty": "--penalty.0.name",
+    "optimizer": "--optim.name",
+    "schedule": "--optim.schedule",
+    "tokenizer": "--data.tokenizer",
+    "init": "--model.init",
+    "preset": "--model.preset",
+    "recipe": "--recipe",
+}
+
+
+def run(words: list[str]) -> int:
+    """Print the catalogue; return the exit code."""
+    given = arguments.split(words)
+    if given.has("help"):
+        for line in help_text.of("list"):
+            terminal.line(line)
+        return 0
+    arguments.refuse_unknown(given.flags, ("help",), "list")
+    arguments.take(given.positional, 0, 0, COMMANDS["list"].usage)
+    width = terminal.width(most=120)
+    indent = 20 if width >= 50 else 4
+    for number, kind in enumerate(catalogue.kinds()):
+        terminal.line(("\n" if number else "") + f"{kind}  {_WHERE.get(kind, '')}".rstrip())
+        for spec in catalogue.specs(kind):
+            for line in text.wrap(spec.summary, width, indent, f"  {spec.name}  "):
+                terminal.line(line)
+    return 0

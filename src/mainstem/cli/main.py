@@ -1,0 +1,78 @@
+"""The command `mainstem`: finds the command's module and turns what it raises into a sentence and an exit code.
+
+0 done, 1 the run failed, 2 bad input or usage, 130 interrupted, 143 terminated. An unexpected exception is a bug: its
+traceback is shown. May import its neighbours here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from .. import __version__
+from ..errors import BadInput, RunFailed
+from . import terminal
+from .commands import COMMANDS
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (that of the process) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        terminal.flush()
+    except BadInput as error:
+        return _refuse(error, 2)
+    except RunFailed as error:
+        return _refuse(error, 1)
+    except BrokenPipeError:  # `| head -1` has read what it wanted
+        terminal.to_nowhere()
+        return 0
+    except KeyboardInterrupt:
+        return _refuse("interrupted", 130)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        terminal.to_nowhere()
+        where = f" at {error.filename!r}" if error.filename else ""
+        return _refuse(f"The disk is full{where}: make room, and give the same command again.", 1)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    name = words[0] if words else None
+    if name in ("--help", "-h", "help"):
+        from . import help as help_text
+
+        for line in help_text.whole():
+            terminal.line(line)
+        return 0
+    if name in ("--version", "-V"):
+        terminal.line(f"mainstem {__version__}")
+        return 0
+    if name is None:
+        raise BadInput("No command was given: begin with `mainstem train FILE`, or see `mainstem --help`.")
+    if name not in COMMANDS:
+        raise _unknown(name)
+    run: Callable[[list[str]], int] = importlib.import_module(f".{COMMANDS[name].module}", __package__).run
+    return run(words[1:])
+
+
+def _unknown(name: str) -> BadInput:
+    near = difflib.get_close_matches(name.lstrip("-"), COMMANDS, 1)
+    remedy = f"did you mean {near[0]}?" if near else f"give one of {', '.join(COMMANDS)}."
+    return BadInput(f"{name[:60]!r} is not a command: {remedy}")
+
+
+def _refuse(error: object, code: int) -> int:
+    try:
+        terminal.flush()
+    except OSError:
+        terminal.to_nowhere()
+    terminal.error(str(error))
+    return code

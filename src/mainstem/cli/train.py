@@ -1,0 +1,67 @@
+"""`mainstem train`: from the command line to a run, or to what it would do. May import `config`; `train`, late."""
+
+from __future__ import annotations
+
+from .. import config, files
+from ..config.reader import LIMIT
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+
+_SWITCHES = ("plan",)
+_OWN = ("resume", "plan", "config", "help")
+_DEFAULT = "default"
+
+
+def run(words: list[str]) -> int:
+    """Train, go on, or print a plan; return the exit code."""
+    given = arguments.split(words, _SWITCHES)
+    if given.has("help"):
+        for line in help_text.of_train():
+            terminal.line(line)
+        return 0
+    own, flags = _sort(given)
+    tree = configure(given.positional, own, flags)
+    from .. import train  # torch
+
+    if own.get("plan") is not None:
+        terminal.line(train.plan(tree))
+        return 0
+    try:
+        train.run(tree, resume="resume" in own)
+    except train.Stop as stop:
+        return stop.code
+    return 0
+
+
+def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> config.Run:
+    """Return the run that a command line asks for: `own` are options of the command, `flags` fields of the tree."""
+    values: dict[str, object] = dict(flags)
+    if paths:
+        if "data.paths" in flags:
+            raise BadInput(f"Files are given as {paths[0]!r} and by --data.paths: keep one of them.")
+        values["data.paths"] = paths
+    if "resume" not in own:
+        file = own.get("config")
+        return config.load(values, file, _DEFAULT if file is None and "recipe" not in flags else None)
+    out = own["resume"]
+    for name in ("config", "recipe", "out"):
+        if name in own or name in flags:
+            raise BadInput(f"--resume {out!r} brings its own {name}: leave --{name} out.")
+    path = arguments.run_folder(out) / "config.yaml"
+    return config.override(config.parse(files.read(path, LIMIT), repr(str(path))), {**values, "out": out})
+
+
+def _sort(given: arguments.Arguments) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the command's own options and those that are fields, each name once."""
+    known = [*_OWN, *(field.name for field in config.fields(config.Run))]
+    arguments.refuse_unknown(given.flags, known, "train")
+    found: dict[str, str] = {}
+    for name, text in given.flags:
+        if name in found:
+            raise BadInput(
+                f"{arguments.shown(name)} is given twice, as {found[name]!r} and {text!r}: keep one of them."
+            )
+        found[name] = text
+    own = {name: found.pop(name) for name in _OWN if name in found}
+    return own, found
