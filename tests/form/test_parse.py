@@ -9,7 +9,8 @@ from mainstem.errors import BadInput
 def test_names_values_and_lists():
     assert form.parse("pre_norm") == form.PreNorm()
     assert form.parse({"name": "hyper", "streams": 2}) == form.Hyper(streams=2)
-    assert form.parse(["sandwich", {"name": "reinjection", "inject": 0.2}]) == form.Sandwich() | form.Reinjection(inject=0.2)
+    given = ["sandwich", {"name": "reinjection", "inject": 0.2}]
+    assert form.parse(given) == form.Sandwich() | form.Reinjection(inject=0.2)
     assert form.parse("sandwich|reinjection") == form.Sandwich() | form.Reinjection()
 
 

@@ -38,7 +38,9 @@ def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
     (expected * direction).sum().backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
-        torch.testing.assert_close(parameter.grad, plain[key].grad, rtol=1e-8, atol=1e-8, msg=lambda m, k=key: f"{k}: {m}")
+        torch.testing.assert_close(
+            parameter.grad, plain[key].grad, rtol=1e-8, atol=1e-8, msg=lambda m, k=key: f"{k}: {m}"
+        )
 
 
 def _context():

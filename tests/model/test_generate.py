@@ -38,7 +38,12 @@ def test_pick_follows_the_distribution():
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"tokens": []}, "prompt"), ({"temperature": -1.0}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_k": 0}, "top-k")],
+    [
+        ({"tokens": []}, "prompt"),
+        ({"temperature": -1.0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_k": 0}, "top-k"),
+    ],
 )
 def test_bad_input(given, said):
     with pytest.raises(BadInput, match=said):

@@ -1,7 +1,6 @@
 """Each residual form as a plain loop over sublayers, from its equation. Nothing here imports mainstem."""
 
 import torch
-
 from plain import rms_norm
 
 

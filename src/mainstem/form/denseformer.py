@@ -41,7 +41,7 @@ class AddWithHistory(Connection):
 
 
 class Average(AddWithHistory):
-    """After the last write of block i: X_i = x + F(x), then x = sum_{j <= i} a_j X_j, with a = (0, ..., 0, 1) at first."""
+    """After the last write of block i: X_i = x + F(x), then x = sum_{j <= i} a_j X_j; a starts at (0, ..., 0, 1)."""
 
     def __init__(self, length: int) -> None:
         super().__init__()

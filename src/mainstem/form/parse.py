@@ -1,4 +1,4 @@
-"""From a name, a name and its values, or a list of them, to a form. May import its neighbours here and the catalogue."""
+"""From a name, a name and its values, or a list of them, to a form. May import its neighbours and the catalogue."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def parse(value: Any) -> Form:
     if isinstance(value, list) and value:
         forms = [parse(item) for item in value]
         return forms[0] if len(forms) == 1 else Combined(tuple(forms))
-    raise BadInput(f"model.residual {value!r} names no residual form: give a name of `mainstem list`, or a list of them")
+    raise BadInput(
+        f"model.residual {value!r} names no residual form: give a name of `mainstem list`, or a list of them"
+    )
 
 
 def _named(values: dict[str, Any]) -> Form:

@@ -95,5 +95,7 @@ class Settings:
         """Rebuild settings; an unknown name is refused."""
         known = {f.name for f in fields(Settings)}
         if unknown := sorted(set(values) - known):
-            raise BadInput(f"the model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?")
+            raise BadInput(
+                f"the model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?"
+            )
         return Settings(**{**values, "rates": Rates(**values.get("rates", {}))})

@@ -5,7 +5,7 @@ Shapes: B batch, T position, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -60,7 +60,7 @@ class Sum(nn.Module):
     stem = "sum"
     wants_context = True
 
-    def __init__(self, branches: dict[str, Iterable[nn.Module]]) -> None:
+    def __init__(self, branches: Mapping[str, Iterable[nn.Module]]) -> None:
         super().__init__()
         for name, modules in branches.items():
             self.add_module(name, Branch(modules))

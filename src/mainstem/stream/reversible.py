@@ -85,14 +85,14 @@ class Reversible(Stream):
 
 
 def _residuals(block: Block) -> list[Residual]:
-    found = [block] if isinstance(block, Residual) else [m for m in getattr(block, "children", list)()]
+    found: list[Any] = [block] if isinstance(block, Residual) else list(getattr(block, "children", list)())
     for residual in found:
         if not isinstance(residual, Residual) or not isinstance(residual.connection, Couple):
             raise BadInput(
                 f"{type(residual).__name__} stands in a reversible stream but is no residual with a reversible "
                 "connection: combine the form only with forms that leave stream and connection alone"
             )
-    return found  # type: ignore[return-value]  # checked just above
+    return found
 
 
 class _Run:
