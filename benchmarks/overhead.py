@@ -95,7 +95,9 @@ def main() -> None:
     for name, found in times.items():
         print(f"{name:<8} {1e3 * statistics.median(found):8.3f} ms a step (best {1e3 * min(found):.3f})")
     ratios = [a / b for a, b in zip(times["trainer"], times["bare"], strict=True)]
-    print(f"ratio    {statistics.median(ratios):8.3f} (median of {len(ratios)} pairs), threads {torch.get_num_threads()}")
+    print(
+        f"ratio    {statistics.median(ratios):8.3f} (median of {len(ratios)} pairs; {torch.get_num_threads()} threads)"
+    )
 
 
 if __name__ == "__main__":

@@ -65,10 +65,10 @@ def test_links_are_not_followed_on_write(tmp_path: Path) -> None:
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "step-1"
-    with pytest.raises(RuntimeError), files.new_folder(target) as new:
-        files.write_synced(new / "x", b"1")
-        assert not target.exists()
-        raise RuntimeError
+    opened = files.new_folder(target)
+    files.write_synced(opened.__enter__() / "x", b"1")
+    assert not target.exists()
+    assert not opened.__exit__(RuntimeError, RuntimeError(), None)
     assert os.listdir(tmp_path) == []
     for content in (b"1", b"2"):
         with files.new_folder(target) as new:

@@ -37,7 +37,7 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
     folder = Path(path)
     if not folder.is_dir():
         raise BadInput(f"There is no run at {str(path)!r}: give the folder that was the --out of a training.")
-    run = config.parse(files.read(folder / "config.yaml", _LIMIT).decode("utf-8", "replace"))
+    run = config.parse(files.read(folder / "config.yaml", _LIMIT), str(folder / "config.yaml"))
     source = folder / "last" if last else folder
     if not (source / "model.safetensors").is_file():
         raise BadInput(f"The run at {str(path)!r} has saved no model yet: train it further with --resume.")
@@ -56,7 +56,7 @@ def build(settings: dict[str, Any], path: Path) -> LanguageModel:
     shapes = weights.header(path)
     layers = settings.get("layers")
     if not isinstance(layers, int) or layers > len(shapes):  # before as many blocks are made
-        raise BadInput(f"{str(path)!r} has {len(shapes)} tensors, too few for a model of {layers} layers: it is damaged.")
+        raise BadInput(f"{str(path)!r} has {len(shapes)} tensors, too few for {layers} layers: it is damaged.")
     try:
         with torch.device("meta"):
             empty = LanguageModel.from_config(settings)

@@ -1,7 +1,7 @@
 """Trains a tiny model, for tests that kill it. Run as a script: torch is imported once, and runs are forked from it.
 
-    driver.py train OUT [name=value ...]      one run; prints a line when its first step begins
-    driver.py sweep ROOT POWER FIRST STRIDE   kill at operation FIRST, FIRST + STRIDE, ... and go on; prints JSON
+driver.py train OUT [name=value ...]      one run; prints a line when its first step begins
+driver.py sweep ROOT POWER FIRST STRIDE   kill at operation FIRST, FIRST + STRIDE, ... and go on; prints JSON
 """
 
 import json
@@ -44,7 +44,7 @@ def corpus(folder: Path) -> Path:
     """Return a file of a few thousand words that repeat in no simple way."""
     path = folder / "corpus.txt"
     if not path.exists():
-        words = "the river carries what every tributary adds and forgets none of it".split()
+        words = ["the", "river", "carries", "what", "every", "tributary", "adds", "and", "forgets", "none", "of", "it"]
         path.write_text(" ".join(words[i * i * 7 % 11] for i in range(900)))
     return path
 
@@ -85,7 +85,7 @@ def forked(out: Path, medium: Medium | None = None) -> int:
         except (BadInput, RunFailed) as error:
             print(error, file=sys.stderr)
             code = 2 if isinstance(error, BadInput) else 1
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
             traceback.print_exc()
         finally:
             sys.stderr.flush()
@@ -97,7 +97,8 @@ def fingerprint(out: Path) -> dict[str, object]:
     """Return what must be equal: the models' bytes, the record less its times, and which files there are."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     timeless = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in lines]
-    names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and "cache" not in path.parts)
+    found = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
+    names = sorted(str(path) for path in found if "cache" not in path.parts)
     models = [(out / name).read_bytes().hex() for name in ("model.safetensors", "last/model.safetensors")]
     return {"models": models, "metrics": timeless, "names": names}
 

@@ -1,4 +1,4 @@
-"""Every damage noticed: each file of the newest checkpoint, damaged in each way, is named, and the run ends the same."""
+"""Every damage noticed: each file of the newest checkpoint, damaged in each way, is named, and the end is the same."""
 
 import shutil
 import sys

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +58,10 @@ def _timeless(out: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     _finish(_train(folder, folder / "run"))
-    yield folder / "run"
+    return folder / "run"
 
 
 def _same(out: Path, whole: Path) -> None:
@@ -70,7 +69,7 @@ def _same(out: Path, whole: Path) -> None:
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
     assert _timeless(out) == _timeless(whole)
     assert [line["step"] for line in _timeless(out)] == list(range(1, STEPS + 1))
-    assert not [path for path in out.rglob(".*")]
+    assert list(out.rglob(".*")) == []
 
 
 def _wait_for_step(out: Path, process: subprocess.Popen[str]) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import math
 from typing import Any
 
@@ -31,7 +32,7 @@ def _tokens(ids: list[int], num_bytes: int) -> Any:
 
     from mainstem.data import Tokens
 
-    return Tokens(np.array(ids, dtype=np.uint8), np.array([0]), num_bytes)
+    return Tokens(np.array(ids, dtype=np.uint8), np.array([0]), num_bytes, np.ones(5, dtype=np.int64))
 
 
 @pytest.mark.parametrize("length", [2, 4, 5, 6, 9, 23])
@@ -40,7 +41,7 @@ def test_every_token_with_a_predecessor_counts_once(length: int) -> None:
     ids = [i * i % 5 for i in range(length)]
     held = evaluate(model, _tokens(ids, num_bytes=3 * length))
     table = model.table.weight.double().log_softmax(-1)
-    nats = -sum(table[a, b].item() for a, b in zip(ids, ids[1:], strict=False))
+    nats = -sum(table[a, b].item() for a, b in itertools.pairwise(ids))
     assert held.tokens == length - 1
     assert held.nats_per_token == pytest.approx(nats / (length - 1), rel=1e-6)
     assert held.bits_per_byte == pytest.approx(nats / (length - 1) / math.log(2) / 3, rel=1e-6)

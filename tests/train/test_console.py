@@ -84,3 +84,13 @@ def test_the_display_shows_the_numbers_and_takes_no_text_for_markup(
     assert "held-out 1.7500" in stream.getvalue()
     assert "[red]not a colour[/red]" in stream.getvalue()
     assert "careful" in stream.getvalue()
+
+
+def test_the_reading_of_data_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 3.0, 3.0, 4.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    stream = io.StringIO()
+    tell = console.reading(console.Plain(stream))
+    for done in (1, 2, 3):
+        tell("tokens", done * 10**6, 4 * 10**6)
+    assert stream.getvalue() == "tokens: 50% of 4 MB\n"

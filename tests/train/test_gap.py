@@ -25,7 +25,7 @@ def _tokens(ids: list[int]) -> Any:
 
     from mainstem.data import Tokens
 
-    return Tokens(np.array(ids, dtype=np.uint8), np.array([0]), len(ids))
+    return Tokens(np.array(ids, dtype=np.uint8), np.array([0]), len(ids), np.ones(5, dtype=np.int64))
 
 
 def test_windows_are_spread_over_everything() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import facts, loop, weights
+from mainstem.train import facts, loop, runner, weights
 from mainstem.train.console import Plain
 
 
@@ -37,12 +37,13 @@ class Heard(Plain):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setattr(facts, "_LENGTH", 5)  # tokens of a sample, which take most of the time of so small a run
 
 
 def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
     corpus = tmp_path / "corpus.txt"
     if not corpus.exists():
-        corpus.write_text(" ".join("stem river delta mouth".split()[i * i % 7 % 4] for i in range(500)))
+        corpus.write_text(" ".join(["stem", "river", "delta", "mouth"][i * i % 7 % 4] for i in range(500)))
     sections: dict[str, Any] = {
         "data": {"paths": [str(corpus)], "tokenizer": "byte"},
         "model": {"layers": 1, "width": 16, "heads": 2, "context": 16, "norm": "rms", "feedforward": "relu2",
@@ -166,9 +167,10 @@ def test_a_full_disk_fails_the_run_and_it_goes_on_later(tmp_path: Path, monkeypa
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, data)
 
-    with monkeypatch.context() as patch, pytest.raises(RunFailed, match="disk is full.*--resume"):
-        patch.setattr(os, "write", limited)
+    monkeypatch.setattr(os, "write", limited)
+    with pytest.raises(RunFailed, match=r"disk is full.*--resume"):
         train.run(_run(tmp_path), resume=False, console=Heard())
+    monkeypatch.setattr(os, "write", write)
     train.run(_run(tmp_path), resume=True, console=Heard())
     for name in ("model.safetensors", "last/model.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -219,10 +221,12 @@ def test_a_report_that_fails_leaves_a_good_run(tmp_path: Path, monkeypatch: pyte
     assert any("no ink" in line for line in console.warned)
 
 
-def test_another_number_of_threads_is_said_aloud(tmp_path: Path) -> None:
+def test_another_number_of_threads_is_said_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train.run(_run(tmp_path), resume=False, console=Heard())
     console = Heard()
-    train.run(_run(tmp_path, train={"steps": 9, "threads": 2}), resume=True, console=console)
+    real = runner.environment_of
+    monkeypatch.setattr(runner, "environment_of", lambda parts: {**real(parts), "threads": 2})
+    train.run(_run(tmp_path), resume=True, console=console)
     assert any("threads 1, now 2" in line for line in console.warned)
 
 

@@ -1,6 +1,7 @@
 """A law: one batch of 12, three of 4, twelve of 1, with and without recomputation, are one computation."""
 
 import copy
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -17,11 +18,17 @@ RATES = Rates(embedding=0.1, attention_weights=0.2, attention=0.3, hidden=0.2, f
 FORMS = ["pre_norm", "post_norm", "hyper", "value_residual", "reversible", "denseformer"]
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def _model(form: str) -> LanguageModel:
     rates = RATES if form != "reversible" else Rates(hidden=0.2, feedforward=0.1)
-    settings = Settings(
-        vocab=17, layers=2, width=16, heads=2, context=8, init="gpt2", residual=form, rates=rates
-    )
+    settings = Settings(vocab=17, layers=2, width=16, heads=2, context=8, init="gpt2", residual=form, rates=rates)
     return LanguageModel(settings, seed=1).train()
 
 

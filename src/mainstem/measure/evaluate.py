@@ -50,9 +50,9 @@ def evaluate(
 ) -> Held:
     """Return the loss of `model` on `tokens` (`data.Tokens`): every token that has a predecessor counts once.
 
-    ``nats_per_token = sum_t -ln p(token_t | its window so far) / (len - 1)`` in windows of `context` (the model's own by
-    default) without overlap. ``bits_per_byte = nats_per_token / ln 2 * len / num_bytes``: the first token, which nothing
-    predicts, is counted at the average of the rest.
+    ``nats_per_token = sum_t -ln p(token_t | its window so far) / (len - 1)`` in windows of `context` (the model's own
+    by default) without overlap. ``bits_per_byte = nats_per_token / ln 2 * len / num_bytes``: the first token, which
+    nothing predicts, is counted at the average of the rest.
 
     Raises `BadInput` for fewer than two tokens, `Abandoned` as soon as `stop()` is true.
     """

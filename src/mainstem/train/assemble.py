@@ -25,7 +25,7 @@ _TRIAL = 5
 def assemble(run: config.Run, folder: RunFolder, corpus: data.Corpus, place: Place) -> Parts:
     """Return the parts of `run`; where two of them do not go together, `BadInput` says which."""
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
-    check_length(corpus, network.context)
+    data.check_length(corpus, network.context)
     network.set_checkpoint(run.train.checkpoint == "blocks")
     network.to(place.device)
     network.train()
@@ -65,20 +65,6 @@ def start_from(parts: Parts) -> None:
         weights.put(parts.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
 
 
-def check_length(corpus: data.Corpus, context: int) -> None:
-    """Raise `BadInput` where the corpus is too short to train on or to evaluate with."""
-    if len(corpus.train) < context + 1:
-        raise BadInput(
-            f"The training text has {len(corpus.train)} tokens, fewer than one window of model.context {context} "
-            f"needs: give more text, or --model.context {max(1, len(corpus.train) - 1)}."
-        )
-    if len(corpus.held_out) < 2:
-        raise BadInput(
-            f"The held-out part has {len(corpus.held_out)} tokens, which leaves nothing to predict: give more text, or "
-            "a larger --data.held-out."
-        )
-
-
 def measured(parts: Parts, budget: float) -> int:
     """Return how many steps fit into `budget` seconds, by taking a few on a copy that is thrown away."""
     run, network = parts.run, copy.deepcopy(parts.model)
@@ -112,6 +98,6 @@ def _check_corpus(corpus: data.Corpus, stored: facts.Facts | None, run: config.R
     before = (stored or {}).get("corpus", {}).get("hash")
     if before is not None and before != corpus.facts["hash"]:
         raise BadInput(
-            f"The data of {run.out!r} has changed since the run began (its hash is {corpus.facts['hash'][:12]}, and was "
-            f"{before[:12]}): put the old data back, or begin another run under another --out."
+            f"The data of {run.out!r} has changed since the run began (its hash is {corpus.facts['hash'][:12]}, and "
+            f"was {before[:12]}): put the old data back, or begin another run under another --out."
         )

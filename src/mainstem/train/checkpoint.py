@@ -56,8 +56,8 @@ def save(folder: Path, step: int, tensors: dict[str, Tensors], content: dict[str
         raise disk_failed(error, f"checkpoint {step}", folder.parent) from error
     except Damaged as damage:
         raise RunFailed(
-            f"checkpoint {target} was written and reads back differently ({damage}): the disk or the memory is failing. "
-            "Earlier checkpoints are kept."
+            f"checkpoint {target} was written and reads back differently ({damage}): the disk or the memory is "
+            "failing. Earlier checkpoints are kept."
         ) from None
     return target
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TextIO
+
+_QUIET = 2.0
+"""Seconds between two lines about the reading of data."""
 
 
 class Progress(Protocol):
@@ -60,6 +64,19 @@ def describe(numbers: dict[str, Any]) -> list[tuple[str, str]]:
     parts.append(("tokens/s", f"{numbers['rate']:,.0f}"))
     parts.append(("left", clock(numbers["left"])))
     return parts
+
+
+def reading(progress: Progress) -> Callable[[str, int, int], None]:
+    """Return what the data may call with (stage, done, total) as often as it likes; a line is said now and then."""
+    said = time.monotonic()
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said > _QUIET:
+            said = time.monotonic()
+            progress.say(f"{stage}: {done / max(total, 1):.0%} of {total / 1e6:,.0f} MB")
+
+    return tell
 
 
 class Plain:

@@ -65,4 +65,4 @@ def compiled(model: torch.nn.Module, backend: str) -> Forward:
     if backend == "off":
         return model
     compile_: Any = torch.compile
-    return compile_(model, backend=backend)  # type: ignore[no-any-return]
+    return compile_(model, backend=backend)

@@ -43,9 +43,11 @@ class Display:
     @contextlib.contextmanager
     def running(self, steps: int) -> Iterator[None]:
         """Keep the bar at the foot of the terminal inside the ``with``."""
-        numbers = TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=True, ratio=4))
         bar = BarColumn(bar_width=None, table_column=Column(ratio=1))
-        self._progress = Progress(bar, numbers, console=self._console, expand=True, transient=True, refresh_per_second=2)
+        numbers = TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=True, ratio=4))
+        self._progress = Progress(
+            bar, numbers, console=self._console, expand=True, transient=True, refresh_per_second=2
+        )
         self._task = self._progress.add_task("", total=steps, numbers="")
         try:
             with self._progress:

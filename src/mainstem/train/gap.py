@@ -6,7 +6,7 @@ Where the held-out part has more windows than `WINDOWS`, both sides are taken on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import config, data, optim
+from .. import config, data, optim, penalty
 from ..errors import RunFailed
 from ..measure import depth
 from ..measure.evaluate import Abandoned, evaluate
 from . import checkpoint, gap, publish, weights
 from .console import Progress
 from .device import Forward, Place
-from .loss import Batch, Penalty, gradient, penalties
+from .loss import Batch, gradient, penalties
 from .metrics import Metrics
 from .phases import Phases
 from .run_folder import RunFolder
@@ -40,7 +40,7 @@ class Parts:
     model: nn.Module
     forward: Forward
     optimizer: torch.optim.Optimizer
-    penalties: list[Penalty]
+    penalties: list[penalty.L1 | penalty.L2]
     average: optim.averaging.Average | None
     plan: data.batches.Plan
     place: Place
@@ -102,7 +102,8 @@ class Loop:
         with disk("metrics.jsonl", parts.folder):
             record = self.metrics.sync()
         content = {
-            "metrics": record, "state": self.state, "optimizer": settings, "steps": parts.steps, "facts": parts.decisive,
+            "metrics": record, "state": self.state, "optimizer": settings, "steps": parts.steps,
+            "facts": parts.decisive,
         }  # fmt: skip
         checkpoint.save(parts.folder.checkpoints, self.state.step, tensors, content, run.train.keep)
         self._publish()
@@ -134,8 +135,8 @@ class Loop:
             forward = parts.model if watch else parts.forward
             size = run.train.micro_batch or run.train.batch
             found = {"loss": gradient(forward, batch, (run.seed, step), size, parts.place, self._phases)}
-            if (penalty := penalties(parts.penalties, parts.model)) is not None:
-                found["penalty"] = penalty
+            if (added := penalties(parts.penalties, parts.model)) is not None:
+                found["penalty"] = added
         self._phases.mark("backward")
         found["grad_norm"] = optim.clip(self._parameters, run.optim.clip)
         parts.optimizer.step()
@@ -193,8 +194,8 @@ class Loop:
         word = {"loss": "loss", "grad_norm": "gradient's norm", "penalty": "penalty"}[name]
         rate = self.parts.run.optim.lr
         return RunFailed(
-            f"The {word} of step {step} is {value}: begin again with a smaller optim.lr (it is {rate:g}) or optim.clip, "
-            "under another --out. The last checkpoint, from before that, is kept."
+            f"The {word} of step {step} is {value}: begin again with a smaller optim.lr (it is {rate:g}) or "
+            "optim.clip, under another --out. The last checkpoint, from before that, is kept."
         )
 
     def _evaluate(self) -> None:

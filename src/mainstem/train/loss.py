@@ -53,7 +53,7 @@ def gradient(forward: Forward, batch: Batch, draw: tuple[int, int], size: int, p
                 logits_BTV = forward(part.x_BT, part.documents_BT)
             loss = cross_entropy(logits_BTV, part.y_BT) / tokens
         phases.mark("forward")
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         phases.mark("backward")
         total = loss.detach() if total is None else total + loss.detach()
     assert total is not None
@@ -65,5 +65,5 @@ def penalties(terms: Sequence[Penalty], model: nn.Module) -> Tensor | None:
     if not terms:
         return None
     value = torch.stack([term(model) for term in terms]).sum()
-    value.backward()  # type: ignore[no-untyped-call]
+    value.backward()
     return value.detach()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from .. import config, data, optim, report
 from ..errors import RunFailed
 from . import checkpoint, device, environment, facts, publish, run_folder, signals, weights
 from .assemble import assemble, environment_of, start_from
-from .console import Progress
+from .console import Progress, reading
 from .console import make as make_console
 from .loop import Loop, Parts, disk
 from .metrics import Metrics
@@ -49,7 +48,7 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
         if there:
             stack.enter_context(run_folder.claim(run, folder))
         cache = cache_folder(folder)
-        corpus = data.prepare(run.data, cache)
+        corpus = data.prepare(run.data, cache, reading(progress))
         parts = assemble(run, folder, corpus, place)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
@@ -96,7 +95,9 @@ def restore(parts: Parts, path: Path, content: dict[str, Any]) -> tuple[State, w
         state = msgspec.convert(content["state"], State)
         return state, checkpoint.load(path, "best") if state.best is not None else None
     except (checkpoint.Damaged, msgspec.ValidationError) as error:
-        raise RunFailed(f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it.")
+        raise RunFailed(
+            f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."
+        ) from None
 
 
 def cache_folder(folder: RunFolder) -> Path:
@@ -161,7 +162,7 @@ def _report(loop: Loop) -> Path | None:
         made = facts.samples(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
         facts.write(parts.folder.path / facts.SAMPLES, made)
         return report.write(parts.folder.path)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the model has been trained
         loop.progress.warn(f"the report could not be written ({error}): try `mainstem report {parts.run.out}`")
         return None
 

@@ -29,8 +29,8 @@ def check_shapes(model: nn.Module, given: Mapping[str, tuple[int, ...]], source:
     for name in sorted(wanted.keys() | given.keys()):
         if wanted.get(name) != given.get(name):
             raise BadInput(
-                f"{source}: {name!r} has shape {given.get(name, 'none')} where the model has {wanted.get(name, 'none')}: "
-                "these are another model's weights."
+                f"{source}: {name!r} has shape {given.get(name, 'none')} where the model has "
+                f"{wanted.get(name, 'none')}: these are another model's weights."
             )
 
 

@@ -35,5 +35,5 @@ class Yardsticks:
         try:
             self._found["unigram_bpb"] = data.yardsticks.unigram(corpus)
             self._found["lzma_bpb"] = data.yardsticks.lzma(corpus, cache)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a thread has nobody above it to tell; `error` does
             self._error = error
