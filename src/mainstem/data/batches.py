@@ -34,7 +34,7 @@ class Plan:
     """The order in which windows of `context` tokens are seen, `batch` of them in each step; steps count from 1.
 
     Each epoch goes through ``windows = max(1, (num_tokens - context) // context)`` windows that do not overlap, from a
-    random offset of its own, in a random order of its own. Global sequence ``g = (step - 1) * batch + slot`` is position
+    random offset and in a random order of its own. Global sequence ``g = (step - 1) * batch + slot`` is position
     ``g % windows`` of epoch ``g // windows``. Raises `BadInput` where not even one window has a successor to predict.
     """
 
@@ -46,8 +46,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.num_tokens < self.context + 1:
             raise BadInput(
-                f"{self.num_tokens} tokens are fewer than a window of {self.context} and its successor: give more text, or "
-                "a smaller model.context."
+                f"{self.num_tokens} tokens are fewer than a window of {self.context} and its successor: give more "
+                "text, or a smaller model.context."
             )
         if self.batch < 1:
             raise BadInput(f"A batch of {self.batch} sequences trains nothing: give at least 1.")
@@ -70,7 +70,7 @@ class Plan:
     def offsets(self, step: int, slots: Sequence[int]) -> NDArray[np.int64]:
         """Return the tokens at which the windows of these slots begin, int64 [B]."""
         if step < 1 or (slots and not 0 <= min(slots) <= max(slots) < self.batch):
-            raise BadInput(f"Step {step} or slot {slots} is not in the plan: steps count from 1, slots are below {self.batch}.")
+            raise BadInput(f"Step {step} has no slots {slots}: steps count from 1, and slots are below {self.batch}.")
         base, windows = (step - 1) * self.batch, self.windows
         epochs = [divmod(base + slot, windows) for slot in slots]
         return np.array([_chunk(self, epoch, i // _CHUNK)[i % _CHUNK] for epoch, i in epochs], np.int64)

@@ -1,4 +1,4 @@
-"""Which tokenizer a corpus gets: the one that was named, or the one that fits its size and script. May import siblings."""
+"""Which tokenizer a corpus gets: the one that was named, or one that fits its size and script. May import siblings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def choose(
         return Choice(Byte(ends), "raw bytes have no other units" if section.tokenizer == "auto" else "asked for")
     if section.tokenizer == "byte":
         return Choice(Byte(ends), "asked for")
-    name, reason, counts = section.tokenizer, "asked for", None
+    name: str = section.tokenizer
+    reason, counts = "asked for", None
     if name != "bpe":
         counts = _count(documents, chosen, progress)
     if name == "auto":
@@ -82,7 +83,9 @@ def _fitting(train: NDArray[np.int64]) -> tuple[str, str]:
     return "byte", f"{said}: too few of each to learn a character by itself"
 
 
-def _batches(documents: Documents, chosen: Split, stage: str, progress: Progress | None) -> Iterator[tuple[bool, list[bytes]]]:
+def _batches(
+    documents: Documents, chosen: Split, stage: str, progress: Progress | None
+) -> Iterator[tuple[bool, list[bytes]]]:
     """Yield a few MiB of text at a time, of one side each, in order."""
     waiting = {False: Batcher(), True: Batcher()}
     for held, piece in sides(documents.pieces(stage, progress), chosen):
@@ -102,9 +105,7 @@ def _count(documents: Documents, chosen: Split, progress: Progress | None) -> _C
     return counts
 
 
-def _learned(
-    section: config.Data, documents: Documents, chosen: Split, ends: bool, progress: Progress | None
-) -> Bpe:
+def _learned(section: config.Data, documents: Documents, chosen: Split, ends: bool, progress: Progress | None) -> Bpe:
     every = max(1, -(-documents.sources.num_bytes // _SAMPLE))
     number = 0
 
@@ -117,5 +118,3 @@ def _learned(
                 number += 1
 
     return bpe.train(sample(), section.vocabulary, ends)
-
-

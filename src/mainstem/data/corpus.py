@@ -1,4 +1,4 @@
-"""From files to tokens that are ready to train on, made once and then mapped from a cache. May import `config`, siblings."""
+"""From files to tokens that are ready to train on, made once and then mapped from a cache. May import its siblings."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def check_length(corpus: Corpus, context: int) -> None:
     """Raise `BadInput` where the corpus is too short to train on, or to evaluate with, at this context."""
     if len(corpus.train) < context + 1:
         raise BadInput(
-            f"The training text has {len(corpus.train)} tokens, fewer than one window of model.context {context} needs: "
-            f"give more text, or --model.context {max(1, len(corpus.train) - 1)}."
+            f"The training text has {len(corpus.train)} tokens, fewer than one window of model.context {context} "
+            f"needs: give more text, or --model.context {max(1, len(corpus.train) - 1)}."
         )
     if len(corpus.held_out) < 2:
         raise BadInput(
-            f"The held-out part has {len(corpus.held_out)} tokens, which leaves nothing to predict: give more text, or a "
-            "larger --data.held-out."
+            f"The held-out part has {len(corpus.held_out)} tokens, which leaves nothing to predict: give more text, or "
+            "a larger --data.held-out."
         )
 
 

@@ -1,4 +1,4 @@
-"""Text of other files in the tokens of an existing vocabulary, all of it, to evaluate on. May import `config`, siblings."""
+"""Text of other files in the tokens of an existing vocabulary, all of it, to evaluate on. May import siblings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encode_files(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Tokens:
-    """Return the whole text of `paths` in the ids of `tokenizer`, read as `section` says, for ``evaluate RUN other.txt``.
+    """Return the whole text of `paths` in the ids of `tokenizer`, read as `section` says.
 
     The end of a document stands after each where the tokenizer has one. Without `cache` the ids lie in a temporary file
     that is gone when they are. Raises `BadInput` as `prepare` does, and for a character that the vocabulary lacks.

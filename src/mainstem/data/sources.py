@@ -1,7 +1,7 @@
-"""Which files a corpus consists of: files, folders with a pattern, or the standard library. May import `config`, `errors`.
+"""Which files a corpus consists of: files, folders with a pattern, or the standard library. May import `config`.
 
-A folder is read in the order of its relative names, so that a corpus is the same wherever it lies. Hidden files are left
-out unless the pattern begins with a dot. A folder reached twice, by links, is read once.
+A folder is read in the order of its relative names, so that a corpus is the same wherever it lies. Hidden files are
+left out unless the pattern begins with a dot. A folder reached twice, by links, is read once.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _is_folder(path: Path, given: str) -> bool:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFIFO: "a FIFO", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
         kind = kinds.get(stat.S_IFMT(mode), "no regular file")
-        raise BadInput(f"{shown(given)} is {kind}, which cannot be read twice: save its content to a file and give that.")
+        raise BadInput(f"{shown(given)} is {kind}, which cannot be read twice: save its content to a file first.")
     return False
 
 

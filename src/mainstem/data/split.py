@@ -21,7 +21,7 @@ _ENOUGH = 20
 
 
 class Split(NamedTuple):
-    """`held_N` says which documents are held out; of document `cut[0]` only what follows its first `cut[1]` characters."""
+    """`held_N` says which documents are held out; of document `cut[0]`, what follows its first `cut[1]` characters."""
 
     held_N: NDArray[np.bool_]
     cut: tuple[int, int] | None
@@ -39,7 +39,8 @@ def split(found: Survey, section: config.Data) -> Split:
         if section.split == "document" or 0.5 <= share / section.held_out <= 2:
             return chosen
         return _tail(found, group_N, section.held_out, f"choosing whole documents would hold out {share:.0%}")
-    why = "asked for" if section.split == "tail" else f"{_count(distinct, 'distinct document')}, too few to choose among"
+    few = f"{_count(distinct, 'distinct document')}, too few to choose among"
+    why = "asked for" if section.split == "tail" else few
     return _tail(found, group_N, section.held_out, why)
 
 
@@ -80,7 +81,7 @@ def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share
     """
     if distinct < 2:
         raise BadInput(
-            f"The corpus has {_count(distinct, 'distinct document')}, of which none can be held out: use --data.split tail."
+            f"The corpus has {_count(distinct, 'distinct document')}, so none can be held out: use --data.split tail."
         )
     place_N = found.digests_N.astype(np.float64) / 2.0**64
     held_N = place_N < share
@@ -103,8 +104,8 @@ def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> 
     place = int(int(ends_N[-1]) * (1 - share))
     if not 0 < place < int(ends_N[-1]):
         raise BadInput(
-            f"The corpus has {_count(int(ends_N[-1]), 'character')}, too few to train on and to hold out {share:g} of: give "
-            "more text."
+            f"The corpus has {_count(int(ends_N[-1]), 'character')}, too few to train on and to hold out {share:g} of: "
+            "give more text."
         )
     first = int(np.searchsorted(ends_N, place, side="right"))
     inside = place - int(ends_N[first] - found.chars_N[first])
@@ -122,8 +123,9 @@ def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> 
             "Every document of the tail also stands in the training text: remove the duplicates, or use --data.split "
             "document."
         )
-    kept = f"; {_count(int(copies_N.sum()), 'copy')} of training documents left in the training text" if copies_N.any() else ""
-    return Split(held_N, cut, "tail", why + kept)
+    if copies_N.any():
+        why += f"; {_count(int(copies_N.sum()), 'copy')} of training documents left in the training text"
+    return Split(held_N, cut, "tail", why)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Folders of finished work in a cache: written whole or not at all, and noticed when damaged. May import `files`, `errors`.
+"""Folders of finished work in a cache: written whole or not at all, and noticed when damaged. May import `files`.
 
 A folder appears under its name by one rename, when all of it is synced. Any number of processes may share a cache: who
 works on a folder holds a lock on it, so that only what a kill has left is swept away.
@@ -95,8 +95,8 @@ def make(cache: Path, name: str, fill: Callable[[Path], dict[str, Any]]) -> dict
             return content
     except OSError as error:
         raise BadInput(
-            f"The cache of tokens in {shown(cache)} cannot be written ({error.strerror or error}): make room or give the "
-            "right to write there, or set XDG_CACHE_HOME to another folder."
+            f"The cache of tokens in {shown(cache)} cannot be written ({error.strerror or error}): make room or "
+            "give the right to write there, or set XDG_CACHE_HOME to another folder."
         ) from None
 
 

@@ -46,7 +46,8 @@ def chunks(path: Path, consumed: Consumed = lambda count: None) -> Iterator[byte
                 told = now
                 yield chunk
         except OSError as error:
-            raise BadInput(f"{shown(path)} cannot be read ({error.strerror or error}): give a file that can be.") from None
+            why = error.strerror or error
+            raise BadInput(f"{shown(path)} cannot be read ({why}): give a file that can be.") from None
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -79,7 +80,7 @@ def _expanded(path: Path, raw: BinaryIO) -> Iterator[bytes]:
                 )
             yield chunk
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise BadInput(f"{shown(path)} is damaged or not compressed ({error}): compress it again, or rename it.") from None
+        raise BadInput(f"{shown(path)} is damaged or not compressed ({error}): mend or rename it.") from None
 
 
 def _gzip(raw: BinaryIO) -> Iterator[bytes]:

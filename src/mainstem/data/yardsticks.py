@@ -49,9 +49,9 @@ def _counts(tokens: Tokens, size: int) -> np.ndarray[tuple[int], np.dtype[np.flo
 def lzma(corpus: Corpus, cache: Path | None = None) -> float:
     """Return the bits per byte that the held-out text adds to the compressed end of the training text.
 
-    ``8 * (|lzma(tail + held_out)| - |lzma(tail)|) / bytes(held_out)``, where `tail` is the last `TAIL` bytes of training
-    text at most, and the dictionary holds both (up to 64 MiB). The number is kept in `cache`, where one is given. The
-    work is done without the interpreter's lock, so that it may run beside a training.
+    ``8 * (|lzma(tail + held_out)| - |lzma(tail)|) / bytes(held_out)``, where `tail` is the last `TAIL` bytes of the
+    training text at most, and the dictionary holds both (up to 64 MiB). The number is kept in `cache`, if one is given.
+    The work is done without the interpreter's lock, so that it may run beside a training.
     """
     start = _tail_start(corpus.train)
     name = _name(corpus, start)

@@ -1,4 +1,4 @@
-"""Byte-pair encoding over bytes: ids 0 to 255 are the bytes, each further id joins two earlier ones. May import its base.
+"""Byte-pair encoding over bytes: ids 0 to 255 are the bytes, each further id joins two earlier ones. May import base.
 
 The library `tokenizers` finds the merges and applies them; the vocabulary that is stored is our own, and holds numbers
 only, so that a stranger's file can bring no pattern and no code.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
@@ -19,13 +20,21 @@ from ...errors import BadInput
 from .base import Ids, Tokenizer
 from .byte import SINGLE
 
-_WORD = r"\p{N}{1,3}| ?[\p{L}\p{M}]{1,24}| ?[^\s\p{L}\p{M}\p{N}]{1,24}|\s{1,64}(?!\S)|\s{1,64}"
-"""Where tokens may not join. Every repeat is bounded: merging is quadratic in a word, and a genome is one word."""
+_SIGNS = r"!-/:-@\[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2bff\u3000-\u303f\uff00-\uff0f"
+_WORD = rf"\d{{1,3}}| ?[^\s\d{_SIGNS}]{{1,24}}| ?[{_SIGNS}]{{1,24}}|\s{{1,64}}(?!\S)|\s{{1,64}}"
+"""What a token may not reach beyond: a few digits, a word, signs, or white space; a space goes with what follows it.
+
+Every character belongs to one of them. Every repeat is bounded: merging is quadratic in a word, and a genome is
+one word.
+"""
 
 _PART = 1 << 15
-"""Bytes that one thread encodes at a time."""
+"""Characters that one thread learns from at a time."""
 
-_BREAK = re.compile(rb"[!-~](?=\n)")
+_REMEMBERED = 1 << 18
+"""Words whose ids are kept; text repeats its words, and looking one up is far cheaper than merging it again."""
+
+_WORDS = re.compile(_WORD)
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 
@@ -61,18 +70,19 @@ class Bpe(Tokenizer):
         self.merges = [(int(left), int(right)) for left, right in merges]
         super().__init__(tokens, end)
         self._library = _build(tokens, self.merges)
+        self._known: dict[str, list[int]] = {}
 
     def encode_pieces(self, pieces: Sequence[bytes]) -> tuple[Ids, Ids]:
-        parts, owners = [], []
-        for number, piece in enumerate(pieces):
-            for part in _parts(piece):
-                parts.append(part)
-                owners.append(number)
-        found = [encoding.ids for encoding in self._library.encode_batch_fast(parts, add_special_tokens=False)]
-        lengths = np.zeros(len(pieces), np.int64)
-        counts = np.array([len(ids) for ids in found], np.int64)
-        np.add.at(lengths, np.array(owners, np.int64), counts)
-        return np.fromiter(chain.from_iterable(found), np.int64, int(counts.sum())), lengths
+        words_P = [_WORDS.findall(piece.decode()) for piece in pieces]
+        known = self._known
+        if len(known) > _REMEMBERED:
+            known = self._known = {}
+        new = list({word: None for words in words_P for word in words if word not in known})
+        for word, encoding in zip(new, self._library.encode_batch_fast(new, add_special_tokens=False), strict=True):
+            known[word] = encoding.ids
+        ids_P = [list(chain.from_iterable(map(known.__getitem__, words))) for words in words_P]
+        lengths = np.array([len(ids) for ids in ids_P], np.int64)
+        return np.fromiter(chain.from_iterable(ids_P), np.int64, int(lengths.sum())), lengths
 
     def encode_raw(self, data: bytes) -> list[int]:
         return list(data)
@@ -92,16 +102,13 @@ def train(texts: Iterable[bytes], vocabulary: int, end: bool) -> Bpe:
         vocab_size=max(256, vocabulary - end), min_frequency=2, show_progress=False, initial_alphabet=letters
     )
     library = Library(models.BPE())
-    library.pre_tokenizer = _words()
-    library.train_from_iterator((part for text in texts for part in _parts(text)), trainer)
-    state = library.to_str()
-    return Bpe(_merges(state, letters), end)
+    library.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(_WORD), "isolated"), _bytes()])
+    library.train_from_iterator((part for text in texts for part in _parts(text.decode())), trainer)
+    return Bpe(_merges(library.to_str(), letters), end)
 
 
 def _merges(state: str, letters: list[str]) -> list[tuple[int, int]]:
     """Translate the library's merges, which are pairs of strings, into pairs of our ids."""
-    import msgspec
-
     found = msgspec.json.decode(state)["model"]["merges"]
     ids = {letter: i for i, letter in enumerate(letters)}
     merges = []
@@ -119,23 +126,15 @@ def _build(tokens: list[bytes], merges: list[tuple[int, int]]) -> Library:
         vocab={name: i for i, name in enumerate(names)}, merges=[(names[left], names[right]) for left, right in merges]
     )
     library = Library(model)
-    library.pre_tokenizer = _words()
+    library.pre_tokenizer = _bytes()
     return library
 
 
-def _words() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(_WORD), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
+def _bytes() -> pre_tokenizers.PreTokenizer:
+    """Return what spells a string in the letters of its bytes, and cuts it nowhere."""
+    return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
 
-def _parts(piece: bytes) -> Iterator[str]:
-    """Cut a long piece between a visible character and a line break, where no token could have joined."""
-    start = 0
-    while len(piece) - start > 2 * _PART:
-        match = _BREAK.search(piece, start + _PART)
-        if match is None:
-            break
-        yield piece[start : match.end()].decode()
-        start = match.end()
-    yield piece[start:].decode()
+def _parts(text: str) -> Iterator[str]:
+    for start in range(0, len(text), _PART):
+        yield text[start : start + _PART]

@@ -69,15 +69,15 @@ class Char(Tokenizer):
     def encode_raw(self, data: bytes) -> list[int]:
         if not self.fallback:
             raise BadInput(
-                f"The byte 0x{data[0]:02x} is no UTF-8, and this vocabulary of {len(self.characters)} characters has no "
-                "bytes: give text, or train with --data.tokenizer byte."
+                f"The byte 0x{data[0]:02x} is no UTF-8, and this vocabulary of {len(self.characters)} characters has "
+                "no bytes: give text, or train with --data.tokenizer byte."
             )
         return [byte + len(self.characters) for byte in data]
 
     def _unknown(self, point: int) -> BadInput:
         return BadInput(
-            f"The character {chr(point)!r} (U+{point:04X}) is not among the {len(self.characters)} that this vocabulary "
-            "has: leave it out, or train with --data.tokenizer byte or bpe, which know every character."
+            f"The character {chr(point)!r} (U+{point:04X}) is not among the {len(self.characters)} that this "
+            "vocabulary has: leave it out, or train with --data.tokenizer byte or bpe, which know every character."
         )
 
     def state(self) -> dict[str, Any]:

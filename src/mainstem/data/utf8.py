@@ -1,0 +1,66 @@
+"""Bytes as text: checked while they pass, and cut where no word is. May import `errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import BadInput
+from .names import shown
+
+
+def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
+    """Yield the characters of `stream`, or raise `BadInput` with the offset of the first byte that is not text."""
+    rest, offset = b"", 0
+    for chunk in stream:
+        if (nul := chunk.find(b"\0")) >= 0:
+            raise BadInput(
+                f"{shown(path)} holds a NUL byte at offset {offset + len(rest) + nul}, so it is binary and no text: "
+                "use --data.format bytes, or leave the file out."
+            )
+        data = rest + chunk
+        try:
+            found, rest = data.decode(), b""
+        except UnicodeDecodeError as error:
+            # An incomplete character at the end of a chunk is completed by the next one.
+            if error.end < len(data) or error.start < len(data) - 3 or error.reason != "unexpected end of data":
+                raise _not_utf8(path, offset + error.start, data[error.start]) from None
+            found, rest = data[: error.start].decode(), data[error.start :]
+        offset += len(data) - len(rest)
+        if found:
+            yield found
+    if rest:
+        raise _not_utf8(path, offset, rest[0])
+
+
+def _not_utf8(path: Path, offset: int, byte: int) -> BadInput:
+    return BadInput(
+        f"{shown(path)} is not UTF-8: the byte at offset {offset} is 0x{byte:02x}. Convert it (iconv -t UTF-8), use "
+        "--data.format bytes, or leave the file out."
+    )
+
+
+def cut_at_lines(texts: Iterator[str]) -> Iterator[tuple[bytes, int]]:
+    """Regroup so that pieces end before a line break that follows a visible character, where there is one.
+
+    No rule that finds words joins across that place, so a tokenizer gives what it would for the whole document.
+    """
+    rest = ""
+    for text in texts:
+        text = rest + text
+        cut = _before_break(text) or len(text)
+        yield text[:cut].encode(), cut
+        rest = text[cut:]
+    if rest:
+        yield rest.encode(), len(rest)
+
+
+def _before_break(text: str) -> int:
+    cut = len(text)
+    for _ in range(1000):
+        cut = text.rfind("\n", 0, cut)
+        if cut <= 0:
+            break
+        if not text[cut - 1].isspace():
+            return cut
+    return 0
