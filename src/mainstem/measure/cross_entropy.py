@@ -5,7 +5,6 @@ Shapes: B sequences, T positions, V tokens of the vocabulary.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,6 +14,7 @@ def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor, weight_BT: Tensor | No
 
     A sum, not a mean: what it is divided by (the tokens of the whole batch) is known only to whoever splits the batch.
 
+    >>> import torch
     >>> cross_entropy(torch.tensor([[[2.0, 1.0, 0.0]]]), torch.tensor([[0]]))
     tensor(0.4076)
     """

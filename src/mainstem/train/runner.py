@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import torch
 
-from .. import config, data, optim, report
+from .. import config, data, optim
 from ..errors import RunFailed
 from . import checkpoint, device, environment, facts, publish, run_folder, signals, weights
 from .assemble import assemble, environment_of, start_from
@@ -159,6 +159,8 @@ def _report(loop: Loop) -> Path | None:
     """Write samples and report; a failure here must not turn a good run into a failed one."""
     parts = loop.parts
     try:
+        from .. import report  # its figures take a while to import, and may fail to
+
         made = facts.samples(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
         facts.write(parts.folder.path / facts.SAMPLES, made)
         return report.write(parts.folder.path)
