@@ -94,15 +94,33 @@ def test_every_instruction_set_gives_the_same_bits(name, dtype):
         torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
+def all_variants(x, threshold):
+    """Return dropout of the row `x` by every instruction set."""
+    where = layout(x.shape, 0, None, draw(1), SITE)
+    variants = library.load().variants.values()
+    return [cpu.run(x, torch.tensor(threshold), *draw(1), SITE, where, variant) for variant in variants]
+
+
 @needs_kernels
-@dtypes
-def test_bfloat16_rounds_to_nearest_even_like_torch(dtype):
+def test_every_bfloat16_is_scaled_as_torch_scales_it():
     every = torch.arange(1 << 16, dtype=torch.int32).to(torch.int16).view(torch.bfloat16).reshape(1, -1)
-    x = every[:, ~every[0].isnan()].to(dtype)
-    for rate in (0.1, 0.31):
-        where = {"site": SITE, "draw": draw(1)}
-        expected = ops.dropout(x, ops.threshold(rate), impl="reference", **where)
-        assert bits(ops.dropout(x, ops.threshold(rate), impl="cpu", **where)).equal(bits(expected))
+    for threshold in (6554, 20316):
+        expected = ops.dropout(every, torch.tensor(threshold), site=SITE, draw=draw(1), impl="reference")
+        for found in all_variants(every, threshold):
+            number = ~expected.isnan()
+            assert bits(found)[number].equal(bits(expected)[number])
+            # Which NaN is not promised, but that it is one, and the same everywhere, is.
+            assert (bits(found)[~number] == 0x7FC0).all() and (~number).any()
+
+
+@needs_kernels
+@pytest.mark.parametrize(("threshold", "value"), [(942, 240.0), (1505, 234.0), (1994, 239.0), (2333, 149.0)])
+def test_a_product_half_way_between_two_bfloat16_goes_to_the_even_one(threshold, value):
+    product = torch.tensor(value) * (torch.tensor(65536.0) / torch.tensor(65536.0 - threshold))
+    assert int(product.view(torch.int32)) & 0xFFFF == 0x8000
+    for found in all_variants(torch.full((1, 50), value, dtype=torch.bfloat16), threshold):
+        kept = bits(found)[found != 0].unique().tolist()
+        assert kept == bits(product.to(torch.bfloat16)[None]).tolist() and kept[0] % 2 == 0
 
 
 @needs_kernels

@@ -87,20 +87,15 @@ def test_an_element_is_numbered_by_its_row_and_column_within_its_sample(impl):
 
 
 @both
-def test_positions_beyond_2_to_the_31_are_right(impl):
-    # Eight heads of 65,536 queries fill the counter to its last call; two rows and a few columns of each are drawn.
-    context, shape = 1 << 16, (1, 8, 2, 19)
-    packed = ops.mask_bits(shape, ops.threshold(0.5), site=SITE, draw=draw(1), context=context, impl=impl)
+@pytest.mark.parametrize(("heads", "context"), [(8, 1 << 16), (13, 50_001)])
+def test_positions_beyond_2_to_the_31_are_right(impl, heads, context):
+    # Both all but fill the counter, and the second has no power of two that a float would carry.
+    packed = ops.mask_bits((1, heads, 2, 19), ops.threshold(0.5), site=SITE, draw=draw(1), context=context, impl=impl)
     kept = unpack(packed, 19)
-    for head in range(8):
+    where = {"seed": 0x0123456789ABCDEF, "step": 3, "view": 0, "sample": 5, "site": SITE, "width": context}
+    for head in range(heads):
         for query in range(2):
-            halves = [
-                draws.half(
-                    seed=0x0123456789ABCDEF, step=3, view=0, sample=5, site=SITE,
-                    row=head * context + query, column=column, width=context,
-                )
-                for column in range(19)
-            ]  # fmt: skip
+            halves = [draws.half(row=head * context + query, column=column, **where) for column in range(19)]
             assert kept[0, head, query].tolist() == [half >= 32768 for half in halves]
 
 
@@ -134,7 +129,7 @@ def test_a_smaller_rate_drops_a_part_of_what_a_larger_one_drops(impl):
 
 
 @needs_kernels
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rate", [1 / 65536, 0.1, 0.5, 0.9])
 def test_the_share_kept_is_that_of_the_rate(rate):
     draws_made = 1 << 22
     packed = ops.mask_bits((4, draws_made // 4), ops.threshold(rate), site=2, draw=draw(4), impl="cpu")
