@@ -92,8 +92,8 @@ def _check(corpus: Corpus, loaded: LoadedRun) -> None:
     before = loaded.facts.get("corpus", {}).get("hash")
     if before is not None and before != corpus.facts["hash"]:
         raise BadInput(
-            f"The run's data has changed since (its hash is {corpus.facts['hash'][:12]}, and was {before[:12]}): put the "
-            "old data back, or name files to evaluate on."
+            f"The run's data has changed since (its hash is {corpus.facts['hash'][:12]}, and was {before[:12]}): put "
+            "the old data back, or name files to evaluate on."
         )
 
 

@@ -25,7 +25,7 @@ class Options(Section, frozen=True, kw_only=True):
     num_tokens: Annotated[int, Meta(ge=1, le=2**24), about("tokens to write")] = 200
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("the same seed gives the same text")] = 0
     temperature: Annotated[NonNegative, about("below 1: likelier tokens; 0: the likeliest alone")] = 1.0
-    top_k: Annotated[int | None, Meta(ge=1), about("only the K likeliest tokens", "all")] = None
+    top_k: Annotated[Annotated[int, Meta(ge=1)] | None, about("only the K likeliest tokens", "all")] = None
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
 

@@ -44,7 +44,7 @@ def flatten(tree: Mapping[str, Any], root: type[Section] = Run, prefix: str = ""
 
 
 def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run) -> dict[str, Any]:
-    """Return `tree` with `settings` over it, the shorter names first.
+    """Return `tree` with `settings` over it, each name before those that extend it.
 
     A new `noise.rate` takes the rates of single sites along that the layers below gave, and a new length of the
     run takes the old one's place.
@@ -56,7 +56,7 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
     if given & set(_LENGTHS):
         freed += [(name, None) for name in _LENGTHS]
     result: Any = dict(tree)
-    for name, item in [*(freed if root is Run else []), *sorted(settings, key=lambda pair: pair[0].count("."))]:
+    for name, item in [*(freed if root is Run else []), *sorted(settings, key=_order)]:
         result = _put(result, name.split("."), item, name)
     return result
 
@@ -94,6 +94,10 @@ def flags(pairs: Iterable[tuple[str, Any]], root: type[Section] = Run) -> Settin
             raise BadInput(f"{name} is given twice, as {show(found[name])} and as {show(text)}: keep one of them.")
         found[name] = typed(name, text, root)
     return list(found.items())
+
+
+def _order(setting: tuple[str, Any]) -> list[tuple[int, str]]:
+    return [(int(part) if _is_index(part) else -1, part) for part in setting[0].split(".")]
 
 
 def _put(node: Any, parts: list[str], item: Any, name: str) -> Any:

@@ -35,8 +35,11 @@ def resolve(run: Run) -> Run:
 def reduce(run: Run) -> Run:
     """Return `run` without the fields that `resolve` would fill with the same values.
 
-    So that whoever changes the width of a run gets the hidden width that follows from it.
+    So that whoever changes the width of a stored run gets the hidden width that follows from it. A run that still has
+    gaps was written by hand, and stays: what it says was meant.
     """
+    if resolve(run) != run:
+        return run
     model, noise = run.model, run.noise
     for name in ("kv_heads", "hidden", *COMMON, *NANO):
         fewer = msgspec.structs.replace(model, **{name: None})

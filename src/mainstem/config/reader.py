@@ -100,7 +100,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise BadInput(f"{self._where(event)} is an anchor or alias, which are not read: write the value out.")
         if getattr(event, "tag", None) is not None:
-            raise BadInput(f"{self._where(event)} is the tag {event.tag!r}, and tags are not read: leave it out.")
+            raise BadInput(f"{self._where(event)} is the tag {event.tag[:60]!r}, and tags are not read: leave it out.")
         if len(path) > DEPTH:
             raise BadInput(f"{self._where(event)} is more than {DEPTH} levels deep: write it flatter.")
         if isinstance(event, yaml.ScalarEvent):
@@ -121,7 +121,7 @@ class _Builder:
             self._node(event, events, path)
             key = event.value
             if key in found:
-                raise BadInput(f"{self._where(event)} the key {key!r} is given a second time: keep one of them.")
+                raise BadInput(f"{self._where(event)} the key {key[:60]!r} is given a second time: keep one of them.")
             found[key] = self._node(next(events), events, (*path, key))
         return found
 
@@ -129,7 +129,7 @@ class _Builder:
         result = scalar(event.value) if event.style is None else event.value
         if isinstance(result, float) and not math.isfinite(result):
             where = ".".join(map(str, path)) or self._name
-            raise BadInput(f"{where} is {event.value}, which is not a finite number: give one that is.")
+            raise BadInput(f"{where} is {event.value[:40]}, which is not a finite number: give one that is.")
         return result
 
     def _where(self, event: Any) -> str:

@@ -63,7 +63,7 @@ def show(value: Any) -> str:
 
 
 def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:
-    """Return `text` in lines of at most `width`, indented behind `first`, which has its own line where it is too long."""
+    """Return `text` in lines of at most `width`, indented behind `first`, which has its own line if it is longer."""
     ahead = [first.rstrip()] if len(first) > indent else []
     start = " " * indent if ahead else first.ljust(indent)
     return ahead + textwrap.wrap(

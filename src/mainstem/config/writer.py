@@ -23,10 +23,17 @@ class _Dumper(yaml.SafeDumper):
         return super().resolve(kind, value, implicit)
 
 
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
+    # Only in double quotes does every character survive: U+0085 elsewhere is read as the end of a line.
+    return dumper.represent_scalar(_TAGS[str], data, style=None if data.isprintable() else '"')
+
+
 _TAGS = {
     str: "tag:yaml.org,2002:str", int: "tag:yaml.org,2002:int", float: "tag:yaml.org,2002:float",
     bool: "tag:yaml.org,2002:bool", type(None): "tag:yaml.org,2002:null",
 }  # fmt: skip
+
+_Dumper.add_representer(str, _text)
 
 
 def dump(run: Run) -> str:

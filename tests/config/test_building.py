@@ -1,0 +1,85 @@
+"""Every refusal names the field, the value, and what to give."""
+
+# ruff: noqa: E501 - a table reads best with a row a line
+
+from typing import Any
+
+import pytest
+
+from mainstem import config
+from mainstem.config.building import build
+from mainstem.errors import BadInput
+
+REFUSED = [
+    ({"train": {"stpes": 3}}, "train.stpes is not the name of a field: did you mean train.steps?"),
+    ({"steps": 3}, "steps is not the name of a field: did you mean train.steps?"),
+    ({"data": {"held-out": 0.1}}, "data.held-out is not the name of a field: did you mean data.held_out?"),
+    ({"zzzzzzzz": 1}, "zzzzzzzz is not the name of a field: leave it out, or find it in `mainstem train --help`."),
+    ({"noise": {"rate": 1.0}}, "noise.rate is 1.0: give a number of at least 0 and below 1, or null."),
+    ({"noise": {"rate": -0.1}}, "noise.rate is -0.1: give a number of at least 0 and below 1, or null."),
+    ({"noise": {"depth": None}}, "noise.depth is null: give a number of at least 0 and below 1."),
+    ({"train": {"steps": "many"}}, "train.steps is 'many': give a whole number of at least 1 and below 268435456, or null."),
+    ({"train": {"steps": True}}, "train.steps is True: give a whole number of at least 1 and below 268435456, or null."),
+    ({"train": {"batch": 2.5}}, "train.batch is 2.5: give a whole number of at least 1 and at most 16777216."),
+    ({"train": {"keep": 1}}, "train.keep is 1: give a whole number of at least 2 and at most 16777216."),
+    ({"train": {"budget": "0s"}}, "train.budget is '0s': give a time such as 90s, 10m or 2h, or null."),
+    ({"train": {"budget": "1d"}}, "train.budget is '1d': give a time such as 90s, 10m or 2h, or null."),
+    ({"train": {"budget": "5m\n"}}, "train.budget is '5m\\n': give a time such as 90s, 10m or 2h, or null."),
+    ({"train": 5}, "train is 5, and it has fields of its own: give them, as train.steps."),
+    ({"optim": {"betas": [0.9, 1.0]}},
+     "optim.betas is [0.9, 1.0]: give a list of 2, each item of it a number of at least 0 and below 1."),
+    ({"optim": {"lr": 0}}, "optim.lr is 0: give a number above 0."),
+    ({"optim": {"lr": float("nan")}}, "optim.lr is nan, which is not a finite number: give one that is."),
+    ({"optim": {"lr": 10**400}}, "optim.lr is a number of 398 digits: give a number above 0."),
+    ({"optim": {"clip": float("inf")}}, "optim.clip is inf, which is not a finite number: give one that is."),
+    ({"model": {"norm": "rsm"}}, "model.norm is 'rsm': give one of rms, layer, or null."),
+    ({"model": {"residual": "hypr"}}, "model.residual: there is no residual 'hypr': did you mean hyper?"),
+    ({"model": {"residual": "hyper | sandwhich"}}, "model.residual: there is no residual 'sandwhich': did you mean sandwich?"),
+    ({"model": {"residual": ["hyper", {"streams": 2}]}},
+     "model.residual.1 is {'streams': 2}: give the name of a form (`mainstem list`), or a name and its values."),
+    ({"model": {"residual": {"name": "hyper", "streams": float("nan")}}},
+     "model.residual.streams is nan, which is not a finite number: give one that is."),
+    ({"model": {"residual": None}},
+     "model.residual is null: give the name of a form (`mainstem list`), or a name and its values."),
+    ({"model": {"residual": []}},
+     "model.residual is []: give the name of a form (`mainstem list`), or a name and its values."),
+    ({"penalty": ["l1"]}, "penalty.0.coef is not given: give a number of at least 0."),
+    ({"penalty": [{"coef": 1.0}]}, "penalty.0.name is not given: give one of l1, l2."),
+    ({"penalty": [{"name": "l1", "coef": 1, "om": "head"}]},
+     "penalty.0.om is not the name of a field: did you mean penalty.0.on?"),
+    ({"penalty": 3}, "penalty is 3: give a list, each item of it with fields as penalty.0.name."),
+    ({"penalty": [3]}, "penalty.0 is 3, and it has fields of its own: give them, as penalty.0.name."),
+    ({"data": {"paths": ["a\0b"]}}, "data.paths.0 is 'a\\x00b', with a NUL character in it: leave that out."),
+    ({"data": {"paths": ["\udcff"]}}, "data.paths.0 is '\\udcff', which is not UTF-8: rename what it names."),
+    ({"data": {"paths": "a.txt"}}, "data.paths is 'a.txt': give a list, each item of it text of at least one character."),
+    ({"out": ""}, "out is '': give text of at least one character."),
+    ({"out": 7}, "out is 7: give text of at least one character."),
+    ({"seed": 2**63}, "seed is 9223372036854775808: give a whole number of at least 0 and at most 9223372036854775807."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tree", "said"), REFUSED, ids=[str(tree)[:40] for tree, _ in REFUSED])
+def test_what_is_refused(tree: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        build(tree, config.Run)
+    assert str(caught.value) == said
+
+
+def test_long_values_are_cut() -> None:
+    with pytest.raises(BadInput) as caught:
+        build({"train": {"dtype": "x" * 10_000}}, config.Run)
+    assert len(str(caught.value)) < 200
+
+
+def test_an_integral_float_is_a_whole_number() -> None:
+    assert build({"train": {"steps": 1e4}}, config.Run).train.steps == 10_000
+
+
+def test_a_section_with_nothing_in_it_has_its_defaults() -> None:
+    assert build({"train": None}, config.Run) == config.Run()
+
+
+def test_a_penalty_may_stand_alone() -> None:
+    term = {"name": "l2", "coef": 0.5}
+    assert build({"penalty": term}, config.Run).penalty == [config.PenaltyTerm(name="l2", coef=0.5)]
+    assert build({"penalty": None}, config.Run).penalty == []

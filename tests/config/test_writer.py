@@ -1,0 +1,111 @@
+"""What is written reads back as the same run."""
+
+import os
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from msgspec import inspect
+
+from mainstem import catalogue, config
+from mainstem.config.fields import Field
+from mainstem.errors import BadInput
+
+EXAMPLES = 500 if os.environ.get("MAINSTEM_FUZZ") else 60
+ODD = ["1e-3", "null", "off", "~", "5", " a ", "a: b", "- x", "#", "[", "é\u2028", "\x1b[2J"]
+CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+TEXT = st.one_of(st.sampled_from(ODD), st.text(CHARACTERS, min_size=1, max_size=20))
+LENGTHS = ("train.steps", "train.epochs", "train.budget")
+SIZES = ("model.width", "model.heads", "model.kv_heads", "train.micro_batch", "recipe")
+
+
+def numbers(kind: inspect.IntType | inspect.FloatType) -> st.SearchStrategy[Any]:
+    if isinstance(kind, inspect.IntType):
+        return st.integers(kind.ge, kind.le if kind.le is not None else (kind.lt or 2**40) - 1)
+    lower, upper = (kind.ge if kind.ge is not None else kind.gt), (kind.le if kind.le is not None else kind.lt)
+    return st.floats(lower, upper, exclude_min=kind.gt is not None, exclude_max=kind.lt is not None, allow_nan=False,
+                     allow_infinity=False)  # fmt: skip
+
+
+def values(field: Field) -> st.SearchStrategy[Any]:
+    kind, found = field.kind, TEXT
+    if field.choices:
+        found = st.sampled_from(field.choices)
+    elif isinstance(kind, (inspect.IntType, inspect.FloatType)):
+        found = numbers(kind)
+    elif isinstance(kind, inspect.ListType):
+        found = st.lists(TEXT, max_size=3)
+    elif isinstance(kind, inspect.TupleType):
+        found = st.lists(numbers(kind.item_types[0]), min_size=2, max_size=2)  # type: ignore[arg-type]
+    elif isinstance(kind, inspect.AnyType):
+        name = st.sampled_from(catalogue.names("residual"))
+        form = st.fixed_dictionaries({"name": name}, optional={"streams": st.integers(), "keep": st.floats(0, 1)})
+        found = st.one_of(name, form, st.lists(st.one_of(name, form), min_size=1, max_size=2))
+    elif field.name == "train.budget":
+        found = st.sampled_from(["90s", "1.5h", "10m"])
+    return st.one_of(st.none(), found) if field.optional and not isinstance(kind, inspect.AnyType) else found
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, Any]:
+    """Return any valid tree, by dotted names."""
+    fields = [field for field in config.fields(config.Run) if ".N." not in field.name and field.name not in SIZES]
+    chosen = draw(st.lists(st.sampled_from(fields), unique_by=lambda field: field.name))
+    tree = {field.name: draw(values(field)) for field in chosen}
+    given_lengths = [name for name in LENGTHS if tree.get(name) is not None]
+    for name in given_lengths[1:]:
+        del tree[name]
+    if draw(st.booleans()):
+        heads = draw(st.integers(1, 8))
+        tree |= {"model.heads": heads, "model.width": heads * 2 * draw(st.integers(1, 40))}
+    terms = st.fixed_dictionaries(
+        {"name": st.sampled_from(["l1", "l2"]), "coef": st.floats(0, 1e9), "on": st.one_of(st.none(), TEXT)}
+    )
+    return {**tree, "penalty": draw(st.lists(terms, max_size=2))}
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(trees())
+@example({"data.paths": ["1e-3", "null", "off", "\x85"], "data.glob": "0b1", "data.field": "2026-01-01"})
+def test_property_any_valid_tree_survives(tree: dict[str, Any]) -> None:
+    run = config.load(tree)
+    text = config.dump(run)
+    assert config.parse(text) == run
+    assert config.override(config.parse(text), {}) == run
+    assert config.parse(text.encode()) == run
+    assume(isinstance(run.model.residual, str))
+    assert msgspec.json.decode(msgspec.json.encode(run)) == config.read(text)
+
+
+def test_a_file_loads_as_the_run_that_it_was_dumped_from(tmp_path: Any) -> None:
+    flags = {"model.residual": "hyper", "model.residual.streams": "2", "penalty.0": "l1", "penalty.0.coef": "1e-5"}
+    run = config.load(flags, recipe="default")
+    path = tmp_path / "run.yaml"
+    path.write_text(config.dump(run), encoding="utf-8")
+    assert config.load(file=path) == run
+
+
+def test_it_begins_with_the_version_and_quotes_what_others_would_misread() -> None:
+    from mainstem import __version__
+
+    text = config.dump(config.Run())
+    first, second = text.splitlines()[:2]
+    assert first.startswith("#") and __version__ in first
+    assert second == "seed: 0"
+    assert yaml.safe_load(text)["train"]["compile"] == "off"
+
+
+def test_the_whole_tree_is_written() -> None:
+    tree = config.read(config.dump(config.load()))
+    for field in config.fields(config.Run):
+        if ".N." not in field.name:
+            section, _, name = field.name.rpartition(".")
+            assert name in (tree[section] if section else tree)
+
+
+def test_what_was_written_by_hand_is_named_in_errors() -> None:
+    with pytest.raises(BadInput, match=r"^In 'my\.yaml': train\.batch is 0: give a whole number of at least 1"):
+        config.parse("train: {batch: 0}", "'my.yaml'")

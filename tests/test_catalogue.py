@@ -1,0 +1,66 @@
+"""Every name stands for something, and is what a configuration may say."""
+
+import pathlib
+
+import pytest
+
+from mainstem import catalogue, config
+from mainstem.cli.main import main
+from mainstem.errors import BadInput
+from mainstem.form import Form
+
+FIELDS = {
+    "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "schedule": "optim.schedule",
+    "tokenizer": "data.tokenizer", "init": "model.init", "preset": "model.preset", "penalty": "penalty.N.name",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", catalogue.SPECS, ids=lambda spec: f"{spec.kind}-{spec.name}")
+def test_every_target_is_there(spec: catalogue.Spec) -> None:
+    found = catalogue.resolve(spec.kind, spec.name)
+    assert found is not None
+    if isinstance(found, pathlib.Path):
+        assert found.is_file()
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_the_names_are_those_that_the_field_allows(kind: str) -> None:
+    field = next(field for field in config.fields(config.Run) if field.name == FIELDS[kind])
+    assert sorted(field.choices) == sorted(catalogue.names(kind))
+
+
+def test_residuals_are_forms_with_a_name_each() -> None:
+    found = [catalogue.resolve("residual", name) for name in catalogue.names("residual")]
+    assert len(set(found)) == len(found) == 11
+    assert all(issubclass(form, Form) for form in found)
+
+
+def test_every_recipe_of_the_package_is_listed() -> None:
+    folder = pathlib.Path(catalogue.__file__).parent / "recipes"
+    assert sorted(path.stem for path in folder.glob("*.yaml")) == sorted(catalogue.names("recipe"))
+
+
+def test_every_name_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    kind = ""
+    found = set()
+    for line in lines:
+        if line and not line.startswith(" "):
+            kind = line.split()[0]
+        elif line.startswith("  ") and line[2] != " ":
+            found.add((kind, line.split()[0]))
+    assert found == {(spec.kind, spec.name) for spec in catalogue.SPECS}
+
+
+def test_names_are_unique_and_summaries_are_lines() -> None:
+    keys = [(spec.kind, spec.name) for spec in catalogue.SPECS]
+    assert len(set(keys)) == len(keys)
+    assert all(spec.summary and len(spec.summary) <= 60 for spec in catalogue.SPECS)
+
+
+def test_an_unknown_name_has_a_neighbour_or_the_whole_list() -> None:
+    with pytest.raises(BadInput, match="there is no residual 'deep_norm': did you mean deepnorm"):
+        catalogue.resolve("residual", "deep_norm")
+    with pytest.raises(BadInput, match="choose one of rms, layer"):
+        catalogue.resolve("norm", 7)
