@@ -1,0 +1,172 @@
+"""The documentation holds: its code runs, its configurations load, commands and links exist, both languages agree.
+
+A block that is not meant to run is marked `text`.
+"""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mainstem import catalogue, config
+from mainstem.cli import arguments
+from mainstem.cli.commands import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMED = ("README.md", "README.zh-TW.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = [*(ROOT / name for name in NAMED), *sorted((ROOT / "docs").rglob("*.md"))]
+LANGUAGES = frozenset({"python", "yaml", "sh", "text", "mermaid"})
+OF_TRAIN = ("resume", "plan", "config", "help")
+
+
+class Block(NamedTuple):
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self):
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page):
+    """Return the fenced blocks of a page; an indented fence, as below a list item, counts too."""
+    found, start, language, indent = [], None, "", 0
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        fence = re.match(r"( *)```(\S*)\s*$", line)
+        if fence and start is None:
+            start, language, indent = number, fence[2], len(fence[1])
+        elif fence:
+            text = "\n".join(held[indent:] for held in lines[start : number - 1])
+            found.append(Block(page, start, language, text + "\n"))
+            start = None
+    assert start is None, f"{page.name}: the block that line {start} opens is never closed"
+    return found
+
+
+def prose(page):
+    """Return the lines of a page that are in no block."""
+    outside, lines = True, []
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            outside = not outside
+        elif outside:
+            lines.append(line)
+    return lines
+
+
+def tables(page):
+    """Return the tables of a page: lists of rows, rows lists of cells."""
+    found = [[]]
+    for line in prose(page):
+        if line.startswith("|"):
+            found[-1].append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+        elif found[-1]:
+            found.append([])
+    return [table for table in found if table]
+
+
+ALL = [block for page in PAGES for block in blocks(page)]
+
+
+def of(language):
+    return pytest.mark.parametrize("block", [block for block in ALL if block.language == language], ids=str)
+
+
+def test_every_block_says_what_it_is():
+    assert {str(block): block.language for block in ALL if block.language not in LANGUAGES} == {}
+
+
+@of("python")
+def test_python_blocks_run(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = compile("\n" * block.line + block.text, str(block.page), "exec", dont_inherit=True)
+    exec(code, {"__name__": "__main__"})
+
+
+@of("yaml")
+def test_yaml_blocks_load(block, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(block.text, encoding="utf-8")
+    run = config.load(file=file)
+    assert run != config.load(), "a block that changes nothing was not read"
+
+
+@of("sh")
+def test_commands_have_the_options_that_they_are_given(block):
+    for line in block.text.splitlines():
+        words = shlex.split(line.removeprefix(".venv/bin/"), comments=True)
+        if words[:1] == ["mainstem"] and words[1:] != ["--help"]:
+            check_command(words[1], words[2:])
+        elif words[:1] == ["make"]:
+            targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            assert {word for word in words[1:] if "=" not in word} <= set(targets), line
+
+
+def check_command(command, words):
+    assert command in COMMANDS
+    given = arguments.split(words, ("plan", "last"))
+    if command == "train":
+        fields = {name: text for name, text in given.flags if name not in OF_TRAIN}
+        config.load({**fields, **({"data.paths": given.positional} if given.positional else {})})
+        return
+    options = getattr(import_module(f"mainstem.cli.{COMMANDS[command].module}"), "Options", None)
+    known = [field.name for field in config.fields(options)] if options else []
+    arguments.refuse_unknown(given.flags, [*known, "help"], command)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page):
+    text = re.sub(r"`[^`]*`", "", "\n".join(prose(page)))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path) if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name} links to {target}"
+
+
+def anchors(page):
+    titles = [line.lstrip("#").strip() for line in prose(page) if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_both_readmes_have_the_same_parts():
+    ours, theirs = ROOT / "README.md", ROOT / "README.zh-TW.md"
+    levels = [[line.split(" ")[0] for line in prose(page) if line.startswith("#")] for page in (ours, theirs)]
+    assert levels[0] == levels[1]
+    assert [block[2:] for block in blocks(ours)] == [block[2:] for block in blocks(theirs)]
+    shapes = [[(len(table), {len(row) for row in table}) for table in tables(page)] for page in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    cells = [[" ".join(row) for table in tables(page) for row in table] for page in (ours, theirs)]
+    codes = [[re.findall(r"`[^`]+`", row) for row in rows] for rows in cells]
+    assert codes[0] == codes[1]
+    assert theirs.name in ours.read_text(encoding="utf-8") and ours.name in theirs.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-TW.md"])
+def test_every_residual_form_stands_in_the_table(readme):
+    named = [table for table in tables(ROOT / readme) if any("`pre_norm`" in row[0] for row in table)]
+    assert len(named) == 1
+    assert [row[0] for row in named[0][2:]] == [f"`{name}`" for name in catalogue.names("residual")]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-TW.md"])
+def test_the_first_example_has_at_most_twenty_lines(readme):
+    first = next(block for block in blocks(ROOT / readme) if block.language == "python")
+    assert sum(1 for line in first.text.splitlines() if line.strip()) <= 20
+
+
+def test_what_contributing_quotes_is_still_there():
+    sources = (ROOT / "src/mainstem/catalogue.py", ROOT / "tests/support/plain_forms.py")
+    lines = {line.strip() for source in sources for line in source.read_text(encoding="utf-8").splitlines()}
+    quoted = [block for block in blocks(ROOT / "CONTRIBUTING.md") if block.language == "text"]
+    assert len(quoted) == len(sources)
+    for block in quoted:
+        assert [line for line in block.text.splitlines() if line.strip() not in lines] == [], str(block)
