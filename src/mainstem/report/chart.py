@@ -1,0 +1,168 @@
+"""A figure as values, and as the places that a template draws it at. May import its neighbours here.
+
+The curves stand in an SVG that is stretched to whatever width there is; all text stands beside it, in units of the
+page, so that it is as large on a phone as on a desk. Places are in percent, or in 0..1000 by 0..300 for curves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .scale import Scale, labels
+from .tables import Table
+
+Point = tuple[float, float]
+WIDTH, HEIGHT = 1000.0, 300.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve; `style` names its colour and dash in style.css. `dots` draws its points too."""
+
+    name: str
+    points: list[Point]
+    style: str
+    dots: bool = False
+    shown: bool = True  # False: no line of its own, but named under the pointer
+
+
+@dataclass(frozen=True)
+class Band:
+    """The area between two curves: (x, low, high)."""
+
+    name: str
+    points: list[tuple[float, float, float]]
+    style: str
+    legend: bool = True
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A horizontal line with its name beside it."""
+
+    name: str
+    y: float
+    style: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One point that is meant."""
+
+    name: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale and what it measures; `factor` says how many of the left axis's units the right one's unit is."""
+
+    title: str
+    scale: Scale
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Everything that one figure shows, and the table behind it."""
+
+    key: str
+    title: str
+    caption: str
+    x: Axis
+    y: Axis
+    table: Table
+    right: Axis | None = None
+    lines: list[Line] = field(default_factory=list)
+    bands: list[Band] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+
+
+def view(figure: Figure) -> dict[str, Any]:
+    """Return the figure's places: what chart.html draws, and `data`, what lies under the pointer."""
+    return {
+        "figure": figure,
+        "x_ticks": _ticks(figure.x, 5, invert=False),
+        "y_ticks": _ticks(figure.y, 5, invert=True),
+        "right_ticks": _right(figure),
+        "lines": [(line, _path(figure, line.points), _dots(figure, line)) for line in figure.lines if line.shown],
+        "bands": [(band, _area(figure, band)) for band in figure.bands],
+        "rules": _rules(figure),
+        "marks": [(mark, _dot(figure, mark.x, mark.y)) for mark in figure.marks],
+        "data": _data(figure),
+    }
+
+
+def _ticks(axis: Axis, wanted: int, invert: bool) -> list[tuple[float, str]]:
+    ticks = axis.scale.ticks(wanted)
+    places = [axis.scale.place(tick) for tick in ticks]
+    return [
+        (round(100 * (1 - place if invert else place), 2), label)
+        for place, label in zip(places, labels(ticks, axis.scale.log), strict=True)
+    ]
+
+
+def _right(figure: Figure) -> list[tuple[float, str]]:
+    """Ticks that are round in the right axis's unit, of which a left unit is `factor`."""
+    if figure.right is None:
+        return []
+    left, factor = figure.y.scale, figure.right.factor
+    return _ticks(Axis("", Scale(left.low * factor, left.high * factor, left.log)), 5, invert=True)
+
+
+def _xy(figure: Figure, x: float, y: float) -> tuple[float, float]:
+    # What lies far outside is cut where it cannot be seen, so that a browser never draws coordinates of millions.
+    height = min(max(1 - figure.y.scale.place(y), -3.0), 4.0)
+    return WIDTH * figure.x.scale.place(x), HEIGHT * height
+
+
+def _path(figure: Figure, points: list[Point]) -> str:
+    return "M" + "L".join("{:.1f} {:.1f}".format(*_xy(figure, x, y)) for x, y in points) if len(points) > 1 else ""
+
+
+def _dot(figure: Figure, x: float, y: float) -> str:
+    return "M{:.1f} {:.1f}h0".format(*_xy(figure, x, y))
+
+
+def _dots(figure: Figure, line: Line) -> str:
+    few = line.dots and len(line.points) <= 60
+    return "".join(_dot(figure, x, y) for x, y in line.points) if few or len(line.points) == 1 else ""
+
+
+def _area(figure: Figure, band: Band) -> str:
+    if len(band.points) < 2:
+        return ""
+    upper = [(x, high) for x, _, high in band.points]
+    lower = [(x, low) for x, low, _ in reversed(band.points)]
+    return _path(figure, upper + lower) + "Z"
+
+
+def _rules(figure: Figure) -> list[dict[str, Any]]:
+    """Rules from the top; their names stand left and right by turns, so that two that are near do not collide."""
+    ordered = sorted(figure.rules, key=lambda rule: -rule.y)
+    found = []
+    for index, rule in enumerate(ordered):
+        place = 1 - figure.y.scale.place(rule.y)
+        if 0 <= place <= 1:
+            below = place < 0.1
+            found.append({"rule": rule, "y": round(100 * place, 2), "right": index % 2 == 0, "below": below})
+    return found
+
+
+def _data(figure: Figure) -> dict[str, Any]:
+    def three(value: float) -> float:
+        return float(f"{value:.5g}")
+
+    scale = figure.x.scale
+    return {
+        "x": [scale.low, scale.high, scale.log], "y": [figure.y.scale.low, figure.y.scale.high, figure.y.scale.log],
+        "title": figure.x.title.split(" (")[0],
+        "lines": [
+            {"name": line.name, "style": line.style, "x": [three(x) for x, _ in line.points],
+             "y": [three(y) for _, y in line.points]}
+            for line in figure.lines if line.points
+        ],
+    }  # fmt: skip

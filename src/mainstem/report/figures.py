@@ -1,0 +1,156 @@
+"""The figures of a run. May import its neighbours here."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+from .chart import Axis, Band, Figure, Line, Mark, Point, Rule
+from .headline import best_of, yardsticks
+from .metrics import number
+from .scale import Scale, around
+from .source import Source
+from .tables import of_points
+from .words import count, short
+
+_SETTLING = 0.03
+"""Share of the steps at the start whose training loss may lie above the figure."""
+
+
+def nats_per_bit(source: Source) -> float | None:
+    """Return how many nats per token one bit per byte is: ln 2 times bytes per token."""
+    each = number(source.facts.get("bytes_per_token"))
+    if each is not None and each > 0:
+        return math.log(2) * each
+    best = source.metrics.best
+    return best.nats / best.bits if best is not None and best.bits else None
+
+
+def loss(source: Source) -> Figure | None:
+    """Training and held-out loss over steps, the gap between them, yardsticks and the best step."""
+    curves = source.metrics
+    training, held = curves.steps.points("loss"), curves.evaluations.points("held_out")
+    if not training and not held:
+        return None
+    seen = curves.evaluations.points("train")
+    factor = nats_per_bit(source)
+    rules = [
+        Rule(f"{name} {bits:.2f} bits/byte", bits * factor, name)
+        for name, bits in yardsticks(source).items() if factor is not None
+    ]  # fmt: skip
+    best, penalty = best_of(source), curves.steps.points("penalty")
+    x = _steps(source)
+    y = _loss_scale(x, training, held + seen, [rule.y for rule in rules])
+    envelope = [
+        (bin.x, low, high) for bin in curves.steps
+        if bin.rows > 1 and (low := bin.low("loss")) is not None and (high := bin.high("loss")) is not None
+    ]  # fmt: skip
+    lines = [Line("training, as it went", training, "train")]
+    if seen:
+        lines.append(Line("training text, without noise", seen, "seen", dots=True))
+    lines += [Line("held-out", held, "held", dots=True), Line("penalty", penalty, "seen", shown=False)]
+    below = "training text" if seen else "training loss"
+    bands = [Band("smallest to largest of neighbouring steps", envelope, "train", legend=bool(envelope)),
+             Band(f"gap: held-out less {below}", _between(seen or training, held), "gap")]  # fmt: skip
+    heads = ["step", "training", "training text", "held-out", "gap"]
+    gaps = curves.evaluations.points("gap")
+    return Figure(
+        "loss", "Loss", _loss_caption(training, y, bool(seen)), x, Axis("loss (nats per token)", y),
+        of_points("Loss in nats per token", heads, _table_columns(training, seen, held, gaps)),
+        right=None if factor is None else Axis("bits per byte", y, 1 / factor),
+        lines=[line for line in lines if line.points], bands=[band for band in bands if band.points], rules=rules,
+        marks=[] if best is None else [Mark(f"best: {best.nats:.4f} at step {count(best.step)}", best.step, best.nats)],
+    )  # fmt: skip
+
+
+def rate(source: Source) -> Figure | None:
+    """The learning rate over steps."""
+    points = source.metrics.steps.points("lr")
+    title = "Learning rate"
+    caption = f"Schedule {source.section('optim').get('schedule', 'unknown')}, as optim.lr had it at every step."
+    return _simple(source, "rate", title, caption, "learning rate", points, "lr") if points else None
+
+
+def speed(source: Source) -> Figure | None:
+    """Tokens a second over steps."""
+    points = [
+        (bin.x, done / took)
+        for bin in source.metrics.steps
+        if (done := bin.mean("done")) is not None and (took := bin.mean("took")) is not None
+    ]
+    caption = "Training alone: data, forward, backward and update. Evaluating and saving are in the next figure."
+    return _simple(source, "speed", "Speed", caption, "tokens per second", points, "speed") if points else None
+
+
+def gradient(source: Source) -> Figure | None:
+    """The norm of all gradients together over steps, before clipping."""
+    points = [(x, y) for x, y in source.metrics.steps.points("grad_norm") if y > 0]
+    if not points:
+        return None
+    clip = number(source.section("optim").get("clip"))
+    rules = [Rule(f"clipped at {short(clip)}", clip, "unigram")] if clip else []
+    y = around([y for _, y in points] + [rule.y for rule in rules], log=True)
+    return Figure(
+        "gradient", "Gradient norm", "The norm over all parameters, before clipping.", _steps(source),
+        Axis("norm", y), of_points("Gradient norm", ["step", "norm"], [dict(points)]),
+        lines=[Line("gradient norm", points, "grad")], rules=rules,
+    )  # fmt: skip
+
+
+def _simple(
+    source: Source, key: str, title: str, caption: str, unit: str, points: list[Point], style: str
+) -> Figure:
+    scale = around([y for _, y in points], zero=True)
+    table = of_points(title, ["step", unit], [dict(points)])
+    line = Line(unit, points, style)
+    return Figure(key, title, caption, _steps(source), Axis(unit, scale), table, lines=[line])
+
+
+def _steps(source: Source) -> Axis:
+    last = max(source.metrics.last_step, 1)
+    return Axis("step", Scale(0.0, float(last)))
+
+
+def _loss_scale(x: Axis, training: list[Point], passes: list[Point], rules: list[float]) -> Scale:
+    """An axis that need not show the first losses, which are those of a model that knows nothing."""
+    settled = [y for at, y in training if x.scale.place(at) >= _SETTLING]
+    shown = settled if len(settled) >= 10 else [y for _, y in training]
+    return around([*shown, *(y for _, y in passes), *rules])
+
+
+def _loss_caption(training: list[Point], scale: Scale, seen: bool) -> str:
+    above = [(x, y) for x, y in training if y > scale.high]
+    cut = f" The first steps, from {short(max(y for _, y in above))} down, lie above the figure." if above else ""
+    how = (
+        "The gap is taken between two passes without noise, over held-out and over training text."
+        if seen
+        else "The gap is drawn against the training loss, which is taken with noise."
+    )
+    return f"{how}{cut}"
+
+
+def _between(below: list[Point], above: list[Point]) -> list[tuple[float, float, float]]:
+    """Return the area from one curve, interpolated, to the points of another."""
+    if not below:
+        return []
+    xs = [x for x, _ in below]
+    return [(x, _at(below, xs, x), y) for x, y in above]
+
+
+def _at(points: list[Point], xs: list[float], x: float) -> float:
+    index = bisect_left(xs, x)
+    if index == 0 or index == len(points):
+        return points[min(index, len(points) - 1)][1]
+    (x0, y0), (x1, y1) = points[index - 1], points[index]
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
+
+
+def _table_columns(
+    training: list[Point], seen: list[Point], held: list[Point], gaps: list[Point]
+) -> list[dict[float, float]]:
+    """Columns over the steps of held-out passes, where there are some; over those of training otherwise."""
+    if not held:
+        return [dict(training), {}, {}, {}]
+    xs = [x for x, _ in training]
+    at = {x: _at(training, xs, x) for x, _ in held} if training else {}
+    return [at, dict(seen), dict(held), dict(gaps)]

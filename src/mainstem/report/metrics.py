@@ -1,0 +1,170 @@
+"""metrics.jsonl as curves, read as a stream, so that a file of any length takes the same memory.
+
+A run may still be writing: a last line without its end is left out. Lines that are no JSON object with a step are
+counted and left out. May import its neighbours here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .series import Series
+
+PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
+_TRAINING = PHASES[:4]
+_LONGEST = 1 << 20
+_SNAPSHOTS = 64
+
+
+class Evaluation(NamedTuple):
+    """A held-out pass."""
+
+    step: int
+    nats: float
+    bits: float | None
+    gap: float | None
+
+
+class Snapshot(NamedTuple):
+    """Root mean squares by depth at one step; a value is None where there was no finite one."""
+
+    step: int
+    stream: list[float | None]
+    gradient: list[float | None]
+
+
+@dataclass
+class Metrics:
+    """What a metrics.jsonl says."""
+
+    steps: Series = field(default_factory=Series)
+    evaluations: Series = field(default_factory=lambda: Series(256))
+    snapshots: list[Snapshot] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    last_step: int = 0
+    tokens: float | None = None
+    seconds: float | None = None
+    first: Evaluation | None = None
+    best: Evaluation | None = None
+    last: Evaluation | None = None
+    training_tokens: float = 0.0
+    training_seconds: float = 0.0
+    unreadable: int = 0
+    _before: tuple[float, float] | None = (0.0, 0.0)
+    _every: int = 1
+    _seen: int = 0
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take in one line; its step is a whole number."""
+        step: int = line["step"]
+        values = {name: value for name in ("loss", "lr", "grad_norm", "penalty") if (value := number(line.get(name)))
+                  is not None}  # fmt: skip
+        phases = self._phases(line.get("phases"))
+        values.update(self._speed(line, phases))
+        self.steps.add(step, values)
+        self.last_step = max(self.last_step, step)
+        self._evaluation(step, line)
+        self._snapshot(step, line)
+
+    def _phases(self, found: Any) -> dict[str, float]:
+        """Add the seconds of each phase to the totals, names of our own only, and return them."""
+        if not isinstance(found, dict):
+            return {}
+        taken = {name: seconds for name in PHASES if (seconds := number(found.get(name))) is not None and seconds >= 0}
+        for name, seconds in taken.items():
+            self.phases[name] = self.phases.get(name, 0.0) + seconds
+        return taken
+
+    def _speed(self, line: dict[str, Any], phases: dict[str, float]) -> dict[str, float]:
+        """Return this line's tokens and the seconds that training on them took, so that a bin can add both up."""
+        tokens, seconds = number(line.get("tokens")), number(line.get("seconds"))
+        before, self._before = self._before, None if tokens is None or seconds is None else (tokens, seconds)
+        self.tokens = tokens if tokens is not None else self.tokens
+        self.seconds = seconds if seconds is not None else self.seconds
+        if before is None or tokens is None or seconds is None:
+            return {}
+        done = tokens - before[0]
+        took = math.fsum(phases[name] for name in _TRAINING if name in phases) or seconds - before[1]
+        if done <= 0 or took <= 0:
+            return {}
+        self.training_tokens += done
+        self.training_seconds += took
+        return {"done": done, "took": took}
+
+    def _evaluation(self, step: int, line: dict[str, Any]) -> None:
+        found = line.get("held_out")
+        if not isinstance(found, dict) or (nats := number(found.get("nats_per_token"))) is None:
+            return
+        now = Evaluation(step, nats, number(found.get("bits_per_byte")), number(line.get("gap")))
+        columns = {"held_out": nats}
+        if now.gap is not None:
+            columns |= {"gap": now.gap, "train": nats - now.gap}
+        self.evaluations.add(step, columns)
+        self.first, self.last = self.first or now, now
+        if self.best is None or nats < self.best.nats:
+            self.best = now
+
+    def _snapshot(self, step: int, line: dict[str, Any]) -> None:
+        stream, gradient = _numbers(line.get("stream")), _numbers(line.get("gradient"))
+        if not stream and not gradient:
+            return
+        if self._seen % self._every == 0:
+            self.snapshots.append(Snapshot(step, stream, gradient))
+            if len(self.snapshots) > _SNAPSHOTS:
+                self.snapshots = self.snapshots[::2]
+                self._every *= 2
+        self._seen += 1
+
+
+def read(path: Path) -> Metrics:
+    """Return the curves in the file `path`; empty ones where there is no such file."""
+    metrics = Metrics()
+    if not path.is_file():
+        return metrics
+    decode = msgspec.json.Decoder().decode
+    for line in _lines(path):
+        try:
+            found = decode(line) if line else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = None
+        step = found.get("step") if isinstance(found, dict) else None
+        if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 1 << 53:
+            assert isinstance(found, dict)
+            metrics.add(found)
+        else:
+            metrics.unreadable += 1
+    return metrics
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number as a float, and None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) and abs(found) < 1e100 else None
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [number(value) for value in values[:10_000]] if isinstance(values, list) else []
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield complete lines; an empty one stands for a line that is too long to be one."""
+    with open(path, "rb") as stream:
+        while line := stream.readline(_LONGEST):
+            if line.endswith(b"\n"):
+                yield line
+                continue
+            while len(line) == _LONGEST and not line.endswith(b"\n"):
+                line = stream.readline(_LONGEST)
+            if line.endswith(b"\n"):
+                yield b""

@@ -1,0 +1,154 @@
+"""The page of a run: report.html. May import `files` and its neighbours here.
+
+Everything that comes from the run's data passes `visible` and is escaped by the templates; the page may load nothing
+and run nothing but its own script, which its policy names by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+import msgspec
+
+from .. import files
+from . import depth_figures, figures, phases, source, tables
+from .chart import view
+from .headline import headline
+from .metrics import number
+from .source import Source
+from .words import short, visible
+
+NAME = "report.html"
+_TEMPLATES = Path(__file__).parent / "templates"
+_SAMPLES, _SAMPLE, _CONFIG = 12, 4000, 60_000
+
+_CORPUS = {
+    "origin": "text", "format": "format", "files": "files", "documents": "documents", "bytes": "bytes",
+    "tokens": "tokens", "train_tokens": "training tokens", "held_out_tokens": "held-out tokens",
+    "train_bytes": "training bytes", "held_out_bytes": "held-out bytes", "split": "held-out part cut by",
+    "split_reason": "because", "tokenizer": "tokenizer", "tokenizer_reason": "chosen because",
+    "vocab_size": "vocabulary", "hash": "hash of the content", "held_out_hash": "hash of the held-out part",
+}  # fmt: skip
+
+
+def write(run_folder: str | Path) -> Path:
+    """Write report.html of the run in `run_folder`, all of it or nothing, and return its path.
+
+    Raises `BadInput` where the folder is not that of a run; what is missing otherwise is left out and named.
+    """
+    folder = Path(run_folder)
+    text = render(source.read(folder))
+    path = folder / NAME
+    files.write_atomic(path, text.encode("utf-8", "replace"))
+    return path
+
+
+def render(run: Source) -> str:
+    """Return the whole page."""
+    style, script = _asset("style.css"), _asset("script.js")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(visible=visible, embedded=embedded, short=short)
+    return environment.get_template("page.html").render(
+        style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
+        script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
+        policy=policy(script, style),
+        **content(run),
+    )
+
+
+def content(run: Source) -> dict[str, Any]:
+    """Return what the template shows."""
+    parameters = tables.parameters(run)
+    shown = run.samples[:_SAMPLES]
+    return {
+        "name": visible(run.name, limit=100),
+        "headline": headline(run),
+        "notes": [visible(note, limit=500) for note in run.notes],
+        "loss": _drawn(figures.loss(run)),
+        "over_time": [_drawn(figure) for figure in (figures.rate(run), figures.gradient(run), figures.speed(run))
+                      if figure is not None],
+        "phases": phases.split(run.metrics),
+        "depth": [_drawn(figure) for figure in (depth_figures.stream(run), depth_figures.gradient(run))
+                  if figure is not None],
+        "noise": tables.noise(run),
+        "penalties": _penalties(run),
+        "parameters": parameters,
+        "samples": [(visible(item.get("prompt", ""), True, _SAMPLE), visible(item.get("text", ""), True, _SAMPLE),
+                     _drawn_with(item)) for item in shown],
+        "corpus": tables.pairs("Data", run.fact("corpus"), _CORPUS),
+        "command": _command(run),
+        "seed": visible(run.config.get("seed", "unknown"), limit=40),
+        "made_by": [table for title, key in (("Versions", "versions"), ("Machine", "machine"))
+                    if (table := tables.pairs(title, run.fact(key), {})) is not None],
+        "config": visible(run.config_text, True, _CONFIG),
+    }  # fmt: skip
+
+
+def embedded(value: Any) -> markupsafe.Markup:
+    r"""Return JSON that may stand inside ``<script>``: nothing in it can end the element or a line.
+
+    >>> embedded("</script>\u2028")
+    Markup('"\\u003c/script\\u003e\\u2028"')
+    """
+    text = msgspec.json.encode(value).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return markupsafe.Markup(text)  # noqa: S704 - escaped just above
+
+
+def policy(script: str, style: str) -> str:
+    """Return a Content-Security-Policy that allows these two texts and no request at all."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _drawn(figure: Any) -> dict[str, Any] | None:
+    return None if figure is None else view(figure)
+
+
+def _drawn_with(sample: dict[str, Any]) -> str:
+    said = [f"{name.replace('_', ' ')} {short(value)}" for name in ("seed", "temperature", "top_k")
+            if (value := number(sample.get(name))) is not None]  # fmt: skip
+    return ", ".join(said)
+
+
+def _penalties(run: Source) -> list[str]:
+    """Return every term of the loss and the decay, in words."""
+    terms = run.config.get("penalty")
+    formula = {"l1": "coef * sum|w|", "l2": "coef * sum w^2"}
+    found = []
+    for term in terms if isinstance(terms, list) else []:
+        name = source.mapping(term).get("name")
+        coef = number(source.mapping(term).get("coef"))
+        where = source.mapping(term).get("on") or "the matrices"
+        words = formula.get(name, "") if isinstance(name, str) else ""
+        found.append(visible(f"Loss term {name}: {words} with coef {short(coef or 0.0)} over {where}.", limit=400))
+    decay = number(run.section("optim").get("decay"))
+    if decay is not None:
+        where = run.section("optim").get("decay_on") or "the matrices"
+        words = f"Decoupled weight decay {short(decay)} over {where}, as a step of the update."
+        found.append(visible(words, limit=400))
+    return found
+
+
+def _command(run: Source) -> str | None:
+    words = run.facts.get("command")
+    if not isinstance(words, list) or not words:
+        return None
+    return visible(shlex.join(map(str, words)), limit=8000)

@@ -1,0 +1,45 @@
+"""Where the time went. May import its neighbours here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .metrics import PHASES, Metrics
+from .tables import Table
+from .words import count, duration
+
+
+class Part(NamedTuple):
+    """A phase's share of the bar; places are percent of its width."""
+
+    name: str
+    seconds: float
+    share: float
+    left: float
+
+
+class Split(NamedTuple):
+    """The bar and the table behind it."""
+
+    parts: list[Part]
+    table: Table
+
+
+def split(curves: Metrics) -> Split | None:
+    """Return how the time of the run divides among its phases; None where none was recorded."""
+    known = sum(curves.phases.values())
+    if known <= 0:
+        return None
+    seconds = {name: curves.phases[name] for name in PHASES if curves.phases.get(name)}
+    rest = (curves.seconds or 0.0) - known
+    if rest > 0.005 * known:
+        seconds["other"] = rest
+    total, left, parts = sum(seconds.values()), 0.0, []
+    for name, took in seconds.items():
+        parts.append(Part(name, took, took / total, round(100 * left, 3)))
+        left += took / total
+    steps = max(curves.steps.rows, 1)
+    rows = [[part.name, duration(part.seconds), f"{part.share:.1%}", f"{1000 * part.seconds / steps:.3g}"]
+            for part in parts]  # fmt: skip
+    title = f"Time over {count(curves.steps.rows)} steps"
+    return Split(parts, Table(title, ["phase", "time", "share", "ms a step"], rows, frozenset({1, 2, 3})))

@@ -1,0 +1,97 @@
+"""From numbers to places on an axis, and where its ticks stand. May import its neighbours here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .words import compact, short
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis from `low` to `high`, linear or logarithmic.
+
+    >>> Scale(0, 200).place(50), Scale(1, 100, log=True).place(10)
+    (0.25, 0.5)
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Return where `value` stands, 0 at the low end and 1 at the high one."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high)
+            return (math.log(max(value, 1e-300)) - low) / (high - low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, wanted: int = 5) -> list[float]:
+        """Return round numbers within the axis, about as many as `wanted`."""
+        return _decades(self.low, self.high, wanted) if self.log else _round(self.low, self.high, wanted)
+
+
+def around(values: list[float], log: bool = False, zero: bool = False, pad: float = 0.05) -> Scale:
+    """Return an axis that holds all `values`, with some room; from zero on where `zero` is set.
+
+    >>> around([2.0, 4.0], pad=0.0)
+    Scale(low=2.0, high=4.0, log=False)
+    >>> around([3.0])
+    Scale(low=2.7, high=3.3, log=False)
+    """
+    if log:
+        values = [value for value in values if value > 0] or [1.0]
+        low, high = math.log10(min(values)), math.log10(max(values))
+        room = max(pad * (high - low), 0.08)
+        return Scale(10 ** max(low - room, -300.0), 10 ** min(high + room, 300.0), True)
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+        return Scale(low, high + pad * (high - low)) if high > low else Scale(0.0, 1.0)
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = abs(low) / 10 or 1.0
+        return Scale(round(low - room, 12), round(high + room, 12))
+    room = pad * (high - low)
+    return Scale(low - room, high + room)
+
+
+def labels(ticks: list[float], log: bool = False) -> list[str]:
+    """Return what stands beside ticks, each with as many digits as tell it from its neighbours.
+
+    >>> labels([1.0, 1.5, 2.0]), labels([0, 20000, 40000]), labels([0.00025, 0.0005])
+    (['1.0', '1.5', '2.0'], ['0', '20k', '40k'], ['2.5e-4', '5e-4'])
+    """
+    largest = max((abs(tick) for tick in ticks), default=0.0)
+    if log or largest >= 1e4:
+        return [compact(tick) if tick == 0 or abs(tick) >= 1 else short(tick) for tick in ticks]
+    if 0 < largest < 0.002:
+        return ["0" if tick == 0 else _power(tick) for tick in ticks]
+    gap = min((b - a for a, b in pairwise(ticks)), default=1.0)
+    digits = next(d for d in range(12) if abs(round(gap, d) - gap) < 1e-6 * gap)
+    return [f"{tick:,.{digits}f}" for tick in ticks]
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def _round(low: float, high: float, wanted: int) -> list[float]:
+    raw = (high - low) / max(1, wanted)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(index * step, 12 - math.floor(math.log10(step))) + 0.0 for index in range(first, last + 1)]
+
+
+def _decades(low: float, high: float, wanted: int) -> list[float]:
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last - first >= 2:
+        stride = math.ceil((last - first + 1) / max(1, wanted))
+        return [10.0**power for power in range(first, last + 1, stride)]
+    fine = [m * 10.0**p for p in range(first - 1, last + 1) for m in (1, 2, 5)]
+    found = [tick for tick in fine if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
+    return found if len(found) >= 2 else [tick for tick in _round(low, high, wanted) if tick > 0]

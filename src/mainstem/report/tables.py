@@ -1,0 +1,124 @@
+"""Rows and columns: behind the figures, and for themselves. May import its neighbours here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .metrics import number
+from .source import Source
+from .words import count, short, visible
+
+LONGEST = 60
+SITES = {
+    "embedding": "embedding", "attention_weights": "attention weights", "attention": "attention output",
+    "hidden": "feed-forward hidden", "feedforward": "feed-forward output",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, column heads and rows of text; `numeric` says which columns are set to the right."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numeric: frozenset[int] = frozenset()
+    note: str = ""
+
+
+def of_points(title: str, heads: Sequence[str], columns: Sequence[dict[float, float]]) -> Table:
+    """Return a table of curves over their common x, thinned evenly where it would be long.
+
+    >>> of_points("t", ["step", "loss"], [{1: 2.5, 2: 2.25}]).rows
+    [['1', '2.5'], ['2', '2.25']]
+    """
+    xs = sorted(set().union(*columns))
+    kept = thin(xs)
+    rows = [[count(x), *(short(c[x]) if x in c else "" for c in columns)] for x in kept]
+    note = f"{len(kept)} of {count(len(xs))} points; metrics.jsonl has every step." if len(kept) < len(xs) else ""
+    return Table(title, heads, rows, frozenset(range(len(heads))), note)
+
+
+def thin(values: list[Any], longest: int = LONGEST) -> list[Any]:
+    """Return at most `longest` of the values, the first and the last among them.
+
+    >>> thin(list(range(10)), 4)
+    [0, 3, 6, 9]
+    """
+    if len(values) <= longest:
+        return values
+    return [values[round(index * (len(values) - 1) / (longest - 1))] for index in range(longest)]
+
+
+def noise(source: Source) -> Table | None:
+    """Return the rate of every site of noise, from the configuration."""
+    section = source.section("noise")
+    if not section:
+        return None
+    common = number(section.get("rate"))
+    rows = []
+    for key, words in SITES.items():
+        own = number(section.get(key))
+        rows.append(["dropout", words, short(own if own is not None else common or 0.0)])
+    rows.append(["stochastic depth", "last sublayer, linear from 0", short(number(section.get("depth")) or 0.0)])
+    return Table("Noise, in training only", ["noise", "site", "rate"], rows, frozenset({2}))
+
+
+def parameters(source: Source) -> tuple[Table, Table] | None:
+    """Return what decays and what is penalised: tensors alike in all but their block as one row, and every tensor."""
+    found = source.facts.get("parameters")
+    rows = [_row(item) for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    if not rows:
+        return None
+    heads = ["name", "shape", "role", "decay", "penalties"]
+    key = _alike
+    grouped: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        grouped[key(row)] = grouped.get(key(row), 0) + 1
+    short_rows = [[alike[0], count(times), *alike[1:]] for alike, times in grouped.items()]
+    note = f"The first 2,000 of {count(len(rows))} tensors." if len(rows) > 2000 else ""
+    return (
+        Table("Weight decay and penalties, by tensor", ["name", "tensors", *heads[1:]], short_rows[:500],
+              frozenset({1, 4})),
+        Table(f"All {count(len(rows))} tensors", heads, rows[:2000], frozenset({3}), note),
+    )  # fmt: skip
+
+
+def _row(item: dict[str, Any]) -> list[str]:
+    shape, penalties, decay = item.get("shape"), item.get("penalties"), number(item.get("decay"))
+    listed = penalties if isinstance(penalties, list) else [penalties] if penalties else []
+    return [
+        visible(item.get("name", ""), limit=200),
+        " × ".join(visible(part, limit=20) for part in shape) if isinstance(shape, list) and shape else "scalar",
+        visible(item.get("role", ""), limit=100),
+        "no" if not decay else short(decay),
+        ", ".join(visible(part, limit=100) for part in listed) or "none",
+    ]
+
+
+def _alike(row: list[str]) -> tuple[str, ...]:
+    return (re.sub(r"(?<![^.])\d+(?![^.])", "*", row[0]), *row[1:])
+
+
+def pairs(title: str, values: dict[str, Any], names: dict[str, str]) -> Table | None:
+    """Return names and values: those of `names` first and under its words, the others under their own."""
+    keys = [key for key in names if key in values] + [key for key in values if key not in names]
+    rows = [[names.get(key, visible(key, limit=60).replace("_", " ")), _value(values[key])] for key in keys]
+    rows = [row for row in rows if row[1]]
+    return Table(title, ["", ""], rows) if rows else None
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if (found := number(value)) is not None:
+        return count(found) if isinstance(value, int) else short(found)
+    if isinstance(value, dict):
+        return "; ".join(f"{visible(key, limit=60)} {_value(part)}" for key, part in list(value.items())[:40])
+    if isinstance(value, list):
+        more = f", … ({len(value) - 12} more)" if len(value) > 12 else ""
+        return ", ".join(_value(part) for part in value[:12]) + more
+    return "" if value is None else visible(value, limit=400)

@@ -1,0 +1,97 @@
+"""Numbers and a stranger's text as a reader sees them. May import nothing of the project."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+
+def count(number: float) -> str:
+    """Return a whole number with its thousands apart.
+
+    >>> count(1234567)
+    '1,234,567'
+    """
+    return f"{round(number):,}"
+
+
+def compact(number: float) -> str:
+    """Return a number of at most four digits and a letter, for axes and tiles.
+
+    >>> [compact(n) for n in (0, 950, 12_000, 3_160_000)]
+    ['0', '950', '12k', '3.16M']
+    """
+    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(number) >= limit:
+            return f"{number / (limit if letter != 'k' else 1e3):.4g}{letter}"
+    return f"{number:,.4g}" if abs(number) < 1e3 else f"{number:,.0f}"
+
+
+def short(number: float) -> str:
+    """Return four significant digits, with an exponent where there would be many zeros.
+
+    >>> [short(n) for n in (0.0, 1.43219, 12345.6, 0.00098, 1.2e-7)]
+    ['0', '1.432', '12,346', '0.00098', '1.2e-7']
+    """
+    if number == 0 or not math.isfinite(number):
+        return "0" if number == 0 else "–"
+    if 1e-4 <= abs(number) < 1e6:
+        return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
+    mantissa, exponent = f"{number:.3e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the two units that matter.
+
+    >>> [duration(s) for s in (0.25, 42.4, 200, 3725, 90000)]
+    ['0.25 s', '42 s', '3 min 20 s', '1 h 2 min', '25 h 0 min']
+    """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def size(number: float) -> str:
+    """Return a number of bytes.
+
+    >>> size(1_115_394)
+    '1.12 MB'
+    """
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= limit:
+            return f"{number / limit:.3g} {unit}"
+    return f"{number:.0f} bytes"
+
+
+def visible(text: object, lines: bool = False, limit: int = 20_000) -> str:
+    r"""Return text with what cannot be seen, or would change how its surroundings read, shown as a sign.
+
+    Line ends and tabs are kept where `lines` is set. Control characters become their pictures, other invisible ones,
+    such as marks of direction, their code points. What is longer than `limit` is cut, and says so.
+
+    >>> visible("a\x1b[2Jb\x00"), visible("\u202eabc")
+    ('a␛[2Jb␀', '⟨U+202E⟩abc')
+    """
+    whole = str(text)
+    shown = "".join(map(_sign, whole[:limit])) if not lines else "".join(
+        character if character in "\n\t" else _sign(character) for character in whole[:limit].replace("\r\n", "\n")
+    )  # fmt: skip
+    left = len(whole) - limit
+    return shown if left <= 0 else f"{shown} … ({count(left)} characters more)"
+
+
+def _sign(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if character != " " and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return f"⟨U+{code:04X}⟩"
+    return character

@@ -1,0 +1,115 @@
+"""A real browser for tests: chromium through chromedriver, over plain HTTP on 127.0.0.1."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+)  # fmt: skip
+REQUIRED = "MAINSTEM_REQUIRE_BROWSER"
+
+
+def missing() -> str | None:
+    """Why there is no browser; None where there is one."""
+    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"{' and '.join(absent)} not found" if absent else None
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if method == "GET" else json.dumps(body or {}).encode()
+        request = urllib.request.Request(f"{self._url}{path}", data, {"Content-Type": "application/json"}, method=method)
+        # No proxy of the environment stands between us and a port of our own.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def tool(self, command: str, **parameters: Any) -> Any:
+        """Call the DevTools protocol."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def show(self, path: Path, width: int, dark: bool, javascript: bool = True) -> None:
+        """Open the file at a width, in a colour scheme."""
+        phone = width < 600
+        self.tool("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=phone)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.tool("Emulation.setEmulatedMedia", features=[scheme])
+        self.tool("Emulation.setScriptExecutionDisabled", value=not javascript)
+        self.log()
+        self.call("POST", "/url", {"url": path.resolve().as_uri()})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The value that `script` returns."""
+        return self.call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def log(self) -> list[dict[str, Any]]:
+        """What the console said since it was last asked."""
+        found: list[dict[str, Any]] = self.call("POST", "/se/log", {"type": "browser"})
+        return found
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since it was last asked."""
+        found = []
+        for entry in self.call("POST", "/se/log", {"type": "performance"}):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated"):
+                found.append(message["params"].get("request", message["params"])["url"])
+        return found
+
+    def shot(self, path: Path) -> Path:
+        """Save the whole page as a picture."""
+        height = self.run("return document.documentElement.scrollHeight")
+        width = self.run("return window.innerWidth")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        found = self.tool("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        path.write_bytes(base64.b64decode(found["data"]))
+        return path
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Page]:
+    """A browser with an empty profile, which is gone afterwards."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert chromium is not None and driver is not None
+    with tempfile.TemporaryDirectory(prefix="mainstem-browser-", ignore_cleanup_errors=True) as profile:
+        environment = {**os.environ, "HOME": profile}
+        process = subprocess.Popen(
+            [driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
+        assert process.stdout is not None
+        try:
+            port = next(found[1] for line in process.stdout if (found := re.search(r"successfully on port (\d+)", line)))
+            options = {"binary": chromium, "args": [*FLAGS, f"--user-data-dir={profile}/profile"]}
+            wanted = {
+                "browserName": "chrome", "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            }  # fmt: skip
+            root = Page(f"http://127.0.0.1:{port}")
+            session = root.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+            page = Page(f"http://127.0.0.1:{port}/session/{session}")
+            try:
+                yield page
+            finally:
+                page.call("DELETE", "")
+        finally:
+            process.terminate()
+            process.wait(20)
+            process.stdout.close()
