@@ -90,7 +90,8 @@ def _regularization(run: config.Run, parts: Parts) -> list[str]:
     rows: dict[tuple[str, str, str, str, str], int] = {}
     table = optim.table(parts.model, run.optim.decay, run.optim.decay_on, parts.penalties)
     for name, shape, role, decay, penalties in table:
-        general = ".".join("*" if part.isdigit() else part for part in name.split(".") if part != "branch")
+        names = ["*" if part.isdigit() else part for part in name.split(".") if part != "branch"]
+        general = ".".join(part for part, before in zip(names, ["", *names], strict=False) if part != before)
         numbers = ",".join(str(labels.index(term) + 1) for term in penalties) or "-"
         key = (general.removeprefix("blocks."), "x".join(map(str, shape)), role, f"{decay:g}", numbers)
         rows[key] = rows.get(key, 0) + 1
