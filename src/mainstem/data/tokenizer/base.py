@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import functools
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,12 @@ Ids = NDArray[np.int64]
 VERSION = 1
 _REPLACEMENT = "\ufffd".encode()
 _ESCAPED = re.compile("([\udc80-\udcff]+)")
+
+
+def sealed(content: dict[str, Any]) -> bytes:
+    """Return `content` as JSON with a checksum before it: one wrong merge would spoil every later id in silence."""
+    body = msgspec.json.encode(content)
+    return msgspec.json.encode({"checksum": hashlib.sha256(body).hexdigest(), **content}) + b"\n"
 
 
 class Tokenizer(abc.ABC):
@@ -114,7 +121,7 @@ class Tokenizer(abc.ABC):
 
     def to_json(self) -> bytes:
         """Return the content of the file that `save` writes; equal tokenizers give equal bytes."""
-        return msgspec.json.encode({"version": VERSION, "name": self.name, **self.state()}) + b"\n"
+        return sealed({"version": VERSION, "name": self.name, **self.state()})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(vocab_size={self.vocab_size}, end={self.end})"

@@ -11,7 +11,7 @@ import msgspec
 from ... import files
 from ...errors import BadInput
 from ..names import shown
-from .base import VERSION, Tokenizer
+from .base import VERSION, Tokenizer, sealed
 from .bpe import Bpe
 from .byte import Byte
 from .char import Char
@@ -44,4 +44,7 @@ def from_json(data: bytes) -> Tokenizer:
         raise ValueError(f"version {found['version']!r}, where this program writes {VERSION}")
     if found["name"] not in _KINDS:
         raise ValueError(f"the name {found['name']!r}, where {', '.join(_KINDS)} are known")
+    checksum = found.pop("checksum")
+    if sealed(found) != data:
+        raise ValueError(f"its content is not that of the checksum {checksum!r}")
     return _KINDS[found["name"]].from_state(found)

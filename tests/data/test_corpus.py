@@ -1,0 +1,232 @@
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mainstem import config
+from mainstem.data import Corpus, check_length, encode_files, prepare
+from mainstem.data import corpus as preparing
+from mainstem.errors import BadInput
+
+TEXT = "".join(f"line {number}: the river carries what every tributary adds\n" for number in range(200))
+
+
+def make(folder: Path, *contents: str | bytes) -> list[str]:
+    paths = []
+    for number, content in enumerate(contents):
+        paths.append(folder / f"{number:03}.txt")
+        paths[-1].write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [str(path) for path in paths]
+
+
+def ready(folder: Path, paths: list[str], **how: Any) -> Corpus:
+    return prepare(config.Data(paths=paths, **how), folder / "cache")
+
+
+def both(found: Corpus) -> list[bytes]:
+    return [found.tokenizer.decode_bytes(side.ids.tolist()) for side in (found.train, found.held_out)]
+
+
+@pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
+def test_both_sides_are_the_text(tmp_path: Path, tokenizer: str) -> None:
+    found = ready(tmp_path, make(tmp_path, TEXT), tokenizer=tokenizer, vocabulary=300)
+    place = int(len(TEXT) * 0.9)
+    assert both(found) == [TEXT[:place].encode(), TEXT[place:].encode()]
+    assert [found.train.num_bytes, found.held_out.num_bytes] == [place, len(TEXT) - place]
+    assert found.tokenizer.end is None
+    assert found.train.documents.tolist() == found.held_out.documents.tolist() == [0]
+    assert found.facts["held_out_hash"] == hashlib.sha256(TEXT[place:].encode()).hexdigest()
+    assert found.facts["tokens"] == len(found.train) + len(found.held_out)
+    json.dumps(found.facts)
+
+
+def test_each_of_several_documents_is_ended(tmp_path: Path) -> None:
+    texts = [f"document {number}\n" for number in range(60)]
+    found = ready(tmp_path, make(tmp_path, *texts), tokenizer="byte")
+    end = found.tokenizer.end
+    assert end == 256
+    seen: list[str] = []
+    for side in (found.train, found.held_out):
+        parts = np.split(side.ids, side.documents[1:])
+        assert all(part[-1] == end and end not in part[:-1] for part in parts)
+        seen += [found.tokenizer.decode(part.tolist()) for part in parts]
+        assert side.num_bytes == sum(len(part) - 1 for part in parts)
+    assert sorted(seen) == sorted(texts)
+    assert found.facts["held_out_documents"] == len(found.held_out.documents) > 0
+
+
+def test_the_second_time_comes_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = make(tmp_path, TEXT)
+    first = ready(tmp_path, paths)
+    monkeypatch.setattr(preparing, "_fill", lambda *what: pytest.fail("made again"))
+    again = ready(tmp_path, paths)
+    assert again.facts == first.facts
+    assert list(again.facts) == list(first.facts)
+    assert both(again) == both(first)
+    packed = tmp_path / "packed.gz"
+    packed.write_bytes(gzip.compress(TEXT.encode()))
+    assert ready(tmp_path, [str(packed)]).facts["hash"] == first.facts["hash"]
+
+
+def test_whatever_decides_the_tokens_makes_them_anew(tmp_path: Path) -> None:
+    paths = make(tmp_path, TEXT)
+    settings: list[dict[str, Any]] = [
+        {}, {"tokenizer": "byte"}, {"held_out": 0.2}, {"split": "tail"}, {"format": "bytes"},
+        {"tokenizer": "bpe", "vocabulary": 300}, {"tokenizer": "bpe", "vocabulary": 301},
+    ]  # fmt: skip
+    for how in settings:
+        ready(tmp_path, paths, **how)
+    Path(paths[0]).write_text(TEXT + "x")
+    ready(tmp_path, paths)
+    assert len(list((tmp_path / "cache").iterdir())) == len(settings) + 1
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    paths = make(tmp_path, TEXT)
+    good = both(ready(tmp_path, paths))
+    (ids,) = (tmp_path / "cache").glob("*/train.ids")
+    ids.write_bytes(ids.read_bytes()[:-5])
+    assert both(ready(tmp_path, paths)) == good
+
+
+def test_hashes_are_of_the_content_alone(tmp_path: Path) -> None:
+    texts = [f"document {number}\n" for number in range(30)]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    make(tmp_path / "a", *texts)
+    make(tmp_path / "b", *texts, "")
+    one, other = (ready(tmp_path, [str(tmp_path / name)]) for name in "ab")
+    assert one.facts["hash"] == other.facts["hash"]
+    assert other.facts["empty_documents"] == 1
+    third = ready(tmp_path, make(tmp_path / "a", *reversed(texts)))
+    assert third.facts["hash"] != one.facts["hash"]
+
+
+def test_vocabularies_and_splits_of_equal_documents_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small chunks give what whole files give: nothing depends on where a chunk ends."""
+    texts = [TEXT[at * 97 : at * 97 + 500 + at * 31] + "é😀" * at for at in range(30)]
+    paths = make(tmp_path, *texts)
+    for tokenizer in ("byte", "char", "bpe"):
+        whole = ready(tmp_path / "1", paths, tokenizer=tokenizer, vocabulary=400)
+        with monkeypatch.context() as patch:
+            patch.setattr("mainstem.data.streams.CHUNK", 300)
+            patch.setattr("mainstem.data.encode.CHUNK", 700)
+            parts = ready(tmp_path / "2", paths, tokenizer=tokenizer, vocabulary=400)
+        assert parts.facts == whole.facts
+        for side in ("train", "held_out"):
+            assert np.array_equal(getattr(parts, side).ids, getattr(whole, side).ids)
+            assert np.array_equal(getattr(parts, side).documents, getattr(whole, side).documents)
+
+
+def test_unseen_characters_are_bytes_and_bits_per_byte_stay_true(tmp_path: Path) -> None:
+    found = ready(tmp_path, make(tmp_path, "ab" * 90 + "aé" * 10), tokenizer="char")
+    assert found.held_out.num_bytes == 30
+    assert len(found.held_out) == 30
+    assert both(found)[1] == ("aé" * 10).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty: give a file that holds text"),
+        (b"x", "The corpus has 1 character, too few to train on"),
+        (b"ab\xff", "not UTF-8: the byte at offset 2 is 0xff"),
+        (b"ab\0", "NUL byte at offset 2"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_and_leaves_nothing(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        ready(tmp_path, make(tmp_path, content))
+    assert [child.name for child in tmp_path.iterdir()] == ["000.txt"]
+
+
+def test_nothing_but_empty_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"All 2 files of .* are empty"):
+        ready(tmp_path, make(tmp_path, "", ""))
+
+
+def test_text_shorter_than_the_context_is_refused(tmp_path: Path) -> None:
+    found = ready(tmp_path, make(tmp_path, "0123456789" * 2))
+    check_length(found, 17)
+    with pytest.raises(
+        BadInput, match=r"has 18 tokens, fewer than one window of model.context 18 .*--model.context 17"
+    ):
+        check_length(found, 18)
+    short = ready(tmp_path, make(tmp_path, "0123456789"))
+    with pytest.raises(BadInput, match="held-out part has 1 tokens, which leaves nothing to predict"):
+        check_length(short, 2)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    paths = make(tmp_path, TEXT)
+
+    def meddle(stage: str, done: int, total: int) -> None:
+        if stage == "reading":
+            Path(paths[0]).write_text(TEXT.replace("7", "8"))
+
+    with pytest.raises(BadInput, match="changed while it was being read"):
+        prepare(config.Data(paths=paths), tmp_path / "cache", meddle)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_progress_is_told_for_each_stage(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    section = config.Data(paths=make(tmp_path, TEXT), tokenizer="bpe")
+    prepare(section, tmp_path / "cache", lambda *what: told.append(what))
+    assert told == [(stage, len(TEXT), len(TEXT)) for stage in ("reading", "vocabulary", "tokens")]
+
+
+def test_other_text_is_encoded_whole(tmp_path: Path) -> None:
+    section = config.Data(paths=make(tmp_path, TEXT), tokenizer="bpe", vocabulary=300)
+    found = prepare(section, tmp_path / "cache")
+    (tmp_path / "other").write_text("new wörds\n" * 5)
+    for cache in (None, tmp_path / "cache", tmp_path / "cache"):
+        tokens = encode_files([str(tmp_path / "other")], section, found.tokenizer, cache)
+        assert found.tokenizer.decode(tokens.ids.tolist()) == "new wörds\n" * 5
+        assert tokens.num_bytes == 55
+        assert tokens.documents.tolist() == [0]
+
+
+def test_other_text_has_ends_where_the_vocabulary_has_one(tmp_path: Path) -> None:
+    section = config.Data(paths=make(tmp_path, *(f"text {number}" for number in range(30))), tokenizer="byte")
+    found = prepare(section, tmp_path / "cache")
+    (tmp_path / "other").write_text("new")
+    tokens = encode_files([str(tmp_path / "other")], section, found.tokenizer)
+    assert tokens.ids.tolist() == [*b"new", 256]
+    assert tokens.num_bytes == 3
+
+
+def test_other_text_that_the_vocabulary_lacks_is_refused(tmp_path: Path) -> None:
+    section = config.Data(paths=make(tmp_path, TEXT), tokenizer="char")
+    found = prepare(section, tmp_path / "cache")
+    (tmp_path / "other").write_text("ž")
+    with pytest.raises(BadInput, match=r"'ž' \(U\+017E\) is not among"):
+        encode_files([str(tmp_path / "other")], section, found.tokenizer)
+    with pytest.raises(BadInput, match="No file was given"):
+        encode_files([], section, found.tokenizer)
+
+
+@pytest.mark.slow
+def test_a_big_file_never_sits_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "big.txt"
+    with open(path, "w") as stream:
+        for number in range(300):
+            stream.write("".join(f"{number * 17 + i * i:09} some word of a line\n" for i in range(33_000)))
+    for tokenizer in ("byte", "char", "bpe"):
+        code = (
+            "import resource, sys; from pathlib import Path; from mainstem import config, data; data.tokenizer\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+            f"data.prepare(config.Data(paths=[sys.argv[1]], tokenizer={tokenizer!r}), Path(sys.argv[2]))\n"
+            "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path), str(tmp_path / "cache")], capture_output=True, text=True, check=True
+        )
+        assert path.stat().st_size > 290 << 20
+        assert int(done.stdout) < 260, tokenizer

@@ -1,0 +1,158 @@
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainstem import config
+from mainstem.data import streams, utf8
+from mainstem.data.documents import Documents
+from mainstem.data.sources import Sources, find
+from mainstem.errors import BadInput
+
+
+def read(path: Path | str, **more: Any) -> list[str | bytes]:
+    """Return each document of `path`, checking the marks of its pieces on the way."""
+    section = config.Data(paths=[str(path)], **more)
+    documents = Documents(section, find(section))
+    found: list[bytes] = []
+    ended = True
+    for piece in documents.pieces():
+        assert piece.data
+        assert piece.first == ended
+        if piece.first:
+            found.append(b"")
+        found[-1] += piece.data
+        assert piece.chars == len(piece.data if documents.format == "bytes" else piece.data.decode())
+        ended = piece.last
+    assert ended
+    return [data if documents.format == "bytes" else data.decode() for data in found]
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 7)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_text_comes_back_whole_with_characters_uncut(tmp_path: Path) -> None:
+    text = "añ€😀\n\n  你好世界\nend" * 5
+    (tmp_path / "a").write_text(text, encoding="utf-8", newline="")
+    (tmp_path / "b").write_text("x")
+    assert read(tmp_path) == [text, "x"]
+
+
+@given(st.lists(st.text(st.sampled_from("a \n\t\u3000é"), min_size=1), max_size=5))
+def test_text_is_cut_between_a_visible_character_and_a_line_break(texts: list[str]) -> None:
+    found = [data.decode() for data, _ in utf8.cut_at_lines(iter(texts))]
+    assert "".join(found) == "".join(texts)
+    ends = set(itertools.accumulate(map(len, texts)))
+    place = 0
+    for before, after in itertools.pairwise(found):
+        place += len(before)
+        # Where a chunk has no such place at all, it is cut at its end.
+        assert place in ends or (after.startswith("\n") and not before[-1].isspace())
+
+
+@pytest.mark.parametrize(
+    ("content", "offset", "byte"),
+    [
+        (b"abc\xff", 3, "0xff"),
+        (b"a" * 9 + b"\xc3(", 9, "0xc3"),
+        (b"a" * 6 + b"\xe2\x82", 6, "0xe2"),
+        (b"\xed\xa0\x80", 0, "0xed"),
+    ],
+)
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("inside", [False, True], ids=["file", "folder"])
+def test_what_is_not_utf8_is_refused_with_its_offset(
+    tmp_path: Path, content: bytes, offset: int, byte: str, inside: bool
+) -> None:
+    path = tmp_path / "bad\x07"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=rf"bad\\x07' is not UTF-8: the byte at offset {offset} is {byte}"):
+        read(tmp_path if inside else path)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_binary_is_refused_and_read_where_bytes_were_said(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789\0\xff")
+    with pytest.raises(BadInput, match=r"NUL byte at offset 10.*--data.format bytes"):
+        read(path)
+    assert read(path, format="bytes") == [b"0123456789\0\xff"]
+
+
+def test_empty_files_are_counted_and_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b").write_text("b")
+    section = config.Data(paths=[str(tmp_path)])
+    documents = Documents(section, find(section))
+    assert len(list(documents.pieces())) == 1
+    assert documents.empty == 1
+    assert len(list(documents.pieces())) == 1
+    assert documents.empty == 1
+
+
+def test_lenient_reading_leaves_out_what_is_no_text_and_counts_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xff")
+    (tmp_path / "b").write_bytes(b"b")
+    sources = Sources((tmp_path / "a", tmp_path / "b"), 2, "here", lenient=True)
+    documents = Documents(config.Data(), sources)
+    assert [piece.data for piece in documents.pieces()] == [b"b"]
+    assert documents.skipped == 1
+
+
+def test_progress_ends_at_the_total(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a" * 10)
+    (tmp_path / "b").write_text("b" * 20)
+    section = config.Data(paths=[str(tmp_path)])
+    told: list[tuple[str, int, int]] = []
+    list(Documents(section, find(section)).pieces("reading", lambda *what: told.append(what)))
+    assert told == [("reading", 10, 30), ("reading", 30, 30)]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_json_lines_are_documents(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    texts = ["first\nline", "zweite Zeile: ä", "", "x" * 40]
+    path.write_text("\n".join(json.dumps({"id": [{}], "text": text}) for text in texts) + "\n\n")
+    assert read(path, field="text") == read(path, field="text", format="jsonl") == [text for text in texts if text]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"body": "x"}', r"Line 2 of .* has no key 'text' \(its keys: 'body'\)"),
+        ('{"text": 3}', "Line 2 of .* has a number in 'text'"),
+        ('{"text": {}}', "Line 2 of .* has an object in 'text'"),
+        ("[1]", "Line 2 of .* is a list, not an object"),
+        ('{"text"', "Line 2 of .* is not JSON"),
+        ('{"text": "\\ud800"}', "Line 2 of .* (not JSON|half a surrogate)"),
+        ("[" * 100_000, "Line 2 of .* is not JSON"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "rows"
+    path.write_text('{"text": "good"}\n' + line + "\n")
+    with pytest.raises(BadInput, match=message):
+        read(path, field="text")
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainstem.data.jsonl._LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(streams, "CHUNK", 1 << 18)
+    (tmp_path / "rows").write_text("x" * (1 << 21))
+    with pytest.raises(BadInput, match="has a line of more than 1 MiB"):
+        read(tmp_path / "rows", field="text")
+
+
+def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    with pytest.raises(BadInput, match=r"give data.field"):
+        read(tmp_path, format="jsonl")
+    with pytest.raises(BadInput, match=r"'x' is a key, which data.format bytes has not"):
+        read(tmp_path, format="bytes", field="x")

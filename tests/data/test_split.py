@@ -1,0 +1,130 @@
+import hashlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainstem import config
+from mainstem.data.documents import Piece
+from mainstem.data.split import Split, sides, split
+from mainstem.data.survey import Survey
+from mainstem.errors import BadInput
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def survey(texts: list[str]) -> Survey:
+    digests = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
+    chars = np.array([len(text) for text in texts])
+    sizes = np.array([len(text.encode()) for text in texts])
+    return Survey(sizes, chars, np.array(digests, np.uint64), "", 0, 0)
+
+
+def cut(texts: list[str], size: int = 3, **how: Any) -> tuple[Split, list[str], list[str]]:
+    """Return the split and the documents of both sides, read in pieces of `size` characters."""
+    chosen = split(survey(texts), config.Data(**how))
+    out: tuple[list[str], list[str]] = ([], [])
+    pieces = []
+    for text in texts:
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        for number, part in enumerate(parts):
+            pieces.append(Piece(part.encode(), len(part), number == 0, number == len(parts) - 1))
+    for held, piece in sides(pieces, chosen):
+        assert piece.chars == len(piece.data.decode()) > 0
+        if piece.first:
+            out[held].append("")
+        out[held][-1] += piece.data.decode()
+    return chosen, *out
+
+
+@given(st.text("aé€😀", min_size=2, max_size=50), st.floats(0.02, 0.98), st.integers(1, 60))
+def test_the_tail_of_one_document_is_cut_at_a_character(text: str, share: float, size: int) -> None:
+    place = int(len(text) * (1 - share))
+    if not place:
+        with pytest.raises(BadInput, match="too few to train on"):
+            cut([text], held_out=share)
+        return
+    chosen, train, held = cut([text], size, held_out=share)
+    assert chosen.name == "tail"
+    assert (train, held) == ([text[:place]], [text[place:]])
+
+
+def test_the_tail_of_several_documents_may_begin_inside_one() -> None:
+    chosen, train, held = cut(["aaaaaaaa", "bbbbbbbb", "cccc"], split="tail", held_out=0.4)
+    assert (train, held) == (["aaaaaaaa", "bbbb"], ["bbbb", "cccc"])
+    assert chosen.cut == (1, 4)
+    assert cut(["aaaa", "bbbb"], split="tail", held_out=0.5)[1:] == (["aaaa"], ["bbbb"])
+
+
+@given(
+    st.lists(st.sampled_from(["abcdefghi", "jklmn", "opqrstu", "v", "wx"]), min_size=2, max_size=30),
+    st.floats(0.05, 0.9),
+)
+@pytest.mark.parametrize("name", ["document", "tail", "auto"])
+def test_equal_documents_never_straddle_the_cut(name: str, texts: list[str], share: float) -> None:
+    try:
+        chosen, train, held = cut(texts, split=name, held_out=share)
+    except BadInput as error:
+        assert "data.split" in str(error) or "too few" in str(error)  # noqa: PT017 - only some examples raise
+        return
+    assert train
+    assert held
+    assert not set(train) & set(held)
+    if chosen.cut is not None:
+        assert texts.count(texts[chosen.cut[0]]) == 1
+    assert sorted("".join(train + held)) == sorted("".join(texts))
+
+
+def test_copies_in_the_tail_stay_in_the_training_text() -> None:
+    chosen, train, held = cut(["aaaa", "bbbb", "aaaa", "cccc"], split="tail", held_out=0.5)
+    assert (train, held) == (["aaaa", "bbbb", "aaaa"], ["cccc"])
+    assert "1 copy of" in chosen.reason
+    with pytest.raises(BadInput, match="Every document of the tail also stands"):
+        cut(["aaaa", "bbbb", "aaaa"], split="tail", held_out=0.3)
+
+
+def test_more_documents_leave_the_others_where_they_were() -> None:
+    texts = [f"document {number}" for number in range(400)]
+    _, _, before = cut(texts[:300], 99)
+    chosen, _, after = cut(texts, 99)
+    assert chosen.name == "document"
+    assert set(before) == set(after) & set(texts[:300])
+    assert len(after) > len(before)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("count", [2, 3, 20, 500])
+def test_the_share_is_near_what_was_asked_for(count: int, share: float) -> None:
+    texts = [f"{number:04}" for number in range(count)]
+    _, train, held = cut(texts, split="document", held_out=share)
+    assert train
+    assert held
+    assert abs(len(held) - share * count) <= max(1, share * count)
+
+
+def test_a_few_documents_are_cut_at_the_tail_and_many_are_chosen_among() -> None:
+    assert cut(list(LETTERS[:19]))[0].name == "tail"
+    assert cut(list(LETTERS[:20]))[0].name == "document"
+    assert "19 distinct documents, too few" in cut(list(LETTERS[:19]))[0].reason
+
+
+def test_one_giant_among_small_documents_is_cut_at_the_tail() -> None:
+    chosen, train, held = cut([*LETTERS, "x" * 5000], 99)
+    share = sum(map(len, held)) / 5026
+    assert chosen.name in ("document", "tail")
+    assert 0.05 <= share <= 0.2 or chosen.name == "tail"
+    assert train
+
+
+def test_one_document_cannot_be_split_by_document() -> None:
+    with pytest.raises(BadInput, match=r"1 distinct document, so none can be held out: use --data.split tail"):
+        cut(["same", "same"], split="document")
+
+
+def test_a_corpus_that_grew_meanwhile_is_noticed() -> None:
+    chosen = split(survey(["abcdef"]), config.Data())
+    pieces = [Piece(b"abcdef", 6, True, True), Piece(b"g", 1, True, True)]
+    with pytest.raises(BadInput, match="changed while it was being read"):
+        list(sides(pieces, chosen))
