@@ -13,18 +13,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import counter, data, errors, form, measure, model, nn, noise, ops, optim, penalty, stream, train
-    from .load import LoadedRun, load
+    from . import (
+        config,
+        counter,
+        data,
+        errors,
+        form,
+        measure,
+        model,
+        nn,
+        noise,
+        ops,
+        optim,
+        penalty,
+        report,
+        stream,
+        train,
+    )
+    from .loaded import LoadedRun, load
     from .noise import checkpoint
     from .stream import Residual
 
 __version__ = "0.1.0"
 
 _NAMES = {
-    "LoadedRun": "load",
+    "LoadedRun": "loaded",
     "Residual": "stream",
     "checkpoint": "noise",
-    "load": "load",
+    "load": "loaded",
 }
 
 __all__ = [  # noqa: RUF022 - what a reader meets first stands first
@@ -32,6 +48,7 @@ __all__ = [  # noqa: RUF022 - what a reader meets first stands first
     "checkpoint",
     "load",
     "LoadedRun",
+    "config",
     "counter",
     "data",
     "errors",
@@ -43,6 +60,7 @@ __all__ = [  # noqa: RUF022 - what a reader meets first stands first
     "ops",
     "optim",
     "penalty",
+    "report",
     "stream",
     "train",
 ]
@@ -53,10 +71,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name not in _NAMES:
         return importlib.import_module(f".{name}", __name__)
-    found = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-    # Importing the module `load` has put it under this name, and the function is what is meant.
-    globals()[name] = found
-    return found
+    return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ from .commands import COMMANDS
 
 if TYPE_CHECKING:
     from ..data import Corpus, Tokens
-    from ..load import LoadedRun
+    from ..loaded import LoadedRun
 
 
 class Reading(Section, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def run(words: list[str]) -> int:
 
 def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from .. import config, measure
-    from ..load import load
+    from ..loaded import load
     from ..train import device
 
     loaded = load(folder, last=options.last)

@@ -46,7 +46,7 @@ def run(words: list[str]) -> int:
         raise BadInput("The prompt is '', which has nothing to go on from: give --prompt some text, or leave it out.")
     folder = arguments.run_folder(path)
     from .. import config, model
-    from ..load import load
+    from ..loaded import load
     from ..train import device
 
     loaded = load(folder, last=options.last)

@@ -1,0 +1,44 @@
+"""What `import mainstem` offers, and what it leaves alone."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mainstem
+
+
+@pytest.mark.parametrize("name", mainstem.__all__)
+def test_every_name_is_there(name: str) -> None:
+    assert getattr(mainstem, name) is not None
+    assert name in dir(mainstem)
+
+
+def test_no_module_of_the_package_takes_a_function_s_name() -> None:
+    """Importing a module binds its name in the package: `mainstem.load` would no longer be the function."""
+    folder = Path(mainstem.__file__).parent
+    for path in folder.glob("*.py"):
+        if path.stem in mainstem.__all__:
+            assert getattr(mainstem, path.stem) is importlib.import_module(f"mainstem.{path.stem}")
+    assert callable(mainstem.load)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        _ = mainstem.lod
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = "import sys, mainstem, mainstem.config, mainstem.cli.help; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"torch", "numpy", "rich", "plotly", "jinja2", "tokenizers"}.isdisjoint(found)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    found = re.search(r'^version = "(.+)"$', project.read_text(), re.MULTILINE)
+    assert found is not None
+    assert found[1] == mainstem.__version__
