@@ -6,6 +6,7 @@ left out unless the pattern begins with a dot. A folder reached twice, by links,
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import stat
@@ -39,15 +40,25 @@ def find(section: config.Data) -> Sources:
     if not section.paths:
         return _library()
     found = [path for given in section.paths for path in _expand(given, section.glob)]
-    return Sources(tuple(found), sum(path.stat().st_size for path in found), ", ".join(map(shown, section.paths)))
+    return Sources(tuple(found), _size(found), ", ".join(map(shown, section.paths)))
 
 
 def _library() -> Sources:
     root = Path(sysconfig.get_paths()["stdlib"])
-    found = [path for path, parts in _walk(root) if path.suffix == ".py" and not _NOT_LIBRARY.intersection(parts)]
+    sources = (path for path, parts in _walk(root) if path.suffix == ".py" and not _NOT_LIBRARY.intersection(parts))
+    found = [path for path in sources if path.is_file()]
     if not found:
         raise BadInput(f"Python's standard library has no sources in {shown(root)}: give a file or folder to train on.")
-    return Sources(tuple(found), sum(path.stat().st_size for path in found), "Python's standard library", lenient=True)
+    return Sources(tuple(found), _size(found), "Python's standard library", lenient=True)
+
+
+def _size(paths: list[Path]) -> int:
+    """Return the bytes of all files, for the display of progress only: one that has gone meanwhile counts nothing."""
+    total = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def _expand(given: str, pattern: str) -> list[Path]:
