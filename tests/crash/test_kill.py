@@ -33,9 +33,10 @@ def _sweep(tmp_path: Path, power: int, stride: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("power", [0, 1], ids=["kill", "power cut"])
 def test_an_end_at_any_operation_changes_nothing(tmp_path: Path, power: int) -> None:
-    found = _sweep(tmp_path, power, stride=int(os.environ.get("CRASH_STRIDE", "2")))
+    stride = int(os.environ.get("CRASH_STRIDE", "2"))
+    found = _sweep(tmp_path, power, stride)
     assert found["wrong"] == []
-    assert found["killed"] > 40
+    assert found["killed"] * stride > 100  # operations there are
     assert found["steps"] == list(range(1, 13))
     assert not [name for name in found["names"] if ".new-" in name or ".old-" in name]
 
