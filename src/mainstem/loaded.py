@@ -15,6 +15,7 @@ from .model import LanguageModel
 from .train import facts, weights
 
 _LIMIT = 1 << 24
+_TABLES = 1 << 28
 
 
 class LoadedRun(NamedTuple):
@@ -61,6 +62,7 @@ def build(settings: dict[str, Any], path: Path) -> LanguageModel:
         with torch.device("meta"):
             empty = LanguageModel.from_config(settings)
         weights.check_shapes(empty, shapes, str(path))
+        _check_tables(empty, path)
         model = LanguageModel.from_config(settings)
     except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         if isinstance(error, BadInput):
@@ -68,6 +70,16 @@ def build(settings: dict[str, Any], path: Path) -> LanguageModel:
         raise BadInput(f"{str(path.parent / 'config.json')!r} describes no model ({error}): it is damaged.") from None
     weights.put(model, weights.read(path), str(path))
     return model.eval()
+
+
+def _check_tables(empty: LanguageModel, path: Path) -> None:
+    """Refuse a configuration whose tables, which no file holds, are out of all proportion to its weights."""
+    size = sum(buffer.numel() * buffer.element_size() for buffer in empty.buffers())
+    if size > max(_TABLES, 64 * path.stat().st_size):
+        raise BadInput(
+            f"{str(path.parent / 'config.json')!r} asks for {size} bytes of tables beside weights of "
+            f"{path.stat().st_size} bytes (model.context is {empty.context}): it is damaged."
+        )
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -51,9 +51,9 @@ def _set(run: Path, **values: object) -> None:
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({"width": 1 << 20}, "another model's weights"), ({"layers": 1 << 40}, "too few"), ({"layers": "x"}, "too few"),
+    [({"width": 1 << 14}, "another model's weights"), ({"layers": 1 << 40}, "too few"), ({"layers": "x"}, "too few"),
      ({"vocab": 1 << 28}, "another model's weights"), ({"width": "wide"}, "describes no model"),
-     ({"heads": 3}, "does not divide"), ({"surprise": 1}, "unknown name")],
+     ({"context": 1 << 34}, "bytes of tables"), ({"heads": 3}, "does not divide"), ({"surprise": 1}, "unknown name")],
 )  # fmt: skip
 def test_a_configuration_that_does_not_fit_its_weights_allocates_nothing(
     trained: Path, tmp_path: Path, values: dict[str, object], said: str
