@@ -42,7 +42,7 @@ _ENDS = "Exit codes: 0 done, 1 the run failed, 2 bad input or usage, 130 interru
 def whole() -> list[str]:
     """Return the lines of `mainstem --help`."""
     width = terminal.width()
-    lines = ["usage: mainstem COMMAND, and for each: mainstem COMMAND --help", ""]
+    lines = [*words.wrap("mainstem COMMAND, and for each: mainstem COMMAND --help", width, 7, "usage: "), ""]
     for command in COMMANDS.values():
         lines += words.wrap(command.summary, width, _indent(width), f"  {command.usage}  ")
     return [*lines, "", *words.wrap(_ENDS, width, 0), "", "mainstem train", *_train(width)]
@@ -61,7 +61,11 @@ def of(command: str, root: type[config.Section] | None = None) -> list[str]:
 
 def _usage(command: Command) -> list[str]:
     width = terminal.width()
-    return [*words.wrap(f"usage: mainstem {command.usage}", width, 7), "", *words.wrap(f"{command.summary}.", width, 0)]
+    return [
+        *words.wrap(f"mainstem {command.usage}", width, 7, "usage: "),
+        "",
+        *words.wrap(f"{command.summary}.", width, 0),
+    ]
 
 
 def _train(width: int) -> list[str]:

@@ -1,0 +1,37 @@
+"""A run that the command line itself has made: small, on text that can be learned."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mainstem.cli.main import main
+
+TINY = (
+    "--train.steps", "4", "--train.batch", "4", "--train.eval-every", "2", "--model.layers", "1", "--model.width", "16",
+    "--model.heads", "2", "--model.context", "16", "--data.tokenizer", "byte", "--train.threads", "1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tokens out of the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    words = ["the", "river", "carries", "what", "every", "tributary", "adds"]
+    path.write_text(" ".join(words[i * i * 5 % 7] for i in range(600)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished run; whoever changes it copies it first."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    assert main(["train", str(corpus), "--out", str(out), *TINY]) == 0
+    return out

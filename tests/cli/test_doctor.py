@@ -1,0 +1,58 @@
+"""`mainstem doctor` says what is there, and what the missing costs, whatever is missing."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainstem import ops
+from mainstem.cli import doctor
+from mainstem.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_it_says_it_all(capsys: Capture) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for name in ("mainstem", "python", *doctor._NEEDED, "cpu", "kernels", "devices", "cache", "disk"):
+        assert f"\n{name} " in f"\n{out}"
+
+
+def test_without_kernels_it_says_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = {"implementation": "reference", "variant": None, "variants": [], "threads": "none", "library": None}
+    monkeypatch.setattr(ops, "info", lambda: {**none, "reason": "no compiler"})
+    finding = doctor._kernels()
+    assert "no compiler" in finding.state
+    assert finding.cost is not None
+    assert "slower" in finding.cost
+
+
+@pytest.mark.parametrize(("name", "code"), [("rich", 0), ("torch", 1)])
+def test_a_missing_package_is_named(name: str, code: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.import_module
+
+    def without(module: str, package: str | None = None) -> Any:
+        if module == name:
+            raise ImportError(f"No module named {name!r}")
+        return real(module, package)
+
+    monkeypatch.setattr(importlib, "import_module", without)
+    assert main(["doctor"]) == code
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"{name} missing (No module named '{name}'), so {doctor._NEEDED[name]}" in out
+
+
+def test_without_a_place_for_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert doctor._cache().cost is not None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert doctor._cache() == doctor.Finding("cache", str(tmp_path / "mainstem"))
+
+
+def test_little_room_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": 1 << 20})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    assert doctor._disk().cost == "checkpoints may not fit"

@@ -1,0 +1,86 @@
+"""The loss of a finished run, and what it is compared with."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mainstem.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+NUMBERS = re.compile(r"([0-9.]+) nats per token, ([0-9.]+) bits per byte")
+
+
+def test_its_own_held_out_part(finished: Path, capsys: Capture) -> None:
+    facts = json.loads((finished / "facts.json").read_text())
+    assert main(["evaluate", str(finished)]) == 0
+    out = capsys.readouterr().out
+    found = NUMBERS.search(out)
+    assert found is not None
+    best = facts["outcome"]["best"]
+    assert (found[1], found[2]) == (f"{best['nats_per_token']:.4f}", f"{best['bits_per_byte']:.4f}")
+    assert f"unigram {facts['yardsticks']['unigram_bpb']:.4f}" in out
+    assert f"lzma {facts['yardsticks']['lzma_bpb']:.4f}" in out
+
+
+def test_the_last_weights(finished: Path, capsys: Capture) -> None:
+    facts = json.loads((finished / "facts.json").read_text())
+    assert main(["evaluate", str(finished), "--last"]) == 0
+    assert f"{facts['outcome']['last']['nats_per_token']:.4f} nats" in capsys.readouterr().out
+
+
+def test_other_files_have_yardsticks_of_their_own(
+    finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("zebra quartz! " * 20)
+    assert main(["evaluate", str(finished), str(other)]) == 0
+    strange = capsys.readouterr().out
+    assert main(["evaluate", str(finished), str(corpus)]) == 0
+    known = capsys.readouterr().out
+    assert "280 tokens, 280 bytes" in strange
+    numbers = [NUMBERS.search(text) for text in (strange, known)]
+    assert float(numbers[0][1]) > float(numbers[1][1])  # type: ignore[index]
+    assert strange.splitlines()[2] != known.splitlines()[2]
+    assert "unigram" in strange and "lzma" in strange
+
+
+def test_without_the_training_text_the_loss_is_printed_still(
+    finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(finished, moved)
+    config = moved / "config.yaml"
+    config.write_text(config.read_text().replace(str(corpus), str(tmp_path / "gone.txt")))
+    assert main(["evaluate", str(moved), str(corpus)]) == 0
+    out = capsys.readouterr().out
+    assert NUMBERS.search(out)
+    assert "no yardsticks, which need the training text" in out
+    assert main(["evaluate", str(moved)]) == 2
+    assert "gone.txt" in capsys.readouterr().err
+
+
+def test_changed_data_is_refused(finished: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    moved, other = tmp_path / "moved", tmp_path / "corpus.txt"
+    shutil.copytree(finished, moved)
+    other.write_text(corpus.read_text() + " more")
+    config = moved / "config.yaml"
+    config.write_text(config.read_text().replace(str(corpus), str(other)))
+    assert main(["evaluate", str(moved)]) == 2
+    assert "data has changed" in capsys.readouterr().err
+
+
+def test_how_files_are_read_may_differ(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"text": "the river"}\n{"text": "carries"}\n')
+    assert main(["evaluate", str(finished), str(lines), "--data.format", "jsonl", "--data.field", "text"]) == 0
+    assert "16 bytes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["absent.txt", "a\0b", "empty.txt"])
+def test_files_that_are_none(name: str, finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "empty.txt").touch()
+    assert main(["evaluate", str(finished), str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err.startswith("mainstem: ")

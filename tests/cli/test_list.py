@@ -1,0 +1,20 @@
+"""`mainstem list` in the columns there are; that every name is there, the catalogue's own tests say."""
+
+import pytest
+
+from mainstem import catalogue
+from mainstem.cli.list import _WHERE
+from mainstem.cli.main import main
+
+
+@pytest.mark.parametrize("columns", [20, 50, 80, 200])
+def test_it_fits(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    longest = max(len(line) for line in lines if "--" not in line)
+    assert longest <= columns
+
+
+def test_every_kind_says_where_it_goes() -> None:
+    assert set(_WHERE) == set(catalogue.kinds())
