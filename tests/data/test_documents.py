@@ -131,7 +131,7 @@ def test_json_lines_are_documents(tmp_path: Path) -> None:
         ('{"text": {}}', "Line 2 of .* has an object in 'text'"),
         ("[1]", "Line 2 of .* is a list, not an object"),
         ('{"text"', "Line 2 of .* is not JSON"),
-        ('{"text": "\\ud800"}', "Line 2 of .* (not JSON|half a surrogate)"),
+        ('{"text": "\\ud800"}', "Line 2 of .* is not JSON"),
         ("[" * 100_000, "Line 2 of .* is not JSON"),
     ],
 )

@@ -24,7 +24,7 @@ _ALPHABET = 512
 _OFTEN = 50
 """How often a character must occur on average to be worth an id of its own."""
 
-_SAMPLE = 1 << 26
+_SAMPLE = 1 << 24
 """Bytes of training text that a vocabulary is learned from, spread evenly where there is more."""
 
 
@@ -66,7 +66,9 @@ def choose(
         unseen = int(np.count_nonzero((counts.train == 0) & (counts.held > 0)))
         if unseen:
             reason += f"; {unseen} characters of the held-out part are not in the training part, and are read as bytes"
-        return Choice(Char(char.characters(counts.train), unseen > 0, ends), reason)
+        # Asked for, the alphabet is the text's and no more; chosen for somebody, it must read any later text as well.
+        fallback = unseen > 0 or section.tokenizer == "auto"
+        return Choice(Char(char.characters(counts.train), fallback, ends), reason)
     return Choice(_learned(section, documents, chosen, ends, progress), reason)
 
 

@@ -24,8 +24,7 @@ def values(path: Path, stream: Iterator[bytes], field: str) -> Iterator[str]:
             continue
         try:
             text: str = decoder.decode(line).text  # type: ignore[attr-defined]
-            text.encode()
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise _bad_line(path, number, line, field, error) from None
         yield text
 
@@ -53,8 +52,6 @@ def _split(path: Path, stream: Iterator[bytes]) -> Iterator[bytes]:
 
 def _bad_line(path: Path, number: int, line: bytes, field: str, error: Exception) -> BadInput:
     where = f"Line {number} of {shown(path)}"
-    if isinstance(error, UnicodeEncodeError):
-        return BadInput(f"{where} holds half a surrogate pair in {field!r}, which is no text: mend or remove the line.")
     try:
         found: Any = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError):

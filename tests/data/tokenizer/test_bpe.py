@@ -38,6 +38,16 @@ def test_merges_are_those_of_the_library(tokenizer: bpe.Bpe) -> None:
     assert library.encode(SOURCE.decode(), add_special_tokens=False).ids == tokenizer.encode(SOURCE)
 
 
+def test_long_text_is_cut_where_no_word_is(tokenizer: bpe.Bpe, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tokenizer.encode(SOURCE)
+    monkeypatch.setattr(bpe, "_GROUP", 100)
+    assert len(list(bpe._groups([SOURCE]))) > 100
+    assert tokenizer.encode(SOURCE) == whole
+    ids, lengths = tokenizer.encode_pieces([SOURCE, b"", SOURCE[:500]])
+    assert ids[: lengths[0]].tolist() == whole
+    assert lengths.tolist() == [len(whole), 0, len(tokenizer.encode(SOURCE[:500]))]
+
+
 @given(text=st.text() | st.text("a1 \n\t_é“हि世。"))
 def test_every_character_belongs_to_one_word(text: str) -> None:
     assert "".join(bpe._WORDS.findall(text)) == text
