@@ -1,34 +1,25 @@
-"""Published residual forms, one file each. A form is a value; forms combine with ``|``."""
+"""Published residual forms, one file each. A form is a value; forms combine with ``|``.
 
+The catalogue lists them; `form.Hyper` is found there, so that a new form is its file and one line.
+"""
+
+from typing import Any
+
+from .. import catalogue
 from .base import Form, Multipliers
 from .combined import Combined
-from .deepnorm import DeepNorm
-from .denseformer import DenseFormer
-from .hyper import Hyper
-from .parallel import Parallel
 from .parse import parse
-from .post_norm import PostNorm
-from .pre_norm import PreNorm
-from .reinjection import Reinjection
-from .reversible import Reversible
-from .rezero import ReZero
-from .sandwich import Sandwich
-from .value_residual import ValueResidual
 
-__all__ = [
-    "Combined",
-    "DeepNorm",
-    "DenseFormer",
-    "Form",
-    "Hyper",
-    "Multipliers",
-    "Parallel",
-    "PostNorm",
-    "PreNorm",
-    "ReZero",
-    "Reinjection",
-    "Reversible",
-    "Sandwich",
-    "ValueResidual",
-    "parse",
-]
+__all__ = ["Combined", "Form", "Multipliers", "parse"]
+
+
+def __getattr__(name: str) -> Any:
+    for spec in catalogue.SPECS:
+        if spec.kind == "residual" and spec.target.endswith(f":{name}"):
+            return spec.load()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    forms = [spec.target.partition(":")[2] for spec in catalogue.SPECS if spec.kind == "residual"]
+    return sorted({*globals(), *forms})

@@ -22,7 +22,6 @@ class Multipliers(NamedTuple):
     """Factors on what the optimizer does to parameters of one role."""
 
     lr: float = 1.0
-    decay: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Form:
         return 1.0
 
     def multipliers(self, role: str) -> Multipliers:
-        """Return the factors on learning rate and decay of parameters of this role."""
+        """Return the factors on the learning rate of parameters of this role."""
         return Multipliers()
 
     def refuses(self, init: str) -> str | None:

@@ -71,11 +71,10 @@ class Combined(Form):
         return factor
 
     def multipliers(self, role: str) -> Multipliers:
-        lr = decay = 1.0
+        lr = 1.0
         for form in self.forms:
-            found = form.multipliers(role)
-            lr, decay = lr * found.lr, decay * found.decay
-        return Multipliers(lr, decay)
+            lr *= form.multipliers(role).lr
+        return Multipliers(lr)
 
     def refuses(self, init: str) -> str | None:
         return next((reason for form in self.forms if (reason := form.refuses(init))), None)

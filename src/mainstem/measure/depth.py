@@ -38,8 +38,6 @@ def norms(model: nn.Module) -> Iterator[Norms]:
     again is not counted again. dL/dx_l is what comes back through everything after write l. Residuals count in the
     order in which they are called. Outputs stay the same to the bit.
 
-    Source: EQUATIONS 7, "gradient flow" and "stream growth".
-
     >>> from mainstem import Residual
     >>> model = nn.Sequential(Residual([nn.Linear(2, 2, bias=False)]))
     >>> _ = nn.init.eye_(model[0].branch.linear.weight)

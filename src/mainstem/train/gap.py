@@ -30,7 +30,7 @@ def spread(count: int, wanted: int) -> Tensor:
 
 
 def gap(model: nn.Module, held: Held, train: Any, context: int, **how: Any) -> float:
-    """Return ``CE(held-out) - CE(training)`` in nats per token, given the held-out pass (EQUATIONS: measures)."""
+    """Return ``CE(held-out) - CE(training)`` in nats per token, given the held-out pass."""
     count = min(len(held.nats_W), WINDOWS)
     documents = how.pop("documents", False)
     seen = over(model, _training(train, context, count, documents), **how)
