@@ -36,7 +36,9 @@ class Page:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if method == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(f"{self._url}{path}", data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            f"{self._url}{path}", data, {"Content-Type": "application/json"}, method=method
+        )
         # No proxy of the environment stands between us and a port of our own.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=60) as answer:
@@ -96,7 +98,9 @@ def browser() -> Iterator[Page]:
         )
         assert process.stdout is not None
         try:
-            port = next(found[1] for line in process.stdout if (found := re.search(r"successfully on port (\d+)", line)))
+            port = next(
+                found[1] for line in process.stdout if (found := re.search(r"successfully on port (\d+)", line))
+            )
             options = {"binary": chromium, "args": [*FLAGS, f"--user-data-dir={profile}/profile"]}
             wanted = {
                 "browserName": "chrome", "goog:chromeOptions": options,

@@ -13,6 +13,11 @@ from mainstem import config
 
 LN2 = math.log(2)
 
+EVIL = (
+    "</script><script>bad()</script><img src=x onerror=bad()>\"'`{{ 7*7 }}{% raw %}]]>--><!--"
+    "\x00\x1b[31m\u2028\u202e&lt;"
+)
+
 
 @dataclass(frozen=True)
 class Made:
@@ -71,9 +76,11 @@ def lines(made: Made) -> list[dict[str, Any]]:
 
 def depth(made: Made, share: float, draw: random.Random) -> dict[str, list[float]]:
     taps = 2 * made.layers + 1
+    stream = [(0.6 + share) * (1 + (0.2 + 0.5 * share) * at) for at in range(taps)]
+    gradient = [2e-5 * (1.6 - share) * 0.93**at for at in range(taps)]
     return {
-        "stream": [(0.6 + share) * (1 + (0.2 + 0.5 * share) * l) * math.exp(draw.gauss(0, 0.03)) for l in range(taps)],
-        "gradient": [2e-5 * (1.6 - share) * 0.93**l * math.exp(draw.gauss(0, 0.03)) for l in range(taps)],
+        name: [value * math.exp(draw.gauss(0, 0.03)) for value in values]
+        for name, values in (("stream", stream), ("gradient", gradient))
     }
 
 
@@ -143,4 +150,26 @@ def make(folder: Path, made: Made | None = None, /, **settings: Any) -> Path:
     ]
     if made.finished:
         (folder / "samples.json").write_text(json.dumps(samples), encoding="utf-8")
+    return folder
+
+
+def evil_folder(folder: Path) -> Path:
+    """A run in which everything that comes from a user's data means harm."""
+    make(folder, Made(steps=300))
+    facts = json.loads((folder / "facts.json").read_text())
+    facts["command"] = ["mainstem", EVIL]
+    facts["corpus"] = {EVIL: EVIL, "origin": EVIL, "files": [EVIL] * 3}
+    facts["versions"] = {EVIL: EVIL}
+    facts["machine"] = {EVIL: {EVIL: EVIL}}
+    for row in facts["parameters"][:3]:
+        row |= {"name": EVIL, "role": EVIL, "shape": [EVIL], "penalties": [EVIL]}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    sample = {"prompt": EVIL, "text": EVIL, "seed": EVIL, EVIL: EVIL}
+    (folder / "samples.json").write_text(json.dumps([sample]))
+    text = (folder / "config.yaml").read_text()
+    quoted = json.dumps(EVIL)
+    text = text.replace("schedule: cosine", f"schedule: {quoted}").replace("decay_on: null", f"decay_on: {quoted}")
+    (folder / "config.yaml").write_text(text + f"{quoted}: {quoted}\n")
+    with open(folder / "metrics.jsonl", "a") as stream:
+        stream.write(json.dumps({"step": 301, "phases": {EVIL: 1.0}, "loss": EVIL}) + "\n" + EVIL + "\n")
     return folder

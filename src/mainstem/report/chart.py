@@ -57,11 +57,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class Axis:
-    """A scale and what it measures; `factor` says how many of the left axis's units the right one's unit is."""
+    """A scale and what it measures; a `whole` axis counts something.
+
+    `factor`, of a right axis: what a unit of the left one is there.
+    """
 
     title: str
     scale: Scale
     factor: float = 1.0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def view(figure: Figure) -> dict[str, Any]:
 
 
 def _ticks(axis: Axis, wanted: int, invert: bool) -> list[tuple[float, str]]:
-    ticks = axis.scale.ticks(wanted)
+    ticks = axis.scale.ticks(wanted, axis.whole)
     places = [axis.scale.place(tick) for tick in ticks]
     return [
         (round(100 * (1 - place if invert else place), 2), label)
@@ -142,14 +146,12 @@ def _area(figure: Figure, band: Band) -> str:
 
 def _rules(figure: Figure) -> list[dict[str, Any]]:
     """Rules from the top; their names stand left and right by turns, so that two that are near do not collide."""
-    ordered = sorted(figure.rules, key=lambda rule: -rule.y)
-    found = []
-    for index, rule in enumerate(ordered):
-        place = 1 - figure.y.scale.place(rule.y)
-        if 0 <= place <= 1:
-            below = place < 0.1
-            found.append({"rule": rule, "y": round(100 * place, 2), "right": index % 2 == 0, "below": below})
-    return found
+    placed = sorted(((1 - figure.y.scale.place(rule.y), rule) for rule in figure.rules), key=lambda item: item[0])
+    within = [(place, rule) for place, rule in placed if 0 <= place <= 1]
+    return [
+        {"rule": rule, "y": round(100 * place, 2), "right": index % 2 == 0, "below": place < 0.1}
+        for index, (place, rule) in enumerate(within)
+    ]
 
 
 def _data(figure: Figure) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def _figure(
     if factor is not None:
         said = f" At step {count(step)} {say(points[0][1], points[-1][1], factor)}."
     return Figure(
-        key, title, f"0 is the opened stream, l what residual l has written.{said}",
-        Axis("residual", Scale(0.0, max(deepest, 1.0))), Axis(unit, around(values, log=True)),
+        key, title, f"0 is the opened stream, l the stream after residual l.{said}",
+        Axis("residual", Scale(0.0, max(deepest, 1.0)), whole=True), Axis(unit, around(values, log=True)),
         _table(title, chosen, unit), lines=lines,
     )  # fmt: skip
 

@@ -11,10 +11,16 @@ from .metrics import number
 from .scale import Scale, around
 from .source import Source
 from .tables import of_points
-from .words import count, short
+from .words import count, short, visible
 
-_SETTLING = 0.03
+_SETTLING = 0.06
 """Share of the steps at the start whose training loss may lie above the figure."""
+
+_ENOUGH = 60
+"""Points that must be left then; a shorter run is shown whole."""
+
+_REACH = 0.5
+"""How far above the curves, as a share of their range, a yardstick may be and have the axis go up to it."""
 
 
 def nats_per_bit(source: Source) -> float | None:
@@ -55,7 +61,8 @@ def loss(source: Source) -> Figure | None:
     heads = ["step", "training", "training text", "held-out", "gap"]
     gaps = curves.evaluations.points("gap")
     return Figure(
-        "loss", "Loss", _loss_caption(training, y, bool(seen)), x, Axis("loss (nats per token)", y),
+        "loss", "Training and held-out loss", _loss_caption(training, y, bool(seen), rules),
+        x, Axis("loss (nats per token)", y),
         of_points("Loss in nats per token", heads, _table_columns(training, seen, held, gaps)),
         right=None if factor is None else Axis("bits per byte", y, 1 / factor),
         lines=[line for line in lines if line.points], bands=[band for band in bands if band.points], rules=rules,
@@ -67,7 +74,8 @@ def rate(source: Source) -> Figure | None:
     """The learning rate over steps."""
     points = source.metrics.steps.points("lr")
     title = "Learning rate"
-    caption = f"Schedule {source.section('optim').get('schedule', 'unknown')}, as optim.lr had it at every step."
+    schedule, peak = source.section("optim").get("schedule"), number(source.section("optim").get("lr"))
+    caption = visible(f"Schedule {schedule}, peak {short(peak)}." if schedule and peak else "As it was at every step.")
     return _simple(source, "rate", title, caption, "learning rate", points, "lr") if points else None
 
 
@@ -97,9 +105,7 @@ def gradient(source: Source) -> Figure | None:
     )  # fmt: skip
 
 
-def _simple(
-    source: Source, key: str, title: str, caption: str, unit: str, points: list[Point], style: str
-) -> Figure:
+def _simple(source: Source, key: str, title: str, caption: str, unit: str, points: list[Point], style: str) -> Figure:
     scale = around([y for _, y in points], zero=True)
     table = of_points(title, ["step", unit], [dict(points)])
     line = Line(unit, points, style)
@@ -108,25 +114,31 @@ def _simple(
 
 def _steps(source: Source) -> Axis:
     last = max(source.metrics.last_step, 1)
-    return Axis("step", Scale(0.0, float(last)))
+    return Axis("step", Scale(0.0, float(last)), whole=True)
 
 
 def _loss_scale(x: Axis, training: list[Point], passes: list[Point], rules: list[float]) -> Scale:
     """An axis that need not show the first losses, which are those of a model that knows nothing."""
     settled = [y for at, y in training if x.scale.place(at) >= _SETTLING]
-    shown = settled if len(settled) >= 10 else [y for _, y in training]
-    return around([*shown, *(y for _, y in passes), *rules])
+    shown = settled if len(settled) >= _ENOUGH else [y for _, y in training]
+    curves = [*shown, *(y for _, y in passes)]
+    low, high = min(curves), max(curves)
+    span = high - low
+    return around([*curves, *(rule for rule in rules if low - span <= rule <= high + _REACH * span)])
 
 
-def _loss_caption(training: list[Point], scale: Scale, seen: bool) -> str:
-    above = [(x, y) for x, y in training if y > scale.high]
-    cut = f" The first steps, from {short(max(y for _, y in above))} down, lie above the figure." if above else ""
+def _loss_caption(training: list[Point], scale: Scale, seen: bool, rules: list[Rule]) -> str:
     how = (
         "The gap is taken between two passes without noise, over held-out and over training text."
         if seen
         else "The gap is drawn against the training loss, which is taken with noise."
     )
-    return f"{how}{cut}"
+    if above := [y for _, y in training if y > scale.high]:
+        how += f" The first steps, from {short(max(above))} down, lie above the figure."
+    for rule in rules:
+        if not scale.low <= rule.y <= scale.high:
+            how += f" The line of {rule.name} lies {'above' if rule.y > scale.high else 'below'} the figure."
+    return how
 
 
 def _between(below: list[Point], above: list[Point]) -> list[tuple[float, float, float]]:

@@ -107,8 +107,8 @@ def _beside(source: Source, best: Evaluation) -> str:
     said = " and ".join(f"{words[name]} needs {value:.3f}" for name, value in found.items())
     name, least = min(found.items(), key=lambda item: item[1])
     change = 1 - best.bits / least if least > 0 else 0.0
-    verdict = f"{abs(change):.0%} {'fewer' if change >= 0 else 'more'} than {words[name]}"
-    return f"On the same bytes {said}: this model needs {verdict}."
+    verdict = f"{abs(change):.0%} {'fewer' if change >= 0 else 'more'} than {name}"
+    return f"On the same bytes {said}: this model needs {best.bits:.3f}, {verdict}."
 
 
 def _bars(source: Source, best: Evaluation) -> list[tuple[str, float, str]]:

@@ -56,7 +56,7 @@ def render(run: Source) -> str:
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(visible=visible, embedded=embedded, short=short)
+    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
     return environment.get_template("page.html").render(
         style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
         script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
@@ -103,6 +103,15 @@ def embedded(value: Any) -> markupsafe.Markup:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return markupsafe.Markup(text)  # noqa: S704 - escaped just above
+
+
+def breakable(text: str) -> markupsafe.Markup:
+    """Return a dotted name, escaped, that a narrow column may break after its dots.
+
+    >>> breakable("a.<b>")
+    Markup('a.<wbr>&lt;b&gt;')
+    """
+    return markupsafe.Markup(".<wbr>").join(text.split("."))
 
 
 def policy(script: str, style: str) -> str:

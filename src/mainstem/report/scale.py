@@ -28,9 +28,15 @@ class Scale:
             return (math.log(max(value, 1e-300)) - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
-    def ticks(self, wanted: int = 5) -> list[float]:
-        """Return round numbers within the axis, about as many as `wanted`."""
-        return _decades(self.low, self.high, wanted) if self.log else _round(self.low, self.high, wanted)
+    def ticks(self, wanted: int = 5, whole: bool = False) -> list[float]:
+        """Return round numbers within the axis, about as many as `wanted`; whole ones where it counts something.
+
+        >>> Scale(0, 3).ticks(5), Scale(0, 3).ticks(5, whole=True)
+        ([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0])
+        >>> Scale(0, 12).ticks(5), Scale(0, 12).ticks(5, whole=True)
+        ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 5.0, 10.0])
+        """
+        return _decades(self.low, self.high, wanted) if self.log else _round(self.low, self.high, wanted, whole)
 
 
 def around(values: list[float], log: bool = False, zero: bool = False, pad: float = 0.05) -> Scale:
@@ -49,10 +55,10 @@ def around(values: list[float], log: bool = False, zero: bool = False, pad: floa
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-        return Scale(low, high + pad * (high - low)) if high > low else Scale(0.0, 1.0)
+        return Scale(low, high + pad * (high - low)) if high - low > 1e-300 else Scale(0.0, 1.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
-        room = abs(low) / 10 or 1.0
-        return Scale(round(low - room, 12), round(high + room, 12))
+        room = abs(low) / 10 if abs(low) > 1e-12 else 1.0
+        return Scale(low - room, high + room)
     room = pad * (high - low)
     return Scale(low - room, high + room)
 
@@ -78,10 +84,12 @@ def _power(value: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
-def _round(low: float, high: float, wanted: int) -> list[float]:
+def _round(low: float, high: float, wanted: int, whole: bool = False) -> list[float]:
     raw = (high - low) / max(1, wanted)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+    if whole and step % 1:
+        step = math.ceil(step) if power < 1 else 2 * power if raw <= 2 * power else 5 * power
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [round(index * step, 12 - math.floor(math.log10(step))) + 0.0 for index in range(first, last + 1)]

@@ -62,9 +62,9 @@ def noise(source: Source) -> Table | None:
     rows = []
     for key, words in SITES.items():
         own = number(section.get(key))
-        rows.append(["dropout", words, short(own if own is not None else common or 0.0)])
-    rows.append(["stochastic depth", "last sublayer, linear from 0", short(number(section.get("depth")) or 0.0)])
-    return Table("Noise, in training only", ["noise", "site", "rate"], rows, frozenset({2}))
+        rows.append([f"dropout, {words}", short(own if own is not None else common or 0.0)])
+    rows.append(["stochastic depth, last sublayer (linear from 0)", short(number(section.get("depth")) or 0.0)])
+    return Table("Noise, in training only", ["site", "rate"], rows, frozenset({1}))
 
 
 def parameters(source: Source) -> tuple[Table, Table] | None:

@@ -16,15 +16,15 @@ def count(number: float) -> str:
 
 
 def compact(number: float) -> str:
-    """Return a number of at most four digits and a letter, for axes and tiles.
+    """Return three digits of a number and a letter, for axes and tiles.
 
     >>> [compact(n) for n in (0, 950, 12_000, 3_160_000)]
     ['0', '950', '12k', '3.16M']
     """
     for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(number) >= limit:
-            return f"{number / (limit if letter != 'k' else 1e3):.4g}{letter}"
-    return f"{number:,.4g}" if abs(number) < 1e3 else f"{number:,.0f}"
+            return f"{number / (limit if letter != 'k' else 1e3):.3g}{letter}"
+    return f"{number:.3g}" if abs(number) < 999.5 else f"{number:,.0f}"
 
 
 def short(number: float) -> str:

@@ -1,0 +1,67 @@
+"""Where a figure's curves, ticks and names are drawn."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mainstem.report.chart import Axis, Band, Figure, Line, Mark, Rule, view
+from mainstem.report.scale import Scale
+from mainstem.report.tables import Table
+
+X, Y = Axis("step", Scale(0, 10), whole=True), Axis("loss", Scale(1, 3))
+TABLE = Table("t", ["step"], [])
+
+
+def figure(**parts: object) -> Figure:
+    return Figure("k", "Title", "caption", X, Y, TABLE, **parts)  # type: ignore[arg-type]
+
+
+def test_a_line_is_drawn_at_its_numbers() -> None:
+    drawn = view(figure(lines=[Line("a", [(0, 3), (5, 2), (10, 1)], "held")]))
+    assert drawn["lines"][0][1] == "M0.0 0.0L500.0 150.0L1000.0 300.0"
+    assert drawn["data"]["lines"] == [{"name": "a", "style": "held", "x": [0, 5, 10], "y": [3, 2, 1]}]
+
+
+def test_one_point_is_a_dot() -> None:
+    drawn = view(figure(lines=[Line("a", [(5, 2)], "held")]))
+    assert drawn["lines"][0][1:] == ("", "M500.0 150.0h0")
+
+
+def test_a_band_goes_along_its_top_and_back_along_its_bottom() -> None:
+    drawn = view(figure(bands=[Band("gap", [(0, 1, 3), (10, 2, 3)], "gap")]))
+    assert drawn["bands"][0][1] == "M0.0 0.0L1000.0 0.0L1000.0 150.0L0.0 300.0Z"
+
+
+def test_what_lies_far_outside_is_cut_near_the_figure() -> None:
+    drawn = view(figure(lines=[Line("a", [(0, 1e9), (10, -1e9)], "held")], marks=[Mark("m", 5, 2)]))
+    numbers = [abs(float(n)) for n in re.findall(r"-?[\d.]+", drawn["lines"][0][1])]
+    assert max(numbers) <= 1200
+    assert drawn["marks"][0][1] == "M500.0 150.0h0"
+
+
+def test_neighbouring_rules_have_their_names_on_different_sides() -> None:
+    drawn = view(figure(rules=[Rule("c", 2.0, "s"), Rule("a", 2.9, "s"), Rule("b", 2.05, "s"), Rule("off", 9, "s")]))
+    assert [(item["rule"].name, item["right"]) for item in drawn["rules"]] == [("a", True), ("b", False), ("c", True)]
+    assert drawn["rules"][0]["below"]
+    assert drawn["rules"][2]["y"] == 50.0
+
+
+def test_the_right_axis_has_ticks_that_are_round_in_its_own_unit() -> None:
+    drawn = view(figure(right=Axis("bits", Y.scale, factor=2.0)))
+    assert drawn["y_ticks"][0] == (100.0, "1.0")
+    assert drawn["right_ticks"] == [(100.0, "2"), (75.0, "3"), (50.0, "4"), (25.0, "5"), (0.0, "6")]
+
+
+def test_hidden_lines_are_under_the_pointer_only() -> None:
+    drawn = view(figure(lines=[Line("penalty", [(0, 1), (10, 1)], "seen", shown=False), Line("none", [], "seen")]))
+    assert [line.name for line, *_ in drawn["lines"]] == ["none"]
+    assert [line["name"] for line in drawn["data"]["lines"]] == ["penalty"]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_x_places_are_percent(log: bool) -> None:
+    axis = Axis("x", Scale(1, 100, log))
+    drawn = view(Figure("k", "T", "c", axis, Y, TABLE))
+    assert all(0 <= place <= 100 for place, _ in drawn["x_ticks"])

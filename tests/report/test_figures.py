@@ -1,0 +1,161 @@
+"""The numbers that the figures draw."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import run_folders
+
+from mainstem.report import depth_figures, figures, phases, source
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> source.Source:
+    return source.read(run_folders.make(tmp_path / "run"))
+
+
+def test_the_loss_figure_has_both_curves_gap_yardsticks_and_best_step(run: source.Source) -> None:
+    lines = run_folders.lines(run_folders.Made())
+    held = [line for line in lines if "held_out" in line]
+    figure = figures.loss(run)
+    assert figure is not None
+    by_name = {line.name: line.points for line in figure.lines}
+    assert by_name["held-out"] == [(line["step"], line["held_out"]["nats_per_token"]) for line in held]
+    assert [y for _, y in by_name["training text, without noise"]] == pytest.approx(
+        [line["held_out"]["nats_per_token"] - line["gap"] for line in held]
+    )
+    gap = next(band for band in figure.bands if band.style == "gap")
+    assert [high - low for _, low, high in gap.points] == pytest.approx([line["gap"] for line in held])
+    assert {rule.name: rule.y for rule in figure.rules} == {
+        "unigram 4.81 bits/byte": pytest.approx(4.812 * math.log(2)),
+        "lzma 2.30 bits/byte": pytest.approx(2.296 * math.log(2)),
+    }
+    assert [(mark.x, round(mark.y, 4)) for mark in figure.marks] == [(1200, 1.4977)]
+    assert figure.right is not None
+    assert figure.right.factor == pytest.approx(1 / math.log(2))
+
+
+def test_training_is_drawn_as_mean_and_envelope(run: source.Source) -> None:
+    figure = figures.loss(run)
+    assert figure is not None
+    losses = [line["loss"] for line in run_folders.lines(run_folders.Made())]
+    means = next(line.points for line in figure.lines if line.style == "train")
+    envelope = next(band.points for band in figure.bands if band.style == "train")
+    assert means[0] == (pytest.approx(2.5), pytest.approx(sum(losses[:4]) / 4))
+    assert envelope[0] == (pytest.approx(2.5), min(losses[:4]), max(losses[:4]))
+
+
+def test_bytes_per_token_come_from_the_evaluations_where_facts_have_none(run: source.Source) -> None:
+    run.facts["bytes_per_token"] = None
+    assert figures.nats_per_bit(run) == pytest.approx(math.log(2))
+    run.facts["bytes_per_token"] = 3.5
+    assert figures.nats_per_bit(run) == pytest.approx(3.5 * math.log(2))
+
+
+def test_without_a_gap_the_training_loss_is_its_lower_edge(tmp_path: Path) -> None:
+    run = source.Source("r", "", {}, {}, source.metrics.Metrics(), [])
+    for step in range(1, 7):
+        line = {"step": step, "loss": 3.0 - step / 10}
+        run.metrics.add(line | ({"held_out": {"nats_per_token": 3.0}} if step % 3 == 0 else {}))
+    figure = figures.loss(run)
+    assert figure is not None
+    band = next(band for band in figure.bands if band.style == "gap")
+    assert band.points == [(3, pytest.approx(2.7), 3.0), (6, pytest.approx(2.4), 3.0)]
+    assert figure.rules == []
+    assert "taken with noise" in figure.caption
+
+
+def test_a_yardstick_far_above_is_named_in_place_of_pressing_the_curves_flat(run: source.Source) -> None:
+    figure = figures.loss(run)
+    assert figure is not None
+    assert figure.y.scale.high < 4.812 * math.log(2)
+    assert "unigram 4.81 bits/byte lies above the figure" in figure.caption
+    assert figure.y.scale.low < 2.296 * math.log(2) < figure.y.scale.high
+
+
+def test_a_short_run_is_shown_whole() -> None:
+    run = source.Source("r", "", {}, {}, source.metrics.Metrics(), [])
+    for step in (1, 2, 3):
+        run.metrics.add({"step": step, "loss": 10.0 / step})
+    figure = figures.loss(run)
+    assert figure is not None
+    assert figure.y.scale.low < 10 / 3 < 10 < figure.y.scale.high
+    assert "above" not in figure.caption
+
+
+def test_the_table_behind_the_loss_is_at_the_held_out_passes(run: source.Source) -> None:
+    figure = figures.loss(run)
+    assert figure is not None
+    assert [row[0] for row in figure.table.rows] == [f"{step:,}" for step in range(100, 2001, 100)]
+    assert figure.table.rows[11][3:] == ["1.498", "0.06"]
+    assert figure.table.rows[11][2] == "1.438"
+
+
+def test_rate_speed_and_gradient_have_their_numbers(run: source.Source) -> None:
+    lines = run_folders.lines(run_folders.Made())
+    rate, speed, gradient = figures.rate(run), figures.speed(run), figures.gradient(run)
+    assert rate is not None
+    assert speed is not None
+    assert gradient is not None
+    assert max(y for _, y in rate.lines[0].points) == pytest.approx(max(line["lr"] for line in lines), rel=0.02)
+    took = sum(sum(line["phases"][name] for name in ("data", "forward", "backward", "update")) for line in lines[:4])
+    assert speed.lines[0].points[0][1] == pytest.approx(4 * 4096 / took)
+    assert gradient.lines[0].points[0][1] == pytest.approx(sum(line["grad_norm"] for line in lines[:4]) / 4)
+    assert [rule.y for rule in gradient.rules] == [1.0]
+
+
+def test_norms_by_depth_are_drawn_for_several_steps(run: source.Source) -> None:
+    lines = {line["step"]: line for line in run_folders.lines(run_folders.Made())}
+    for figure, key in ((depth_figures.stream(run), "stream"), (depth_figures.gradient(run), "gradient")):
+        assert figure is not None
+        assert len(figure.lines) == 6
+        assert figure.lines[-1].name == "step 2,000"
+        assert [y for _, y in figure.lines[-1].points] == lines[2000][key]
+        assert [y for _, y in figure.lines[0].points] == lines[50][key]
+        assert len(figure.table.rows) == 13
+        assert "At step 2,000" in figure.caption
+
+
+def test_the_slope_by_depth_is_said_for_a_chain_whose_slope_is_known() -> None:
+    run = source.Source("r", "", {}, {}, source.metrics.Metrics(), [])
+    run.metrics.add(
+        {"step": 4, "stream": [2.0**at for at in range(9)], "gradient": [0.5 * 0.8**-at for at in range(9)]}
+    )
+    stream, gradient = depth_figures.stream(run), depth_figures.gradient(run)
+    assert stream is not None
+    assert gradient is not None
+    assert "ends 256 times as large as it begins, a factor of 2 a residual" in stream.caption
+    assert f"{0.8**8:.4g} times what leaves the output, a factor of 0.8 a residual" in gradient.caption
+
+
+def test_depth_forgives_zeros_holes_and_nothing() -> None:
+    run = source.Source("r", "", {}, {}, source.metrics.Metrics(), [])
+    assert depth_figures.stream(run) is None
+    run.metrics.add({"step": 1, "stream": [0.0, None, 1.0], "gradient": []})
+    figure = depth_figures.stream(run)
+    assert figure is not None
+    assert figure.lines[0].points == [(2.0, 1.0)]
+    assert depth_figures.gradient(run) is None
+
+
+def test_phases_add_up_to_the_whole_time(run: source.Source) -> None:
+    found = phases.split(run.metrics)
+    assert found is not None
+    assert sum(part.share for part in found.parts) == pytest.approx(1)
+    lines = run_folders.lines(run_folders.Made())
+    backward = sum(line["phases"]["backward"] for line in lines)
+    shown = {part.name: part for part in found.parts}
+    assert shown["backward"].seconds == pytest.approx(backward)
+    assert shown["backward"].left == pytest.approx(100 * (shown["data"].share + shown["forward"].share), abs=0.01)
+    run.metrics.seconds = 2 * sum(run.metrics.phases.values())
+    other = phases.split(run.metrics)
+    assert other is not None
+    assert (other.parts[-1].name, round(other.parts[-1].share, 6)) == ("other", 0.5)
+
+
+def test_without_metrics_there_are_no_figures() -> None:
+    run = source.Source("r", "", {}, {}, source.metrics.Metrics(), [])
+    assert [figures.loss(run), figures.rate(run), figures.speed(run), figures.gradient(run)] == [None] * 4
+    assert phases.split(run.metrics) is None

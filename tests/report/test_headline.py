@@ -1,0 +1,78 @@
+"""What the page says was reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import run_folders
+
+from mainstem.report import headline, source
+from mainstem.report.metrics import Metrics
+
+
+def curves(*passes: tuple[float, float | None]) -> Metrics:
+    metrics = Metrics()
+    for step, (nats, gap) in enumerate(passes, 1):
+        line = {"step": 100 * step, "held_out": {"nats_per_token": nats, "bits_per_byte": nats * 1.44}}
+        metrics.add(line | ({} if gap is None else {"gap": gap}))
+    return metrics
+
+
+@pytest.mark.parametrize(
+    ("passes", "said"),
+    [
+        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.4)], "It overfits: after step 200 held-out loss rose by 0.1 nats"),
+        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.4)], "grew from 0.2 to 0.4"),
+        ([(2.0, None), (1.5, None), (1.6, None)], "It overfits: after step 200"),
+        ([(2.0, 0.1), (1.5, 0.2), (1.505, 0.4)], "but held-out loss has not risen"),
+        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.1)], "It does not overfit: the gap to the training text is 0.1"),
+        ([(2.0, 0.1), (1.5, 0.1), (1.4, 0.1)], "lowest at the last pass, so more steps may help"),
+        ([(2.0, None), (1.5, None), (1.4, None)], "no sign that it overfits"),
+        ([(2.0, 0.1), (1.5, 0.1)], "too few held-out passes"),
+    ],
+)
+def test_overfitting_is_a_rise_while_the_gap_grows(passes: list[tuple[float, float | None]], said: str) -> None:
+    assert said in headline.overfitting(curves(*passes))
+
+
+def test_a_finished_run_is_said_beside_its_yardsticks(tmp_path: Path) -> None:
+    run = source.read(run_folders.make(tmp_path / "run"))
+    found = headline.headline(run)
+    best = run.facts["outcome"]["best"]
+    assert found.status == "Finished all its steps"
+    assert f"{best['nats_per_token']:.4f} nats per token" in found.sentences[0]
+    assert f"{best['bits_per_byte']:.4f} bits per byte" in found.sentences[0]
+    assert "step 1,200 of 2,000" in found.sentences[0]
+    assert "unigram model needs 4.812" in found.sentences[1]
+    fewer = 1 - best["bits_per_byte"] / 2.296
+    assert f"{fewer:.0%} fewer than lzma" in found.sentences[1]
+    assert [(name, bits) for name, bits, _ in found.bars] == [
+        ("this model", best["bits_per_byte"]), ("lzma", 2.296), ("unigram", 4.812)
+    ]  # fmt: skip
+
+
+def test_a_worse_model_is_said_to_be_worse(tmp_path: Path) -> None:
+    run = source.read(run_folders.make(tmp_path / "run"))
+    run.facts["yardsticks"] = {"unigram_bpb": 1.0, "lzma_bpb": None}
+    said = headline.headline(run).sentences[1]
+    assert "more than unigram" in said
+    assert "lzma" not in said
+
+
+def test_a_run_in_progress_says_so(tmp_path: Path) -> None:
+    made = run_folders.Made(steps=30, finished=False, eval_every=500)
+    folder = run_folders.make(tmp_path / "run", made)
+    kept = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)[:29]
+    (folder / "metrics.jsonl").write_text("".join(kept))
+    found = headline.headline(source.read(folder))
+    assert "Not finished" in found.status
+    assert "no held-out loss yet: metrics.jsonl has 29 steps" in found.sentences[0]
+    (folder / "metrics.jsonl").unlink()
+    assert "no step yet" in headline.headline(source.read(folder)).sentences[0]
+
+
+def test_stopping_early_names_the_patience(tmp_path: Path) -> None:
+    run = source.read(run_folders.make(tmp_path / "run"))
+    run.facts["outcome"]["reason"] = "patience"
+    assert headline.status(run) == "Stopped early, after 5 evaluations without gain"
