@@ -60,7 +60,7 @@ def value(text: str | bytes, name: str) -> Any:
     if len(text) > LIMIT:
         raise BadInput(f"{name} has {len(text)} bytes, and a configuration has at most {LIMIT}: give a smaller one.")
     try:
-        decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
+        decoded = text if isinstance(text, str) else text.decode()
     except UnicodeDecodeError as error:
         raise BadInput(f"{name} is not UTF-8 at byte {error.start}: save it as UTF-8 text.") from None
     try:
