@@ -12,4 +12,4 @@ class BadInput(ValueError):
 
 
 class RunFailed(RuntimeError):
-    """A run that had begun cannot go on (exit code 1), through no fault of its configuration: a full disk, a lost file."""
+    """A run that had begun cannot go on (exit code 1), through no fault of its configuration: say, a full disk."""

@@ -70,7 +70,8 @@ class Residual(nn.Module):
         if torch.compiler.is_compiling():
             # A compiled graph has one shape, so all samples are computed and the masked ones thrown away.
             y_BTD, side = self.branch(x_BTD, ctx)
-            y_BTD = torch.where(kept_B.view(-1, *[1] * (y_BTD.dim() - 1)), y_BTD * scale, torch.zeros((), dtype=y_BTD.dtype))
+            kept = kept_B.view(-1, *[1] * (y_BTD.dim() - 1))
+            y_BTD = torch.where(kept, y_BTD * scale, torch.zeros((), dtype=y_BTD.dtype))
         else:
             y_BTD, side = self._subset(x_BTD, ctx, kept_B.nonzero().squeeze(1), scale)
         if side:
