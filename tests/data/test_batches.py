@@ -127,4 +127,5 @@ def test_a_part_of_tokens_knows_its_documents_and_bytes() -> None:
     assert part.ids.tolist() == [1, 2, 0, 1]
     assert part.documents.tolist() == [0, 1, 3]
     assert part.num_bytes == 8
+    assert text.part(2, 5).documents.tolist() == [0, 2]
     assert len(text.part(3, 3)) == text.part(3, 3).num_bytes == 0

@@ -30,7 +30,7 @@ def test_what_was_made_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["a", store.MANIFEST])
-@pytest.mark.parametrize("damage", ["flipped", "cut", "extended", "emptied", "deleted"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "extended", "emptied", "deleted", "altered"])
 def test_damage_is_noticed_and_made_good(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str, damage: str
 ) -> None:
@@ -45,6 +45,7 @@ def test_damage_is_noticed_and_made_good(
             "flipped": good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :],
             "cut": good[:-1],
             "extended": good + b"\0",
+            "altered": good.replace(b'"more":1', b'"more":2').replace(b"\x01", b"\x02"),
         }
         path.write_bytes(bad.get(damage, b""))
     assert store.find(tmp_path, "x") is None

@@ -45,14 +45,15 @@ def cut_at_lines(texts: Iterator[str]) -> Iterator[tuple[bytes, int]]:
 
     No rule that finds words joins across that place, so a tokenizer gives what it would for the whole document.
     """
-    rest = ""
+    waiting = ""
     for text in texts:
-        text = rest + text
-        cut = _before_break(text) or len(text)
-        yield text[:cut].encode(), cut
-        rest = text[cut:]
-    if rest:
-        yield rest.encode(), len(rest)
+        if waiting:
+            cut = _before_break(waiting) or len(waiting)
+            yield waiting[:cut].encode(), cut
+            waiting = waiting[cut:]
+        waiting += text
+    if waiting:
+        yield waiting.encode(), len(waiting)
 
 
 def _before_break(text: str) -> int:
