@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench docs crash fuzz sanitize clean
+.PHONY: install train test lint bench docs crash fuzz inductor sanitize clean
 
 install: $(INSTALLED)
 
@@ -41,6 +41,10 @@ crash: $(INSTALLED)
 # Property tests, with new and many more examples than `make test` takes; minutes.
 fuzz: $(INSTALLED)
 	MAINSTEM_FUZZ=1 $(BIN)/python -m pytest -q $$(grep -rl --include='test_*.py' hypothesis tests) $(ARGS)
+
+# Two models compiled to C++; a minute.
+inductor: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow tests/laws $(ARGS)
 
 # The kernels' sources under the address and undefined-behaviour sanitizers; needs a compiler, not Python.
 sanitize:

@@ -6,6 +6,7 @@ from variants import NOISY, loss, shaken, small, tokens
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor imports what torch itself has deprecated
 @pytest.mark.parametrize("residual", ["pre_norm", "hyper | value_residual"])
 def test_inductor_draws_the_same_masks(residual):
     torch._dynamo.reset()
