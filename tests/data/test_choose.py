@@ -48,6 +48,11 @@ def test_raw_bytes_are_bytes(tmp_path: Path) -> None:
         chosen(tmp_path, b"\xff\0" * 50, format="bytes", tokenizer="bpe")
 
 
+def test_characters_that_nobody_asked_for_can_read_any_later_text(tmp_path: Path) -> None:
+    assert chosen(tmp_path, "ab" * 50).tokenizer.vocab_size == 2 + 256
+    assert chosen(tmp_path, "ab" * 50, tokenizer="char").tokenizer.vocab_size == 2
+
+
 @pytest.mark.parametrize("name", ["byte", "char", "bpe"])
 def test_what_is_asked_for_is_given(tmp_path: Path, name: str) -> None:
     found = chosen(tmp_path, "words " * 100, tokenizer=name)

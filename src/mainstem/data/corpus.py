@@ -21,7 +21,7 @@ from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
 from .tokens import Tokens
 
-_VERSION = 1
+_VERSION = 2
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _TRAIN, _HELD = "train", "held_out"

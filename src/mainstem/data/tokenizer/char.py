@@ -22,8 +22,8 @@ _CODE_POINTS = 0x110000
 class Char(Tokenizer):
     """One id for each of `characters`; with `fallback`, 256 more for the bytes of any other character.
 
-    The fallback is there only where the held-out part has a character that the training part lacks; then no text is
-    unknown, and its bits per byte are true. Without it `encode` refuses what is not in the vocabulary.
+    With the fallback no text is unknown, and bits per byte are true. It is there where the held-out part has a character
+    that the training part lacks, and where nobody asked for characters; else `encode` refuses what is not known.
 
     >>> Char("abc").encode("cab"), Char("abc", fallback=True).encode("é")
     ([2, 0, 1], [198, 172])
