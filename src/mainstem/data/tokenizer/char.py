@@ -22,7 +22,7 @@ _CODE_POINTS = 0x110000
 class Char(Tokenizer):
     """One id for each of `characters`; with `fallback`, 256 more for the bytes of any other character.
 
-    With the fallback no text is unknown, and bits per byte are true. It is there where the held-out part has a character
+    With the fallback no text is unknown, and bits per byte are true. It is there if the held-out part has a character
     that the training part lacks, and where nobody asked for characters; else `encode` refuses what is not known.
 
     >>> Char("abc").encode("cab"), Char("abc", fallback=True).encode("é")
