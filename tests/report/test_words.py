@@ -24,7 +24,7 @@ def test_line_ends_and_tabs_stay_where_lines_are_meant() -> None:
 
 
 def test_ordinary_text_of_any_script_stays_as_it_is() -> None:
-    text = "naïve 殘差連接 ελληνικά عربى 👍🏽 & <b> \"quoted\" 'too'"
+    text = "naïve 殘差連接 ελληνικά عربى می\u200cخواهم 👍🏽 👩\u200d🔬 & <b> \"quoted\" 'too'"
     assert visible(text) == text
 
 

@@ -157,7 +157,7 @@ def evil_folder(folder: Path) -> Path:
     """A run in which everything that comes from a user's data means harm."""
     make(folder, Made(steps=300))
     facts = json.loads((folder / "facts.json").read_text())
-    facts["command"] = ["mainstem", EVIL]
+    facts["command"] = facts["resumed_by"] = ["mainstem", EVIL]
     facts["corpus"] = {EVIL: EVIL, "origin": EVIL, "files": [EVIL] * 3}
     facts["versions"] = {EVIL: EVIL}
     facts["machine"] = {EVIL: {EVIL: EVIL}}

@@ -105,6 +105,18 @@ def test_going_on_at_the_end_changes_no_model(tmp_path: Path) -> None:
     assert [line["step"] for line in _lines(tmp_path / "run")] == list(range(1, 9))
 
 
+def test_a_run_that_is_gone_on_with_keeps_the_command_that_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["mainstem", "train", "corpus.txt"])
+    train.run(_run(tmp_path))
+    monkeypatch.setattr("sys.argv", ["mainstem", "train", "--resume", "run"])
+    train.run(_run(tmp_path), resume=True)
+    said = json.loads((tmp_path / "run" / "facts.json").read_text())
+    assert said["command"] == ["mainstem", "train", "corpus.txt"]
+    assert said["resumed_by"] == ["mainstem", "train", "--resume", "run"]
+
+
 def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
     train.run(_run(tmp_path), resume=False, console=Heard())
     console = Heard()

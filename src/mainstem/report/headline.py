@@ -125,7 +125,7 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
     if best is not None:
         tiles.append(("Perplexity", compact(math.exp(min(best.nats, 700.0))), "per token, held-out"))
     if curves.last is not None and curves.last.gap is not None:
-        tiles.append(("Gap", short(curves.last.gap), "nats per token, last pass"))
+        tiles.append(("Gap", f"{curves.last.gap:.3g}", "nats per token, last pass"))
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         tiles.append(("Parameters", compact(parameters), "numbers learned"))
     if curves.training_seconds > 0:

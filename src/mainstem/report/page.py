@@ -33,7 +33,9 @@ _CORPUS = {
     "tokens": "tokens", "train_tokens": "training tokens", "held_out_tokens": "held-out tokens",
     "train_bytes": "training bytes", "held_out_bytes": "held-out bytes", "split": "held-out part cut by",
     "split_reason": "because", "tokenizer": "tokenizer", "tokenizer_reason": "chosen because",
-    "vocab_size": "vocabulary", "hash": "hash of the content", "held_out_hash": "hash of the held-out part",
+    "vocab_size": "vocabulary", "train_documents": "training documents", "held_out_documents": "held-out documents",
+    "skipped_files": "files left out", "empty_documents": "empty documents",
+    "hash": "hash of the content", "held_out_hash": "hash of the held-out part",
 }  # fmt: skip
 
 
@@ -85,7 +87,8 @@ def content(run: Source) -> dict[str, Any]:
         "samples": [(visible(item.get("prompt", ""), True, _SAMPLE), visible(item.get("text", ""), True, _SAMPLE),
                      _drawn_with(item)) for item in shown],
         "corpus": tables.pairs("Data", run.fact("corpus"), _CORPUS),
-        "command": _command(run),
+        "command": _command(run.facts.get("command")),
+        "resumed_by": _command(run.facts.get("resumed_by")),
         "seed": visible(run.config.get("seed", "unknown"), limit=40),
         "made_by": [table for title, key in (("Versions", "versions"), ("Machine", "machine"))
                     if (table := tables.pairs(title, run.fact(key), {})) is not None],
@@ -156,8 +159,7 @@ def _penalties(run: Source) -> list[str]:
     return found
 
 
-def _command(run: Source) -> str | None:
-    words = run.facts.get("command")
+def _command(words: Any) -> str | None:
     if not isinstance(words, list) or not words:
         return None
     return visible(shlex.join(map(str, words)), limit=8000)

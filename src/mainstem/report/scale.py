@@ -71,12 +71,16 @@ def labels(ticks: list[float], log: bool = False) -> list[str]:
     """
     largest = max((abs(tick) for tick in ticks), default=0.0)
     if log or largest >= 1e4:
-        return [compact(tick) if tick == 0 or abs(tick) >= 1 else short(tick) for tick in ticks]
+        return [compact(tick) if tick == 0 or abs(tick) >= 1 else _small(tick) for tick in ticks]
     if 0 < largest < 0.002:
         return ["0" if tick == 0 else _power(tick) for tick in ticks]
     gap = min((b - a for a, b in pairwise(ticks)), default=1.0)
     digits = next(d for d in range(12) if abs(round(gap, d) - gap) < 1e-6 * gap)
     return [f"{tick:,.{digits}f}" for tick in ticks]
+
+
+def _small(value: float) -> str:
+    return short(value) if abs(value) >= 0.01 else _power(value)
 
 
 def _power(value: float) -> str:

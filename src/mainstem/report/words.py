@@ -86,12 +86,16 @@ def visible(text: object, lines: bool = False, limit: int = 20_000) -> str:
     return shown if left <= 0 else f"{shown} … ({count(left)} characters more)"
 
 
+_JOINERS = "\u200c\u200d"
+"""Invisible, and part of how several scripts and emoji are spelled."""
+
+
 def _sign(character: str) -> str:
     code = ord(character)
     if code < 0x20:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "␡"
-    if character != " " and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+    if character not in _JOINERS and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return f"⟨U+{code:04X}⟩"
     return character

@@ -54,6 +54,12 @@ def read(folder: Path) -> Facts | None:
     return found if isinstance(found, dict) else None
 
 
+def begun(folder: Path) -> Facts:
+    """Return the command that began the run in `folder` and the one that goes on with it now; nothing for a new run."""
+    command = (read(folder) or {}).get("command")
+    return {"command": command, "resumed_by": environment.command()} if isinstance(command, list) else {}
+
+
 def samples(model: LanguageModel, corpus: data.Corpus, seed: int, number: int = 3) -> list[dict[str, Any]]:
     """Return text that `model` writes after beginnings from the held-out part, evenly spread over it."""
     made = []

@@ -79,6 +79,7 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
     with disk("the configuration", folder):
         run_folder.extend(parts.run, folder)
         parts.corpus.tokenizer.save(folder.path / "tokenizer.json")
+        parts.facts.update(facts.begun(folder.path))
         facts.write(folder.path / facts.NAME, parts.facts)
     parts.decisive = now
     return Loop(parts, state, metrics, progress, requests, best)
