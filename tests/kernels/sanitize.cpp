@@ -1,6 +1,7 @@
 // Runs every variant over odd shapes in buffers of exactly their size, so that the sanitizers see each wrong access.
 //
 // Values are compared with one element at a time, written from the formula; the exit status is the number of faults.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -81,6 +82,80 @@ void check(const Case& one, int64_t variant, const char* name) {
   }
 }
 
+uint16_t bfloat16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return static_cast<uint16_t>(bits >> 16);
+}
+
+float value(float x) { return x; }
+float value(uint16_t x) {
+  const uint32_t bits = static_cast<uint32_t>(x) << 16;
+  float wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+void set(float& to, float from) { to = from; }
+void set(uint16_t& to, float from) { to = bfloat16(from); }
+
+bool near(double found, double expected, double tolerance) {
+  return std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected));
+}
+
+// x is [inner, middle, columns + 1] in memory and is read as [middle, inner, columns]; y and dy are contiguous.
+template <class Element>
+void check_norm(int64_t middle, int64_t inner, int64_t columns, bool with_gain, int64_t variant, const char* name) {
+  const int64_t dtype = sizeof(Element) == 4 ? kMainstemFloat32 : kMainstemBfloat16, chunk = 3, rows = middle * inner;
+  const double rough = sizeof(Element) == 4 ? 1e-4 : 2e-2, eps = 0.25;
+  const int64_t width = columns + 1;
+  const MainstemRows shape = {1, middle, inner, columns, {0, width, middle * width}, {0, inner * columns, columns},
+                              {0, inner * columns, columns}};
+  const MainstemShape shown = {1, middle, inner, columns, 0, with_gain};
+  std::vector<Element> x(static_cast<size_t>(rows > 0 ? rows * width - 1 : 0)), dy(static_cast<size_t>(rows * columns));
+  std::vector<Element> y(dy.size()), dx(dy.size());
+  std::vector<float> gain(static_cast<size_t>(columns)), dgain(gain.size(), -1.0f), inverse(static_cast<size_t>(rows));
+  std::vector<float> parts(static_cast<size_t>((rows + chunk - 1) / chunk * columns));
+  for (size_t i = 0; i < x.size(); ++i) set(x[i], static_cast<float>(i * 7 % 13) * 0.5f - 3.0f);
+  for (size_t i = 0; i < dy.size(); ++i) set(dy[i], static_cast<float>(i * 5 % 11) * 0.25f - 1.0f);
+  for (size_t i = 0; i < gain.size(); ++i) gain[i] = 0.5f + static_cast<float>(i % 3);
+  const float* scale = with_gain ? gain.data() : nullptr;
+  const int32_t status =
+      mainstem_rms_norm(y.data(), inverse.data(), x.data(), scale, dtype, &shape, eps, variant) |
+      mainstem_rms_norm_backward(dx.data(), dgain.data(), parts.data(), dy.data(), x.data(), scale, inverse.data(),
+                                 dtype, &shape, chunk, variant);
+  expect(status == kMainstemOk, "norm refused", name, shown);
+  std::vector<double> sums(gain.size(), with_gain ? 0.0 : -1.0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const Element* from = x.data() + r / inner * width + r % inner * middle * width;
+    double squares = 0, products = 0;
+    for (int64_t c = 0; c < columns; ++c) squares += double(value(from[c])) * value(from[c]);
+    const double rms = std::sqrt(squares / static_cast<double>(columns) + eps);
+    const auto upstream = [&](int64_t c) { return value(dy[static_cast<size_t>(r * columns + c)]); };
+    const auto gained = [&](int64_t c) { return with_gain ? gain[static_cast<size_t>(c)] : 1.0f; };
+    for (int64_t c = 0; c < columns; ++c) products += value(from[c]) / rms * upstream(c) * gained(c);
+    products /= static_cast<double>(columns);
+    for (int64_t c = 0; c < columns; ++c) {
+      const size_t at = static_cast<size_t>(r * columns + c);
+      const double normed = value(from[c]) / rms;
+      expect(near(value(y[at]), normed * gained(c), rough), "wrong norm", name, shown);
+      expect(near(value(dx[at]), (upstream(c) * gained(c) - normed * products) / rms, rough), "wrong dx", name, shown);
+      if (with_gain) sums[static_cast<size_t>(c)] += upstream(c) * normed;
+    }
+  }
+  for (size_t c = 0; c < sums.size(); ++c) expect(near(dgain[c], sums[c], 1e-3), "wrong dgain", name, shown);
+}
+
+void check_norms(int64_t variant, const char* name) {
+  for (const int64_t columns : {0, 1, 7, 15, 16, 17, 31, 64, 129, 521}) {
+    for (const int64_t inner : {0, 1, 5, 70}) {
+      for (const bool gain : {false, true}) {
+        check_norm<float>(4, inner, columns, gain, variant, name);
+        check_norm<uint16_t>(4, inner, columns, gain, variant, name);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -107,8 +182,9 @@ int main() {
     for (const bool threads : {false, true}) {
       mainstem_set_parallel_for(threads ? reinterpret_cast<void*>(three_threads) : nullptr);
       for (const Case& one : cases) check(one, variant, name);
+      check_norms(variant, name);
     }
   }
-  std::printf("%lld variants, %zu arrays each: %d faults\n", (long long)variants, cases.size(), faults);
+  std::printf("%lld variants, %zu arrays and the norms each: %d faults\n", (long long)variants, cases.size(), faults);
   return faults == 0 ? 0 : 1;
 }

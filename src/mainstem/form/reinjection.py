@@ -1,4 +1,4 @@
-"""The embedding, put into the stream again before each block. May import its neighbours here.
+"""The embedding, put into the stream again before each block. May import ops and its neighbours here.
 
 Shapes: B batch, T position, D width.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import ops
 from ..stream import Add, Connection, Single, Site, State, Stream
 from .base import Form, Multipliers
 
@@ -21,7 +21,7 @@ class WithEmbedding(Single):
     """Opens with x0 = x / rms(x), which travels beside the stream under the name x0."""
 
     def open(self, x_BTD: Tensor) -> State:
-        x0_BTD = F.rms_norm(x_BTD, x_BTD.shape[-1:], eps=1e-6)
+        x0_BTD = ops.rms_norm(x_BTD, None, 1e-6)
         return State(x0_BTD, {"x0": x0_BTD})
 
 

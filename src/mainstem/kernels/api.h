@@ -12,6 +12,13 @@ struct MainstemShape {
   int64_t before, batch, between, columns, queries, context;
 };
 
+// Rows of `columns` elements side by side, numbered as [outer, middle, inner]. The distances between rows along these
+// three, in elements, are each array's own, so that transposed arrays are read where they lie.
+struct MainstemRows {
+  int64_t outer, middle, inner, columns;
+  int64_t x[3], y[3], dy[3];
+};
+
 enum MainstemDtype : int64_t { kMainstemFloat32 = 0, kMainstemBfloat16 = 1 };
 
 // 0 is success. Pointers are trusted; everything else is looked at before anything is written.
@@ -33,6 +40,16 @@ MAINSTEM_API int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, con
 // out: uint8 [before, batch, between, ceil(columns / 8)]; bits beyond the last column are 0.
 MAINSTEM_API int32_t mainstem_mask_bits(uint8_t* out, const MainstemShape* shape, const int64_t* threshold,
                                         const int64_t* key, const int64_t* samples, int64_t site, int64_t variant);
+
+// y = x / sqrt(mean(x^2) + eps) * gain. inverse: [rows], 1 / sqrt(mean(x^2) + eps), for backward. gain: [columns] or
+// null; it and all arithmetic are float32, whatever the storage of x and y.
+MAINSTEM_API int32_t mainstem_rms_norm(void* y, float* inverse, const void* x, const float* gain, int64_t dtype,
+                                       const MainstemRows* shape, double eps, int64_t variant);
+// shape.y is the layout of dx. dgain: [columns], the sum of parts, [ceil(rows / chunk), columns], each of them over
+// `chunk` rows: its bits depend on chunk and not on threads. dgain and parts are not touched where gain is null.
+MAINSTEM_API int32_t mainstem_rms_norm_backward(void* dx, float* dgain, float* parts, const void* dy, const void* x,
+                                                const float* gain, const float* inverse, int64_t dtype,
+                                                const MainstemRows* shape, int64_t chunk, int64_t variant);
 
 // Goes up with every change to this file; ops/library.py refuses a library of another number.
 MAINSTEM_API int32_t mainstem_abi();

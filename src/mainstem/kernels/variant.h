@@ -1,8 +1,9 @@
-// One way to compute, per instruction set: which elements are kept, and what a kept element becomes.
+// One way to compute, per instruction set: which elements are kept, what a kept element becomes, and norms of rows.
 #pragma once
 #include <cstdint>
 
 #include "draw.h"
+#include "norm.h"
 
 namespace mainstem {
 
@@ -13,6 +14,7 @@ struct Variant {
   // y[i] = bit i of bits ? x[i] * scale : +0, i < count, in float32 whatever the storage.
   void (*scale_float32)(float* y, const float* x, const uint8_t* bits, int64_t count, float scale);
   void (*scale_bfloat16)(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t count, float scale);
+  const Norm* norm;
 };
 
 // Null where the name is unknown here or the processor lacks the instructions; index -1 is the best there is.

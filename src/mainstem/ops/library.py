@@ -20,7 +20,7 @@ from ..errors import BadInput
 from .layout import Layout
 
 NAME = "libmainstem_kernels.so"
-ABI = 1
+ABI = 2
 """Must be that of kernels/api.h: a library built from other sources is not called."""
 
 BEST = -1
@@ -32,6 +32,15 @@ class Shape(ctypes.Structure):
     _fields_ = [(field, ctypes.c_int64) for field in Layout._fields]
 
 
+class Rows(ctypes.Structure):
+    """How rows of `columns` elements lie in memory: three sizes, and each array's three distances in elements."""
+
+    _fields_ = [
+        *((size, ctypes.c_int64) for size in ("outer", "middle", "inner", "columns")),
+        *((array, ctypes.c_int64 * 3) for array in ("x", "y", "dy")),
+    ]
+
+
 class Library(NamedTuple):
     path: Path
     variants: dict[str, int]
@@ -40,6 +49,8 @@ class Library(NamedTuple):
     """Whether PyTorch's pool was found; if not, kernels run in the calling thread."""
     dropout: Any
     mask_bits: Any
+    rms_norm: Any
+    rms_norm_backward: Any
 
 
 def _places() -> Iterator[Path]:
@@ -78,6 +89,9 @@ def _open(path: Path) -> Library | str:
     shape = ctypes.POINTER(Shape)
     handle.mainstem_dropout.argtypes = [pointer, pointer, number, shape, pointer, pointer, pointer, number, number]
     handle.mainstem_mask_bits.argtypes = [pointer, shape, pointer, pointer, pointer, number, number]
+    rows, real = ctypes.POINTER(Rows), ctypes.c_double
+    handle.mainstem_rms_norm.argtypes = [*[pointer] * 4, number, rows, real, number]
+    handle.mainstem_rms_norm_backward.argtypes = [*[pointer] * 7, number, rows, number, number]
     handle.mainstem_num_variants.restype = number
     handle.mainstem_variant_name.argtypes = [number]
     handle.mainstem_variant_name.restype = ctypes.c_char_p
@@ -86,7 +100,8 @@ def _open(path: Path) -> Library | str:
     names = [handle.mainstem_variant_name(index) for index in range(handle.mainstem_num_variants())]
     variants = {name.decode(): index for index, name in enumerate(names) if name is not None}
     threads = _hand_over_threads(handle)
-    return Library(path, variants, threads, handle.mainstem_dropout, handle.mainstem_mask_bits)
+    norms = handle.mainstem_rms_norm, handle.mainstem_rms_norm_backward
+    return Library(path, variants, threads, handle.mainstem_dropout, handle.mainstem_mask_bits, *norms)
 
 
 @functools.cache

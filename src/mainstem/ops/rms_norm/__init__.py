@@ -1,0 +1,71 @@
+"""Normalisation by the root mean square. May import errors and its neighbours in ops.
+
+Shapes: D width, the last axis.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import BadInput
+from ..dispatch import choose
+from . import cpu, reference
+
+
+def rms_norm(x: Tensor, gain: Tensor | None, eps: float, impl: str = "auto") -> Tensor:
+    """Divide each row of `x` by its root mean square, and multiply by `gain`.
+
+    y = x / sqrt(mean(x^2) + eps) * gain, the mean over the last axis. Arithmetic is float32 (float64 where x is) and
+    rounded once, to x's dtype; gain is not rounded to it. NaN or infinity in a row gives NaN in the same row: in all
+    of it, or where x is infinite while its finite elements become 0.
+
+    `x`: floating point [..., D]. `gain`: floating point [D], or None for 1. `eps`: at least 0; with 0 a row of zeros
+    gives NaN. `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). The implementations add in different
+    orders, so they agree to rounding, not to the bit; "cpu" gives the same bits on any number of threads and on any
+    instruction set. Backward keeps x and one float32 for each row.
+
+    Raises `BadInput` where the shape of `gain` is not [D], x has no axis or whole numbers, `eps` is negative or not
+    finite, or `impl` cannot take x.
+
+    Source: Zhang and Sennrich 2019 (1910.07467), equation 4; the paper has no eps.
+
+    >>> import torch
+    >>> from mainstem import ops
+    >>> ops.rms_norm(torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 2.0]), 0.0)
+    tensor([[0.8485, 2.2627]])
+    """
+    if not x.is_floating_point():
+        raise BadInput(f"rms_norm divides, so it takes floating point, not {x.dtype}")
+    if x.dim() == 0:
+        raise BadInput("rms_norm goes over the last axis and this tensor has none: give it one of shape [..., D]")
+    if gain is not None and (gain.dim() != 1 or gain.shape[0] != x.shape[-1] or not gain.is_floating_point()):
+        raise BadInput(
+            f"gain is {gain.dtype} of shape {list(gain.shape)}, and x of shape {list(x.shape)} needs floating point "
+            f"of shape [{x.shape[-1]}]: one number for each column"
+        )
+    if not 0.0 <= eps < math.inf:
+        raise BadInput(f"eps {eps} is added to a mean of squares: give a finite number of at least 0")
+    if choose("rms_norm", impl, x.device.type, x.dtype) == "reference":
+        return reference.rms_norm(x, gain, eps)
+    return _RmsNorm.apply(x, None if gain is None else gain.to(torch.float32), eps)
+
+
+class _RmsNorm(torch.autograd.Function):
+    # One method and not two, see ops.dropout.
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor | None, eps: float) -> Tensor:
+        y, inverse = cpu.rms_norm(x, gain, eps)
+        ctx.save_for_backward(x, gain, inverse)
+        ctx.eps = eps
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, gain, inverse = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
+            return *reference.backward(grads[0], x, gain, ctx.eps), None
+        return *cpu.backward(grads[0], x, gain, inverse), None

@@ -1,0 +1,101 @@
+"""Normalisation by the compiled kernel, as operators that torch.compile knows. May import its neighbours in ops."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from .. import library
+
+_CODES = {torch.float32: 0, torch.bfloat16: 1}
+_NONE = ctypes.c_int64 * 3
+
+PARTS, FEWEST, MOST = 64, 16, 256
+"""The gain's gradient is a sum of sums, each over a chunk of rows: some 64 chunks of 16 to 256 rows."""
+
+_operators = torch.library.Library("mainstem", "FRAGMENT")
+_operators.define("rms_norm(Tensor x, Tensor? gain, float eps) -> (Tensor, Tensor)")
+_operators.define("rms_norm_backward(Tensor dy, Tensor x, Tensor? gain, Tensor inverse) -> (Tensor, Tensor)")
+
+
+def _readable(x: Tensor) -> Tensor:
+    """Return `x` in a layout that the kernel reads: columns side by side, and no more than three axes of rows."""
+    return x if x.dim() <= 4 and (x.stride(-1) == 1 or x.shape[-1] == 1) else x.contiguous()
+
+
+def _rows(x: Tensor, y: Tensor, dy: Tensor, rows: int) -> library.Rows:
+    columns = x.shape[-1]
+    if x.is_contiguous() and y.is_contiguous() and dy.is_contiguous():
+        side = _NONE(0, 0, columns)
+        return library.Rows(1, 1, rows, columns, side, side, side)
+    absent = 4 - x.dim()
+
+    def distances(t: Tensor) -> ctypes.Array[ctypes.c_int64]:
+        return _NONE(*(0,) * absent, *t.stride()[:-1])
+
+    return library.Rows(*(1,) * absent, *x.shape, distances(x), distances(y), distances(dy))
+
+
+def run(x: Tensor, gain: Tensor | None, eps: float, variant: int = library.BEST) -> tuple[Tensor, Tensor]:
+    """Return y and 1 / rms of each row; `x` is float32 or bfloat16 on the host, `gain` float32."""
+    x, gain = _readable(x), None if gain is None else gain.contiguous()
+    y, inverse = torch.empty_like(x), x.new_empty(x.shape[:-1], dtype=torch.float32)
+    shape = _rows(x, y, y, inverse.numel())
+    library.check(
+        library.loaded().rms_norm(
+            y.data_ptr(), inverse.data_ptr(), x.data_ptr(), None if gain is None else gain.data_ptr(),
+            _CODES[x.dtype], ctypes.byref(shape), eps, variant,
+        )
+    )  # fmt: skip
+    return y, inverse
+
+
+def run_backward(
+    dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, variant: int = library.BEST
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of `x` and of `gain`, the latter empty where there is no gain."""
+    x, dy, inverse = _readable(x), _readable(dy), inverse.contiguous()
+    dx, rows = torch.empty_like(x), inverse.numel()
+    # A function of the array alone: were it one of the number of threads, so would be the sum.
+    chunk = min(max(-(-rows // PARTS), FEWEST), MOST)
+    if gain is None:
+        dgain = parts = inverse.new_empty(0)
+    else:
+        gain = gain.contiguous()
+        dgain, parts = torch.empty_like(gain), gain.new_empty(-(-rows // chunk), gain.shape[0])
+    shape = _rows(x, dx, dy, rows)
+    library.check(
+        library.loaded().rms_norm_backward(
+            dx.data_ptr(), dgain.data_ptr(), parts.data_ptr(), dy.data_ptr(), x.data_ptr(),
+            None if gain is None else gain.data_ptr(), inverse.data_ptr(),
+            _CODES[x.dtype], ctypes.byref(shape), chunk, variant,
+        )
+    )  # fmt: skip
+    return dx, dgain
+
+
+def _fake(x: Tensor, gain: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(_readable(x)), x.new_empty(x.shape[:-1], dtype=torch.float32)
+
+
+def _fake_backward(dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(_readable(x)), inverse.new_empty(0 if gain is None else gain.shape[0])
+
+
+_operators.impl("rms_norm", run, "CPU")
+_operators.impl("rms_norm_backward", run_backward, "CPU")
+torch.library.register_fake("mainstem::rms_norm", _fake, lib=_operators)
+torch.library.register_fake("mainstem::rms_norm_backward", _fake_backward, lib=_operators)
+
+
+def rms_norm(x: Tensor, gain: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
+    """Return what `reference.rms_norm` returns, to rounding, and 1 / rms of each row."""
+    return torch.ops.mainstem.rms_norm(x, gain, eps)
+
+
+def backward(dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return what `reference.backward` returns, to rounding."""
+    dx, dgain = torch.ops.mainstem.rms_norm_backward(dy, x, gain, inverse)
+    return dx, None if gain is None else dgain
