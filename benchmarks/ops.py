@@ -47,7 +47,11 @@ def contestants(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
 
 
 def norms(dtype: torch.dtype, shape: tuple[int, ...]) -> dict[str, Callable[[], object]]:
-    """Return forward and backward of each norm with its gain; of four axes the middle two are swapped, as heads are."""
+    """Return forward and backward of each norm with its gain; of four axes the middle two are swapped, as heads are.
+
+    Twenty at a time: which memory must be fetched anew from the system (each page a fault, often dearer than the
+    arithmetic) depends on what was freed just before, and alone each meets what it frees itself.
+    """
     x = torch.randn(shape, dtype=dtype)
     x = (x.transpose(1, 2) if x.dim() == 4 else x).requires_grad_()
     width, upstream = shape[-1:], torch.randn_like(x)
@@ -55,14 +59,14 @@ def norms(dtype: torch.dtype, shape: tuple[int, ...]) -> dict[str, Callable[[], 
     same, bias = (value.to(dtype).requires_grad_() for value in (torch.ones(width), torch.zeros(width)))
 
     def both(forward: Callable[[], Tensor], *parameters: Tensor) -> Callable[[], object]:
-        return lambda: torch.autograd.grad(forward(), (x, *parameters), upstream)
+        return lambda: [torch.autograd.grad(forward(), (x, *parameters), upstream) for _ in range(20)]
 
     return {
-        "torch.nn.functional.rms_norm": both(lambda: torch.nn.functional.rms_norm(x, width, same, 1e-6), same),
-        "torch.nn.functional.layer_norm": both(
+        "20 x torch.nn.functional.rms_norm": both(lambda: torch.nn.functional.rms_norm(x, width, same, 1e-6), same),
+        "20 x torch.nn.functional.layer_norm": both(
             lambda: torch.nn.functional.layer_norm(x, width, same, bias, 1e-6), same, bias
         ),
-        f"mainstem, {ops.info()['implementation']}": both(lambda: ops.rms_norm(x, gain, 1e-6), gain),
+        f"20 x mainstem, {ops.info()['implementation']}": both(lambda: ops.rms_norm(x, gain, 1e-6), gain),
     }
 
 
@@ -113,9 +117,9 @@ def main() -> None:
         table(f"dropout {ROWS} x {COLUMNS}, {dtype}, forward and backward", times, "torch.nn.functional.dropout")
     for dtype in (torch.float32, torch.bfloat16):
         for shape in ((12, 64, 128), (16, 64, 4, 32), (2048, 384)):
-            times = measure(norms(dtype, shape), 5 * rounds)
+            times = measure(norms(dtype, shape), rounds)
             title = f"rms_norm {' x '.join(map(str, shape))}, {dtype}, forward and backward"
-            table(title, times, "torch.nn.functional.rms_norm")
+            table(title, times, "20 x torch.nn.functional.rms_norm")
     times = measure(small(), rounds)
     table("dropout 4 x 16, forward: the cost of a call", times, "100 x torch.nn.functional.dropout")
 
