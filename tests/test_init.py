@@ -34,7 +34,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_it_imports_nothing_heavy() -> None:
     code = "import sys, mainstem, mainstem.config, mainstem.cli.help; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert {"torch", "numpy", "rich", "plotly", "jinja2", "tokenizers"}.isdisjoint(found)
+    assert {"torch", "numpy", "rich", "jinja2", "tokenizers"}.isdisjoint(found)
 
 
 def test_the_version_is_that_of_the_package() -> None:

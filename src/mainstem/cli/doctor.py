@@ -26,7 +26,6 @@ _NEEDED = {
     "tokenizers": "no run can use --data.tokenizer bpe",
     "rich": "progress has no display",
     "jinja2": "no report can be written",
-    "plotly": "no report can be written",
     "zstandard": ".zst files cannot be read",
 }
 _LITTLE = 1 << 30
