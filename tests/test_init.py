@@ -37,6 +37,13 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert {"torch", "numpy", "rich", "jinja2", "tokenizers"}.isdisjoint(found)
 
 
+def test_importing_the_trainer_leaves_the_compiler_out() -> None:
+    """Dynamo alone takes the better part of a second to import, and only `train.compile` needs it."""
+    code = "import sys, mainstem.train; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch._dynamo" not in found
+
+
 def test_the_version_is_that_of_the_package() -> None:
     project = Path(__file__).parents[1] / "pyproject.toml"
     found = re.search(r'^version = "(.+)"$', project.read_text(), re.MULTILINE)

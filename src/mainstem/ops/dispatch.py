@@ -1,4 +1,4 @@
-"""Which implementation of an op runs: one rule for all. May import errors.
+"""Which implementation of an op runs: one rule for all. May import counter and errors.
 
 "auto" takes the fastest that fits and logs, once, why it took a slower one; any other name is taken literally, and
 what cannot be met raises.
@@ -11,6 +11,7 @@ import logging
 
 import torch
 
+from ..counter import constant
 from ..errors import BadInput
 from . import library
 
@@ -19,7 +20,7 @@ IMPLEMENTATIONS = ("auto", "reference", "cpu", "triton")
 _log = logging.getLogger("mainstem.ops")
 
 
-@torch.compiler.assume_constant_result  # which kernels are installed does not change while a graph lives
+@constant  # which kernels are installed does not change while a graph lives
 def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) -> str:
     """Return "reference" or "cpu" for `op` on arrays of `dtype` (None: it makes bits) on a `device` type.
 

@@ -1,6 +1,6 @@
 """What every penalty shares: its multiplier, and the tensors that it is summed over.
 
-May import torch, `errors` and `optim`.
+May import torch, `counter`, `errors` and `optim`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..counter import constant
 from ..errors import BadInput
 from ..optim import select
 
@@ -43,7 +44,7 @@ def selected(model: nn.Module, on: str | None) -> list[nn.Parameter]:
     return [model.get_parameter(name) for name in _names(model, on)]
 
 
-@torch.compiler.assume_constant_result  # a walk over modules, which no compiler needs to see
+@constant  # a walk over modules, which no compiler needs to see
 def _names(model: nn.Module, on: str | None) -> list[str]:
     chosen = {id(parameter) for parameter in select(model, on).values()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in chosen]

@@ -17,7 +17,7 @@ from . import environment
 
 NAME, SAMPLES = "facts.json", "samples.json"
 _LIMIT = 1 << 26
-_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K = 24, 200, 0.8, 40
+_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K = 24, 120, 0.8, 40
 
 Facts = dict[str, Any]
 
