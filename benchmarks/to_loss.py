@@ -63,8 +63,15 @@ def main() -> None:
     reference = theirs(given.text, given.seeds[0], full_pass=True)
     ratios = [a["seconds"] / b["seconds"] for a, b in zip(mine, other, strict=False)]
     result = {
-        "command": ["python", "benchmarks/to_loss.py", "tinyshakespeare.txt", "--seeds", *map(str, given.seeds)]
-        + ["--baselines", str(given.baselines)],
+        "command": [
+            "python",
+            "benchmarks/to_loss.py",
+            "tinyshakespeare.txt",
+            "--seeds",
+            *map(str, given.seeds),
+            "--baselines",
+            str(given.baselines),
+        ],
         "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip(),
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "ours": mine,
