@@ -50,7 +50,7 @@ inductor: $(INSTALLED)
 sanitize:
 	cmake -S tests/kernels -B build/sanitize -DCMAKE_BUILD_TYPE=Debug
 	cmake --build build/sanitize
-	build/sanitize/sanitize
+	set -e; for program in build/sanitize/sanitize_*; do $$program; done
 
 clean:
 	rm -rf .venv build dist

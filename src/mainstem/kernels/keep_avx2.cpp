@@ -69,6 +69,6 @@ void scale_bfloat16(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t
 
 }  // namespace
 
-const Variant kAvx2 = {"avx2", keep<Lanes, 2>, scale_float32, scale_bfloat16, &kNormAvx2};
+const Variant kAvx2 = {"avx2", Isa::kAvx2, keep<Lanes, 2>, scale_float32, scale_bfloat16, &kNormAvx2};
 
 }  // namespace mainstem

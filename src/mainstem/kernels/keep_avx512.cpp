@@ -64,6 +64,6 @@ void scale_bfloat16(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t
 
 }  // namespace
 
-const Variant kAvx512 = {"avx512", keep<Lanes, 4>, scale_float32, scale_bfloat16, &kNormAvx512};
+const Variant kAvx512 = {"avx512", Isa::kAvx512, keep<Lanes, 4>, scale_float32, scale_bfloat16, &kNormAvx512};
 
 }  // namespace mainstem

@@ -37,6 +37,6 @@ void scale_bfloat16(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t
 
 }  // namespace
 
-const Variant kBaseline = {"baseline", keep<Lanes, 4>, scale_float32, scale_bfloat16, &kNormBaseline};
+const Variant kBaseline = {"baseline", Isa::kBaseline, keep<Lanes, 4>, scale_float32, scale_bfloat16, &kNormBaseline};
 
 }  // namespace mainstem

@@ -56,6 +56,6 @@ void scale_bfloat16(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t
 
 }  // namespace
 
-const Variant kNeon = {"neon", keep<Lanes, 4>, scale_float32, scale_bfloat16, &kNormBaseline};
+const Variant kNeon = {"neon", Isa::kNeon, keep<Lanes, 4>, scale_float32, scale_bfloat16, &kNormBaseline};
 
 }  // namespace mainstem

@@ -7,8 +7,12 @@
 
 namespace mainstem {
 
+// What a file *_NAME.cpp was compiled for. An op keeps a table for each and looks up its own.
+enum class Isa { kBaseline, kAvx2, kAvx512, kNeon };
+
 struct Variant {
   const char* name;
+  Isa isa;
   // out[i], i < count: the eight keep bits of counter word 0 = first + i, bit j for column j.
   void (*keep)(uint8_t* out, uint32_t first, int64_t count, const Draw& draw);
   // y[i] = bit i of bits ? x[i] * scale : +0, i < count, in float32 whatever the storage.

@@ -9,7 +9,7 @@ import ctypes
 import functools
 import importlib.metadata
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from ..errors import BadInput
 from .layout import Layout
 
 NAME = "libmainstem_kernels.so"
-ABI = 2
+ABI = 3
 """Must be that of kernels/api.h: a library built from other sources is not called."""
 
 BEST = -1
@@ -32,25 +32,13 @@ class Shape(ctypes.Structure):
     _fields_ = [(field, ctypes.c_int64) for field in Layout._fields]
 
 
-class Rows(ctypes.Structure):
-    """How rows of `columns` elements lie in memory: three sizes, and each array's three distances in elements."""
-
-    _fields_ = [
-        *((size, ctypes.c_int64) for size in ("outer", "middle", "inner", "columns")),
-        *((array, ctypes.c_int64 * 3) for array in ("x", "y", "dy")),
-    ]
-
-
 class Library(NamedTuple):
     path: Path
     variants: dict[str, int]
     """The instruction sets that this processor can run, the best last, and the library's number for each."""
     threads: bool
     """Whether PyTorch's pool was found; if not, kernels run in the calling thread."""
-    dropout: Any
-    mask_bits: Any
-    rms_norm: Any
-    rms_norm_backward: Any
+    handle: ctypes.CDLL
 
 
 def _places() -> Iterator[Path]:
@@ -86,12 +74,6 @@ def _open(path: Path) -> Library | str:
     if abi() != ABI:
         return f"the library {path} was built from other sources: install mainstem again"
     number, pointer = ctypes.c_int64, ctypes.c_void_p
-    shape = ctypes.POINTER(Shape)
-    handle.mainstem_dropout.argtypes = [pointer, pointer, number, shape, pointer, pointer, pointer, number, number]
-    handle.mainstem_mask_bits.argtypes = [pointer, shape, pointer, pointer, pointer, number, number]
-    rows, real = ctypes.POINTER(Rows), ctypes.c_double
-    handle.mainstem_rms_norm.argtypes = [*[pointer] * 4, number, rows, real, number]
-    handle.mainstem_rms_norm_backward.argtypes = [*[pointer] * 7, number, rows, number, number]
     handle.mainstem_num_variants.restype = number
     handle.mainstem_variant_name.argtypes = [number]
     handle.mainstem_variant_name.restype = ctypes.c_char_p
@@ -100,8 +82,7 @@ def _open(path: Path) -> Library | str:
     names = [handle.mainstem_variant_name(index) for index in range(handle.mainstem_num_variants())]
     variants = {name.decode(): index for index, name in enumerate(names) if name is not None}
     threads = _hand_over_threads(handle)
-    norms = handle.mainstem_rms_norm, handle.mainstem_rms_norm_backward
-    return Library(path, variants, threads, handle.mainstem_dropout, handle.mainstem_mask_bits, *norms)
+    return Library(path, variants, threads, handle)
 
 
 @functools.cache
@@ -126,6 +107,21 @@ def loaded() -> Library:
     if isinstance(found, str):
         raise BadInput(f"the compiled kernels are not there: {found}")
     return found
+
+
+NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
+
+
+@functools.cache
+def function(name: str, *arguments: Any) -> Callable[..., None]:
+    """Return the library's `mainstem_NAME`, which takes `arguments` (ctypes) and refuses by raising `BadInput`."""
+    call = getattr(loaded().handle, f"mainstem_{name}")
+    call.argtypes, call.restype = arguments, ctypes.c_int32
+
+    def checked(*values: Any) -> None:
+        check(call(*values))
+
+    return checked
 
 
 def info() -> dict[str, Any]:

@@ -12,6 +12,10 @@ from .. import library
 from ..layout import Layout
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
+_ARGUMENTS = (
+    *[library.POINTER] * 2, library.NUMBER, ctypes.POINTER(library.Shape),
+    *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
+)  # fmt: skip
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define(
@@ -32,11 +36,9 @@ def run(
     x, threshold, key, samples = x.contiguous(), *map(library.int64, (threshold, key, samples))
     y = torch.empty_like(x)
     shape = library.Shape(*where)
-    library.check(
-        library.loaded().dropout(
-            y.data_ptr(), x.data_ptr(), _CODES[x.dtype], ctypes.byref(shape),
-            threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
-        )
+    library.function("dropout", *_ARGUMENTS)(
+        y.data_ptr(), x.data_ptr(), _CODES[x.dtype], ctypes.byref(shape),
+        threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
     )  # fmt: skip
     return y
 

@@ -11,6 +11,10 @@ from torch import Tensor
 from .. import library
 from ..layout import Layout
 
+_ARGUMENTS = (
+    library.POINTER, ctypes.POINTER(library.Shape), *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
+)  # fmt: skip
+
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define("mask_bits(Tensor threshold, Tensor key, Tensor samples, int site, SymInt[] layout) -> Tensor")
 
@@ -27,10 +31,8 @@ def run(
     threshold, key, samples = map(library.int64, (threshold, key, samples))
     out = _empty(samples, where)
     shape = library.Shape(*where)
-    library.check(
-        library.loaded().mask_bits(
-            out.data_ptr(), ctypes.byref(shape), threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant
-        )
+    library.function("mask_bits", *_ARGUMENTS)(
+        out.data_ptr(), ctypes.byref(shape), threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant
     )
     return out
 

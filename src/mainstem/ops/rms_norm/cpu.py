@@ -12,6 +12,20 @@ from .. import library
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 _NONE = ctypes.c_int64 * 3
 
+
+class Rows(ctypes.Structure):
+    """How rows of `columns` elements lie in memory: three sizes, and each array's three distances in elements."""
+
+    _fields_ = [
+        *((size, ctypes.c_int64) for size in ("outer", "middle", "inner", "columns")),
+        *((array, _NONE) for array in ("x", "y", "dy")),
+    ]
+
+
+_SHAPE = ctypes.POINTER(Rows)
+_FORWARD = (*[library.POINTER] * 4, library.NUMBER, _SHAPE, library.REAL, library.NUMBER)
+_BACKWARD = (*[library.POINTER] * 7, library.NUMBER, _SHAPE, library.NUMBER, library.NUMBER)
+
 PARTS, FEWEST, MOST = 64, 16, 256
 """The gain's gradient is a sum of sums, each over a chunk of rows: some 64 chunks of 16 to 256 rows."""
 
@@ -25,17 +39,17 @@ def _readable(x: Tensor) -> Tensor:
     return x if x.dim() <= 4 and (x.stride(-1) == 1 or x.shape[-1] == 1) else x.contiguous()
 
 
-def _rows(x: Tensor, y: Tensor, dy: Tensor, rows: int) -> library.Rows:
+def _rows(x: Tensor, y: Tensor, dy: Tensor, rows: int) -> Rows:
     columns = x.shape[-1]
     if x.is_contiguous() and y.is_contiguous() and dy.is_contiguous():
         side = _NONE(0, 0, columns)
-        return library.Rows(1, 1, rows, columns, side, side, side)
+        return Rows(1, 1, rows, columns, side, side, side)
     absent = 4 - x.dim()
 
     def distances(t: Tensor) -> ctypes.Array[ctypes.c_int64]:
         return _NONE(*(0,) * absent, *t.stride()[:-1])
 
-    return library.Rows(*(1,) * absent, *x.shape, distances(x), distances(y), distances(dy))
+    return Rows(*(1,) * absent, *x.shape, distances(x), distances(y), distances(dy))
 
 
 def run(x: Tensor, gain: Tensor | None, eps: float, variant: int = library.BEST) -> tuple[Tensor, Tensor]:
@@ -43,11 +57,9 @@ def run(x: Tensor, gain: Tensor | None, eps: float, variant: int = library.BEST)
     x, gain = _readable(x), None if gain is None else gain.contiguous()
     y, inverse = torch.empty_like(x), x.new_empty(x.shape[:-1], dtype=torch.float32)
     shape = _rows(x, y, y, inverse.numel())
-    library.check(
-        library.loaded().rms_norm(
-            y.data_ptr(), inverse.data_ptr(), x.data_ptr(), None if gain is None else gain.data_ptr(),
-            _CODES[x.dtype], ctypes.byref(shape), eps, variant,
-        )
+    library.function("rms_norm", *_FORWARD)(
+        y.data_ptr(), inverse.data_ptr(), x.data_ptr(), None if gain is None else gain.data_ptr(),
+        _CODES[x.dtype], ctypes.byref(shape), eps, variant,
     )  # fmt: skip
     return y, inverse
 
@@ -66,12 +78,10 @@ def run_backward(
         gain = gain.contiguous()
         dgain, parts = torch.empty_like(gain), gain.new_empty(-(-rows // chunk), gain.shape[0])
     shape = _rows(x, dx, dy, rows)
-    library.check(
-        library.loaded().rms_norm_backward(
-            dx.data_ptr(), dgain.data_ptr(), parts.data_ptr(), dy.data_ptr(), x.data_ptr(),
-            None if gain is None else gain.data_ptr(), inverse.data_ptr(),
-            _CODES[x.dtype], ctypes.byref(shape), chunk, variant,
-        )
+    library.function("rms_norm_backward", *_BACKWARD)(
+        dx.data_ptr(), dgain.data_ptr(), parts.data_ptr(), dy.data_ptr(), x.data_ptr(),
+        None if gain is None else gain.data_ptr(), inverse.data_ptr(),
+        _CODES[x.dtype], ctypes.byref(shape), chunk, variant,
     )  # fmt: skip
     return dx, dgain
 
