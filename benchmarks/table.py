@@ -22,9 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kernels
 import torch
 
-import kernels
 from mainstem import ops
 
 

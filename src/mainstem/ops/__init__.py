@@ -6,5 +6,6 @@ from .layout import threshold
 from .library import info
 from .mask_bits import mask_bits
 from .rms_norm import rms_norm
+from .update import total_norm, update
 
-__all__ = ["cross_entropy", "dropout", "info", "mask_bits", "rms_norm", "threshold"]
+__all__ = ["cross_entropy", "dropout", "info", "mask_bits", "rms_norm", "threshold", "total_norm", "update"]
