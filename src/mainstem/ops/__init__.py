@@ -1,9 +1,10 @@
 """Operations with one signature and several implementations that agree. May import counter and errors."""
 
+from .attention import attention
 from .dropout import dropout
 from .layout import threshold
 from .library import info
 from .mask_bits import mask_bits
 from .rms_norm import rms_norm
 
-__all__ = ["dropout", "info", "mask_bits", "rms_norm", "threshold"]
+__all__ = ["attention", "dropout", "info", "mask_bits", "rms_norm", "threshold"]
