@@ -170,6 +170,23 @@ torch.library.register_autograd(
 )
 
 
+class _Transformed(torch.autograd.Function):
+    """What `register_autograd` above does, for `torch.func`, which does not see through that."""
+
+    forward = staticmethod(torch.ops.mainstem.attention)
+    setup_context = staticmethod(_keep)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return *_TransformedBackward.apply(grads[0], *ctx.saved_tensors, *ctx.rest), *(None,) * 8
+
+
+class _TransformedBackward(torch.autograd.Function):
+    forward = staticmethod(torch.ops.mainstem.attention_backward)
+    setup_context = staticmethod(_keep_backward)
+    backward = staticmethod(_differentiate_backward)
+
+
 class _Attention(torch.autograd.Function):
     """What `register_autograd` above does, at half the price of a call: torch prepares each of its calls in Python."""
 
@@ -189,17 +206,14 @@ class _Attention(torch.autograd.Function):
 
 
 def _observed(query: Tensor) -> bool:
-    """Return whether somebody looks at operators: a compiler, `torch.func`, a dispatch mode or a kind of tensor."""
-    return (
-        torch.compiler.is_compiling()
-        or type(query) is not Tensor
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
+    """Return whether somebody looks at operators: a compiler, a dispatch mode or a kind of tensor."""
+    return torch.compiler.is_compiling() or type(query) is not Tensor or torch._C._len_torch_dispatch_stack() > 0
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> Tensor:
     """Return what `reference.attention` returns, to rounding; autograd and `torch.func` know its gradient."""
     if _observed(query):
         return torch.ops.mainstem.attention(query, key, value, *settings)[0]
+    if torch._C._are_functorch_transforms_active():
+        return _Transformed.apply(query, key, value, *settings)[0]
     return _Attention.apply(query, key, value, settings)
