@@ -159,8 +159,12 @@ def _keep_backward(ctx: Any, inputs: Sequence[Any], output: tuple[Tensor, ...]) 
 
 def _differentiate_backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
     settings = Settings(*ctx.saved_tensors[4:], *ctx.rest)
+
     # What forward left (the result and its sums) is a function of the arrays, which the reference computes anew.
-    _, pull = torch.func.vjp(lambda *arrays: reference.backward(*arrays, settings), *ctx.saved_tensors[:4])
+    def pulled(dout: Tensor, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return reference.backward(dout, query, key, value, settings)
+
+    pull = torch.func.vjp(pulled, *ctx.saved_tensors[:4])[1]
     return *pull(upstream), *(None,) * 10
 
 
