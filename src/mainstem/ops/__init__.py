@@ -1,5 +1,6 @@
 """Operations with one signature and several implementations that agree. May import counter and errors."""
 
+from .attention import attention
 from .cross_entropy import cross_entropy
 from .dropout import dropout
 from .layout import threshold
@@ -8,4 +9,14 @@ from .mask_bits import mask_bits
 from .rms_norm import rms_norm
 from .update import total_norm, update
 
-__all__ = ["cross_entropy", "dropout", "info", "mask_bits", "rms_norm", "threshold", "total_norm", "update"]
+__all__ = [
+    "attention",
+    "cross_entropy",
+    "dropout",
+    "info",
+    "mask_bits",
+    "rms_norm",
+    "threshold",
+    "total_norm",
+    "update",
+]
