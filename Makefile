@@ -28,7 +28,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/ops.py $(ARGS)
+	$(BIN)/python benchmarks/table.py --out benchmarks/results/table.json $(ARGS)
 
 # Every code block of the documentation is run.
 docs: $(INSTALLED)

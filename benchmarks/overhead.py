@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from mainstem import config, counter, data, optim
-from mainstem.measure.cross_entropy import cross_entropy
 from mainstem.train import console, device, run_folder, runner, signals
 from mainstem.train.assemble import assemble
 from mainstem.train.loop import Loop, Parts
@@ -48,7 +47,7 @@ class Bare:
         for _ in range(count):
             self._step += 1
             with counter.counter(seed=0, step=self._step, samples=range(len(self._x))):
-                loss = cross_entropy(parts.model(self._x, None), self._y) / self._tokens
+                loss = parts.model(self._x, None, targets_BT=self._y) / self._tokens
             loss.backward()  # type: ignore[no-untyped-call]
             if parts.run.optim.clip:
                 optim.clip(parts.model.parameters(), parts.run.optim.clip)

@@ -39,9 +39,8 @@ def test_every_recipe_is_a_whole_run_that_says_its_name(name: str) -> None:
     assert run.train.steps or run.train.epochs or run.train.budget
 
 
-def test_the_default_recipe_regularizes_and_ends() -> None:
+def test_the_default_recipe_ends() -> None:
     run = config.load(recipe="default")
-    assert 0 < run.noise.hidden < 0.5
     assert run.optim.decay > 0
     assert run.train.patience > 0
     assert run.train.budget is not None

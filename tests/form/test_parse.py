@@ -19,7 +19,9 @@ def test_names_values_and_lists():
     [
         ("hypr", "hyper"),
         ({"name": "hyper", "stream": 4}, "streams"),
-        ({"name": "hyper", "streams": "four"}, "int"),
+        ({"name": "hyper", "streams": "four"}, "'four'.*a whole number"),
+        ({"name": "hyper", "weights": "some"}, "'some'.*static, dynamic"),
+        ({"name": "rezero", "start": "none"}, "'none'.*a number"),
         ({"name": "hyper", "streams": 0}, "at least 1"),
         ({"streams": 4}, "name"),
         ({"name": "pre_norm", "alpha": 1}, "no values"),

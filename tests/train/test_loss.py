@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mainstem import counter, noise
+from mainstem.measure import cross_entropy
 from mainstem.train.device import Place
 from mainstem.train.loss import Batch, gradient, penalties
 from mainstem.train.phases import Phases
@@ -20,9 +21,12 @@ class Toy(nn.Module):
         self.head = nn.Linear(16, 7)
         noise.bind(self)
 
-    def forward(self, x_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+    def logits(self, x_BT: Tensor) -> Tensor:
         out: Tensor = self.head(self.drop(self.embed(x_BT)))
         return out
+
+    def forward(self, x_BT: Tensor, documents_BT: Tensor | None = None, *, targets_BT: Tensor) -> Tensor:
+        return cross_entropy(self.logits(x_BT), targets_BT)
 
 
 def _batch(rows: int = 6) -> Batch:
@@ -51,7 +55,7 @@ def test_the_loss_is_the_mean_over_tokens() -> None:
     batch = _batch()
     loss = gradient(model, batch, (3, 2), 6, PLACE, Phases())
     with counter.counter(seed=3, step=2, samples=batch.slots):
-        logits = model(batch.x_BT)
+        logits = model.logits(batch.x_BT)
     expected = nn.functional.cross_entropy(logits.flatten(0, 1), batch.y_BT.flatten())
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     assert gradient(model, batch, (3, 3), 6, PLACE, Phases()).item() != pytest.approx(loss.item(), rel=1e-6)

@@ -105,7 +105,9 @@ class Train(Section, frozen=True, kw_only=True):
     keep: Annotated[int, Meta(ge=2, le=2**24), about("checkpoints kept")] = 2
     patience: Annotated[int, Meta(ge=0, lt=2**28), about("evaluations without gain before it stops; 0: never")] = 5
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
-    dtype: Annotated[Literal["float32", "bfloat16"], about("of the products; weights stay float32")] = "float32"
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16"], about("of the products; auto: bfloat16 where it is fast")
+    ] = "float32"
     compile: Annotated[Literal["off", "inductor", "aot_eager"], about("torch.compile's backend")] = "off"
     checkpoint: Annotated[Literal["none", "blocks"], about("what backward computes again")] = "none"
     threads: Annotated[int, Meta(ge=0, le=4096), about("CPU threads; 0: torch's choice")] = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -49,7 +49,19 @@ def _named(values: dict[str, Any]) -> Form:
         if key not in known:
             allowed = ", ".join(known) or "no values at all"
             raise BadInput(f"model.residual.{key} is not a value of {name}, which takes {allowed}")
-    try:
-        return msgspec.convert(values, type=form, strict=True)
-    except msgspec.ValidationError as error:
-        raise BadInput(f"model.residual {name} with {values!r} is not valid: {error}") from None
+    hints, taken = get_type_hints(form), {}
+    for key, value in values.items():
+        try:
+            taken[key] = msgspec.convert(value, type=hints[key], strict=True)
+        except msgspec.ValidationError:
+            raise BadInput(
+                f"model.residual.{key} of {name} is {value!r}, which is not allowed: give {_words(hints[key])}"
+            ) from None
+    return form(**taken)
+
+
+def _words(kind: Any) -> str:
+    """Return what may be given: the choices, or the type's name."""
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return f"one of {', '.join(map(str, choices))}" if choices else names.get(kind, f"a value of type {kind}")

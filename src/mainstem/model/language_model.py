@@ -1,4 +1,5 @@
-"""The causal language model: embedding, stream, blocks, head. May import form, stream, nn, noise and optim's roles.
+"""The causal language model: embedding, stream, blocks, head. May import form, stream, nn, noise, ops, optim's
+roles.
 
 Shapes: B batch, T position, D width, V vocabulary.
 """
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import noise
+from .. import noise, ops
 from ..errors import BadInput
 from ..nn import NORMS, Cache, Context, Embedding
 from ..optim.roles import roles
@@ -74,7 +75,25 @@ class LanguageModel(nn.Module):
         """Let backward compute the activations of each block again in place of keeping them."""
         self.recompute = recompute
 
-    def forward(self, tokens_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        documents_BT: Tensor | None = None,
+        cache: Cache | None = None,
+        targets_BT: Tensor | None = None,
+    ) -> Tensor:
+        """Return logits [B, T, V]; with targets the sum of their cross-entropies in nats, its logits never whole."""
+        x_BTD = self.features(tokens_BT, documents_BT, cache)
+        weight = self.embedding.weight if self.head is None else self.head.weight
+        if targets_BT is None:
+            return nn.functional.linear(x_BTD, weight.to(x_BTD.dtype)).float()
+        kind = x_BTD.device.type
+        if torch.is_autocast_enabled(kind):  # as it would have made of the product
+            x_BTD = x_BTD.to(torch.get_autocast_dtype(kind))
+        return ops.cross_entropy(x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction="sum")
+
+    def features(self, tokens_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+        """Return what the head reads [B, T, D]."""
         if tokens_BT.shape[1] + (cache.length if cache else 0) > self.context and self.settings.positions == "learned":
             raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer")
         positions = None
@@ -83,9 +102,7 @@ class LanguageModel(nn.Module):
         ctx = Context(positions=positions, documents=documents_BT, cache=cache)
         state = self.stream.open(self.embedding(tokens_BT, ctx))
         state = self.stream.through(self.blocks, state, ctx, recompute=self.recompute and self.training)
-        x_BTD = self.stream.close(state)
-        weight = self.embedding.weight if self.head is None else self.head.weight
-        return nn.functional.linear(x_BTD, weight.to(x_BTD.dtype)).float()
+        return self.stream.close(state)
 
     def config(self) -> dict[str, Any]:
         """Return JSON values from which `from_config` builds the same model, weights aside."""

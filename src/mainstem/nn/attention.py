@@ -1,4 +1,4 @@
-"""Causal self-attention. May import noise and its neighbours here.
+"""Causal self-attention. May import noise, ops and its neighbours here.
 
 Shapes: B batch, T position, D width, H heads, K head width, Q new positions, C cached and new positions.
 """
@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import ops
 from ..errors import BadInput
 from ..noise import Dropout
+from ..ops.dispatch import choose
 from .context import Context
 from .norm import NormSpec
 from .rotary import Rotary
@@ -124,6 +126,10 @@ class Attention(nn.Module):
     def _attend(self, query_BHQK: Tensor, key_BHCK: Tensor, value_BHCK: Tensor, ctx: Context) -> Tensor:
         new, seen = query_BHQK.shape[2], key_BHCK.shape[2]
         noisy = self.dropout is not None and self.dropout.training and not self.dropout.silent
+        if ctx.documents is not None and new != seen:
+            raise BadInput("a document mask and a key-value cache do not go together: generate within one document")
+        if _in_blocks(query_BHQK, new, seen, noisy):
+            return self._attend_in_blocks(query_BHQK, key_BHCK, value_BHCK, ctx.documents, noisy)
         grouped = key_BHCK.shape[1] != query_BHQK.shape[1]
         plain = new == seen and ctx.documents is None
         if not noisy:
@@ -141,8 +147,27 @@ class Attention(nn.Module):
         dropped = self.dropout.weights(weight_BHQC, max(self.spec.context, seen))
         return dropped.to(value_BHCK.dtype) @ value_BHCK
 
+    def _attend_in_blocks(
+        self, query_BHQK: Tensor, key_BHCK: Tensor, value_BHCK: Tensor, documents: Tensor | None, noisy: bool
+    ) -> Tensor:
+        threshold = draw = site = None
+        if noisy:
+            assert self.dropout is not None
+            threshold, (draw, site) = self.dropout.threshold, self.dropout.draw(query_BHQK.shape[0])
+        return ops.attention(
+            query_BHQK, key_BHCK, value_BHCK, threshold, site=site, draw=draw,
+            context=max(self.spec.context, key_BHCK.shape[2]), documents=documents, impl="cpu",
+        )  # fmt: skip
+
     def extra_repr(self) -> str:
         return f"{self.spec.width}, heads={self.spec.heads}, kv_heads={self.spec.kv_heads or self.spec.heads}"
+
+
+def _in_blocks(query: Tensor, new: int, seen: int, noisy: bool) -> bool:
+    """Return whether `ops.attention` is to run: where it has a kernel and is the fastest that PyTorch or we have."""
+    # One new position is a product with a vector, of which PyTorch's float32 makes two to four times less work.
+    generating = new == 1 < seen and not noisy and query.dtype == torch.float32
+    return not generating and choose("attention", "auto", query.device.type, query.dtype) == "cpu"
 
 
 def _mask(new: int, seen: int, ctx: Context, device: torch.device) -> Tensor:
@@ -150,7 +175,5 @@ def _mask(new: int, seen: int, ctx: Context, device: torch.device) -> Tensor:
     causal = torch.ones(new, seen, dtype=torch.bool, device=device).tril(seen - new)
     if ctx.documents is None:
         return causal
-    if new != seen:
-        raise BadInput("a document mask and a key-value cache do not go together: generate within one document")
     same = ctx.documents[:, None, :, None] == ctx.documents[:, None, None, :]
     return causal & same

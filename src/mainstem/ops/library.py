@@ -161,6 +161,7 @@ _FAULTS = {
     4: "a sample has more positions than the counter numbers, 2^32 groups of eight columns",
     5: "this processor cannot run the instruction set that was asked for",
     6: "the kernel reads float32 and bfloat16",
+    20: "there is not enough memory for attention's scratch: take shorter sequences",
 }
 
 

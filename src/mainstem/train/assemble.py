@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import torch
 
 from .. import config, data, model, optim, penalty
 from ..errors import BadInput
+from ..measure.evaluate import over
 from . import device, environment, facts, length, weights
 from .device import Place
 from .loop import Parts
@@ -18,12 +22,24 @@ from .loss import Batch, gradient, penalties
 from .phases import Phases
 from .run_folder import RunFolder
 
-_TRIAL = 5
+_TRIAL = 20
 """Steps that are timed for a budget, after one that warms up."""
 
+_SHARE = 0.04
+"""Share of a budget that the timing may take."""
 
-def assemble(run: config.Run, folder: RunFolder, corpus: data.Corpus, place: Place) -> Parts:
-    """Return the parts of `run`; where two of them do not go together, `BadInput` says which."""
+_END = 3.0
+"""Seconds that yardsticks, samples and the report take after the last step; they get at most a tenth of a budget."""
+
+
+def assemble(
+    run: config.Run, folder: RunFolder, corpus: data.Corpus, place: Place, began: float | None = None
+) -> Parts:
+    """Return the parts of `run`; where two of them do not go together, `BadInput` says which.
+
+    `began` is when the time of `train.budget` began, by `time.perf_counter`; now, where it is not given.
+    """
+    began = time.perf_counter() if began is None else began
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
     data.check_length(corpus, network.context)
     network.set_checkpoint(run.train.checkpoint == "blocks")
@@ -48,7 +64,8 @@ def assemble(run: config.Run, folder: RunFolder, corpus: data.Corpus, place: Pla
     parts.facts = facts.gather(run, corpus, network, place.device)
     known = stored.get("length") if stored else None
     tokens = run.train.batch * network.context
-    resolved = length.resolve(run.train, len(corpus.train), tokens, known, lambda budget: measured(parts, budget))
+    count = functools.partial(measured, parts, began=began)
+    resolved = length.resolve(run.train, len(corpus.train), tokens, known, count)
     parts.steps, parts.facts["length"] = resolved["steps"], resolved
     return parts
 
@@ -65,15 +82,20 @@ def start_from(parts: Parts) -> None:
         weights.put(parts.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
 
 
-def measured(parts: Parts, budget: float) -> int:
-    """Return how many steps fit into `budget` seconds, by taking a few on a copy that is thrown away."""
+def measured(parts: Parts, budget: float, began: float) -> int:
+    """Return how many steps fit into `budget` seconds that began at `began`, by taking a few that are thrown away.
+
+    Counted are steps, held-out passes, what has passed since `began` (reading, tokens), and an end like it.
+    """
     run, network = parts.run, copy.deepcopy(parts.model)
     optimizer = optim.make(network, run.optim)
     terms = list(penalty.make(run.penalty))
-    began = time.perf_counter()
+    documents = run.data.documents == "mask"
+    times: list[float] = []
     for step in range(1, _TRIAL + 2):
+        before = time.perf_counter()
         slots = parts.plan.slots(step)
-        fetched = data.batches.fetch(parts.corpus.train, parts.plan, step, slots, run.data.documents == "mask")
+        fetched = data.batches.fetch(parts.corpus.train, parts.plan, step, slots, documents)
         x_BT, y_BT, documents_BT = (None if part is None else parts.place.take(part) for part in fetched)
         assert x_BT is not None
         assert y_BT is not None
@@ -84,14 +106,18 @@ def measured(parts: Parts, budget: float) -> int:
         optimizer.zero_grad()
         if parts.place.device.type == "cuda":
             torch.cuda.synchronize()
-        if step == 1:
-            began = time.perf_counter()
-        elif time.perf_counter() - began > 0.05 * budget:
+        if step > 1:  # the first one warms up
+            times.append(time.perf_counter() - before)
+        if sum(times) > _SHARE * budget:
             break
-    each = (time.perf_counter() - began) / max(1, step - 1)
-    # A pass over held-out tokens takes about a third of a step over as many: there is no backward and no update.
-    share = len(parts.corpus.held_out) / (run.train.batch * parts.context) / run.train.eval_every / 3
-    return int(budget / (each * (1 + share)))
+    held, windows = parts.corpus.held_out, data.batches.held_out_windows
+    few = itertools.islice(windows(held, parts.context, documents=documents), 2)
+    before = time.perf_counter()
+    seen = over(network, few, parts.place.autocast)
+    each_pass = (time.perf_counter() - before) * len(held) / seen.tokens
+    now = time.perf_counter()
+    left = budget - (now - began) - min(_END, 0.1 * budget) - each_pass
+    return int(left / (statistics.median(times) + each_pass / run.train.eval_every))
 
 
 def _check_corpus(corpus: data.Corpus, stored: facts.Facts | None, run: config.Run) -> None:

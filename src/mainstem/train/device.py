@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -34,6 +35,26 @@ class Place(NamedTuple):
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
+
+
+def settle(run: config.Run) -> config.Run:
+    """Return `run` with the dtype that `auto` is on this machine, so that the run's record says what it computed in.
+
+    bfloat16 on GPUs that have it and on x86 processors that multiply it (AVX512_BF16, AMX); float32 elsewhere.
+    """
+    if run.train.dtype != "auto":
+        return run
+    kind = choose(msgspec.structs.replace(run.train, dtype="float32")).device.type
+    fast = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and _multiplies_bfloat16()
+    return msgspec.structs.replace(
+        run, train=msgspec.structs.replace(run.train, dtype="bfloat16" if fast else "float32")
+    )
+
+
+def _multiplies_bfloat16() -> bool:
+    # torch has no public question for this in 2.10.
+    asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(question() for question in asked if question is not None)
 
 
 def choose(train: config.Train) -> Place:

@@ -1,4 +1,4 @@
-"""The loss of a batch and its gradient, in as many pieces as memory allows. May import `counter`, `measure`, `penalty`.
+"""The loss of a batch and its gradient, in as many pieces as memory allows. May import `counter` and `penalty`.
 
 Shapes: B sequences of a batch, T positions, V tokens of the vocabulary.
 """
@@ -12,11 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import counter
-from ..measure.cross_entropy import cross_entropy
 from .device import Forward, Place
 from .phases import Phases
-
-__all__ = ["Batch", "Penalty", "cross_entropy", "gradient", "penalties"]
 
 Penalty = Callable[[nn.Module], Tensor]
 """What the loss needs of a penalty: a scalar from a model."""
@@ -42,16 +39,15 @@ def gradient(forward: Forward, batch: Batch, draw: tuple[int, int], size: int, p
     """Add the gradient of the mean cross-entropy to the parameters and return that mean, in nats per token.
 
     ``loss = sum over parts of CE(part) / tokens of the whole batch``: the same number and the same masks however the
-    batch is split into parts of `size`. `draw` is (seed, step).
+    batch is split into parts of `size`. `draw` is (seed, step). `forward(x, documents, targets_BT=y)` returns the
+    sum of the cross-entropies, as `LanguageModel` does.
     """
     seed, step = draw
     tokens = batch.y_BT.numel()
     total: Tensor | None = None
     for part in batch.split(size):
-        with counter.counter(seed=seed, step=step, samples=part.slots):
-            with place.autocast():
-                logits_BTV = forward(part.x_BT, part.documents_BT)
-            loss = cross_entropy(logits_BTV, part.y_BT) / tokens
+        with counter.counter(seed=seed, step=step, samples=part.slots), place.autocast():
+            loss = forward(part.x_BT, part.documents_BT, targets_BT=part.y_BT) / tokens
         phases.mark("forward")
         loss.backward()
         phases.mark("backward")

@@ -19,6 +19,7 @@ def plan(run: config.Run) -> str:
 
     The data is read, and its tokens are cached, so that the numbers are the run's own.
     """
+    run = device.settle(run)
     place = device.choose(run.train)
     with device.threads(run.train.threads):
         folder, there = run_folder.inspect(run, resume=False)

@@ -18,9 +18,10 @@ from ..errors import BadInput
 
 EXTENDABLE = (
     "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.patience", "train.keep",
-    "train.save_every", "train.device", "train.threads",
+    "train.save_every", "train.device", "train.threads", "data.paths",
 )  # fmt: skip
-"""What may change when a run goes on: how long, where, and what is said about it; never what it computes."""
+"""What may change when a run goes on: how long, where, what is said about it, and where the same data lies now
+(its hash must stay); never what it computes."""
 
 _LIMIT = 1 << 20
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,7 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
     Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
+    began, run = time.perf_counter(), device.settle(run)
     with signals.catch() as requests, contextlib.ExitStack() as stack:
         place = device.choose(run.train)
         stack.enter_context(device.threads(run.train.threads))
@@ -49,7 +51,7 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
             stack.enter_context(run_folder.claim(run, folder))
         cache = cache_folder(folder)
         corpus = data.prepare(run.data, cache, reading(progress))
-        parts = assemble(run, folder, corpus, place)
+        parts = assemble(run, folder, corpus, place, began)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
             stack.enter_context(run_folder.claim(run, folder))

@@ -1,0 +1,53 @@
+"""Attention in blocks against PyTorch's, forward and backward: shapes of small models, and long sequences.
+
+Heads are transposed views of [B, T, H, K], as a projection leaves them, on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from mainstem import ops
+from mainstem.counter import Draw
+
+Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
+
+SHAPES = {  # B, H, T, K, and how many times as fast we mean to be at rate 0 and at rate 0.1
+    (16, 6, 256, 64): ("at least 1.0", "at least 3.0"),
+    (12, 4, 64, 32): ("at least 1.5", "at least 1.5"),
+    (4, 6, 1024, 64): ("at least 1.0", "at least 3.0"),
+    (1, 6, 4096, 64): ("at least 1.0", "at least 3.0"),
+}
+
+
+def _case(shape: tuple[int, int, int, int], rate: float, dtype: torch.dtype, target: str) -> Case:
+    batch, heads, positions, width = shape
+    sizes = (batch, positions, heads, width)
+    query, key, value = (torch.randn(sizes, dtype=dtype).transpose(1, 2).requires_grad_() for _ in range(3))
+    upstream = torch.randn(sizes, dtype=dtype).transpose(1, 2)
+    draw, threshold = Draw(torch.tensor([1, 2, 0]), torch.arange(batch)), ops.threshold(rate)
+
+    def both(out: Tensor) -> object:
+        return torch.autograd.grad(out, (query, key, value), upstream)
+
+    def ours() -> object:
+        return both(ops.attention(query, key, value, threshold if rate else None, site=7, draw=draw))
+
+    def theirs() -> object:
+        return both(torch.nn.functional.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True))
+
+    what = f"attention {batch}x{heads}x{positions}x{width}, causal, {str(dtype).removeprefix('torch.')}, rate {rate:g}"
+    return what, "torch scaled_dot_product_attention", target, ours, theirs
+
+
+def cases() -> list[Case]:
+    """Return (what, against what, target, ours, theirs); each callable is one forward and backward."""
+    found = []
+    for shape, targets in SHAPES.items():
+        for rate, target in zip((0.0, 0.1), targets, strict=True):
+            found.append(_case(shape, rate, torch.float32, target))
+    found += [_case((16, 6, 256, 64), rate, torch.bfloat16, "at least 1.0") for rate in (0.0, 0.1)]
+    return found

@@ -1,0 +1,84 @@
+"""Attention in plain PyTorch: the oracle, and what runs where there is no kernel. May import counter and ops.
+
+Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..dropout.reference import dropout
+from ..layout import Layout
+
+
+class Settings(NamedTuple):
+    """All but the three arrays, as the operators take it; the four numbers of dropout are None or 0 without it."""
+
+    documents: Tensor | None
+    threshold: Tensor | None
+    counter: Tensor | None
+    samples: Tensor | None
+    site: int
+    context: int
+    causal: bool
+    scale: float
+
+
+def weights(query_BHQK: Tensor, key_BHCK: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
+    """Return the softmax [B, H, Q, C], and what a dropped weight is multiplied by: 0 or the scale of the kept."""
+    queries, keys = query_BHQK.shape[2], key_BHCK.shape[2]
+    score_BHQC = query_BHQK @ key_BHCK.transpose(2, 3) * settings.scale
+    seen = torch.ones(queries, keys, dtype=torch.bool, device=score_BHQC.device)
+    if settings.causal:
+        seen = seen.tril(keys - queries)
+    if settings.documents is not None:
+        same = settings.documents[:, None, :, None] == settings.documents[:, None, None, :]
+        seen = seen & same
+    weight_BHQC = torch.softmax(score_BHQC.masked_fill(~seen, float("-inf")), dim=-1)
+    ones = torch.ones_like(weight_BHQC, requires_grad=False)
+    if settings.threshold is None or settings.counter is None or settings.samples is None:
+        return weight_BHQC, ones
+    batch, heads = query_BHQK.shape[:2]
+    where = Layout(1, batch, heads * queries, keys, max(queries, 1), settings.context)
+    return weight_BHQC, dropout(ones, settings.threshold, settings.counter, settings.samples, settings.site, where)
+
+
+def _wide(*arrays: Tensor) -> list[Tensor]:
+    return [array.to(torch.promote_types(array.dtype, torch.float32)) for array in arrays]
+
+
+def _repeat(shared: Tensor, heads: int) -> Tensor:
+    return shared if shared.shape[1] == heads else shared.repeat_interleave(heads // shared.shape[1], dim=1)
+
+
+def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings) -> Tensor:
+    """Return dropout(softmax(scale q k^T + mask)) v, for any device and dtype; autograd knows its gradient."""
+    heads = query_BHQK.shape[1]
+    query, key, value = _wide(query_BHQK, key_BGCK, value_BGCK)
+    weight, kept = weights(query, _repeat(key, heads), settings)
+    return (weight * kept @ _repeat(value, heads)).to(query_BHQK.dtype)
+
+
+def backward(
+    dout_BHQK: Tensor, query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of query, key and value; autograd knows theirs.
+
+    With w the softmax and m what dropout multiplies by: dv = (m w)^T dout, dw = m (dout v^T),
+    dscore = w (dw - sum(w dw)), dq = scale dscore k, dk = scale dscore^T q.
+    """
+    heads, groups = query_BHQK.shape[1], key_BGCK.shape[1]
+    dout, query, shared_key, shared_value = _wide(dout_BHQK, query_BHQK, key_BGCK, value_BGCK)
+    key, value = _repeat(shared_key, heads), _repeat(shared_value, heads)
+    weight, kept = weights(query, key, settings)
+    dweight = kept * (dout @ value.transpose(2, 3))
+    dscore = weight * (dweight - (weight * dweight).sum(-1, keepdim=True)) * settings.scale
+    dkey, dvalue = dscore.transpose(2, 3) @ query, (weight * kept).transpose(2, 3) @ dout
+    if groups != heads:
+        dkey, dvalue = (d.unflatten(1, (groups, heads // groups)).sum(2) for d in (dkey, dvalue))
+    grads = zip((dscore @ key, dkey, dvalue), (query_BHQK, key_BGCK, value_BGCK), strict=True)
+    dquery, dkey, dvalue = (grad.to(array.dtype) for grad, array in grads)
+    return dquery, dkey, dvalue
