@@ -101,7 +101,8 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-    x, gate, threshold, key, samples = ctx.saved_tensors
+    saved = ctx.saved_tensors  # once: a checkpoint computes them again when they are asked for
+    x, gate, threshold, key, samples = saved
     dgate: Tensor | None
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
         mask = where = None
@@ -109,7 +110,7 @@ def _backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
             mask, where = (threshold, key, samples), layout(x.shape, 0, None, Draw(key, samples), ctx.site)
         dx, dgate = reference.backward(dy, x, gate, KINDS[ctx.kind], mask, ctx.site, where)
     else:
-        dx, dgate = torch.ops.mainstem.activation_backward(dy, *ctx.saved_tensors, ctx.kind, ctx.site)
+        dx, dgate = torch.ops.mainstem.activation_backward(dy, *saved, ctx.kind, ctx.site)
     return dx, None if gate is None else dgate, None, None, None, None, None
 
 

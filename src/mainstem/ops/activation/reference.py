@@ -23,9 +23,10 @@ def _dropped(x: Tensor, mask: tuple[Tensor, Tensor, Tensor] | None, site: int, w
 
 
 def activation(
-    x: Tensor, gate: Tensor | None, kind: str, mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None
-) -> Tensor:
-    """Return dropout(phi(x)), for any device and dtype; autograd knows its gradient. `mask`: threshold, key, samples."""
+    x: Tensor, gate: Tensor | None, kind: str,
+    mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None,
+) -> Tensor:  # fmt: skip
+    """Return dropout(phi(x)), for any device and dtype; `mask` is threshold, key and samples."""
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     if gate is not None:
         y = F.silu(gate.to(wide.dtype)) * wide
