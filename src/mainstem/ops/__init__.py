@@ -1,10 +1,12 @@
 """Operations with one signature and several implementations that agree. May import counter and errors."""
 
+from . import update
 from .activation import activation
 from .attention import attention
 from .cross_entropy import cross_entropy
 from .depth_sum import depth_sum
 from .dropout import dropout
+from .dropout_add_norm import dropout_add_norm
 from .layout import threshold
 from .library import info
 from .mask_bits import mask_bits
@@ -17,6 +19,7 @@ __all__ = [
     "cross_entropy",
     "depth_sum",
     "dropout",
+    "dropout_add_norm",
     "info",
     "mask_bits",
     "mix_streams",
@@ -24,4 +27,5 @@ __all__ = [
     "rms_norm",
     "step_streams",
     "threshold",
+    "update",
 ]
