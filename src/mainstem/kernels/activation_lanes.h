@@ -58,7 +58,7 @@ template <class Element, int kKind, bool kDrop>
 void activate(const ActivationRun& r) {
   const Element *x = static_cast<const Element*>(r.x), *gate = static_cast<const Element*>(r.gate);
   Element* y = static_cast<Element*>(r.y);
-  over(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+  once(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
     const Floats in = load(x + at, count), by = kKind == kSwiglu ? load(gate + at, count) : zeros();
     Floats out = each([&](int i) { return value<kKind>(in.part[i], by.part[i]); });
     if (kDrop) out = dropped(out, kept_lanes(r.bits, at, count), r.scale);
@@ -71,7 +71,7 @@ void differentiate(const ActivationRun& r) {
   const Element *x = static_cast<const Element*>(r.x), *gate = static_cast<const Element*>(r.gate);
   const Element* dy = static_cast<const Element*>(r.dy);
   Element *dx = static_cast<Element*>(r.y), *dgate = static_cast<Element*>(r.dgate);
-  over(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+  once(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
     const Floats in = load(x + at, count), by = kKind == kSwiglu ? load(gate + at, count) : zeros();
     Floats g = load(dy + at, count);
     if (kDrop) g = dropped(g, kept_lanes(r.bits, at, count), r.scale);

@@ -93,7 +93,6 @@ inline void store(uint16_t* to, const Floats& value) {
   }
 }
 
-// The end of a row: lanes beyond it hold 0 and are not written.
 // Of the first `count` elements, and zeros in the other lanes.
 template <class Element>
 inline Floats load(const Element* from, int64_t count) {
@@ -186,6 +185,15 @@ inline void over(int64_t columns, const Visit& visit) {
   } else {
     visit(Span{0, columns, 0});
   }
+}
+
+// Calls visit(column, count) for whole vectors, with the constant, and then for the rest: for what is added to or
+// overwritten where it stands, and so may be visited only once.
+template <class Visit>
+inline void once(int64_t columns, const Visit& visit) {
+  int64_t column = 0;
+  for (; column + kLanes <= columns; column += kLanes) visit(column, kLanes);
+  if (column < columns) visit(column, columns - column);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 // same on all of them, so variants agree on the bits. Polynomials are weighted minimax-like fits (Chebyshev nodes) of
 // the functions named beside them.
 #pragma once
-#include "norm_lanes.h"
+#include "float_lanes.h"
 
 namespace mainstem {
 namespace {

@@ -10,7 +10,7 @@ constexpr int kMostStreams = 16;
 
 // tanh of `count` numbers, by lanes, so that one number is the same wherever it stands.
 inline void tangents(float* to, const float* from, int64_t count) {
-  over(count, [&](int64_t at, int64_t width) __attribute__((always_inline)) {
+  once(count, [&](int64_t at, int64_t width) __attribute__((always_inline)) {
     const Floats in = load(from + at, width);
     store(to + at, each([&](int i) { return hyperbolic_tangent(in.part[i]); }), width);
   });
@@ -35,7 +35,7 @@ struct Tokens {
     const Element *h = rows(m.h, token, S), *y = rows(m.y, token, 1);
     Element* next = rows(m.next, token, S);
     const float* w = m.weights + token * m.weights_stride;
-    over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       Floats own[kS > 0 ? kS : kMostStreams];
       for (int s = 0; s < S; ++s) own[s] = load(h + s * D + at, count);
       const Floats branch = load(y + at, count);
@@ -54,7 +54,7 @@ struct Tokens {
       const Element* row = next + s * D;
       Floats squares = zeros(), products[kS > 0 ? kS + 2 : kMostStreams + 2];
       for (int k = 0; k < K; ++k) products[k] = zeros();
-      over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
         const Floats own = load(row + at, count);
         squares = squares + own * own;
         for (int k = 0; k < K; ++k) products[k] = products[k] + own * load(m.project + k * D + at, count);
@@ -70,7 +70,7 @@ struct Tokens {
     const Element* next = rows(m.next, token, S);
     Element* x = rows(m.x, token, 1);
     const float* w = m.project == nullptr ? m.base + token * m.base_stride : m.out + token * S * K;
-    over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       Floats sum = load(next + at, count) * w[0];
       for (int s = 1; s < S; ++s) sum = sum + load(next + s * D + at, count) * w[s * K];
       store(x + at, sum, count);
@@ -96,7 +96,7 @@ struct Tokens {
     if (dx != nullptr) {
       Floats reads[kMost];
       for (int s = 0; s < S; ++s) reads[s] = zeros();
-      over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
         const Floats upstream = load(dx + at, count);
         for (int s = 0; s < S; ++s) {
           reads[s] = reads[s] + upstream * load(next + s * D + at, count);
@@ -126,7 +126,7 @@ struct Tokens {
       along *= inverse[s] * inverse[s] / static_cast<float>(D);
       const Element* row = next + s * D;
       float* ds = d + s * D;
-      over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
         const Floats own = load(row + at, count);
         Floats sum = load(ds + at, count) - own * along;
         for (int k = 0; k < K; ++k) {
@@ -148,7 +148,7 @@ struct Tokens {
       // One stream's gradient at a time meets all h, so that its S + 1 sums stay in registers.
       Floats mixes[kMost], writes = zeros();
       for (int s = 0; s < S; ++s) mixes[s] = zeros();
-      over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
         const Floats upstream = load(d + t * D + at, count);
         for (int s = 0; s < S; ++s) mixes[s] = mixes[s] + upstream * load(h + s * D + at, count);
         writes = writes + upstream * load(y + at, count);
@@ -156,7 +156,7 @@ struct Tokens {
       for (int s = 0; s < S; ++s) dw[s * K + 1 + t] = total(mixes[s]);
       dw[t * K + K - 1] = total(writes);
     }
-    over(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       Floats own[kMost];
       for (int t = 0; t < S; ++t) own[t] = load(d + t * D + at, count);
       Floats branch = own[0] * w[K - 1];
@@ -179,7 +179,7 @@ struct Tokens {
     float* d = part + 3 * S * K + K * D;
     for (int64_t token = begin; token < end; ++token) {
       const Element* dnext = m.dnext == nullptr ? nullptr : rows(m.dnext, token, S);
-      over(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
         store(d + at, dnext == nullptr ? zeros() : load(dnext + at, count), count);
       });
       if (m.base != nullptr) unread(token, d, part);
@@ -187,7 +187,7 @@ struct Tokens {
         unwrite(token, d, part);
       } else {
         Element* dh = rows(m.dh, token, S);
-        over(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
           store(dh + at, load(d + at, count), count);
         });
       }
@@ -213,7 +213,7 @@ template <class Element>
 void depth_forward(const MainstemDepth& d, int64_t begin, int64_t end) {
   Element* y = static_cast<Element*>(d.y) + begin;
   const auto from = [&](int64_t j) { return static_cast<const Element*>(d.x[d.order[j]]) + begin; };
-  over(end - begin, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+  once(end - begin, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
     Floats sum = load(from(0) + at, count) * d.a[d.order[0]];
     for (int64_t j = 1; j < d.count; ++j) sum = sum + load(from(j) + at, count) * d.a[d.order[j]];
     store(y + at, sum, count);
@@ -227,7 +227,7 @@ void depth_backward(const MainstemDepth& d, int64_t begin, int64_t end, float* p
     const Element* x = static_cast<const Element*>(d.x[j]) + begin;
     Element* dx = d.dx[j] == nullptr ? nullptr : static_cast<Element*>(d.dx[j]) + begin;
     Floats products = zeros();
-    over(end - begin, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    once(end - begin, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       const Floats upstream = load(dy + at, count);
       products = products + upstream * load(x + at, count);
       if (dx != nullptr) store(dx + at, upstream * d.a[j], count);
