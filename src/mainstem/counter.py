@@ -87,9 +87,7 @@ def key_words(seed: Tensor) -> tuple[Tensor, Tensor]:
     return seed & _MASK, (seed >> 32) & _MASK
 
 
-def words(
-    seed: int, site: int, count: int, *, start: int = 0, step: int = 0, view: int = 0, sample: int = 0
-) -> Tensor:
+def words(seed: int, site: int, count: int, *, start: int = 0, step: int = 0, view: int = 0, sample: int = 0) -> Tensor:
     """Return words `start` .. `start + count` of a stream, int64 in [0, 2^32), shape [count].
 
     Word i is word i mod 4 of the Philox call with c0 = i // 4: any part of a stream can be had without the rest.
