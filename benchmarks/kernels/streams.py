@@ -22,9 +22,7 @@ Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
 def step(residual: Any, layers: int) -> Callable[[], object]:
     """Return one training step, forward, backward and update, of a new model."""
     torch.manual_seed(0)
-    model = LanguageModel(
-        Settings(vocab=65, layers=layers, width=WIDTH, heads=6, context=CONTEXT, residual=residual)
-    )
+    model = LanguageModel(Settings(vocab=65, layers=layers, width=WIDTH, heads=6, context=CONTEXT, residual=residual))
     optimizer = optim.AdamW(optim.groups(model), lr=1e-4)
     x = torch.randint(65, (BATCH, CONTEXT))
 

@@ -14,7 +14,9 @@ SHAPES = [(1, 1, 1, 1), (2, 3, 2, 7), (2, 5, 4, 24), (1, 7, 3, 31), (3, 11, 4, 3
           (2, 0, 4, 8), (2, 300, 4, 13), (5, 4, 1)]  # fmt: skip
 dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 both = pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)])
-stages = pytest.mark.parametrize("stage", ["write", "write shared", "read", "read shared", "weigh", "all", "all shared"])
+stages = pytest.mark.parametrize(
+    "stage", ["write", "write shared", "read", "read shared", "weigh", "all", "all shared"]
+)
 
 
 def inputs_of(shape, stage, dtype=torch.float32):

@@ -1,4 +1,4 @@
-"""Activations of the feed-forward sublayer with the dropout behind them. May import counter and its neighbours in ops."""
+"""Activations with the dropout behind them. May import counter and its neighbours in ops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def activation(
     gelu: x P(X <= x), X ~ N(0, 1), the exact form; relu2: max(x, 0)^2; swiglu: gate / (1 + exp(-gate)) * x. What is
     dropped and by what the rest is multiplied is that of `ops.dropout` of the same shape, site and draw, to the bit.
     Arithmetic is float32 (float64 where x is) and rounded once, to x's dtype. Backward keeps x and gate, and draws
-    the mask again; a gradient of a gradient, and whatever torch.func transforms, is that of the reference. Threshold None means no dropout.
+    the mask again; a gradient of a gradient, and whatever torch.func transforms, is that of the
+    reference. Threshold None means no dropout.
 
     `x`, `gate`: floating point [B, ...], of one shape and dtype; the samples lie along the first axis, one per element
     of `draw.samples`. `threshold`: int64 without axes, from `ops.threshold`. `site`: from `counter.site_id`.

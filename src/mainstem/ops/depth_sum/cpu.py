@@ -86,7 +86,7 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward(ctx: Any, dy: Tensor) -> tuple[list[Tensor], Tensor]:
     *arrays, weights = ctx.saved_tensors
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
-        _, pull = torch.func.vjp(lambda weights, *arrays: reference.depth_sum(arrays, weights), weights, *arrays)
+        _, pull, *_ = torch.func.vjp(lambda weights, *arrays: reference.depth_sum(arrays, weights), weights, *arrays)
         dweights, *gradients = pull(dy)
         return gradients, dweights
     gradients, dweights = torch.ops.mainstem.depth_sum_backward(dy, arrays, weights)

@@ -124,7 +124,7 @@ def run_backward(
     if base is not None and base.dim() == 2:
         dbase = of_base.view(streams, -1).clone()
     if project is None:
-        return dh, dweights, dy, dbase, *results[4:]
+        return dh, dweights, dy, dbase, results[4], results[5]
     by_column = of_tanh.view(streams, -1).sum(0)
     dscales = torch.stack([by_column[:-1].sum(), by_column[-1]])
     return dh, dweights, dy, dbase, of_project.view(-1, columns).clone(), dscales
@@ -174,14 +174,15 @@ def _again(tensors: list[Any], eps: float, upstream: tuple[Tensor | None, ...]) 
     given = [index for index, tensor in enumerate(tensors) if tensor is not None]
 
     def compute(*values: Tensor) -> tuple[Tensor, ...]:
-        whole: list[Any] = list(tensors)
+        whole: Any = list(tensors)
         for index, value in zip(given, values, strict=True):
             whole[index] = value
-        outputs = reference.step_streams(*whole, eps)
+        h, weights, y, base, project, scales = whole
+        outputs = reference.step_streams(h, weights, y, base, project, scales, eps)
         return tuple(o for o, d in zip(outputs, upstream, strict=True) if o is not None and d is not None)
 
     wanted = tuple(d for d in upstream if d is not None)
-    _, pull = torch.func.vjp(compute, *(tensors[index] for index in given))
+    _, pull, *_ = torch.func.vjp(compute, *(tensors[index] for index in given))
     result: list[Tensor | None] = [None] * len(tensors)
     for index, gradient in zip(given, pull(wanted), strict=True):
         result[index] = gradient
