@@ -36,7 +36,7 @@ def norm(grads: Tensors, *, impl: str = "auto") -> Tensor:
     """
     if not grads:
         return torch.zeros(())
-    _floats("gradient", grads)
+    _floats("grads", grads)
     return _module("update.norm", impl, grads).norm(list(grads))
 
 
@@ -72,13 +72,13 @@ def adamw(
     moments = (("exp_avgs", exp_avgs), ("exp_avg_sqs", exp_avg_sqs))
     _fit(params, ("grads", grads), *moments, ("averages", averages), ("masters", masters))
     _lengths(params, ("steps", steps), ("rates", rates), ("decays", decays))
-    for i, (m, v, count) in enumerate(zip(exp_avgs, exp_avg_sqs, steps, strict=True)):
-        if m.dtype != v.dtype:
-            raise BadInput(f"exp_avgs[{i}] is {m.dtype} and exp_avg_sqs[{i}] {v.dtype}: give both the same dtype")
-        if count.dtype != torch.float32 or count.ndim:
-            raise BadInput(f"steps[{i}] is {count.dtype} of shape {list(count.shape)}: give a 0-d float32 tensor")
+    if [m.dtype for m in exp_avgs] != [v.dtype for v in exp_avg_sqs]:
+        raise BadInput("exp_avgs and exp_avg_sqs differ in dtype: give both moments of a parameter the same")
+    for dtype, dimensions in {(count.dtype, count.ndim) for count in steps}:
+        if dtype != torch.float32 or dimensions:
+            raise BadInput(f"one of steps is {dtype} with {dimensions} axes: give 0-d float32 tensors")
     _extras(params, averages, masters)
-    _clipping(norm, max_norm)
+    norm = _clipping(norm, max_norm)
     if not params:
         return
     chosen = _module("update.adamw", impl, params, grads, exp_avgs)
@@ -105,7 +105,7 @@ def momentum(
     ([tensor([[0.7500, 1.5000]])], tensor([[0.5000, 1.0000]]))
     """
     _fit(buffers, ("grads", grads))
-    _clipping(norm, max_norm)
+    norm = _clipping(norm, max_norm)
     if not buffers:
         return []
     chosen = _module("update.momentum", impl, buffers, grads)
@@ -140,15 +140,15 @@ def step(
 
 
 def _module(op: str, impl: str, *lists: Tensors) -> ModuleType:
-    kinds = {(t.device.type, t.dtype) for tensors in lists for t in tensors}
-    chosen = {choose(op, impl, *kind) for kind in kinds}
+    kinds = {(t.device, t.dtype) for tensors in lists for t in tensors}
+    chosen = {choose(op, impl, device.type, dtype) for device, dtype in kinds}
     return cpu if chosen == {"cpu"} else reference
 
 
-def _floats(what: str, tensors: Tensors) -> None:
-    for t in tensors:
-        if t.layout != torch.strided or not t.is_floating_point():
-            raise BadInput(f"a {what} is {t.dtype}, {t.layout}: an update reads dense tensors of floating point")
+def _floats(name: str, tensors: Tensors) -> None:
+    for dtype, layout in {(t.dtype, t.layout) for t in tensors}:
+        if layout != torch.strided or not dtype.is_floating_point:
+            raise BadInput(f"one of {name} is {dtype}, {layout}: an update reads dense tensors of floating point")
 
 
 def _lengths(params: Tensors, *lists: tuple[str, Sequence[object]]) -> None:
@@ -158,34 +158,40 @@ def _lengths(params: Tensors, *lists: tuple[str, Sequence[object]]) -> None:
 
 
 def _fit(params: Tensors, *lists: tuple[str, Tensors]) -> None:
-    _floats("parameter", params)
-    shapes = [p.shape for p in params]
+    _floats("params", params)
+    shapes, devices = [p.shape for p in params], [p.device for p in params]
     for name, tensors in lists:
         if not tensors and name in ("averages", "masters"):
             continue
         _lengths(params, (name, tensors))
-        _floats(f"tensor of {name}", tensors)
-        for i, (t, shape) in enumerate(zip(tensors, shapes, strict=True)):
-            if t.shape != shape:
-                raise BadInput(f"{name}[{i}] has shape {list(t.shape)} and its parameter {list(shape)}: make them equal")
-            if t.device != params[i].device:
-                raise BadInput(f"{name}[{i}] is on {t.device} and its parameter on {params[i].device}: move one of them")
+        _floats(name, tensors)
+        # Whole lists first: with many small tensors, looking at each would cost as much as the update.
+        if [t.shape for t in tensors] == shapes and [t.device for t in tensors] == devices:
+            continue
+        for i, (t, p) in enumerate(zip(tensors, params, strict=True)):
+            if t.shape != p.shape:
+                raise BadInput(f"{name}[{i}] has shape {list(t.shape)}, its parameter {list(p.shape)}: make them equal")
+            if t.device != p.device:
+                raise BadInput(f"{name}[{i}] is on {t.device} and its parameter on {p.device}: move one of them")
 
 
 def _extras(params: Tensors, averages: Tensors, masters: Tensors) -> None:
-    for i, average in enumerate(averages):
-        if average.dtype != (wide := torch.promote_types(params[i].dtype, torch.float32)):
-            raise BadInput(f"averages[{i}] is {average.dtype} for a parameter of {params[i].dtype}: give {wide}")
-    for i, master in enumerate(masters):
-        if master.dtype != torch.float32 or params[i].dtype not in (torch.bfloat16, torch.float16):
+    # Without zip's strictness: either list may be empty.
+    for p, average in {(p.dtype, a.dtype) for p, a in zip(params, averages, strict=False)}:
+        if average != (wide := torch.promote_types(p, torch.float32)):
+            raise BadInput(f"one of averages is {average} for a parameter of {p}: give {wide}")
+    for p, master in {(p.dtype, m.dtype) for p, m in zip(params, masters, strict=False)}:
+        if master != torch.float32 or p not in (torch.bfloat16, torch.float16):
             raise BadInput(
-                f"masters[{i}] is {master.dtype} for a parameter of {params[i].dtype}: "
+                f"one of masters is {master} for a parameter of {p}: "
                 "masters are the float32 weights of parameters in half precision"
             )
 
 
-def _clipping(norm: Tensor | None, max_norm: float) -> None:
+def _clipping(norm: Tensor | None, max_norm: float) -> Tensor | None:
+    """Return `norm` where it clips, as the kernels read it."""
     if not 0 <= max_norm < math.inf:
         raise BadInput(f"max_norm {max_norm} cannot be used: give a finite number of at least 0, 0 for no clipping")
     if norm is not None and (norm.ndim or not norm.is_floating_point()):
         raise BadInput(f"norm is {norm.dtype} of shape {list(norm.shape)}: give what ops.update.norm returns")
+    return None if norm is None or not max_norm else norm.to(torch.float32)
