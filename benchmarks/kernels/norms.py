@@ -42,9 +42,7 @@ def _fused(kind: str, columns: int, dtype: torch.dtype) -> list[Case]:
         threshold = ops.threshold(rate)
 
         def forward() -> Tensor:
-            return ops.dropout_add_norm(
-                x, residual, gain, bias, threshold, site=7, draw=draw, eps=1e-6, norm=kind
-            )[1]
+            return ops.dropout_add_norm(x, residual, gain, bias, threshold, site=7, draw=draw, eps=1e-6, norm=kind)[1]
 
         return partial(_both, forward, inputs, upstream)
 

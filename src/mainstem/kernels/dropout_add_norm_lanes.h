@@ -103,14 +103,19 @@ void backward_rows(const FusedRows& r) {
     Floats plain = zeros(), products = zeros();
     over(r.columns, [&](const Span& s) __attribute__((always_inline)) {
       Floats given = load(dnormed + s.at, s.count);
-      const Floats value = normal(s);
+      // Multiplied in the order of norm_lanes.h, so that the gradients are those of the parts to the bit.
+      Floats product = given * normal(s);
       if (r.dgain != nullptr) {
-        store(r.dgain + s.at, load(r.dgain + s.at, s.count) + own(given * value, s), s.count);
+        store(r.dgain + s.at, load(r.dgain + s.at, s.count) + own(product, s), s.count);
       }
       if (r.dbias != nullptr) store(r.dbias + s.at, load(r.dbias + s.at, s.count) + own(given, s), s.count);
-      if (r.gain != nullptr) given = given * load(r.gain + s.at, s.count);
+      if (r.gain != nullptr) {
+        const Floats gain = load(r.gain + s.at, s.count);
+        given = given * gain;
+        product = product * gain;
+      }
       if (!kRms) plain = plain + own(given, s);
-      products = products + own(given * value, s);
+      products = products + own(product, s);
     });
     const float shared = kRms ? 0.0f : -(total(plain) / columns), along = total(products) / columns;
     over(r.columns, [&](const Span& s) __attribute__((always_inline)) {

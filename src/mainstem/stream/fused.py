@@ -54,8 +54,12 @@ def writes(residual: Residual) -> bool:
     )
 
 
-def first_norm(residual: Residual) -> Norm | None:
-    """Return the norm with which the branch of `residual` begins, where it reads the stream as it is."""
+def first_norm(residual: nn.Module) -> Norm | None:
+    """Return the norm with which the branch of a residual begins, where it reads the stream as it is."""
+    from .residual import Residual  # which imports this
+
+    if not isinstance(residual, Residual):
+        return None
     first = next(residual.branch.children(), None)
     plain = writes(residual) and residual.connection.reads_stream
     return first if plain and is_norm(first) else None
@@ -69,7 +73,9 @@ def split(branch: Branch) -> tuple[list[nn.Module], Dropout | None]:
     return parts, None
 
 
-def output(branch: Branch, x_BTD: Tensor, ctx: Context, normed_BTD: Tensor | None) -> tuple[Tensor, Side, Dropout | None]:
+def output(
+    branch: Branch, x_BTD: Tensor, ctx: Context, normed_BTD: Tensor | None
+) -> tuple[Tensor, Side, Dropout | None]:
     """Return what `branch` gives before its last dropout, what it publishes, and that dropout.
 
     `normed_BTD` stands in for the result of the branch's first module, where it was computed with the write before.

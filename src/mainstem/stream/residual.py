@@ -72,8 +72,7 @@ class Residual(nn.Module):
         residual_BTD = self.connection.residual(state) if fused.is_norm(behind) else y_BTD
         if fused.is_norm(behind) and fused.writes(self) and fused.fits(y_BTD, residual_BTD):
             stream_BTD, normed_BTD = fused.join(y_BTD, residual_BTD, last, behind)
-            after = self.connection.join(State(state.main, {**state.side, **side}), behind, stream_BTD, normed_BTD)
-            return after
+            return self.connection.join(State(state.main, {**state.side, **side}), behind, stream_BTD, normed_BTD)
         if last is not None:
             y_BTD = last(y_BTD)
         after = self.connection.write(state, y_BTD, carry)

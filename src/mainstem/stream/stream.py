@@ -80,10 +80,10 @@ class Single(Stream):
         before: nn.Module | None = None
         for block in blocks:
             # What a checkpoint hands on is tensors alone, and a watched or unknown block might change them.
-            plain = isinstance(block, nn.Module) and fused.unwatched(block)
-            before = before if plain and not recompute else None
-            for residual in block.children() if plain else ():
-                norm = fused.first_norm(residual) if hasattr(residual, "connection") else None
+            residuals = list(block.children()) if isinstance(block, nn.Module) and fused.unwatched(block) else []
+            before = before if residuals and not recompute else None
+            for residual in residuals:
+                norm = fused.first_norm(residual)
                 if before is not None and norm is not None:
                     found[before] = norm
                 before = residual

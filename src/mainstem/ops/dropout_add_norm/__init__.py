@@ -58,14 +58,15 @@ def dropout_add_norm(
     (tensor([[3., 4.]]), tensor([[0.8485, 1.1314]]))
     """
     _check(x, residual, gain, bias, eps, norm, scale)
-    where, number, parts = Layout(1, x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]), 0, (None, None, None)
+    where, number = Layout(1, x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]), 0
+    parts: tuple[Tensor | None, ...] = (None, None, None)
     if threshold is not None:
         if site is None or draw is None:
             raise BadInput("dropout_add_norm was given a threshold but no site or no draw: a mask needs all three")
         where, number, parts = layout(x.shape, 0, None, draw, site), site, (threshold, *draw)
     chosen = _choose(impl, x, residual)
     if chosen == "reference":
-        mask = None if threshold is None else reference.Mask(*parts, number, where)
+        mask = None if threshold is None or draw is None else reference.Mask(threshold, *draw, number, where)
         return reference.dropout_add_norm(x, residual, gain, bias, mask, eps, norm, scale)
     gain, bias = (None if part is None else part.to(torch.float32) for part in (gain, bias))
     found = cpu.dropout_add_norm(x, residual, gain, bias, *parts, number, where, eps, norm == "layer", scale)

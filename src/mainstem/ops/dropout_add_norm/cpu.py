@@ -185,7 +185,19 @@ def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     else:
         same = threshold is None and scale == 1.0 and ctx.dtype == stream.dtype
         d_residual, d_x, d_gain, d_bias = torch.ops.mainstem.dropout_add_norm_backward(
-            d_stream, d_normed, stream, inverse, mean, gain, ctx.bias, same, ctx.dtype, threshold, key, samples, *ctx.rest
+            d_stream,
+            d_normed,
+            stream,
+            inverse,
+            mean,
+            gain,
+            ctx.bias,
+            same,
+            ctx.dtype,
+            threshold,
+            key,
+            samples,
+            *ctx.rest,
         )
         d_x = d_residual if same else d_x
     return d_x, d_residual, None if gain is None else d_gain, d_bias if ctx.bias else None, *(None,) * 8
