@@ -133,7 +133,8 @@ def test_instruction_sets_give_the_same_bits(dtype):
             *(held[n] for n in ("params", "grads", "exp_avgs", "exp_avg_sqs", "steps", "averages")), [],
             held["rates"], held["decays"], 0.9, 0.95, 1e-8, 0.99, norm, 1.0, variant,
         )  # fmt: skip
-        looks = cpu.run_momentum(held["exp_avgs"], held["grads"], 0.9, norm, 1.0, variant)
+        looks = [torch.empty(w.shape) for w in held["params"]]
+        cpu.run_momentum(held["exp_avgs"], looks, held["grads"], 0.9, norm, 1.0, variant)
         cpu.run_step(held["params"], looks, held["averages"], [], held["decays"], held["rates"], 0.5, variant)
         runs.append([norm, *looks, *lists(held)])
     for other in runs[1:]:
@@ -236,7 +237,8 @@ def test_the_operators_keep_torchs_contract():
     values = (held["rates"], held["decays"], 0.9, 0.95, 1e-8, 0.9, norm, 1.0)
     torch.library.opcheck(torch.ops.mainstem.update_adamw_.default, (*(held[n] for n in names), [], *values))
     torch.library.opcheck(
-        torch.ops.mainstem.update_momentum_.default, (held["exp_avgs"], held["grads"], 0.9, norm, 1.0)
+        torch.ops.mainstem.update_momentum_.default,
+        (held["exp_avgs"], tensors()[4:6], held["grads"], 0.9, norm, 1.0),
     )
     numbers = (held["decays"], held["rates"], 0.9)
     arguments = (held["params"], held["grads"], held["averages"], [], *numbers)

@@ -1,6 +1,6 @@
 """Optimizers, their parameter groups and schedules, clipping and averages; it works on anybody's modules.
 
-May import torch, `errors` and `config`, nothing else of the project.
+May import torch, `errors`, `config` and `ops`, nothing else of the project.
 """
 
 from . import averaging, schedule, state
@@ -10,6 +10,7 @@ from .groups import Row, groups, table
 from .make import make
 from .muon import Muon
 from .roles import MATRICES, named, roles, select
+from .update import update
 
 __all__ = [
     "MATRICES",
@@ -26,4 +27,5 @@ __all__ = [
     "select",
     "state",
     "table",
+    "update",
 ]

@@ -5,7 +5,7 @@ May import torch, `errors` and `roles`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -43,16 +43,26 @@ class Average:
         self._swapped = False
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take the present weights into the average."""
+    def update(self, model: nn.Module, done: Collection[int] = ()) -> None:
+        """Take the present weights into the average; parameters whose ids are in `done` are in it already."""
         if self._swapped:
             raise RuntimeError("the model holds its average now: update after the swap has ended")
         weights = self._weights(model)
         if not self._held:
             self._held = {name: _wide(w).clone() for name, w in weights.items()}
             return
-        wide = [_wide(w) for w in weights.values()]
-        torch._foreach_lerp_([self._held[name] for name in weights], wide, 1 - self.decay)
+        left = {name: _wide(w) for name, w in weights.items() if id(w) not in done}
+        if left:
+            torch._foreach_lerp_([self._held[name] for name in left], list(left.values()), 1 - self.decay)
+
+    def held(self, model: nn.Module) -> dict[int, Tensor]:
+        """Return the averages themselves by the id of their parameter, for a pass that lets them follow.
+
+        There is none before the first update, which copies.
+        """
+        if self._swapped:
+            raise RuntimeError("the model holds its average now: update after the swap has ended")
+        return {id(w): self._held[name] for name, w in self._weights(model).items()} if self._held else {}
 
     @contextmanager
     def swap(self, model: nn.Module) -> Iterator[None]:

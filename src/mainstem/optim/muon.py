@@ -1,6 +1,6 @@
 """Muon for the hidden matrices and AdamW for everything else, in one optimizer.
 
-May import torch, `errors` and this folder.
+May import torch, `errors`, `ops` and this folder.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from .. import ops
 from ..errors import BadInput
-from .adamw import Groups, can_fuse, listed_groups, set_peak
+from .adamw import Groups, can_fuse, listed_groups, set_peak, update_groups
+from .along import Along, passes
 from .orthogonal import orthogonalize_all
 from .roles import is_within
 
@@ -99,30 +101,63 @@ class Muon(torch.optim.Optimizer):
         return parameter.ndim == 2 and (role is None or any(is_within(role, head) for head in self._roles))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update all parameters that have a gradient; a `closure` computes the loss first, which is returned."""
+    def step(self, closure: Callable[[], Any] | None = None, along: Along | None = None) -> Any:
+        """Update all parameters that have a gradient; a `closure` computes the loss first, which is returned.
+
+        `along` says what is done in the same pass.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        along = Along() if along is None else along
         matrices = [group for group in self.param_groups if group["method"] == "muon"]
+        others = [group for group in self.param_groups if group["method"] == "adamw"]
+        if passes(self.param_groups):
+            self._pass(matrices, along)
+            update_groups(others, self.state, along)
+            return loss
+        along.clip(p for group in self.param_groups for p in group["params"])
         updates = [(p, u, group) for group in matrices for p, u in self._momentum(group)]
         steps = orthogonalize_all([u for _, u, _ in updates])
         for (p, _, group), step in zip(updates, steps, strict=True):
             p.mul_(1 - group["lr"] * group["weight_decay"])
             p.add_(step, alpha=-group["lr"] * SCALES[group["scale"]](*p.shape))
-        for group in self.param_groups:
-            if group["method"] == "adamw":
-                self._adamw(group)
+        for group in others:
+            self._adamw(group)
         return loss
 
-    def _momentum(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
+    def _pass(self, groups: list[dict[str, Any]], along: Along) -> None:
+        """Update the matrices by two passes of `ops.update` and the products between them."""
+        taken: list[tuple[Tensor, dict[str, Any]]] = []
+        updates: list[Tensor] = []
+        for group in groups:
+            params = self._begun(group)
+            buffers = [self.state[p]["momentum_buffer"] for p in params]
+            grads = [p.grad for p in params]
+            updates += ops.update.momentum(buffers, grads, momentum=group["momentum"], **along.clipping())
+            taken += [(p, group) for p in params]
+        params = [p for p, _ in taken]
+        ops.update.step(
+            params,
+            orthogonalize_all(updates),
+            keeps=[1 - group["lr"] * group["weight_decay"] for _, group in taken],
+            sizes=[group["lr"] * SCALES[group["scale"]](*p.shape) for p, group in taken],
+            **along.follow(params),
+        )
+
+    def _begun(self, group: dict[str, Any]) -> list[Tensor]:
+        """Return the parameters that have a gradient; each has a buffer then."""
         params = [p for p in group["params"] if p.grad is not None]
-        if not params:
-            return []
         for p in params:
             if not self.state[p]:
                 self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+        return params
+
+    def _momentum(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
+        params = self._begun(group)
+        if not params:
+            return []
         grads = [p.grad for p in params]
         buffers = [self.state[p]["momentum_buffer"] for p in params]
         torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])

@@ -138,11 +138,8 @@ class Loop:
             if (added := penalties(parts.penalties, parts.model)) is not None:
                 found["penalty"] = added
         self._phases.mark("backward")
-        found["grad_norm"] = optim.clip(self._parameters, run.optim.clip)
-        parts.optimizer.step()
+        found["grad_norm"] = optim.update(parts.optimizer, parts.model, run.optim.clip, parts.average)
         parts.optimizer.zero_grad(set_to_none=True)
-        if parts.average is not None:
-            parts.average.update(parts.model)
         self._phases.mark("update")
         self.state.step, self._saved = step, False
         self.state.tokens += batch.y_BT.numel()

@@ -65,7 +65,8 @@ _operators.define(
     "float beta2, float eps, float average_decay, Tensor? norm, float max_norm) -> ()"
 )
 _operators.define(
-    "update_momentum_(Tensor(a!)[] buffers, Tensor[] grads, float momentum, Tensor? norm, float max_norm) -> Tensor[]"
+    "update_momentum_(Tensor(a!)[] buffers, Tensor(b!)[] updates, Tensor[] grads, float momentum, Tensor? norm, "
+    "float max_norm) -> ()"
 )
 _operators.define(
     "update_step_(Tensor(a!)[] params, Tensor[] updates, Tensor(b!)[] averages, Tensor(c!)[] masters, float[] keeps, "
@@ -144,22 +145,20 @@ def run_adamw(
 
 
 def run_momentum(
-    buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float,
+    buffers: Tensors, updates: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float,
     variant: int = library.BEST,
-) -> list[Tensor]:  # fmt: skip
-    """Return what `reference.momentum` returns, to rounding."""
+) -> None:  # fmt: skip
+    """Do what `reference.momentum` does, to rounding; `updates` are float32 and are written."""
     grads = _readable(grads)
-    updates = [torch.empty(b.shape, dtype=torch.float32) for b in buffers]
     halves = [_HALF[b.dtype] | _HALF[g.dtype] << 1 for b, g in zip(buffers, grads, strict=True)]
 
-    def call(buffers: Tensors) -> None:
+    def call(buffers: Tensors, updates: Tensors) -> None:
         numbers = [_numbers(_starts(buffers)), *map(_pointers, (buffers, grads, updates)), _numbers(halves)]
         at = None if norm is None else norm.data_ptr()
         lists = _Momentum(len(buffers), *map(_address, numbers), at, momentum, max_norm)
         library.function("update_momentum", *_LISTS)(ctypes.addressof(lists), variant)
 
-    _changing(call, buffers)
-    return updates
+    _changing(call, buffers, updates)
 
 
 def run_step(
@@ -187,12 +186,6 @@ def _fake_norm(grads: Tensors) -> Tensor:
     return grads[0].new_empty((), dtype=torch.float32)
 
 
-def _fake_momentum(
-    buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float
-) -> list[Tensor]:
-    return [b.new_empty(b.shape, dtype=torch.float32) for b in buffers]
-
-
 def _fake_nothing(*_: Any) -> None:
     return None
 
@@ -200,7 +193,7 @@ def _fake_nothing(*_: Any) -> None:
 for _name, _run, _fake in (
     ("update_norm", run_norm, _fake_norm),
     ("update_adamw_", run_adamw, _fake_nothing),
-    ("update_momentum_", run_momentum, _fake_momentum),
+    ("update_momentum_", run_momentum, _fake_nothing),
     ("update_step_", run_step, _fake_nothing),
 ):
     _operators.impl(_name, _run, "CPU")
@@ -208,5 +201,13 @@ for _name, _run, _fake in (
 
 norm = torch.ops.mainstem.update_norm
 adamw = torch.ops.mainstem.update_adamw_
-momentum = torch.ops.mainstem.update_momentum_
 step = torch.ops.mainstem.update_step_
+
+
+def momentum(
+    buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float
+) -> list[Tensor]:
+    """Return what `reference.momentum` returns, to rounding."""
+    updates = [b.new_empty(b.shape, dtype=torch.float32) for b in buffers]
+    torch.ops.mainstem.update_momentum_(buffers, updates, grads, momentum, norm, max_norm)
+    return updates
