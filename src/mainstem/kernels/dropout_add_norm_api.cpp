@@ -105,7 +105,7 @@ struct Work {
     const int64_t columns = self.shape.columns;
     for (int64_t number = begin; number < end; ++number) {
       float* own = self.parts + 2 * number * columns;
-      std::memset(own, 0, static_cast<size_t>(2 * columns) * sizeof(float));
+      std::fill(own, own + 2 * columns, 0.0f);
       self.stretch(number * self.chunk, std::min((number + 1) * self.chunk, self.count()),
                    self.base.dgain == nullptr ? nullptr : own, self.base.dbias == nullptr ? nullptr : own + columns);
     }
@@ -154,7 +154,7 @@ Work work(const MainstemFused& shape, const MainstemDraw& draw, const Variant* v
 // sum[i] = parts[0][i] + parts[1][i] + ..., in this order; the parts lie 2 * columns apart.
 void gather(float* sum, const float* parts, int64_t count, int64_t columns) {
   if (sum == nullptr) return;
-  std::memset(sum, 0, static_cast<size_t>(columns) * sizeof(float));
+  std::fill(sum, sum + columns, 0.0f);
   for (int64_t part = 0; part < count; ++part) {
     const float* own = parts + 2 * part * columns;
     for (int64_t i = 0; i < columns; ++i) sum[i] += own[i];
