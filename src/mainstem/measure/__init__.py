@@ -1,7 +1,8 @@
-"""What a model and a run are measured by: the held-out loss, and the stream and its gradient by depth."""
+"""What a model and a run are measured by: the held-out loss, and what happens inside while it trains."""
 
 from . import depth
 from .cross_entropy import cross_entropy
 from .evaluate import Held, evaluate
+from .watch import Watch, watch
 
-__all__ = ["Held", "cross_entropy", "depth", "evaluate"]
+__all__ = ["Held", "Watch", "cross_entropy", "depth", "evaluate", "watch"]
