@@ -127,6 +127,11 @@ class Watch:
         found = slope([(float(i), value) for i, value in enumerate(values) if 0 < value < float("inf")])
         return None if found is None else 1 / found
 
+    @property
+    def dead_rows(self) -> dict[str, int]:
+        """Return how many tokens each unit has seen, by the taps of `dead_units`."""
+        return dict(self._dead.rows)
+
     def similarity(self) -> list[list[float]]:
         """Return the linear CKA of every pair of taps of the newest pass that took `similarity`."""
         quantity = self._last.get("similarity")
