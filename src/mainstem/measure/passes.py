@@ -122,7 +122,8 @@ class Hooks:
             keep(module.register_forward_hook(lambda m, _a, _o, n=name: self._ran(n, m)))
         for name, module in self._tree.norm:
             keep(module.register_forward_pre_hook(lambda _m, args, n=name: self._norm(n, args)))
-        ops.path.append(("", False))
+        root, module, attention = self._tree.all[0]
+        ops.path.append((root or type(module).__name__, attention))
         ops.__enter__()
         self._ops = ops
 
@@ -182,6 +183,8 @@ class Hooks:
 
     def _gradients(self, tap: str) -> Any:
         listeners = self._record.wants("gradient")
+        for quantity in listeners:
+            quantity.expect(tap)
 
         def note(gradient: Tensor) -> None:
             self._record.backward = True

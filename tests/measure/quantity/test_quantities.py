@@ -65,8 +65,8 @@ def test_attention_against_a_plain_loop():
     for need in (True, False):  # through a softmax, and through the fused operator
         with measure.watch(model) as m:
             model(x, x, x, need_weights=need)
-        assert list(m.results["attention_logit"].values()) == pytest.approx([float(score.abs().max())], rel=1e-5)
-        assert list(m.results["attention_entropy"].values()) == pytest.approx([float(entropy)], rel=1e-5)
+        assert list(m.results["attention_logit"].values()) == pytest.approx([float(score.detach().abs().max())], rel=1e-5)
+        assert list(m.results["attention_entropy"].values()) == pytest.approx([float(entropy.detach())], rel=1e-5)
 
 
 def test_a_causal_mask_leaves_keys_out():
@@ -98,7 +98,7 @@ def test_share_influence_update_zeros():
         before = [p.detach().clone() for p in model.parameters()]
         optimizer.step()
     assert list(m.results["block_influence"].values()) == pytest.approx([0.0, 1.0], abs=1e-6)
-    ratios = [float((p - b).norm() / b.norm()) for p, b in zip(model.parameters(), before, strict=True)]
+    ratios = [float((p.detach() - b).norm() / b.norm()) for p, b in zip(model.parameters(), before, strict=True)]
     assert list(m.results["update_ratio"].values()) == pytest.approx(ratios)
     assert list(m.results["zero_weights"].values()) == pytest.approx([0.75, 0.75])
 
@@ -107,7 +107,9 @@ def test_branch_share_is_the_branch_over_the_stream():
     from mainstem import Residual
 
     model = nn.Sequential(Residual([nn.Linear(4, 4, bias=False)]))
-    nn.init.eye_(model[0].branch.linear.weight).mul_(0.25)
+    nn.init.eye_(model[0].branch.linear.weight)
+    with torch.no_grad():
+        model[0].branch.linear.weight.mul_(0.25)
     with measure.watch(model) as m:
         model(torch.randn(2, 3, 4))
     assert m.results["branch_share"] == {"0.branch": pytest.approx(0.25)}

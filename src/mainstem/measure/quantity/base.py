@@ -27,11 +27,15 @@ class Quantity:
     log: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._values: dict[str, list[Tensor]] = {}
+        self.begin()
 
     def begin(self) -> None:
         """Forget the last pass."""
-        self._values = {}
+        self._values: dict[str, list[Tensor]] = {}
+
+    def expect(self, name: str) -> None:
+        """Give the tap `name` its place in the order, before its numbers come (backward brings the last ones first)."""
+        self._values.setdefault(name, [])
 
     def note(self, name: str, value: Tensor) -> None:
         """Keep a number of the tap `name`."""
@@ -39,7 +43,8 @@ class Quantity:
 
     def result(self) -> dict[str, float]:
         """Return the numbers of this pass by tap, in order; where a tap has several, their mean."""
-        return {name: float(torch.stack(values).double().mean().cpu()) for name, values in self._values.items()}
+        return {name: float(torch.stack(values).double().mean().cpu()) for name, values in self._values.items()
+                if values}  # fmt: skip
 
     def stream(self, name: str, before: list[Tensor], after: list[Tensor]) -> None:
         """Take what a layer was given and what it returned. Depth 0 is the input of the first: `before` is empty."""

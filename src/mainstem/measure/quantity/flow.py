@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from .base import Quantity, rms, wide
@@ -26,20 +28,15 @@ class GradientFlow(Quantity):
         self._numbers: dict[str, int] = {}
 
     def gradient(self, name: str, gradient: Tensor) -> None:
-        import torch
-
         # Norms, and what they are over, apart: a state of several tensors has one gradient.
         self.note(name, torch.linalg.vector_norm(gradient.detach(), dtype=wide(gradient)))
         self._numbers[name] = self._numbers.get(name, 0) + gradient.numel()
 
     def result(self) -> dict[str, float]:
-        import math
-
-        import torch
-
         return {
             name: math.hypot(*torch.stack(values).tolist()) / math.sqrt(max(1, self._numbers[name]))
             for name, values in self._values.items()
+            if values
         }
 
 
