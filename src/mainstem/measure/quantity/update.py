@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -40,3 +41,19 @@ class ZeroWeights(Quantity):
 
     def weight(self, name: str, weight: nn.Parameter) -> None:
         self.note(name, (weight.detach() == 0).float().mean())
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of each weight matrix that has a gradient, to be given to `median` after the step."""
+    named = model.named_parameters()
+    return {name: weight.detach().clone() for name, weight in named if weight.dim() >= 2 and weight.grad is not None}
+
+
+def median(before: dict[str, Tensor], model: nn.Module) -> float:
+    """Return the median of the update-to-weight ratios of the matrices in `before`; nan without one."""
+    quantity = UpdateRatio()
+    for name, weight in model.named_parameters():
+        if name in before:
+            quantity.update(name, before[name], weight)
+    found = quantity.result()
+    return statistics.median(found.values()) if found else float("nan")
