@@ -70,12 +70,15 @@ def main() -> None:
         timed(step, 2)
     rounds = [{name: timed(step, given.steps) for name, step in sides.items()} for _ in range(given.rounds)]
     bare = statistics.median(found["bare"] for found in rounds)
-    print(f"{given.layers} layers of width {given.width}, {BATCH} x {given.context} tokens, bare step {bare * 1e3:.0f} ms")
+    print(
+        f"{given.layers} layers of width {given.width}, {BATCH} x {given.context} tokens, bare step {bare * 1e3:.0f} ms"
+    )
     for name in list(sides)[1:]:
         ratios = [found[name] / found["bare"] for found in rounds]
         low, _, high = statistics.quantiles(ratios, n=4)
         middle = statistics.median(ratios)
-        line = f"{name:<22} {100 * (middle - 1):+7.1f}% of a step (quartiles {100 * (low - 1):+.1f}, {100 * (high - 1):+.1f})"
+        between = f"quartiles {100 * (low - 1):+.1f}, {100 * (high - 1):+.1f}"
+        line = f"{name:<22} {100 * (middle - 1):+7.1f}% of a step ({between})"
         if name == "every quantity":
             line += f"; every {EVERY} steps {(middle - 1) * 100 / EVERY:+.2f}%"
         print(line)

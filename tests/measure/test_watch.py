@@ -2,7 +2,6 @@
 
 import math
 import re
-
 import sys
 
 import healthy
@@ -10,14 +9,12 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import Optimizer
-
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from mainstem import measure
 from mainstem.errors import BadInput
 from mainstem.measure import depth
 from mainstem.model import LanguageModel, Settings
-
 
 optimizer = sys.modules[Optimizer.__module__]
 
@@ -54,7 +51,7 @@ def test_a_chain_of_unlike_layers_gives_the_least_squares_slope():
         model(x).sum().backward()
     depths = torch.arange(5, dtype=torch.float64)
     # The gradient after layer l has passed the layers behind it.
-    logs = torch.stack([torch.tensor(gains[l + 1 :], dtype=torch.float64).log().sum() for l in range(5)])
+    logs = torch.stack([torch.tensor(gains[at + 1 :], dtype=torch.float64).log().sum() for at in range(5)])
     expected = torch.linalg.lstsq(torch.stack([depths, torch.ones(5)]).double().T, logs[:, None]).solution[0, 0]
     assert math.isclose(math.log(m.slope), -float(expected), rel_tol=1e-6)
 
@@ -100,9 +97,14 @@ def test_transformer_encoder():
 
 def test_hooks_are_removed_also_after_an_exception():
     model = chain([1.0] * 3)
-    with pytest.raises(ZeroDivisionError), measure.watch(model):
-        model(torch.randn(2, 16, dtype=torch.float64)).sum().backward()
-        raise ZeroDivisionError
+
+    def fails():
+        with measure.watch(model):
+            model(torch.randn(2, 16, dtype=torch.float64)).sum().backward()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     assert hooks(model) == 0 and global_hooks() == 0
     with measure.watch(model):
         with pytest.raises(RuntimeError):

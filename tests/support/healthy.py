@@ -116,8 +116,10 @@ class ResNet(nn.Module):
 
 def optimizer(model: nn.Module) -> torch.optim.AdamW:
     """AdamW whose decay takes matrices only."""
-    split = [p for p in model.parameters() if p.dim() >= 2], [p for p in model.parameters() if p.dim() < 2]
-    return torch.optim.AdamW([{"params": split[0], "weight_decay": 0.1}, {"params": split[1], "weight_decay": 0.0}], 1e-3)
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    others = [p for p in model.parameters() if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, 1e-3)
 
 
 def batch(name: str) -> tuple[Tensor, Tensor]:

@@ -66,7 +66,8 @@ def run(words: list[str]) -> int:
     terminal.write(watch.table(terminal.width()) + "\n")
     for finding in watch.diagnose():
         terminal.line(f"{finding.fault}: {finding}")
-    said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {'last' if options.last else 'best'} weights"
+    which = "last" if options.last else "best"
+    said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {which} weights"
     text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
     files.write_atomic(folder / NAME, text.encode("utf-8", "replace"))
     terminal.line(str(folder / NAME))
@@ -87,7 +88,9 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, windows: int) -> tuple
     _check(corpus, loaded)
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)
-    sides = [_windows(tokens, loaded.model.context, windows, masked, place) for tokens in (corpus.train, corpus.held_out)]
+    sides = [
+        _windows(tokens, loaded.model.context, windows, masked, place) for tokens in (corpus.train, corpus.held_out)
+    ]
     # Both sides on equally many windows: a gap between unlike numbers of tokens is noise.
     fewest = min(len(side.x_BT) for side in sides)
     train, held = (Windows(*(None if part is None else part[:fewest] for part in side)) for side in sides)

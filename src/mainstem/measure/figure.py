@@ -28,7 +28,9 @@ class Drawn(NamedTuple):
 
     def write_html(self, path: str | Path) -> Path:
         """Write a page that shows the figure and loads nothing, all of it or nothing; return its path."""
-        page = figure_page.Page(visible(self.figure.title), f"of {visible(self.model, limit=100)}", figures=[self.figure])
+        page = figure_page.Page(
+            visible(self.figure.title), f"of {visible(self.model, limit=100)}", figures=[self.figure]
+        )
         files.write_atomic(Path(path), figure_page.render(page).encode("utf-8", "replace"))
         return Path(path)
 

@@ -156,7 +156,9 @@ class Hooks:
                 for quantity in self._record.wants("stream"):
                     quantity.stream(INPUT, [], read)
             self._nodes.setdefault(id(module), []).append((read[0].grad_fn, read))
-            return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, key: changed})
+            if args:
+                return (changed, *args[1:]), kwargs
+            return args, kwargs | {str(key): changed}
 
         return hook
 
@@ -227,5 +229,3 @@ class Hooks:
             self._tensor_handles.append(output.register_hook(note))
 
         return hook
-
-

@@ -286,7 +286,7 @@ def _check_inputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
             if len(places) == 1 and tensor.device not in places and tensor.dim():
                 place = next(iter(places))
                 raise BadInput(
-                    f"The input is on {tensor.device} and the model on {place}: move one of them with .to({str(place)!r})."
+                    f"The input is on {tensor.device} and the model on {place}: move it with .to({str(place)!r})."
                 )
 
 

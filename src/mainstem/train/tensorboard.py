@@ -22,7 +22,7 @@ def check() -> None:
         found = False
     if not found:
         raise BadInput(
-            "log.tensorboard is true and the package tensorboard is not installed: pip install 'mainstem[tensorboard]', "
+            "log.tensorboard is true and tensorboard is not installed: pip install 'mainstem[tensorboard]', "
             "or leave the flag out; metrics.jsonl has the same numbers."
         )
 

@@ -65,7 +65,9 @@ def test_attention_against_a_plain_loop():
     for need in (True, False):  # through a softmax, and through the fused operator
         with measure.watch(model) as m:
             model(x, x, x, need_weights=need)
-        assert list(m.results["attention_logit"].values()) == pytest.approx([float(score.detach().abs().max())], rel=1e-5)
+        assert list(m.results["attention_logit"].values()) == pytest.approx(
+            [float(score.detach().abs().max())], rel=1e-5
+        )
         assert list(m.results["attention_entropy"].values()) == pytest.approx([float(entropy.detach())], rel=1e-5)
 
 

@@ -43,7 +43,9 @@ def not_finite(watch: Watch) -> Iterator[Finding]:
         if broken:
             at = broken[0] if name == "stream" else broken[-1]
             words = f"{what} is not finite at {len(broken)} taps, `{at}` first"
-            yield Finding("not finite", words, "Lower the learning rate, clip gradients, or compute there in float32.", 4)
+            yield Finding(
+                "not finite", words, "Lower the learning rate, clip gradients, or compute there in float32.", 4
+            )
             return
 
 

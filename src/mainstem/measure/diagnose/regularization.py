@@ -57,4 +57,6 @@ def dropped_twice(watch: Watch) -> Iterator[Finding]:
 def _noisy(module: nn.Module) -> bool:
     if "drop" not in type(module).__name__.lower():
         return False
-    return any(isinstance(rate := getattr(module, name, None), float) and rate > 0 for name in ("p", "rate", "drop_prob"))
+    return any(
+        isinstance(rate := getattr(module, name, None), float) and rate > 0 for name in ("p", "rate", "drop_prob")
+    )

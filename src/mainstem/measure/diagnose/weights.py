@@ -46,7 +46,9 @@ def updates(watch: Watch) -> Iterator[Finding]:
     middle = statistics.median(ratios)
     if middle > _LARGE:
         words = f"one step changes a weight matrix by {middle:.2g} of its size (median of {len(ratios)})"
-        yield Finding("updates too large", words, f"About 1e-3 is usual: divide the learning rate by {middle / 1e-3:.0f}.", 2)
+        yield Finding(
+            "updates too large", words, f"About 1e-3 is usual: divide the learning rate by {middle / 1e-3:.0f}.", 2
+        )
     elif middle < _SMALL:
         words = f"one step changes a weight matrix by {middle:.2g} of its size (median of {len(ratios)})"
         yield Finding("updates too small", words, "About 1e-3 is usual: raise the learning rate.", 2)
@@ -60,4 +62,6 @@ def saturated(watch: Watch) -> Iterator[Finding]:
         worst = max(names, key=logits.__getitem__)
         words = f"attention is saturated in {few(names)}: its largest logit is {logits[worst]:.3g}, its entropy "
         words += f"{entropy.get(worst, 0.0):.2g} of ln keys"
-        yield Finding("saturated attention", words, "Normalise queries and keys, or scale logits by 1/sqrt(head width).", 2)
+        yield Finding(
+            "saturated attention", words, "Normalise queries and keys, or scale logits by 1/sqrt(head width).", 2
+        )

@@ -91,7 +91,9 @@ def rows(values: Tensor, most: int = 256) -> Tensor:
     (torch.Size([256, 8]), torch.Size([4, 3]))
     """
     values = values.detach()
-    flat = values.flatten(2).mean(2) if values.dim() == 4 else values.flatten(0, -2) if values.dim() > 1 else values[None]
+    flat = (
+        values.flatten(2).mean(2) if values.dim() == 4 else values.flatten(0, -2) if values.dim() > 1 else values[None]
+    )
     if len(flat) > most:
         flat = flat[torch.linspace(0, len(flat) - 1, most, device=flat.device).long()]
     return flat.float() if flat.dtype != torch.float64 else flat

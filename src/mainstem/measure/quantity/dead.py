@@ -38,5 +38,3 @@ class DeadUnits(Quantity):
 
     def result(self) -> dict[str, float]:
         return {name: 1 - float(alive.float().mean()) for name, alive in self._alive.items()}
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -46,7 +47,7 @@ class Similarity(Quantity):
 
     def result(self) -> dict[str, float]:
         names, found = list(self._grams), {}
-        for earlier, name in zip(names, names[1:], strict=False):
+        for earlier, name in pairwise(names):
             a, b = self._grams[earlier], self._grams[name]
             if a.shape == b.shape:
                 found[name] = float((a * b).sum() / (a.norm() * b.norm()).clamp_min(torch.finfo(a.dtype).tiny))
