@@ -63,7 +63,9 @@ def main() -> None:
     shape = given.layers, given.width, given.context
     far = {kind.name: 1_000_000_000 for kind in QUANTITIES}
     sides = {
-        "bare": stepper(None, *shape), "off: no pass is due": stepper(far, *shape), "gradient flow": stepper(FLOW, *shape),
+        "bare": stepper(None, *shape),
+        "off: no pass is due": stepper(far, *shape),
+        "gradient flow": stepper(FLOW, *shape),
         "every quantity": stepper(dict.fromkeys(far, 1), *shape),
     }  # fmt: skip
     for step in sides.values():

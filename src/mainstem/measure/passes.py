@@ -29,6 +29,7 @@ class Pass:
     backward: bool = False
     dropped: Dropped = field(default_factory=Dropped)
     paths: dict[str, bool] = field(default_factory=dict)
+    """Whether the stream can pass each layer; the watch's own, so that each is looked at once."""
     norms: list[tuple[str, str | None, Tensor]] = field(default_factory=list)
     """Each norm that was called, the nn.Linear that ran before it, and whether its input had a number besides 0."""
 
@@ -172,7 +173,7 @@ class Hooks:
                 return None
             tap = self._once("stream", name or "model")
             same = bool(read) and read[0].shape == written[0].shape
-            if same and (way := residual_path.passes(node, written)) is not None:
+            if same and tap not in self._record.paths and (way := residual_path.passes(node, written)) is not None:
                 self._record.paths[tap] = way
             for quantity in self._record.wants("stream"):
                 quantity.stream(tap, read, written)

@@ -181,7 +181,7 @@ class Watch:
             return
         _check_inputs(self.model, args, kwargs)
         self._find_unreached()
-        record = Pass(self.passes, quantities, self.model.training, torch.is_grad_enabled())
+        record = Pass(self.passes, quantities, self.model.training, torch.is_grad_enabled(), paths=self.seen.paths)
         while len(self._hooks) > 4:  # graphs of passes long gone need no hooks
             self._hooks.pop(0).remove()
         self._keep()
@@ -247,7 +247,6 @@ class Seen:
     def add(self, record: Pass) -> None:
         """Take in a pass whose forward has ended."""
         self.graph = self.graph or record.graph
-        self.paths.update(record.paths)
         self.twice.update(dict.fromkeys(record.dropped.twice))
         self.shared.update({name: times for name, times in record.calls.items() if times > 1})
         self.norms = record.norms or self.norms

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mainstem import measure
+from mainstem import catalogue, measure
+from mainstem.model import LanguageModel, Settings
 
 
 class Layers(nn.Module):
@@ -230,6 +231,16 @@ def test_shared_layers_are_taps_of_their_own():
         model(X32).sum().backward()
     assert "`encoder.0` ran 3 times" in faults(m)["shared modules"].evidence
     assert list(m.results["stream"]) == ["input", "encoder.0", "encoder.0#2", "encoder.0#3", "encoder.3"]
+
+
+@pytest.mark.parametrize("name", catalogue.names("residual"))
+def test_every_residual_form_is_healthy(name):
+    torch.manual_seed(0)
+    model = LanguageModel(Settings(vocab=33, layers=4, width=32, heads=2, context=16, residual=name))
+    ids = torch.randint(0, 33, (4, 16))
+    with measure.watch(model) as m:
+        F.cross_entropy(model(ids).flatten(0, 1), ids.flatten()).backward()
+    assert m.diagnose() == []
 
 
 @pytest.mark.parametrize("name", healthy.MODELS)

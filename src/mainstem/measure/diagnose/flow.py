@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .finding import Finding, few
@@ -18,8 +20,8 @@ _EXPLODED, _GROWS = 50.0, 1.25
 
 def vanishing(watch: Watch) -> Iterator[Finding]:
     """Gradients that are lost on the way back."""
-    ratio, factor, layers = _flow(watch)
-    if layers >= _LAYERS and ratio < _VANISHED and factor < _SHRINKS:
+    ratio, factor, typical, layers = _flow(watch)
+    if layers >= _LAYERS and ratio < _VANISHED and max(factor, typical) < _SHRINKS:
         around = [name for name, there in watch.seen.paths.items() if not there]
         why = f"no residual path around {few(around)}" if around else "each layer has a small gain"
         fix = "Add the layer's input to its output (`mainstem.Residual`)" if around else "Scale the initial weights up"
@@ -29,8 +31,8 @@ def vanishing(watch: Watch) -> Iterator[Finding]:
 
 def exploding(watch: Watch) -> Iterator[Finding]:
     """Gradients that grow on the way back."""
-    ratio, factor, layers = _flow(watch)
-    if layers >= _LAYERS and ratio > _EXPLODED and factor > _GROWS:
+    ratio, factor, typical, layers = _flow(watch)
+    if layers >= _LAYERS and ratio > _EXPLODED and min(factor, typical) > _GROWS:
         words = f"gradients grow {factor:.3g}x a layer over {layers} layers, {ratio:.2g}x in all"
         fix = "Put a norm before each layer, or divide the initial weights of output projections by sqrt(2 * layers)."
         yield Finding("exploding gradient", words, fix, 3)
@@ -57,9 +59,13 @@ def collapse(watch: Watch) -> Iterator[Finding]:
         yield Finding("rank collapse", words, "Tokens have become alike: add residual paths around attention.", 2)
 
 
-def _flow(watch: Watch) -> tuple[float, float, int]:
-    """Return the gradient at the first tap in terms of that at the last one, the factor a layer, and the layers."""
+def _flow(watch: Watch) -> tuple[float, float, float, int]:
+    """Return the gradient at the first tap over that at the last, the factor a layer, the median one, and the layers.
+
+    The median leaves out a single jump: behind a small embedding the first norm alone makes the gradient larger.
+    """
     values = [v for v in watch.results.get("gradient_flow", {}).values() if v > 0 and math.isfinite(v)]
     if len(values) < 2 or watch.slope is None:
-        return 1.0, 1.0, 0
-    return values[0] / values[-1], watch.slope, len(values) - 1
+        return 1.0, 1.0, 1.0, 0
+    typical = statistics.median(before / after for before, after in pairwise(values))
+    return values[0] / values[-1], watch.slope, typical, len(values) - 1
