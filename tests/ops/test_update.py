@@ -1,4 +1,4 @@
-"""Updates of lists of tensors: against torch.optim, float64, threads, instruction sets, layouts, and what is refused."""
+"""Updates of lists of tensors: against torch.optim and float64, threads, instruction sets, layouts, refusals."""
 
 import copy
 
@@ -148,7 +148,9 @@ def test_muons_passes_are_the_recurrence(impl):
     right = [(w.double(), g.double() / 2, b.double(), a.double()) for w, g, b, a in zip(weights, grads, buffers, averages, strict=True)]  # fmt: skip # noqa: E501
     looks = update.momentum(buffers, grads, momentum=0.9, norm=torch.tensor(8.0), max_norm=4.0, impl=impl)
     count = len(weights)
-    update.step(weights, looks, keeps=[0.9] * count, sizes=[0.2] * count, averages=averages, average_decay=0.6, impl=impl)
+    update.step(
+        weights, looks, keeps=[0.9] * count, sizes=[0.2] * count, averages=averages, average_decay=0.6, impl=impl
+    )
     for found, (w, g, b, a) in zip(zip(weights, looks, buffers, averages, strict=True), right, strict=True):
         buffer = 0.9 * b + 0.1 * g
         look = 0.1 * g + 0.9 * buffer

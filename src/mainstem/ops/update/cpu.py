@@ -204,9 +204,7 @@ adamw = torch.ops.mainstem.update_adamw_
 step = torch.ops.mainstem.update_step_
 
 
-def momentum(
-    buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float
-) -> list[Tensor]:
+def momentum(buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float) -> list[Tensor]:
     """Return what `reference.momentum` returns, to rounding."""
     updates = [b.new_empty(b.shape, dtype=torch.float32) for b in buffers]
     torch.ops.mainstem.update_momentum_(buffers, updates, grads, momentum, norm, max_norm)

@@ -16,7 +16,7 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def norm(grads: Tensors) -> Tensor:
-    """Return the Euclidean norm over all of `grads`, summed in float64: 0-d, float32, or float64 where one of them is."""
+    """Return the norm over all of `grads`, summed in float64: 0-d, float32, or float64 where one of them is."""
     first = grads[0]
     sums = torch.stack([grad.to(torch.float64).square().sum() for grad in grads])
     wide = torch.float64 if any(grad.dtype == torch.float64 for grad in grads) else torch.float32
@@ -59,9 +59,7 @@ def adamw(
         _store(weight, param, master, averages[i] if averages else None, average_decay)
 
 
-def momentum(
-    buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float
-) -> list[Tensor]:
+def momentum(buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | None, max_norm: float) -> list[Tensor]:
     """Do what `ops.update.momentum` says, for any device and dtype."""
     factor, updates = share(norm, max_norm), []
     for buffer, own in zip(buffers, grads, strict=True):
