@@ -1,7 +1,8 @@
-// Updates and norms of every variant over odd sizes in buffers of exactly their size, against one element at a time.
+// Updates of every variant over odd sizes in buffers of exactly their size, against one element at a time.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 #include "update_api.h"
@@ -16,53 +17,105 @@ void expect(bool right, const char* what, int64_t variant, size_t size) {
   std::printf("variant %lld: %s at %zu elements\n", (long long)variant, what, size);
 }
 
-bool near(double a, double b) { return std::fabs(a - b) <= 1e-5 * (1 + std::fabs(b)); }
+float value(float x) { return x; }
+float value(uint16_t x) {
+  const uint32_t bits = static_cast<uint32_t>(x) << 16;
+  float wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+void set(float& to, float from) { to = from; }
+void set(uint16_t& to, float from) {
+  uint32_t bits;
+  std::memcpy(&bits, &from, sizeof bits);
+  to = static_cast<uint16_t>(bits >> 16);
+}
 
+template <class Element>
 struct One {
-  std::vector<float> weight, gradient, mean, square, average;
-  explicit One(int64_t size) {
-    for (int64_t i = 0; i < size; ++i) {
-      weight.push_back(0.1f * static_cast<float>(i % 7) - 0.3f);
-      gradient.push_back(0.2f * static_cast<float>(i % 5) - 0.4f);
-      mean.push_back(0.01f * static_cast<float>(i % 3));
-      square.push_back(0.001f * static_cast<float>(i % 11));
-      average.push_back(0.5f);
+  std::vector<Element> param, grad, mean, square;
+  std::vector<float> average, master, look;
+  float step = 2;
+  explicit One(int64_t size) : param(size), grad(size), mean(size), square(size), average(size), master(size), look(size) {
+    for (size_t i = 0; i < param.size(); ++i) {
+      set(param[i], 0.1f * static_cast<float>(i % 7) - 0.3f);
+      set(grad[i], 0.2f * static_cast<float>(i % 5) - 0.4f);
+      set(mean[i], 0.01f * static_cast<float>(i % 3));
+      set(square[i], 0.001f * static_cast<float>(i % 11) + 0.01f);
+      average[i] = 0.5f;
+      master[i] = value(param[i]) + 1e-4f;
     }
   }
 };
 
+template <class Element>
 void check(const std::vector<int64_t>& sizes, int64_t variant, bool with_average) {
-  std::vector<One> all, before;
-  for (const int64_t size : sizes) all.emplace_back(size), before.emplace_back(size);
-  std::vector<float*> weight, mean, square, average;
-  std::vector<const float*> gradient;
-  double squares = 0;
-  for (One& one : all) {
-    weight.push_back(one.weight.data()), gradient.push_back(one.gradient.data()), mean.push_back(one.mean.data());
-    square.push_back(one.square.data()), average.push_back(one.average.data());
-    for (const float g : one.gradient) squares += static_cast<double>(g) * g;
+  constexpr bool kHalf = sizeof(Element) == 2;
+  const double rough = kHalf ? 1e-2 : 1e-5;
+  const auto near = [&](double a, double b) { return std::fabs(a - b) <= rough * (1 + std::fabs(b)); };
+  std::vector<One<Element>> all, before;
+  std::vector<int64_t> starts = {0}, halves(sizes.size(), kHalf ? 7 : 0), whole(sizes.size(), kHalf);
+  for (const int64_t size : sizes) {
+    all.emplace_back(size), before.emplace_back(size);
+    starts.push_back(starts.back() + size);
   }
-  const MainstemTensors tensors = {static_cast<int64_t>(sizes.size()), sizes.data(), weight.data(), gradient.data(),
-                                   mean.data(), square.data(), with_average ? average.data() : nullptr};
-  const MainstemAdamw v = {0.01, 0.9, 0.95, 1e-8, 0.1, 3, 0.5, 0.99};
-  if (mainstem_adamw(&tensors, &v, variant) == kMainstemBadVariant) return;  // another processor's
-  size_t chunks = 0;
-  for (const int64_t size : sizes) chunks += static_cast<size_t>((size + 16383) / 16384);
-  std::vector<double> parts(chunks);
-  double found = -1;
-  expect(mainstem_squares(&found, parts.data(), &tensors, variant) == kMainstemOk, "squares refused", variant, chunks);
-  expect(near(found, squares), "squares", variant, chunks);
+  std::vector<void*> param, mean, square;
+  std::vector<const void*> grad, looks;
+  std::vector<float*> steps, average, master, look;
+  double squares = 0;
+  for (One<Element>& one : all) {
+    param.push_back(one.param.data()), mean.push_back(one.mean.data()), square.push_back(one.square.data());
+    grad.push_back(one.grad.data()), looks.push_back(one.look.data()), look.push_back(one.look.data());
+    steps.push_back(&one.step), average.push_back(one.average.data()), master.push_back(one.master.data());
+    for (const Element g : one.grad) squares += static_cast<double>(value(g)) * value(g);
+  }
+  const int64_t count = static_cast<int64_t>(sizes.size());
+  std::vector<double> parts(static_cast<size_t>((starts.back() + kMainstemUpdateChunk - 1) / kMainstemUpdateChunk));
+  float norm = -1;
+  if (mainstem_update_norm(&norm, parts.data(), count, starts.data(), grad.data(), whole.data(), variant) ==
+      kMainstemBadVariant) {
+    return;  // another processor's
+  }
+  expect(std::fabs(norm - std::sqrt(squares)) <= 1e-6 * std::sqrt(squares), "norm", variant, parts.size());
+  const double clip = 0.25, share = squares > 0 ? std::fmin(1.0, clip / std::sqrt(squares)) : 1.0;
+  std::vector<double> rates(sizes.size(), 0.01), decays(sizes.size(), 0.1), keeps(sizes.size(), 0.9);
+  float* const* averages = with_average ? average.data() : nullptr;
+  float* const* masters = kHalf ? master.data() : nullptr;
+  const MainstemAdamw adamw = {count, starts.data(), param.data(), grad.data(), mean.data(), square.data(),
+                               steps.data(), averages, masters, halves.data(), rates.data(), decays.data(), &norm,
+                               0.9, 0.95, 1e-8, 0.99, clip};
+  expect(mainstem_update_adamw(&adamw, variant) == kMainstemOk, "adamw refused", variant, sizes.size());
   for (size_t t = 0; t < all.size(); ++t) {
-    for (size_t i = 0; i < all[t].weight.size(); ++i) {
-      const double g = v.share * before[t].gradient[i];
-      const double m = before[t].mean[i] + (1 - v.beta1) * (g - before[t].mean[i]);
-      const double s = v.beta2 * before[t].square[i] + (1 - v.beta2) * g * g;
-      const double root = std::sqrt(s) / std::sqrt(1 - std::pow(v.beta2, v.step)) + v.eps;
-      const double w = before[t].weight[i] * (1 - v.lr * v.decay) - v.lr / (1 - std::pow(v.beta1, v.step)) * m / root;
-      const double a = with_average ? 0.5 + (1 - v.average_decay) * (w - 0.5) : 0.5;
-      expect(near(all[t].weight[i], w) && near(all[t].mean[i], m) && near(all[t].square[i], s) &&
-                 near(all[t].average[i], a) && all[t].gradient[i] == before[t].gradient[i],
-             "update", variant, all[t].weight.size());
+    const One<Element>&now = all[t], &old = before[t];
+    expect(now.step == 3, "step", variant, now.param.size());
+    for (size_t i = 0; i < now.param.size(); ++i) {
+      const double g = share * value(old.grad[i]);
+      const double m = 0.9 * value(old.mean[i]) + 0.1 * g, s = 0.95 * value(old.square[i]) + 0.05 * g * g;
+      const double root = std::sqrt(s / (1 - std::pow(0.95, 3))) + 1e-8;
+      const double from = kHalf ? old.master[i] : value(old.param[i]);
+      const double w = from * (1 - 0.01 * 0.1) - 0.01 / (1 - std::pow(0.9, 3)) * m / root;
+      const double a = with_average ? 0.5 + 0.01 * (w - 0.5) : 0.5;
+      expect(near(value(now.param[i]), w) && near(value(now.mean[i]), m) && near(value(now.square[i]), s) &&
+                 near(now.average[i], a) && value(now.grad[i]) == value(old.grad[i]),
+             "adamw", variant, now.param.size());
+      if (kHalf) expect(std::fabs(now.master[i] - w) < 1e-5, "master", variant, now.param.size());
+    }
+  }
+  const std::vector<One<Element>> moved = all;
+  const MainstemMomentum momentum = {count, starts.data(), mean.data(), grad.data(), look.data(), halves.data(),
+                                     nullptr, 0.9, 0};
+  expect(mainstem_update_momentum(&momentum, variant) == kMainstemOk, "momentum refused", variant, sizes.size());
+  for (int64_t& half : halves) half &= 1;  // what was looked ahead to is float
+  const MainstemStep step = {count, starts.data(), param.data(), looks.data(), averages, masters, halves.data(),
+                             keeps.data(), rates.data(), 0.99};
+  expect(mainstem_update_step(&step, variant) == kMainstemOk, "step refused", variant, sizes.size());
+  for (size_t t = 0; t < all.size(); ++t) {
+    for (size_t i = 0; i < all[t].param.size(); ++i) {
+      const double g = value(moved[t].grad[i]), b = 0.9 * value(moved[t].mean[i]) + 0.1 * g;
+      const double u = 0.1 * g + 0.9 * b, from = kHalf ? moved[t].master[i] : value(moved[t].param[i]);
+      expect(near(value(all[t].mean[i]), b) && near(all[t].look[i], u) &&
+                 near(value(all[t].param[i]), 0.9 * from - 0.01 * u),
+             "momentum and step", variant, all[t].param.size());
     }
   }
 }
@@ -72,16 +125,19 @@ void check(const std::vector<int64_t>& sizes, int64_t variant, bool with_average
 int main() {
   for (int64_t variant = -1; variant < mainstem_num_variants(); ++variant) {
     for (const bool with_average : {false, true}) {
-      check({}, variant, with_average);
-      check({0}, variant, with_average);
-      check({1, 15, 16, 17, 0, 16384, 16385, 40001}, variant, with_average);
+      for (const std::vector<int64_t>& sizes :
+           std::vector<std::vector<int64_t>>{{}, {0}, {1, 15, 0, 0, 16, 17, 511, 513}, {32767, 1, 2, 0, 70001}}) {
+        check<float>(sizes, variant, with_average);
+        check<uint16_t>(sizes, variant, with_average);
+      }
     }
   }
-  const int64_t bad = -1;
-  const MainstemTensors negative = {1, &bad, nullptr, nullptr, nullptr, nullptr, nullptr};
-  const MainstemAdamw v = {};
-  expect(mainstem_adamw(&negative, &v, -1) == kMainstemBadShape, "a negative size is taken", -1, 0);
-  expect(mainstem_adamw(&negative, &v, 99) == kMainstemBadVariant, "an unknown variant is taken", 99, 0);
-  std::printf(faults == 0 ? "updates: no fault\n" : "updates: %d faults\n", faults);
+  const int64_t bad[] = {0, -1};
+  MainstemStep lists{};
+  lists.count = 1;
+  lists.starts = bad;
+  expect(mainstem_update_step(&lists, -1) == kMainstemBadShape, "a negative size is taken", -1, 0);
+  expect(mainstem_update_step(&lists, 99) == kMainstemBadVariant, "an unknown variant is taken", 99, 0);
+  std::printf("updates: %d faults\n", faults);
   return faults != 0;
 }

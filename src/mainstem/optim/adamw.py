@@ -45,7 +45,7 @@ class AdamW(torch.optim.AdamW):
         super().__init__(listed, lr=lr, betas=betas, eps=eps, weight_decay=0.0, fused=fused)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None, along: Along | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None, along: Along | None = None) -> Any:
         """Update all parameters that have a gradient; a `closure` computes the loss first, which is returned.
 
         `along` says what is done in the same pass.
@@ -78,7 +78,7 @@ def update_groups(groups: Iterable[Mapping[str, Any]], state: Mapping[Tensor, di
                 own["exp_avg"], own["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
         ops.update.adamw(
             params,
-            [p.grad for p in params],
+            [p.grad for p in params if p.grad is not None],
             [own["exp_avg"] for own in held],
             [own["exp_avg_sq"] for own in held],
             [own["step"] for own in held],

@@ -134,7 +134,7 @@ class Muon(torch.optim.Optimizer):
         for group in groups:
             params = self._begun(group)
             buffers = [self.state[p]["momentum_buffer"] for p in params]
-            grads = [p.grad for p in params]
+            grads = [p.grad for p in params if p.grad is not None]
             updates += ops.update.momentum(buffers, grads, momentum=group["momentum"], **along.clipping())
             taken += [(p, group) for p in params]
         params = [p for p, _ in taken]
@@ -158,7 +158,7 @@ class Muon(torch.optim.Optimizer):
         params = self._begun(group)
         if not params:
             return []
-        grads = [p.grad for p in params]
+        grads = [p.grad for p in params if p.grad is not None]
         buffers = [self.state[p]["momentum_buffer"] for p in params]
         torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
         return list(zip(params, torch._foreach_lerp(grads, buffers, group["momentum"]), strict=True))

@@ -72,7 +72,6 @@ class Loop:
         self._held: tuple[float, float] | None = None
         self._saved = True
         self._published: int | None = None
-        self._parameters = [p for p in self.parts.model.parameters() if p.requires_grad]
 
     def go(self) -> str:
         """Train until something ends it, and return what: steps, or patience. Raises `Stop` where it was asked to."""

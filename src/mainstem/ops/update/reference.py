@@ -16,7 +16,7 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def norm(grads: Tensors) -> Tensor:
-    """Return the Euclidean norm over all of `grads`, summed in float64: 0-d, float32, or float64 as one of them."""
+    """Return the norm over all of `grads`, summed in float64: 0-d, float32, or float64 where one of them is."""
     first = grads[0]
     sums = torch.stack([grad.to(torch.float64).square().sum() for grad in grads])
     wide = torch.float64 if any(grad.dtype == torch.float64 for grad in grads) else torch.float32

@@ -1,0 +1,156 @@
+"""The whole update in few passes against its three steps one by one."""
+
+import copy
+
+import pytest
+import torch
+from arrays import needs_kernels
+from torch import nn
+
+from mainstem import optim
+from mainstem.optim import along
+from mainstem.optim.averaging import Average
+
+
+def net():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(11, 6), nn.Linear(6, 9), nn.Tanh(), nn.LayerNorm(9), nn.Linear(9, 11))
+    model[4].bias.requires_grad_(False)  # averaged, and no optimizer's
+    return model
+
+
+MAKERS = {
+    "adamw": lambda model: optim.AdamW(optim.groups(model, decay=0.1), lr=1e-2),
+    "muon": lambda model: optim.Muon(optim.groups(model, decay=0.1), roles=("linear",), lr=1e-2),
+    "sgd": lambda model: torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1, momentum=0.9),
+}
+each = pytest.mark.parametrize("name", list(MAKERS))
+
+
+def gradients(model, seed):
+    torch.manual_seed(seed)
+    model.zero_grad()
+    model(torch.randint(11, (4, 5))).logsumexp(-1).square().mean().backward()
+
+
+def apart(model, optimizer, max_norm, average):
+    norm = optim.clip(model.parameters(), max_norm)
+    optimizer.step()
+    average.update(model)
+    return norm
+
+
+def run(name, how, steps=4, max_norm=0.05):
+    model = net()
+    optimizer, average, norms = MAKERS[name](model), Average(model, decay=0.6), []
+    for seed in range(steps):
+        gradients(model, seed)
+        norms.append(how(model, optimizer, max_norm, average))
+    return torch.stack(norms), dict(model.named_parameters()), average.state(), optim.state.flatten(optimizer, model)
+
+
+def together(model, optimizer, max_norm, average):
+    return optim.update(optimizer, model, max_norm, average)
+
+
+@each
+@pytest.mark.parametrize("kernels", [pytest.param(True, marks=needs_kernels), False])
+def test_together_is_one_by_one(name, kernels, monkeypatch):
+    if not kernels:
+        for module in (optim.adamw, optim.muon, __import__("sys").modules["mainstem.optim.update"]):
+            monkeypatch.setattr(module, "passes", lambda groups: False)
+    found = run(name, together)
+    with monkeypatch.context() as patched:
+        for module in (optim.adamw, optim.muon):
+            patched.setattr(module, "passes", lambda groups: False)
+        right = run(name, apart)
+    assert right[0].min() > 0.05  # it clips
+    torch.testing.assert_close(found[0], right[0], rtol=1e-4, atol=0)
+    for a, b in ((found[1], right[1]), (found[2], right[2]), (found[3][0], right[3][0])):
+        assert list(a) == list(b)
+        for key in a:
+            torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=5e-5, msg=lambda m, k=key: f"{k}: {m}")
+    assert found[3][1] == right[3][1]
+
+
+@each
+def test_without_clipping_and_average(name):
+    model = net()
+    optimizer = MAKERS[name](model)
+    gradients(model, 0)
+    kept, before = copy.deepcopy(model[1].weight.grad), model[1].weight.detach().clone()
+    norm = optim.update(optimizer, model)
+    assert norm > 0 and model[1].weight.grad.equal(kept) and not model[1].weight.equal(before)
+
+
+@each
+def test_going_on_from_a_saved_state_is_exact(name):
+    model = net()
+    optimizer, average = MAKERS[name](model), Average(model, decay=0.6)
+    for seed in range(3):
+        gradients(model, seed)
+        together(model, optimizer, 0.05, average)
+    other = copy.deepcopy(model)
+    resumed, followed = MAKERS[name](other), Average(other, decay=0.6)
+    optim.state.restore(resumed, other, *optim.state.flatten(optimizer, model))
+    followed.load(average.state())
+    for seed in range(3, 6):
+        for each_model, each_optimizer, each_average in ((model, optimizer, average), (other, resumed, followed)):
+            gradients(each_model, seed)
+            together(each_model, each_optimizer, 0.05, each_average)
+    assert all(a.equal(b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    assert all(a.equal(followed.state()[key]) for key, a in average.state().items())
+
+
+def test_torchs_adamw_reads_our_state_and_we_read_its():
+    ours, theirs = net(), net()
+    mine = MAKERS["adamw"](ours)
+    groups = [{"params": g["params"], "weight_decay": g["weight_decay"]} for g in optim.groups(theirs, decay=0.1)]
+    other = torch.optim.AdamW(groups, lr=1e-2)
+    for model, optimizer in ((ours, mine), (theirs, other)):
+        gradients(model, 0)
+        optimizer.step()
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert not p.requires_grad or list(mine.state[p]) == list(other.state[q])
+        torch.testing.assert_close(p, q)
+    mine.load_state_dict({"state": other.state_dict()["state"], "param_groups": mine.state_dict()["param_groups"]})
+    gradients(ours, 1)
+    optim.update(mine, ours)
+    assert all(s["step"] == 2 for s in mine.state.values() if s)
+
+
+def test_a_closure_is_called_with_gradients():
+    model = net()
+    optimizer = MAKERS["adamw"](model)
+
+    def closure():
+        gradients(model, 0)
+        return 3.0
+
+    assert optimizer.step(closure) == 3.0
+
+
+@needs_kernels
+def test_what_the_kernels_do_not_read_takes_torchs_way():
+    model = net()
+    assert along.passes(MAKERS["adamw"](model).param_groups)
+    assert not along.passes(MAKERS["adamw"](net().double()).param_groups)
+    sparse = nn.Embedding(5, 3, sparse=True)
+    sparse(torch.tensor([1])).sum().backward()
+    assert not along.passes([{"params": [sparse.weight], "lr": 0.1}])
+    double = net().double()
+    average = Average(double, decay=0.5)
+    optimizer = MAKERS["adamw"](double)
+    for seed in range(2):
+        gradients(double, seed)
+        optim.update(optimizer, double, 0.05, average)
+    assert next(iter(average.state().values())).dtype == torch.float64
+
+
+def test_an_average_that_is_swapped_in_is_not_updated():
+    model = net()
+    average = Average(model, decay=0.5)
+    average.update(model)
+    gradients(model, 0)
+    with average.swap(model), pytest.raises(RuntimeError, match="after the swap"):
+        optim.update(MAKERS["adamw"](model), model, 0.0, average)
