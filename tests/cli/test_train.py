@@ -72,7 +72,7 @@ def test_a_plan_is_printed_and_nothing_is_made(corpus: Path, capsys: Capture, tm
 
 def test_the_folder_holds_what_was_asked_for(finished: Path) -> None:
     stored = config.parse((finished / "config.yaml").read_bytes())
-    assert (stored.recipe, stored.train.steps, stored.model.hidden, stored.noise.hidden) == ("default", 4, 64, 0.1)
+    assert (stored.recipe, stored.train.steps, stored.model.hidden, stored.noise.hidden) == ("default", 4, 64, 0.0)
     assert stored == config.load({}, finished / "config.yaml")
     assert (finished / "model.safetensors").exists()
 
