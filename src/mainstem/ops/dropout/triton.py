@@ -26,6 +26,20 @@ def factor(threshold: Any) -> Any:
 
 
 @triton.jit
+def narrow(wide: Any, dtype: tl.constexpr) -> Any:
+    """Return float32 `wide` in `dtype`, float32 or bfloat16, to the nearest, ties to even; a NaN is a quiet one."""
+    # In integers, since Triton's interpreter cuts bits off where a processor rounds.
+    if dtype == tl.bfloat16:
+        bits = wide.to(tl.uint32, bitcast=True)
+        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+        rounded = tl.where(wide == wide, rounded, 0x7FC0)
+        narrowed = rounded.to(tl.uint16).to(tl.bfloat16, bitcast=True)
+    else:
+        narrowed = wide
+    return narrowed
+
+
+@triton.jit
 def _dropout(
     y: Any, x: Any, threshold: Any, key: Any, samples: Any, site: Any,
     total: Any, batch: Any, between: Any, groups: Any, columns: Any, queries: Any, context: Any, stride: Any,
@@ -43,7 +57,7 @@ def _dropout(
     wide = tl.load(x + place_of, mask=inside, other=0.0).to(tl.float32) * factor(threshold)
     # A choice, not a product: what is dropped is 0 even where x is NaN or infinite.
     kept = tl.where(draws >= tl.load(threshold), wide, 0.0)
-    tl.store(y + place_of, kept.to(y.dtype.element_ty), mask=inside)
+    tl.store(y + place_of, narrow(kept, y.dtype.element_ty), mask=inside)
 
 
 def run(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Sequence[int]) -> Tensor:
