@@ -66,7 +66,7 @@ def place(row: Any, batch: Any, between: Any, queries: Any, context: Any) -> Any
     """Return (sample's index, row within the sample) of row `row` of [before, batch, between, columns]."""
     q = row % between
     outer = row // between
-    if context > 0:
+    if context > 0:  # noqa: SIM108, both sides of an expression would be computed
         within = q // queries * context + q % queries
     else:
         within = q
