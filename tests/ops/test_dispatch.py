@@ -48,10 +48,39 @@ def test_auto_warns_where_the_kernels_are_not_installed(caplog, monkeypatch):
     [
         ("cpu", "cuda", torch.float32, "on cuda"),
         ("cpu", "cpu", torch.float16, "not torch.float16"),
-        ("triton", "cuda", torch.float32, "no triton kernel"),
+        ("triton", "cpu", torch.float32, "only runs in its interpreter"),
+        ("triton", "cuda", torch.float16, "not torch.float16"),
         ("fast", "cpu", torch.float32, "choose one of auto, reference, cpu, triton"),
     ],
 )
-def test_a_request_that_cannot_be_met_is_refused(impl, device, dtype, message):
+def test_a_request_that_cannot_be_met_is_refused(impl, device, dtype, message, monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     with pytest.raises(BadInput, match=message):
         dispatch.choose("dropout", impl, device, dtype)
+
+
+def test_an_op_without_a_triton_kernel_says_so():
+    with pytest.raises(BadInput, match="no triton kernel"):
+        dispatch.choose("rms_norm", "triton", "cuda", torch.float32)
+
+
+def test_auto_takes_triton_on_a_gpu_where_it_is_installed(monkeypatch, caplog):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert dispatch.choose("dropout", "auto", "cuda", torch.bfloat16) == "triton"
+    dispatch._choose.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with caplog.at_level(logging.INFO, logger="mainstem.ops"):
+        for _ in range(2):
+            assert dispatch.choose("dropout", "auto", "cuda", torch.bfloat16) == "reference"
+    assert [record.message for record in caplog.records] == [
+        "dropout runs on the reference, which is slower: triton is not installed, which mainstem[triton] does"
+    ]
+    with pytest.raises(BadInput, match=r"mainstem\[triton\]"):
+        dispatch.choose("dropout", "triton", "cuda", torch.bfloat16)
+
+
+def test_triton_takes_arrays_of_the_host_in_its_interpreter_alone(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert dispatch.choose("dropout", "triton", "cpu", torch.float32) == "triton"

@@ -5,6 +5,7 @@ from .activation import activation
 from .attention import attention
 from .cross_entropy import cross_entropy
 from .depth_sum import depth_sum
+from .drop_path import drop_path
 from .dropout import dropout
 from .dropout_add_norm import dropout_add_norm
 from .layout import threshold
@@ -18,6 +19,7 @@ __all__ = [
     "attention",
     "cross_entropy",
     "depth_sum",
+    "drop_path",
     "dropout",
     "dropout_add_norm",
     "info",

@@ -7,7 +7,9 @@ what cannot be met raises.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
+import os
 
 import torch
 
@@ -16,13 +18,15 @@ from ..errors import BadInput
 from . import library
 
 IMPLEMENTATIONS = ("auto", "reference", "cpu", "triton")
+TRITON = frozenset({"drop_path", "dropout", "mask_bits"})
+"""The ops that have a Triton kernel."""
 
 _log = logging.getLogger("mainstem.ops")
 
 
 @constant  # which kernels are installed does not change while a graph lives
 def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) -> str:
-    """Return "reference" or "cpu" for `op` on arrays of `dtype` (None: it makes bits) on a `device` type.
+    """Return "reference", "cpu" or "triton" for `op` on arrays of `dtype` (None: it makes bits) on a `device` type.
 
     Raises `BadInput` where `impl` is unknown, or names an implementation that cannot take these arrays.
 
@@ -36,10 +40,16 @@ def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) ->
 def _choose(op: str, impl: str, device: str, dtype: torch.dtype | None) -> str:
     if impl not in IMPLEMENTATIONS:
         raise BadInput(f"impl {impl!r} is unknown: choose one of {', '.join(IMPLEMENTATIONS)}")
-    if impl == "triton":
-        raise BadInput(f"{op} has no triton kernel: choose auto, cpu or reference")
     if impl == "reference":
         return impl
+    if impl == "triton" or (device == "cuda" and impl == "auto" and op in TRITON):
+        missing = _triton_obstacle(op, device, dtype)
+        if missing is None:
+            return "triton"
+        if impl == "triton":
+            raise BadInput(f"impl 'triton' of {op} cannot be used here: {missing}")
+        _log.info("%s runs on the reference, which is slower: %s", op, missing)
+        return "reference"
     obstacle, level = _obstacle(op, device, dtype)
     if obstacle is None:
         return "cpu"
@@ -47,6 +57,18 @@ def _choose(op: str, impl: str, device: str, dtype: torch.dtype | None) -> str:
         raise BadInput(f"impl 'cpu' of {op} cannot be used here: {obstacle}")
     _log.log(level, "%s runs on the reference, which is slower: %s", op, obstacle)
     return "reference"
+
+
+def _triton_obstacle(op: str, device: str, dtype: torch.dtype | None) -> str | None:
+    if op not in TRITON:
+        return "it has no triton kernel, choose auto, cpu or reference"
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed, which mainstem[triton] does"
+    if device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+        return f"the array is on {device}, where triton only runs in its interpreter (TRITON_INTERPRET=1)"
+    if dtype not in (None, torch.float32, torch.bfloat16):
+        return f"the kernel reads float32 and bfloat16, not {dtype}"
+    return None
 
 
 def _obstacle(op: str, device: str, dtype: torch.dtype | None) -> tuple[str | None, int]:

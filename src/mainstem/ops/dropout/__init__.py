@@ -36,7 +36,7 @@ def dropout(
     columns are the last axis and its rows all others; a vector has one element a sample. With `context`, x is
     attention weights [B, H, Q, K], and its rows are numbered as if Q and K were `context`.
     `threshold`: int64 without axes, from `ops.threshold`. `site`: from `counter.site_id`.
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+    `impl`: "auto", "reference", or "cpu" or "triton" (float32 and bfloat16), which agree to the bit.
 
     Raises `BadInput` where samples or axes do not fit, or `impl` cannot take x.
 
@@ -57,6 +57,10 @@ def dropout(
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:
+    if impl == "triton":
+        from . import triton
+
+        return triton.dropout(x, threshold, key, samples, site, where)
     return (cpu.dropout if impl == "cpu" else reference.dropout)(x, threshold, key, samples, site, where)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -37,6 +37,13 @@ def mask_bits(
     """
     where = layout(shape, batch_dim, context, draw, site)
     chosen = choose("mask_bits", impl, draw.samples.device.type)
-    make = cpu.mask_bits if chosen == "cpu" else reference.mask_bits
-    bits = make(threshold, draw.key, draw.samples, site, where)
+    bits = _implementation(chosen)(threshold, draw.key, draw.samples, site, where)
     return bits.reshape(*(shape if len(shape) == 1 else shape[:-1]), where.groups)
+
+
+def _implementation(chosen: str) -> Callable[..., Tensor]:
+    if chosen == "triton":
+        from . import triton
+
+        return triton.mask_bits
+    return cpu.mask_bits if chosen == "cpu" else reference.mask_bits

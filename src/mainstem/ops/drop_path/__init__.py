@@ -1,0 +1,69 @@
+"""Stochastic depth's product: whole samples dropped or scaled. May import counter, errors, its neighbours in ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.autograd import Function
+
+from ...counter import Draw
+from ...errors import BadInput
+from ..dispatch import choose
+from ..layout import Layout, layout
+from . import cpu, reference
+
+
+def drop_path(x: Tensor, threshold: Tensor, *, site: int, draw: Draw, impl: str = "auto") -> Tensor:
+    """Zero whole samples of `x` and scale the others: y_b = x_b * 65536 / (65536 - threshold) where kept, else 0.
+
+    A sample has one draw, that of `ops.mask_bits((B, 1), ...)`, so that the decisions are those of
+    `noise.StochasticDepth` at the same site. What is dropped is exactly 0, for infinity and NaN as well; factor and
+    product are float32 (float64 where x is), the result has x's dtype. Backward draws again.
+
+    `x`: floating point [B, ...], one sample per element of `draw.samples`. `threshold`: int64 without axes, from
+    `ops.threshold`. `site`: from `counter.site_id`. `impl`: "auto", "reference", or "cpu" or "triton" (float32 and
+    bfloat16), which agree to the bit.
+
+    Raises `BadInput` where x has no samples axis or another number of samples than `draw`, or `impl` cannot take x.
+
+    Source: Huang et al. 2016 (1603.09382), scaled in training, where the paper scales at test time.
+
+    >>> import torch
+    >>> from mainstem import ops
+    >>> from mainstem.counter import Draw
+    >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(6))
+    >>> drop_path(torch.ones(6, 2), ops.threshold(0.5), site=3, draw=draw).unique().tolist()
+    [0.0, 2.0]
+    """
+    if not x.is_floating_point() or not x.dim():
+        raise BadInput(f"drop_path takes floating point [B, ...], not {x.dtype} of shape {list(x.shape)}")
+    where = layout((x.shape[0], 1), 0, None, draw, site)
+    chosen = choose("drop_path", impl, x.device.type, x.dtype)
+    return _DropPath.apply(x, threshold, draw.key, draw.samples, site, where, chosen)
+
+
+def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:
+    if impl == "triton":
+        from . import triton
+
+        return triton.drop_path(x, threshold, key, samples, site, where)
+    return (cpu if impl == "cpu" else reference).drop_path(x, threshold, key, samples, site, where)
+
+
+class _DropPath(Function):
+    """The map is linear, and its own transpose: backward is forward."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> Tensor:
+        return _apply(*inputs)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, *tensors, ctx.site, ctx.where, ctx.impl = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        again = _DropPath.apply(grads[0], *ctx.saved_tensors, ctx.site, ctx.where, ctx.impl)
+        return again, None, None, None, None, None, None

@@ -1,0 +1,24 @@
+"""Whole samples dropped by Triton: the bits of the reference."""
+
+import math
+
+import pytest
+import torch
+from arrays import draw
+
+from mainstem import ops
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1,), (7, 3, 5), (5, 1031), (2, 0)])
+def test_result_and_gradient_are_the_references(shape, dtype, rate, device):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    x.view(-1)[:1] = math.nan
+    results = []
+    for impl, where in (("reference", "cpu"), ("triton", device)):
+        leaf = x.clone().to(where).requires_grad_()
+        y = ops.drop_path(leaf, ops.threshold(rate), site=9, draw=draw(shape[0]), impl=impl)
+        y.sum().backward()
+        results.append([part.detach().cpu().nan_to_num(7.0) for part in (y, leaf.grad)])
+    assert all(map(torch.equal, *results))
