@@ -18,7 +18,7 @@ from ..errors import BadInput
 from . import library
 
 IMPLEMENTATIONS = ("auto", "reference", "cpu", "triton")
-TRITON = frozenset({"drop_path", "dropout", "mask_bits"})
+TRITON = frozenset({"attention", "drop_path", "dropout", "dropout_add_norm", "mask_bits"})
 """The ops that have a Triton kernel."""
 
 _log = logging.getLogger("mainstem.ops")

@@ -71,8 +71,13 @@ def attention(
             raise BadInput("dropout of attention weights needs site and draw beside threshold: give all three or none")
         layout((*query_BHQK.shape[:3], key_BGCK.shape[2]), 0, context, draw, site)
         settings = Settings(documents, threshold, draw.key, draw.samples, site, context, causal, scale)
-    if choose("attention", impl, query_BHQK.device.type, query_BHQK.dtype) == "reference":
+    chosen = choose("attention", impl, query_BHQK.device.type, query_BHQK.dtype)
+    if chosen == "reference":
         return reference.attention(query_BHQK, key_BGCK, value_BGCK, settings)
+    if chosen == "triton":
+        from . import triton
+
+        return triton.attention(query_BHQK, key_BGCK, value_BGCK, settings)
     return cpu.attention(query_BHQK, key_BGCK, value_BGCK, settings)
 
 

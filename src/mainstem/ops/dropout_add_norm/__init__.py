@@ -65,9 +65,13 @@ def dropout_add_norm(
             raise BadInput("dropout_add_norm was given a threshold but no site or no draw: a mask needs all three")
         where, number, parts = layout(x.shape, 0, None, draw, site), site, (threshold, *draw)
     chosen = _choose(impl, x, residual)
-    if chosen == "reference":
+    if chosen != "cpu":
         mask = None if threshold is None or draw is None else reference.Mask(threshold, *draw, number, where)
-        return reference.dropout_add_norm(x, residual, gain, bias, mask, eps, norm, scale)
+        if chosen == "reference":
+            return reference.dropout_add_norm(x, residual, gain, bias, mask, eps, norm, scale)
+        from . import triton
+
+        return triton.dropout_add_norm(x, residual, gain, bias, mask, eps, norm, scale)
     gain, bias = (None if part is None else part.to(torch.float32) for part in (gain, bias))
     found = cpu.dropout_add_norm(x, residual, gain, bias, *parts, number, where, eps, norm == "layer", scale)
     return found[0], found[1]
