@@ -1,4 +1,4 @@
-"""One update of all weights, clipping and average included: kernels against torch's fused AdamW and foreach calls."""
+"""One update of all weights, clipping and average included, against torch's fused AdamW and foreach calls."""
 
 from __future__ import annotations
 

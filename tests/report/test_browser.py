@@ -14,68 +14,6 @@ from mainstem.report import write
 
 pytestmark = pytest.mark.browser
 
-OVERLAPS = """
-const boxes = [];
-const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (walk.nextNode()) {
-  const node = walk.currentNode, parent = node.parentElement;
-  if (!node.textContent.trim() || parent.closest("script, style, .unseen, .skip, [hidden]")) continue;
-  if (!parent.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true })) continue;
-  const clip = parent.closest(".scroll")?.getBoundingClientRect();
-  const range = document.createRange();
-  range.selectNodeContents(node);
-  for (const box of range.getClientRects()) {
-    const left = Math.max(box.left, clip?.left ?? -1e9), right = Math.min(box.right, clip?.right ?? 1e9);
-    const top = Math.max(box.top, clip?.top ?? -1e9), bottom = Math.min(box.bottom, clip?.bottom ?? 1e9);
-    const text = node.textContent.trim().slice(0, 40);
-    if (right - left > 1 && bottom - top > 1) boxes.push([text, left, top, right, bottom]);
-  }
-}
-const found = [], width = document.documentElement.clientWidth;
-for (let i = 0; i < boxes.length; i++) {
-  const a = boxes[i];
-  if (a[1] < -0.5 || a[3] > width + 0.5) found.push([a[0], "leaves the page"]);
-  for (let j = i + 1; j < boxes.length; j++) {
-    const b = boxes[j];
-    const across = Math.min(a[3], b[3]) - Math.max(a[1], b[1]), down = Math.min(a[4], b[4]) - Math.max(a[2], b[2]);
-    if (across > 1 && down > 3) found.push([a[0], b[0]]);
-  }
-}
-return [boxes.length, found];
-"""
-
-CONTRAST = r"""
-const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-const light = (colour) => {
-  const [r, g, b] = colour.match(/[\d.]+/g).map(Number);
-  return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-};
-const behind = (element) => {
-  for (; element; element = element.parentElement) {
-    const colour = getComputedStyle(element).backgroundColor;
-    if (!/, 0\)$/.test(colour)) return colour;
-  }
-  return "rgb(255, 255, 255)";
-};
-const ratio = (a, b) => {
-  const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
-  return (x + 0.05) / (y + 0.05);
-};
-const found = [];
-for (const element of document.querySelectorAll(
-  "p, th, td, a, li, dt, dd, span, b, summary, h1, h2, h3, figcaption, button, pre, text"
-)) {
-  if (!element.textContent.trim() || !element.checkVisibility()) continue;
-  const style = getComputedStyle(element), ink = element.tagName === "text" ? style.fill : style.color;
-  if (ratio(ink, behind(element)) < 4.5) found.push([element.tagName, element.textContent.trim().slice(0, 30), ink]);
-}
-for (const element of document.querySelectorAll(".curves path[class^='s-']")) {
-  const ink = getComputedStyle(element).stroke;
-  if (ratio(ink, behind(element.closest(".card"))) < 2.2) found.push([element.getAttribute("class"), ink]);
-}
-return found;
-"""
-
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[browser.Page]:
@@ -116,7 +54,7 @@ def test_a_page_is_quiet_and_nothing_overlaps(
             page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
         scrolls, inner = page.run("return [document.documentElement.scrollWidth, innerWidth]")
         assert (scrolls, inner) == (width, width)
-        texts, found = page.run(OVERLAPS)
+        texts, found = page.run(browser.OVERLAPS)
         assert texts > 80
         assert found == []
     assert page.log() == []
@@ -131,7 +69,7 @@ def test_text_and_curves_stand_out_from_what_is_behind_them(
     page.show(pages["overfits"], 1400, dark)
     paper = page.run("return getComputedStyle(document.body).backgroundColor")
     assert (int(paper.split("(")[1].split(",")[0]) < 60) == dark
-    assert page.run(CONTRAST) == []
+    assert page.run(browser.CONTRAST) == []
 
 
 def test_the_button_changes_the_theme_and_back(page: browser.Page, pages: dict[str, Path]) -> None:

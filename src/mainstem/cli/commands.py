@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "sample": Command("sample", "sample RUN [--prompt TEXT] [OPTIONS]", "text that a run's model writes"),
     "report": Command("report", "report RUN", "write a run's report.html again"),
+    "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
     "list": Command("list", "list", "every name that a configuration may say"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
 }

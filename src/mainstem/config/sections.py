@@ -117,6 +117,7 @@ class Train(Section, frozen=True, kw_only=True):
 class Log(Section, frozen=True, kw_only=True):
     every: Annotated[Steps, about("steps between lines of metrics.jsonl shown on the terminal")] = 10
     quantities: Annotated[int, Meta(ge=0, lt=2**28), about("steps between norms by depth; 0: never")] = 50
+    tensorboard: Annotated[bool, about("write the same numbers for TensorBoard too")] = False
 
 
 class Run(Section, frozen=True, kw_only=True):

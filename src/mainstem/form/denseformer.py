@@ -1,4 +1,4 @@
-"""DenseFormer: behind each block, a learned average over all blocks so far. May import its neighbours here.
+"""DenseFormer: behind each block, a learned average over all blocks so far. May import ops and its neighbours here.
 
 Shapes: B batch, T position, D width.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .. import ops
 from ..stream import Connection, Single, Site, State, Stream
 from .base import Form
 
@@ -53,11 +54,8 @@ class Average(AddWithHistory):
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         x_BTD, history = state.main
         history = (*history, x_BTD + y_BTD)
-        weight = self.weight.to(y_BTD.dtype).unbind()[-len(history) :]
-        # The newest comes first, so that the sum is exact while the others weigh 0.
-        total = history[-1] * weight[-1]
-        for a, held_BTD in zip(weight[:-1], history[:-1], strict=True):
-            total = total + a * held_BTD
+        # The newest comes first in it, so that the sum is exact while the others weigh 0.
+        total = ops.depth_sum(history, self.weight[-len(history) :])
         return State((total, history), state.side)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Hyper-connections: several streams with learned reads, writes and mixing. May import its neighbours here.
+"""Hyper-connections: several streams with learned reads, writes and mixing. May import ops and its neighbours here.
 
 Shapes: B batch, T position, S streams, D width.
 """
@@ -12,8 +12,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from .. import ops
 from ..errors import BadInput
-from ..nn import NormSpec
+from ..nn import NormSpec, RMSNorm
 from ..stream import Connection, Single, Site, State, Stream
 from .base import Form
 
@@ -50,11 +51,16 @@ class Weights(nn.Module):
         # The paper decays the dynamic matrices, unlike the static ones.
         return {"alpha": "mix.dynamic", "beta": "mix.dynamic", "alpha_scale": "scale", "beta_scale": "scale"}
 
-    def forward(self, h_BTSD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        h_BTSD = self.norm(h_BTSD)
-        alpha = self.alpha_scale * torch.tanh(h_BTSD @ self.alpha.to(h_BTSD.dtype))
-        beta_BTS = self.beta_scale * torch.tanh(h_BTSD @ self.beta.to(h_BTSD.dtype))
-        return alpha[..., 0], alpha[..., 1:], beta_BTS
+    def projection(self) -> tuple[Tensor, Tensor]:
+        """Return both matrices side by side, [D, S + 2], and the two scales."""
+        matrix_DK = torch.cat([self.alpha, self.beta.unsqueeze(1)], 1)
+        return matrix_DK, torch.stack([self.alpha_scale, self.beta_scale])
+
+    def forward(self, h_BTSD: Tensor) -> Tensor:
+        """Return what is added to the static weights, [B, T, S, S + 2]."""
+        matrix_DK, scales = self.projection()
+        factor = torch.cat([scales[:1].expand(matrix_DK.shape[1] - 1), scales[1:]])
+        return factor * torch.tanh(self.norm(h_BTSD) @ matrix_DK.to(h_BTSD.dtype))
 
 
 class Hyperconnect(Connection):
@@ -76,22 +82,21 @@ class Hyperconnect(Connection):
 
     def read(self, state: State) -> tuple[Tensor, Any]:
         h_BTSD: Tensor = state.main
+        # Of each stream: how it is read, where it goes, how it is written to.
+        base = torch.cat([self.read_S.unsqueeze(1), self.mix_SS, self.write_S.unsqueeze(1)], 1)
         if self.dynamic is None:
-            return torch.einsum("s,btsd->btd", self.read_S.to(h_BTSD.dtype), h_BTSD), None
-        read, mix, write = self.dynamic(h_BTSD)
-        read_BTS, mix_BTSS, write_BTS = self.read_S + read, self.mix_SS + mix, self.write_S + write
-        x_BTD = torch.einsum("bts,btsd->btd", read_BTS.to(h_BTSD.dtype), h_BTSD)
-        return x_BTD, (mix_BTSS.to(h_BTSD.dtype), write_BTS.to(h_BTSD.dtype))
+            return ops.read_streams(h_BTSD, base), base
+        norm = self.dynamic.norm
+        if isinstance(norm, RMSNorm):
+            matrix_DK, scales = self.dynamic.projection()
+            project_KD = (matrix_DK * norm.gain.unsqueeze(1)).T
+            _, x_BTD, weights = ops.step_streams(h_BTSD, base, project_KD=project_KD, scales=scales, eps=norm.eps)
+            return x_BTD, weights
+        weights = base + self.dynamic(h_BTSD)
+        return ops.read_streams(h_BTSD, weights), weights
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
-        h_BTSD: Tensor = state.main
-        y_BTD = y_BTD.to(h_BTSD.dtype)
-        if carry is None:
-            mixed = torch.einsum("st,bzsd->bztd", self.mix_SS.to(h_BTSD.dtype), h_BTSD)
-            return State(mixed + self.write_S.to(h_BTSD.dtype)[:, None] * y_BTD.unsqueeze(2), state.side)
-        mix_BTSS, write_BTS = carry
-        mixed = mix_BTSS.transpose(2, 3) @ h_BTSD
-        return State(mixed + write_BTS.unsqueeze(3) * y_BTD.unsqueeze(2), state.side)
+        return State(ops.mix_streams(state.main, carry, y_BTD), state.side)
 
     def stream(self) -> Stream:
         return Streams(self.count)

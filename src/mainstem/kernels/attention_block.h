@@ -84,13 +84,16 @@ inline void scatter(Element* to, int64_t stride, const float* from, int64_t padd
   }
 }
 
-// [kBlock, padded] to [padded, kBlock], in squares of sixteen, whose lines stay in the cache.
+// [rows, padded] to [padded, kBlock]; rows are a multiple of kWidth, as is `padded`.
 inline void transpose(float* to, const float* from, int64_t rows, int64_t padded) {
-  for (int64_t k = 0; k < padded; k += kWidth) {
-    for (int64_t row = 0; row < rows; row += 4) {
-      for (int64_t i = k; i < k + kWidth; ++i) {
-        for (int64_t j = row; j < row + 4; ++j) to[i * kBlock + j] = from[j * padded + i];
-      }
+  for (int64_t row = 0; row < rows; row += kWidth) {
+    for (int64_t k = 0; k < padded; k += kWidth) {
+      Float square[kWidth];
+#pragma GCC unroll 16
+      for (int i = 0; i < kWidth; ++i) square[i] = load(from + (row + i) * padded + k);
+      turn(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kWidth; ++i) store(to + (k + i) * kBlock + row, square[i]);
     }
   }
 }

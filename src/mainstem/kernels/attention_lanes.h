@@ -81,6 +81,35 @@ inline Int lanes() {
   return value;
 }
 
+// Lane i of the result is lane index[i] of `a` and `b`, one after the other.
+inline Float choose(Float a, Float b, Int index) {
+#if defined(__clang__)
+  Float value{};
+  for (int i = 0; i < kWidth; ++i) value[i] = index[i] < kWidth ? a[index[i]] : b[index[i] - kWidth];
+  return value;
+#else
+  return __builtin_shuffle(a, b, index);
+#endif
+}
+
+// Transposes a square of kWidth rows: in each round, pairs of rows swap the halves of each stretch of 2 * kStep lanes.
+template <int kStep = 1>
+inline void turn(Float* rows) {
+  if constexpr (kStep < kWidth) {
+    const Int low = lanes() & static_cast<int32_t>(kStep);
+    const Int first = low != 0 ? lanes() + static_cast<int32_t>(kWidth - kStep) : lanes();
+    const Int second = low != 0 ? lanes() + static_cast<int32_t>(kWidth) : lanes() + static_cast<int32_t>(kStep);
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) {
+      if (i & kStep) continue;
+      const Float a = rows[i], b = rows[i + kStep];
+      rows[i] = choose(a, b, first);
+      rows[i + kStep] = choose(a, b, second);
+    }
+    turn<2 * kStep>(rows);
+  }
+}
+
 inline float total(Float value) {
   float sum = 0;
   for (int i = 0; i < kWidth; ++i) sum += value[i];

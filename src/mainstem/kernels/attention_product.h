@@ -5,12 +5,10 @@
 namespace mainstem {
 namespace {
 
-// Rows of C that are held in registers, and vectors of each: sixteen sums are enough to keep the multipliers busy.
-#if defined(__AVX512F__)
-constexpr int kRows = 8;
-#else
+// Rows of C that are held in registers at a time, with up to kMost vectors of each. Eight sums keep two multipliers
+// busy; sixteen take fewer loads for each product, where there are registers for them.
 constexpr int kRows = 4;
-#endif
+constexpr int kMost = kWidth == 16 ? 4 : 2;
 
 // What of B a panel of kRows rows of C needs: columns from `column` on, and steps [begin, end) of the sum.
 struct Need {
@@ -55,6 +53,9 @@ inline void multiply(const float* a, int64_t lda, const float* b, int64_t ldb, f
     const float* left = a + (kTransposed ? own.begin * lda + row : row * lda + own.begin);
     const float* right = b + own.begin * ldb;
     int64_t at = own.column;
+    for (; at + kMost * kWidth <= columns; at += kMost * kWidth) {
+      panel<kMost, kTransposed>(left, lda, right + at, ldb, c + row * ldc + at, ldc, own.end - own.begin, add);
+    }
     for (; at + 2 * kWidth <= columns; at += 2 * kWidth) {
       panel<2, kTransposed>(left, lda, right + at, ldb, c + row * ldc + at, ldc, own.end - own.begin, add);
     }

@@ -1,7 +1,10 @@
-"""What a model and a run are measured by: the held-out loss, and the stream and its gradient by depth."""
+"""What a model and a run are measured by: the held-out loss, and what happens inside while it trains."""
 
 from . import depth
 from .cross_entropy import cross_entropy
 from .evaluate import Held, evaluate
+from .quantity.calibration import calibration
+from .quantity.held_out import by_position, gap
+from .watch import Watch, watch
 
-__all__ = ["Held", "cross_entropy", "depth", "evaluate"]
+__all__ = ["Held", "Watch", "by_position", "calibration", "cross_entropy", "depth", "evaluate", "gap", "watch"]

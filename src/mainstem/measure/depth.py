@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .leaves import mapped
+
 
 @dataclass
 class Norms:
@@ -49,7 +51,7 @@ def norms(model: nn.Module) -> Iterator[Norms]:
     found = Norms()
     taps = _Taps()
     try:
-        if not _compiled(model):
+        if not compiled(model):
             taps.watch(model)
         yield found
     finally:
@@ -154,14 +156,10 @@ class _Taps:
             self._handles.append(leaf.register_hook(note))
             return leaf
 
-        if isinstance(state, Tensor):
-            return alias(state)
-        if isinstance(state.main, Tensor):
-            return state._replace(main=alias(state.main))
-        return state._replace(main=tuple(alias(part) if isinstance(part, Tensor) else part for part in state.main))
+        return mapped(state, alias)
 
 
-def _compiled(model: nn.Module) -> bool:
+def compiled(model: nn.Module) -> bool:
     """Whether some of `model` runs as a graph that was made without our hooks and would leave them out in silence."""
     return any(
         "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None

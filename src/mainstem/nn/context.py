@@ -31,12 +31,16 @@ class Cache:
 
 @dataclass(frozen=True)
 class Context:
-    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream."""
+    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream.
+
+    `ahead`: the norm that reads what a residual writes, by residual, where the two may be computed together.
+    """
 
     positions: Tensor | None = None
     documents: Tensor | None = None
     cache: Cache | None = None
     side: Mapping[str, Tensor] = field(default_factory=dict)
+    ahead: Mapping[nn.Module, nn.Module] = field(default_factory=dict)
 
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
         return replace(self, side=side) if side else self

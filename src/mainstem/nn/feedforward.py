@@ -1,4 +1,4 @@
-"""The feed-forward sublayer. May import noise and its neighbours here.
+"""The feed-forward sublayer. May import noise, ops and its neighbours here.
 
 Shapes: B batch, T position, D width, F hidden width.
 """
@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import ops
 from ..errors import BadInput
 from ..noise import Dropout
+from ..ops.dispatch import choose
 from .spec import Spec
 
 Activation = Literal["gelu", "relu2", "swiglu"]
@@ -32,6 +34,13 @@ class FeedForwardSpec(Spec):
 
     def build(self) -> FeedForward:
         return FeedForward(self)
+
+
+def one_pass(kind: Activation, h: Tensor, dropping: bool) -> bool:
+    """Return whether `ops.activation` is faster than the activation and the dropout one after the other."""
+    # torch's own gelu and silu use fused multiply-add, which the kernel does without to give equal bits everywhere.
+    worth = kind == "relu2" or (h.dtype == torch.float32 and (kind == "swiglu" or dropping))
+    return worth and choose("activation", "auto", h.device.type, h.dtype) == "cpu"
 
 
 class FeedForward(nn.Module):
@@ -66,16 +75,23 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         h_BTF = self.input(x_BTD)
-        if self.gate is not None:
-            h_BTF = F.silu(self.gate(x_BTD)) * h_BTF
-        elif self.spec.activation == "gelu":
-            h_BTF = F.gelu(h_BTF)
-        else:
-            h_BTF = torch.relu(h_BTF).square()
-        if self.dropout is not None:
-            h_BTF = self.dropout(h_BTF)
-        y_BTD: Tensor = self.output(h_BTF)
+        gate_BTF = None if self.gate is None else self.gate(x_BTD)
+        y_BTD: Tensor = self.output(self._activate(h_BTF, gate_BTF))
         return y_BTD
+
+    def _activate(self, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tensor:
+        kind, drop = self.spec.activation, self.dropout
+        dropping = drop is not None and drop.training and not drop.silent
+        if one_pass(kind, h_BTF, dropping):
+            if drop is None or not dropping:
+                return ops.activation(h_BTF, kind=kind, gate=gate_BTF)
+            draw, site = drop.draw(len(h_BTF))
+            return ops.activation(h_BTF, drop.threshold, kind=kind, gate=gate_BTF, site=site, draw=draw)
+        if gate_BTF is not None:
+            h_BTF = F.silu(gate_BTF) * h_BTF
+        else:
+            h_BTF = F.gelu(h_BTF) if kind == "gelu" else torch.relu(h_BTF).square()
+        return h_BTF if drop is None else drop(h_BTF)
 
     def extra_repr(self) -> str:
         return f"{self.spec.width}, hidden={self.spec.hidden}, activation={self.spec.activation!r}"

@@ -105,6 +105,29 @@ def gradient(source: Source) -> Figure | None:
     )  # fmt: skip
 
 
+def update(source: Source) -> Figure | None:
+    """The median update-to-weight ratio over the steps that were measured."""
+    points = [(x, y) for x, y in source.metrics.steps.points("update_ratio") if y > 0]
+    caption = "RMS of a step's change over RMS of the weights, the median over all matrices; about 1e-3 is usual."
+    return _measured(source, "update", "Update to weight", caption, "ratio", points)
+
+
+def slope(source: Source) -> Figure | None:
+    """The gradient's factor a residual on the way back, over the steps that were measured."""
+    points = [(x, y) for x, y in source.metrics.steps.points("gradient_slope") if y > 0]
+    caption = "From one residual to the one before it; below 1 gradients vanish with depth, above 1 they explode."
+    return _measured(source, "slope", "Gradient slope", caption, "factor a residual", points)
+
+
+def _measured(source: Source, key: str, title: str, caption: str, unit: str, points: list[Point]) -> Figure | None:
+    if not points:
+        return None
+    table = of_points(title, ["step", unit], [dict(points)])
+    scale = around([y for _, y in points], log=True)
+    line = Line(unit, points, "grad", dots=True)
+    return Figure(key, title, caption, _steps(source), Axis(unit, scale), table, lines=[line])
+
+
 def _simple(source: Source, key: str, title: str, caption: str, unit: str, points: list[Point], style: str) -> Figure:
     scale = around([y for _, y in points], zero=True)
     table = of_points(title, ["step", unit], [dict(points)])

@@ -18,6 +18,7 @@ from .series import Series
 
 PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
 _TRAINING = PHASES[:4]
+_NAMES = ("loss", "lr", "grad_norm", "penalty", "update_ratio", "gradient_slope")
 _LONGEST = 1 << 20
 _SNAPSHOTS = 64
 
@@ -63,7 +64,7 @@ class Metrics:
     def add(self, line: dict[str, Any]) -> None:
         """Take in one line; its step is a whole number."""
         step: int = line["step"]
-        values = {name: value for name in ("loss", "lr", "grad_norm", "penalty") if (value := number(line.get(name)))
+        values = {name: value for name in _NAMES if (value := number(line.get(name)))
                   is not None}  # fmt: skip
         phases = self._phases(line.get("phases"))
         values.update(self._speed(line, phases))

@@ -34,8 +34,13 @@ class Branch(nn.Module):
             self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
 
     def forward(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
+        return self.run(self.children(), x_BTD, ctx)
+
+    @staticmethod
+    def run(modules: Iterable[nn.Module], x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
+        """Call `modules` in a row, and gather what they publish."""
         published: Side = {}
-        for module in self.children():
+        for module in modules:
             result = module(x_BTD, ctx) if getattr(module, "wants_context", False) else module(x_BTD)
             if isinstance(result, tuple):
                 x_BTD, side = result

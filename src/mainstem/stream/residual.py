@@ -15,9 +15,10 @@ from .. import counter
 from ..errors import BadInput
 from ..nn import Context
 from ..noise import StochasticDepth, rows
+from . import fused
 from .branch import Branch, Side
 from .connection import Add, Connection
-from .state import State
+from .state import State, normed_by
 
 
 class Residual(nn.Module):
@@ -55,8 +56,25 @@ class Residual(nn.Module):
         return self._step(state, ctx)
 
     def _step(self, state: State, ctx: Context) -> State:
+        behind = self.connection.norm_behind(ctx.ahead.get(self))
+        before = normed_by(state, next(self.branch.children(), None))
+        if before is not None or (fused.is_norm(behind) and fused.allowed() and fused.writes(self)):
+            return self._joined(state, ctx, before, behind)
         x_BTD, carry = self.connection.read(state)
         y_BTD, side = self.output(x_BTD, ctx.with_side(state.side))
+        after = self.connection.write(state, y_BTD, carry)
+        return State(after.main, {**after.side, **side}) if side else after
+
+    def _joined(self, state: State, ctx: Context, before: Tensor | None, behind: nn.Module | None) -> State:
+        """Step without the norm that was computed with the write before, and with the one behind this write."""
+        x_BTD, carry = self.connection.read(state)
+        y_BTD, side, last = fused.output(self.branch, x_BTD, ctx.with_side(state.side), before)
+        residual_BTD = self.connection.residual(state) if fused.is_norm(behind) else y_BTD
+        if fused.is_norm(behind) and fused.writes(self) and fused.fits(y_BTD, residual_BTD):
+            stream_BTD, normed_BTD = fused.join(y_BTD, residual_BTD, last, behind)
+            return self.connection.join(State(state.main, {**state.side, **side}), behind, stream_BTD, normed_BTD)
+        if last is not None:
+            y_BTD = last(y_BTD)
         after = self.connection.write(state, y_BTD, carry)
         return State(after.main, {**after.side, **side}) if side else after
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class State(NamedTuple):
@@ -16,6 +16,27 @@ class State(NamedTuple):
 
     main: Any
     side: dict[str, Tensor]
+
+
+class Normed(State):
+    """A state whose `main` was normalised when it was written: `by` a module, to `normed`.
+
+    Any state made of this one is a plain one again, so a changed stream never meets another one's norm.
+    """
+
+    by: nn.Module | None = None
+    normed: Tensor | None = None
+
+    @classmethod
+    def of(cls, main: Tensor, side: dict[str, Tensor], by: nn.Module, normed: Tensor) -> Normed:
+        state = cls(main, side)
+        state.by, state.normed = by, normed
+        return state
+
+
+def normed_by(state: State, norm: nn.Module | None) -> Tensor | None:
+    """Return the norm of the stream by `norm`, where the write has computed it."""
+    return state.normed if isinstance(state, Normed) and norm is not None and state.by is norm else None
 
 
 def leaves(tree: Any) -> list[Tensor]:

@@ -19,6 +19,7 @@ from .. import config, data, optim, penalty
 from ..errors import RunFailed
 from ..measure import depth
 from ..measure.evaluate import Abandoned, evaluate
+from ..measure.quantity import update
 from . import checkpoint, gap, publish, weights
 from .console import Progress
 from .device import Forward, Place
@@ -28,6 +29,7 @@ from .phases import Phases
 from .run_folder import RunFolder
 from .signals import Requests, Stop
 from .state import Best, State
+from .tensorboard import Board
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Loop:
     progress: Progress
     requests: Requests
     best: weights.Tensors | None = None
+    board: Board | None = None
 
     def __post_init__(self) -> None:
         self._phases = Phases()
@@ -137,12 +140,14 @@ class Loop:
             if (added := penalties(parts.penalties, parts.model)) is not None:
                 found["penalty"] = added
         self._phases.mark("backward")
+        before = update.weights(parts.model) if watch else {}
         found["grad_norm"] = optim.update(parts.optimizer, parts.model, run.optim.clip, parts.average)
+        ratio = update.median(before, parts.model)
         parts.optimizer.zero_grad(set_to_none=True)
         self._phases.mark("update")
         self.state.step, self._saved = step, False
         self.state.tokens += batch.y_BT.numel()
-        line = {"step": step, "lr": rate, "tokens": self.state.tokens, **(_depth(norms) if watch else {})}
+        line = {"step": step, "lr": rate, "tokens": self.state.tokens, **(_depth(norms, ratio) if watch else {})}
         self._finish_step(line, found)
 
     def _finish_step(self, line: dict[str, Any], found: dict[str, Tensor]) -> None:
@@ -181,10 +186,15 @@ class Loop:
                     raise self._not_finite(line["step"], name, value)
             line.update(numbers)
             if not (keep_last and line["step"] == self.state.step):
-                with disk("metrics.jsonl", self.parts.folder):
-                    self.metrics.append(line)
+                self._record(line)
         self._lines.clear()
         return line
+
+    def _record(self, line: dict[str, Any]) -> None:
+        with disk("metrics.jsonl", self.parts.folder):
+            self.metrics.append(line)
+            if self.board is not None:
+                self.board.add(line)
 
     def _not_finite(self, step: int, name: str, value: float) -> RunFailed:
         word = {"loss": "loss", "grad_norm": "gradient's norm", "penalty": "penalty"}[name]
@@ -218,8 +228,8 @@ class Loop:
         self._phases.mark("evaluate")
         line["seconds"] = round(time.perf_counter() - self._began, 4)
         line["phases"] = {**line["phases"], **self._phases.take()}
+        self._record(line)
         with disk("metrics.jsonl", parts.folder):
-            self.metrics.append(line)
             self.metrics.flush()
         self._show(line)
 
@@ -261,5 +271,12 @@ def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict
     return [{name: next(values) for name in found} for _, found in lines]
 
 
-def _depth(norms: Any) -> dict[str, list[float]]:
-    return {"stream": list(norms.stream), "gradient": list(norms.gradient)}
+def _depth(norms: Any, ratio: float) -> dict[str, Any]:
+    """Return what a measured step adds to its line; `gradient_slope` is the factor a residual on the way back."""
+    from ..report.depth_figures import slope
+
+    points = [(float(depth), value) for depth, value in enumerate(norms.gradient) if 0 < value < math.inf]
+    factor = slope(points)
+    named = {"update_ratio": ratio, "gradient_slope": math.nan if factor is None else 1 / factor}
+    found = {name: value for name, value in named.items() if math.isfinite(value)}
+    return {"stream": list(norms.stream), "gradient": list(norms.gradient), **found}

@@ -14,7 +14,7 @@ import torch
 
 from .. import config, data, optim
 from ..errors import RunFailed
-from . import checkpoint, device, environment, facts, publish, run_folder, signals, weights
+from . import checkpoint, device, environment, facts, publish, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
 from .console import Progress, reading
 from .console import make as make_console
@@ -43,6 +43,8 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
     """
     progress = console if console is not None else make_console()
     began, run = time.perf_counter(), device.settle(run)
+    if run.log.tensorboard:
+        tensorboard.check()
     with signals.catch() as requests, contextlib.ExitStack() as stack:
         place = device.choose(run.train)
         stack.enter_context(device.threads(run.train.threads))
@@ -57,6 +59,8 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
             stack.enter_context(run_folder.claim(run, folder))
         loop = begin(parts, progress, requests)
         stack.callback(loop.metrics.close)
+        if loop.board is not None:
+            stack.callback(loop.board.close)
         yardsticks = Yardsticks(corpus, cache)
         with _failures(run), _leaving(loop):
             reason = loop.go()
@@ -84,7 +88,8 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
         parts.facts.update(facts.begun(folder.path))
         facts.write(folder.path / facts.NAME, parts.facts)
     parts.decisive = now
-    return Loop(parts, state, metrics, progress, requests, best)
+    board = tensorboard.Board(folder.path, state.step) if parts.run.log.tensorboard else None
+    return Loop(parts, state, metrics, progress, requests, best, board)
 
 
 def restore(parts: Parts, path: Path, content: dict[str, Any]) -> tuple[State, weights.Tensors | None]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
+from ..gradient import differentiable
 from ..layout import Layout, layout
 from . import cpu, reference
 
@@ -52,25 +53,22 @@ def dropout(
         raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}")
     where = layout(x.shape, batch_dim, context, draw, site)
     chosen = choose("dropout", impl, x.device.type, x.dtype)
-    return _Dropout.apply(x, threshold, draw.key, draw.samples, site, where, chosen)
+    return _differentiable(x, threshold, draw.key, draw.samples, site, where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:
     return (cpu.dropout if impl == "cpu" else reference.dropout)(x, threshold, key, samples, site, where)
 
 
-class _Dropout(torch.autograd.Function):
-    """The map is linear, and its own transpose: backward is forward."""
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, threshold, key, samples, *ctx.rest = inputs
+    ctx.save_for_backward(threshold, key, samples)
 
-    # A separate setup_context makes torch inspect the signature at every call, which costs more than the rest.
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, *rest: Any) -> Tensor:
-        ctx.save_for_backward(threshold, key, samples)
-        ctx.rest = rest
-        return _apply(x, threshold, key, samples, *rest)
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        # Only a gradient of a gradient needs a graph once more.
-        again = _Dropout.apply if torch.is_grad_enabled() else _apply
-        return again(grads[0], *ctx.saved_tensors, *ctx.rest), None, None, None, None, None, None
+def _backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    # The map is linear, and its own transpose: backward is forward. Only a gradient of a gradient needs a graph again.
+    again = _differentiable if torch.is_grad_enabled() else _apply
+    return again(grads[0], *ctx.saved_tensors, *ctx.rest), None, None, None, None, None, None
+
+
+_differentiable = differentiable(_apply, _setup, _backward)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ..dispatch import choose
+from ..gradient import differentiable
 from . import cpu, reference
 
 
@@ -51,21 +52,24 @@ def rms_norm(x: Tensor, gain: Tensor | None, eps: float, impl: str = "auto") -> 
         raise BadInput(f"eps {eps} is added to a mean of squares: give a finite number of at least 0")
     if choose("rms_norm", impl, x.device.type, x.dtype) == "reference":
         return reference.rms_norm(x, gain, eps)
-    return _RmsNorm.apply(x, None if gain is None else gain.to(torch.float32), eps)
+    y: Tensor = _differentiable(x, None if gain is None else gain.to(torch.float32), eps)[0]
+    return y
 
 
-class _RmsNorm(torch.autograd.Function):
-    # One method and not two, see ops.dropout.
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, gain: Tensor | None, eps: float) -> Tensor:
-        y, inverse = cpu.rms_norm(x, gain, eps)
-        ctx.save_for_backward(x, gain, inverse)
-        ctx.eps = eps
-        return y
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, gain, ctx.eps = inputs
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(x, gain, output[1])
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, gain, inverse = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
-            return *reference.backward(grads[0], x, gain, ctx.eps), None
-        return *cpu.backward(grads[0], x, gain, inverse), None
+
+def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    x, gain, inverse = ctx.saved_tensors
+    if grads[0] is None:
+        return None, None, None
+    if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
+        return *reference.backward(grads[0], x, gain, ctx.eps), None
+    return *cpu.backward(grads[0], x, gain, inverse), None
+
+
+_differentiable = differentiable(cpu.rms_norm, _setup, _backward)

@@ -93,7 +93,7 @@ def momentum(
     buffers: Tensors, grads: Tensors, *, momentum: float, norm: Tensor | None = None, max_norm: float = 0.0,
     impl: str = "auto",
 ) -> list[Tensor]:  # fmt: skip
-    """Let `buffers` follow the gradients, and return Nesterov's look ahead of each: float32, what Muon orthogonalises.
+    """Let `buffers` follow the gradients, and return Nesterov's look ahead, float32: what Muon makes orthogonal.
 
     With g = grad * min(1, max_norm/norm): buffer <- lerp(buffer, g, 1 - momentum), and lerp(g, buffer, momentum) is
     returned. Clipping, dtypes and errors are those of `adamw`.

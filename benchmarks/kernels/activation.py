@@ -1,0 +1,51 @@
+"""Activations with and without dropout, forward and backward, against what PyTorch and `ops.dropout` do one by one.
+
+`cases` yields (what, against, target, ours, theirs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mainstem import ops
+from mainstem.counter import Draw
+
+SHAPE = (4, 256, 1536)
+
+Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
+_PLAIN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu2": lambda x, _: torch.relu(x).square(),
+    "gelu": lambda x, _: F.gelu(x),
+    "swiglu": lambda x, gate: F.silu(gate) * x,
+}
+
+
+def case(kind: str, dtype: torch.dtype, rate: float) -> Case:
+    """Return one comparison; each callable is three times forward and backward."""
+    x, gate = (torch.randn(SHAPE, dtype=dtype, requires_grad=True) for _ in range(2))
+    upstream, threshold = torch.randn(SHAPE, dtype=dtype), ops.threshold(rate) if rate else None
+    draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SHAPE[0]))
+    inputs = (x, gate) if kind == "swiglu" else (x,)
+
+    def fused() -> Tensor:
+        own = gate if kind == "swiglu" else None
+        return ops.activation(x, threshold, kind=kind, gate=own, site=7, draw=draw)  # type: ignore[arg-type]
+
+    def plain() -> Tensor:
+        y = _PLAIN[kind](x, gate)
+        return y if threshold is None else ops.dropout(y, threshold, site=7, draw=draw)
+
+    def both(forward: Callable[[], Tensor]) -> Callable[[], object]:
+        return lambda: [torch.autograd.grad(forward(), inputs, upstream) for _ in range(3)]
+
+    what = f"{kind}, {str(dtype).removeprefix('torch.')}, rate {rate}, {' x '.join(map(str, SHAPE))}, 3 times"
+    return what, "torch" + (" and ops.dropout" if rate else ""), "less time", both(fused), both(plain)
+
+
+def cases() -> list[Case]:
+    dtypes = (torch.float32, torch.bfloat16)
+    return [case(kind, dtype, rate) for kind in _PLAIN for dtype in dtypes for rate in (0.0, 0.2)]

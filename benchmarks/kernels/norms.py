@@ -1,0 +1,95 @@
+"""Noise and norms against what PyTorch has: the cases that the runner of this folder times in turns.
+
+Each call is forward and backward once, over 4096 x 384 float32 unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mainstem import ops
+from mainstem.counter import Draw
+
+SAMPLES, ROWS, COLUMNS, ODD = 16, 256, 384, 377
+
+Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
+"""What is timed, against what, the target, and the two calls."""
+
+
+def _both(forward: Callable[[], Tensor], inputs: list[Tensor], upstream: Tensor) -> None:
+    torch.autograd.grad(forward(), inputs, upstream)
+
+
+def _norm(kind: str, x: Tensor, gain: Tensor, bias: Tensor | None) -> Tensor:
+    if kind == "rms":
+        return F.rms_norm(x, gain.shape, gain, 1e-6)
+    return F.layer_norm(x, gain.shape, gain, bias, 1e-6)
+
+
+def _fused(kind: str, columns: int, dtype: torch.dtype) -> list[Case]:
+    x, residual = (torch.randn(SAMPLES, ROWS, columns, dtype=dtype, requires_grad=True) for _ in range(2))
+    gain = torch.ones(columns, dtype=dtype, requires_grad=True)
+    bias = torch.zeros(columns, dtype=dtype, requires_grad=True) if kind == "layer" else None
+    inputs = [part for part in (x, residual, gain, bias) if part is not None]
+    upstream, draw = torch.randn_like(x), Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES))
+
+    def ours(rate: float) -> Callable[[], None]:
+        threshold = ops.threshold(rate)
+
+        def forward() -> Tensor:
+            return ops.dropout_add_norm(x, residual, gain, bias, threshold, site=7, draw=draw, eps=1e-6, norm=kind)[1]
+
+        return partial(_both, forward, inputs, upstream)
+
+    def eager(rate: float) -> Callable[[], None]:
+        def forward() -> Tensor:
+            return _norm(kind, residual + (F.dropout(x, rate) if rate else x), gain, bias)
+
+        return partial(_both, forward, inputs, upstream)
+
+    what = f"dropout + add + {kind}_norm {columns} {str(dtype).removeprefix('torch.')}"
+    return [
+        (f"{what}, rate 0.1", "eager torch", "at least 6 x as fast", ours(0.1), eager(0.1)),
+        (f"{what}, rate 0.1", "ours at rate 0", "at most 1.25 x the time", ours(0.1), ours(0.0)),
+        (f"{what}, rate 0.1", "eager add + norm, no dropout", "faster", ours(0.1), eager(0.0)),
+    ]
+
+
+def _odd_width() -> Case:
+    calls = []
+    for columns in (ODD, COLUMNS):
+        x = torch.randn(SAMPLES, ROWS, columns, requires_grad=True)
+        gain, upstream = torch.ones(columns, requires_grad=True), torch.randn_like(x)
+        calls.append(partial(_both, partial(ops.rms_norm, x, gain, 1e-6), [x, gain], upstream))
+    return f"rms_norm {ODD} columns", f"ours at {COLUMNS}", "at most 1.1 x the time", calls[0], calls[1]
+
+
+def _dropout(dtype: torch.dtype) -> list[Case]:
+    x = torch.randn(SAMPLES, ROWS, COLUMNS, dtype=dtype, requires_grad=True)
+    upstream, threshold = torch.randn_like(x), ops.threshold(0.2)
+    draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES))
+    ours = partial(_both, lambda: ops.dropout(x, threshold, site=7, draw=draw), [x], upstream)
+
+    def copies() -> None:
+        # A copy each way into memory of its own, as an op's results are.
+        with torch.no_grad():
+            x.clone()
+            upstream.clone()
+
+    what = f"dropout {str(dtype).removeprefix('torch.')}"
+    eager = partial(_both, lambda: F.dropout(x, 0.2), [x], upstream)
+    return [
+        (what, "torch.nn.functional.dropout", "at least 6 x as fast", ours, eager),
+        (what, "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies),
+    ]
+
+
+def cases() -> list[Case]:
+    found = [case for kind in ("rms", "layer") for case in _fused(kind, COLUMNS, torch.float32)]
+    found += _fused("rms", ODD, torch.float32)[:1] + _fused("rms", COLUMNS, torch.bfloat16)[:1]
+    return [*found, _odd_width(), *_dropout(torch.float32), *_dropout(torch.bfloat16)]

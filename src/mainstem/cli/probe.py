@@ -1,0 +1,140 @@
+"""`mainstem probe RUN`: what happens inside a run's model, as a table and a page. May import everything, late."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from msgspec import Meta
+
+from ..config.sections import Section, about
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+from .commands import COMMANDS
+
+if TYPE_CHECKING:
+    from ..loaded import LoadedRun
+    from ..measure import Watch
+    from ..report.chart import Figure
+
+NAME = "probe.html"
+_LONGEST = 1 << 22
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """What the command's flags say."""
+
+    last: Annotated[bool, about("the weights of the last step instead of the best")] = False
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
+    windows: Annotated[int, Meta(ge=2, le=4096), about("sequences that the model is measured on")] = 16
+
+
+class Windows(NamedTuple):
+    """The measured windows of one side of the split."""
+
+    x_BT: Any
+    y_BT: Any
+    documents_BT: Any
+    weight_BT: Any
+
+
+def run(words: list[str]) -> int:
+    """Print the table and the findings, write the page; return the exit code."""
+    given = arguments.split(words, ("last",))
+    if given.has("help"):
+        for line in help_text.of("probe", Options):
+            terminal.line(line)
+        return 0
+    options = arguments.options(given.flags, Options, "probe")
+    (path,) = arguments.take(given.positional, 1, 1, COMMANDS["probe"].usage)
+    folder = arguments.run_folder(path)
+    from .. import config, files
+    from ..loaded import load
+    from ..measure import page
+    from ..train import device
+
+    loaded = load(folder, last=options.last)
+    place = device.choose(config.Train(device=options.device, dtype=loaded.run.train.dtype))
+    with device.threads(loaded.run.train.threads):
+        watch, figures = _measure(loaded, folder, place, options.windows)
+    for step, train, held in curves(folder / "metrics.jsonl"):
+        watch.loss(step, train, held)
+    terminal.write(watch.table(terminal.width()) + "\n")
+    for finding in watch.diagnose():
+        terminal.line(f"{finding.fault}: {finding}")
+    which = "last" if options.last else "best"
+    said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {which} weights"
+    text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
+    files.write_atomic(folder / NAME, text.encode("utf-8", "replace"))
+    terminal.line(str(folder / NAME))
+    return 0
+
+
+def _measure(loaded: LoadedRun, folder: Path, place: Any, windows: int) -> tuple[Watch, list[Figure]]:
+    """Return the closed watch over one pass on held-out windows, and the figures of losses and calibration."""
+    import torch
+
+    from .. import data
+    from ..measure import page, watch
+    from ..measure.cross_entropy import cross_entropy_BT
+    from ..measure.quantity import calibration, held_out
+    from .evaluate import _cache, _check
+
+    corpus = data.prepare(loaded.run.data, _cache(folder))
+    _check(corpus, loaded)
+    masked = loaded.run.data.documents == "mask"
+    model = loaded.model.to(place.device)
+    sides = [
+        _windows(tokens, loaded.model.context, windows, masked, place) for tokens in (corpus.train, corpus.held_out)
+    ]
+    # Both sides on equally many windows: a gap between unlike numbers of tokens is noise.
+    fewest = min(len(side.x_BT) for side in sides)
+    train, held = (Windows(*(None if part is None else part[:fewest] for part in side)) for side in sides)
+    losses = []
+    with watch(model) as m:
+        for side, backward in ((train, False), (held, True)):
+            with torch.set_grad_enabled(backward), place.autocast():
+                logits_BTV = model(side.x_BT, side.documents_BT)
+            loss_BT = cross_entropy_BT(logits_BTV, side.y_BT)
+            mean = (loss_BT * side.weight_BT).sum() / side.weight_BT.sum()
+            losses.append(float(mean.detach()))
+            if backward:
+                mean.backward()
+    right = held.weight_BT.flatten() > 0
+    sure = calibration.of_logits(logits_BTV.detach().flatten(0, 1)[right], held.y_BT.flatten()[right])
+    by_position = held_out.by_position(loss_BT, held.weight_BT)
+    model.zero_grad(set_to_none=True)
+    return m, [page.positions(by_position, *losses), page.reliability(sure)]
+
+
+def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) -> Windows:
+    from ..data.batches import held_out_windows
+
+    found = next(held_out_windows(tokens, context, documents=masked), None)
+    if found is None:
+        raise BadInput(f"{len(tokens)} tokens leave nothing to predict: the run's text has become too short to probe.")
+    return Windows(*(None if part is None else place.take(part[:count]) for part in found))
+
+
+def curves(path: Path) -> list[tuple[int, float, float]]:
+    """Return (step, training loss in eval mode, held-out loss) of each evaluation that metrics.jsonl has whole."""
+    found: list[tuple[int, float, float]] = []
+    if not path.is_file():
+        return found
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in iter(lambda: lines.readline(_LONGEST), ""):
+            if '"held_out"' not in line:
+                continue
+            try:
+                row = json.loads(line)
+                held = float(row["held_out"]["nats_per_token"])
+                step, gap = int(row["step"]), float(row["gap"])
+            except (ValueError, TypeError, KeyError, RecursionError):
+                continue
+            if math.isfinite(held) and math.isfinite(gap):
+                found.append((step, held - gap, held))
+    return found

@@ -1,0 +1,200 @@
+// Sixteen float lanes over a row of float or bfloat16, written once for all instruction sets.
+//
+// Included, by way of an op's own *_lanes.h, in one file per instruction set; internal linkage, see keep_lanes.h. There
+// are sixteen lanes everywhere, in more than one register where registers are narrower, and a column is summed in the
+// same lane by all, so that every variant gives the same bits.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+namespace mainstem {
+namespace {
+
+constexpr int64_t kLanes = 16;
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+#elif defined(__AVX2__)
+constexpr int kWidth = 8;
+#else
+constexpr int kWidth = 4;
+#endif
+constexpr int kRegisters = kLanes / kWidth;
+
+using Float = float __attribute__((vector_size(4 * kWidth)));
+using Word = uint32_t __attribute__((vector_size(4 * kWidth)));
+using Half = uint16_t __attribute__((vector_size(2 * kWidth)));
+
+struct Floats {
+  Float part[kRegisters];
+};
+
+template <class Operation>
+inline Floats each(const Operation& operation) {
+  Floats result;
+  for (int i = 0; i < kRegisters; ++i) result.part[i] = operation(i);
+  return result;
+}
+
+inline Floats operator+(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.part[i] + b.part[i]; });
+}
+inline Floats operator-(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.part[i] - b.part[i]; });
+}
+inline Floats operator*(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.part[i] * b.part[i]; });
+}
+inline Floats operator+(const Floats& a, float b) {
+  return each([&](int i) { return a.part[i] + b; });
+}
+inline Floats operator*(const Floats& a, float b) {
+  return each([&](int i) { return a.part[i] * b; });
+}
+inline Floats zeros() {
+  return each([](int) { return Float{}; });
+}
+
+inline Floats load(const float* from) {
+  return each([&](int i) {
+    Float value;
+    std::memcpy(&value, from + i * kWidth, sizeof value);
+    return value;
+  });
+}
+
+inline Floats load(const uint16_t* from) {
+  return each([&](int i) {
+    Half half;
+    std::memcpy(&half, from + i * kWidth, sizeof half);
+    const Word bits = __builtin_convertvector(half, Word) << 16;
+    Float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  });
+}
+
+inline void store(float* to, const Floats& value) {
+  for (int i = 0; i < kRegisters; ++i) std::memcpy(to + i * kWidth, &value.part[i], sizeof(Float));
+}
+
+// To the nearest bfloat16, ties to even; every NaN becomes the same one, so that variants agree on the bits.
+inline void store(uint16_t* to, const Floats& value) {
+  for (int i = 0; i < kRegisters; ++i) {
+    Word bits;
+    std::memcpy(&bits, &value.part[i], sizeof bits);
+    const Word nan = Word(value.part[i] != value.part[i]);
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    bits = (bits & ~nan) | (nan & 0x7FC0);
+    const Half half = __builtin_convertvector(bits, Half);
+    std::memcpy(to + i * kWidth, &half, sizeof half);
+  }
+}
+
+// Of the first `count` elements, and zeros in the other lanes.
+template <class Element>
+inline Floats load(const Element* from, int64_t count) {
+  if (count == kLanes) return load(from);
+  Element whole[kLanes] = {};
+  std::memcpy(whole, from, static_cast<size_t>(count) * sizeof(Element));
+  return load(whole);
+}
+
+template <class Element>
+inline void store(Element* to, const Floats& value, int64_t count) {
+  if (count == kLanes) return store(to, value);
+  Element whole[kLanes];
+  store(whole, value);
+  std::memcpy(to, whole, static_cast<size_t>(count) * sizeof(Element));
+}
+
+#if defined(__AVX512F__)
+// Bytes through a buffer cost more than the arithmetic of a short row; here the registers have masks.
+inline Floats load(const float* from, int64_t count) {
+  if (count == kLanes) return load(from);
+  Floats value;
+  value.part[0] = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), from);
+  return value;
+}
+
+inline void store(float* to, const Floats& value, int64_t count) {
+  if (count == kLanes) return store(to, value);
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1u), value.part[0]);
+}
+#endif
+
+template <int kHalf>
+inline void fold(float* lane) {
+  for (int i = 0; i < kHalf; ++i) lane[i] += lane[i + kHalf];
+}
+
+inline float total(const Floats& value) {
+  float lane[kLanes];
+  store(lane, value);
+  fold<8>(lane);
+  fold<4>(lane);
+  fold<2>(lane);
+  return lane[0] + lane[1];
+}
+
+// Sixteen columns of a row: lanes [skip, count) of those that begin at column `at`.
+struct Span {
+  int64_t at, count, skip;
+};
+
+inline const Word* lane_numbers() {
+  alignas(64) static const uint32_t numbers[kLanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return reinterpret_cast<const Word*>(numbers);
+}
+
+// `value` where bits of `mask` are set in the lane, and +0 elsewhere, whatever stands there.
+inline Floats choose(const Floats& value, const Word* mask) {
+  return each([&](int i) {
+    Word bits;
+    std::memcpy(&bits, &value.part[i], sizeof bits);
+    bits &= mask[i];
+    Float chosen;
+    std::memcpy(&chosen, &bits, sizeof chosen);
+    return chosen;
+  });
+}
+
+// The lanes that belong to the span, and zeros in the others: what a sum may take.
+inline Floats own(const Floats& value, const Span& span) {
+  if (span.count == kLanes && span.skip == 0) return value;
+  Word mask[kRegisters];
+  for (int i = 0; i < kRegisters; ++i) {
+    const Word lane = lane_numbers()[i];
+    mask[i] = Word(lane >= static_cast<uint32_t>(span.skip)) & Word(lane < static_cast<uint32_t>(span.count));
+  }
+  return choose(value, mask);
+}
+
+// Calls visit(span) over a row. The end of a row that is no multiple of sixteen is read together with columns that
+// were already seen, so that it is whole vectors too: what is stored there twice is stored with equal bits, and sums
+// take `own` alone. Only a row shorter than a vector is read in part.
+template <class Visit>
+inline void over(int64_t columns, const Visit& visit) {
+  int64_t column = 0;
+  for (; column + kLanes <= columns; column += kLanes) visit(Span{column, kLanes, 0});
+  if (column == columns) return;
+  if (column > 0) {
+    visit(Span{columns - kLanes, kLanes, column + kLanes - columns});
+  } else {
+    visit(Span{0, columns, 0});
+  }
+}
+
+// Calls visit(column, count) for whole vectors, with the constant, and then for the rest: for what is added to or
+// overwritten where it stands, and so may be visited only once.
+template <class Visit>
+inline void once(int64_t columns, const Visit& visit) {
+  int64_t column = 0;
+  for (; column + kLanes <= columns; column += kLanes) visit(column, kLanes);
+  if (column < columns) visit(column, columns - column);
+}
+
+}  // namespace
+}  // namespace mainstem

@@ -1,0 +1,245 @@
+// Streams and sums over depth, on sixteen float lanes; written once for all, internal linkage, see keep_lanes.h.
+#pragma once
+#include "math_lanes.h"
+#include "mix.h"
+
+namespace mainstem {
+namespace {
+
+constexpr int kMostStreams = 16;
+
+// tanh of `count` numbers, by lanes, so that one number is the same wherever it stands.
+inline void tangents(float* to, const float* from, int64_t count) {
+  once(count, [&](int64_t at, int64_t width) __attribute__((always_inline)) {
+    const Floats in = load(from + at, width);
+    store(to + at, each([&](int i) { return hyperbolic_tangent(in.part[i]); }), width);
+  });
+}
+
+// kS streams, or any number of them where kS is 0.
+template <class Element, int kS>
+struct Tokens {
+  const MainstemMix& m;
+  const int S, K;
+  const int64_t D;
+
+  explicit Tokens(const MainstemMix& mix)
+      : m(mix), S(kS > 0 ? kS : static_cast<int>(mix.streams)), K(S + 2), D(mix.columns) {}
+
+  template <class Pointer>
+  Element* rows(Pointer from, int64_t token, int64_t of) const {
+    return static_cast<Element*>(const_cast<void*>(static_cast<const void*>(from))) + token * of * D;
+  }
+
+  void write(int64_t token) const {
+    const Element *h = rows(m.h, token, S), *y = rows(m.y, token, 1);
+    Element* next = rows(m.next, token, S);
+    const float* w = m.weights + token * m.weights_stride;
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      Floats own[kS > 0 ? kS : kMostStreams];
+      for (int s = 0; s < S; ++s) own[s] = load(h + s * D + at, count);
+      const Floats branch = load(y + at, count);
+      for (int t = 0; t < S; ++t) {
+        Floats sum = own[0] * w[1 + t];
+        for (int s = 1; s < S; ++s) sum = sum + own[s] * w[s * K + 1 + t];
+        store(next + t * D + at, sum + branch * w[t * K + K - 1], count);
+      }
+    });
+  }
+
+  void weigh(int64_t token) const {
+    const Element* next = rows(m.next, token, S);
+    float *z = m.z + token * S * K, *out = m.out + token * S * K, *inverse = m.inverse + token * S;
+    for (int s = 0; s < S; ++s) {
+      const Element* row = next + s * D;
+      Floats squares = zeros(), products[kS > 0 ? kS + 2 : kMostStreams + 2];
+      for (int k = 0; k < K; ++k) products[k] = zeros();
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        const Floats own = load(row + at, count);
+        squares = squares + own * own;
+        for (int k = 0; k < K; ++k) products[k] = products[k] + own * load(m.project + k * D + at, count);
+      });
+      inverse[s] = 1.0f / __builtin_sqrtf(total(squares) / static_cast<float>(D) + static_cast<float>(m.eps));
+      for (int k = 0; k < K; ++k) z[s * K + k] = total(products[k]) * inverse[s];
+    }
+    tangents(out, z, S * K);
+    for (int i = 0; i < S * K; ++i) out[i] = m.base[i] + m.scales[i % K == K - 1] * out[i];
+  }
+
+  void read(int64_t token) const {
+    const Element* next = rows(m.next, token, S);
+    Element* x = rows(m.x, token, 1);
+    const float* w = m.project == nullptr ? m.base + token * m.base_stride : m.out + token * S * K;
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      Floats sum = load(next + at, count) * w[0];
+      for (int s = 1; s < S; ++s) sum = sum + load(next + s * D + at, count) * w[s * K];
+      store(x + at, sum, count);
+    });
+  }
+
+  void forward(int64_t begin, int64_t end) const {
+    for (int64_t token = begin; token < end; ++token) {
+      if (m.y != nullptr) write(token);
+      if (m.project != nullptr) weigh(token);
+      if (m.x != nullptr) read(token);
+    }
+  }
+
+  // Adds what reading and weighing send back to d, [S, D], the gradient of next so far.
+  void unread(int64_t token, float* d, float* part) const {
+    const Element *next = rows(m.next, token, S), *dx = m.dx == nullptr ? nullptr : rows(m.dx, token, 1);
+    float *dbase = part + S * K, *dfactor = dbase + S * K, *dproject = dfactor + S * K;
+    const float* w = m.project == nullptr ? m.base + token * m.base_stride : m.out + token * S * K;
+    constexpr int kMost = kS > 0 ? kS : kMostStreams;
+    float dw[kMost * (kMost + 2)] = {};
+    if (m.dout != nullptr) std::memcpy(dw, m.dout + token * S * K, static_cast<size_t>(S * K) * sizeof(float));
+    if (dx != nullptr) {
+      Floats reads[kMost];
+      for (int s = 0; s < S; ++s) reads[s] = zeros();
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        const Floats upstream = load(dx + at, count);
+        for (int s = 0; s < S; ++s) {
+          reads[s] = reads[s] + upstream * load(next + s * D + at, count);
+          store(d + s * D + at, load(d + s * D + at, count) + upstream * w[s * K], count);
+        }
+      });
+      for (int s = 0; s < S; ++s) dw[s * K] += total(reads[s]);
+    }
+    if (m.base_stride != 0) {
+      std::memcpy(m.dbase + token * S * K, dw, static_cast<size_t>(S * K) * sizeof(float));
+    } else {
+      for (int i = 0; i < S * K; ++i) dbase[i] += dw[i];
+    }
+    if (m.project == nullptr) return;
+    const float *z = m.z + token * S * K, *inverse = m.inverse + token * S;
+    float u[(kMost * (kMost + 2) + kLanes - 1) / kLanes * kLanes];  // whole vectors
+    tangents(u, z, S * K);
+    for (int s = 0; s < S; ++s) {
+      float dz[kMost + 2], along = 0;
+      for (int k = 0; k < K; ++k) {
+        const int i = s * K + k;
+        dfactor[i] += dw[i] * u[i];
+        dz[k] = dw[i] * m.scales[k == K - 1] * (1.0f - u[i] * u[i]);
+        along += dz[k] * z[i];
+        dz[k] *= inverse[s];
+      }
+      along *= inverse[s] * inverse[s] / static_cast<float>(D);
+      const Element* row = next + s * D;
+      float* ds = d + s * D;
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        const Floats own = load(row + at, count);
+        Floats sum = load(ds + at, count) - own * along;
+        for (int k = 0; k < K; ++k) {
+          sum = sum + load(m.project + k * D + at, count) * dz[k];
+          store(dproject + k * D + at, load(dproject + k * D + at, count) + own * dz[k], count);
+        }
+        store(ds + at, sum, count);
+      });
+    }
+  }
+
+  void unwrite(int64_t token, const float* d, float* part) const {
+    constexpr int kMost = kS > 0 ? kS : kMostStreams;
+    const Element *h = rows(m.h, token, S), *y = rows(m.y, token, 1);
+    Element *dh = rows(m.dh, token, S), *dy = rows(m.dy, token, 1);
+    const float* w = m.weights + token * m.weights_stride;
+    float dw[kMost * (kMost + 2)] = {};
+    for (int t = 0; t < S; ++t) {
+      // One stream's gradient at a time meets all h, so that its S + 1 sums stay in registers.
+      Floats mixes[kMost], writes = zeros();
+      for (int s = 0; s < S; ++s) mixes[s] = zeros();
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        const Floats upstream = load(d + t * D + at, count);
+        for (int s = 0; s < S; ++s) mixes[s] = mixes[s] + upstream * load(h + s * D + at, count);
+        writes = writes + upstream * load(y + at, count);
+      });
+      for (int s = 0; s < S; ++s) dw[s * K + 1 + t] = total(mixes[s]);
+      dw[t * K + K - 1] = total(writes);
+    }
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      Floats own[kMost];
+      for (int t = 0; t < S; ++t) own[t] = load(d + t * D + at, count);
+      Floats branch = own[0] * w[K - 1];
+      for (int t = 1; t < S; ++t) branch = branch + own[t] * w[t * K + K - 1];
+      store(dy + at, branch, count);
+      for (int s = 0; s < S; ++s) {
+        Floats sum = own[0] * w[s * K + 1];
+        for (int t = 1; t < S; ++t) sum = sum + own[t] * w[s * K + 1 + t];
+        store(dh + s * D + at, sum, count);
+      }
+    });
+    if (m.weights_stride != 0) {
+      std::memcpy(m.dweights + token * S * K, dw, static_cast<size_t>(S * K) * sizeof(float));
+    } else {
+      for (int i = 0; i < S * K; ++i) part[i] += dw[i];
+    }
+  }
+
+  void backward(int64_t begin, int64_t end, float* part) const {
+    float* d = part + 3 * S * K + K * D;
+    for (int64_t token = begin; token < end; ++token) {
+      const Element* dnext = m.dnext == nullptr ? nullptr : rows(m.dnext, token, S);
+      once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        store(d + at, dnext == nullptr ? zeros() : load(dnext + at, count), count);
+      });
+      if (m.base != nullptr) unread(token, d, part);
+      if (m.y != nullptr) {
+        unwrite(token, d, part);
+      } else {
+        Element* dh = rows(m.dh, token, S);
+        once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+          store(dh + at, load(d + at, count), count);
+        });
+      }
+    }
+  }
+};
+
+template <class Element>
+void mix_forward(const MainstemMix& m, int64_t begin, int64_t end) {
+  if (m.streams == 2) return Tokens<Element, 2>(m).forward(begin, end);
+  if (m.streams == 4) return Tokens<Element, 4>(m).forward(begin, end);
+  Tokens<Element, 0>(m).forward(begin, end);
+}
+
+template <class Element>
+void mix_backward(const MainstemMix& m, int64_t begin, int64_t end, float* part) {
+  if (m.streams == 2) return Tokens<Element, 2>(m).backward(begin, end, part);
+  if (m.streams == 4) return Tokens<Element, 4>(m).backward(begin, end, part);
+  Tokens<Element, 0>(m).backward(begin, end, part);
+}
+
+template <class Element>
+void depth_forward(const MainstemDepth& d, int64_t begin, int64_t end) {
+  Element* y = static_cast<Element*>(d.y) + begin;
+  const auto from = [&](int64_t j) { return static_cast<const Element*>(d.x[d.order[j]]) + begin; };
+  once(end - begin, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    Floats sum = load(from(0) + at, count) * d.a[d.order[0]];
+    for (int64_t j = 1; j < d.count; ++j) sum = sum + load(from(j) + at, count) * d.a[d.order[j]];
+    store(y + at, sum, count);
+  });
+}
+
+template <class Element>
+void depth_backward(const MainstemDepth& d, int64_t begin, int64_t end, float* part) {
+  const Element* dy = static_cast<const Element*>(d.dy) + begin;
+  for (int64_t j = 0; j < d.count; ++j) {
+    const Element* x = static_cast<const Element*>(d.x[j]) + begin;
+    Element* dx = d.dx[j] == nullptr ? nullptr : static_cast<Element*>(d.dx[j]) + begin;
+    Floats products = zeros();
+    once(end - begin, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      const Floats upstream = load(dy + at, count);
+      products = products + upstream * load(x + at, count);
+      if (dx != nullptr) store(dx + at, upstream * d.a[j], count);
+    });
+    part[j] = total(products);
+  }
+}
+
+constexpr Mix kMix = {{mix_forward<float>, mix_forward<uint16_t>},
+                      {mix_backward<float>, mix_backward<uint16_t>},
+                      {depth_forward<float>, depth_forward<uint16_t>},
+                      {depth_backward<float>, depth_backward<uint16_t>}};
+
+}  // namespace
+}  // namespace mainstem

@@ -1,0 +1,67 @@
+"""Faults of weights and units. May import its neighbours here."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .finding import Finding, few
+
+if TYPE_CHECKING:
+    from ..watch import Watch
+
+_DEAD, _ROWS = 0.5, 32
+_LARGE, _SMALL = 0.1, 1e-7
+_LOGIT, _ENTROPY = 80.0, 0.02
+
+
+def zero_under_norm(watch: Watch) -> Iterator[Finding]:
+    """A projection that begins at zero, and a norm that divides by its output."""
+    pairs = [(norm, linear) for norm, linear, has in watch.seen.norms if linear is not None and not bool(has)]
+    if pairs:
+        words = f"a zero-initialised projection under an output norm: {few([linear for _, linear in pairs if linear])} "
+        words += f"feeds {few([norm for norm, _ in pairs])}"
+        fix = "The norm's slope at zero is 1/sqrt(eps): initialise the norm's gain with zero instead, not the weight."
+        yield Finding("zero under norm", words, fix, 2)
+
+
+def dead_units(watch: Watch) -> Iterator[Finding]:
+    """Units that answer nothing, and so learn nothing."""
+    rows = watch.dead_rows
+    dead = {name: share for name, share in watch.results.get("dead_units", {}).items()
+            if share > _DEAD and rows.get(name, 0) >= _ROWS}  # fmt: skip
+    if dead:
+        worst = max(dead, key=dead.__getitem__)
+        words = f"{dead[worst]:.0%} of the units after `{worst}` were never positive, and so in {len(dead)} places"
+        yield Finding("dead units", words, "Lower the learning rate or the bias that holds them down, or use GELU.")
+
+
+def updates(watch: Watch) -> Iterator[Finding]:
+    """Steps that are out of proportion to the weights."""
+    ratios = [value for value in watch.results.get("update_ratio", {}).values() if math.isfinite(value)]
+    if not ratios:
+        return
+    middle = statistics.median(ratios)
+    if middle > _LARGE:
+        words = f"one step changes a weight matrix by {middle:.2g} of its size (median of {len(ratios)})"
+        yield Finding(
+            "updates too large", words, f"About 1e-3 is usual: divide the learning rate by {middle / 1e-3:.0f}.", 2
+        )
+    elif middle < _SMALL:
+        words = f"one step changes a weight matrix by {middle:.2g} of its size (median of {len(ratios)})"
+        yield Finding("updates too small", words, "About 1e-3 is usual: raise the learning rate.", 2)
+
+
+def saturated(watch: Watch) -> Iterator[Finding]:
+    """Attention that looks at one key and no other."""
+    logits, entropy = watch.results.get("attention_logit", {}), watch.results.get("attention_entropy", {})
+    names = [name for name in logits if logits[name] > _LOGIT or entropy.get(name, 1.0) < _ENTROPY]
+    if names:
+        worst = max(names, key=logits.__getitem__)
+        words = f"attention is saturated in {few(names)}: its largest logit is {logits[worst]:.3g}, its entropy "
+        words += f"{entropy.get(worst, 0.0):.2g} of ln keys"
+        yield Finding(
+            "saturated attention", words, "Normalise queries and keys, or scale logits by 1/sqrt(head width).", 2
+        )

@@ -1,0 +1,30 @@
+"""Parameters that cannot learn. May import its neighbours here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .finding import Finding, few
+
+if TYPE_CHECKING:
+    from ..watch import Watch
+
+
+def unreached(watch: Watch) -> Iterator[Finding]:
+    """Parameters that the loss does not depend on."""
+    if watch.unreached:
+        words = f"{len(watch.unreached)} parameters get no gradient: {few(watch.unreached)}"
+        fix = "The loss does not depend on them: look for a detach or an unused module, or set requires_grad=False."
+        yield Finding("no gradient", words, fix, 2)
+
+
+def left_out(watch: Watch) -> Iterator[Finding]:
+    """Parameters that no optimizer has."""
+    if not watch.optimizers:
+        return
+    held = {id(p) for optimizer in watch.optimizers for group in optimizer.param_groups for p in group["params"]}
+    names = [name for name, p in watch.model.named_parameters() if p.requires_grad and id(p) not in held]
+    if names:
+        words = f"{len(names)} parameters are in no group of the optimizer: {few(names)}"
+        yield Finding("not optimized", words, "Give them to it, or set requires_grad=False.", 2)

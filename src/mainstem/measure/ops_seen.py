@@ -1,0 +1,111 @@
+"""What a pass computes inside modules: attention logits, activation functions, dropout. May import torch only.
+
+Operators are watched, not modules, so that a function called in somebody's `forward` is seen as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_ACTIVATIONS = frozenset({
+    "relu", "relu_", "gelu", "silu", "silu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "mish", "hardswish",
+    "threshold", "threshold_",
+})  # fmt: skip
+_SAMPLES = 2
+_MASKED = -1e8
+"""What is at most this was masked: some models add the lowest float in place of -inf."""
+
+
+@dataclass
+class Dropped:
+    """Where dropout was seen: by the innermost module, and whether it dropped what had been dropped before."""
+
+    where: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+
+
+class Ops(TorchDispatchMode):
+    """Tell `logits`, `activation` and `dropped` what is computed while it is entered.
+
+    `path` is the stack of (name, whether it is an attention) of the modules that are running.
+    """
+
+    def __init__(self, logits: Callable[[str, Tensor], None], activation: Callable[[str, Tensor], None]) -> None:
+        super().__init__()
+        self.path: list[tuple[str, bool]] = []
+        self.dropped = Dropped()
+        self._logits, self._activation = logits, activation
+        self._masks: list[Tensor] = []
+        self._after: list[Tensor] = []
+
+    def leave(self) -> None:
+        """Note that the innermost module has returned."""
+        if self.path:
+            self.path.pop()
+        if not any(attention for _, attention in self.path):
+            self._masks.clear()
+            self._after.clear()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if self.path:
+            self._see(func, args, kwargs, result)
+        return result
+
+    def _see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        name = func._schema.name.rpartition("::")[2]
+        inner = self.path[-1][0]
+        attention = next((path for path, is_one in reversed(self.path) if is_one), None)
+        if name in _ACTIVATIONS:
+            self._activation(inner, result)
+        elif name in ("_softmax", "_safe_softmax") and attention is not None and args[0].dim() >= 3:
+            x = args[0][:_SAMPLES].float()
+            self._logits(attention, x.masked_fill(x <= _MASKED, float("-inf")))
+        elif name.startswith("_scaled_dot_product") and "backward" not in name:
+            given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
+            self._logits(attention or inner, _logits_of(given))
+            if given.get("dropout_p"):
+                self._drop(inner, None, result[0] if isinstance(result, tuple) else result)
+        elif "dropout" in name and "backward" not in name and isinstance(args[0], Tensor):
+            self._drop(inner, args[0], result[0] if isinstance(result, tuple) else result)
+        elif name == "bernoulli_" or (name in ("div_", "mul_") and _in(args[0], self._masks)):
+            self._masks = [*self._masks[-7:], args[0]]
+        elif name in ("mul", "mul_") and isinstance(args[1], Tensor) and any(_in(arg, self._masks) for arg in args[:2]):
+            self._drop(inner, args[0] if _in(args[1], self._masks) else args[1], result)
+
+    def _drop(self, inner: str, x: Tensor | None, y: Tensor) -> None:
+        self.dropped.where.append(inner)
+        attention = next((path for path, is_one in reversed(self.path) if is_one), None)
+        if attention is None:
+            return
+        if x is not None and _in(x, self._after):
+            self.dropped.twice.append(attention)
+        self._after.append(y)  # held until the attention returns, so that its memory is nobody else's
+
+
+def _in(value: Any, kept: list[Tensor]) -> bool:
+    return isinstance(value, Tensor) and any(value.data_ptr() == part.data_ptr() for part in kept)
+
+
+def _logits_of(given: dict[str, Any]) -> Tensor:
+    """Return scale * q k^T + mask of the first samples, [B, H, Q, C]."""
+    query, key = (given[name][:_SAMPLES].detach().float() for name in ("query", "key"))
+    if key.shape[1] != query.shape[1]:
+        key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
+    scale = given.get("scale")
+    logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
+    mask = given.get("attn_mask", given.get("attn_bias"))
+    if mask is not None:
+        mask = mask[:_SAMPLES] if mask.dim() == 4 and mask.shape[0] > 1 else mask
+        logits = logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask
+    if given.get("is_causal"):
+        ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(~ones.tril(), float("-inf"))
+    return logits.masked_fill(logits <= _MASKED, float("-inf"))

@@ -1,0 +1,64 @@
+"""Everything that a watch measured, as one page. May import its neighbours here, and `report`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..report import figure_page
+from ..report.chart import Axis, Figure, Line
+from ..report.scale import Scale, around
+from ..report.tables import Table, thin
+from ..report.words import count, visible
+from . import figure
+from .quantity import QUANTITIES
+from .quantity.calibration import Calibration
+from .table import HEADS, number, rows
+
+if TYPE_CHECKING:
+    from .watch import Watch
+
+
+def page(watch: Watch, title: str, about: str, command: str | None = None, more: Sequence[Figure] = ()) -> str:
+    """Return the page: what is wrong, the numbers, a figure of each quantity and `more`, and the command."""
+    drawn = [figure.of(kind, watch.results.get(kind.name, {}), watch.slope if kind.name == "gradient_flow" else None)
+             for kind in QUANTITIES]  # fmt: skip
+    # A quantity with one number for the whole model has nothing to draw.
+    figures = [found for found in drawn if found is not None and len(found.lines[0].points) > 1]
+    cells = [[visible(cell, limit=200) for cell in row] for row in rows(watch)]
+    return figure_page.render(figure_page.Page(
+        visible(title, limit=100), visible(about, limit=400),
+        [(visible(f.fault.capitalize()), visible(f.evidence, limit=1000), visible(f.remedy)) for f in watch.diagnose()],
+        Table("Numbers", HEADS, cells, frozenset({2, 4})), [*figures, *more],
+        None if command is None else visible(command, limit=8000),
+    ))  # fmt: skip
+
+
+def reliability(found: Calibration) -> Figure:
+    """Return the reliability diagram: share right over confidence."""
+    points = [(sure, right) for sure, right, _ in found.bins]
+    cells = [[number(sure), number(right), count(many)] for sure, right, many in found.bins]
+    return Figure(
+        "calibration", "Calibration",
+        f"Share right over confidence of the likeliest class; ECE {number(found.ece)}. On the diagonal it is as sure "
+        "as it is right. Source: 1706.04599.",
+        Axis("confidence", Scale(0.0, 1.0)), Axis("share right", Scale(0.0, 1.0)),
+        Table("Calibration", ["confidence", "share right", "predictions"], cells, frozenset({0, 1, 2})),
+        lines=[Line("as sure as right", [(0.0, 0.0), (1.0, 1.0)], "unigram"), Line("model", points, "held", dots=True)],
+    )  # fmt: skip
+
+
+def positions(losses: Sequence[float], train: float, held_out: float) -> Figure:
+    """Return held-out loss by position of the window, and the gap to the training text in the caption."""
+    points = [(float(at), value) for at, value in enumerate(losses) if math.isfinite(value)]
+    cells = [[count(at), number(value)] for at, value in thin(points, 200)]
+    return Figure(
+        "position", "Held-out loss by position",
+        f"Mean loss at each position of the window. Training text {number(train)}, held-out {number(held_out)}, gap "
+        f"{number(held_out - train)} nats per token, both in eval mode.",
+        Axis("position", Scale(0.0, max(1.0, len(losses) - 1.0)), whole=True),
+        Axis("loss (nats per token)", around([y for _, y in points])),
+        Table("Held-out loss by position", ["position", "nats per token"], cells, frozenset({0, 1})),
+        lines=[Line("held-out loss", points, "held")],
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+"""The hooks of one forward pass, and what they tell the quantities. May import its neighbours here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import residual_path
+from .leaves import mapped, tensors
+from .ops_seen import Dropped, Ops
+from .quantity import Quantity
+from .taps import branches, is_attention, is_norm, stream
+
+INPUT = "input"
+
+
+@dataclass
+class Pass:
+    """One measured forward pass and its backward pass."""
+
+    number: int
+    quantities: list[Quantity]
+    training: bool
+    graph: bool
+    calls: dict[str, int] = field(default_factory=dict)
+    backward: bool = False
+    dropped: Dropped = field(default_factory=Dropped)
+    paths: dict[str, bool] = field(default_factory=dict)
+    """Whether the stream can pass each layer; the watch's own, so that each is looked at once."""
+    norms: list[tuple[str, str | None, Tensor]] = field(default_factory=list)
+    """Each norm that was called, the nn.Linear that ran before it, and whether its input had a number besides 0."""
+
+    def wants(self, event: str) -> list[Quantity]:
+        """Return the quantities that listen to an event."""
+        return [quantity for quantity in self.quantities if event in quantity.wants]
+
+
+class Tree:
+    """The modules of a model by what is hooked on them; found once a watch."""
+
+    def __init__(self, model: nn.Module) -> None:
+        modules = dict(model.named_modules())
+        self.all = [(name, module, is_attention(module)) for name, module in modules.items()]
+        self.stream = [(name, modules[name]) for name in stream(model)]
+        inside = branches(model, [name for name, _ in self.stream])
+        self.branch = [(name, modules[name], modules[layer]) for name, layer in inside.items()]
+        self.linear = [(name, module) for name, module in modules.items() if isinstance(module, nn.Linear)]
+        self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
+        self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
+
+
+class Hooks:
+    """The hooks of one pass. `close` removes them from the modules; those on tensors go with the graph or `remove`."""
+
+    def __init__(self, tree: Tree, record: Pass) -> None:
+        self._record, self._tree = record, tree
+        self._handles: list[Any] = []
+        self._tensor_handles: list[Any] = []
+        self._names: dict[str, int] = {}
+        self._nodes: dict[int, list[tuple[Any, list[Tensor]]]] = {}
+        self._first = True
+        self._last_linear: tuple[str, nn.Linear] | None = None
+        self._ops: Ops | None = None
+        self._open()
+
+    def close(self) -> None:
+        """Remove what is on modules: the forward pass is over."""
+        if self._ops is not None:
+            self._ops.__exit__(None, None, None)
+            self._record.dropped = self._ops.dropped
+            self._ops = None
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def remove(self) -> None:
+        """Remove every hook, those on tensors too."""
+        self.close()
+        for handle in self._tensor_handles:
+            handle.remove()
+        self._tensor_handles.clear()
+
+    def _open(self) -> None:
+        keep, record, tree = self._handles.append, self._record, self._tree
+        if record.wants("stream") or record.wants("gradient") or record.wants("branch"):
+            for name, module in tree.stream:
+                keep(module.register_forward_pre_hook(self._enter_layer(name), with_kwargs=True))
+                keep(module.register_forward_hook(self._leave_layer(name)))
+        if record.wants("branch"):
+            for name, module, layer in tree.branch:
+                keep(module.register_forward_hook(self._branch(name, layer)))
+        if record.wants("linear"):
+            for name, module in tree.linear:
+                keep(module.register_forward_hook(self._linear(name)))
+        for name, weight in tree.weight:
+            for quantity in record.wants("weight"):
+                quantity.weight(name, weight)
+        if record.wants("ops"):
+            self._watch_ops()
+
+    def _watch_ops(self) -> None:
+        keep, record = self._handles.append, self._record
+        listeners = record.wants("ops")
+
+        def logits(name: str, values: Tensor) -> None:
+            name = self._once("logits", name)
+            for quantity in listeners:
+                quantity.logits(name, values)
+
+        def activation(name: str, values: Tensor) -> None:
+            name = self._once("activation", name)
+            for quantity in listeners:
+                quantity.activation(name, values)
+
+        ops = Ops(logits, activation)
+        for name, module, attention in self._tree.all:
+            keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.path.append((n, t))))
+            keep(module.register_forward_hook(lambda _m, _a, _o: ops.leave(), always_call=True))
+        for name, module in self._tree.linear:
+            keep(module.register_forward_hook(lambda m, _a, _o, n=name: self._ran(n, m)))
+        for name, module in self._tree.norm:
+            keep(module.register_forward_pre_hook(lambda _m, args, n=name: self._norm(n, args)))
+        root, module, attention = self._tree.all[0]
+        ops.path.append((root or type(module).__name__, attention))
+        ops.__enter__()
+        self._ops = ops
+
+    def _once(self, kind: str, name: str) -> str:
+        """Return a tap's name, numbered from its second call in this pass on."""
+        times = self._names[kind + name] = self._names.get(kind + name, 0) + 1
+        return name if times == 1 else f"{name}#{times}"
+
+    def _ran(self, name: str, module: nn.Linear) -> None:
+        self._last_linear = name, module
+
+    def _norm(self, name: str, args: Any) -> None:
+        if (found := tensors(args)) and found[0].is_floating_point():
+            zero = self._last_linear is not None and self._last_linear[1].weight.detach().count_nonzero() == 0
+            before = self._last_linear[0] if zero and self._last_linear is not None else None
+            self._record.norms.append((name, before, found[0].detach().count_nonzero() > 0))
+
+    def _enter_layer(self, name: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            key = None if args else next((name for name, value in kwargs.items() if tensors(value)), None)
+            given = args[0] if args else kwargs.get(key) if key is not None else None
+            if not tensors(given):
+                return None
+            first, self._first = self._first, False
+            noted = self._gradients(self._once("stream", INPUT)) if first else None
+            # Every layer is given a name of its own for what it reads, so that a way around it can be recognised.
+            changed = mapped(given, lambda x: self._alias(x, noted))
+            read = tensors(changed)
+            if first:
+                for quantity in self._record.wants("stream"):
+                    quantity.stream(INPUT, [], read)
+            self._nodes.setdefault(id(module), []).append((read[0].grad_fn, read))
+            if args:
+                return (changed, *args[1:]), kwargs
+            return args, kwargs | {str(key): changed}
+
+        return hook
+
+    def _leave_layer(self, name: str) -> Any:
+        def hook(module: nn.Module, _args: Any, output: Any) -> Any:
+            self._record.calls[name] = self._record.calls.get(name, 0) + 1
+            stack = self._nodes.get(id(module))
+            node, read = stack.pop() if stack else (None, [])
+            written = tensors(output)
+            if not written:
+                return None
+            tap = self._once("stream", name or "model")
+            same = bool(read) and read[0].shape == written[0].shape
+            if same and tap not in self._record.paths and (way := residual_path.passes(node, written)) is not None:
+                self._record.paths[tap] = way
+            for quantity in self._record.wants("stream"):
+                quantity.stream(tap, read, written)
+            if not self._record.wants("gradient"):
+                return None
+            noted = self._gradients(tap)
+            return mapped(output, lambda x: self._alias(x, noted))
+
+        return hook
+
+    def _gradients(self, tap: str) -> Any:
+        listeners = self._record.wants("gradient")
+        for quantity in listeners:
+            quantity.expect(tap)
+
+        def note(gradient: Tensor) -> None:
+            self._record.backward = True
+            for quantity in listeners:
+                quantity.gradient(tap, gradient)
+
+        return note if listeners else None
+
+    def _alias(self, leaf: Tensor, note: Any) -> Tensor:
+        if not (leaf.requires_grad and torch.is_grad_enabled()):
+            return leaf
+        leaf = leaf.view_as(leaf)
+        if note is not None:
+            self._tensor_handles.append(leaf.register_hook(note))
+        return leaf
+
+    def _branch(self, name: str, layer: nn.Module) -> Any:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            stack = self._nodes.get(id(layer))
+            written = tensors(output)
+            if stack and stack[-1][1] and written:
+                tap = self._once("branch", name)
+                for quantity in self._record.wants("branch"):
+                    quantity.branch(tap, stack[-1][1], written)
+
+        return hook
+
+    def _linear(self, name: str) -> Any:
+        listeners = self._record.wants("linear")
+
+        def hook(_module: nn.Module, args: Any, output: Any) -> None:
+            if not (isinstance(output, Tensor) and output.requires_grad and args):
+                return
+            x = args[0].detach()
+
+            def note(gradient: Tensor) -> None:
+                for quantity in listeners:
+                    quantity.linear(name, x, gradient)
+
+            self._tensor_handles.append(output.register_hook(note))
+
+        return hook

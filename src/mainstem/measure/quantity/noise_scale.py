@@ -1,0 +1,70 @@
+"""How large a batch is worth its cost. May import its neighbours here."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .base import Quantity, wide
+
+
+def noise_scale(each: Tensor, whole: Tensor, batch: int) -> Tensor:
+    """Return ``tr(S) / |G|^2`` in samples, from the mean ``|g_b|^2`` of single samples and ``|mean g_b|^2`` of a batch.
+
+    ``|G|^2 = (B whole - each) / (B - 1)`` and ``tr(S) = (each - whole) / (1 - 1/B)`` are unbiased; their ratio is inf
+    where the first is not positive: the batch is too small to tell.
+
+    Source: McCandlish et al. 2018 (1812.06162), appendix A.1, with batches of 1 and B.
+
+    >>> noise_scale(torch.tensor(3.0), torch.tensor(2.0), 2)
+    tensor(2.)
+    """
+    true = (batch * whole - each) / (batch - 1)
+    spread = (each - whole) / (1 - 1 / batch)
+    return torch.where(true > 0, spread / true.clamp_min(torch.finfo(true.dtype).tiny), float("inf"))
+
+
+class NoiseScale(Quantity):
+    """The gradient noise scale, from one backward pass."""
+
+    name = "noise_scale"
+    title = "Gradient noise scale"
+    unit = "samples"
+    definition = "tr(S) / |G|^2 over the weights of all nn.Linear, from the gradients of single samples"
+    source = "EQUATIONS.md, section 7; McCandlish et al. 2018 (1812.06162)"
+    cost = "one product of input and gradient for each nn.Linear, about a third of a backward pass"
+    wants: ClassVar[frozenset[str]] = frozenset({"linear"})
+    by_depth = False
+    log = True
+
+    def begin(self) -> None:
+        super().begin()
+        self._each: list[Tensor] = []
+        self._whole: list[Tensor] = []
+        self._batch: int | None = None
+
+    def linear(self, name: str, x: Tensor, gradient: Tensor) -> None:
+        batch = len(x)
+        if x.dim() < 2 or batch < 2 or self._batch not in (None, batch):
+            return
+        self._batch = batch
+        x_BTD, g_BTF = (t.detach().reshape(batch, -1, t.shape[-1]).float() for t in (x, gradient))
+        # The loss is taken for a mean over the batch, so a sample's own gradient is B times its part. Whichever way
+        # is shorter: the gradient itself, or the products of positions with each other.
+        length, size = x_BTD.shape[1], x_BTD.shape[2] * g_BTF.shape[2]
+        if length * length < size:
+            squares = ((x_BTD @ x_BTD.mT) * (g_BTF @ g_BTF.mT)).sum((1, 2))
+        else:
+            squares = torch.stack([(x_TD.T @ g_TF).square().sum() for x_TD, g_TF in zip(x_BTD, g_BTF, strict=True)])
+        whole = x_BTD.flatten(0, 1).T @ g_BTF.flatten(0, 1)
+        kind = wide(x)
+        self._each.append(squares.to(kind).mean() * batch**2)
+        self._whole.append(whole.square().sum(dtype=kind))
+
+    def result(self) -> dict[str, float]:
+        if self._batch is None:
+            return {}
+        each, whole = torch.stack(self._each).sum(), torch.stack(self._whole).sum()
+        return {"model": float(noise_scale(each, whole, self._batch))}

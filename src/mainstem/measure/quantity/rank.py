@@ -1,0 +1,71 @@
+"""How many directions the stream uses. May import its neighbours here."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .base import Quantity, rows, wide
+
+
+def singular_values(matrix: Tensor) -> Tensor:
+    """Return the singular values of a matrix, by the smaller of its two products, in float64; noise is 0."""
+    wider = matrix.to(wide(matrix))
+    gram = wider @ wider.T if len(wider) <= wider.shape[1] else wider.T @ wider
+    values = torch.linalg.eigvalsh(gram)
+    noise = len(gram) * torch.finfo(values.dtype).eps * values.amax()
+    return torch.where(values > noise, values, 0.0).sqrt()
+
+
+def effective_rank(sigma: Tensor) -> Tensor:
+    """Return ``exp(-sum p ln p), p = sigma / sum sigma``.
+
+    >>> round(float(effective_rank(torch.tensor([3.0, 1.0, 1.0]).double())), 6)
+    2.586409
+    """
+    share = sigma / sigma.sum().clamp_min(torch.finfo(sigma.dtype).tiny)
+    return torch.special.entr(share).sum().exp()
+
+
+def stable_rank(sigma: Tensor) -> Tensor:
+    """Return ``sum sigma^2 / sigma_1^2``.
+
+    >>> round(float(stable_rank(torch.tensor([3.0, 1.0, 1.0]).double())), 6)
+    1.222222
+    """
+    return (sigma**2).sum() / (sigma.amax() ** 2).clamp_min(torch.finfo(sigma.dtype).tiny)
+
+
+class EffectiveRank(Quantity):
+    """The effective rank of the stream's tokens."""
+
+    name = "effective_rank"
+    title = "Effective rank of the stream"
+    unit = "directions"
+    definition = "exp(-sum p ln p), p = sigma / sum sigma, of at most 256 tokens of the stream"
+    source = "EQUATIONS.md, section 7, effective rank; Roy and Vetterli 2007"
+    cost = "eigenvalues of a matrix of at most 256 x 256 a layer"
+    wants: ClassVar[frozenset[str]] = frozenset({"stream"})
+
+    def stream(self, name: str, before: list[Tensor], after: list[Tensor]) -> None:
+        sample = rows(after[0])
+        if sample.isfinite().all():
+            self.note(name, self.of(singular_values(sample)))
+
+    def of(self, sigma: Tensor) -> Tensor:
+        """Return the rank that these singular values have."""
+        return effective_rank(sigma)
+
+
+class StableRank(EffectiveRank):
+    """The stable rank of the stream's tokens: 1 where one direction outweighs the others."""
+
+    name = "stable_rank"
+    title = "Stable rank of the stream"
+    definition = "sum sigma^2 / sigma_1^2 of at most 256 tokens of the stream"
+    source = "EQUATIONS.md, section 7, effective rank"
+
+    def of(self, sigma: Tensor) -> Tensor:
+        return stable_rank(sigma)

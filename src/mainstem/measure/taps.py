@@ -1,0 +1,148 @@
+"""The named points of anybody's model at which it can be measured. May import torch, and `stream` when it is used."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from torch import nn
+
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, nn.Mish, nn.Hardswish)
+_HOLDERS = (nn.ModuleList, nn.Sequential, nn.ModuleDict)
+_NORM = re.compile(r"norm", re.IGNORECASE)
+_ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
+_FEEDFORWARD = re.compile(r"^(mlp|ff|ffn|feed_?forward|fc2|linear2)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A named point; `kind` is stream, branch, norm, attention, activation, linear or weight."""
+
+    kind: str
+    name: str
+    shape: str = ""
+
+
+@dataclass
+class Taps:
+    """What `find` found, and in `missing`, by kind, why there is nothing."""
+
+    found: list[Tap] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of one kind, in the order of the module tree."""
+        return [tap.name for tap in self.found if tap.kind == kind]
+
+    def __str__(self) -> str:
+        """Return a line for each kind, at most 80 columns wide."""
+        lines = []
+        for kind in dict.fromkeys(tap.kind for tap in self.found):
+            names = self.names(kind)
+            said = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+            lines.append(f"{kind:<11}{len(names):>5}  {said if len(said) <= 60 else said[:59] + '…'}")
+        lines += [f"{kind:<11}    –  {why}"[:80] for kind, why in self.missing.items()]
+        return "\n".join(lines)
+
+
+def find(model: nn.Module) -> Taps:
+    """Return the taps of `model`, from the types and the names in its module tree; nothing is run.
+
+    The stream is what each of mainstem's `Residual` writes; in other models what each block returns, where blocks are
+    modules with children of one class that stand side by side in a list; without those, what each module with a
+    weight matrix returns (a chain).
+
+    >>> find(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))).names("stream")
+    ['0', '2']
+    """
+    taps = Taps()
+    layers = stream(model)
+    taps.found += [Tap("stream", name) for name in layers]
+    modules = dict(model.named_modules())
+    for name, module in modules.items():
+        if name and (kind := _kind(name, module)) is not None:
+            taps.found.append(Tap(kind, name))
+    taps.found += [Tap("branch", name) for name in branches(model, layers)]
+    taps.found += [Tap("weight", name, "x".join(map(str, parameter.shape)))
+                   for name, parameter in model.named_parameters() if parameter.dim() >= 2]  # fmt: skip
+    have = {tap.kind for tap in taps.found}
+    for kind, why in _ABSENT.items():
+        if kind not in have:
+            taps.missing[kind] = why
+    return taps
+
+
+def stream(model: nn.Module) -> list[str]:
+    """Return the names of the modules whose outputs are the stream by depth."""
+    return _residuals(model) or _blocks(model) or [
+        name for name, module in model.named_modules()
+        if not list(module.children()) and any(p.dim() >= 2 for p in module.parameters())
+        and not isinstance(module, (nn.Embedding, nn.EmbeddingBag))
+    ]  # fmt: skip
+
+
+def branches(model: nn.Module, layers: list[str]) -> dict[str, str]:
+    """Return the modules whose output is added to the stream, each with the layer of `stream` that it lies in."""
+    modules = dict(model.named_modules())
+    found: dict[str, str] = {}
+    for layer in layers:
+        for child, module in modules[layer].named_children():
+            named = _ATTENTION.search(type(module).__name__) or _ATTENTION.search(child) or _FEEDFORWARD.search(child)
+            if (named or child == "branch") and any(True for _ in module.parameters()) and not is_norm(module):
+                found[f"{layer}.{child}" if layer else child] = layer
+    return found
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Return whether `module` is a norm, by its class's name: LayerNorm, BatchNorm2d, LlamaRMSNorm."""
+    return bool(_NORM.search(type(module).__name__)) and not any(True for _ in module.children())
+
+
+def is_attention(module: nn.Module) -> bool:
+    """Return whether `module` is an attention, by its class's name."""
+    return bool(_ATTENTION.search(type(module).__name__))
+
+
+def _residuals(model: nn.Module) -> list[str]:
+    from ..stream import Residual
+
+    return [name for name, module in model.named_modules() if isinstance(module, Residual)]
+
+
+def _blocks(model: nn.Module) -> list[str]:
+    modules = dict(model.named_modules())
+    listed = []
+    for name, module in modules.items():
+        parent = modules.get(name.rpartition(".")[0])
+        if name and isinstance(parent, _HOLDERS) and list(module.children()) and any(True for _ in module.parameters()):
+            listed.append((name, type(module)))
+    for holders in (False, True):  # lists of lists are blocks only where nothing else is
+        mine = [(name, kind) for name, kind in listed if issubclass(kind, _HOLDERS) == holders]
+        many = Counter(kind for _, kind in mine)
+        names = [name for name, kind in mine if many[kind] >= 2]
+        outer = [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
+        if outer:
+            return outer
+    return []
+
+
+def _kind(name: str, module: nn.Module) -> str | None:
+    if is_norm(module):
+        return "norm"
+    if is_attention(module):
+        return "attention"
+    if isinstance(module, ACTIVATIONS):
+        return "activation"
+    return "linear" if isinstance(module, nn.Linear) else None
+
+
+_ABSENT = {
+    "stream": "no blocks side by side in a list, and no weight matrix",
+    "branch": "no child of a block is named like an attention or a feed-forward",
+    "norm": "no class has norm in its name",
+    "attention": "no class has attention in its name",
+    "activation": "no activation is a module; functions are seen when they run",
+    "linear": "no nn.Linear: the gradient noise scale needs one",
+    "weight": "no parameter has two axes",
+}

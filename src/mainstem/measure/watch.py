@@ -1,0 +1,292 @@
+"""`watch(model)`: what happens inside anybody's model while it trains. May import its neighbours here and `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from ..errors import BadInput
+from . import taps
+from .depth import compiled
+from .leaves import tensors
+from .passes import INPUT, Hooks, Pass, Tree
+from .quantity import QUANTITIES, Quantity
+from .quantity.dead import DeadUnits
+
+if TYPE_CHECKING:
+    from .diagnose import Finding
+    from .figure import Drawn
+
+Every = int | Mapping[str, int]
+_WATCHED = "_mainstem_watched"
+
+
+def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer | None = None) -> Watch:
+    """Measure `model` inside a ``with``: every quantity of `mainstem.measure.quantity`, in each forward pass.
+
+    `every` n measures each n-th forward pass; a mapping says n by the quantity's name, and leaves out the others:
+    ``every={"gradient_flow": 1, "similarity": 100}``. A pass in which nothing is due has one hook, on the model.
+    `optimizer` lets `diagnose` judge its groups before its first step; one that steps in the ``with`` is seen anyway.
+    Outputs stay the same to the bit.
+
+    Raises `BadInput` for a model without parameters, without numbers (the meta device) or compiled, for one that is
+    watched already, and for a quantity that does not exist.
+
+    >>> model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    >>> for layer in model:
+    ...     _ = nn.init.eye_(layer.weight)
+    >>> with watch(model, every={"stream": 1}) as m:
+    ...     _ = model(torch.full((1, 4), 3.0))
+    >>> m.results["stream"]
+    {'input': 3.0, '0': 3.0, '1': 3.0}
+    """
+    if not isinstance(model, nn.Module):
+        raise BadInput(f"{type(model).__name__} is not a torch.nn.Module: give the model itself.")
+    return Watch(model, _periods(every), optimizer)
+
+
+class Watch:
+    """What `watch` returns. Open it with ``with``; what it has measured can be read inside and afterwards."""
+
+    def __init__(self, model: nn.Module, periods: dict[str, int], optimizer: torch.optim.Optimizer | None) -> None:
+        _check(model)
+        self.model = model
+        self.optimizers = [] if optimizer is None else [optimizer]
+        self.passes = 0
+        self.record: Pass | None = None
+        """The last pass that was measured."""
+        self.seen = Seen()
+        self.curves: list[tuple[int, float, float]] = []
+        self.unreached: list[str] | None = None
+        self._periods = periods
+        self._tree = Tree(model)
+        self._dead = DeadUnits()
+        self._results: dict[str, dict[str, float]] = {}
+        self._last: dict[str, Quantity] = {}
+        self._handles: list[Any] = []
+        self._hooks: list[Hooks] = []
+        self._before: dict[str, Tensor] = {}
+        self._open = False
+
+    def __enter__(self) -> Watch:
+        if self._open or getattr(self.model, _WATCHED, False):
+            raise BadInput("The model is being watched already: leave the other `with measure.watch` first.")
+        self._open = True
+        object.__setattr__(self.model, _WATCHED, True)
+        keep = self._handles.append
+        keep(self.model.register_forward_pre_hook(self._begin, with_kwargs=True))
+        keep(self.model.register_forward_hook(self._end, always_call=True))
+        if "update_ratio" in self._periods:
+            keep(register_optimizer_step_pre_hook(self._before_step))
+            keep(register_optimizer_step_post_hook(self._after_step))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove every hook. The ``with`` does so too, also after an exception."""
+        self._find_unreached()
+        for handle in self._handles:
+            handle.remove()
+        for hooks in self._hooks:
+            hooks.remove()
+        self._handles.clear()
+        self._hooks.clear()
+        self._before.clear()
+        self._open = False
+        if hasattr(self.model, _WATCHED):
+            object.__delattr__(self.model, _WATCHED)
+
+    @property
+    def results(self) -> dict[str, dict[str, float]]:
+        """Return the newest numbers of each quantity, by tap."""
+        found = {}
+        for kind in QUANTITIES:
+            quantity = self._last.get(kind.name)
+            numbers = {} if quantity is None else quantity.result()
+            if not numbers:
+                numbers = self._results.get(kind.name, {})
+            if numbers:
+                found[kind.name] = numbers
+        return found
+
+    @property
+    def slope(self) -> float | None:
+        """Return the factor a layer on the way back, ``exp(-slope of log RMS(dL/dx_l) over l)``; 1 is neither.
+
+        Below 1 gradients vanish, above 1 they explode. None without gradients at two taps.
+        """
+        from ..report.depth_figures import slope
+
+        values = list(self.results.get("gradient_flow", {}).values())
+        found = slope([(float(i), value) for i, value in enumerate(values) if 0 < value < float("inf")])
+        return None if found is None else 1 / found
+
+    @property
+    def dead_rows(self) -> dict[str, int]:
+        """Return how many tokens each unit has seen, by the taps of `dead_units`."""
+        return dict(self._dead.rows)
+
+    def similarity(self) -> list[list[float]]:
+        """Return the linear CKA of every pair of taps of the newest pass that took `similarity`."""
+        quantity = self._last.get("similarity")
+        return [] if quantity is None else quantity.matrix()  # type: ignore[attr-defined]
+
+    def taps(self) -> taps.Taps:
+        """Return the named points of the model, and why those that are missing are."""
+        return taps.find(self.model)
+
+    def loss(self, step: int, train: float, held_out: float) -> None:
+        """Add an evaluation, both losses in eval mode, for `diagnose` to see overfitting in."""
+        self.curves.append((step, train, held_out))
+
+    def table(self, width: int = 80) -> str:
+        """Return a line for each quantity: its smallest and largest number, and where they are."""
+        from .table import table
+
+        return table(self, width)
+
+    def figure(self, name: str) -> Drawn:
+        """Return the figure of one quantity, to be written with `write_html`; `BadInput` where it has no numbers."""
+        from .figure import figure
+
+        return figure(self, name)
+
+    def diagnose(self) -> list[Finding]:
+        """Return what is wrong, worst first, each with its evidence and its remedy; an empty list where nothing is."""
+        from .diagnose import diagnose
+
+        if self._open:
+            self._find_unreached()
+        return diagnose(self)
+
+    def _due(self) -> list[Quantity]:
+        names = [name for name, every in self._periods.items() if self.passes % every == 0]
+        made = [kind() if kind is not DeadUnits else self._dead for kind in QUANTITIES if kind.name in names]
+        for quantity in made:
+            quantity.begin()
+        return made
+
+    def _begin(self, _model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if torch.compiler.is_compiling():
+            return
+        quantities = self._due()
+        self.passes += 1
+        if not quantities:
+            return
+        _check_inputs(self.model, args, kwargs)
+        self._find_unreached()
+        record = Pass(self.passes, quantities, self.model.training, torch.is_grad_enabled(), paths=self.seen.paths)
+        while len(self._hooks) > 4:  # graphs of passes long gone need no hooks
+            self._hooks.pop(0).remove()
+        self._keep()
+        for quantity in quantities:
+            self._last[quantity.name] = quantity
+        self.record = record
+        self._hooks.append(Hooks(self._tree, record))
+
+    def _end(self, _model: nn.Module, _args: Any, _output: Any) -> None:
+        if self._hooks:
+            self._hooks[-1].close()
+        if self.record is not None and self.record.number == self.passes:
+            self.seen.add(self.record)
+
+    def _keep(self) -> None:
+        """Read the numbers of quantities that are about to be measured anew, where they have some."""
+        due = {name for name, every in self._periods.items() if (self.passes - 1) % every == 0}
+        for name in due & set(self._last):
+            if numbers := self._last[name].result():
+                self._results[name] = numbers
+
+    def _mine(self, optimizer: torch.optim.Optimizer) -> bool:
+        mine = {id(parameter) for parameter in self.model.parameters()}
+        return any(id(parameter) in mine for group in optimizer.param_groups for parameter in group["params"])
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        quantity = self._last.get("update_ratio")
+        if quantity is None or getattr(quantity, "_values", None) or not self._mine(optimizer):
+            return
+        if optimizer not in self.optimizers:
+            self.optimizers.append(optimizer)
+        self._find_unreached()
+        self._before = {name: weight.detach().clone() for name, weight in self._tree.weight if weight.grad is not None}
+
+    def _after_step(self, _optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        quantity = self._last.get("update_ratio")
+        if quantity is None or not self._before:
+            return
+        for name, weight in self._tree.weight:
+            if name in self._before:
+                quantity.update(name, self._before[name], weight)
+        self._before = {}
+
+    def _find_unreached(self) -> None:
+        """Note which parameters a backward pass left without a gradient, while there are gradients to see."""
+        if self.unreached is None and self.record is not None and self.record.backward:
+            named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+            if any(parameter.grad is not None for _, parameter in named):
+                self.unreached = [name for name, parameter in named if parameter.grad is None]
+
+
+class Seen:
+    """What passes showed beside numbers, over all of them."""
+
+    def __init__(self) -> None:
+        self.graph = False
+        self.paths: dict[str, bool] = {}
+        self.eval_dropout: dict[str, None] = {}
+        self.twice: dict[str, None] = {}
+        self.shared: dict[str, int] = {}
+        self.norms: list[tuple[str, str | None, Tensor]] = []
+
+    def add(self, record: Pass) -> None:
+        """Take in a pass whose forward has ended."""
+        self.graph = self.graph or record.graph
+        self.twice.update(dict.fromkeys(record.dropped.twice))
+        self.shared.update({name: times for name, times in record.calls.items() if times > 1})
+        self.norms = record.norms or self.norms
+        if not record.training:
+            self.eval_dropout.update(dict.fromkeys(record.dropped.where))
+
+
+def _periods(every: Every) -> dict[str, int]:
+    names = [kind.name for kind in QUANTITIES]
+    periods = dict.fromkeys(names, every) if isinstance(every, int) else dict(every)
+    for name, period in periods.items():
+        if name not in names:
+            raise BadInput(f"There is no quantity {name!r}: give some of {', '.join(names)}.")
+        if not isinstance(period, int) or isinstance(period, bool) or period < 1:
+            raise BadInput(f"every {period!r} for {name} is not a number of passes: give a whole number of at least 1.")
+    return periods
+
+
+def _check(model: nn.Module) -> None:
+    if compiled(model):
+        raise BadInput(
+            "The model is compiled, and its graph has no hooks: watch the module that was given to torch.compile, and "
+            "call that one while it is watched."
+        )
+    first = next(model.parameters(), None)
+    if first is None:
+        raise BadInput(f"{type(model).__name__} has no parameters, so there is nothing to measure: give a model.")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise BadInput("The model is on the meta device, where weights have no numbers: move it with to_empty or load.")
+
+
+def _check_inputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    places = {parameter.device for parameter in model.parameters()}
+    for given in (*args, *kwargs.values()):
+        for tensor in tensors(given):
+            if len(places) == 1 and tensor.device not in places and tensor.dim():
+                place = next(iter(places))
+                raise BadInput(
+                    f"The input is on {tensor.device} and the model on {place}: move it with .to({str(place)!r})."
+                )
+
+
+__all__ = ["INPUT", "Watch", "watch"]

@@ -1,0 +1,53 @@
+"""Activations with dropout in plain PyTorch: the oracle, and what runs where there is no kernel. May import ops."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..layout import Layout
+from ..mask_bits.reference import keep
+
+KINDS = ("gelu", "relu2", "swiglu")
+
+
+def _dropped(x: Tensor, mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None) -> Tensor:
+    if mask is None or where is None:
+        return x
+    threshold, key, samples = mask
+    kept = keep(threshold, key, samples, site, where, x.device).reshape(x.shape)
+    # At 65536 nothing is kept, and the clamp spares the division by zero.
+    scale = 65536.0 / (65536 - threshold.to(x.device)).clamp(min=1).to(torch.float32)
+    return torch.where(kept, x * scale.to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
+
+
+def activation(
+    x: Tensor, gate: Tensor | None, kind: str,
+    mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None,
+) -> Tensor:  # fmt: skip
+    """Return dropout(phi(x)), for any device and dtype; `mask` is threshold, key and samples."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    if gate is not None:
+        y = F.silu(gate.to(wide.dtype)) * wide
+    else:
+        y = F.gelu(wide) if kind == "gelu" else torch.relu(wide).square()
+    return _dropped(y, mask, site, where).to(x.dtype)
+
+
+def backward(
+    dy: Tensor, x: Tensor, gate: Tensor | None, kind: str,
+    mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Return the gradients of `x` and `gate`; autograd knows theirs."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    g = _dropped(dy.to(wide.dtype), mask, site, where)
+    if gate is not None:
+        by = gate.to(wide.dtype)
+        s = torch.sigmoid(by)
+        return (g * (by * s)).to(x.dtype), (g * wide * (s * (by * (1 - s) + 1))).to(gate.dtype)
+    if kind == "gelu":
+        slope = 0.5 * torch.erfc(wide * -(0.5**0.5)) + wide * torch.exp(-0.5 * wide.square()) * 0.3989422804014327
+        return (g * slope).to(x.dtype), None
+    # Where x <= 0 the slope is 0 even if g is infinite.
+    return torch.where(wide <= 0, torch.zeros_like(g), g * (wide + wide)).to(x.dtype), None

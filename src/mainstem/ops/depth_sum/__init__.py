@@ -1,0 +1,47 @@
+"""A weighted sum over the depth of a network. May import errors and its neighbours in ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...errors import BadInput
+from ..dispatch import choose, transformed
+from . import cpu, reference
+
+
+def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") -> Tensor:
+    """Return sum_j weights[j] arrays[j], in one pass forward and one backward.
+
+    Arithmetic is float32 (float64 where the arrays are) and rounded once, to their dtype; the last array comes first,
+    so that the sum is exact while the others weigh 0. A weight of 0 spares no product: 0 times NaN or infinity is NaN.
+    The weights' gradient is summed in fixed chunks; all results have the same bits on any number of threads and any
+    instruction set. A gradient of a gradient, and whatever
+    torch.func transforms, is that of the reference.
+
+    `arrays`: at least one, floating point, of one shape and dtype. `weights`: floating point, one for each array.
+    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+
+    Raises `BadInput` where shapes or dtypes do not fit, or `impl` cannot take them.
+
+    Source: Pagliardini et al. 2024 (2402.02622), equation 1.
+
+    >>> import torch
+    >>> depth_sum([torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])], torch.tensor([3.0, 1.0]))
+    tensor([13., 26.])
+    """
+    if len(arrays) == 0 or weights.shape != (len(arrays),) or not weights.is_floating_point():
+        raise BadInput(
+            f"weights are {weights.dtype} of shape {list(weights.shape)} for {len(arrays)} arrays: give at least one "
+            "array, and floating point weights, one for each"
+        )
+    last = arrays[-1]
+    for array in arrays:
+        if array.shape != last.shape or array.dtype != last.dtype or not array.is_floating_point():
+            raise BadInput(
+                f"the arrays are {array.dtype} {list(array.shape)} and {last.dtype} {list(last.shape)}: give all the "
+                "same shape and floating point dtype"
+            )
+    chosen = choose("depth_sum", impl, last.device.type, last.dtype)
+    return (cpu if chosen == "cpu" and not transformed() else reference).depth_sum(arrays, weights)

@@ -1,0 +1,105 @@
+"""A weighted sum of arrays by the compiled kernel, as operators. May import its neighbours in ops."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import library
+from . import reference
+
+_CODES = {torch.float32: 0, torch.bfloat16: 1}
+CHUNK = 8192
+"""Elements of one partial sum of a weight's gradient: of all arrays together they stay in the cache."""
+
+
+class Depth(ctypes.Structure):
+    """`MainstemDepth` of kernels/mix_api.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("count", "elements", "dtype", "chunk")),
+        *((name, ctypes.c_void_p) for name in ("x", "a", "order", "y", "dy", "dx", "parts", "da")),
+    ]
+
+
+_ARGUMENTS = (ctypes.POINTER(Depth), library.NUMBER)
+
+_operators = torch.library.Library("mainstem", "FRAGMENT")
+_operators.define("depth_sum(Tensor[] arrays, Tensor weights) -> Tensor")
+_operators.define("depth_sum_backward(Tensor dy, Tensor[] arrays, Tensor weights) -> (Tensor[], Tensor)")
+
+
+def _addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def run(arrays: Sequence[Tensor], weights: Tensor, variant: int = library.BEST) -> Tensor:
+    """Return the sum; arrays float32 or bfloat16 on the host, weights float32."""
+    held, weights = [array.contiguous() for array in arrays], weights.contiguous()
+    y, count = torch.empty_like(held[-1]), len(held)
+    order = (ctypes.c_int64 * count)(count - 1, *range(count - 1))
+    depth = Depth(
+        count, y.numel(), _CODES[y.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
+        ctypes.cast(order, ctypes.c_void_p), y.data_ptr(),
+    )  # fmt: skip
+    library.function("depth_sum", *_ARGUMENTS)(ctypes.byref(depth), variant)
+    return y
+
+
+def run_backward(
+    dy: Tensor, arrays: Sequence[Tensor], weights: Tensor, variant: int = library.BEST
+) -> tuple[list[Tensor], Tensor]:
+    """Return the gradients of the arrays and of the weights, in one pass over dy and the arrays."""
+    dy, held, weights = dy.contiguous(), [array.contiguous() for array in arrays], weights.contiguous()
+    gradients, dweights, count = [torch.empty_like(array) for array in held], torch.empty_like(weights), len(held)
+    parts = weights.new_empty(max(1, -(-dy.numel() // CHUNK)), count)
+    depth = Depth(
+        count, dy.numel(), _CODES[dy.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
+        None, None, dy.data_ptr(), ctypes.cast(_addresses(gradients), ctypes.c_void_p), parts.data_ptr(),
+        dweights.data_ptr(),
+    )  # fmt: skip
+    library.function("depth_sum_backward", *_ARGUMENTS)(ctypes.byref(depth), variant)
+    return gradients, dweights
+
+
+def _empty(like: Tensor) -> Tensor:
+    return torch.empty(like.shape, dtype=like.dtype, device=like.device)
+
+
+def _fake(arrays: Sequence[Tensor], weights: Tensor) -> Tensor:
+    return _empty(arrays[-1])
+
+
+def _fake_backward(dy: Tensor, arrays: Sequence[Tensor], weights: Tensor) -> tuple[list[Tensor], Tensor]:
+    return [_empty(array) for array in arrays], _empty(weights)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    arrays, weights = inputs
+    ctx.save_for_backward(*arrays, weights)
+
+
+def _backward(ctx: Any, dy: Tensor) -> tuple[list[Tensor], Tensor]:
+    *arrays, weights = ctx.saved_tensors
+    if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
+        _, pull, *_ = torch.func.vjp(lambda weights, *arrays: reference.depth_sum(arrays, weights), weights, *arrays)
+        dweights, *gradients = pull(dy)
+        return gradients, dweights
+    gradients, dweights = torch.ops.mainstem.depth_sum_backward(dy, arrays, weights)
+    return gradients, dweights
+
+
+_operators.impl("depth_sum", run, "CPU")
+_operators.impl("depth_sum_backward", run_backward, "CPU")
+torch.library.register_fake("mainstem::depth_sum", _fake, lib=_operators)
+torch.library.register_fake("mainstem::depth_sum_backward", _fake_backward, lib=_operators)
+torch.library.register_autograd("mainstem::depth_sum", _backward, setup_context=_setup, lib=_operators)
+
+
+def depth_sum(arrays: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Return what `reference.depth_sum` returns, to the bit."""
+    return torch.ops.mainstem.depth_sum(list(arrays), weights.to(torch.float32))

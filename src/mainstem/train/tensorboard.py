@@ -1,0 +1,61 @@
+"""metrics.jsonl's numbers for TensorBoard, beside it, where `log.tensorboard` asks for them. May import `errors`."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput
+
+FOLDER = "tensorboard"
+_NUMBERS = ("loss", "penalty", "lr", "grad_norm", "tokens", "gap", "update_ratio", "gradient_slope")
+
+
+def check() -> None:
+    """Raise `BadInput` where TensorBoard is not installed."""
+    try:
+        found = importlib.util.find_spec("tensorboard") is not None
+    except ValueError:  # somebody has put None or a stub into sys.modules
+        found = False
+    if not found:
+        raise BadInput(
+            "log.tensorboard is true and tensorboard is not installed: pip install 'mainstem[tensorboard]', "
+            "or leave the flag out; metrics.jsonl has the same numbers."
+        )
+
+
+class Board:
+    """The event file of a run, gone on with from `step`: what an interrupted run wrote after it is dropped."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        check()
+        with warnings.catch_warnings():  # of the packages that it is made of, not of ours
+            warnings.simplefilter("ignore")
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer: Any = SummaryWriter(str(run / FOLDER), purge_step=step + 1 if step else None)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Write the numbers of one line of metrics.jsonl."""
+        for name, value in numbers(line).items():
+            self._writer.add_scalar(name, value, line["step"])
+
+    def close(self) -> None:
+        """Write out what waits."""
+        self._writer.close()
+
+
+def numbers(line: dict[str, Any]) -> dict[str, float]:
+    """Return the scalars of a line by their tags.
+
+    >>> numbers({"step": 3, "loss": 2.5, "held_out": {"nats_per_token": 2.0}, "stream": [1.0, 4.0]})
+    {'loss': 2.5, 'held_out/nats_per_token': 2.0, 'stream/0': 1.0, 'stream/1': 4.0}
+    """
+    found = {name: line[name] for name in _NUMBERS if name in line}
+    found |= {f"held_out/{name}": value for name, value in line.get("held_out", {}).items()}
+    for name in ("stream", "gradient"):
+        found |= {f"{name}/{depth}": value for depth, value in enumerate(line.get(name, []))}
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}

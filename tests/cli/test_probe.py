@@ -1,0 +1,58 @@
+"""A run looked into: the table of 80 columns, the page, and what it refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mainstem.cli import probe
+from mainstem.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_table_findings_and_a_page(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    before = (run / "model.safetensors").read_bytes()
+    assert main(["probe", str(run), "--windows", "4"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == str(run / "probe.html")
+    assert out[0].split()[:2] == ["quantity", "unit"]
+    assert any(line.startswith("gradient_flow") for line in out)
+    assert all(len(line) <= 80 for line in out[:-1] if ":" not in line)
+    text = (run / "probe.html").read_text()
+    assert "mainstem probe" in text and "Held-out loss by position" in text and "ECE" in text
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+def test_overfitting_is_read_from_the_metrics(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    losses = [3.0, 2.5, 2.0, 2.1, 2.2, 2.3, 2.4]
+    lines = [{"step": 10 * i, "held_out": {"nats_per_token": loss}, "gap": loss - 2 + 0.1 * i}
+             for i, loss in enumerate(losses, 1)]  # fmt: skip
+    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"held_out": null, "broken')
+    assert main(["probe", str(run)]) == 0
+    assert "overfitting began at step 30" in capsys.readouterr().out
+    assert len(probe.curves(run / "metrics.jsonl")) == 7
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["probe", str(tmp_path)]) == 2
+    assert main(["probe"]) == 2
+    assert main(["probe", str(tmp_path), "--windows", "1"]) == 2
+    assert main(["probe", "--help"]) == 0
+    capsys.readouterr()
+
+
+def test_text_that_is_gone_is_refused_in_a_sentence(
+    finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(str(corpus), str(tmp_path / "gone.txt")))
+    assert main(["probe", str(run)]) == 2
+    assert "gone.txt" in capsys.readouterr().err

@@ -1,0 +1,174 @@
+"""A watch changes nothing, leaves nothing behind, and refuses what it cannot measure."""
+
+import math
+import re
+import sys
+
+import healthy
+import pytest
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from mainstem import measure
+from mainstem.errors import BadInput
+from mainstem.measure import depth
+from mainstem.model import LanguageModel, Settings
+
+optimizer = sys.modules[Optimizer.__module__]
+
+
+def chain(gains, width=16, dtype=torch.float64):
+    model = nn.Sequential(*(nn.Linear(width, width, bias=False, dtype=dtype) for _ in gains))
+    for layer, gain in zip(model, gains, strict=True):
+        nn.init.orthogonal_(layer.weight, gain)
+    return model
+
+
+def hooks(model):
+    return sum(len(held) for module in model.modules()
+               for held in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks))  # fmt: skip
+
+
+def global_hooks():
+    return len(optimizer._global_optimizer_pre_hooks) + len(optimizer._global_optimizer_post_hooks)
+
+
+@pytest.mark.parametrize("gain", [0.61, 1.0, 1.7])
+def test_a_linear_chain_gives_its_slope(gain):
+    model = chain([gain] * 24)
+    with measure.watch(model, every={"gradient_flow": 1}) as m:
+        model(torch.randn(8, 16, dtype=torch.float64)).sum().backward()
+    assert math.isclose(m.slope, gain, rel_tol=1e-6)
+
+
+def test_a_chain_of_unlike_layers_gives_the_least_squares_slope():
+    gains = [0.5, 0.9, 1.3, 0.7, 0.8]
+    model = chain(gains)
+    x = torch.randn(8, 16, dtype=torch.float64)
+    with measure.watch(model) as m:
+        model(x).sum().backward()
+    depths = torch.arange(5, dtype=torch.float64)
+    # The gradient after layer l has passed the layers behind it.
+    logs = torch.stack([torch.tensor(gains[at + 1 :], dtype=torch.float64).log().sum() for at in range(5)])
+    expected = torch.linalg.lstsq(torch.stack([depths, torch.ones(5)]).double().T, logs[:, None]).solution[0, 0]
+    assert math.isclose(math.log(m.slope), -float(expected), rel_tol=1e-6)
+
+
+def test_it_agrees_with_the_norms_by_depth_of_training():
+    torch.manual_seed(0)
+    model = LanguageModel(Settings(vocab=33, layers=3, width=32, heads=2, context=8))
+    ids = torch.randint(0, 33, (2, 8))
+    with depth.norms(model) as norms:
+        model(ids).logsumexp(-1).mean().backward()
+    with measure.watch(model) as m:
+        model(ids).logsumexp(-1).mean().backward()
+    assert list(m.results["stream"].values()) == pytest.approx(norms.stream, rel=1e-9)
+    assert list(m.results["gradient_flow"].values()) == pytest.approx(norms.gradient, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", healthy.MODELS)
+def test_outputs_and_gradients_stay_the_same(name):
+    torch.manual_seed(0)
+    model = healthy.MODELS[name]().eval()
+    x, _ = healthy.batch(name)
+    plain = model(x)
+    expected = torch.autograd.grad(plain.square().mean(), list(model.parameters()))
+    with measure.watch(model):
+        seen = model(x)
+        found = torch.autograd.grad(seen.square().mean(), list(model.parameters()))
+    assert torch.equal(plain, seen)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_transformer_encoder():
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    model = nn.TransformerEncoder(layer, 4)
+    with measure.watch(model) as m:
+        model(torch.randn(4, 10, 32)).square().mean().backward()
+    assert m.taps().names("stream") == [f"layers.{i}" for i in range(4)]
+    assert set(m.results["attention_logit"]) == {f"layers.{i}.self_attn" for i in range(4)}
+    assert set(m.results["dead_units"]) == {f"layers.{i}" for i in range(4)}
+    assert max(len(line) for line in m.table().splitlines()) <= 80
+    assert max(len(line) for line in str(m.taps()).splitlines()) <= 80
+
+
+def test_hooks_are_removed_also_after_an_exception():
+    model = chain([1.0] * 3)
+
+    def fails():
+        with measure.watch(model):
+            model(torch.randn(2, 16, dtype=torch.float64)).sum().backward()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert hooks(model) == 0 and global_hooks() == 0
+    with measure.watch(model):
+        with pytest.raises(RuntimeError):
+            model(torch.randn(2, 3, dtype=torch.float64))
+        assert hooks(model) == 2  # the pass has taken its own away
+    assert hooks(model) == 0
+    assert _get_current_dispatch_mode() is None
+
+
+def test_every_n_passes():
+    model = chain([1.0] * 3)
+    with measure.watch(model, every={"stream": 3}) as m:
+        counts = []
+        for index in range(7):
+            model(torch.full((2, 16), float(index), dtype=torch.float64))
+            counts.append(round(m.results["stream"]["input"]))
+    assert counts == [0, 0, 0, 3, 3, 3, 6]
+
+
+def test_accumulated_passes_and_a_pass_without_gradients_keep_the_numbers():
+    model = healthy.Gpt2(2)
+    x, y = healthy.batch("gpt2")
+    with measure.watch(model) as m:
+        healthy.train(model, x, y, steps=1)
+        before = m.results["gradient_flow"]
+        with torch.no_grad():
+            model(x)
+        assert m.results["gradient_flow"] == before
+        assert m.results["update_ratio"]
+
+
+def test_bad_input():
+    model = chain([1.0] * 3)
+    with pytest.raises(BadInput, match="no parameters"):
+        measure.watch(nn.Sequential(nn.ReLU()))
+    with pytest.raises(BadInput, match="meta device"):
+        measure.watch(nn.Linear(2, 2, device="meta"))
+    with pytest.raises(BadInput, match="compiled"):
+        measure.watch(torch.compile(model, backend="eager"))
+    with pytest.raises(BadInput, match="no quantity 'flow'"):
+        measure.watch(model, every={"flow": 1})
+    with pytest.raises(BadInput, match="every 0"):
+        measure.watch(model, every=0)
+    with pytest.raises(BadInput, match=r"not a torch\.nn\.Module"):
+        measure.watch("model")
+    with measure.watch(model), pytest.raises(BadInput, match="watched already"), measure.watch(model):
+        pass
+    with measure.watch(model) as m:
+        with pytest.raises(BadInput, match="The input is on meta and the model on cpu"):
+            model(torch.ones(2, 16, device="meta"))
+        with pytest.raises(BadInput, match="call the model and backward"):
+            m.figure("gradient_flow")
+        with pytest.raises(BadInput, match="no quantity"):
+            m.figure("flow")
+    with measure.watch(model):
+        pass  # it can be watched again
+
+
+def test_a_figure_is_a_page_that_loads_nothing(tmp_path):
+    model = chain([0.8] * 6)
+    with measure.watch(model) as m:
+        model(torch.randn(8, 16, dtype=torch.float64)).sum().backward()
+    for name in m.results:
+        text = m.figure(name).write_html(tmp_path / f"{name}.html").read_text()
+        assert "default-src &#39;none&#39;" in text
+        assert not re.search(r"(src|href)=.?http|url\(|@import", text)
+        assert "<table" in text

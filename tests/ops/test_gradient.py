@@ -1,0 +1,80 @@
+"""Gradients of the ops under torch.func, in compiled graphs, and with activations computed again."""
+
+import pytest
+import torch
+from arrays import draw, needs_kernels, normal
+
+from mainstem import ops
+
+GAIN = torch.linspace(0.3, 1.7, 24)
+VALUES = normal((4, 5, 24))
+
+
+def dropout(x, impl):
+    return ops.dropout(x, ops.threshold(0.3), site=3, draw=draw(4), impl=impl)
+
+
+def rms_norm(x, impl):
+    return ops.rms_norm(x, GAIN, 1e-3, impl)
+
+
+def gained(gain, impl):
+    return ops.rms_norm(VALUES, gain[0, 0], 1e-3, impl)
+
+
+def masked(x, impl):
+    bits = ops.mask_bits((4, 5, 24), ops.threshold(0.3), site=3, draw=draw(4), impl=impl)
+    return x * (bits & 1).repeat_interleave(8, dim=-1)
+
+
+def fused(norm):
+    def call(x, impl):
+        stream, normed = ops.dropout_add_norm(
+            x, x.cos(), GAIN, None, ops.threshold(0.3), site=3, draw=draw(4), eps=1e-3, norm=norm, impl=impl
+        )
+        return stream + normed
+
+    return call
+
+
+OPS = {"dropout": dropout, "rms_norm": rms_norm, "rms_norm's gain": gained, "mask_bits": masked,
+       "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer")}  # fmt: skip
+pytestmark = [
+    pytest.mark.parametrize("name", OPS),
+    pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)]),
+]
+
+
+def slope(name, impl, x):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(OPS[name](x, impl).sin().sum(), x)[0]
+
+
+def test_a_transform_gives_the_gradient_of_autograd(name, impl):
+    x = normal((4, 5, 24))
+    found = torch.func.grad(lambda x: OPS[name](x, impl).sin().sum())(x)
+    torch.testing.assert_close(found, slope(name, impl, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_transform_of_a_transform_gives_the_second_derivative(name, impl):
+    x, direction = normal((4, 5, 24)), normal((4, 5, 24)).cos()
+    first = torch.func.grad(lambda x: OPS[name](x, impl).sin().sum())
+    found = torch.func.grad(lambda x: (first(x) * direction).sum())(x)
+    leaf = x.detach().requires_grad_()
+    (plain,) = torch.autograd.grad(OPS[name](leaf, impl).sin().sum(), leaf, create_graph=True)
+    (expected,) = torch.autograd.grad((plain * direction).sum(), leaf)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_compiled_graph_has_the_gradient(name, impl):
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: OPS[name](x, impl).sin().sum(), fullgraph=True, backend="aot_eager")
+    x = normal((4, 5, 24)).requires_grad_()
+    (found,) = torch.autograd.grad(compiled(x), x)
+    torch.testing.assert_close(found, slope(name, impl, x), rtol=1e-5, atol=1e-5)
+
+
+def test_activations_computed_again_give_the_same_bits(name, impl):
+    x = normal((4, 5, 24)).requires_grad_()
+    y = torch.utils.checkpoint.checkpoint(lambda x: OPS[name](x, impl).sin(), x, use_reentrant=False)
+    assert torch.autograd.grad(y.sum(), x)[0].equal(slope(name, impl, x))
