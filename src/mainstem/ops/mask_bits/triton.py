@@ -6,6 +6,7 @@ Needs triton, so only what has chosen it may import this.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import torch
 import triton
 import triton.language as tl
