@@ -5,8 +5,6 @@ Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width; 
 
 from __future__ import annotations
 
-from typing import Any
-
 import triton
 import triton.language as tl
 
@@ -15,7 +13,7 @@ from ..mask_bits.triton import half, words
 
 
 @triton.jit
-def load(base: Any, line: Any, lines: Any, width: Any, D: tl.constexpr) -> Any:
+def load(base, line, lines, width, D: tl.constexpr):
     """Return rows `line` of [lines, width] as float32, 0 beyond either."""
     column = tl.arange(0, D)
     inside = (line < lines)[:, None] & (column < width)[None, :]
@@ -23,7 +21,7 @@ def load(base: Any, line: Any, lines: Any, width: Any, D: tl.constexpr) -> Any:
 
 
 @triton.jit
-def store(base: Any, line: Any, lines: Any, width: Any, value: Any, D: tl.constexpr) -> None:
+def store(base, line, lines, width, value, D: tl.constexpr):
     """Write float32 rows `line` of [lines, width], rounded to what is stored there."""
     column = tl.arange(0, D)
     inside = (line < lines)[:, None] & (column < width)[None, :]
@@ -32,9 +30,9 @@ def store(base: Any, line: Any, lines: Any, width: Any, value: Any, D: tl.conste
 
 @triton.jit
 def scores(
-    query: Any, key: Any, row: Any, column: Any, queries: Any, keys: Any, document: Any, scale: Any,
+    query, key, row, column, queries, keys, document, scale,
     CAUSAL: tl.constexpr, DOCUMENTS: tl.constexpr,
-) -> Any:  # fmt: skip
+):  # fmt: skip
     """Return scale * q k^T [M, N], minus infinity where it is not seen; `document` is that of the sample."""
     found = tl.dot(query, tl.trans(key), input_precision="ieee") * scale
     seen = (row < queries)[:, None] & (column < keys)[None, :]
@@ -49,9 +47,9 @@ def scores(
 
 @triton.jit
 def multiplier(
-    row: Any, first: Any, head: Any, context: Any, sample: Any, threshold: Any, counter: Any, site: Any,
+    row, first, head, context, sample, threshold, counter, site,
     M: tl.constexpr, N: tl.constexpr,
-) -> Any:  # fmt: skip
+):  # fmt: skip
     """Return what dropout multiplies the weights of keys first..first + N - 1 by; `first` is a multiple of 8."""
     group = first // 8 + tl.arange(0, N // 8)
     c0 = (head * context + row)[:, None] * ((context + 7) // 8) + group[None, :]
@@ -63,11 +61,11 @@ def multiplier(
 
 @triton.jit
 def forward(
-    out: Any, sums: Any, query: Any, key: Any, value: Any, documents: Any, threshold: Any, counter: Any, samples: Any,
-    site: Any, context: Any, heads: Any, groups: Any, queries: Any, keys: Any, width: Any, scale: Any,
+    out, sums, query, key, value, documents, threshold, counter, samples,
+    site, context, heads, groups, queries, keys, width, scale,
     D: tl.constexpr, M: tl.constexpr, N: tl.constexpr, CAUSAL: tl.constexpr, DOCUMENTS: tl.constexpr,
     MASK: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     plane = tl.program_id(1).to(tl.int64)
     batch, head = plane // heads, plane % heads
     row = tl.program_id(0).to(tl.int64) * M + tl.arange(0, M)
@@ -104,10 +102,10 @@ def forward(
 
 @triton.jit
 def weights_of(
-    score: Any, dout: Any, v: Any, row: Any, first: Any, head: Any, batch: Any, sums: Any, deltas: Any, queries: Any,
-    context: Any, threshold: Any, counter: Any, samples: Any, site: Any, scale: Any,
+    score, dout, v, row, first, head, batch, sums, deltas, queries,
+    context, threshold, counter, samples, site, scale,
     M: tl.constexpr, N: tl.constexpr, MASK: tl.constexpr,
-) -> Any:  # fmt: skip
+):  # fmt: skip
     """Return the dropped weights and the gradient of q k^T, both [M, N]; the softmax is made anew from its sums."""
     weight = tl.exp(score - tl.load(sums + row, mask=row < queries, other=0.0)[:, None])
     delta = tl.load(deltas + row, mask=row < queries, other=0.0)
@@ -123,11 +121,11 @@ def weights_of(
 
 @triton.jit
 def backward_query(
-    dquery: Any, dout: Any, sums: Any, deltas: Any, query: Any, key: Any, value: Any, documents: Any, threshold: Any,
-    counter: Any, samples: Any, site: Any, context: Any, heads: Any, groups: Any, queries: Any, keys: Any, width: Any,
-    scale: Any, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr, CAUSAL: tl.constexpr, DOCUMENTS: tl.constexpr,
+    dquery, dout, sums, deltas, query, key, value, documents, threshold,
+    counter, samples, site, context, heads, groups, queries, keys, width,
+    scale, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr, CAUSAL: tl.constexpr, DOCUMENTS: tl.constexpr,
     MASK: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     plane = tl.program_id(1).to(tl.int64)
     batch, head = plane // heads, plane % heads
     row = tl.program_id(0).to(tl.int64) * M + tl.arange(0, M)
@@ -153,11 +151,11 @@ def backward_query(
 
 @triton.jit
 def backward_key(
-    dkey: Any, dvalue: Any, dout: Any, sums: Any, deltas: Any, query: Any, key: Any, value: Any, documents: Any,
-    threshold: Any, counter: Any, samples: Any, site: Any, context: Any, heads: Any, groups: Any, queries: Any,
-    keys: Any, width: Any, scale: Any, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr, CAUSAL: tl.constexpr,
+    dkey, dvalue, dout, sums, deltas, query, key, value, documents,
+    threshold, counter, samples, site, context, heads, groups, queries,
+    keys, width, scale, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr, CAUSAL: tl.constexpr,
     DOCUMENTS: tl.constexpr, MASK: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     shared = tl.program_id(1).to(tl.int64)
     batch, group = shared // groups, shared % groups
     first = tl.program_id(0) * N

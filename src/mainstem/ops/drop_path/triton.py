@@ -5,8 +5,6 @@ May import its neighbours in ops.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -20,9 +18,7 @@ BLOCK = 1024
 
 
 @triton.jit
-def _drop_path(
-    y: Any, x: Any, threshold: Any, key: Any, samples: Any, site: Any, each: Any, BLOCK: tl.constexpr
-) -> None:
+def _drop_path(y, x, threshold, key, samples, site, each, BLOCK: tl.constexpr):
     index = tl.program_id(1).to(tl.int64)
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     position = tl.zeros((1,), tl.int64)

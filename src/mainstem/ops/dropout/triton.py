@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import triton
@@ -19,14 +18,14 @@ BLOCK = 128
 
 
 @triton.jit
-def factor(threshold: Any) -> Any:
+def factor(threshold):
     """Return 65536 / (65536 - threshold), rounded as IEEE 754 wants it; at 65536, where nothing is kept, 65536."""
     kept = tl.maximum(65536 - tl.load(threshold), 1).to(tl.float32)
     return tl.div_rn(tl.full((), 65536.0, tl.float32), kept)
 
 
 @triton.jit
-def narrow(wide: Any, dtype: tl.constexpr) -> Any:
+def narrow(wide, dtype: tl.constexpr):
     """Return float32 `wide` in `dtype`, float32 or bfloat16, to the nearest, ties to even; a NaN is a quiet one."""
     # In integers, since Triton's interpreter cuts bits off where a processor rounds.
     if dtype == tl.bfloat16:
@@ -41,10 +40,10 @@ def narrow(wide: Any, dtype: tl.constexpr) -> Any:
 
 @triton.jit
 def _dropout(
-    y: Any, x: Any, threshold: Any, key: Any, samples: Any, site: Any,
-    total: Any, batch: Any, between: Any, groups: Any, columns: Any, queries: Any, context: Any, stride: Any,
+    y, x, threshold, key, samples, site,
+    total, batch, between, groups, columns, queries, context, stride,
     BLOCK: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     group, line = at % groups, at // groups
     index, row = place(line, batch, between, queries, context)

@@ -21,9 +21,9 @@ PROGRAMS = 256
 
 @triton.jit
 def _dropped(
-    wide: Any, line: Any, threshold: Any, key: Any, samples: Any, site: Any, batch: Any, between: Any, stride: Any,
-    scale: Any, G: tl.constexpr, MASK: tl.constexpr,
-) -> Any:  # fmt: skip
+    wide, line, threshold, key, samples, site, batch, between, stride,
+    scale, G: tl.constexpr, MASK: tl.constexpr,
+):  # fmt: skip
     """Return scale * dropout of a row, float32 [G, 8]."""
     if MASK:
         index, row = place(line, batch, between, 0, 0)
@@ -38,7 +38,7 @@ def _dropped(
 
 
 @triton.jit
-def _normalise(stream: Any, inside: Any, columns: Any, eps: Any, LAYER: tl.constexpr) -> Any:
+def _normalise(stream, inside, columns, eps, LAYER: tl.constexpr):
     """Return (s - mean) / root [G, 8] and 1 / root."""
     if LAYER:
         stream = tl.where(inside, stream - tl.sum(tl.sum(stream, 1), 0) / columns, 0.0)
@@ -49,10 +49,10 @@ def _normalise(stream: Any, inside: Any, columns: Any, eps: Any, LAYER: tl.const
 
 @triton.jit
 def _forward(
-    stream: Any, normed: Any, x: Any, residual: Any, gain: Any, bias: Any, threshold: Any, key: Any, samples: Any,
-    site: Any, batch: Any, between: Any, columns: Any, stride: Any, eps: Any, scale: Any,
+    stream, normed, x, residual, gain, bias, threshold, key, samples,
+    site, batch, between, columns, stride, eps, scale,
     G: tl.constexpr, MASK: tl.constexpr, GAIN: tl.constexpr, BIAS: tl.constexpr, LAYER: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     line = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, G)[:, None] * 8 + tl.arange(0, 8)[None, :]
     inside = column < columns
@@ -72,11 +72,11 @@ def _forward(
 
 @triton.jit
 def _backward(
-    d_residual: Any, d_x: Any, d_gain: Any, d_bias: Any, d_stream: Any, d_normed: Any, stream: Any, gain: Any,
-    threshold: Any, key: Any, samples: Any, site: Any, batch: Any, between: Any, columns: Any, stride: Any,
-    rows: Any, rows_each: Any, eps: Any, scale: Any,
+    d_residual, d_x, d_gain, d_bias, d_stream, d_normed, stream, gain,
+    threshold, key, samples, site, batch, between, columns, stride,
+    rows, rows_each, eps, scale,
     G: tl.constexpr, MASK: tl.constexpr, GAIN: tl.constexpr, STREAM: tl.constexpr, LAYER: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     program = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, G)[:, None] * 8 + tl.arange(0, 8)[None, :]
     inside = column < columns

@@ -6,7 +6,6 @@ Needs triton, so only what has chosen it may import this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import triton
@@ -21,7 +20,7 @@ BLOCK = 256
 
 
 @triton.jit
-def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
+def philox(c0, c1, c2, c3, k0, k1):
     """Return the four uint32 words of Philox-4x32-10; all arguments are uint32 of one shape, keys may be scalars."""
     # Written out, and not tl.philox, whose words have been signed in some versions.
     for i in tl.static_range(10):
@@ -37,7 +36,7 @@ def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 
 
 @triton.jit
-def words(c0: Any, sample: Any, key: Any, site: Any) -> Any:
+def words(c0, sample, key, site):
     """Return the words that stand for eight columns at position `c0` of `sample`, both int64 of one shape."""
     seed = tl.load(key)
     epoch = (tl.load(key + 2) << 28) | tl.load(key + 1)
@@ -54,7 +53,7 @@ def words(c0: Any, sample: Any, key: Any, site: Any) -> Any:
 
 
 @triton.jit
-def half(w0: Any, w1: Any, w2: Any, w3: Any, column: Any) -> Any:
+def half(w0, w1, w2, w3, column):
     """Return the 16 bits of column `column` % 8 as int64, the low half of a word before the high one."""
     j = column % 8
     word = tl.where(j < 2, w0, tl.where(j < 4, w1, tl.where(j < 6, w2, w3)))
@@ -62,7 +61,7 @@ def half(w0: Any, w1: Any, w2: Any, w3: Any, column: Any) -> Any:
 
 
 @triton.jit
-def place(row: Any, batch: Any, between: Any, queries: Any, context: Any) -> Any:
+def place(row, batch, between, queries, context):
     """Return (sample's index, row within the sample) of row `row` of [before, batch, between, columns]."""
     q = row % between
     outer = row // between
@@ -75,10 +74,10 @@ def place(row: Any, batch: Any, between: Any, queries: Any, context: Any) -> Any
 
 @triton.jit
 def _mask_bits(
-    out: Any, threshold: Any, key: Any, samples: Any, site: Any,
-    total: Any, batch: Any, between: Any, groups: Any, columns: Any, queries: Any, context: Any, stride: Any,
+    out, threshold, key, samples, site,
+    total, batch, between, groups, columns, queries, context, stride,
     BLOCK: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = at < total
     group = at % groups
