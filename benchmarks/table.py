@@ -89,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     found = {"machine": machine(), "limits": limits(), "rows": []}
     print("  ".join(f"{name} {value:.0f}" for name, value in found["limits"].items()))
-    print(f"{'':58} {'ours':>9} {'theirs':>9}  ratio         target")
+    print(f"{'':58} {'ours':>9} {'theirs':>9}  ours/theirs    target")
     for module in sorted(module.name for module in pkgutil.iter_modules(kernels.__path__)):
         if options.only not in module:
             continue

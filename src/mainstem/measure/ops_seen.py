@@ -1,4 +1,4 @@
-"""What a pass computes inside modules: attention logits, activation functions, dropout. May import torch only.
+"""What a pass computes inside modules: attention logits, activation functions, dropout. May import torch and ops.
 
 Operators are watched, not modules, so that a function called in somebody's `forward` is seen as well.
 """
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..ops.activation.reference import KINDS
 
 _ACTIVATIONS = frozenset({
     "relu", "relu_", "gelu", "silu", "silu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "mish", "hardswish",
@@ -73,6 +75,13 @@ class Ops(TorchDispatchMode):
             self._logits(attention or inner, _logits_of(given))
             if given.get("dropout_p"):
                 self._drop(inner, None, result[0] if isinstance(result, tuple) else result)
+        elif func._schema.name == "mainstem::attention":
+            given = {a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}
+            self._logits(attention or inner, _logits_of(given | {"is_causal": given["causal"]}))
+            if given["threshold"] is not None and int(given["threshold"]):
+                self._drop(inner, None, result[0])
+        elif func._schema.name == "mainstem::activation":
+            self._activation(inner, _activated(args[0], args[1], args[5]))
         elif "dropout" in name and "backward" not in name and isinstance(args[0], Tensor):
             self._drop(inner, args[0], result[0] if isinstance(result, tuple) else result)
         elif name == "bernoulli_" or (name in ("div_", "mul_") and _in(args[0], self._masks)):
@@ -94,6 +103,13 @@ def _in(value: Any, kept: list[Tensor]) -> bool:
     return isinstance(value, Tensor) and any(value.data_ptr() == part.data_ptr() for part in kept)
 
 
+def _activated(x: Tensor, gate: Tensor | None, kind: int) -> Tensor:
+    """Return what is 0 where the function of `ops.activation` gives 0 before its dropout."""
+    if gate is not None:
+        return torch.nn.functional.silu(gate)
+    return torch.nn.functional.gelu(x) if KINDS[kind] == "gelu" else torch.relu(x)
+
+
 def _logits_of(given: dict[str, Any]) -> Tensor:
     """Return scale * q k^T + mask of the first samples, [B, H, Q, C]."""
     query, key = (given[name][:_SAMPLES].detach().float() for name in ("query", "key"))
@@ -107,5 +123,10 @@ def _logits_of(given: dict[str, Any]) -> Tensor:
         logits = logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask
     if given.get("is_causal"):
         ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device)
-        logits = logits.masked_fill(~ones.tril(), float("-inf"))
+        # Ours puts the last query at the last key; elsewhere the two are as many.
+        last = logits.shape[-1] - logits.shape[-2] if "causal" in given else 0
+        logits = logits.masked_fill(~ones.tril(last), float("-inf"))
+    if given.get("documents") is not None:
+        ids = given["documents"][:_SAMPLES]
+        logits = logits.masked_fill(ids[:, None, :, None] != ids[:, None, None, :], float("-inf"))
     return logits.masked_fill(logits <= _MASKED, float("-inf"))

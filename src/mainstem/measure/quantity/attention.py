@@ -17,7 +17,7 @@ class AttentionLogit(Quantity):
     title = "Largest attention logit"
     unit = "logit"
     definition = "max of abs(scale * q k + mask) before the softmax, masked places left out, first samples of the batch"
-    source = "EQUATIONS.md, section 7, attention; 2309.14322"
+    source = "2309.14322"
     cost = "one product of queries and keys for at most 2 samples"
     wants: ClassVar[frozenset[str]] = frozenset({"ops"})
 
@@ -32,7 +32,7 @@ class AttentionEntropy(Quantity):
     title = "Attention entropy"
     unit = "of ln keys"
     definition = "mean of -sum p ln p over rows that see two keys or more, each divided by ln of the keys it sees"
-    source = "EQUATIONS.md, section 7, attention; 2303.06296"
+    source = "2303.06296"
     cost = "one softmax for at most 2 samples"
     wants: ClassVar[frozenset[str]] = frozenset({"ops"})
 

@@ -18,7 +18,7 @@ class Calibration(NamedTuple):
 def calibration(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> Calibration:
     """Return ``ECE = sum_b n_b/n * abs(share right_b - mean confidence_b)`` in equal bins (lo, hi] of confidence.
 
-    Source: Guo et al. 2017 (1706.04599), equation 3; EQUATIONS.md, section 7.
+    Source: Guo et al. 2017 (1706.04599), equation 3.
 
     >>> found = calibration(torch.tensor([0.9, 0.8, 0.6, 0.55]), torch.tensor([1, 0, 1, 1]), bins=10)
     >>> round(found.ece, 6)

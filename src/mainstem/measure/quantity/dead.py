@@ -16,7 +16,7 @@ class DeadUnits(Quantity):
     title = "Dead units"
     unit = "share"
     definition = "the share of units that are never > 0, over every token of every pass that was measured"
-    source = "EQUATIONS.md, section 7, dead units"
+    source = "Lu et al. 2019 (1903.06733)"
     cost = "one read of each activation"
     wants: ClassVar[frozenset[str]] = frozenset({"ops"})
 

@@ -18,7 +18,7 @@ class GradientFlow(Quantity):
     title = "Gradient by depth"
     unit = "RMS"
     definition = "sqrt(mean((dL/dx_l)^2)) at each stream tap; the slope is that of its log over l"
-    source = "EQUATIONS.md, section 7, gradient flow"
+    source = "Glorot and Bengio 2010; the slope is a least-squares fit"
     cost = "one read of each gradient of the stream"
     wants: ClassVar[frozenset[str]] = frozenset({"gradient"})
     log = True
@@ -47,7 +47,7 @@ class Stream(Quantity):
     title = "Stream by depth"
     unit = "RMS"
     definition = "sqrt(mean(x_l^2)) at each stream tap; growth is its ratio to the first"
-    source = "EQUATIONS.md, section 7, stream growth; 2502.05795"
+    source = "2502.05795"
     cost = "one read of the stream a layer"
     wants: ClassVar[frozenset[str]] = frozenset({"stream"})
     log = True

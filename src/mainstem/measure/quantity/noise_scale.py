@@ -33,7 +33,7 @@ class NoiseScale(Quantity):
     title = "Gradient noise scale"
     unit = "samples"
     definition = "tr(S) / |G|^2 over the weights of all nn.Linear, from the gradients of single samples"
-    source = "EQUATIONS.md, section 7; McCandlish et al. 2018 (1812.06162)"
+    source = "McCandlish et al. 2018 (1812.06162)"
     cost = "one product of input and gradient for each nn.Linear, about a third of a backward pass"
     wants: ClassVar[frozenset[str]] = frozenset({"linear"})
     by_depth = False

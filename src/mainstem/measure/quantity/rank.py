@@ -45,7 +45,7 @@ class EffectiveRank(Quantity):
     title = "Effective rank of the stream"
     unit = "directions"
     definition = "exp(-sum p ln p), p = sigma / sum sigma, of at most 256 tokens of the stream"
-    source = "EQUATIONS.md, section 7, effective rank; Roy and Vetterli 2007"
+    source = "Roy and Vetterli 2007"
     cost = "eigenvalues of a matrix of at most 256 x 256 a layer"
     wants: ClassVar[frozenset[str]] = frozenset({"stream"})
 
@@ -65,7 +65,7 @@ class StableRank(EffectiveRank):
     name = "stable_rank"
     title = "Stable rank of the stream"
     definition = "sum sigma^2 / sigma_1^2 of at most 256 tokens of the stream"
-    source = "EQUATIONS.md, section 7, effective rank"
+    source = "Rudelson and Vershynin 2007"
 
     def of(self, sigma: Tensor) -> Tensor:
         return stable_rank(sigma)

@@ -17,7 +17,7 @@ class BranchShare(Quantity):
     title = "Share of each branch"
     unit = "ratio"
     definition = "RMS(y_l) / RMS(x_l), y the output of a branch, x the stream that its block was given"
-    source = "EQUATIONS.md, section 7, stream growth; 2502.05795"
+    source = "2502.05795"
     cost = "one read of each branch's output and of the stream"
     wants: ClassVar[frozenset[str]] = frozenset({"branch"})
 
@@ -32,7 +32,7 @@ class BlockInfluence(Quantity):
     title = "Block influence"
     unit = "1 - cos"
     definition = "1 - mean over tokens of cos(x_l, x_l+1); layers that change the shape are left out"
-    source = "EQUATIONS.md, section 7, block influence; 2403.03853"
+    source = "2403.03853"
     cost = "one product of the stream before and after each layer"
     wants: ClassVar[frozenset[str]] = frozenset({"stream"})
 

@@ -34,7 +34,7 @@ class Similarity(Quantity):
     title = "Similarity of layers"
     unit = "CKA"
     definition = "linear CKA of the stream before and after a layer, over at most 256 tokens"
-    source = "EQUATIONS.md, section 7, similarity; 1905.00414"
+    source = "1905.00414"
     cost = "one 256 x 256 product a layer, and one for each pair of layers"
     wants: ClassVar[frozenset[str]] = frozenset({"stream"})
 

@@ -17,7 +17,7 @@ class UpdateRatio(Quantity):
     title = "Update to weight"
     unit = "ratio"
     definition = "RMS(w_t+1 - w_t) / RMS(w_t) of each weight matrix, decay included; about 1e-3 is usual"
-    source = "EQUATIONS.md, section 7, update-to-weight"
+    source = "the ratio of the norms of an update and of its weight"
     cost = "a copy of the weights and two reads, where it is taken"
     wants: ClassVar[frozenset[str]] = frozenset({"update"})
     by_depth = False
@@ -34,7 +34,7 @@ class ZeroWeights(Quantity):
     title = "Zero weights"
     unit = "share"
     definition = "the share of numbers that are exactly 0 in each weight matrix"
-    source = "EQUATIONS.md, section 8, claim 5"
+    source = "the share of weights that are exactly 0"
     cost = "one read of the weights"
     wants: ClassVar[frozenset[str]] = frozenset({"weight"})
     by_depth = False
