@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from arrays import needs_kernels
 
 from mainstem import measure
 from mainstem.model import LanguageModel, Settings
@@ -10,6 +11,7 @@ from mainstem.nn import attention, feedforward
 SEEN = ("attention_logit", "attention_entropy", "dead_units")
 
 
+@needs_kernels
 @pytest.mark.parametrize("kind", ["relu2", "gelu", "swiglu"])
 @pytest.mark.parametrize("documents", [False, True])
 def test_kernels_hide_nothing(monkeypatch, kind, documents):
@@ -20,9 +22,8 @@ def test_kernels_hide_nothing(monkeypatch, kind, documents):
     ids = torch.arange(12).div(5, rounding_mode="floor").expand(2, 12) if documents else None
     found = []
     for kernels in (True, False):
-        if not kernels:
-            monkeypatch.setattr(attention, "_in_blocks", lambda *given: False)
-            monkeypatch.setattr(feedforward, "one_pass", lambda *given: False)
+        monkeypatch.setattr(attention, "_in_blocks", lambda *given, kernels=kernels: kernels)
+        monkeypatch.setattr(feedforward, "one_pass", lambda *given, kernels=kernels: kernels)
         with measure.watch(model) as m:
             model(tokens, ids).square().mean().backward()
         found.append({name: list(m.results[name].values()) for name in SEEN})

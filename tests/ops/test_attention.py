@@ -449,7 +449,7 @@ def zeros(*shape, dtype=torch.float32):
         (*[zeros(2, 3, 4, 5)] * 3, {"threshold": ops.threshold(0.5), "site": 1, "draw": draw(2), "context": 3},
          "more than the context of 3"),
         (*[zeros(2, 3, 4, 5)] * 3, {"threshold": ops.threshold(0.5), "site": 1 << 32, "draw": draw(2)}, "site"),
-        (*[zeros(2, 3, 4, 5)] * 3, {"impl": "triton"}, "no triton kernel"),
+        (*[zeros(2, 3, 4, 5)] * 3, {"impl": "triton"}, "impl .triton. of attention cannot be used"),
         (*[zeros(2, 3, 4, 5, dtype=torch.float16)] * 3, {"impl": "cpu"}, "float16"),
     ],
 )  # fmt: skip

@@ -131,13 +131,13 @@ class Page:
         return found
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since it was last asked."""
+        """The addresses that were asked for since it was last asked, but for the browser's own (its icons)."""
         found = []
         for entry in self.call("POST", "/se/log", {"type": "performance"}):
             message = json.loads(entry["message"])["message"]
             if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated"):
                 found.append(message["params"].get("request", message["params"])["url"])
-        return found
+        return [address for address in found if not address.startswith("chrome://")]
 
     def shot(self, path: Path) -> Path:
         """Save the whole page as a picture."""

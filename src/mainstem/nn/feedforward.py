@@ -39,7 +39,9 @@ class FeedForwardSpec(Spec):
 def one_pass(kind: Activation, h: Tensor, dropping: bool) -> bool:
     """Return whether `ops.activation` is faster than the activation and the dropout one after the other."""
     # torch's own gelu and silu use fused multiply-add, which the kernel does without to give equal bits everywhere.
-    worth = kind == "relu2" or (h.dtype == torch.float32 and (kind == "swiglu" or dropping))
+    # Where an array is small the time is the call's, and one of ours with its gradient is dearer.
+    small = h.numel() < 1 << 15 and not dropping
+    worth = not small and (kind == "relu2" or (h.dtype == torch.float32 and (kind == "swiglu" or dropping)))
     return worth and choose("activation", "auto", h.device.type, h.dtype) == "cpu"
 
 
