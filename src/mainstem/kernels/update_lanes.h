@@ -46,7 +46,8 @@ inline void close(void* base, int64_t at, int64_t count, bool half, const float*
   for (int64_t i = 0; i < count; ++i) to[i] = narrow(from[i]);
 }
 
-inline float lerp(float a, float b, Lerp by) { return (by.from_b ? b : a) + by.coef * (b - a); }
+template <class Real>
+inline Real lerp(Real a, Real b, Lerp by) { return (by.from_b ? b : a) + by.coef * (b - a); }
 
 using Float8 = float __attribute__((vector_size(32)));
 using Double8 = double __attribute__((vector_size(64)));
@@ -109,10 +110,11 @@ void step_block(int64_t count, float* __restrict p, const float* __restrict u, f
 void momentum_block(int64_t count, float* __restrict b, const float* __restrict g, float* __restrict u,
                     const MomentumRun r) {
   for (int64_t i = 0; i < count; ++i) {
-    const float grad = g[i] * r.share;
-    const float gathered = lerp(b[i], grad, r.gather);
-    b[i] = gathered;
-    u[i] = lerp(grad, gathered, r.look);
+    // Muon's products amplify what is rounded here, so the two steps are rounded once each, at their end.
+    const double grad = static_cast<double>(g[i]) * r.share;
+    const double gathered = lerp(static_cast<double>(b[i]), grad, r.gather);
+    b[i] = static_cast<float>(gathered);
+    u[i] = static_cast<float>(lerp(grad, gathered, r.look));
   }
 }
 
