@@ -45,6 +45,7 @@ SPECS = (
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
     Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
+    Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),
     Spec("norm", "layer", "nn.norm:LayerNorm", "(x - mean) / sd * gain + bias"),
     Spec("feedforward", "gelu", "nn.feedforward:FeedForward", "W2 gelu(W1 x)"),
@@ -72,6 +73,7 @@ SPECS = (
     Spec("preset", "nano", "config.presets:NANO", "4 layers of width 128, context 64: a few seconds of training"),
     Spec("preset", "micro", "config.presets:MICRO", "6 layers of width 256, context 256"),
     Spec("preset", "small", "config.presets:SMALL", "8 layers of width 384, context 256"),
+    Spec("experiment", "vanishing", "lab.experiments.vanishing:EXPERIMENT", "residuals keep gradients from vanishing"),
     Spec("recipe", "default", "recipes/default.yaml", "what `mainstem train` uses without options"),
     Spec("recipe", "shakespeare-char", "recipes/shakespeare-char.yaml", "characters of a megabyte of plays"),
 )

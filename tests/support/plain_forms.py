@@ -112,6 +112,12 @@ def rezero(m, x):
     return x
 
 
+def plain(m, x):
+    for _, kind, name, inner in m.sublayers():
+        x = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+    return m.norm("stream.norm", x)
+
+
 def parallel(m, x):
     for block in range(m.layers):
         name = f"blocks.{block}.attention_feedforward.branch.sum"

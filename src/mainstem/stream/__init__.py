@@ -1,7 +1,7 @@
 """The residual stream: what flows through depth, and how each sublayer meets it."""
 
 from .branch import Branch, Sum
-from .connection import Add, Connection
+from .connection import Add, Connection, Replace
 from .residual import Residual
 from .reversible import Couple, Reversible
 from .site import Site, sites
@@ -13,6 +13,7 @@ __all__ = [
     "Branch",
     "Connection",
     "Couple",
+    "Replace",
     "Residual",
     "Reversible",
     "Single",

@@ -72,3 +72,15 @@ class Add(Connection):
 
     def join(self, state: State, norm: nn.Module, stream_BTD: Tensor, normed_BTD: Tensor) -> State:
         return Normed.of(stream_BTD, state.side, norm, normed_BTD)
+
+
+class Replace(Connection):
+    """y = F(x), no residual connection: what every other one is compared with."""
+
+    reads_stream = True
+
+    def read(self, state: State) -> tuple[Tensor, None]:
+        return state.main, None
+
+    def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
+        return State(y_BTD, state.side)

@@ -33,11 +33,12 @@ def gap(model: nn.Module, held: Held, train: Any, context: int, **how: Any) -> f
     """Return ``CE(held-out) - CE(training)`` in nats per token, given the held-out pass."""
     count = min(len(held.nats_W), WINDOWS)
     documents = how.pop("documents", False)
-    seen = over(model, _training(train, context, count, documents), **how)
+    seen = over(model, training_windows(train, context, count, documents), **how)
     return held.of(spread(len(held.nats_W), count)) - seen.nats_per_token
 
 
-def _training(train: Any, context: int, count: int, documents: bool) -> Iterator[Window]:
+def training_windows(train: Any, context: int, count: int, documents: bool = False) -> Iterator[Window]:
+    """Yield `count` windows of `context` tokens, spread evenly over `train`, several together."""
     available = max(1, (len(train) - 1) // context)
     starts = (spread(available, count) * context).tolist()
     for first in range(0, len(starts), _TOGETHER):

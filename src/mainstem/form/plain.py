@@ -1,0 +1,42 @@
+"""No residual at all: x' = F(norm x). May import its neighbours here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..nn import Spec
+from ..stream import Replace, Single, Site, Stream
+from .base import Form
+
+
+@dataclass(frozen=True)
+class Plain(Form):
+    """x' = F(norm x), each sublayer's output in place of its input: the control that every residual is compared with.
+
+    ``norm=False`` takes the norms away as well, the last one too, and begins with Xavier's weights, whose products
+    keep their size. A sublayer that stochastic depth leaves out gives zeros, from which nothing comes back: use none.
+
+    Source: the plain networks of He et al. 2016 (1512.03385), section 3.3.
+    """
+
+    norm: bool = True
+
+    def stream(self, sites: Sequence[Site]) -> Stream:
+        return super().stream(sites) if self.norm else Single()
+
+    def connection(self, site: Site) -> Replace:
+        return Replace()
+
+    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
+        return super().branch(site, spec) if self.norm else [spec.build()]
+
+    def init(self) -> str:
+        return "xavier"
+
+    def refuses(self, init: str) -> str | None:
+        if init == "zero":
+            return "projections that start at zero give a stream of zeros without a residual: use model.init xavier"
+        return None

@@ -1,0 +1,132 @@
+"""Runs an experiment: as many seeds as a budget allows, each trial once in a lifetime. May import all but the cli.
+
+Seeds are taken one after the other, all cells of a seed before the next one, and whether there is time for another is
+decided by the clock alone, never by what has been found.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import config, data
+from ..errors import BadInput
+from .cache import Cache, Kept, key
+from .experiment import Cell, Experiment, Numbers
+from .result import Results
+from .trial import Trial
+
+MOST_SEEDS = 10
+"""With a budget: more seeds than this are asked for by number."""
+
+_LONG = 600.0
+"""Seconds of a budget from which on every training takes twice the steps."""
+
+_SLACK = 1.15
+"""How much longer a seed may take than the one before it."""
+
+_SAMPLE = 4
+"""Steps of each cell that are timed where nothing is known yet."""
+
+LAB: Mapping[str, Any] = {
+    "model.layers": 4, "model.width": 64, "model.heads": 2, "model.context": 64,
+    "optim.lr": 3e-3, "optim.schedule": "linear", "optim.warmup": 0.1, "optim.decay": 0.0,
+    "train.steps": 60, "train.batch": 16,
+}  # fmt: skip
+"""What all experiments begin from: a model that takes about a second for a hundred steps."""
+
+
+@dataclass
+class Engine:
+    """`settings` are the user's own, over an experiment's; `say` gets a line of progress."""
+
+    corpus: data.Corpus
+    cache: Cache
+    settings: Mapping[str, Any]
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.perf_counter
+
+    def run(self, experiment: Experiment, budget: float | None, seeds: int | None) -> Results:
+        """Return the results of `seeds` seeds, or of as many as `budget` seconds allow (at most 10, at least 1).
+
+        Raises `BadInput` where not even one seed fits.
+        """
+        began = self.clock()
+        double = budget is not None and budget >= _LONG
+        results = Results(experiment, [], {cell.name: {} for cell in experiment.cells})
+        most = seeds if seeds is not None else MOST_SEEDS
+        expected = 0.0 if budget is None else self._expected(experiment, double)
+        for seed in range(most):
+            left = math.inf if budget is None else budget - (self.clock() - began)
+            if expected > left and not self._kept(experiment, seed, double):
+                if seed == 0:
+                    raise _too_small(experiment, expected + (self.clock() - began), budget or 0.0)
+                break
+            before = self.clock()
+            found = {cell.name: self._trial(experiment, cell, seed, double) for cell in experiment.cells}
+            for name, kept in found.items():
+                results.trials[name][seed] = kept.numbers
+            results.seeds.append(seed)
+            expected = _SLACK * max(self.clock() - before, sum(kept.seconds for kept in found.values()))
+            self.say(f"{experiment.name}: seed {seed} done, {len(found)} trainings, {self.clock() - before:.0f} s")
+        results.facts["seconds"] = round(self.clock() - began, 1)
+        results.facts["steps"] = self.configured(experiment, experiment.cells[0], 0, double).train.steps
+        return results
+
+    def configured(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> config.Run:
+        """Return the whole configuration of a trial: the lab's, the experiment's, the user's, the cell's, the seed."""
+        values = {**LAB, **experiment.base, **self.settings, **cell.settings, "seed": seed}
+        if double and "train.steps" not in self.settings:
+            values["train.steps"] = 2 * int(values["train.steps"])
+        return config.load(values)
+
+    def _trial(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> Kept:
+        run = self.configured(experiment, cell, seed, double)
+        name = self._key(experiment, cell, run)
+        kept = self.cache.get(name)
+        if kept is None:
+            before = self.clock()
+            numbers = self._numbers(experiment, Trial(cell, run, self.corpus))
+            kept = Kept(numbers, self.clock() - before)
+            self.cache.put(name, kept)
+        return kept
+
+    def _numbers(self, experiment: Experiment, trial: Trial) -> Numbers:
+        data.check_length(self.corpus, trial.run.model.context or 1)
+        return experiment.trial(trial)
+
+    def _key(self, experiment: Experiment, cell: Cell, run: config.Run) -> str:
+        what = [experiment.name, experiment.version, sorted(cell.at.items())]
+        return key(what, run, str(self.corpus.facts["hash"]) + str(self.corpus.facts["held_out_hash"]))
+
+    def _kept(self, experiment: Experiment, seed: int, double: bool) -> bool:
+        return all(
+            self.cache.get(self._key(experiment, cell, self.configured(experiment, cell, seed, double))) is not None
+            for cell in experiment.cells
+        )
+
+    def _expected(self, experiment: Experiment, double: bool) -> float:
+        """Return about how many seconds a seed takes: from what is kept, or from a few steps of each cell."""
+        total = 0.0
+        for cell in experiment.cells:
+            run = self.configured(experiment, cell, 0, double)
+            kept = self.cache.get(self._key(experiment, cell, run))
+            if kept is not None:
+                total += kept.seconds
+                continue
+            before = self.clock()
+            trial = Trial(cell, run, self.corpus, limit=_SAMPLE)
+            self._numbers(experiment, trial)
+            whole, steps = self.clock() - before, run.train.steps or 1
+            total += whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
+        return total
+
+
+def _too_small(experiment: Experiment, needed: float, budget: float) -> BadInput:
+    return BadInput(
+        f"A budget of {budget:.0f}s is too small for one seed of {experiment.name}, which takes about "
+        f"{needed:.0f}s on this machine: give --budget {math.ceil(3.5 * needed)}s for three seeds."
+    )

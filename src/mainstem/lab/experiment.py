@@ -1,0 +1,90 @@
+"""What an experiment is: a claim as a question, cells to train, contrasts that answer it, and figures. All values.
+
+May import its neighbours here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..report.chart import Figure
+    from .result import Results
+    from .trial import Trial
+
+Numbers = Mapping[str, float | list[float]]
+"""What one trial comes to: numbers, and curves by depth or by step."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of the grid: `settings` are dotted fields of a run, over those of the experiment.
+
+    `at` says where in the grid it is, for figures and for the trial: an arm's name, a number of layers.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    at: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A question with a number for its answer: the sum of ``weight x value`` over cells, seed by seed.
+
+    `value` names the number of a trial. `delta` is the smallest effect of interest in its unit, fixed beforehand;
+    `expected` the sign that the claim predicts. `says` is the sentence that is true where it is supported.
+    """
+
+    says: str
+    weights: Mapping[str, float]
+    value: str
+    unit: str
+    delta: float
+    expected: int
+
+    def __post_init__(self) -> None:
+        if self.expected not in (-1, 1) or self.delta < 0:
+            raise ValueError(f"a contrast expects a sign and a delta of 0 or more: {self.expected}, {self.delta}")
+
+
+def against(treated: str, control: str) -> dict[str, float]:
+    """Return the weights of ``treated - control``.
+
+    >>> against("with", "without")
+    {'with': 1.0, 'without': -1.0}
+    """
+    return {treated: 1.0, control: -1.0}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A claim of the textbook section put to the test.
+
+    `claim` is what the text says, `section` where. `cells` are trained once per seed; each by `trial`, which trains
+    as it is told and returns the numbers. The verdict of the experiment is that of the first contrast; the others are
+    reported beside it, all adjusted together. `base` are settings of all cells, `train.steps` among them, which a
+    budget of ten minutes doubles. `conditions` says in words under which conditions the verdict holds. A change of
+    what `trial` does takes another `version`, so that no number of the old kind is used again.
+    """
+
+    name: str
+    section: str
+    claim: str
+    question: str
+    cells: tuple[Cell, ...]
+    contrasts: tuple[Contrast, ...]
+    trial: Callable[[Trial], Numbers]
+    figures: Callable[[Results], Sequence[Figure]]
+    base: Mapping[str, Any] = field(default_factory=dict)
+    conditions: str = ""
+    sources: tuple[str, ...] = ()
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        names = [cell.name for cell in self.cells]
+        used = {name for contrast in self.contrasts for name in contrast.weights}
+        if len(set(names)) < len(names) or not used <= set(names) or not self.contrasts:
+            raise ValueError(f"{self.name}: cells need names of their own, and contrasts are about cells")

@@ -1,0 +1,104 @@
+"""Residual connections keep gradients from vanishing. May import lab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ...report.chart import Figure
+from ..experiment import Cell, Contrast, Experiment, Numbers, against
+from ..figures import over_cells, over_curves
+from ..measured import flow
+from ..result import Results
+from ..trial import Trial
+
+ARMS = {
+    "residual, pre-norm": "pre_norm",
+    "residual, post-norm": "post_norm",
+    "no residual, normed": "plain",
+    "no residual": {"name": "plain", "norm": False},
+}
+DEPTHS = (4, 12, 32)
+DEEPEST = DEPTHS[-1]
+_SMALLEST = 1e-30
+"""A gradient that float32 has lost altogether counts as this one."""
+
+
+def trial(trial: Trial) -> Numbers:
+    """Measure the gradient by depth before the first step, then train."""
+    network = trial.build()
+    found = flow(trial, network)
+    first, last = (max(value, _SMALLEST) for value in (found.gradient[0], found.gradient[-1]))
+    trained = trial.train(network=network)
+    return {
+        "decades": math.log10(first / last),
+        "gradient": found.gradient,
+        "loss": trained.train_loss(),
+    }
+
+
+def figures(results: Results) -> Sequence[Figure]:
+    """Gradient by depth in the deepest networks, its fall over depth, and the loss that each depth reaches."""
+    deepest = {arm: f"{arm}, {DEEPEST} blocks" for arm in ARMS}
+    return [
+        over_curves(
+            results, "gradient-by-depth", f"Gradient by depth, {DEEPEST} blocks",
+            "RMS of dL/dx at each point of the stream before the first step, from the embedding (left) to the last "
+            "sublayer (right); the gradient travels from right to left.",
+            value="gradient", x_title="sublayer", y_title="RMS of the gradient", cells=deepest, log=True,
+        ),
+        over_cells(
+            results, "decades", "How much of the gradient arrives",
+            "log10 of the gradient at the embedding over that at the last sublayer, before the first step: 0 is "
+            "all of it, -3 a thousandth.",
+            x="layers", value="decades", x_title="blocks", y_title="decades", log_x=True,
+        ),
+        over_cells(
+            results, "loss", "What is learned",
+            f"Mean training loss of the last 10 of {results.facts.get('steps')} steps, at the same learning rate.",
+            x="layers", value="loss", x_title="blocks", y_title="loss (nats per byte)", log_x=True,
+        ),
+    ]  # fmt: skip
+
+
+EXPERIMENT = Experiment(
+    name="vanishing",
+    section="7.4.1",
+    claim="With residual connections gradients flow back more easily and do not vanish.",
+    question="How much of the gradient at the last sublayer arrives at the embedding, with and without residuals?",
+    cells=tuple(
+        Cell(f"{arm}, {layers} blocks", {"model.residual": residual, "model.layers": layers},
+             {"arm": arm, "layers": layers})
+        for layers in DEPTHS for arm, residual in ARMS.items()
+    ),
+    contrasts=(
+        Contrast(
+            f"In {DEEPEST} blocks without norms, at least ten times more of the gradient arrives with residuals "
+            "(pre-norm) than without.",
+            against(f"residual, pre-norm, {DEEPEST} blocks", f"no residual, {DEEPEST} blocks"),
+            "decades", "decades", 1.0, +1,
+        ),
+        Contrast(
+            "The same where the network without residuals has norms.",
+            against(f"residual, pre-norm, {DEEPEST} blocks", f"no residual, normed, {DEEPEST} blocks"),
+            "decades", "decades", 1.0, +1,
+        ),
+        Contrast(
+            "The same for residuals in post-norm, against no residuals with norms.",
+            against(f"residual, post-norm, {DEEPEST} blocks", f"no residual, normed, {DEEPEST} blocks"),
+            "decades", "decades", 1.0, +1,
+        ),
+        Contrast(
+            f"{DEEPEST} blocks with residuals learn more in the same steps than without, norms in both.",
+            against(f"residual, pre-norm, {DEEPEST} blocks", f"no residual, normed, {DEEPEST} blocks"),
+            "loss", "nats per byte", 0.05, -1,
+        ),
+    ),
+    trial=trial,
+    figures=figures,
+    base={"model.width": 32, "model.heads": 2, "model.context": 32, "model.init": "xavier",
+          "model.feedforward": "gelu", "train.batch": 8, "train.steps": 40},
+    conditions="Xavier's initial weights in all arms, width 32, bytes of text; gradients before the first step.",
+    sources=("1512.03385 (residual connections; its authors doubt that vanishing gradients explain why their plain "
+             "networks failed, which have batch normalisation)", "2002.04745 (pre-norm and post-norm)"),
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""Figures of an experiment's results: the mean over seeds, and the spread of all of them. May import `report`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from ..report.chart import Axis, Band, Figure, Line
+from ..report.scale import Scale, around
+from ..report.tables import Table
+from ..report.words import short
+from .result import Results
+
+Spread = tuple[float, float, float, float]
+"""x, the mean over seeds, the smallest and the largest."""
+
+
+def over_cells(
+    results: Results, key: str, title: str, caption: str, *, x: str, value: str, x_title: str, y_title: str,
+    arms: str = "arm", log: bool = False, log_x: bool = False,
+) -> Figure:  # fmt: skip
+    """Return a figure of `value` over the place `x` of the cells, one line for each value of the place `arms`."""
+    found: dict[str, list[Spread]] = {}
+    for cell in results.experiment.cells:
+        if x in cell.at and arms in cell.at:
+            one = spread(float(cell.at[x]), results.values(cell.name, value), log)
+            if one is not None:
+                found.setdefault(str(cell.at[arms]), []).append(one)
+    return drawn(key, title, caption, {arm: sorted(points) for arm, points in found.items()}, x_title, y_title, log,
+                 log_x)  # fmt: skip
+
+
+def over_curves(
+    results: Results, key: str, title: str, caption: str, *, value: str, x_title: str, y_title: str,
+    cells: Mapping[str, str], log: bool = False, places: Callable[[int], Sequence[float]] | None = None,
+) -> Figure:  # fmt: skip
+    """Return a figure of the curve `value` of some cells, `cells` naming each line's cell.
+
+    ``places(n)`` are the x of a curve of n numbers: 0 to n - 1 by default.
+    """
+    found = {}
+    for name, cell in cells.items():
+        curves = [curve for curve in results.curves(cell, value) if curve]
+        if not curves:
+            continue
+        n = min(map(len, curves))
+        xs = [float(i) for i in range(n)] if places is None else list(places(n))
+        points = [spread(xs[i], [curve[i] for curve in curves], log) for i in range(n)]
+        found[name] = [point for point in points if point is not None]
+    return drawn(key, title, caption, found, x_title, y_title, log)
+
+
+def drawn(
+    key: str, title: str, caption: str, lines: Mapping[str, Sequence[Spread]], x_title: str, y_title: str,
+    log: bool = False, log_x: bool = False,
+) -> Figure:  # fmt: skip
+    """Return a figure of named lines of (x, mean, low, high), the spread over seeds as a band."""
+    everything = [point for points in lines.values() for point in points]
+    xs = [point[0] for point in everything] or [0.0, 1.0]
+    ys = [y for point in everything for y in point[1:]]
+    low, high = min(xs), max(xs)
+    scale = around(xs, log=True, pad=0.03) if log_x else Scale(low, high if high > low else low + 1.0)
+    rows = [
+        [name, short(x), short(mean), f"{short(a)} to {short(b)}"]
+        for name, points in lines.items() for x, mean, a, b in points
+    ]  # fmt: skip
+    styles = [f"series{1 + i % 6}" for i in range(len(lines))]
+    return Figure(
+        key, title, caption,
+        Axis(x_title, scale, whole=all(x == int(x) for x in xs)), Axis(y_title, around(ys or [0.0], log=log)),
+        Table(title, ["", x_title, f"{y_title}, mean", "over seeds"], rows[:300], frozenset({1, 2, 3})),
+        lines=[Line(name, [(x, y) for x, y, _, _ in points], style, dots=True)
+               for (name, points), style in zip(lines.items(), styles, strict=True)],
+        bands=[Band(f"{name}, all seeds", [(x, a, b) for x, _, a, b in points], style, legend=False)
+               for (name, points), style in zip(lines.items(), styles, strict=True)],
+    )  # fmt: skip
+
+
+def spread(x: float, values: Sequence[float], log: bool = False) -> Spread | None:
+    """Return x with mean, smallest and largest of the finite values; the geometric mean on a logarithmic axis.
+
+    >>> spread(1.0, [1.0, 3.0])
+    (1.0, 2.0, 1.0, 3.0)
+    """
+    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    if not finite:
+        return None
+    mean = math.fsum(map(math.log, finite) if log else finite) / len(finite)
+    return x, math.exp(mean) if log else mean, min(finite), max(finite)

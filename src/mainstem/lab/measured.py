@@ -1,0 +1,42 @@
+"""Measurements that several experiments share, on one batch of a trial's text. May import `measure` and its siblings.
+
+Shapes: B sequences, T positions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from ..data.batches import Plan, fetch
+from ..measure import depth
+from ..model import LanguageModel
+from ..report.depth_figures import slope
+from .trial import Trial
+
+
+class Flow(NamedTuple):
+    """RMS of the stream and of dL/dx at each tap, from the opened stream to the last write; see `measure.depth`."""
+
+    stream: list[float]
+    gradient: list[float]
+
+    @property
+    def factor(self) -> float | None:
+        """What a gradient is multiplied by from a residual to the one before it: below 1 it vanishes."""
+        found = slope([(float(i), value) for i, value in enumerate(self.gradient) if value > 0])
+        return None if found is None else 1 / found
+
+
+def flow(trial: Trial, network: LanguageModel) -> Flow:
+    """Return the flow through `network` for the trial's first batch, in eval mode; its gradients are left as none."""
+    plan = Plan(len(trial.corpus.train), network.context, trial.run.train.batch, trial.run.seed)
+    x_BT, y_BT, _ = fetch(trial.corpus.train, plan, 1, plan.slots(1))
+    training = network.training
+    network.eval()
+    with depth.norms(network) as norms, torch.enable_grad():
+        (network(x_BT, None, targets_BT=y_BT) / y_BT.numel()).backward()
+    network.train(training)
+    network.zero_grad(set_to_none=True)
+    return Flow(norms.stream, norms.gradient)

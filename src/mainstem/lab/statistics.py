@@ -1,0 +1,109 @@
+"""What paired differences show: an interval, the smallest effect that could have been seen, a verdict.
+
+May import scipy, late, and nothing of the project.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Verdict = Literal["supported", "refuted", "no effect", "undecided"]
+
+LEVEL = 0.05
+"""Share of verdicts about nothing that may find something, over all contrasts of an experiment together."""
+
+_POWER = 0.8
+
+
+class Paired(NamedTuple):
+    """Differences of pairs, in the unit of the measured value.
+
+    `low` and `high` are the ends of the 95% interval of the mean, `detectable` the smallest true mean that as many
+    pairs find with a probability of 0.8, `p_beyond` and `p_within` the probabilities behind the verdict.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    p: float
+    p_beyond: float
+    p_within: float
+    detectable: float
+
+
+def paired(differences: Sequence[float], delta: float) -> Paired:
+    """Return the statistics of paired `differences`, `delta` being the smallest effect of interest.
+
+    Interval: ``mean +- t(.975, n-1) s / sqrt n``. ``p``: two-sided, of no difference. ``p_beyond``: two-sided, of a
+    mean within +-delta, so that it is below .05 exactly where the 95% interval lies beyond delta. ``p_within``: the
+    larger of the two one-sided tests of a mean beyond +-delta, below .05 exactly where the 90% interval lies inside.
+    ``detectable = delta + (t(.975) + t(.8)) s / sqrt n``, an approximation. Fewer than two pairs, or one that is not
+    finite, show nothing: everything but n and mean is nan.
+
+    >>> found = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.0)
+    >>> round(found.mean, 4), round(found.p, 4), round(found.high, 4)
+    (-0.016, 0.0205, -0.0041)
+
+    Source: the paired t-test (Student 1908); two one-sided tests (Schuirmann 1987).
+    """
+    n = len(differences)
+    mean = math.fsum(differences) / n if n else math.nan
+    if n < 2 or not math.isfinite(mean):
+        return Paired(n, mean, *[math.nan] * 7)
+    from scipy import stats
+
+    sd = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (n - 1))
+    error, t = sd / math.sqrt(n), stats.t(n - 1)
+    wide = float(t.ppf(0.975)) * error
+
+    def above(bound: float) -> float:
+        """Probability of a mean as large as this one if the true one were `bound`."""
+        if error == 0:
+            return 0.0 if mean > bound else 1.0
+        return float(t.sf((mean - bound) / error))
+
+    def below(bound: float) -> float:
+        if error == 0:
+            return 0.0 if mean < bound else 1.0
+        return float(t.cdf((mean - bound) / error))
+
+    return Paired(
+        n, mean, sd, mean - wide, mean + wide, min(1.0, 2 * min(above(0.0), below(0.0))),
+        min(1.0, 2 * min(above(delta), below(-delta))), max(above(-delta), below(delta)),
+        delta + (float(t.ppf(0.975)) + float(t.ppf(_POWER))) * error,
+    )  # fmt: skip
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return the probabilities adjusted for being `len(ps)` together; nan stays nan and does not count.
+
+    In order of size, ``p_(i)`` becomes the largest of ``(m - j + 1) p_(j)`` for ``j <= i``, at most 1.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+
+    Source: Holm 1979.
+    """
+    order = sorted((i for i, p in enumerate(ps) if not math.isnan(p)), key=lambda i: ps[i])
+    found, largest = [math.nan] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * ps[i]))
+        found[i] = largest
+    return found
+
+
+def verdicts(found: Sequence[Paired], expected: Sequence[int]) -> list[Verdict]:
+    """Return what each contrast of an experiment shows, their number allowed for by Holm's method.
+
+    Beyond the smallest effect of interest: supported where the sign is the expected one, else refuted. Inside it: no
+    effect. Anything else is undecided.
+    """
+    beyond, within = holm([one.p_beyond for one in found]), holm([one.p_within for one in found])
+    return [
+        ("supported" if one.mean * sign > 0 else "refuted") if p < LEVEL else "no effect" if q < LEVEL else "undecided"
+        for one, sign, p, q in zip(found, expected, beyond, within, strict=True)
+    ]

@@ -1,0 +1,143 @@
+"""One training in memory: a configuration, a seed, a text. May import all but the cli.
+
+The same steps, masks and order of batches as `mainstem train` takes, without a folder, checkpoints or a page.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import nn
+
+from .. import config, data, model, optim, penalty
+from ..data.batches import Plan, fetch
+from ..measure.evaluate import Held, over
+from ..train import device
+from ..train.gap import training_windows
+from ..train.loss import Batch, gradient, penalties
+from ..train.phases import Phases
+from .experiment import Cell
+
+_PIECE = 1024
+_WINDOWS = 128
+
+AfterStep = Callable[[int, nn.Module], None]
+
+
+@dataclass
+class Trial:
+    """What an experiment's `trial` is given: the cell and its whole configuration, the seed in it, and the text.
+
+    `limit` ends a training after as many steps, however many the configuration says: the engine measures with it what
+    a trial costs.
+    """
+
+    cell: Cell
+    run: config.Run
+    corpus: data.Corpus
+    limit: int | None = None
+    seconds: float = field(default=0.0, init=False)
+
+    @property
+    def at(self) -> dict[str, Any]:
+        """Where in the grid the cell is."""
+        return dict(self.cell.at)
+
+    def build(self) -> model.LanguageModel:
+        """Return the model at its initial weights."""
+        return model.build(self.run.model, self.run.noise, self.corpus.tokenizer.vocab_size, self.run.seed)
+
+    def train(
+        self, tokens: int | None = None, after_step: AfterStep | None = None, network: model.LanguageModel | None = None
+    ) -> Trained:
+        """Train `network` (a new one by default) for `train.steps` steps and return it with the losses.
+
+        `tokens` limits the training text to that many tokens, in pieces spread evenly over all of it, so that
+        ``train.steps * train.batch * model.context / tokens`` epochs are taken. ``after_step(step, model)`` is called
+        after each update. A loss that is no longer finite ends the training; the losses then end with nan.
+        """
+        began = time.perf_counter()
+        run, network = self.run, self.build() if network is None else network
+        text = self.corpus.train if tokens is None else spread(self.corpus.train, tokens)
+        place = device.choose(run.train)
+        plan = Plan(len(text), network.context, run.train.batch, run.seed)
+        optimizer = optim.make(network, run.optim)
+        terms = list(penalty.make(run.penalty))
+        steps = run.train.steps or 1
+        losses: list[float] = []
+        network.train()
+        for step in range(1, min(steps, self.limit or steps) + 1):
+            optim.schedule.apply(optimizer, optim.schedule.factor(step, steps, run.optim))
+            slots = plan.slots(step)
+            x_BT, y_BT, _ = fetch(text, plan, step, slots)
+            loss = gradient(network, Batch(x_BT, y_BT, None, slots), (run.seed, step), run.train.batch, place, Phases())
+            penalties(terms, network)
+            optim.update(optimizer, network, run.optim.clip, None)
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(float(loss))
+            if not math.isfinite(losses[-1]):
+                break
+            if after_step is not None:
+                after_step(step, network)
+        self.seconds = time.perf_counter() - began
+        return Trained(network, losses, text, self.corpus)
+
+
+class Trained(NamedTuple):
+    """A model after its training, the loss of each step, and the text it saw."""
+
+    model: model.LanguageModel
+    losses: list[float]
+    text: data.Tokens
+    corpus: data.Corpus
+
+    @property
+    def failed(self) -> bool:
+        """Whether the training ended with a loss that is not finite."""
+        return not self.losses or not math.isfinite(self.losses[-1])
+
+    def held_out(self, windows: int = _WINDOWS) -> Held:
+        """Return the loss over windows spread evenly over the held-out text, in eval mode."""
+        return over(self.model, training_windows(self.corpus.held_out, self.model.context, windows))
+
+    def seen(self, windows: int = _WINDOWS) -> Held:
+        """Return the loss over as many windows of the training text, in eval mode."""
+        return over(self.model, training_windows(self.text, self.model.context, windows))
+
+    def losses_of(self, windows: int = _WINDOWS) -> dict[str, float]:
+        """Return ``held_out``, ``train`` and ``gap``, in nats per token, all in eval mode.
+
+        A model that has come to nothing (a loss beyond that of a uniform guess, or none) counts as a uniform guess:
+        how far an explosion went is chance.
+        """
+        worst = math.log(self.corpus.tokenizer.vocab_size)
+        held, seen = (
+            min(value, worst) if math.isfinite(value) else worst
+            for value in (self.held_out(windows).nats_per_token, self.seen(windows).nats_per_token)
+        )
+        return {"held_out": held, "train": seen, "gap": held - seen}
+
+    def train_loss(self, last: int = 10) -> float:
+        """Return the mean loss of the last steps, with noise; that of a uniform guess where it is worse."""
+        worst = math.log(self.corpus.tokenizer.vocab_size)
+        some = self.losses[-last:]
+        mean = math.fsum(some) / len(some) if some else math.nan
+        return min(mean, worst) if math.isfinite(mean) else worst
+
+
+def spread(tokens: data.Tokens, count: int) -> data.Tokens:
+    """Return about `count` tokens in pieces of 1,024 spread evenly over `tokens`; all of them where there are fewer."""
+    if count >= len(tokens):
+        return tokens
+    pieces = max(1, count // _PIECE)
+    size = min(_PIECE, count)
+    starts = (np.arange(pieces) * (len(tokens) - size)) // max(1, pieces - 1) if pieces > 1 else np.zeros(1, int)
+    parts = [tokens.part(int(start), int(start) + size) for start in starts]
+    ids = np.concatenate([np.asarray(part.ids) for part in parts])
+    documents = np.concatenate([part.documents + i * size for i, part in enumerate(parts)])
+    return data.Tokens(ids, documents, sum(part.num_bytes for part in parts), tokens.lengths_V)
