@@ -7,6 +7,10 @@ import browser
 import hypothesis
 import pytest
 
+from mainstem.cli import threads
+
+threads.wait_politely()  # tests run beside other programs too
+
 # No deadline: a shared machine is slow now and then. `make test` takes the same examples every time, `make fuzz` new
 # ones and many more.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
