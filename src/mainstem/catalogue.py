@@ -74,6 +74,11 @@ SPECS = (
     Spec("preset", "micro", "config.presets:MICRO", "6 layers of width 256, context 256"),
     Spec("preset", "small", "config.presets:SMALL", "8 layers of width 384, context 256"),
     Spec("experiment", "vanishing", "lab.experiments.vanishing:EXPERIMENT", "residuals keep gradients from vanishing"),
+    Spec("experiment", "exploding", "lab.experiments.exploding:EXPERIMENT", "residuals keep gradients from exploding"),
+    Spec("experiment", "depth", "lab.experiments.depth:EXPERIMENT", "residuals make deep networks trainable"),
+    Spec("experiment", "deviation", "lab.experiments.deviation:EXPERIMENT", "layers learn a small deviation"),
+    Spec("experiment", "depth-used", "lab.experiments.depth_used:EXPERIMENT", "the depth of a network is used"),
+    Spec("experiment", "layernorm", "lab.experiments.layernorm:EXPERIMENT", "layer normalization regularizes"),
     Spec("recipe", "default", "recipes/default.yaml", "what `mainstem train` uses without options"),
     Spec("recipe", "shakespeare-char", "recipes/shakespeare-char.yaml", "characters of a megabyte of plays"),
 )
