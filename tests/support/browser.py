@@ -165,7 +165,8 @@ def assert_quiet(tab: Page, path: Path, width: int, dark: bool) -> None:
         assert found == []
     assert tab.run(CONTRAST) == []
     assert tab.log() == []
-    assert set(tab.requests()) == {path.resolve().as_uri()}
+    requests = set(tab.requests())
+    assert requests == {path.resolve().as_uri()}
     assert tab.run("return typeof bad") == "undefined"
 
 

@@ -51,7 +51,7 @@ def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None 
     ranked = sorted(found, key=lambda group: _reached(group, bits)) if comparable else found
     # A legend of more lines than there are styles would tell nothing apart.
     drawn = found if len(found) <= SERIES else [group for group in found if group in ranked[:SERIES]]
-    sections = [_table_section(found, comparable, bits), _differences(found)]
+    sections = [_numbers(found), _differences(found)]
     left = len(found) - len(drawn)
     which = "with the lowest held-out loss" if comparable else "given first"
     only = [f"Drawn are the {len(drawn)} {which}: {', '.join(group.name for group in drawn)}. "
@@ -142,7 +142,7 @@ def _best(ranked: Sequence[Group], bits: bool) -> str:
 
 
 _COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float], str]]] = (
-    ("held-out (nats per token)", lambda run: _value(run, False), lambda y: f"{y:.4f}"),
+    ("held-out", lambda run: _value(run, False), lambda y: f"{y:.4f}"),
     ("bits per byte", lambda run: _value(run, True), lambda y: f"{y:.4f}"),
     ("best step", lambda run: None if (best := best_of(run)) is None else float(best.step), count),
     ("gap at last", lambda run: None if run.metrics.last is None else run.metrics.last.gap, lambda y: f"{y:.4f}"),
@@ -151,8 +151,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float]
     ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
     ("tokens/s", lambda run: _speed(run), compact),
 )
-_SAME = frozenset({"parameters"})
-"""Columns whose spread over seeds is nothing."""
+_UNITS = "Held-out is the best held-out loss, in nats per token as the gap is, which is that of the last pass."
 
 
 def _seconds(run: Source) -> float | None:
@@ -165,7 +164,7 @@ def _speed(run: Source) -> float | None:
     return curves.training_tokens / curves.training_seconds if curves.training_seconds > 0 else None
 
 
-def _table_section(found: Sequence[Group], comparable: bool, bits: bool) -> Section:
+def _numbers(found: Sequence[Group]) -> Section:
     """Return the runs, and before them their groups where a group has several."""
     heads = ["", *(head for head, _, _ in _COLUMNS)]
     every = [
@@ -173,11 +172,11 @@ def _table_section(found: Sequence[Group], comparable: bool, bits: bool) -> Sect
         for group in found for name, run in zip(group.names, group.runs, strict=True)
     ]  # fmt: skip
     numeric = frozenset(range(1, len(heads)))
-    tables = [Table("Every run", [*heads, "how it ended"], every, numeric)]
+    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, _UNITS)]
     if any(group.seeds > 1 for group in found):
-        rows = [[group.name, count(group.seeds), *(_mean(_values(group, take), text, head not in _SAME)
-                 for head, take, text in _COLUMNS)] for group in found]  # fmt: skip
-        note = "Mean ± standard deviation over the seeds."
+        rows = [[group.name, count(group.seeds), *(_mean(_values(group, take), text)
+                 for _, take, text in _COLUMNS)] for group in found]  # fmt: skip
+        note = f"Mean ± standard deviation over the seeds. {_UNITS}"
         tables.insert(0, Table("By configuration", ["", "seeds", *heads[1:]], rows,
                                frozenset(range(1, len(heads) + 1)), note))  # fmt: skip
     return Section("Numbers", tables=tables)
@@ -187,11 +186,12 @@ def _cell(value: float | None, text: Callable[[float], str]) -> str:
     return "–" if value is None else text(value)
 
 
-def _mean(values: Sequence[float], text: Callable[[float], str], spread: bool) -> str:
+def _mean(values: Sequence[float], text: Callable[[float], str]) -> str:
     if not values:
         return "–"
     mean = text(statistics.fmean(values))
-    return mean if len(values) < 2 or not spread else f"{mean} ± {text(statistics.stdev(values))}"
+    alike = max(values) == min(values)
+    return mean if alike else f"{mean} ± {text(statistics.stdev(values))}"
 
 
 def _differences(found: Sequence[Group]) -> Section:
