@@ -36,6 +36,8 @@ def test_what_is_not_known_is_not_drawn() -> None:
 def test_the_axis_holds_every_row_and_the_rule() -> None:
     assert view(Forest("k", "T", "", "nats", [Interval("a", 5.0, 4.0, 6.0)]))["rule"] >= 0
     assert view(Forest("k", "T", "", "nats", [Interval("a", 5.0, 4.0, 6.0)], rule=None))["rule"] is None
+    region = Forest("k", "T", "", "nats", [Interval("a", 0.01, region=(-2.0, 2.0))]).scale
+    assert region.low < -2.0 < 2.0 < region.high
     assert view(Forest("k", "T", "", "nats", []))["rows"] == []
 
 

@@ -36,10 +36,11 @@ def test_a_seed_that_comes_twice_is_counted_once(tmp_path: Path) -> None:
     assert [run.name for run in one.counted] == ["a", "b"]
 
 
-def test_runs_on_other_data_are_another_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["held_out_hash", "hash"])
+def test_runs_on_other_data_are_another_group(tmp_path: Path, which: str) -> None:
     folders = [run_folders.make(tmp_path / name, SHORT, seed=i) for i, name in enumerate("ab")]
     facts = json.loads((folders[1] / "facts.json").read_text())
-    facts["corpus"]["held_out_hash"] = "other"
+    facts["corpus"][which] = "other"
     (folders[1] / "facts.json").write_text(json.dumps(facts))
     found = grouped([source.read(folder) for folder in folders], folders)
     assert len(found) == 2
