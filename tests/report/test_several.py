@@ -31,7 +31,7 @@ def make(root: Path, *names: str, **settings: object) -> list[Path]:
 def text(path: Path) -> str:
     """What one reads on the page."""
     page = re.sub(r"<(style|script)[^>]*>.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page.replace("<wbr>", ""))).split())
 
 
 def facts(folder: Path, **corpus: object) -> None:
