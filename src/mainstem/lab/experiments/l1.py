@@ -19,7 +19,7 @@ COEF = 1e-4
 """The multiplier of sum |w|; the penalty and the proximal step in Adam's metric have the same objective."""
 
 NEAR = 1e-3
-"""A weight below this is as good as zero: a fiftieth or less of what a matrix of this size begins with."""
+"""A weight below this is as good as zero: a tenth or less of the spread that any matrix begins with."""
 
 PRUNED = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Shares of the weights that are set to zero after the training, the smallest ones first."""

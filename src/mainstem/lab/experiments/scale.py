@@ -48,7 +48,7 @@ class Unscaled(noise.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         """Return x d in training, and x times `eval_factor` in evaluation."""
         if self.training:
-            return super().forward(x) * (1 - self.rate)
+            return super().forward(x) * (1 - int(self.threshold) / 65536)  # what it multiplied by, of the rate it has
         return x * self.eval_factor
 
 
