@@ -1,10 +1,15 @@
 """What all tests share: a browser where one is needed, and how many examples property tests take."""
 
 import os
-import shutil
+from collections.abc import Iterator
 
+import browser
 import hypothesis
 import pytest
+
+from mainstem.cli import threads
+
+threads.wait_politely()  # tests run beside other programs too
 
 # No deadline: a shared machine is slow now and then. `make test` takes the same examples every time, `make fuzz` new
 # ones and many more.
@@ -13,12 +18,12 @@ hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=3000, p
 hypothesis.settings.load_profile("fuzz" if os.environ.get("MAINSTEM_FUZZ") else "default")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of chromium; without it the test is skipped, or fails where MAINSTEM_REQUIRE_BROWSER is set."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is not None:
-        return found
-    if os.environ.get("MAINSTEM_REQUIRE_BROWSER"):
-        pytest.fail("there is no chromium, and MAINSTEM_REQUIRE_BROWSER asks for it")
-    pytest.skip("there is no chromium")
+@pytest.fixture(scope="module")
+def tab() -> Iterator[browser.Page]:
+    """A tab of a real browser; without one the test is skipped, or fails where MAINSTEM_REQUIRE_BROWSER is 1."""
+    if (reason := browser.missing()) is not None:
+        if os.environ.get(browser.REQUIRED) == "1":
+            pytest.fail(f"{reason}, and {browser.REQUIRED}=1 asks for them")
+        pytest.skip(f"{reason}: install chromium and chromium-driver to run the tests in a browser")
+    with browser.browser() as found:
+        yield found

@@ -156,3 +156,17 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None
         read(tmp_path, format="jsonl")
     with pytest.raises(BadInput, match=r"'x' is a key, which data.format bytes has not"):
         read(tmp_path, format="bytes", field="x")
+
+
+def test_freed_memory_is_given_back_while_a_long_file_is_read(tmp_path, monkeypatch):
+    from mainstem.data import documents, heap
+
+    monkeypatch.setattr(documents, "_RELEASE", 1 << 22)
+    calls = []
+    monkeypatch.setattr(heap, "release", lambda: calls.append(1))
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"a line of text\n" * 1_000_000)
+    section = config.Data(paths=[str(path)])
+    found = Documents(section, find(section))
+    assert sum(len(piece.data) for piece in found.pieces()) == 15_000_000
+    assert len(calls) == 3

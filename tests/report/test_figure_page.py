@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import browser
@@ -16,16 +14,6 @@ from mainstem.measure.page import positions, reliability
 from mainstem.measure.quantity.calibration import calibration
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[browser.Page]:
-    if (reason := browser.missing()) is not None:
-        if os.environ.get(browser.REQUIRED) == "1":
-            pytest.fail(f"{reason}, and {browser.REQUIRED}=1 asks for them")
-        pytest.skip(f"{reason}: install chromium and chromium-driver to run the tests in a browser")
-    with browser.browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -48,26 +36,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1400])
-def test_a_page_is_quiet_and_nothing_overlaps(page: browser.Page, path: Path, width: int, dark: bool) -> None:
-    page.requests()
-    page.show(path, width, dark)
-    for opened in (False, True):
-        if opened:
-            page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-        scrolls, inner = page.run("return [document.documentElement.scrollWidth, innerWidth]")
-        assert (scrolls, inner) == (width, width)
-        texts, found = page.run(browser.OVERLAPS)
-        assert texts > 80
-        assert found == []
-    assert page.run(browser.CONTRAST) == []
-    assert [entry for entry in page.log() if entry["level"] in ("SEVERE", "WARNING")] == []
-    assert [url for url in page.requests() if not url.startswith("file:")] == []
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_a_page_is_quiet_and_nothing_overlaps(tab: browser.Page, path: Path, width: int, dark: bool) -> None:
+    browser.assert_quiet(tab, path, width, dark)
 
 
-def test_the_table_behind_each_figure(page: browser.Page, path: Path) -> None:
-    page.show(path, 1400, False)
-    figures, tables = page.run(
+def test_the_table_behind_each_figure(tab: browser.Page, path: Path) -> None:
+    tab.show(path, 1400, False)
+    figures, tables = tab.run(
         "const f = document.querySelectorAll('figure');"
         "return [f.length, [...f].filter((x) => x.querySelector('details table tbody tr')).length]"
     )

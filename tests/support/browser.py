@@ -20,6 +20,8 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
 REQUIRED = "MAINSTEM_REQUIRE_BROWSER"
+WIDTHS = (360, 1400)
+"""A phone and a desk."""
 
 
 OVERLAPS = """
@@ -77,8 +79,8 @@ for (const element of document.querySelectorAll(
   const style = getComputedStyle(element), ink = element.tagName === "text" ? style.fill : style.color;
   if (ratio(ink, behind(element)) < 4.5) found.push([element.tagName, element.textContent.trim().slice(0, 30), ink]);
 }
-for (const element of document.querySelectorAll(".curves path[class^='s-']")) {
-  const ink = getComputedStyle(element).stroke;
+for (const element of document.querySelectorAll(".curves path[class^='s-'], .strip line, .strip circle")) {
+  const style = getComputedStyle(element), ink = style.stroke === "none" ? style.fill : style.stroke;
   if (ratio(ink, behind(element.closest(".card"))) < 2.2) found.push([element.getAttribute("class"), ink]);
 }
 return found;
@@ -147,6 +149,24 @@ class Page:
         found = self.tool("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(found["data"]))
         return path
+
+
+def assert_quiet(tab: Page, path: Path, width: int, dark: bool) -> None:
+    """Open a page, then its tables: nothing overlaps or leaves it, nothing is said or asked for, all can be read."""
+    tab.requests()
+    tab.show(path, width, dark)
+    for opened in (False, True):
+        if opened:
+            tab.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        scrolls, inner = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
+        assert (scrolls, inner) == (width, width)
+        texts, found = tab.run(OVERLAPS)
+        assert texts > 80
+        assert found == []
+    assert tab.run(CONTRAST) == []
+    assert tab.log() == []
+    assert set(tab.requests()) == {path.resolve().as_uri()}
+    assert tab.run("return typeof bad") == "undefined"
 
 
 @contextlib.contextmanager

@@ -23,6 +23,12 @@ COMMANDS = {
     "sample": Command("sample", "sample RUN [--prompt TEXT] [OPTIONS]", "text that a run's model writes"),
     "report": Command("report", "report RUN", "write a run's report.html again"),
     "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
+    "lab": Command(
+        "lab", "lab [NAME | --all] [--budget 2m] [OPTIONS]", "put the textbook's claims to the test, with a verdict"
+    ),
+    "compare": Command(
+        "compare", "compare A.yaml B.yaml [--seeds 5] [OPTIONS]", "which of two configurations is better, over seeds"
+    ),
     "list": Command("list", "list", "every name that a configuration may say"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
 }

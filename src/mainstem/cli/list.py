@@ -19,7 +19,7 @@ _WHERE = {
     "tokenizer": "--data.tokenizer",
     "init": "--model.init",
     "preset": "--model.preset",
-    "experiment": "mainstem lab",
+    "experiment": "lab NAME",
     "recipe": "--recipe",
 }
 

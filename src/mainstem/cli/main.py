@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..errors import BadInput, RunFailed
-from . import terminal
+from . import terminal, threads
 from .commands import COMMANDS
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -23,6 +23,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (that of the process) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    threads.wait_politely()
     try:
         code = _dispatch(words)
         terminal.flush()

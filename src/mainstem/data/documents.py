@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 from .. import config
 from ..errors import BadInput
-from . import jsonl, utf8
+from . import heap, jsonl, utf8
 from .sources import Sources
 from .streams import chunks
+
+_RELEASE = 1 << 26
+"""Bytes of files between two times that freed memory is given back."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, and how much of how much is done in it."""
@@ -47,11 +50,14 @@ class Documents:
     def pieces(self, stage: str = "", progress: Progress | None = None) -> Iterator[Piece]:
         """Yield every piece in order. Raises `BadInput` for content that is not what `format` says."""
         self.empty = self.skipped = 0
-        done = 0
+        done = released = 0
 
         def consumed(count: int) -> None:
-            nonlocal done
+            nonlocal done, released
             done += count
+            if done - released >= _RELEASE:
+                released = done
+                heap.release()
             if progress is not None:
                 progress(stage, min(done, self.sources.num_bytes), self.sources.num_bytes)
 

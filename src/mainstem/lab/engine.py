@@ -22,9 +22,6 @@ from .trial import Trial
 MOST_SEEDS = 10
 """With a budget: more seeds than this are asked for by number."""
 
-_LONG = 600.0
-"""Seconds of a budget from which on every training takes twice the steps."""
-
 _SLACK = 1.15
 """How much longer a seed may take than the one before it."""
 
@@ -32,6 +29,7 @@ _SAMPLE = 4
 """Steps of each cell that are timed where nothing is known yet."""
 
 LAB: Mapping[str, Any] = {
+    "data.tokenizer": "byte",
     "model.layers": 4, "model.width": 64, "model.heads": 2, "model.context": 64,
     "optim.lr": 3e-3, "optim.schedule": "linear", "optim.warmup": 0.1, "optim.decay": 0.0,
     "train.steps": 60, "train.batch": 16,
@@ -41,23 +39,24 @@ LAB: Mapping[str, Any] = {
 
 @dataclass
 class Engine:
-    """`settings` are the user's own, over an experiment's; `say` gets a line of progress."""
+    """`settings` are the user's own, over an experiment's; `say` gets a line of progress; `text` reads what is asked
+    for, and remembers it."""
 
-    corpus: data.Corpus
+    text: Callable[[config.Data], data.Corpus]
     cache: Cache
     settings: Mapping[str, Any]
     say: Callable[[str], None]
     clock: Callable[[], float] = time.perf_counter
 
-    def run(self, experiment: Experiment, budget: float | None, seeds: int | None) -> Results:
+    def run(self, experiment: Experiment, budget: float | None, seeds: int | None, double: bool = False) -> Results:
         """Return the results of `seeds` seeds, or of as many as `budget` seconds allow (at most 10, at least 1).
 
-        Raises `BadInput` where not even one seed fits.
+        `double` takes twice the steps. Raises `BadInput` where not even one seed fits.
         """
         began = self.clock()
-        double = budget is not None and budget >= _LONG
         results = Results(experiment, [], {cell.name: {} for cell in experiment.cells})
         most = seeds if seeds is not None else MOST_SEEDS
+        spent = 0.0
         expected = 0.0 if budget is None else self._expected(experiment, double)
         for seed in range(most):
             left = math.inf if budget is None else budget - (self.clock() - began)
@@ -66,18 +65,23 @@ class Engine:
                     raise _too_small(experiment, expected + (self.clock() - began), budget or 0.0)
                 break
             before = self.clock()
-            found = {cell.name: self._trial(experiment, cell, seed, double) for cell in experiment.cells}
+            # Back and forth by turns, so that a machine that slows down favours none.
+            cells = experiment.cells if seed % 2 == 0 else experiment.cells[::-1]
+            found = {cell.name: self._trial(experiment, cell, seed, double) for cell in cells}
             for name, kept in found.items():
                 results.trials[name][seed] = kept.numbers
+                spent += kept.seconds
             results.seeds.append(seed)
             expected = _SLACK * max(self.clock() - before, sum(kept.seconds for kept in found.values()))
             self.say(f"{experiment.name}: seed {seed} done, {len(found)} trainings, {self.clock() - before:.0f} s")
-        results.facts["seconds"] = round(self.clock() - began, 1)
+        results.facts["seconds"] = round(spent, 1)
         results.facts["steps"] = self.configured(experiment, experiment.cells[0], 0, double).train.steps
         return results
 
     def configured(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> config.Run:
         """Return the whole configuration of a trial: the lab's, the experiment's, the user's, the cell's, the seed."""
+        if cell.whole is not None:
+            return config.override(cell.whole, {"seed": seed})
         values = {**LAB, **experiment.base, **self.settings, **cell.settings, "seed": seed}
         if double and "train.steps" not in self.settings:
             values["train.steps"] = 2 * int(values["train.steps"])
@@ -89,18 +93,19 @@ class Engine:
         kept = self.cache.get(name)
         if kept is None:
             before = self.clock()
-            numbers = self._numbers(experiment, Trial(cell, run, self.corpus))
+            numbers = self._numbers(experiment, Trial(cell, run, self.text(run.data)))
             kept = Kept(numbers, self.clock() - before)
             self.cache.put(name, kept)
         return kept
 
     def _numbers(self, experiment: Experiment, trial: Trial) -> Numbers:
-        data.check_length(self.corpus, trial.run.model.context or 1)
+        data.check_length(trial.corpus, trial.run.model.context or 1)
         return experiment.trial(trial)
 
     def _key(self, experiment: Experiment, cell: Cell, run: config.Run) -> str:
         what = [experiment.name, experiment.version, sorted(cell.at.items())]
-        return key(what, run, str(self.corpus.facts["hash"]) + str(self.corpus.facts["held_out_hash"]))
+        facts = self.text(run.data).facts
+        return key(what, run, str(facts["hash"]) + str(facts["held_out_hash"]) + str(facts["vocab_size"]))
 
     def _kept(self, experiment: Experiment, seed: int, double: bool) -> bool:
         return all(
@@ -118,15 +123,19 @@ class Engine:
                 total += kept.seconds
                 continue
             before = self.clock()
-            trial = Trial(cell, run, self.corpus, limit=_SAMPLE)
+            trial = Trial(cell, run, self.text(run.data), limit=_SAMPLE)
             self._numbers(experiment, trial)
             whole, steps = self.clock() - before, run.train.steps or 1
             total += whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
         return total
 
 
-def _too_small(experiment: Experiment, needed: float, budget: float) -> BadInput:
-    return BadInput(
+class TooSmall(BadInput):
+    """A budget in which not even one seed fits."""
+
+
+def _too_small(experiment: Experiment, needed: float, budget: float) -> TooSmall:
+    return TooSmall(
         f"A budget of {budget:.0f}s is too small for one seed of {experiment.name}, which takes about "
         f"{needed:.0f}s on this machine: give --budget {math.ceil(3.5 * needed)}s for three seeds."
     )

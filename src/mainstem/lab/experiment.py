@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..config import Run
     from ..report.chart import Figure
     from .result import Results
     from .trial import Trial
@@ -22,12 +23,14 @@ Numbers = Mapping[str, float | list[float]]
 class Cell:
     """One configuration of the grid: `settings` are dotted fields of a run, over those of the experiment.
 
-    `at` says where in the grid it is, for figures and for the trial: an arm's name, a number of layers.
+    `at` says where in the grid it is, for figures and for the trial: an arm's name, a number of layers. `whole` is a
+    configuration of its own, over which only the seed is put.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, Any] = field(default_factory=dict)
+    whole: Run | None = None
 
 
 @dataclass(frozen=True)

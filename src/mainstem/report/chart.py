@@ -14,6 +14,10 @@ from .tables import Table
 
 Point = tuple[float, float]
 WIDTH, HEIGHT = 1000.0, 300.0
+SERIES = 6
+"""Styles for lines that mean different things, `series1` to `series6` in style.css."""
+
+_FEW, _APART = 8, 12.0  # ticks at the curves' own places, and percent between two of them
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,9 @@ class Figure:
 def view(figure: Figure) -> dict[str, Any]:
     """Return the figure's places: what chart.html draws, and `data`, what lies under the pointer."""
     return {
+        "kind": "chart",
         "figure": figure,
-        "x_ticks": _ticks(figure.x, 5, invert=False),
+        "x_ticks": _below(figure),
         "y_ticks": _ticks(figure.y, 5, invert=True),
         "right_ticks": _right(figure),
         "lines": [(line, _path(figure, line.points), _dots(figure, line)) for line in figure.lines if line.shown],
@@ -107,6 +112,20 @@ def _ticks(axis: Axis, wanted: int, invert: bool) -> list[tuple[float, str]]:
         (round(100 * (1 - place if invert else place), 2), label)
         for place, label in zip(places, labels(ticks, axis.scale.log), strict=True)
     ]
+
+
+def _below(figure: Figure) -> list[tuple[float, str]]:
+    """Ticks of x; where a logarithmic axis counts something, at the few places that the curves have."""
+    places = {x for line in figure.lines for x, _ in line.points} if figure.x.scale.log and figure.x.whole else set()
+    if not 1 < len(places) <= _FEW:
+        return _ticks(figure.x, 5, invert=False)
+    kept: list[tuple[float, float]] = []
+    for x in sorted(places):
+        place = 100 * figure.x.scale.place(x)
+        if not kept or place - kept[-1][0] >= _APART:
+            kept.append((place, x))
+    words = labels([x for _, x in kept], log=True)
+    return [(round(place, 2), label) for (place, _), label in zip(kept, words, strict=True)]
 
 
 def _right(figure: Figure) -> list[tuple[float, str]]:
@@ -161,7 +180,7 @@ def _data(figure: Figure) -> dict[str, Any]:
     scale = figure.x.scale
     return {
         "x": [scale.low, scale.high, scale.log], "y": [figure.y.scale.low, figure.y.scale.high, figure.y.scale.log],
-        "title": figure.x.title.split(" (")[0],
+        "title": figure.x.title.split(" (")[0], "whole": figure.x.whole,
         "lines": [
             {"name": line.name, "style": line.style, "x": [three(x) for x, _ in line.points],
              "y": [three(y) for _, y in line.points]}

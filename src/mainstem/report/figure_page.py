@@ -1,41 +1,65 @@
-"""A page of figures and tables with no run behind them. May import its neighbours here."""
+"""A page of text, tables and figures with no run behind it, as a value. May import its neighbours here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import jinja2
-import markupsafe
-
-from .chart import Figure, view
-from .page import _TEMPLATES, _asset, breakable, embedded, policy
+from . import chart, forest, template
+from .chart import Figure
+from .forest import Forest
 from .tables import Table
-from .words import visible
+
+Badge = Literal["supported", "refuted", "no effect", "undecided"]
+Drawing = Figure | Forest
+
+SIGNS: dict[Badge, str] = {"supported": "✓", "refuted": "✗", "no effect": "=", "undecided": "?"}
+"""What stands before a verdict's word, so that no reader depends on its colour."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under its own title, with a verdict where it has one."""
+
+    title: str
+    badge: Badge | None = None
+    paragraphs: Sequence[str] = field(default_factory=list)
+    tables: Sequence[Table] = field(default_factory=list)
+    figures: Sequence[Drawing] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Page:
-    """`findings` are (title, evidence, remedy); `command` made the page."""
+    """All parts of a page, each of which may be absent; their keys tell figures apart.
+
+    `about` stands under the title, `lead` is the first thing to read, with `badge` before it where the page has one
+    verdict. `findings` are (title, evidence, remedy); `command` made the page.
+    """
 
     title: str
     about: str
     findings: Sequence[tuple[str, str, str]] | None = None
     summary: Table | None = None
-    figures: Sequence[Figure] = field(default_factory=list)
+    figures: Sequence[Drawing] = field(default_factory=list)
     command: str | None = None
+    sections: Sequence[Section] = field(default_factory=list)
+    lead: Sequence[str] = field(default_factory=list)
+    badge: Badge | None = None
 
 
 def render(page: Page) -> str:
     """Return the page, which holds all that it shows: no request leaves it."""
-    style, script = _asset("style.css"), _asset("script.js")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+    drawings = [*page.figures, *(figure for section in page.sections for figure in section.figures)]
+    keys = [drawing.key for drawing in drawings]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"two figures of one page share a key: {sorted(keys)}")
+    return template.page(
+        "figures.html", page=page, signs=SIGNS, drawn=[view(figure) for figure in page.figures],
+        sections=[(section, [view(figure) for figure in section.figures]) for section in page.sections],
     )  # fmt: skip
-    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
-    return environment.get_template("figures.html").render(
-        style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
-        script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
-        policy=policy(script, style), page=page, drawn=[view(figure) for figure in page.figures],
-    )  # fmt: skip
+
+
+def view(drawing: Drawing) -> dict[str, Any]:
+    """Return what the template of this kind of figure draws."""
+    return forest.view(drawing) if isinstance(drawing, Forest) else chart.view(drawing)

@@ -1,23 +1,17 @@
 """The page of a run: report.html. May import `files` and its neighbours here.
 
 Everything that comes from the run's data passes `visible` and is escaped by the templates; the page may load nothing
-and run nothing but its own script, which its policy names by hash.
+and run nothing but its own script (see template.py).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import markupsafe
-import msgspec
-
 from .. import files
-from . import depth_figures, figures, phases, source, tables
+from . import depth_figures, figures, phases, source, tables, template
 from .chart import view
 from .headline import headline
 from .metrics import number
@@ -25,7 +19,6 @@ from .source import Source
 from .words import short, visible
 
 NAME = "report.html"
-_TEMPLATES = Path(__file__).parent / "templates"
 _SAMPLES, _SAMPLE, _CONFIG = 12, 4000, 60_000
 
 _CORPUS = {
@@ -53,18 +46,7 @@ def write(run_folder: str | Path) -> Path:
 
 def render(run: Source) -> str:
     """Return the whole page."""
-    style, script = _asset("style.css"), _asset("script.js")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
-    return environment.get_template("page.html").render(
-        style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
-        script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
-        policy=policy(script, style),
-        **content(run),
-    )
+    return template.page("page.html", **content(run))
 
 
 def content(run: Source) -> dict[str, Any]:
@@ -95,40 +77,6 @@ def content(run: Source) -> dict[str, Any]:
                     if (table := tables.pairs(title, run.fact(key), {})) is not None],
         "config": visible(run.config_text, True, _CONFIG),
     }  # fmt: skip
-
-
-def embedded(value: Any) -> markupsafe.Markup:
-    r"""Return JSON that may stand inside ``<script>``: nothing in it can end the element or a line.
-
-    >>> embedded("</script>\u2028")
-    Markup('"\\u003c/script\\u003e\\u2028"')
-    """
-    text = msgspec.json.encode(value).decode()
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return markupsafe.Markup(text)  # noqa: S704 - escaped just above
-
-
-def breakable(text: str) -> markupsafe.Markup:
-    """Return a dotted name, escaped, that a narrow column may break after its dots.
-
-    >>> breakable("a.<b>")
-    Markup('a.<wbr>&lt;b&gt;')
-    """
-    return markupsafe.Markup(".<wbr>").join(text.split("."))
-
-
-def policy(script: str, style: str) -> str:
-    """Return a Content-Security-Policy that allows these two texts and no request at all."""
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
-    return (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _drawn(figure: Any) -> dict[str, Any] | None:

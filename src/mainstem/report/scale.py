@@ -35,8 +35,12 @@ class Scale:
         ([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0])
         >>> Scale(0, 12).ticks(5), Scale(0, 12).ticks(5, whole=True)
         ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 5.0, 10.0])
+        >>> Scale(3, 40, log=True).ticks(5, whole=True)
+        [4.0, 8.0, 16.0, 32.0]
         """
-        return _decades(self.low, self.high, wanted) if self.log else _round(self.low, self.high, wanted, whole)
+        if not self.log:
+            return _round(self.low, self.high, wanted, whole)
+        return _doubled(self.low, self.high, wanted) if whole else _decades(self.low, self.high, wanted)
 
 
 def around(values: list[float], log: bool = False, zero: bool = False, pad: float = 0.05) -> Scale:
@@ -107,3 +111,11 @@ def _decades(low: float, high: float, wanted: int) -> list[float]:
     fine = [m * 10.0**p for p in range(first - 1, last + 1) for m in (1, 2, 5)]
     found = [tick for tick in fine if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
     return found if len(found) >= 2 else [tick for tick in _round(low, high, wanted) if tick > 0]
+
+
+def _doubled(low: float, high: float, wanted: int) -> list[float]:
+    """Powers of two, as depths and widths are; what is too wide or too narrow for them has round numbers."""
+    first, last = math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9)
+    if first < 0 or last - first < 1 or last - first > 12:
+        return [tick for tick in _decades(low, high, wanted) if tick % 1 == 0]
+    return [2.0**power for power in range(first, last + 1, math.ceil((last - first + 1) / max(1, wanted)))]

@@ -11,7 +11,8 @@
   system.addEventListener("change", name);
   name();
 
-  const digits = (value) => {
+  const digits = (value, whole) => {
+    if (whole) return value.toLocaleString("en-US");
     if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e6)) return value.toExponential(2);
     return Number(value.toPrecision(4)).toLocaleString("en-US", { maximumFractionDigits: 8 });
   };
@@ -29,25 +30,37 @@
     const cross = plot.querySelector(".cross"), tip = plot.querySelector(".tip");
     const places = [...new Set(data.lines.flatMap((line) => line.x))].sort((a, b) => a - b);
     if (!places.length) continue;
+    const swatches = [...plot.closest("figure").querySelectorAll(".legend .swatch")];
+    const [low, high, log] = data.x;
+    const place = (x) => log ? Math.log(x / low) / Math.log(high / low) : (x - low) / (high - low);
+    const value = (share) => log ? low * (high / low) ** share : low + share * (high - low);
     let at = places.length - 1;
     plot.tabIndex = 0;
     plot.setAttribute("role", "group");
     plot.setAttribute("aria-roledescription", "chart; arrow keys read its values");
 
+    // A curve says nothing well before its first point or after its last one: runs may be of different lengths.
+    const reaches = (line) => {
+      const first = place(line.x[0]), last = place(line.x[line.x.length - 1]), here = place(places[at]);
+      const room = Math.max(0.02, (last - first) / Math.max(1, line.x.length - 1));
+      return first - room <= here && here <= last + room;
+    };
     const row = (line) => {
       const index = nearest(line.x, places[at]);
       const element = document.createElement("div");
-      const label = document.createElement("span"), value = document.createElement("span");
-      label.textContent = line.name;
-      value.textContent = digits(line.y[index]);
-      element.append(label, value);
+      const label = document.createElement("span"), number = document.createElement("span");
+      const swatch = swatches.find((each) => each.querySelector(`.s-${line.style}`));
+      if (swatch) label.append(swatch.cloneNode(true));
+      label.append(line.name);
+      number.textContent = digits(line.y[index]);
+      element.append(label, number);
       return element;
     };
     const show = () => {
       const title = document.createElement("b");
-      title.textContent = `${data.title} ${Math.round(places[at]).toLocaleString("en-US")}`;
-      tip.replaceChildren(title, ...data.lines.map(row));
-      const left = (places[at] - data.x[0]) / (data.x[1] - data.x[0]) * plot.clientWidth;
+      title.textContent = `${data.title} ${digits(data.whole ? Math.round(places[at]) : places[at], data.whole)}`;
+      tip.replaceChildren(title, ...data.lines.filter(reaches).map(row));
+      const left = place(places[at]) * plot.clientWidth;
       cross.hidden = tip.hidden = false;
       cross.style.left = `${left}px`;
       const beside = left + 14 + tip.offsetWidth > plot.clientWidth ? left - 14 - tip.offsetWidth : left + 14;
@@ -57,7 +70,7 @@
     const point = (event) => {
       const box = plot.getBoundingClientRect();
       const share = (event.clientX - box.left) / box.width;
-      at = nearest(places, data.x[0] + share * (data.x[1] - data.x[0]));
+      at = nearest(places, value(share));
       show();
     };
     plot.addEventListener("pointermove", point);

@@ -1,0 +1,84 @@
+"""`mainstem compare A B`: which of two configurations is better, over seeds. May import everything, late."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from .. import config
+from ..config.sections import NonNegative, Section, Text, about
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+from .commands import COMMANDS
+
+_OURS = ("seed", "recipe", "log", "out")
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """What the command's own flags say; all others are fields of a run, for both sides."""
+
+    seeds: Annotated[int, Meta(ge=1, le=100), about("trainings of each side, from seed 0 on")] = 5
+    delta: Annotated[NonNegative, about("smallest difference of interest, in bits per byte")] = 0.01
+    out: Annotated[Text, about("folder of the page, the results and all runs")] = "runs/compare"
+
+
+def run(words: list[str]) -> int:
+    """Train both sides with every seed, print the verdict, write the page; return the exit code."""
+    given = arguments.split(words)
+    if given.has("help"):
+        for line in help_text.of("compare", Options):
+            terminal.line(line)
+        return 0
+    own = [field.name for field in config.fields(Options)]
+    options = arguments.options([flag for flag in given.flags if flag[0] in own], Options, "compare")
+    shared = [flag for flag in given.flags if flag[0] not in own]
+    fields = [field.name for field in config.fields(config.Run) if field.name.split(".")[0] not in _OURS]
+    arguments.refuse_unknown(shared, [*own, *fields], "compare")
+    a, b = arguments.take(given.positional, 2, 2, COMMANDS["compare"].usage)
+    runs = [config.load(dict(shared), _file(path)) for path in (a, b)]
+    _compare(_names(a, b), runs, options, shlex.join(["mainstem", "compare", *words]))
+    return 0
+
+
+def _compare(names: tuple[str, str], runs: list[config.Run], options: Options, command: str) -> None:
+    began = time.perf_counter()
+    from ..lab import comparing, suite, text, words
+    from ..train import Stop, device
+
+    a, b = (comparing.Side(name, device.settle(run)) for name, run in zip(names, runs, strict=True))
+    folder = Path(options.out)
+    suite.check_folder(folder)
+    experiment = comparing.experiment(a, b, folder / "runs", options.delta)
+    comparing.check(a, b, text.reader(suite.tokens(folder)))
+    plan = suite.Plan(folder, {}, None, options.seeds, command)
+    try:
+        for results, page in suite.run([experiment], plan, began, _say):
+            for line in [*words.of(results, terminal.width()), "", words.better(a.name, b.name, results.verdict), page]:
+                _say(str(line))
+    except Stop as stop:
+        _say(f"{stop}: the same command goes on where this one stopped.")
+        raise KeyboardInterrupt from None
+
+
+def _say(line: str) -> None:
+    terminal.line(line)
+    terminal.flush()
+
+
+def _file(path: str) -> str:
+    """Return the YAML file that `path` is, or that lies in it where it is the folder of a run."""
+    inside = Path(path) / "config.yaml"
+    return str(inside) if "\0" not in path and inside.is_file() else path
+
+
+def _names(a: str, b: str) -> tuple[str, str]:
+    """Return what the two are called: as short as tells them apart."""
+    if a == b:
+        raise BadInput(f"{a!r} is given twice: give two configurations that differ.")
+    short = Path(a).stem, Path(b).stem
+    return short if short[0] != short[1] else (a, b)

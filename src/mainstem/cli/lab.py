@@ -1,0 +1,112 @@
+"""`mainstem lab`: the textbook's claims put to the test on this machine. May import everything, late."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
+
+from .. import catalogue, config
+from ..config import words as text
+from ..config.sections import Section, Text, Time, about
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+
+if TYPE_CHECKING:
+    from ..lab.result import Results
+
+_OURS = ("seed", "recipe", "log")
+
+
+Seeds = Annotated[int, Meta(ge=1, le=100)]
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """What the command's own flags say; all others are fields of a run, for every training of the experiment."""
+
+    all: Annotated[bool, about("every experiment, on one page")] = False
+    budget: Annotated[Time | None, about("wall time, start to page", "2m; with --all 15m")] = None
+    seeds: Annotated[Seeds | None, about("so many, however long", "as the budget allows")] = None
+    out: Annotated[Text, about("folder of pages, results and finished trainings")] = "runs/lab"
+
+
+def run(words: list[str]) -> int:
+    """List the experiments, or run some and write their pages; return the exit code."""
+    given = arguments.split(words, ("all",))
+    if given.has("help"):
+        for line in help_text.of("lab", Options):
+            terminal.line(line)
+        return 0
+    own = [field.name for field in config.fields(Options)]
+    options = arguments.options([flag for flag in given.flags if flag[0] in own], Options, "lab")
+    settings = _settings([flag for flag in given.flags if flag[0] not in own], own)
+    if not given.positional and not options.all:
+        _list(Path(options.out))
+        return 0
+    if given.positional and options.all:
+        raise BadInput(f"{given.positional[0]!r} and --all are both given: keep one of them.")
+    if options.budget is not None and options.seeds is not None:
+        raise BadInput(f"--budget {options.budget} and --seeds {options.seeds} are both given: keep one of them.")
+    names = given.positional or catalogue.names("experiment")
+    experiments = [catalogue.find("experiment", name) for name in dict.fromkeys(names)]
+    _run(experiments, options, settings, shlex.join(["mainstem", "lab", *words]))
+    return 0
+
+
+def _settings(flags: list[tuple[str, str]], own: list[str]) -> dict[str, str]:
+    """Return the fields of a run that are set for all trainings."""
+    fields = [field.name for field in config.fields(config.Run) if field.name.split(".")[0] not in _OURS]
+    arguments.refuse_unknown(flags, [*own, *fields], "lab")
+    found: dict[str, str] = {}
+    for name, value in flags:
+        if name in found:
+            raise BadInput(f"{arguments.shown(name)} is given twice, as {found[name]!r} and {value!r}: keep one.")
+        if name in ("train.budget", "train.epochs"):
+            raise BadInput(f"{arguments.shown(name)} cannot be given here: give --train.steps.")
+        found[name] = value
+    return found
+
+
+def _run(specs: list[Any], options: Options, settings: dict[str, str], command: str) -> None:
+    began = time.perf_counter()  # a budget counts the imports as well
+    from ..lab import suite, words
+    from ..train.length import seconds
+
+    budget = options.budget or (None if options.seeds else "15m" if options.all else "2m")
+    plan = suite.Plan(Path(options.out), settings, None if budget is None else seconds(budget), options.seeds, command)
+    found: list[Results] = []
+    for results, page in suite.run([spec.load() for spec in specs], plan, began, _say):
+        found.append(results)
+        for line in words.of(results, terminal.width()):
+            _say(line)
+        _say(f"  {page}")
+    if len(found) > 1:
+        _say(str(suite.write_all(plan, found)))
+
+
+def _say(line: str) -> None:
+    terminal.line(line)
+    terminal.flush()
+
+
+def _list(folder: Path) -> None:
+    """Print the experiments, each with the verdict that is there already."""
+    width = terminal.width()
+    terminal.line("mainstem lab NAME [--budget 2m]   one of these; --all for every one\n")
+    for spec in catalogue.specs("experiment"):
+        verdict = _verdict(folder / f"{spec.name}.json")
+        for line in text.wrap(f"{spec.summary}{f'  [{verdict}]' if verdict else ''}", width, 15, f"  {spec.name}  "):
+            terminal.line(line)
+
+
+def _verdict(path: Path) -> str | None:
+    try:
+        found = json.loads(path.read_bytes()[: 1 << 24])
+        return f"{found['verdict']}, {len(found['seeds'])} seeds"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

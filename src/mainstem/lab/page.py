@@ -1,0 +1,120 @@
+"""The page of one experiment or of many: question, verdict, effects, figures. May import `report` and its siblings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..report import figure_page
+from ..report.figure_page import Drawing, Section
+from ..report.forest import Forest, Interval
+from ..report.tables import Table
+from ..report.words import duration, short, visible
+from .experiment import Contrast
+from .result import Results
+from .statistics import Paired, Verdict
+
+_MEANING = {
+    "supported": "The effect is there, with the sign that the claim predicts, larger than the smallest of interest.",
+    "refuted": "The effect is there with the opposite sign, and larger than the smallest of interest.",
+    "no effect": "Whatever effect there is, it is smaller than the smallest of interest.",
+    "undecided": "So many seeds cannot tell: the interval reaches over the smallest effect of interest.",
+}
+
+
+def page(title: str, about: str, found: Sequence[Results], command: str | None) -> str:
+    """Return the page, which holds all that it shows: a table of verdicts, then a section for each experiment."""
+    return figure_page.render(
+        figure_page.Page(
+            visible(title, limit=100), visible(about, limit=500), summary=_summary(found) if len(found) > 1 else None,
+            sections=[section(results) for results in found],
+            command=None if command is None else visible(command, limit=8000),
+        )
+    )  # fmt: skip
+
+
+def section(results: Results) -> Section:
+    """Return what the page says and draws of one experiment."""
+    experiment, judged = results.experiment, results.judged()
+    contrast, statistics, verdict = judged[0]
+    paragraphs = [
+        f"The claim ({experiment.section}): {experiment.claim}" if experiment.section else experiment.claim,
+        f"{contrast.says} {said(contrast, statistics)} {_MEANING[verdict]}",
+        f"Conditions: {experiment.conditions}" if experiment.conditions else "",
+        _how(results),
+        f"Sources: {'; '.join(experiment.sources)}." if experiment.sources else "",
+    ]
+    said_all = [visible(text, limit=2000) for text in paragraphs if text]
+    drawn: list[Drawing] = [effects(results), *experiment.figures(results)]
+    # Keys tell the figures of a page apart, and a page may have many experiments.
+    figures = [replace(figure, key=f"{experiment.name}-{figure.key}") for figure in drawn]
+    return Section(f"{experiment.name}: {experiment.question}", verdict, said_all, [table(judged)], figures)
+
+
+def said(contrast: Contrast, statistics: Paired) -> str:
+    """Return the effect, its interval and what could have been seen, in a sentence.
+
+    >>> from mainstem.lab import against, paired
+    >>> contrast = Contrast("a beats b", against("a", "b"), "loss", "nats", 0.01, -1)
+    >>> said(contrast, paired([-0.02, -0.01, -0.03], 0.01))
+    'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds).'
+    """
+    seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
+    if math.isnan(statistics.low):
+        return f"Difference {_signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
+    interval = f"95% interval {_signed(statistics.low)} to {_signed(statistics.high)}"
+    return f"Difference {_signed(statistics.mean)} {contrast.unit} ({interval}, {seeds})."
+
+
+def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
+    """Return every contrast with its numbers."""
+    rows = [
+        [visible(contrast.says, limit=300), verdict, _signed(found.mean),
+         "" if math.isnan(found.low) else f"{_signed(found.low)} to {_signed(found.high)}",
+         short(contrast.delta), "" if math.isnan(found.detectable) else short(found.detectable),
+         "" if math.isnan(found.p) else short(found.p), contrast.unit, str(found.n)]
+        for contrast, found, verdict in judged
+    ]  # fmt: skip
+    heads = ["where supported, this is so", "verdict", "difference", "95% interval", "smallest of interest",
+             "smallest detectable", "p", "unit", "seeds"]  # fmt: skip
+    note = "The first row decides; verdicts allow for the number of rows (Holm), p and intervals are of a row alone."
+    return Table("Effects", heads, rows, frozenset({2, 3, 4, 5, 6, 8}), note if len(rows) > 1 else "")
+
+
+def effects(results: Results) -> Forest:
+    """Return the forest plot: every contrast in units of its smallest effect of interest, plus being as claimed."""
+    rows = []
+    for contrast, found, verdict in results.judged():
+        unit = contrast.expected / contrast.delta if contrast.delta else float(contrast.expected)
+        low, high = sorted((found.low * unit, found.high * unit))
+        rows.append(Interval(visible(contrast.says, limit=200), found.mean * unit, low, high, verdict, (-1.0, 1.0)))
+    return Forest(
+        "effects", "Effects",
+        "Mean difference over seeds with its 95% interval. Beyond the shaded part to the right the claim is borne out, "
+        "to the left its opposite; inside it nothing happens that matters.",
+        "effect (smallest effects of interest)", rows,
+    )  # fmt: skip
+
+
+def _how(results: Results) -> str:
+    seeds, cells = len(results.seeds), len(results.experiment.cells)
+    trials = f"{cells} configurations x {seeds} seed{'' if seeds == 1 else 's'}"
+    taken = results.facts.get("seconds")
+    when = f", {duration(float(taken))}" if isinstance(taken, (int, float)) else ""
+    steps = results.facts.get("steps")
+    each = f", {steps} steps each" if isinstance(steps, int) else ""
+    return f"How: {trials}{each}{when}; within a seed all share initial weights by name, order of the text and masks."
+
+
+def _summary(found: Sequence[Results]) -> Table:
+    rows = []
+    for results in found:
+        contrast, statistics, verdict = results.judged()[0]
+        rows.append([results.experiment.name, visible(results.experiment.claim, limit=300), verdict,
+                     said(contrast, statistics)])  # fmt: skip
+    return Table("Verdicts", ["experiment", "claim", "verdict", "effect"], rows)
+
+
+def _signed(value: float) -> str:
+    return f"-{short(-value)}" if value < 0 else short(value)

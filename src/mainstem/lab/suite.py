@@ -1,0 +1,110 @@
+"""Several experiments within one budget, each with its results and its page. May import all but the cli."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from .. import files
+from ..errors import BadInput
+from ..train import environment
+from ..train.run_folder import RunFolder
+from ..train.runner import cache_folder
+from . import page, text
+from .cache import Cache
+from .commit import commit
+from .engine import Engine, TooSmall
+from .experiment import Experiment
+from .result import Results
+
+ALL = "all.html"
+_LONG = 600.0
+"""Seconds for an experiment from which on every training takes twice the steps."""
+
+_END = 2.0
+"""Seconds that are kept for writing the pages."""
+
+
+class Plan(NamedTuple):
+    """`budget` seconds for all experiments together, or `seeds` for each; `settings` are fields of every training."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    budget: float | None
+    seeds: int | None
+    command: str
+
+
+def run(
+    experiments: Sequence[Experiment], plan: Plan, began: float, say: Callable[[str], None]
+) -> Iterator[tuple[Results, Path]]:
+    """Yield the results of each experiment with the page that was written, NAME.html beside NAME.json.
+
+    What one experiment leaves of its share of the budget goes to those behind it. `began` is when the budget began,
+    by `time.perf_counter`. In a suite, an experiment whose share is too small for one seed is said to be left out.
+    """
+    check_folder(plan.folder)
+    engine = Engine(text.reader(tokens(plan.folder)), Cache(plan.folder / "trials"), plan.settings, say)
+    # By what was asked for, not by what is left: else the same command would not find its own trainings again.
+    double = (plan.budget or 0.0) / max(1, len(experiments)) >= _LONG
+    for number, experiment in enumerate(experiments):
+        share = None
+        if plan.budget is not None:
+            share = (plan.budget - _END - (time.perf_counter() - began)) / (len(experiments) - number)
+        try:
+            results = engine.run(experiment, share, plan.seeds, double)
+        except TooSmall as error:
+            if len(experiments) == 1:
+                raise
+            say(f"{experiment.name} was left out. {error}")
+            continue
+        results.facts.update(facts(plan))
+        yield results, write(plan, results)
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """Return what made the numbers: the command, the commit where there is one, versions, machine."""
+    return {
+        "command": plan.command, "commit": commit(), "versions": environment.versions(),
+        "machine": environment.machine(torch.device("cpu")), "settings": dict(plan.settings),
+    }  # fmt: skip
+
+
+def write(plan: Plan, results: Results) -> Path:
+    """Write the results as JSON and as a page, and return the page's path."""
+    name = results.experiment.name
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(results.to_json(), indent=1, allow_nan=False)
+    files.write_atomic(plan.folder / f"{name}.json", content.encode())
+    kind = "A claim of the textbook section" if results.experiment.section else "Two configurations"
+    about = f"{kind}, put to the test on this machine."
+    return _page(plan.folder / f"{name}.html", page.page(name, about, [results], plan.command))
+
+
+def write_all(plan: Plan, found: Sequence[Results]) -> Path:
+    """Write one page of all the experiments, and return its path."""
+    about = f"{len(found)} claims about residual connections and regularization, put to the test on this machine."
+    return _page(plan.folder / ALL, page.page("The laboratory", about, found, plan.command))
+
+
+def _page(path: Path, content: str) -> Path:
+    files.write_atomic(path, content.encode("utf-8", "replace"))
+    return path
+
+
+def tokens(folder: Path) -> Path:
+    """Return where tokens are kept for the experiments in `folder`."""
+    return cache_folder(RunFolder(folder))
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `BadInput` where results cannot be written to `folder`."""
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--out {str(folder)!r} is not a folder: give the name of a new one, or of one of this command.")
+    if (folder / "config.yaml").exists():
+        raise BadInput(f"--out {str(folder)!r} is the folder of a run: give another one.")

@@ -1,0 +1,99 @@
+"""Means with their intervals by name, one a row: a forest plot. May import its neighbours here.
+
+Each row has its name and its numbers as text, so that a phone shows them above the row and a desk beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .scale import Scale, around, labels
+from .tables import Table
+from .words import short
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value from `low` to `high`, nan where they are not known; `note` stands behind the numbers.
+
+    `region` is what counts as nothing, and is drawn as a shaded part of the row.
+    """
+
+    name: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    note: str = ""
+    region: tuple[float, float] | None = None
+    style: str = "series1"
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Rows in one unit, which share an axis with a line at `rule`."""
+
+    key: str
+    title: str
+    caption: str
+    unit: str
+    rows: Sequence[Interval]
+    rule: float | None = 0.0
+
+    @property
+    def scale(self) -> Scale:
+        """The axis that holds every row, its region and the rule."""
+        found = [y for row in self.rows for y in (row.value, row.low, row.high, *(row.region or ()))]
+        finite = [y for y in found if math.isfinite(y)]
+        return around(finite + ([] if self.rule is None else [self.rule]))
+
+    @property
+    def table(self) -> Table:
+        """The numbers of every row."""
+        rows = [[row.name, _text(row.value), _text(row.low), _text(row.high), row.note] for row in self.rows]
+        return Table(self.title, ["", self.unit, "from", "to", ""], rows, frozenset({1, 2, 3}))
+
+
+def view(forest: Forest) -> dict[str, Any]:
+    """Return what forest.html draws: places in percent of the width, and the text of each row."""
+    scale = forest.scale
+    ticks = scale.ticks(4)
+    return {
+        "kind": "forest",
+        "figure": forest,
+        "x_ticks": [(_percent(scale, x), label) for x, label in zip(ticks, labels(ticks), strict=True)],
+        "rule": None if forest.rule is None else _percent(scale, forest.rule),
+        "rows": [
+            {
+                "row": row,
+                "text": _said(row),
+                "at": _percent(scale, row.value) if math.isfinite(row.value) else None,
+                "ends": _part(scale, row.low, row.high),
+                "region": None if row.region is None else _part(scale, *row.region),
+            }
+            for row in forest.rows
+        ],
+    }
+
+
+def _percent(scale: Scale, x: float) -> float:
+    return round(100 * scale.place(x), 2)
+
+
+def _part(scale: Scale, low: float, high: float) -> tuple[float, float] | None:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    return _percent(scale, low), _percent(scale, high)
+
+
+def _said(row: Interval) -> str:
+    if not math.isfinite(row.value):
+        return "no number"
+    known = math.isfinite(row.low) and math.isfinite(row.high)
+    return f"{short(row.value)} ({short(row.low)} to {short(row.high)})" if known else short(row.value)
+
+
+def _text(value: float) -> str:
+    return short(value) if math.isfinite(value) else ""

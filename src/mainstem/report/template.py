@@ -1,0 +1,70 @@
+"""From values to a page that holds all that it shows. May import its neighbours here.
+
+The templates escape every text. A page may load nothing and run nothing but its own script, which its policy names by
+hash, as it does the style.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+import msgspec
+
+from .words import visible
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page(name: str, /, **content: Any) -> str:
+    """Return the page that the template `name` makes of `content`; every page extends base.html."""
+    style, script = _asset("style.css"), _asset("script.js")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
+    return environment.get_template(name).render(
+        style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
+        script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
+        policy=policy(script, style),
+        **content,
+    )
+
+
+def embedded(value: Any) -> markupsafe.Markup:
+    r"""Return JSON that may stand inside ``<script>``: nothing in it can end the element or a line.
+
+    >>> embedded("</script>\u2028")
+    Markup('"\\u003c/script\\u003e\\u2028"')
+    """
+    text = msgspec.json.encode(value).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return markupsafe.Markup(text)  # noqa: S704 - escaped just above
+
+
+def breakable(text: str) -> markupsafe.Markup:
+    """Return a dotted name, escaped, that a narrow column may break after its dots.
+
+    >>> breakable("a.<b>")
+    Markup('a.<wbr>&lt;b&gt;')
+    """
+    return markupsafe.Markup(".<wbr>").join(text.split("."))
+
+
+def policy(script: str, style: str) -> str:
+    """Return a Content-Security-Policy that allows these two texts and no request at all."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")

@@ -1,0 +1,70 @@
+"""Two YAML files against each other from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mainstem.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+SMALL = """
+model: {layers: 1, width: 16, heads: 2, context: 16}
+train: {steps: 4, batch: 4, eval_every: 2}
+data: {tokenizer: byte}
+"""
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[str]:
+    """Two files that differ in their learning rate, by so much that two seeds can tell."""
+    (tmp_path / "slow.yaml").write_text(SMALL + "optim: {lr: 1.0e-5, warmup: 0.0}\n")
+    (tmp_path / "fast.yaml").write_text(SMALL + "optim: {lr: 2.0e-2, warmup: 0.0}\n")
+    return [str(tmp_path / name) for name in ("slow.yaml", "fast.yaml")]
+
+
+def test_the_better_one_is_named(pair: list[str], corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out"
+    words = ["compare", *pair, "--seeds", "3", "--out", str(out), "--data.paths", str(corpus)]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "fast is better than slow." in lines
+    assert lines[-1] == str(out / "compare.html")
+    found = json.loads((out / "compare.json").read_text())
+    assert found["verdict"] == "supported"
+    assert found["contrasts"][0]["mean"] < -0.01
+    text = (out / "compare.html").read_text()
+    assert "optim.lr" in text and "fast" in text
+    assert len(list((out / "runs").iterdir())) == 6
+    assert main(["compare", pair[1], pair[0], *words[3:]]) == 0
+    assert "fast is better than slow." in capsys.readouterr().out.splitlines()
+
+
+def test_a_run_can_be_a_side(finished: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = str(tmp_path / "out")
+    other = tmp_path / "other.yaml"
+    other.write_text((finished / "config.yaml").read_text().replace("decay: 0.1", "decay: 0.2"))
+    assert main(["compare", str(finished), str(other), "--seeds", "1", "--out", out, "--train.steps", "2"]) == 0
+    assert "cannot tell" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda a, b: [a], "Something is missing"),
+        (lambda a, b: [a, a], "given twice"),
+        (lambda a, b: [a, b, b], "one word too many"),
+        (lambda a, b: [a, b + "x"], "does not exist"),
+        (lambda a, b: [a, b, "--seeds", "0"], "seeds is 0"),
+        (lambda a, b: [a, b, "--delta", "-1"], "delta is -1"),
+        (lambda a, b: [a, b, "--optim.lr", "0.1"], "same configuration"),
+        (lambda a, b: [a, b, "--optim.lrr", "0.1"], "optim.lrr"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(change, said, pair, corpus, tmp_path, capsys: Capture) -> None:
+    words = ["compare", *change(*pair), "--data.paths", str(corpus), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

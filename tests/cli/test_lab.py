@@ -1,0 +1,85 @@
+"""The laboratory from the command line: the list, a run with its page, and what is refused."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mainstem import catalogue
+from mainstem.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+SMALL = ["--model.width", "8", "--model.heads", "1", "--model.context", "8", "--train.batch", "2", "--train.steps", "2"]
+
+
+def test_the_list_fits_a_terminal_and_names_every_experiment(tmp_path: Path, capsys: Capture, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["lab"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    names = {line.split()[0] for line in lines if re.match(r"  \S", line)}
+    assert names == set(catalogue.names("experiment"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "lab"
+    words = ["lab", "vanishing", "--seeds", "2", "--out", str(out), "--data.paths", str(corpus), *SMALL]
+    assert main(words) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1].strip() == str(out / "vanishing.html")
+    assert all(len(line) <= 80 for line in said[:-1])
+    assert any(line.startswith("vanishing: seed 1 done") for line in said)
+    found = json.loads((out / "vanishing.json").read_text())
+    assert found["seeds"] == [0, 1]
+    assert found["facts"]["command"].startswith("mainstem lab vanishing --seeds 2")
+    assert found["facts"]["settings"]["model.width"] == "8"
+    text = (out / "vanishing.html").read_text()
+    assert "mainstem lab vanishing" in text and "<svg" in text and found["verdict"] in text
+    trials = sorted((out / "trials").iterdir())
+    stamps = [path.stat().st_mtime_ns for path in trials]
+    assert main(words) == 0
+    assert [path.stat().st_mtime_ns for path in sorted((out / "trials").iterdir())] == stamps
+    capsys.readouterr()
+    assert main(["lab", "--out", str(out)]) == 0
+    assert f"[{found['verdict']}, 2 seeds]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lab", "vanishin"], "did you mean vanishing?"),
+        (["lab", "vanishing", "--all"], "keep one of them"),
+        (["lab", "vanishing", "--budget", "2m", "--seeds", "3"], "keep one of them"),
+        (["lab", "vanishing", "--budget", "soon"], "budget is 'soon'"),
+        (["lab", "vanishing", "--seeds", "0"], "seeds is 0"),
+        (["lab", "vanishing", "--seed", "3"], "--seed is not an option of `mainstem lab`"),
+        (["lab", "vanishing", "--train.budget", "3s"], "give --train.steps"),
+        (["lab", "vanishing", "--modell.width", "3"], "--modell.width is not an option"),
+        (["lab", "vanishing", "--model.width", "7", "--seeds", "1"], "model.heads"),
+        (["lab", "vanishing", "--data.paths", "gone.txt", "--seeds", "1"], "gone.txt"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_a_sentence(words, said, tmp_path, monkeypatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs" / "lab" / "trials").exists()
+
+
+def test_a_budget_that_is_too_small_says_what_would_do(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    words = ["lab", "vanishing", "--budget", "1s", "--out", str(tmp_path / "lab"), "--data.paths", str(corpus)]
+    assert main(words) == 2
+    assert re.search(
+        r"A budget of .* is too small for one seed of vanishing.*give --budget \d+s", capsys.readouterr().err
+    )
+
+
+def test_the_folder_of_a_run_is_left_alone(finished: Path, capsys: Capture) -> None:
+    before = sorted(path.name for path in finished.iterdir())
+    assert main(["lab", "vanishing", "--out", str(finished)]) == 2
+    assert "is the folder of a run" in capsys.readouterr().err
+    assert sorted(path.name for path in finished.iterdir()) == before

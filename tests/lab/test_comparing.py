@@ -1,0 +1,74 @@
+"""Two configurations of one's own, as real runs that a stop cannot lose."""
+
+import pytest
+
+from mainstem import config
+from mainstem.errors import BadInput
+from mainstem.lab import comparing, text
+from mainstem.lab.comparing import Side, experiment
+
+SIZES = {
+    "model.layers": 1, "model.width": 16, "model.heads": 2, "model.context": 16, "train.steps": 4, "train.batch": 4,
+    "train.eval_every": 2, "data.tokenizer": "byte",
+}  # fmt: skip
+
+
+@pytest.fixture
+def sizes(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{i * i % 89} words and {i * 7 % 31} numbers\n" for i in range(300)))
+    return {**SIZES, "data.paths": [str(path)]}
+
+
+def side(sizes, name, **changes):
+    return Side(name, config.load({**sizes, **changes}))
+
+
+def test_sides_must_differ_and_be_as_long_as_each_other(sizes, tmp_path):
+    a = side(sizes, "a")
+    with pytest.raises(BadInput, match="same configuration"):
+        experiment(a, side(sizes, "b", out="elsewhere"), tmp_path)
+    with pytest.raises(BadInput, match=r"a trains for train.steps 4 and b for train.steps 5.*--train.steps N"):
+        experiment(a, side(sizes, "b", **{"train.steps": 5}), tmp_path)
+    with pytest.raises(BadInput, match=r"train.budget 9s"):
+        experiment(a, side(sizes, "b", **{"train.steps": None, "train.budget": "9s"}), tmp_path)
+    experiment(a, side(sizes, "b", **{"train.steps": 2, "train.batch": 8}), tmp_path)  # as many tokens
+    timed = {"train.steps": None, "train.budget": "9s"}
+    found = experiment(side(sizes, "a", **timed), side(sizes, "b", **timed, **{"optim.lr": 0.1}), tmp_path)
+    assert "train.budget 9s each" in found.conditions
+
+
+def test_sides_are_judged_on_one_text(sizes, tmp_path):
+    read = text.reader(tmp_path / "tokens")
+    a = side(sizes, "a")
+    comparing.check(a, side(sizes, "b", **{"data.tokenizer": "char"}), read)
+    with pytest.raises(BadInput, match="hold out different texts"):
+        comparing.check(a, side(sizes, "b", **{"data.held_out": 0.3}), read)
+
+
+def test_the_conditions_say_what_differs(sizes, tmp_path):
+    found = experiment(side(sizes, "old"), side(sizes, "new", **{"noise.rate": 0.25, "optim.lr": 0.002}), tmp_path)
+    assert "optim.lr 0.001 and 0.002" in found.conditions
+    assert "noise.hidden 0.0 and 0.25" in found.conditions
+    assert found.contrasts[0].weights == {"new": 1.0, "old": -1.0}
+
+
+def test_a_run_a_side_and_seed_is_kept_and_read(sizes, tmp_path):
+    from mainstem.lab.cache import Cache
+    from mainstem.lab.engine import Engine
+
+    sides = side(sizes, "old"), side(sizes, "a/b c", **{"optim.lr": 0.03})
+    found = experiment(*sides, tmp_path / "runs")
+    lines = []
+    engine = Engine(text.reader(tmp_path / "tokens"), Cache(tmp_path / "trials"), {}, lines.append)
+    results = engine.run(found, None, 2)
+    names = sorted(path.name.rsplit("-", 1)[0] for path in (tmp_path / "runs").iterdir())
+    assert names == ["a-b-c-seed0", "a-b-c-seed1", "old-seed0", "old-seed1"]
+    assert all((path / "report.html").is_file() for path in (tmp_path / "runs").iterdir())
+    numbers = results.trials["old"][1]
+    assert numbers["steps"] == 4
+    assert numbers["curve_steps"] == [2.0, 4.0]
+    assert numbers["best"] == pytest.approx(min(numbers["curve"]))
+    assert numbers["last"] == pytest.approx(numbers["curve"][-1])
+    again = Engine(text.reader(tmp_path / "tokens"), Cache(tmp_path / "none"), {}, lines.append).run(found, None, 2)
+    assert again.trials["old"][1]["best"] == numbers["best"]  # the finished run itself is used

@@ -1,0 +1,129 @@
+"""How many seeds a budget buys, that nothing is run twice, and that a stop loses one trial at most."""
+
+import pytest
+
+from mainstem import config
+from mainstem.errors import BadInput
+from mainstem.lab import Cell, Contrast, Experiment, against
+from mainstem.lab.cache import Cache
+from mainstem.lab.engine import MOST_SEEDS, Engine, TooSmall
+
+FACTS = {"hash": "a", "held_out_hash": "b", "vocab_size": 5}
+
+
+class Text:
+    train = held_out = range(1000)
+    facts = FACTS
+
+
+class World:
+    """A clock that moves as trials say, and trials that remember what was run."""
+
+    def __init__(self, folder, seconds=10.0, settings=None):
+        self.now, self.seconds, self.ran, self.stop_after = 0.0, seconds, [], None
+        self.lines = []
+        self.engine = Engine(lambda section: Text, Cache(folder), settings or {}, self.lines.append, lambda: self.now)
+        cells = tuple(Cell(name, {"model.layers": layers}, {"arm": name}) for name, layers in (("a", 1), ("b", 2)))
+        contrast = Contrast("b is more than a", against("b", "a"), "value", "units", 0.5, +1)
+        self.experiment = Experiment("e", "", "", "?", cells, (contrast,), self.trial, lambda results: [],
+                                     {"train.steps": 20})  # fmt: skip
+
+    def trial(self, trial):
+        if self.stop_after is not None and len(self.ran) >= self.stop_after:
+            raise KeyboardInterrupt
+        steps = min(trial.run.train.steps, trial.limit or trial.run.train.steps)
+        trial.seconds = self.seconds * steps / 20
+        self.now += trial.seconds
+        if trial.limit is None:
+            self.ran.append((trial.cell.name, trial.run.seed))
+        return {"value": trial.run.model.layers + 0.01 * trial.run.seed}
+
+
+def test_a_number_of_seeds_is_taken_as_it_is(tmp_path):
+    world = World(tmp_path)
+    results = world.engine.run(world.experiment, None, 3)
+    assert results.seeds == [0, 1, 2]
+    assert world.ran == [("a", 0), ("b", 0), ("b", 1), ("a", 1), ("a", 2), ("b", 2)]
+    assert results.values("b", "value") == [2.0, 2.01, 2.02]
+    assert results.differences(world.experiment.contrasts[0]) == pytest.approx([1.0, 1.0, 1.0])
+    assert results.verdict == "supported"
+    assert results.facts["seconds"] == 60.0
+    assert len(world.lines) == 3
+
+
+@pytest.mark.parametrize(("budget", "seeds"), [(30, 1), (60, 2), (75, 3), (100, 4), (10_000, MOST_SEEDS)])
+def test_a_budget_buys_whole_seeds_and_is_kept(tmp_path, budget, seeds):
+    world = World(tmp_path)
+    results = world.engine.run(world.experiment, budget, None)
+    assert len(results.seeds) == seeds
+    assert world.now <= budget
+
+
+def test_a_budget_too_small_for_one_seed_says_what_is_needed(tmp_path):
+    world = World(tmp_path)
+    with pytest.raises(TooSmall, match=r"budget of 15s .* one seed of e, .* about 24s .* --budget 84s") as caught:
+        world.engine.run(world.experiment, 15, None)
+    assert isinstance(caught.value, BadInput)
+    assert world.ran == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_run_twice_and_what_is_there_costs_no_budget(tmp_path):
+    first = World(tmp_path)
+    first.engine.run(first.experiment, None, 2)
+    again = World(tmp_path)
+    results = again.engine.run(again.experiment, 5.0, None)
+    assert again.ran == []
+    assert results.seeds == [0, 1]
+    assert results.facts["seconds"] == 40.0
+    more = World(tmp_path)
+    assert more.engine.run(more.experiment, None, 3).seeds == [0, 1, 2]
+    assert sorted(more.ran) == [("a", 2), ("b", 2)]
+
+
+def test_a_stop_loses_one_trial_at_most(tmp_path):
+    world = World(tmp_path)
+    world.stop_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        world.engine.run(world.experiment, None, 2)
+    later = World(tmp_path)
+    later.engine.run(later.experiment, None, 2)
+    assert later.ran == [("a", 1)]
+
+
+def test_a_slow_seed_makes_the_next_one_wait_for_another_time(tmp_path):
+    world = World(tmp_path)
+    plain = world.trial
+
+    def slower(trial):
+        world.seconds = 10.0 if trial.run.seed == 0 else 30.0
+        return plain(trial)
+
+    world.experiment = Experiment(**{**vars(world.experiment), "trial": slower})
+    assert world.engine.run(world.experiment, 100, None).seeds == [0, 1]
+
+
+def test_settings_lie_over_the_experiment_and_under_the_cells(tmp_path):
+    world = World(tmp_path, settings={"model.layers": "7", "optim.lr": "0.5"})
+    run = world.engine.configured(world.experiment, world.experiment.cells[1], 4, False)
+    assert (run.model.layers, run.optim.lr, run.seed, run.train.steps) == (2, 0.5, 4, 20)
+
+
+def test_a_long_budget_doubles_the_steps_unless_they_were_given(tmp_path):
+    world = World(tmp_path)
+    cell = world.experiment.cells[0]
+    assert world.engine.configured(world.experiment, cell, 0, True).train.steps == 40
+    given = World(tmp_path, settings={"train.steps": "9"})
+    assert given.engine.configured(given.experiment, cell, 0, True).train.steps == 9
+
+
+def test_a_whole_configuration_gets_the_seed_alone(tmp_path):
+    whole = config.load({"model.layers": 3, "train.steps": 2})
+    found = World(tmp_path).engine.configured(World(tmp_path).experiment, Cell("c", whole=whole), 6, True)
+    assert found == config.override(whole, {"seed": 6})
+
+
+def test_contrasts_of_cells_that_are_not_there_are_an_error():
+    contrast = Contrast("x", against("a", "z"), "value", "", 0.1, 1)
+    with pytest.raises(ValueError, match="cells"):
+        Experiment("e", "", "", "?", (Cell("a"), Cell("b")), (contrast,), lambda t: {}, lambda r: [])

@@ -1,0 +1,62 @@
+"""Results go to JSON and come back, whole."""
+
+import json
+import math
+
+import pytest
+
+from mainstem.lab import Cell, Contrast, Experiment, against
+from mainstem.lab.result import Results, from_json
+
+
+def made(seeds=(0, 1, 2)):
+    cells = (Cell("a", {"model.layers": 1}, {"arm": "a", "layers": 1}), Cell("b", {}, {"arm": "b", "layers": 2}))
+    contrasts = (
+        Contrast("b learns more", against("b", "a"), "loss", "nats", 0.1, -1),
+        Contrast("their sum", {"a": 0.5, "b": 0.5}, "loss", "nats", 0.1, +1),
+    )
+    experiment = Experiment("e", "7.4.1", "A claim.", "A question?", cells, contrasts, lambda t: {}, lambda r: [])
+    trials = {
+        "a": {seed: {"loss": 2.0 + 0.01 * seed, "curve": [1.0, 2.0 + seed]} for seed in seeds},
+        "b": {seed: {"loss": 1.0 + 0.012 * seed, "curve": [3.0, math.nan]} for seed in seeds},
+    }
+    return Results(experiment, list(seeds), trials, {"steps": 7, "seconds": 1.5})
+
+
+def test_contrasts_are_weighted_sums_seed_by_seed():
+    results = made()
+    first, second = results.experiment.contrasts
+    assert results.differences(first) == pytest.approx([-1.0, -0.998, -0.996])
+    assert results.differences(second) == pytest.approx([1.5, 1.511, 1.522])
+    assert [verdict for _, _, verdict in results.judged()] == ["supported", "supported"]
+    assert results.verdict == "supported"
+    assert results.curves("a", "curve") == [[1.0, 2.0], [1.0, 3.0], [1.0, 4.0]]
+
+
+def test_a_number_that_is_missing_is_not_a_number():
+    results = made()
+    assert all(math.isnan(value) for value in results.values("a", "absent"))
+    assert all(math.isnan(value) for value in results.values("a", "curve"))
+    assert results.curves("a", "loss") == []
+
+
+def test_json_and_back():
+    results = made()
+    content = json.loads(json.dumps(results.to_json(), allow_nan=False))
+    assert content["verdict"] == "supported"
+    assert content["contrasts"][0]["differences"] == pytest.approx([-1.0, -0.998, -0.996])
+    assert content["contrasts"][0]["low"] < content["contrasts"][0]["mean"] < content["contrasts"][0]["high"]
+    again = from_json(results.experiment, content)
+    assert again.seeds == results.seeds
+    assert again.facts == results.facts
+    assert again.judged() == results.judged()
+    assert again.trials["a"] == results.trials["a"]
+    assert again.trials["b"][0]["curve"][0] == 3.0
+    assert math.isnan(again.trials["b"][0]["curve"][1])
+
+
+def test_one_seed_has_no_interval_and_is_written_all_the_same():
+    content = json.loads(json.dumps(made((0,)).to_json(), allow_nan=False))
+    assert content["verdict"] == "undecided"
+    assert content["contrasts"][0]["low"] is None
+    assert content["contrasts"][0]["mean"] == -1.0

@@ -1,0 +1,104 @@
+"""A trial takes the steps that `mainstem train` takes, and a limited text is spread over all of it."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mainstem import config, data, train
+from mainstem.lab import Cell
+from mainstem.lab.trial import Trial, spread
+from mainstem.measure.evaluate import evaluate
+
+SETTINGS = {
+    "model.layers": 2, "model.width": 16, "model.heads": 2, "model.context": 16, "noise.rate": 0.1,
+    "penalty.0.name": "l2", "penalty.0.coef": 1e-4, "train.steps": 6, "train.batch": 4, "optim.name": "muon",
+    "data.tokenizer": "byte", "train.eval_every": 6, "seed": 3,
+}  # fmt: skip
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"line {i * i % 97} of the text, {i}\n" for i in range(400)))
+    return path
+
+
+def made(text, tmp_path, **changes):
+    run = config.load({**SETTINGS, "data.paths": [str(text)], "out": str(tmp_path / "run"), **changes})
+    return run, Trial(Cell("c"), run, data.prepare(run.data, tmp_path / "cache"))
+
+
+def test_the_numbers_are_those_of_a_run(text, tmp_path):
+    run, trial = made(text, tmp_path)
+    outcome = train.run(run)
+    trained = trial.train()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert trained.losses == pytest.approx([line["loss"] for line in lines], rel=1e-6)
+    held = evaluate(trained.model, trial.corpus.held_out)
+    assert held.nats_per_token == pytest.approx(outcome.best.nats_per_token, rel=1e-6)
+    some = trained.held_out(windows=10**6)  # every window but a short last one
+    assert some.tokens == len(trial.corpus.held_out) // 16 * 16
+    assert some.nats_per_token == pytest.approx(held.of(torch.arange(some.tokens // 16)), rel=1e-6)
+    assert trial.seconds > 0
+
+
+def test_a_limit_ends_it_early_at_the_same_schedule(text, tmp_path):
+    _, trial = made(text, tmp_path)
+    whole = trial.train().losses
+    trial.limit = 2
+    assert trial.train().losses == whole[:2]
+
+
+def test_a_hook_is_called_after_each_update(text, tmp_path):
+    _, trial = made(text, tmp_path)
+    seen = []
+    trial.train(after_step=lambda step, model: seen.append((step, float(model.state_dict()["embedding.weight"].sum()))))
+    assert [step for step, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert len({total for _, total in seen}) == 5  # the last step's rate is 0
+
+
+def test_a_training_that_explodes_counts_as_a_uniform_guess(text, tmp_path):
+    _, trial = made(text, tmp_path)
+
+    def spoil(step, model):
+        if step == 2:
+            with torch.no_grad():
+                next(model.parameters()).fill_(math.nan)
+
+    trained = trial.train(after_step=spoil)
+    assert trained.failed
+    assert len(trained.losses) == 3
+    uniform = math.log(trial.corpus.tokenizer.vocab_size)
+    assert trained.losses_of() == {"held_out": uniform, "train": uniform, "gap": 0.0}
+    assert trained.train_loss() == uniform
+
+
+def test_the_gap_is_between_equally_many_tokens_in_eval_mode(text, tmp_path):
+    _, trial = made(text, tmp_path, **{"noise.rate": 0.5})
+    trained = trial.train()
+    found = trained.losses_of(windows=8)
+    assert found == trained.losses_of(windows=8)  # no noise
+    assert found["gap"] == pytest.approx(found["held_out"] - found["train"])
+    assert trained.seen(8).tokens == trained.held_out(8).tokens == 8 * 16
+
+
+def test_a_limited_text_comes_from_all_of_it():
+    lengths = np.ones(256, np.int64)
+    tokens = data.Tokens(np.arange(100_000) % 251, np.array([0, 50_000]), 100_000, lengths)
+    few = spread(tokens, 10_000)
+    assert len(few) == 9 * 1024 == few.num_bytes
+    assert few.documents.tolist() == [i * 1024 for i in range(9)][: len(few.documents)] or len(few.documents) == 10
+    assert few.ids[0] == tokens.ids[0]
+    assert few.ids[-1] == tokens.ids[-1]
+    assert spread(tokens, 100_000) is tokens
+    assert len(spread(tokens, 500)) == 500
+
+
+def test_fewer_tokens_are_more_epochs(text, tmp_path):
+    _, trial = made(text, tmp_path)
+    trained = trial.train(tokens=100)
+    assert len(trained.text) == 100
+    assert trained.losses != trial.train().losses
