@@ -1,6 +1,6 @@
 """Residuals and regularizers: the interaction is what is left where gains do not add up."""
 
-import experiments
+import lab
 import pytest
 
 from mainstem.lab.experiments import both
@@ -19,7 +19,7 @@ def made(together):
 
 
 def test_each_trial_has_finite_losses():
-    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in experiments.run(both.EXPERIMENT).values())
+    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in lab.finite(both.EXPERIMENT).values())
 
 
 @pytest.mark.parametrize("together", [0.0, -0.2])
@@ -30,8 +30,8 @@ def test_the_interaction_is_what_does_not_add_up(together):
 
 
 def test_cells_have_the_form_and_the_regularizer_of_their_name():
-    run = experiments.trial(experiments.cell(both.EXPERIMENT, "plain, dropout")).run
+    run = lab.trial(lab.named(both.EXPERIMENT, "plain, dropout")).run
     assert run.model.residual == "plain"
     assert run.noise.hidden == 0.2
     assert run.optim.decay == 0
-    assert experiments.trial(experiments.cell(both.EXPERIMENT, "post-norm, decay")).run.optim.decay == 3
+    assert lab.trial(lab.named(both.EXPERIMENT, "post-norm, decay")).run.optim.decay == 3

@@ -1,6 +1,6 @@
 """L1: both proximal steps against their minimisation, and shares of zeros and pruning against known matrices."""
 
-import experiments
+import lab
 import pytest
 import torch
 
@@ -9,7 +9,7 @@ from mainstem.lab.experiments import l1
 
 
 def test_each_trial_has_finite_numbers():
-    for numbers in experiments.run(l1.EXPERIMENT).values():
+    for numbers in lab.finite(l1.EXPERIMENT).values():
         assert set(numbers) == {"held_out", "train", "gap", "zeros", "near", "below", "pruned", "pruned_most"}
         assert len(numbers["pruned"]) == len(l1.PRUNED)
         assert len(numbers["below"]) == len(l1.EDGES)
@@ -26,7 +26,7 @@ def test_soft_is_the_smallest_value_of_its_objective():
 
 def stepped(maker, coef):
     """Return (v, w, metric, lr) of every matrix at the last of a few steps, and whether the rest was left alone."""
-    trial = experiments.trial(experiments.cell(l1.EXPERIMENT, l1.NONE), train__steps=4, optim__lr=0.01)
+    trial = lab.trial(lab.named(l1.EXPERIMENT, l1.NONE), train__steps=4, optim__lr=0.01)
     after = maker(trial, coef)
     found = {}
 
@@ -81,7 +81,7 @@ def test_pruning_takes_the_smallest_of_all_matrices_together():
 
 
 def test_pruning_is_undone_and_pruning_nothing_changes_nothing():
-    trained = experiments.trial(experiments.cell(l1.EXPERIMENT, l1.NONE), train__steps=20, optim__lr=0.02).train()
+    trained = lab.trial(lab.named(l1.EXPERIMENT, l1.NONE), train__steps=20, optim__lr=0.02).train()
     before = [w.detach().clone() for w in trained.model.parameters()]
     found = l1.after_pruning(trained)
     assert all(torch.equal(w, own) for w, own in zip(trained.model.parameters(), before, strict=True))
@@ -91,9 +91,6 @@ def test_pruning_is_undone_and_pruning_nothing_changes_nothing():
 
 def test_a_penalty_leaves_no_zero_and_the_step_many():
     settings = {"train__steps": 30, "optim__lr": 0.01}
-    found = {
-        name: l1.trial(experiments.trial(experiments.cell(l1.EXPERIMENT, name), **settings))
-        for name in (l1.PENALTY, l1.PROX)
-    }
+    found = {name: l1.trial(lab.trial(lab.named(l1.EXPERIMENT, name), **settings)) for name in (l1.PENALTY, l1.PROX)}
     assert found[l1.PENALTY]["zeros"] == 0
     assert found[l1.PROX]["zeros"] > 0.01

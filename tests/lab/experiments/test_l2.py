@@ -1,6 +1,6 @@
 """L2: the size of weights, and that the control's matrices are scale-invariant while others are not."""
 
-import experiments
+import lab
 import pytest
 import torch
 
@@ -9,13 +9,13 @@ from mainstem.lab.experiments import l2
 
 
 def test_each_trial_has_finite_numbers():
-    for numbers in experiments.run(l2.EXPERIMENT).values():
+    for numbers in lab.finite(l2.EXPERIMENT).values():
         assert set(numbers) == {"held_out", "train", "gap", "rms", "rms_free", "halved"}
         assert numbers["halved"] < 1e-3
 
 
 def test_the_control_decays_queries_and_keys_and_nothing_else():
-    trial = experiments.trial(experiments.cell(l2.EXPERIMENT, l2.ONLY))
+    trial = lab.trial(lab.named(l2.EXPERIMENT, l2.ONLY))
     optimizer = optim.make(trial.build(), trial.run.optim)
     decayed = {name for group in optimizer.param_groups if group["weight_decay"] for name in group["names"]}
     assert {name.split(".")[-2] for name in decayed} == {"query", "key"}
@@ -23,7 +23,7 @@ def test_the_control_decays_queries_and_keys_and_nothing_else():
 
 
 def test_halving_a_matrix_that_no_norm_follows_moves_the_loss():
-    trained = experiments.trial(experiments.cell(l2.EXPERIMENT, l2.NONE), optim__lr=0.02, train__steps=20).train()
+    trained = lab.trial(lab.named(l2.EXPERIMENT, l2.NONE), optim__lr=0.02, train__steps=20).train()
     before = trained.losses_of()["train"]
     for pattern, moves in ((l2.FREE, False), ("embedding", True)):
         with torch.no_grad():
@@ -38,7 +38,7 @@ def test_size_is_that_of_all_numbers_together():
 
 def test_a_strong_decay_makes_the_measured_matrices_smaller():
     found = {
-        name: l2.trial(experiments.trial(experiments.cell(l2.EXPERIMENT, name), train__steps=30, optim__lr=0.01))
+        name: l2.trial(lab.trial(lab.named(l2.EXPERIMENT, name), train__steps=30, optim__lr=0.01))
         for name in (l2.NONE, "decay 10", l2.ONLY)
     }
     assert found["decay 10"]["rms"] < 0.8 * found[l2.NONE]["rms"]

@@ -1,6 +1,6 @@
 """Dropout without its factor: its mask, its mean, and the measured shift against values that follow from both."""
 
-import experiments
+import lab
 import pytest
 import torch
 
@@ -13,9 +13,9 @@ EMBEDDING = {"model.residual": "rezero", "noise.embedding": 0.5}
 
 
 def test_each_trial_has_finite_numbers():
-    for name, numbers in experiments.run(scale.EXPERIMENT).items():
+    for name, numbers in lab.finite(scale.EXPERIMENT).items():
         assert set(numbers) == {"held_out", "mismatch", "logits", "stream"}
-        assert len(numbers["stream"]) == 5
+        assert len(numbers["stream"]) == 7
         assert (numbers["mismatch"] == 0) is ("with factor" in name)
 
 
@@ -34,10 +34,10 @@ def test_training_keeps_or_zeroes_and_evaluation_has_its_factor():
 
 
 def test_masks_are_those_of_training_with_the_factor():
-    cell = experiments.cell(scale.EXPERIMENT, "pre-norm, with factor, rate 0.5")
+    cell = lab.named(scale.EXPERIMENT, "pre-norm, with factor, rate 0.5")
     outputs = []
     for changed in (False, True):
-        network = experiments.trial(cell).build()
+        network = lab.trial(cell).build()
         if changed:
             assert len(scale.unscale(network)) == 2 * len(network.blocks)
         first = next(part for part in network.modules() if isinstance(part, noise.Dropout))
@@ -54,17 +54,17 @@ def test_masks_are_those_of_training_with_the_factor():
 @pytest.mark.parametrize(("factor", "logits", "stream"), [(False, 0.956, 0.5), (True, -0.044, -0.5)])
 def test_the_shift_of_a_dropped_embedding(factor, logits, stream):
     # Half of the numbers are kept, c times as large. One pass: RMS c sqrt(1/2). The mean of 16: c sqrt(1/4 + 1/64).
-    trial = experiments.trial(Cell("one", EMBEDDING), model__width=64, train__batch=16)
+    trial = lab.trial(Cell("one", EMBEDDING), model__width=64, train__batch=16)
     network = trial.build()
     if not factor:
         scale.unscale(network)
     found = scale.shift(trial, network)
     assert found[0] == pytest.approx(logits, abs=0.05)
-    assert found[1] == pytest.approx([stream] * 5, abs=0.05)
+    assert found[1] == pytest.approx([stream] * 9, abs=0.05)
 
 
 def test_the_correction_is_a_factor_in_evaluation_and_is_taken_back():
-    trial = experiments.trial(Cell("one", EMBEDDING), train__steps=20, optim__lr=0.02)
+    trial = lab.trial(Cell("one", EMBEDDING), train__steps=20, optim__lr=0.02)
     network = trial.build()
     changed = scale.unscale(network)
     trained = trial.train(network=network)

@@ -1,6 +1,6 @@
 """Sites of dropout: the factorial's weights find effects that are known, and cells drop where their name says."""
 
-import experiments
+import lab
 import pytest
 
 from mainstem.lab.experiments import sites
@@ -8,7 +8,7 @@ from mainstem.lab.result import Results
 
 
 def test_each_trial_has_finite_losses():
-    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in experiments.run(sites.EXPERIMENT).values())
+    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in lab.finite(sites.EXPERIMENT).values())
 
 
 def test_main_effects_of_a_known_model_are_found():
@@ -27,7 +27,7 @@ def test_main_effects_of_a_known_model_are_found():
 def test_a_cell_drops_where_its_name_says_and_nowhere_else():
     fields = ("embedding", "attention_weights", "attention", "hidden", "feedforward")
     for on in sites.GRID:
-        noise = experiments.trial(experiments.cell(sites.EXPERIMENT, sites.name(on))).run.noise
+        noise = lab.trial(lab.named(sites.EXPERIMENT, sites.name(on))).run.noise
         branches, weights, embedding = on
         expected = [embedding, weights, branches, False, branches]
         assert [getattr(noise, field) for field in fields] == [sites.RATE * chosen for chosen in expected]
