@@ -79,6 +79,12 @@ SPECS = (
     Spec("experiment", "deviation", "lab.experiments.deviation:EXPERIMENT", "layers learn a small deviation"),
     Spec("experiment", "depth-used", "lab.experiments.depth_used:EXPERIMENT", "the depth of a network is used"),
     Spec("experiment", "layernorm", "lab.experiments.layernorm:EXPERIMENT", "layer normalization regularizes"),
+    Spec("experiment", "l1", "lab.experiments.l1:EXPERIMENT", "L1 makes unimportant weights zero"),
+    Spec("experiment", "l2", "lab.experiments.l2:EXPERIMENT", "L2 shrinks weights and reduces overfitting"),
+    Spec("experiment", "dropout", "lab.experiments.dropout:EXPERIMENT", "dropout reduces overfitting"),
+    Spec("experiment", "scale", "lab.experiments.scale:EXPERIMENT", "dropout as y = x d, without a factor"),
+    Spec("experiment", "sites", "lab.experiments.sites:EXPERIMENT", "dropout at three sites, each alone and together"),
+    Spec("experiment", "both", "lab.experiments.both:EXPERIMENT", "residuals and regularizers: do the gains add up?"),
     Spec("recipe", "default", "recipes/default.yaml", "what `mainstem train` uses without options"),
     Spec("recipe", "shakespeare-char", "recipes/shakespeare-char.yaml", "characters of a megabyte of plays"),
 )

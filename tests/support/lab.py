@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -37,3 +38,17 @@ def numbers(experiment: Experiment, cell: Cell, **settings: Any) -> dict[str, An
     own = {name: value for name, value in experiment.base.items() if name not in TINY}
     run = config.load({**LAB, **own, **TINY, **{k.replace("__", "."): v for k, v in settings.items()}, **cell.settings})
     return dict(experiment.trial(Trial(cell, run, corpus())))
+
+
+def named(experiment: Experiment, name: str) -> Cell:
+    """Return the cell of that name."""
+    return next(cell for cell in experiment.cells if cell.name == name)
+
+
+def finite(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """Return what each cell comes to in tiny sizes, after a look that all of it is finite."""
+    found = {cell.name: numbers(experiment, cell) for cell in experiment.cells}
+    for measured in found.values():
+        for name, value in measured.items():
+            assert all(map(math.isfinite, value if isinstance(value, list) else [value])), name
+    return found

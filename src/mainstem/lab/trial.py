@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
+from torch.optim import Optimizer
 
 from .. import config, data, model, optim, penalty
 from ..data.batches import Plan, fetch
@@ -34,7 +35,7 @@ class Trial:
     """What an experiment's `trial` is given: the cell and its whole configuration, the seed in it, and the text.
 
     `limit` ends a training after as many steps, however many the configuration says: the engine measures with it what
-    a trial costs.
+    a trial costs. `optimizer` is that of the last training, for an `after_step` that needs its moments.
     """
 
     cell: Cell
@@ -42,6 +43,7 @@ class Trial:
     corpus: data.Corpus
     limit: int | None = None
     seconds: float = field(default=0.0, init=False)
+    optimizer: Optimizer | None = field(default=None, init=False)
 
     @property
     def at(self) -> dict[str, Any]:
@@ -66,7 +68,7 @@ class Trial:
         text = self.corpus.train if tokens is None else spread(self.corpus.train, tokens)
         place = device.choose(run.train)
         plan = Plan(len(text), network.context, run.train.batch, run.seed)
-        optimizer = optim.make(network, run.optim)
+        self.optimizer = optimizer = optim.make(network, run.optim)
         terms = list(penalty.make(run.penalty))
         steps = run.train.steps or 1
         losses: list[float] = []
