@@ -65,18 +65,6 @@ def test_one_seed_or_seeds_that_overlap_are_called_so(tmp_path: Path) -> None:
     assert "Their seeds overlap, so this may be chance." in text(compare(both, tmp_path))
 
 
-def test_the_spread_in_the_table_is_that_of_the_seeds(tmp_path: Path) -> None:
-    runs = make(tmp_path, "a0", "a1", "a2")
-    for run, nats in zip(runs, (1.0, 1.2, 1.7), strict=True):
-        values = json.loads((run / "facts.json").read_text())
-        values["outcome"]["best"]["nats_per_token"] = nats
-        (run / "facts.json").write_text(json.dumps(values))
-    said = text(compare(runs, tmp_path))
-    assert "a 3 1.3000 ± 0.3606" in said
-    assert "1.21M" in said and "1.21M ±" not in said, "what does not vary has no spread"
-    assert "Nothing but the seed" in said
-
-
 def test_losses_on_different_text_are_not_compared(tmp_path: Path) -> None:
     runs = make(tmp_path, "a", "b")
     facts(runs[1], held_out_hash="other")

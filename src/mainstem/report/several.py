@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import files
 from ..errors import BadInput
-from . import figure_page, groups, several_figures, source
+from . import figure_page, groups, several_figures, several_tables, source
 from .chart import SERIES
 from .figure_page import Section
 from .groups import Group
-from .headline import best_of, status
-from .metrics import number
+from .headline import best_of
+from .several_tables import reached, values
 from .source import Source
-from .tables import Table
-from .words import compact, count, duration, short, visible
+from .words import count, short, visible
 
 NAME = "compare.html"
 _OURS = b'<meta name="generator" content="mainstem">'
@@ -51,7 +50,12 @@ def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None 
     ranked = sorted(found, key=lambda group: _reached(group, bits)) if comparable else found
     # A legend of more lines than there are styles would tell nothing apart.
     drawn = found if len(found) <= SERIES else [group for group in found if group in ranked[:SERIES]]
-    sections = [_numbers(found), _differences(found)]
+    differ = several_tables.differences(found)
+    sections = [
+        Section("Numbers", tables=several_tables.numbers(found)),
+        Section("What differs", paragraphs=[differ] if isinstance(differ, str) else [],
+                tables=[] if isinstance(differ, str) else [differ]),
+    ]  # fmt: skip
     left = len(found) - len(drawn)
     which = "with the lowest held-out loss" if comparable else "given first"
     only = [f"Drawn are the {len(drawn)} {which}: {', '.join(group.name for group in drawn)}. "
@@ -104,27 +108,18 @@ def _comparable(runs: Sequence[Source], names: Sequence[str]) -> tuple[bool, boo
     return not silent, False, said
 
 
-def _value(run: Source, bits: bool) -> float | None:
-    best = best_of(run)
-    return None if best is None else best.bits if bits else best.nats
-
-
-def _values(group: Group, take: Callable[[Source], float | None]) -> list[float]:
-    return [value for run in group.counted if (value := take(run)) is not None]
-
-
 def _reached(group: Group, bits: bool) -> float:
-    found = _values(group, lambda run: _value(run, bits))
+    found = values(group, lambda run: reached(run, bits))
     return statistics.fmean(found) if found else math.inf
 
 
 def _best(ranked: Sequence[Group], bits: bool) -> str:
     """Return who is lowest, by how much, and whether the seeds leave room for doubt."""
     unit = "bits per byte" if bits else "nats per token"
-    reached = [(group, found) for group in ranked if (found := _values(group, lambda run: _value(run, bits)))]
-    if not reached:
+    known = [(group, found) for group in ranked if (found := values(group, lambda run: reached(run, bits)))]
+    if not known:
         return "No held-out loss has been recorded yet."
-    (first, own), *others = reached
+    (first, own), *others = known
     mean = f", the mean of {len(own)} seeds" if len(own) > 1 else ""
     said = f"{first.name} is lowest on held-out text: {statistics.fmean(own):.4f} {unit}{mean}"
     if not others:
@@ -139,70 +134,6 @@ def _best(ranked: Sequence[Group], bits: bool) -> str:
         if apart
         else (f"{said} Their seeds overlap, so this may be chance.")
     )
-
-
-_COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float], str]]] = (
-    ("held-out", lambda run: _value(run, False), lambda y: f"{y:.4f}"),
-    ("bits per byte", lambda run: _value(run, True), lambda y: f"{y:.4f}"),
-    ("best step", lambda run: None if (best := best_of(run)) is None else float(best.step), count),
-    ("gap at last", lambda run: None if run.metrics.last is None else run.metrics.last.gap, lambda y: f"{y:.4f}"),
-    ("steps", lambda run: float(run.metrics.last_step), count),
-    ("time", lambda run: _seconds(run), duration),
-    ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
-    ("tokens/s", lambda run: _speed(run), compact),
-)
-_UNITS = "Held-out is the best held-out loss, in nats per token as the gap is, which is that of the last pass."
-
-
-def _seconds(run: Source) -> float | None:
-    found = number(run.fact("outcome").get("seconds"))
-    return run.metrics.seconds if found is None else found
-
-
-def _speed(run: Source) -> float | None:
-    curves = run.metrics
-    return curves.training_tokens / curves.training_seconds if curves.training_seconds > 0 else None
-
-
-def _numbers(found: Sequence[Group]) -> Section:
-    """Return the runs, and before them their groups where a group has several."""
-    heads = ["", *(head for head, _, _ in _COLUMNS)]
-    every = [
-        [visible(name, limit=100), *(_cell(take(run), text) for _, take, text in _COLUMNS), status(run).split(",")[0]]
-        for group in found for name, run in zip(group.names, group.runs, strict=True)
-    ]  # fmt: skip
-    numeric = frozenset(range(1, len(heads)))
-    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, _UNITS)]
-    if any(group.seeds > 1 for group in found):
-        rows = [[group.name, count(group.seeds), *(_mean(_values(group, take), text)
-                 for _, take, text in _COLUMNS)] for group in found]  # fmt: skip
-        note = f"Mean ± standard deviation over the seeds. {_UNITS}"
-        tables.insert(0, Table("By configuration", ["", "seeds", *heads[1:]], rows,
-                               frozenset(range(1, len(heads) + 1)), note))  # fmt: skip
-    return Section("Numbers", tables=tables)
-
-
-def _cell(value: float | None, text: Callable[[float], str]) -> str:
-    return "–" if value is None else text(value)
-
-
-def _mean(values: Sequence[float], text: Callable[[float], str]) -> str:
-    if not values:
-        return "–"
-    mean = text(statistics.fmean(values))
-    alike = max(values) == min(values)
-    return mean if alike else f"{mean} ± {text(statistics.stdev(values))}"
-
-
-def _differences(found: Sequence[Group]) -> Section:
-    title = "What differs"
-    if len(found) == 1:
-        return Section(title, paragraphs=["Nothing but the seed: the configurations are the same."])
-    rows = [[key, *values] for key, values in groups.differences(found).items()]
-    if not rows:
-        return Section(title, paragraphs=["The configurations are the same but for the seed; the texts are not."])
-    note = "Fields of config.yaml that are not the same everywhere; seed and folder aside."
-    return Section(title, tables=[Table(title, ["", *(group.name for group in found)], rows, note=note)])
 
 
 def _notes(group: Group) -> list[str]:
