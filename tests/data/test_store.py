@@ -94,6 +94,21 @@ def test_what_a_kill_left_is_swept_and_work_in_progress_is_not(tmp_path: Path) -
     assert sorted(child.name for child in tmp_path.iterdir()) == [".new-file", ".new-y-alive", "x"]
 
 
+def test_a_folder_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has finished removes a folder of its own without the cache's lock, between our listing and our look."""
+    (tmp_path / ".new-y-done").mkdir()
+    opened = os.open
+
+    def late(path: Any, *more: Any, **named: Any) -> int:
+        if Path(path).name == ".new-y-done":
+            Path(path).rmdir()
+        return opened(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", late)
+    store.make(tmp_path, "x", fill)
+    assert [child.name for child in tmp_path.iterdir()] == ["x"]
+
+
 def test_who_is_second_takes_what_the_first_has_made(tmp_path: Path) -> None:
     def slow(folder: Path) -> dict[str, Any]:
         store.make(tmp_path, "x", fill)

@@ -133,7 +133,10 @@ def _sweep(cache: Path) -> None:
     for child in cache.iterdir():
         if not child.name.startswith((files.NEW, files.OLD)) or child.is_symlink() or not child.is_dir():
             continue
-        descriptor = os.open(child, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(child, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # who made it has just removed it, for which nobody needs the cache's lock
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
