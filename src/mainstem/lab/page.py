@@ -46,10 +46,14 @@ def section(results: Results) -> Section:
         f"Sources: {'; '.join(experiment.sources)}." if experiment.sources else "",
     ]
     said_all = [visible(text, limit=2000) for text in paragraphs if text]
-    drawn: list[Drawing] = [effects(results), *experiment.figures(results)]
-    # Keys tell the figures of a page apart, and a page may have many experiments.
-    figures = [replace(figure, key=f"{experiment.name}-{figure.key}") for figure in drawn]
+    figures = drawings(results)
     return Section(f"{experiment.name}: {experiment.question}", verdict, said_all, [table(judged)], figures)
+
+
+def drawings(results: Results) -> list[Drawing]:
+    """Return the forest plot and the experiment's own figures; their keys have its name, as a page may have many."""
+    drawn: list[Drawing] = [effects(results), *results.experiment.figures(results)]
+    return [replace(figure, key=f"{results.experiment.name}-{figure.key}") for figure in drawn]
 
 
 def said(contrast: Contrast, statistics: Paired) -> str:
@@ -62,16 +66,16 @@ def said(contrast: Contrast, statistics: Paired) -> str:
     """
     seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
     if math.isnan(statistics.low):
-        return f"Difference {_signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
-    interval = f"95% interval {_signed(statistics.low)} to {_signed(statistics.high)}"
-    return f"Difference {_signed(statistics.mean)} {contrast.unit} ({interval}, {seeds})."
+        return f"Difference {signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
+    interval = f"95% interval {signed(statistics.low)} to {signed(statistics.high)}"
+    return f"Difference {signed(statistics.mean)} {contrast.unit} ({interval}, {seeds})."
 
 
 def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
     """Return every contrast with its numbers."""
     rows = [
-        [visible(contrast.says, limit=300), verdict, f"{_signed(found.mean)} {contrast.unit}",
-         "" if math.isnan(found.low) else f"{_signed(found.low)} to {_signed(found.high)}",
+        [visible(contrast.says, limit=300), verdict, f"{signed(found.mean)} {contrast.unit}",
+         "" if math.isnan(found.low) else f"{signed(found.low)} to {signed(found.high)}",
          short(contrast.delta), "" if math.isnan(found.detectable) else short(found.detectable),
          "" if math.isnan(found.p) else short(found.p), str(found.n)]
         for contrast, found, verdict in judged
@@ -130,5 +134,10 @@ def _summary(found: Sequence[Results]) -> Table:
     return Table("Verdicts", ["experiment", "claim", "verdict", "effect"], rows)
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Return four digits of a number, with its sign.
+
+    >>> signed(-0.12345), signed(2.0)
+    ('-0.1234', '2')
+    """
     return f"-{short(-value)}" if value < 0 else short(value)

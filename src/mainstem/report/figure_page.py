@@ -63,3 +63,8 @@ def render(page: Page) -> str:
 def view(drawing: Drawing) -> dict[str, Any]:
     """Return what the template of this kind of figure draws."""
     return forest.view(drawing) if isinstance(drawing, Forest) else chart.view(drawing)
+
+
+def fragment(badge: Badge, said: str, drawings: Sequence[Drawing]) -> str:
+    """Return a verdict, a sentence and figures as a part of another page: HTML that needs no style of that page."""
+    return template.fragment("fragment.html", word=badge, signs=SIGNS, said=said, drawn=[view(one) for one in drawings])

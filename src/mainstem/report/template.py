@@ -19,21 +19,44 @@ from .words import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
+_HOSTS = (
+    (':root:not([data-theme="light"])', ":host"),
+    (':root[data-theme="dark"]', ':host([data-theme="dark"])'),
+    (":root", ":host"),
+)
+"""What the root of a page is called inside a shadow root; the first ones hold the others."""
+
 
 def page(name: str, /, **content: Any) -> str:
     """Return the page that the template `name` makes of `content`; every page extends base.html."""
     style, script = _asset("style.css"), _asset("script.js")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
-    return environment.get_template(name).render(
+    return _template(name).render(
         style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
         script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
         policy=policy(script, style),
         **content,
     )
+
+
+def fragment(name: str, /, **content: Any) -> str:
+    """Return a part of somebody else's page: what the template `name` makes of `content`, in a shadow root.
+
+    Its style touches nothing outside, and nothing outside touches it.
+    """
+    style = _asset("style.css")
+    for outside, host in _HOSTS:
+        style = style.replace(outside, host)
+    inner = _template(name).render(**content)
+    return f'<div><template shadowrootmode="open"><style>{style}</style>{inner}</template></div>'
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
+    return environment.get_template(name)
 
 
 def embedded(value: Any) -> markupsafe.Markup:

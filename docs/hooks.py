@@ -1,0 +1,156 @@
+"""What the site's pages are made of besides their text: formulas, shipped code, and results of the laboratory.
+
+mkdocs calls these functions. A name that is not there, a formula that cannot be read or a result of another version of
+an experiment ends the build.
+
+    <!-- code: mainstem.stream.connection:Add -->    the object's source, as it is shipped
+    <!-- lab: vanishing -->                           verdict, effects and figures from docs/results/lab/vanishing.json
+    <!-- verdicts -->                                 a table of all verdicts
+    $x$ and $$x$$                                      MathML, which browsers draw themselves
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results" / "lab"
+
+_CODE = re.compile(r"^<!-- code: (\S+):(\S+) -->$", re.MULTILINE)
+_LAB = re.compile(r"<!-- lab: ([\w-]+) -->")
+_VERDICTS = re.compile(r"<!-- verdicts -->")
+_DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
+_INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
+
+WORDS = {
+    "en": {
+        "supported": "supported", "refuted": "refuted", "no effect": "no effect", "undecided": "undecided",
+        "missing": "Not measured yet: run", "experiment": "experiment", "question": "question", "verdict": "verdict",
+        "effect": "effect", "made": "Made by", "sees": "What the figures show was measured by",
+    },
+    "zh": {
+        "supported": "支持", "refuted": "反駁", "no effect": "沒有效果", "undecided": "未定",
+        "missing": "尚未測量，請執行", "experiment": "實驗", "question": "說法", "verdict": "判定",
+        "effect": "效果", "made": "指令", "sees": "圖中數字由下列指令測得",
+    },
+}  # fmt: skip
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Put the shipped source of every object that the page names into it."""
+    return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri), markdown)
+
+
+def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
+    """Draw formulas and results."""
+    language = "zh" if str(config["theme"]["language"]).startswith("zh") else "en"
+    where = page.file.src_uri
+    html_ = _DISPLAY.sub(lambda found: math(found[1], "block", where), html_)
+    html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
+    html_ = _LAB.sub(lambda found: experiment(found[1], language, where), html_)
+    return _VERDICTS.sub(lambda found: verdicts(language), html_)
+
+
+def math(text: str, display: str, where: str = "") -> str:
+    """Return a formula of LaTeX as MathML."""
+    try:
+        return str(convert(html.unescape(text).strip(), display=display))
+    except Exception as error:
+        raise PluginError(f"{where}: the formula {text!r} cannot be read: {error}") from error
+
+
+def code(module: str, name: str, where: str = "") -> str:
+    """Return the source of `name` (a class, a function, a method as Class.method) of a module, as a fenced block."""
+    path = ROOT / "src" / (module.replace(".", "/") + ".py")
+    if not path.is_file():
+        raise PluginError(f"{where}: there is no module {module}")
+    text = path.read_text(encoding="utf-8")
+    node: Any = ast.parse(text)
+    for part in name.split("."):
+        node = next((child for child in node.body if getattr(child, "name", None) == part), None)
+        if node is None:
+            raise PluginError(f"{where}: {module} has no {name}")
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    lines = text.splitlines()[first - 1 : node.end_lineno]
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    body = "\n".join(line[indent:] for line in lines)
+    return f'```python title="{path.relative_to(ROOT)}"\n{body}\n```'
+
+
+def result(name: str, where: str = "") -> Any:
+    """Return the stored results of an experiment, or None where there are none."""
+    from mainstem import catalogue
+    from mainstem.lab.result import from_json
+
+    path = RESULTS / f"{name}.json"
+    found = catalogue.resolve("experiment", name)
+    if not path.is_file():
+        return None
+    try:
+        return from_json(found, json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PluginError(f"{where}: {path.name} is of another version of the experiment ({error!r})") from error
+
+
+def experiment(name: str, language: str, where: str = "") -> str:
+    """Return verdict, effects and figures of an experiment as HTML; a sentence where it was not measured."""
+    from mainstem.lab import page
+    from mainstem.report import figure_page
+
+    found, words = result(name, where), WORDS[language]
+    if found is None:
+        return f"<p><em>{words['missing']} <code>mainstem lab {name}</code>.</em></p>"
+    contrast, statistics, verdict = found.judged()[0]
+    said = f"{contrast.says} {page.said(contrast, statistics)}" if language == "en" else effect(contrast, statistics)
+    label = "" if language == "en" else f"<p><strong>{words['verdict']}：{words[verdict]}</strong></p>"
+    made = f"<p>{words['sees']} <code>{html.escape(str(found.facts.get('command')))}</code> {origin(found)}</p>"
+    return label + figure_page.fragment(verdict, said, page.drawings(found)) + made
+
+
+def effect(contrast: Any, found: Any) -> str:
+    """Return the effect in Chinese."""
+    from mainstem.lab.page import signed
+
+    unit = contrast.unit
+    return (
+        f"差異 {signed(found.mean)} {unit}（95% 信賴區間 {signed(found.low)} 至 {signed(found.high)}，"
+        f"{found.n} 個種子；最小關注效果 {signed(contrast.delta)}，可偵測的最小效果 {signed(found.detectable)}）。"
+    )
+
+
+def origin(found: Any) -> str:
+    """Return commit, machine and versions in brackets."""
+    facts = found.facts
+    machine, versions = facts.get("machine", {}), facts.get("versions", {})
+    parts = [
+        f"commit {str(facts.get('commit'))[:12]}", f"{machine.get('cores')} cores", str(machine.get("instructions")),
+        f"torch {versions.get('torch')}",
+    ]  # fmt: skip
+    return html.escape(f"({', '.join(parts)})")
+
+
+def verdicts(language: str) -> str:
+    """Return a table of all experiments with their verdicts."""
+    from mainstem import catalogue
+    from mainstem.lab import page
+
+    words, rows = WORDS[language], []
+    for name in catalogue.names("experiment"):
+        claim, found = catalogue.resolve("experiment", name).claim, result(name)
+        if found is None:
+            rows.append([name, claim, "–", ""])
+            continue
+        contrast, statistics, verdict = found.judged()[0]
+        told = page.said(contrast, statistics) if language == "en" else effect(contrast, statistics)
+        rows.append([name, claim, words[verdict], told])
+    head = "".join(f"<th>{words[key]}</th>" for key in ("experiment", "question", "verdict", "effect"))
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
