@@ -23,6 +23,11 @@ def gained(gain, impl):
     return ops.rms_norm(VALUES, gain[0, 0], 1e-3, impl)
 
 
+def turned(x, impl):
+    angle = torch.linspace(0, 3, 60).view(5, 12)
+    return ops.rms_norm(x, GAIN, 1e-3, impl, angles=(angle.cos(), angle.sin()))
+
+
 def masked(x, impl):
     bits = ops.mask_bits((4, 5, 24), ops.threshold(0.3), site=3, draw=draw(4), impl=impl)
     return x * (bits & 1).repeat_interleave(8, dim=-1)
@@ -59,6 +64,7 @@ def mixed(x, impl):
 
 
 OPS = {"dropout": dropout, "rms_norm": rms_norm, "rms_norm's gain": gained, "mask_bits": masked,
+       "rms_norm, turned": turned,
        "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer"),
        "gelu": activated("gelu"), "swiglu": activated("swiglu"), "depth_sum": deep, "step_streams": mixed}  # fmt: skip
 pytestmark = [

@@ -102,9 +102,7 @@ def _step(
         if impl == "cpu":
             raise BadInput(f"the kernel has room for {cpu.MOST} streams, not {h.shape[-2]}: choose auto or reference")
         chosen = "reference"
-    return (cpu if chosen == "cpu" else reference).step_streams(
-        h, weights, y, base, project, scales, eps
-    )
+    return (cpu if chosen == "cpu" else reference).step_streams(h, weights, y, base, project, scales, eps)
 
 
 def _check(h: Tensor, name: str, weights: Tensor) -> None:
