@@ -33,7 +33,9 @@ SAME: dict[str, Any] = {
 }  # fmt: skip
 
 
-def ours(layers: int, width: int, heads: int, context: int, batch: int, rate: float, **settings: Any) -> Callable[[], object]:
+def ours(
+    layers: int, width: int, heads: int, context: int, batch: int, rate: float, **settings: Any
+) -> Callable[[], object]:
     rates = Rates(embedding=rate, attention_weights=rate, attention=rate, hidden=rate, feedforward=rate)
     sizes = {"vocab": WORDS, "layers": layers, "width": width, "heads": heads, "context": context}
     model = LanguageModel(Settings(**sizes, rates=rates, **settings), seed=0)
