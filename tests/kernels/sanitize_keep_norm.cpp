@@ -2,35 +2,20 @@
 //
 // Values are compared with one element at a time, written from the formula; the exit status is the number of faults.
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include "api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
 
 void expect(bool right, const char* what, const char* variant, const MainstemShape& s) {
   if (right) return;
   ++faults;
   std::printf("%s: %s at [%lld, %lld, %lld, %lld] queries %lld context %lld\n", variant, what, (long long)s.before,
               (long long)s.batch, (long long)s.between, (long long)s.columns, (long long)s.queries, (long long)s.context);
-}
-
-// A pool like PyTorch's: as many ranges as threads, each of at least `grain` items.
-int32_t three_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  const int64_t count = end - begin, wanted = (count + grain - 1) / grain;
-  const int64_t size = (count + (wanted < 3 ? wanted : 3) - 1) / (wanted < 3 ? wanted : 3);
-  std::vector<std::thread> threads;
-  for (int64_t from = begin; from < end; from += size) {
-    threads.emplace_back(body, from, from + size < end ? from + size : end, context);
-  }
-  for (std::thread& thread : threads) thread.join();
-  return 0;
 }
 
 uint16_t half(const int64_t* key, int64_t sample, int64_t site, int64_t row, int64_t column, int64_t width) {
@@ -80,26 +65,6 @@ void check(const Case& one, int64_t variant, const char* name) {
       expect((y[at] != 0) == keep && (y16[at] != 0) == keep, "wrong element", name, s);
     }
   }
-}
-
-uint16_t bfloat16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<uint16_t>(bits >> 16);
-}
-
-float value(float x) { return x; }
-float value(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-void set(float& to, float from) { to = from; }
-void set(uint16_t& to, float from) { to = bfloat16(from); }
-
-bool near(double found, double expected, double tolerance) {
-  return std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected));
 }
 
 // x is [inner, middle, columns + 1] in memory and is read as [middle, inner, columns]; y and dy are contiguous.
