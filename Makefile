@@ -42,9 +42,9 @@ crash: $(INSTALLED)
 fuzz: $(INSTALLED)
 	MAINSTEM_FUZZ=1 $(BIN)/python -m pytest -q $$(grep -rl --include='test_*.py' hypothesis tests) $(ARGS)
 
-# Two models compiled to C++; a minute.
+# Two models compiled to C++, and attention's Triton kernels for a GPU that need not be there; two minutes.
 inductor: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m slow tests/laws $(ARGS)
+	$(BIN)/python -m pytest -q -m slow tests/laws tests/ops/test_triton_compile.py $(ARGS)
 
 # The kernels' sources under the address and undefined-behaviour sanitizers; needs a compiler, not Python.
 sanitize:

@@ -81,11 +81,20 @@ def _dropout(dtype: torch.dtype) -> list[Case]:
             x.clone()
             upstream.clone()
 
+    def drawing() -> None:
+        # The least that a mask drawn twice takes: its bits alone, each way, and the copies.
+        with torch.no_grad():
+            for _ in range(2):
+                ops.mask_bits(x.shape, threshold, site=7, draw=draw)
+        copies()
+
     what = f"dropout {str(dtype).removeprefix('torch.')}"
     eager = partial(_both, lambda: F.dropout(x, 0.2), [x], upstream)
     return [
         (what, "torch.nn.functional.dropout", "at least 6 x as fast", ours, eager),
         (what, "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies),
+        (what, "its mask's bits alone, drawn twice, and both copies", "", ours, drawing),
+        ("the mask's bits alone, drawn twice, and both copies", "the copies", "", drawing, copies),
     ]
 
 

@@ -1,12 +1,21 @@
 """Whole training steps: forward, backward, clipping and AdamW, against nanoGPT's architecture in eager PyTorch.
 
-Both sides see the same tokens, in float32. Ours is the library's own block: RMSNorm, normalised queries and keys,
-rotary positions, squared ReLU; theirs has LayerNorm, learned positions and GELU. Both have the same matrices.
+Both sides see the same tokens, in float32. "Our default" is the library's own block: RMSNorm, normalised queries and
+keys, rotary positions, squared ReLU; theirs has LayerNorm, learned positions and GELU. Both have the same matrices.
+"The same architecture" is ours with theirs: LayerNorm, learned positions, GELU, no norm of queries and keys, GPT-2's
+initial weights; it differs by the biases of its norms alone.
+
+Memory is the peak of resident memory that 5 steps add, each side in a process of its own that has imported everything
+and made its tokens before (VmHWM of /proc/self/status, set back by writing 5 to /proc/self/clear_refs).
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +26,19 @@ from mainstem.model import LanguageModel, Settings
 from mainstem.model.settings import Rates
 
 WORDS = 65
+SMALL, LARGE = (4, 128, 4, 64, 12), (6, 384, 6, 256, 8)
+EAGER = "nanoGPT's architecture in eager PyTorch"
+SAME: dict[str, Any] = {
+    "norm": "layer", "feedforward": "gelu", "qk_norm": "none", "positions": "learned", "init": "gpt2",
+}  # fmt: skip
 
 
-def ours(layers: int, width: int, heads: int, context: int, batch: int, rate: float) -> Callable[[], object]:
+def ours(
+    layers: int, width: int, heads: int, context: int, batch: int, rate: float, **settings: Any
+) -> Callable[[], object]:
     rates = Rates(embedding=rate, attention_weights=rate, attention=rate, hidden=rate, feedforward=rate)
-    model = LanguageModel(
-        Settings(vocab=WORDS, layers=layers, width=width, heads=heads, context=context, rates=rates), seed=0
-    )
+    sizes = {"vocab": WORDS, "layers": layers, "width": width, "heads": heads, "context": context}
+    model = LanguageModel(Settings(**sizes, rates=rates, **settings), seed=0)
     model.train()
     optimizer = optim.AdamW(optim.groups(model, decay=0.1), lr=1e-3, betas=(0.9, 0.99))
     x = torch.randint(WORDS, (batch, context + 1))
@@ -84,12 +99,59 @@ def products(layers: int, width: int, heads: int, context: int, batch: int) -> C
 
 
 def cases() -> list[tuple[str, str, str, Callable[[], object], Callable[[], object]]]:
-    small, large = (4, 128, 4, 64, 12), (6, 384, 6, 256, 8)
-    eager = "nanoGPT's architecture in eager PyTorch"
+    small, large = "step, 4 x 128, T 64, batch 12", "step, 6 x 384, T 256, batch 8"
+    rows = []
+    for rate, target in ((0.2, "time <= 0.625"), (0.0, "")):
+        other = theirs(*SMALL, rate)
+        rows.append((f"{small}, rate {rate:g}, our default", EAGER, target, ours(*SMALL, rate), other))
+        rows.append(
+            (f"{small}, rate {rate:g}, the same architecture", EAGER, target, ours(*SMALL, rate, **SAME), other)
+        )
     return [
-        ("step, 4 x 128, T 64, batch 12, rate 0.2", eager, "time <= 0.625", ours(*small, 0.2), theirs(*small, 0.2)),
-        ("step, 4 x 128, T 64, batch 12, rate 0", eager, "", ours(*small, 0.0), theirs(*small, 0.0)),
-        ("step, 6 x 384, T 256, batch 8, rate 0.2", eager, "time <= 0.8", ours(*large, 0.2), theirs(*large, 0.2)),
-        ("the same step", "its matrix products alone", "time <= 1.12", ours(*large, 0.2), products(*large)),
-        ("the same step", "itself at rate 0", "time <= 1.03", ours(*large, 0.2), ours(*large, 0.0)),
+        *rows,
+        (f"{small}, rate 0.2, our default", "its matrix products alone", "", ours(*SMALL, 0.2), products(*SMALL)),
+        (f"{large}, rate 0.2, our default", EAGER, "time <= 0.8", ours(*LARGE, 0.2), theirs(*LARGE, 0.2)),
+        ("the same step", "its matrix products alone", "time <= 1.12", ours(*LARGE, 0.2), products(*LARGE)),
+        ("the same step", "itself at rate 0", "time <= 1.03", ours(*LARGE, 0.2), ours(*LARGE, 0.0)),
     ]
+
+
+def _added(side: str) -> int:
+    """Return by how many kB 5 steps of a side raise the peak of resident memory, in a process of its own."""
+    here = Path(__file__)
+    command = [sys.executable, "-m", "kernels.step", side]
+    done = subprocess.run(command, cwd=here.parents[1], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def _resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
+def _steps(side: str) -> None:
+    # A first step of a tiny model: what libraries set up once is no part of a step.
+    tiny = (1, 32, 1, 8, 1, 0.2)
+    for made in (ours, theirs):
+        made(*tiny)()
+    settings = SAME if side == "same" else {}
+    once = theirs(*LARGE, 0.2) if side == "theirs" else ours(*LARGE, 0.2, **settings)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident("VmRSS")
+    for _ in range(5):
+        once()
+    print(_resident("VmHWM") - before)
+
+
+def memory() -> list[tuple[str, str, str, float]]:
+    """Return the peak that a step adds to resident memory (weights, data and libraries apart), ours / theirs."""
+    other = _added("theirs")
+    what = "peak memory of steps, 6 x 384, T 256, batch 8, rate 0.2"
+    return [
+        (f"{what}, our default", EAGER, "at most 0.7", _added("ours") / other),
+        (f"{what}, the same architecture", EAGER, "at most 0.7", _added("same") / other),
+    ]
+
+
+if __name__ == "__main__":
+    _steps(sys.argv[1])

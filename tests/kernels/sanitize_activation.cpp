@@ -4,37 +4,12 @@
 // number of faults.
 #include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <thread>
 #include <vector>
 
 #include "activation_api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
-
-int32_t two_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  const int64_t middle = end - begin > grain ? begin + (end - begin) / 2 : end;
-  std::thread other([&] { if (middle < end) body(middle, end, context); });
-  body(begin, middle, context);
-  other.join();
-  return 0;
-}
-
-double number(float x) { return x; }
-double number(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-void set(float& to, float from) { to = from; }
-void set(uint16_t& to, float from) {
-  uint32_t bits;
-  std::memcpy(&bits, &from, sizeof bits);
-  to = static_cast<uint16_t>(bits >> 16);
-}
 
 double phi(int64_t kind, double x, double gate) {
   if (kind == 0) return x * 0.5 * std::erfc(-x * std::sqrt(0.5));
@@ -69,12 +44,12 @@ void check(int64_t samples, int64_t rows, int64_t columns, int64_t kind, int64_t
   if (drop) mainstem_dropout(kept.data(), ones.data(), kMainstemFloat32, &numbered, &threshold, key, numbers.data(), 7, 0);
   const double rough = sizeof(Element) == 4 ? 1e-5 : 1e-2;
   for (size_t i = 0; i < count; ++i) {
-    const double at = number(x[i]), g = gated ? number(gate[i]) : 0, step = 1e-5;
+    const double at = value(x[i]), g = gated ? value(gate[i]) : 0, step = 1e-5;
     const double slope = (phi(kind, at + step, g) - phi(kind, at - step, g)) / (2 * step);
     const double across = (phi(kind, at, g + step) - phi(kind, at, g - step)) / (2 * step);
     const auto near = [&](double found, double wanted) { return std::fabs(found - wanted) <= rough * (1 + std::fabs(wanted)); };
-    const bool right = near(number(y[i]), kept[i] * phi(kind, at, g)) && near(number(dx[i]), kept[i] * slope * number(dy[i])) &&
-                       (!gated || near(number(dgate[i]), kept[i] * across * number(dy[i])));
+    const bool right = near(value(y[i]), kept[i] * phi(kind, at, g)) && near(value(dx[i]), kept[i] * slope * value(dy[i])) &&
+                       (!gated || near(value(dgate[i]), kept[i] * across * value(dy[i])));
     if (right) continue;
     ++faults;
     std::printf("variant %lld kind %lld [%lld, %lld, %lld] threshold %lld element %zu\n", (long long)variant,
@@ -89,7 +64,7 @@ int main() {
   for (int64_t variant = 0; variant < mainstem_num_variants(); ++variant) {
     if (mainstem_variant_name(variant) == nullptr) continue;
     for (const bool threads : {false, true}) {
-      mainstem_set_parallel_for(threads ? reinterpret_cast<void*>(two_threads) : nullptr);
+      mainstem_set_parallel_for(threads ? reinterpret_cast<void*>(three_threads) : nullptr);
       for (int64_t kind = 0; kind < 3; ++kind) {
         for (const int64_t columns : {0, 1, 7, 8, 9, 15, 16, 17, 31, 64, 521, 4099}) {
           for (const int64_t rows : {0, 1, 5}) {

@@ -2,17 +2,14 @@
 //
 // The exit status is the number of faults.
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include "attention_api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
 
 struct Case {
   int64_t batch, heads, groups, queries, keys, width, causal, threshold, context, documents;
@@ -24,32 +21,6 @@ void expect(bool right, const char* what, const char* variant, const Case& c) {
   std::printf("%s: %s at [%lld, %lld/%lld, %lld, %lld, %lld] causal %lld threshold %lld\n", variant, what,
               (long long)c.batch, (long long)c.heads, (long long)c.groups, (long long)c.queries, (long long)c.keys,
               (long long)c.width, (long long)c.causal, (long long)c.threshold);
-}
-
-// A pool like PyTorch's: as many ranges as threads, each of at least `grain` items.
-int32_t three_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  const int64_t count = end - begin, wanted = (count + grain - 1) / grain;
-  const int64_t size = (count + (wanted < 3 ? wanted : 3) - 1) / (wanted < 3 ? wanted : 3);
-  std::vector<std::thread> threads;
-  for (int64_t from = begin; from < end; from += size) {
-    threads.emplace_back(body, from, from + size < end ? from + size : end, context);
-  }
-  for (std::thread& thread : threads) thread.join();
-  return 0;
-}
-
-float value(float x) { return x; }
-float value(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-void set(float& to, float from) { to = from; }
-void set(uint16_t& to, float from) {
-  uint32_t bits;
-  std::memcpy(&bits, &from, sizeof bits);
-  to = static_cast<uint16_t>(bits >> 16);
 }
 
 // [batch, heads, rows, width] that lies in memory as [batch, rows, heads, width], with nothing behind its last element.
@@ -66,10 +37,6 @@ struct Array {
   }
   void describe(int64_t* to) const { std::memcpy(to, strides, sizeof strides); }
 };
-
-bool near(double found, double expected, double tolerance) {
-  return std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected));
-}
 
 template <class Element>
 void check(const Case& c, int64_t variant, const char* name) {

@@ -1,17 +1,13 @@
 // Runs dropout_add_norm by every variant over odd shapes in buffers of exactly their size, so that the sanitizers see
 // each wrong access. Values are compared with the formula, one element at a time; the mask is that of mainstem_dropout.
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <thread>
 #include <vector>
 
 #include "dropout_add_norm_api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
 
 struct Case {
   int64_t samples, rows, columns, threshold;
@@ -23,36 +19,6 @@ void expect(bool right, const char* what, const char* variant, const Case& c) {
   ++faults;
   std::printf("%s: %s at [%lld, %lld, %lld] threshold %lld layer %d affine %d\n", variant, what, (long long)c.samples,
               (long long)c.rows, (long long)c.columns, (long long)c.threshold, c.layer, c.affine);
-}
-
-// A pool like PyTorch's: as many ranges as threads, each of at least `grain` items.
-int32_t three_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  const int64_t count = end - begin, wanted = (count + grain - 1) / grain;
-  const int64_t size = (count + (wanted < 3 ? wanted : 3) - 1) / (wanted < 3 ? wanted : 3);
-  std::vector<std::thread> threads;
-  for (int64_t from = begin; from < end; from += size) {
-    threads.emplace_back(body, from, from + size < end ? from + size : end, context);
-  }
-  for (std::thread& thread : threads) thread.join();
-  return 0;
-}
-
-float value(float x) { return x; }
-float value(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-void set(float& to, float from) { to = from; }
-void set(uint16_t& to, float from) {
-  uint32_t bits;
-  std::memcpy(&bits, &from, sizeof bits);
-  to = static_cast<uint16_t>(bits >> 16);
-}
-
-bool near(double found, double expected, double tolerance) {
-  return std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected));
 }
 
 template <class X, class S>

@@ -2,35 +2,20 @@
 //
 // Values are compared with one element at a time, written from the formula; the exit status is the number of faults.
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include "api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
 
 void expect(bool right, const char* what, const char* variant, const MainstemShape& s) {
   if (right) return;
   ++faults;
   std::printf("%s: %s at [%lld, %lld, %lld, %lld] queries %lld context %lld\n", variant, what, (long long)s.before,
               (long long)s.batch, (long long)s.between, (long long)s.columns, (long long)s.queries, (long long)s.context);
-}
-
-// A pool like PyTorch's: as many ranges as threads, each of at least `grain` items.
-int32_t three_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  const int64_t count = end - begin, wanted = (count + grain - 1) / grain;
-  const int64_t size = (count + (wanted < 3 ? wanted : 3) - 1) / (wanted < 3 ? wanted : 3);
-  std::vector<std::thread> threads;
-  for (int64_t from = begin; from < end; from += size) {
-    threads.emplace_back(body, from, from + size < end ? from + size : end, context);
-  }
-  for (std::thread& thread : threads) thread.join();
-  return 0;
 }
 
 uint16_t half(const int64_t* key, int64_t sample, int64_t site, int64_t row, int64_t column, int64_t width) {
@@ -82,26 +67,6 @@ void check(const Case& one, int64_t variant, const char* name) {
   }
 }
 
-uint16_t bfloat16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<uint16_t>(bits >> 16);
-}
-
-float value(float x) { return x; }
-float value(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-void set(float& to, float from) { to = from; }
-void set(uint16_t& to, float from) { to = bfloat16(from); }
-
-bool near(double found, double expected, double tolerance) {
-  return std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected));
-}
-
 // x is [inner, middle, columns + 1] in memory and is read as [middle, inner, columns]; y and dy are contiguous.
 template <class Element>
 void check_norm(int64_t middle, int64_t inner, int64_t columns, bool with_gain, int64_t variant, const char* name) {
@@ -109,7 +74,7 @@ void check_norm(int64_t middle, int64_t inner, int64_t columns, bool with_gain, 
   const double rough = sizeof(Element) == 4 ? 1e-4 : 2e-2, eps = 0.25;
   const int64_t width = columns + 1;
   const MainstemRows shape = {1, middle, inner, columns, {0, width, middle * width}, {0, inner * columns, columns},
-                              {0, inner * columns, columns}};
+                              {0, inner * columns, columns}, nullptr, nullptr};
   const MainstemShape shown = {1, middle, inner, columns, 0, with_gain};
   std::vector<Element> x(static_cast<size_t>(rows > 0 ? rows * width - 1 : 0)), dy(static_cast<size_t>(rows * columns));
   std::vector<Element> y(dy.size()), dx(dy.size());
@@ -145,7 +110,54 @@ void check_norm(int64_t middle, int64_t inner, int64_t columns, bool with_gain, 
   for (size_t c = 0; c < sums.size(); ++c) expect(near(dgain[c], sums[c], 1e-3), "wrong dgain", name, shown);
 }
 
+// Pairs turned behind the norm: y is the plain norm turned, and of dy turned dx is the plain one of dy.
+template <class Element>
+void check_turned(int64_t positions, int64_t columns, int64_t variant, const char* name) {
+  const int64_t dtype = sizeof(Element) == 4 ? kMainstemFloat32 : kMainstemBfloat16, half = columns / 2, chunk = 3, rows = 2 * positions;
+  const double rough = sizeof(Element) == 4 ? 1e-4 : 3e-2;
+  const int64_t stride[3] = {0, positions * columns, columns};
+  std::vector<float> cosine(static_cast<size_t>(positions * half)), sine(cosine.size()), gain(static_cast<size_t>(columns), 1.5f);
+  for (size_t i = 0; i < cosine.size(); ++i) {
+    cosine[i] = static_cast<float>(std::cos(0.3 * static_cast<double>(i)));
+    sine[i] = static_cast<float>(std::sin(0.3 * static_cast<double>(i)));
+  }
+  MainstemRows plain{1, 2, positions, columns, {}, {}, {}, nullptr, nullptr};
+  for (int i = 0; i < 3; ++i) plain.x[i] = plain.y[i] = plain.dy[i] = stride[i];
+  MainstemRows turning = plain;
+  turning.cosine = cosine.data();
+  turning.sine = sine.data();
+  const MainstemShape shown = {2, 1, positions, columns, 0, 0};
+  std::vector<Element> x(static_cast<size_t>(rows * columns)), dy(x.size()), y(x.size()), dx(x.size()), turned(x.size()), found(x.size());
+  std::vector<float> dgain(gain.size()), inverse(static_cast<size_t>(rows)), parts(static_cast<size_t>((rows + chunk - 1) / chunk * columns));
+  for (size_t i = 0; i < x.size(); ++i) {
+    set(x[i], static_cast<float>(i * 7 % 13) * 0.5f - 3.0f);
+    set(dy[i], static_cast<float>(i * 5 % 11) * 0.25f - 1.0f);
+  }
+  const auto turn = [&](const std::vector<Element>& from, size_t i) {
+    const int64_t at = static_cast<int64_t>(i), column = at % columns, position = at / columns % positions;
+    const size_t angle = static_cast<size_t>(position * half + column % half);
+    const double own = value(from[i]), other = value(from[static_cast<size_t>(column < half ? at + half : at - half)]);
+    return own * cosine[angle] + (column < half ? -1 : 1) * other * sine[angle];
+  };
+  int32_t status = mainstem_rms_norm(y.data(), inverse.data(), x.data(), gain.data(), dtype, &plain, 0.25, variant);
+  status |= mainstem_rms_norm(found.data(), inverse.data(), x.data(), gain.data(), dtype, &turning, 0.25, variant);
+  for (size_t i = 0; i < x.size(); ++i) expect(near(value(found[i]), turn(y, i), rough), "wrong turn", name, shown);
+  for (size_t i = 0; i < x.size(); ++i) set(turned[i], static_cast<float>(turn(dy, i)));
+  const auto backward = [&](std::vector<Element>& to, const std::vector<Element>& from, const MainstemRows& shape) {
+    return mainstem_rms_norm_backward(to.data(), dgain.data(), parts.data(), from.data(), x.data(), gain.data(), inverse.data(), dtype, &shape, chunk, variant);
+  };
+  status |= backward(dx, dy, plain) | backward(found, turned, turning);
+  for (size_t i = 0; i < x.size(); ++i) expect(near(value(found[i]), value(dx[i]), rough), "wrong dx of turned", name, shown);
+  expect(status == kMainstemOk, "turn refused", name, shown);
+}
+
 void check_norms(int64_t variant, const char* name) {
+  for (const int64_t columns : {2, 14, 32, 46, 130}) {
+    for (const int64_t positions : {0, 1, 9}) {
+      check_turned<float>(positions, columns, variant, name);
+      check_turned<uint16_t>(positions, columns, variant, name);
+    }
+  }
   for (const int64_t columns : {0, 1, 7, 15, 16, 17, 31, 64, 129, 521}) {
     for (const int64_t inner : {0, 1, 5, 70}) {
       for (const bool gain : {false, true}) {

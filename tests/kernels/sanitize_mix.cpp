@@ -3,22 +3,12 @@
 // Forward is compared with double arithmetic from the formula; the exit status is the number of faults.
 #include <cmath>
 #include <cstdio>
-#include <thread>
 #include <vector>
 
 #include "mix_api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
-
-int32_t two_threads(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  const int64_t middle = end - begin > grain ? begin + (end - begin) / 2 : end;
-  std::thread other([&] { if (middle < end) body(middle, end, context); });
-  body(begin, middle, context);
-  other.join();
-  return 0;
-}
 
 std::vector<float> filled(int64_t count, int64_t factor) {
   std::vector<float> values(static_cast<size_t>(count));
@@ -105,7 +95,7 @@ int main() {
   for (int64_t variant = 0; variant < mainstem_num_variants(); ++variant) {
     if (mainstem_variant_name(variant) == nullptr) continue;
     for (const bool threads : {false, true}) {
-      mainstem_set_parallel_for(threads ? reinterpret_cast<void*>(two_threads) : nullptr);
+      mainstem_set_parallel_for(threads ? reinterpret_cast<void*>(three_threads) : nullptr);
       for (const int64_t streams : {1, 2, 3, 4, 16}) {
         for (const int64_t columns : {0, 1, 7, 16, 31, 130}) {
           for (const int64_t tokens : {0, 1, 7, 23}) {

@@ -1,34 +1,17 @@
 // Updates of every variant over odd sizes in buffers of exactly their size, against one element at a time.
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include "update_api.h"
+#include "sanitize.h"
 
 namespace {
-
-int faults = 0;
 
 void expect(bool right, const char* what, int64_t variant, size_t size) {
   if (right) return;
   ++faults;
   std::printf("variant %lld: %s at %zu elements\n", (long long)variant, what, size);
-}
-
-float value(float x) { return x; }
-float value(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-void set(float& to, float from) { to = from; }
-void set(uint16_t& to, float from) {
-  uint32_t bits;
-  std::memcpy(&bits, &from, sizeof bits);
-  to = static_cast<uint16_t>(bits >> 16);
 }
 
 template <class Element>

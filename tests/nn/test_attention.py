@@ -119,3 +119,15 @@ def test_a_compiled_layer_gives_the_same_values():
 
 def test_the_input_gives_the_shape():
     assert Attention(8, 2)(torch.randn(0, 3, 8)).shape == (0, 3, 8)
+
+
+@pytest.mark.parametrize("heads", [None, 2])
+def test_norm_and_rotary_positions_in_one_pass_are_the_two_apart(heads):
+    layer, x = built(AttentionSpec(48, 4, kv_heads=heads)), torch.randn(3, 21, 48)
+    found, calls = results(layer, x), []
+    for part in (layer.query_norm, layer.rotary):
+        part.register_forward_hook(lambda module, *_: calls.append(type(module).__name__))
+    for value, want in zip(found, results(layer, x), strict=True):
+        torch.testing.assert_close(value, want, rtol=1e-4, atol=1e-5)
+    # Whoever watches is told: the norm of queries by its own hook, rotary positions for queries and keys.
+    assert calls == ["RMSNorm", "Rotary", "Rotary"]

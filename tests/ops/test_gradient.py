@@ -5,6 +5,7 @@ import torch
 from arrays import draw, needs_kernels, normal
 
 from mainstem import ops
+from mainstem.ops import library
 
 GAIN = torch.linspace(0.3, 1.7, 24)
 VALUES = normal((4, 5, 24))
@@ -22,6 +23,11 @@ def gained(gain, impl):
     return ops.rms_norm(VALUES, gain[0, 0], 1e-3, impl)
 
 
+def turned(x, impl):
+    angle = torch.linspace(0, 3, 60).view(5, 12)
+    return ops.rms_norm(x, GAIN, 1e-3, impl, angles=(angle.cos(), angle.sin()))
+
+
 def masked(x, impl):
     bits = ops.mask_bits((4, 5, 24), ops.threshold(0.3), site=3, draw=draw(4), impl=impl)
     return x * (bits & 1).repeat_interleave(8, dim=-1)
@@ -37,8 +43,30 @@ def fused(norm):
     return call
 
 
+def activated(kind):
+    def call(x, impl):
+        gate = x.cos() if kind == "swiglu" else None
+        return ops.activation(x, ops.threshold(0.3), kind=kind, gate=gate, site=3, draw=draw(4), impl=impl)
+
+    return call
+
+
+def deep(x, impl):
+    return ops.depth_sum([x, x.cos(), x + 1], x[0, 0, :3], impl=impl)
+
+
+def mixed(x, impl):
+    streams = x.unflatten(2, (4, 6))
+    return sum(part.sum() for part in ops.step_streams(
+        streams, x[0, :4, :6], weights=x[1, :4, :6].cos(), y_BTD=x[..., :6], project_KD=x[2, :1, :6].expand(6, 6),
+        scales=x[3, 0, :2], impl=impl,
+    ))  # fmt: skip
+
+
 OPS = {"dropout": dropout, "rms_norm": rms_norm, "rms_norm's gain": gained, "mask_bits": masked,
-       "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer")}  # fmt: skip
+       "rms_norm, turned": turned,
+       "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer"),
+       "gelu": activated("gelu"), "swiglu": activated("swiglu"), "depth_sum": deep, "step_streams": mixed}  # fmt: skip
 pytestmark = [
     pytest.mark.parametrize("name", OPS),
     pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)]),
@@ -54,6 +82,19 @@ def test_a_transform_gives_the_gradient_of_autograd(name, impl):
     x = normal((4, 5, 24))
     found = torch.func.grad(lambda x: OPS[name](x, impl).sin().sum())(x)
     torch.testing.assert_close(found, slope(name, impl, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_transform_runs_the_kernel(name, impl, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the kernel is called")
+
+    monkeypatch.setattr(library, "function", refuse)
+    call = torch.func.grad(lambda x: OPS[name](x, impl).sin().sum())
+    if impl == "cpu":
+        with pytest.raises(AssertionError, match="the kernel is called"):
+            call(normal((4, 5, 24)))
+    else:
+        call(normal((4, 5, 24)))
 
 
 def test_a_transform_of_a_transform_gives_the_second_derivative(name, impl):

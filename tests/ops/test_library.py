@@ -1,6 +1,9 @@
 """Finding and opening the compiled kernels, and what is said where that fails."""
 
+import re
 import sys
+import zlib
+from pathlib import Path
 
 import pytest
 from arrays import needs_kernels
@@ -9,6 +12,9 @@ import mainstem
 from mainstem import ops
 from mainstem.errors import BadInput
 from mainstem.ops import library
+
+NOTED = (5, 2781533744)
+"""The ABI's number, and the checksum of the headers that go with it."""
 
 
 @needs_kernels
@@ -56,6 +62,34 @@ def test_a_file_that_is_no_library_is_named(tmp_path, monkeypatch):
 def test_a_library_of_other_sources_is_not_called(monkeypatch):
     monkeypatch.setattr(library, "ABI", library.ABI + 1)
     assert "built from other sources" in library.load.__wrapped__()
+
+
+@needs_kernels
+def test_a_function_that_the_library_lacks_is_named():
+    with pytest.raises(BadInput, match="no mainstem_of_tomorrow: it was built from other sources, install mainstem"):
+        library.function("of_tomorrow")
+
+
+def declarations():
+    """Return what the headers of the C ABI declare, without comments and line ends."""
+    folder = Path(mainstem.__file__).parent / "kernels"
+    text = "".join(path.read_text() for path in sorted(folder.glob("*api.h")))
+    return " ".join(re.sub(r"//.*", "", text).split())
+
+
+def test_the_abi_number_goes_up_with_the_headers():
+    text = declarations()
+    assert f"kMainstemAbi = {library.ABI};" in text
+    # Where this fails, a header has changed: raise both numbers, and note the new pair here.
+    assert (library.ABI, zlib.crc32(text.encode())) == NOTED
+
+
+@needs_kernels
+def test_everything_that_the_headers_declare_is_there():
+    names = re.findall(r"MAINSTEM_API [\w* ]+?\b(mainstem_\w+)\(", declarations())
+    assert len(names) > 15
+    for name in names:
+        assert hasattr(library.load().handle, name), name
 
 
 @needs_kernels

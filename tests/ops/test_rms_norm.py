@@ -121,8 +121,8 @@ def test_every_instruction_set_gives_the_same_bits(name, dtype):
             found, baseline = [], []
             for values, variant in ((found, name), (baseline, "baseline")):
                 number = library.load().variants[variant]
-                values.extend(cpu.run(x, scale, 1e-6, number))
-                values.extend(cpu.run_backward(dy, x, scale, values[1], number))
+                values.extend(cpu.run(x, scale, 1e-6, variant=number))
+                values.extend(cpu.run_backward(dy, x, scale, values[1], variant=number))
             # Which of NaN's many bits come out is the processor's choice.
             for one, other in zip(found, baseline, strict=True):
                 assert bits(one.nan_to_num(nan=-3.0)).equal(bits(other.nan_to_num(nan=-3.0))), shape

@@ -172,7 +172,7 @@ void dropout(const Plan& plan, void* y, const void* x,
 }  // namespace
 }  // namespace mainstem
 
-int32_t mainstem_abi() { return 3; }
+int32_t mainstem_abi() { return kMainstemAbi; }
 
 int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, const MainstemShape* shape, const int64_t* threshold,
                          const int64_t* key, const int64_t* samples, int64_t site, int64_t variant) {

@@ -17,6 +17,8 @@ struct MainstemShape {
 struct MainstemRows {
   int64_t outer, middle, inner, columns;
   int64_t x[3], y[3], dy[3];
+  // Both [inner, columns / 2], contiguous, or null: columns i and i + columns / 2 of y are turned by these angles.
+  const float *cosine, *sine;
 };
 
 enum MainstemDtype : int64_t { kMainstemFloat32 = 0, kMainstemBfloat16 = 1 };
@@ -51,7 +53,8 @@ MAINSTEM_API int32_t mainstem_rms_norm_backward(void* dx, float* dgain, float* p
                                                 const float* gain, const float* inverse, int64_t dtype,
                                                 const MainstemRows* shape, int64_t chunk, int64_t variant);
 
-// Goes up with every change to this file; ops/library.py refuses a library of another number.
+// Goes up with every change to what api.h and *_api.h declare; ops/library.py refuses a library of another number.
+constexpr int32_t kMainstemAbi = 5;
 MAINSTEM_API int32_t mainstem_abi();
 
 MAINSTEM_API int64_t mainstem_num_variants();

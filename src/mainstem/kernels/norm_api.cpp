@@ -38,6 +38,10 @@ struct Whole {
       part.y = static_cast<char*>(base.y) + offset(shape.y, row);
       if (base.dy != nullptr) part.dy = static_cast<const char*>(base.dy) + offset(shape.dy, row);
       part.inverse = base.inverse + row;
+      if (shape.cosine != nullptr) {
+        part.cosine = shape.cosine + row % shape.inner * (shape.columns / 2);
+        part.sine = shape.sine + row % shape.inner * (shape.columns / 2);
+      }
       rows(part);
     }
   }
@@ -62,6 +66,7 @@ struct Whole {
 int32_t check(const MainstemRows& shape, int64_t dtype, const Variant* variant) {
   const int64_t sizes[] = {shape.outer, shape.middle, shape.inner, shape.columns};
   if (*std::min_element(sizes, sizes + 4) < 0) return kMainstemBadShape;
+  if (shape.cosine != nullptr && (shape.sine == nullptr || shape.columns % 2 != 0)) return kMainstemBadShape;
   if (variant == nullptr) return kMainstemBadVariant;
   return dtype == kMainstemFloat32 || dtype == kMainstemBfloat16 ? kMainstemOk : kMainstemBadDtype;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "float_lanes.h"
 #include "norm.h"
+#include "norm_turn_lanes.h"
 
 namespace mainstem {
 namespace {
@@ -54,11 +55,17 @@ void backward_rows(const NormRows& r) {
 
 template <class Element>
 void forward(const NormRows& rows) {
+  if (rows.cosine != nullptr) {
+    return rows.gain == nullptr ? forward_turned<Element, false>(rows) : forward_turned<Element, true>(rows);
+  }
   rows.gain == nullptr ? forward_rows<Element, false>(rows) : forward_rows<Element, true>(rows);
 }
 
 template <class Element>
 void backward(const NormRows& rows) {
+  if (rows.cosine != nullptr) {
+    return rows.gain == nullptr ? backward_turned<Element, false>(rows) : backward_turned<Element, true>(rows);
+  }
   rows.gain == nullptr ? backward_rows<Element, false>(rows) : backward_rows<Element, true>(rows);
 }
 

@@ -59,8 +59,7 @@ void everywhere(int64_t count, const int64_t* starts, const Visit& visit) {
       chunks(starts[count]), 1,
       [](int64_t begin, int64_t end, void* context) {
         const Work& own = *static_cast<const Work*>(context);
-        // From the end: there the norm, which went over the gradients just before, has left them in the cache.
-        for (int64_t number = end; number-- > begin;) pieces(number, own.count, own.starts, own.visit);
+        for (int64_t number = begin; number < end; ++number) pieces(number, own.count, own.starts, own.visit);
       },
       &work);
 }

@@ -17,9 +17,10 @@ from ..errors import BadInput
 from ..noise import Dropout
 from ..ops.dispatch import choose
 from .context import Context
-from .norm import NormSpec
+from .norm import NormSpec, RMSNorm
 from .rotary import Rotary
 from .spec import Spec
+from .watched import unwatched
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,8 @@ class Attention(nn.Module):
         ctx = Context() if ctx is None else ctx
         query, key = self._heads(self.query(x_BTD)), self._heads(self.key(x_BTD))
         value = own = self._heads(self.value(x_BTD))
-        if self.query_norm is not None and self.key_norm is not None:
-            query, key = self.query_norm(query), self.key_norm(key)
-        if self.rotary is not None:
-            query, key = self.rotary(query, ctx.positions), self.rotary(key, ctx.positions)
+        query = self._placed(query, self.query_norm, ctx.positions)
+        key = self._placed(key, self.key_norm, ctx.positions)
         if self.spec.mix is not None:
             # Under grouped heads the values are mixed before they are repeated.
             value = self.mix_first.to(own.dtype) * ctx.side["value"] + self.mix_own.to(own.dtype) * own
@@ -122,6 +121,17 @@ class Attention(nn.Module):
         mixed_BHTK = self._attend(query.to(value.dtype), key.to(value.dtype), value, ctx)
         y_BTD = self.output(mixed_BHTK.transpose(1, 2).flatten(2))
         return y_BTD if self.spec.publishes is None else (y_BTD, {self.spec.publishes: own})
+
+    def _placed(self, x_BHTK: Tensor, norm: nn.Module | None, positions: Tensor | None) -> Tensor:
+        """Return queries or keys normalised and turned, in one pass where nobody watches either."""
+        rotary = self.rotary
+        if type(norm) is RMSNorm and rotary is not None and _in_one(x_BHTK, norm, rotary):
+            cosine, sine = rotary.angles(x_BHTK, positions)
+            angles = cosine.to(torch.float32), sine.to(torch.float32)
+            return ops.rms_norm(x_BHTK, norm.gain, norm.eps, angles=angles)
+        if norm is not None:
+            x_BHTK = norm(x_BHTK)
+        return x_BHTK if rotary is None else rotary(x_BHTK, positions)
 
     def _attend(self, query_BHQK: Tensor, key_BHCK: Tensor, value_BHCK: Tensor, ctx: Context) -> Tensor:
         new, seen = query_BHQK.shape[2], key_BHCK.shape[2]
@@ -161,6 +171,15 @@ class Attention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.spec.width}, heads={self.spec.heads}, kv_heads={self.spec.kv_heads or self.spec.heads}"
+
+
+def _in_one(x: Tensor, *modules: nn.Module) -> bool:
+    """Return whether `ops.rms_norm` may stand for the norm and the rotary positions: there is a kernel for it."""
+    return (
+        not torch.compiler.is_compiling()
+        and unwatched(*modules)
+        and choose("rms_norm", "auto", x.device.type, x.dtype) == "cpu"
+    )
 
 
 def _in_blocks(query: Tensor, new: int, seen: int, noisy: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Rotary positions. May import torch only.
+"""Rotary positions. May import ops.
 
 Shapes: B batch, T position, H heads, K head width.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from ..ops.rms_norm.reference import turn
 
 
 class Rotary(nn.Module):
@@ -37,16 +39,16 @@ class Rotary(nn.Module):
         angle = positions.to(torch.float64)[:, None] * self.base ** (-half / self.head_width)
         return angle.cos(), angle.sin()
 
-    def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:
+    def angles(self, x_BHTK: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of the rows of `x_BHTK`, [T, K / 2]."""
         length = x_BHTK.shape[2]
         stored = positions is None and length <= len(self.cosine_TK) and x_BHTK.dtype != torch.float64
         if stored:
-            cosine, sine = self.cosine_TK[:length], self.sine_TK[:length]
-        else:
-            cosine, sine = self._tables(torch.arange(length, device=x_BHTK.device) if positions is None else positions)
-        cosine, sine = cosine.to(x_BHTK.dtype), sine.to(x_BHTK.dtype)
-        first, second = x_BHTK.chunk(2, dim=-1)
-        return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
+            return self.cosine_TK[:length], self.sine_TK[:length]
+        return self._tables(torch.arange(length, device=x_BHTK.device) if positions is None else positions)
+
+    def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:
+        return turn(x_BHTK, *self.angles(x_BHTK, positions))
 
     def extra_repr(self) -> str:
         return f"{self.head_width}, base={self.base:g}"

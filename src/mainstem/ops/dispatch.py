@@ -79,8 +79,3 @@ def _obstacle(op: str, device: str, dtype: torch.dtype | None) -> tuple[str | No
     found = library.load()
     # Only this one can be helped, by whoever installs, so it alone is said without being asked for.
     return (found, logging.WARNING) if isinstance(found, str) else (None, logging.INFO)
-
-
-def transformed() -> bool:
-    """Return whether a transform of torch.func is at work, which operators with their own gradient do not support."""
-    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()

@@ -20,8 +20,10 @@ from ..errors import BadInput
 from .layout import Layout
 
 NAME = "libmainstem_kernels.so"
-ABI = 3
+ABI = 5
 """Must be that of kernels/api.h: a library built from other sources is not called."""
+
+_OTHER = "it was built from other sources, install mainstem again"
 
 BEST = -1
 
@@ -72,7 +74,7 @@ def _open(path: Path) -> Library | str:
     except (OSError, AttributeError) as error:
         return f"the library {path} cannot be used ({error})"
     if abi() != ABI:
-        return f"the library {path} was built from other sources: install mainstem again"
+        return f"the library {path} cannot be used: {_OTHER}"
     number, pointer = ctypes.c_int64, ctypes.c_void_p
     handle.mainstem_num_variants.restype = number
     handle.mainstem_variant_name.argtypes = [number]
@@ -115,7 +117,10 @@ NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 @functools.cache
 def function(name: str, *arguments: Any) -> Callable[..., None]:
     """Return the library's `mainstem_NAME`, which takes `arguments` (ctypes) and refuses by raising `BadInput`."""
-    call = getattr(loaded().handle, f"mainstem_{name}")
+    found = loaded()
+    call = getattr(found.handle, f"mainstem_{name}", None)
+    if call is None:
+        raise BadInput(f"the library {found.path} has no mainstem_{name}: {_OTHER}")
     call.argtypes, call.restype = arguments, ctypes.c_int32
 
     def checked(*values: Any) -> None:

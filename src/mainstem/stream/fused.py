@@ -16,6 +16,7 @@ from torch.nn.modules import module as modules
 
 from .. import ops
 from ..nn import Context, LayerNorm, RMSNorm
+from ..nn.watched import unwatched
 from ..noise import Dropout
 from ..ops.dispatch import choose
 from .branch import Branch, Side
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from .residual import Residual
 
 Norm = LayerNorm | RMSNorm
-
-
-def unwatched(module: nn.Module) -> bool:
-    """Return whether nobody has hooks on `module`, so that its parts may be computed by other means."""
-    return not (
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-    )
 
 
 def is_norm(module: nn.Module | None) -> TypeGuard[Norm]:

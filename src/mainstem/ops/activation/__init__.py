@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...counter import Draw
 from ...errors import BadInput
-from ..dispatch import choose, transformed
+from ..dispatch import choose
 from ..layout import layout
 from . import cpu, reference
 from .reference import KINDS
@@ -31,8 +31,7 @@ def activation(
     gelu: x P(X <= x), X ~ N(0, 1), the exact form; relu2: max(x, 0)^2; swiglu: gate / (1 + exp(-gate)) * x. What is
     dropped and by what the rest is multiplied is that of `ops.dropout` of the same shape, site and draw, to the bit.
     Arithmetic is float32 (float64 where x is) and rounded once, to x's dtype. Backward keeps x and gate, and draws
-    the mask again; a gradient of a gradient, and whatever torch.func transforms, is that of the
-    reference. Threshold None means no dropout.
+    the mask again; a gradient of a gradient is that of the reference. Threshold None means no dropout.
 
     `x`, `gate`: floating point [B, ...], of one shape and dtype; the samples lie along the first axis, one per element
     of `draw.samples`. `threshold`: int64 without axes, from `ops.threshold`. `site`: from `counter.site_id`.
@@ -67,6 +66,6 @@ def activation(
             raise BadInput("dropout needs to know what it draws from: give site and draw, or leave out threshold")
         where, mask = layout(x.shape, 0, None, draw, site), (threshold, draw.key, draw.samples)
     site = 0 if site is None else site
-    if choose("activation", impl, x.device.type, x.dtype) == "reference" or transformed():
+    if choose("activation", impl, x.device.type, x.dtype) == "reference":
         return reference.activation(x, gate, kind, mask, site, where)
     return cpu.activation(x, gate, kind, mask, site)

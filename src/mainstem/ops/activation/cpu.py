@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...counter import Draw
 from .. import library
+from ..gradient import differentiable
 from ..layout import layout
 from . import reference
 from .reference import KINDS
@@ -119,11 +120,18 @@ for _name, _function in _implementations.items():
     _operators.impl(_name, _function, "CPU")
 torch.library.register_fake("mainstem::activation", _fake, lib=_operators)
 torch.library.register_fake("mainstem::activation_backward", _fake_backward, lib=_operators)
-torch.library.register_autograd("mainstem::activation", _backward, setup_context=_setup, lib=_operators)
+
+
+def _forward(*inputs: Any) -> Tensor:
+    return torch.ops.mainstem.activation(*inputs)
+
+
+_differentiable = differentiable(_forward, _setup, _backward)
 
 
 def activation(
     x: Tensor, gate: Tensor | None, kind: str, mask: tuple[Tensor, Tensor, Tensor] | None, site: int
 ) -> Tensor:
     """Return what `reference.activation` returns, to rounding, and with its mask to the bit."""
-    return torch.ops.mainstem.activation(x, gate, *(mask or (None, None, None)), KINDS.index(kind), site)
+    y: Tensor = _differentiable(x, gate, *(mask or (None, None, None)), KINDS.index(kind), site)
+    return y

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...errors import BadInput
-from ..dispatch import choose, transformed
+from ..dispatch import choose
 from . import cpu, reference
 
 
@@ -17,8 +17,7 @@ def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") 
     Arithmetic is float32 (float64 where the arrays are) and rounded once, to their dtype; the last array comes first,
     so that the sum is exact while the others weigh 0. A weight of 0 spares no product: 0 times NaN or infinity is NaN.
     The weights' gradient is summed in fixed chunks; all results have the same bits on any number of threads and any
-    instruction set. A gradient of a gradient, and whatever
-    torch.func transforms, is that of the reference.
+    instruction set. A gradient of a gradient is that of the reference.
 
     `arrays`: at least one, floating point, of one shape and dtype. `weights`: floating point, one for each array.
     `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
@@ -44,4 +43,4 @@ def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") 
                 "same shape and floating point dtype"
             )
     chosen = choose("depth_sum", impl, last.device.type, last.dtype)
-    return (cpu if chosen == "cpu" and not transformed() else reference).depth_sum(arrays, weights)
+    return (cpu if chosen == "cpu" else reference).depth_sum(arrays, weights)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import library
+from ..gradient import differentiable
 from . import reference
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
@@ -78,28 +79,34 @@ def _fake_backward(dy: Tensor, arrays: Sequence[Tensor], weights: Tensor) -> tup
     return [_empty(array) for array in arrays], _empty(weights)
 
 
+def _forward(weights: Tensor, *arrays: Tensor) -> Tensor:
+    return torch.ops.mainstem.depth_sum(list(arrays), weights)
+
+
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    arrays, weights = inputs
-    ctx.save_for_backward(*arrays, weights)
+    ctx.save_for_backward(*inputs)
 
 
-def _backward(ctx: Any, dy: Tensor) -> tuple[list[Tensor], Tensor]:
-    *arrays, weights = ctx.saved_tensors
+def _backward(ctx: Any, dy: Tensor) -> tuple[Tensor, ...]:
+    weights, *arrays = ctx.saved_tensors
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
         _, pull, *_ = torch.func.vjp(lambda weights, *arrays: reference.depth_sum(arrays, weights), weights, *arrays)
-        dweights, *gradients = pull(dy)
-        return gradients, dweights
+        again: tuple[Tensor, ...] = pull(dy)
+        return again
     gradients, dweights = torch.ops.mainstem.depth_sum_backward(dy, arrays, weights)
-    return gradients, dweights
+    return dweights, *gradients
 
 
 _operators.impl("depth_sum", run, "CPU")
 _operators.impl("depth_sum_backward", run_backward, "CPU")
 torch.library.register_fake("mainstem::depth_sum", _fake, lib=_operators)
 torch.library.register_fake("mainstem::depth_sum_backward", _fake_backward, lib=_operators)
-torch.library.register_autograd("mainstem::depth_sum", _backward, setup_context=_setup, lib=_operators)
+
+# The arrays one by one: a function of autograd sees no tensors inside a list.
+_differentiable = differentiable(_forward, _setup, _backward)
 
 
 def depth_sum(arrays: Sequence[Tensor], weights: Tensor) -> Tensor:
     """Return what `reference.depth_sum` returns, to the bit."""
-    return torch.ops.mainstem.depth_sum(list(arrays), weights.to(torch.float32))
+    y: Tensor = _differentiable(weights.to(torch.float32), *arrays)
+    return y

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ...errors import BadInput
-from ..dispatch import choose, transformed
+from ..dispatch import choose
 from . import cpu, reference
 
 
@@ -19,7 +19,7 @@ def mix_streams(h_BTSD: Tensor, weights: Tensor, y_BTD: Tensor, *, impl: str = "
     Arithmetic is float32 (float64 where h is) and rounded once, to h's dtype. No weight of 0 spares a product, so
     that NaN and infinity of one stream reach all others. Gradients of h, weights and y; that of shared weights is
     summed in fixed chunks, and all have the same bits on any number of threads and any instruction set. A gradient of
-    a gradient, and whatever torch.func transforms, is that of the reference.
+    a gradient is that of the reference.
 
     `h_BTSD`: floating point [..., S, D]. `y_BTD`: [..., D]. `weights`: floating point [S, S + 2], shared by all
     tokens, or [..., S, S + 2], one table a token; float32 in the kernel. `impl`: "auto", "reference", or "cpu"
@@ -102,9 +102,7 @@ def _step(
         if impl == "cpu":
             raise BadInput(f"the kernel has room for {cpu.MOST} streams, not {h.shape[-2]}: choose auto or reference")
         chosen = "reference"
-    return (cpu if chosen == "cpu" and not transformed() else reference).step_streams(
-        h, weights, y, base, project, scales, eps
-    )
+    return (cpu if chosen == "cpu" else reference).step_streams(h, weights, y, base, project, scales, eps)
 
 
 def _check(h: Tensor, name: str, weights: Tensor) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import library
+from ..gradient import differentiable
 from . import reference
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
@@ -152,6 +153,7 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> Non
     *tensors, ctx.eps = inputs
     after, _, *saved = output
     ctx.save_for_backward(*tensors, after, *saved)
+    ctx.mark_non_differentiable(*saved[1:])
     ctx.set_materialize_grads(False)
 
 
@@ -193,7 +195,14 @@ _operators.impl("mix_streams", run, "CPU")
 _operators.impl("mix_streams_backward", run_backward, "CPU")
 torch.library.register_fake("mainstem::mix_streams", _fake, lib=_operators)
 torch.library.register_fake("mainstem::mix_streams_backward", _fake_backward, lib=_operators)
-torch.library.register_autograd("mainstem::mix_streams", _backward, setup_context=_setup, lib=_operators)
+
+
+def _forward(*inputs: Any) -> tuple[Tensor, ...]:
+    results: tuple[Tensor, ...] = torch.ops.mainstem.mix_streams(*inputs)
+    return results
+
+
+_differentiable = differentiable(_forward, _setup, _backward)
 
 
 def step_streams(
@@ -204,7 +213,7 @@ def step_streams(
     wide = (None if t is None else t.to(torch.float32) for t in (weights, base, project, scales))
     weights, base, project, scales = wide
     y = None if y is None else y.to(h.dtype)
-    after, x, out, _, _ = torch.ops.mainstem.mix_streams(h, weights, y, base, project, scales, eps)
+    after, x, out, _, _ = _differentiable(h, weights, y, base, project, scales, eps)
     if base is None:
         return after, None, None
     return h if weights is None else after, x, base if project is None else out

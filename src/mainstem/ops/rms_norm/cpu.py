@@ -19,6 +19,7 @@ class Rows(ctypes.Structure):
     _fields_ = [
         *((size, ctypes.c_int64) for size in ("outer", "middle", "inner", "columns")),
         *((array, _NONE) for array in ("x", "y", "dy")),
+        *((array, ctypes.c_void_p) for array in ("cosine", "sine")),
     ]
 
 
@@ -30,8 +31,13 @@ PARTS, FEWEST, MOST = 64, 16, 256
 """The gain's gradient is a sum of sums, each over a chunk of rows: some 64 chunks of 16 to 256 rows."""
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
-_operators.define("rms_norm(Tensor x, Tensor? gain, float eps) -> (Tensor, Tensor)")
-_operators.define("rms_norm_backward(Tensor dy, Tensor x, Tensor? gain, Tensor inverse) -> (Tensor, Tensor)")
+_operators.define(
+    "rms_norm(Tensor x, Tensor? gain, float eps, Tensor? cosine=None, Tensor? sine=None) -> (Tensor, Tensor)"
+)
+_operators.define(
+    "rms_norm_backward(Tensor dy, Tensor x, Tensor? gain, Tensor inverse, Tensor? cosine=None, Tensor? sine=None)"
+    " -> (Tensor, Tensor)"
+)
 
 
 def _readable(x: Tensor) -> Tensor:
@@ -39,9 +45,9 @@ def _readable(x: Tensor) -> Tensor:
     return x if x.dim() <= 4 and (x.stride(-1) == 1 or x.shape[-1] == 1) else x.contiguous()
 
 
-def _rows(x: Tensor, y: Tensor, dy: Tensor, rows: int) -> Rows:
+def _rows(x: Tensor, y: Tensor, dy: Tensor, rows: int, angles: list[Tensor]) -> Rows:
     columns = x.shape[-1]
-    if x.is_contiguous() and y.is_contiguous() and dy.is_contiguous():
+    if not angles and x.is_contiguous() and y.is_contiguous() and dy.is_contiguous():
         side = _NONE(0, 0, columns)
         return Rows(1, 1, rows, columns, side, side, side)
     absent = 4 - x.dim()
@@ -49,14 +55,23 @@ def _rows(x: Tensor, y: Tensor, dy: Tensor, rows: int) -> Rows:
     def distances(t: Tensor) -> ctypes.Array[ctypes.c_int64]:
         return _NONE(*(0,) * absent, *t.stride()[:-1])
 
-    return Rows(*(1,) * absent, *x.shape, distances(x), distances(y), distances(dy))
+    tables = [table.data_ptr() for table in angles]
+    return Rows(*(1,) * absent, *x.shape, distances(x), distances(y), distances(dy), *tables)
 
 
-def run(x: Tensor, gain: Tensor | None, eps: float, variant: int = library.BEST) -> tuple[Tensor, Tensor]:
+def _angles(cosine: Tensor | None, sine: Tensor | None) -> list[Tensor]:
+    return [] if cosine is None or sine is None else [cosine.contiguous(), sine.contiguous()]
+
+
+def run(
+    x: Tensor, gain: Tensor | None, eps: float, cosine: Tensor | None = None, sine: Tensor | None = None,
+    variant: int = library.BEST,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return y and 1 / rms of each row; `x` is float32 or bfloat16 on the host, `gain` float32."""
     x, gain = _readable(x), None if gain is None else gain.contiguous()
     y, inverse = torch.empty_like(x), x.new_empty(x.shape[:-1], dtype=torch.float32)
-    shape = _rows(x, y, y, inverse.numel())
+    angles = _angles(cosine, sine)
+    shape = _rows(x, y, y, inverse.numel(), angles)
     library.function("rms_norm", *_FORWARD)(
         y.data_ptr(), inverse.data_ptr(), x.data_ptr(), None if gain is None else gain.data_ptr(),
         _CODES[x.dtype], ctypes.byref(shape), eps, variant,
@@ -65,8 +80,9 @@ def run(x: Tensor, gain: Tensor | None, eps: float, variant: int = library.BEST)
 
 
 def run_backward(
-    dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, variant: int = library.BEST
-) -> tuple[Tensor, Tensor]:
+    dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, cosine: Tensor | None = None,
+    sine: Tensor | None = None, variant: int = library.BEST,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return the gradients of `x` and of `gain`, the latter empty where there is no gain."""
     x, dy, inverse = _readable(x), _readable(dy), inverse.contiguous()
     dx, rows = torch.empty_like(x), inverse.numel()
@@ -77,7 +93,8 @@ def run_backward(
     else:
         gain = gain.contiguous()
         dgain, parts = torch.empty_like(gain), gain.new_empty(-(-rows // chunk), gain.shape[0])
-    shape = _rows(x, dx, dy, rows)
+    angles = _angles(cosine, sine)
+    shape = _rows(x, dx, dy, rows, angles)
     library.function("rms_norm_backward", *_BACKWARD)(
         dx.data_ptr(), dgain.data_ptr(), parts.data_ptr(), dy.data_ptr(), x.data_ptr(),
         None if gain is None else gain.data_ptr(), inverse.data_ptr(),
@@ -86,11 +103,13 @@ def run_backward(
     return dx, dgain
 
 
-def _fake(x: Tensor, gain: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
+def _fake(x: Tensor, gain: Tensor | None, eps: float, *angles: Tensor | None) -> tuple[Tensor, Tensor]:
     return torch.empty_like(_readable(x)), x.new_empty(x.shape[:-1], dtype=torch.float32)
 
 
-def _fake_backward(dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor) -> tuple[Tensor, Tensor]:
+def _fake_backward(
+    dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, *angles: Tensor | None
+) -> tuple[Tensor, Tensor]:
     return torch.empty_like(_readable(x)), inverse.new_empty(0 if gain is None else gain.shape[0])
 
 
@@ -100,12 +119,16 @@ torch.library.register_fake("mainstem::rms_norm", _fake, lib=_operators)
 torch.library.register_fake("mainstem::rms_norm_backward", _fake_backward, lib=_operators)
 
 
-def rms_norm(x: Tensor, gain: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
+def rms_norm(
+    x: Tensor, gain: Tensor | None, eps: float, cosine: Tensor | None, sine: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Return what `reference.rms_norm` returns, to rounding, and 1 / rms of each row."""
-    return torch.ops.mainstem.rms_norm(x, gain, eps)
+    return torch.ops.mainstem.rms_norm(x, gain, eps, cosine, sine)
 
 
-def backward(dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor) -> tuple[Tensor, Tensor | None]:
+def backward(
+    dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, cosine: Tensor | None, sine: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
     """Return what `reference.backward` returns, to rounding."""
-    dx, dgain = torch.ops.mainstem.rms_norm_backward(dy, x, gain, inverse)
+    dx, dgain = torch.ops.mainstem.rms_norm_backward(dy, x, gain, inverse, cosine, sine)
     return dx, None if gain is None else dgain
