@@ -10,8 +10,7 @@ from mainstem.lab.experiments import l2
 
 def test_each_trial_has_finite_numbers():
     for numbers in lab.finite(l2.EXPERIMENT).values():
-        assert set(numbers) == {"held_out", "train", "gap", "rms", "rms_free", "halved"}
-        assert numbers["halved"] < 1e-3
+        assert set(numbers) == {"held_out", "train", "gap", "rms", "rms_free"}
 
 
 def test_the_control_decays_queries_and_keys_and_nothing_else():
