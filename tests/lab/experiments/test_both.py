@@ -18,8 +18,12 @@ def made(together):
     return Results(both.EXPERIMENT, [0], trials)
 
 
-def test_each_trial_has_finite_losses():
-    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in lab.finite(both.EXPERIMENT).values())
+def test_each_trial_has_finite_losses_and_figures_show_them():
+    found = lab.finite(both.EXPERIMENT)
+    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in found.values())
+    figures = lab.drawn(both.EXPERIMENT, found)
+    assert len(figures) == 2
+    assert len(figures[0].lines) == 3
 
 
 @pytest.mark.parametrize("together", [0.0, -0.2])
