@@ -1,13 +1,15 @@
 """What `measure.watch` adds to a training step: `python benchmarks/measure.py`. Only ratios mean anything.
 
 The sides take turns in one process, each with a model and an optimizer of its own. Printed is the median of the ratios
-within a round, and the distance between their quartiles. May import everything.
+within a round, with its 95% interval, which the order of the ratios gives without a word on how they are distributed.
+May import everything.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -21,7 +23,6 @@ from mainstem.model import LanguageModel, Settings
 
 VOCAB, BATCH = 512, 8
 FLOW = {"gradient_flow": 1}
-EVERY = 100
 
 
 def stepper(every: dict[str, int] | None, layers: int, width: int, context: int) -> Callable[[], object]:
@@ -51,6 +52,17 @@ def timed(step: Callable[[], object], steps: int) -> float:
     return (time.perf_counter() - began) / steps
 
 
+def interval(values: list[float]) -> tuple[float, float]:
+    """Return the narrowest pair of ordered values that holds the median with a probability of 0.95 or more.
+
+    Below six values it is the smallest and the largest, which is less.
+    """
+    n, ordered = len(values), sorted(values)
+    inside = [k for k in range(1, n // 2 + 1) if sum(math.comb(n, i) for i in range(k)) * 2 <= 0.05 * 2**n]
+    k = max(inside, default=1)
+    return ordered[k - 1], ordered[n - k]
+
+
 def main() -> None:
     """Print each side's cost in terms of a bare step."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -59,6 +71,8 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--context", type=int, default=128)
+    parser.add_argument("--every", type=int, default=100, help="steps between two that measure every quantity")
+    parser.add_argument("--only", help="one side alone, by the beginning of its name")
     given = parser.parse_args()
     shape = given.layers, given.width, given.context
     far = {kind.name: 1_000_000_000 for kind in QUANTITIES}
@@ -68,6 +82,8 @@ def main() -> None:
         "gradient flow": stepper(FLOW, *shape),
         "every quantity": stepper(dict.fromkeys(far, 1), *shape),
     }  # fmt: skip
+    if given.only:
+        sides = {name: step for name, step in sides.items() if name == "bare" or name.startswith(given.only)}
     for step in sides.values():
         timed(step, 2)
     rounds = [{name: timed(step, given.steps) for name, step in sides.items()} for _ in range(given.rounds)]
@@ -77,12 +93,12 @@ def main() -> None:
     )
     for name in list(sides)[1:]:
         ratios = [found[name] / found["bare"] for found in rounds]
-        low, _, high = statistics.quantiles(ratios, n=4)
-        middle = statistics.median(ratios)
-        between = f"quartiles {100 * (low - 1):+.1f}, {100 * (high - 1):+.1f}"
+        (low, high), middle = interval(ratios), statistics.median(ratios)
+        between = f"95% interval {100 * (low - 1):+.1f} to {100 * (high - 1):+.1f}, {len(ratios)} rounds"
         line = f"{name:<22} {100 * (middle - 1):+7.1f}% of a step ({between})"
         if name == "every quantity":
-            line += f"; every {EVERY} steps {(middle - 1) * 100 / EVERY:+.2f}%"
+            each = [f"{100 * (value - 1) / given.every:+.2f}" for value in (middle, low, high)]
+            line += f"; every {given.every} steps {each[0]}% ({each[1]} to {each[2]})"
         print(line)
 
 

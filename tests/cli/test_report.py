@@ -15,3 +15,46 @@ def test_it_is_written_again(finished: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(["report", str(run)]) == 0
     assert capsys.readouterr().out == f"{run / 'report.html'}\n"
     assert (run / "report.html").read_text().startswith("<!")
+
+
+def test_several_runs_are_compared_where_one_says(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [str(shutil.copytree(finished, tmp_path / name)) for name in ("a", "b")]
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *runs]) == 0
+    assert capsys.readouterr().out == "compare.html\n"
+    assert "How it was made" in (tmp_path / "compare.html").read_text()
+    assert main(["report", *runs, "--out", "own.html"]) == 0
+    assert capsys.readouterr().out == "own.html\n"
+    assert not (tmp_path / "a" / "compare.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a", "a"], "is given twice"),
+        (["a", "none"], "There is no run at 'none'"),
+        (["a", "."], "holds no config.yaml"),
+        (["a", "b", "--out", "a/config.yaml"], "holds something else"),
+        (["a", "b", "--out", "none/x.html"], "There is no folder 'none'"),
+        (["a", "--out", "x.html"], "is for several runs"),
+        (["a", "b", "--into", "x.html"], "is not an option"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_sentence(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    words: list[str], said: str,
+) -> None:  # fmt: skip
+    for name in ("a", "b"):
+        shutil.copytree(finished, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_help_says_where_the_page_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--help"]) == 0
+    assert "compare.html" in capsys.readouterr().out

@@ -65,3 +65,22 @@ def test_x_places_are_percent(log: bool) -> None:
     axis = Axis("x", Scale(1, 100, log))
     drawn = view(Figure("k", "T", "c", axis, Y, TABLE))
     assert all(0 <= place <= 100 for place, _ in drawn["x_ticks"])
+
+
+def test_a_logarithmic_axis_that_counts_has_ticks_where_the_curves_have_points() -> None:
+    axis = Axis("layers", Scale(3, 40, log=True), whole=True)
+
+    def ticks(xs: list[float]) -> list[str]:
+        line = Line("a", [(x, 2.0) for x in xs], "series1")
+        return [label for _, label in view(Figure("k", "T", "c", axis, Y, TABLE, lines=[line]))["x_ticks"]]
+
+    assert ticks([6, 12, 24]) == ["6", "12", "24"]
+    assert ticks([4, 5, 6, 36]) == ["4", "6", "36"], "5 has no room"
+    assert ticks([float(x) for x in range(4, 36)]) == ["4", "8", "16", "32"]
+
+
+def test_the_pointer_is_told_what_kind_of_axis_it_is_on() -> None:
+    assert view(figure())["data"]["whole"] is True
+    assert view(Figure("k", "T", "c", Axis("x", Scale(1, 9, log=True)), Y, TABLE))["data"] == {
+        "x": [1, 9, True], "y": [1, 3, False], "title": "x", "whole": False, "lines": []
+    }  # fmt: skip

@@ -1,19 +1,134 @@
-"""The page of a watch in a real browser: nothing over anything else, no request, readable in both schemes."""
+"""Pages without a run: their parts, and how they look in a real browser, on a phone and on a desk, light and dark."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import browser
 import pytest
 import torch
+from run_folders import EVIL
 
 from mainstem import measure
 from mainstem.measure.page import page as written
 from mainstem.measure.page import positions, reliability
 from mainstem.measure.quantity.calibration import calibration
+from mainstem.report import figure_page
+from mainstem.report.chart import Axis, Band, Figure, Line
+from mainstem.report.figure_page import Section
+from mainstem.report.forest import Forest, Interval
+from mainstem.report.scale import Scale
+from mainstem.report.tables import Table, of_points
 
-pytestmark = pytest.mark.browser
+
+def figure(key: str, lines: int = 6) -> Figure:
+    """Six arms by depth on a logarithmic axis, each with its spread."""
+    arms = [[(x, 2.0 + 0.1 * arm + 0.01 * x) for x in (4.0, 8.0, 16.0, 32.0)] for arm in range(lines)]
+    return Figure(
+        key, "Held-out loss by depth", "Means over 5 seeds.", Axis("layers", Scale(3.8, 34, log=True), whole=True),
+        Axis("nats per token", Scale(1.9, 3.0)), of_points("t", ["layers"], [dict(points) for points in arms]),
+        lines=[Line(f"arm {i}", points, f"series{i + 1}", dots=True) for i, points in enumerate(arms)],
+        bands=[Band(f"arm {i}", [(x, y - 0.03, y + 0.03) for x, y in points], f"series{i + 1}", legend=False)
+               for i, points in enumerate(arms)],
+    )  # fmt: skip
+
+
+FOREST = Forest(
+    "effect", "Effect with its 95% interval", "Below zero is better.", "nats per token",
+    [Interval("stochastic depth 0.1 against none, at 32 layers", -0.021, -0.034, -0.008, "supported", (-0.005, 0.005)),
+     Interval(EVIL, 0.012, 0.002, 0.022, "refuted"), Interval("a" * 90, 0.01), Interval("nothing", math.nan)],
+)  # fmt: skip
+
+BADGES: list[figure_page.Badge] = ["supported", "refuted", "no effect", "undecided"]
+
+
+def laboratory() -> figure_page.Page:
+    """A page with all that a laboratory shows."""
+    table = Table("By arm", ["arm", "loss"], [[EVIL, "1.0"]], frozenset({1}))
+    sections = [
+        Section(
+            f"Does it help, question {i}?", badge, ["What was asked, and " * 9 + EVIL], [table, table],
+            [figure(f"by-depth-{i}"), *([FOREST] if i == 0 else [])],
+        )
+        for i, badge in enumerate(BADGES)
+    ]  # fmt: skip
+    return figure_page.Page(
+        "depth", "section 7.4.2", sections=sections, lead=["It helps.", EVIL], badge="supported", command="mainstem x"
+    )
+
+
+def test_a_verdict_has_a_sign_and_a_word(tmp_path: Path) -> None:
+    text = figure_page.render(laboratory())
+    for badge in BADGES:
+        assert f"</span> {badge}</span>" in text
+        assert f">{figure_page.SIGNS[badge]}</span>" in text
+    assert len(set(figure_page.SIGNS.values())) == len(BADGES)
+
+
+def test_sections_are_named_and_reached_and_a_page_without_them_has_none() -> None:
+    text = figure_page.render(laboratory())
+    for index in range(1, 5):
+        assert f'<section id="section-{index}"' in text
+        assert f'<a href="#section-{index}">Does it help, question {index - 1}?</a>' in text
+    assert "<script>bad()" not in text
+    bare = figure_page.render(figure_page.Page("bare", "nothing more"))
+    for absent in ("<nav", "<h2", "<section", "<figure"):
+        assert absent not in bare
+
+
+def test_two_figures_of_one_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="share a key"):
+        figure_page.render(
+            figure_page.Page("p", "", figures=[figure("a")], sections=[Section("s", figures=[figure("a")])])
+        )
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("lab") / "lab.html"
+    found.write_text(figure_page.render(laboratory()), encoding="utf-8")
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_sections_forests_and_six_lines_can_be_read(tab: browser.Page, lab: Path, width: int, dark: bool) -> None:
+    browser.assert_quiet(tab, lab, width, dark)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_whiskers_and_rule_share_one_axis(tab: browser.Page, lab: Path, width: int) -> None:
+    tab.show(lab, width, False)
+    left, wide, zero, strips = tab.run(
+        "const box = (x) => x.getBoundingClientRect(), all = (x) => [...document.querySelectorAll(x)].map(box);"
+        "const plot = box(document.querySelector('.forest .ticks'));"
+        "return [plot.left, plot.width, all('.forest .zero')[0].left,"
+        " all('.forest .strip').map((x) => [x.left, x.width, x.height])]"
+    )
+    assert zero == pytest.approx(left + wide * FOREST.scale.place(0.0), abs=1.5)
+    for strip in strips:
+        assert strip[:2] == pytest.approx([left, wide], abs=0.6)
+        assert strip[2] < 60
+
+
+@pytest.mark.browser
+def test_the_pointer_reads_a_logarithmic_axis(tab: browser.Page, lab: Path) -> None:
+    tab.show(lab, 1400, False)
+    tab.run("document.querySelector('#figure-by-depth-0 .plot').scrollIntoView({behavior: 'instant', block: 'center'})")
+    box = "document.querySelector('#figure-by-depth-0 .plot').getBoundingClientRect()"
+    x, y, wide = tab.run(f"const b = {box}; return [b.left, b.top, b.width]")
+    at = x + wide * Scale(3.8, 34, log=True).place(8.0)
+    tab.tool("Input.dispatchMouseEvent", type="mouseMoved", x=at + 4, y=y + 20)
+    said, cross = tab.run(
+        "const f = document.querySelector('#figure-by-depth-0');"
+        "return [f.querySelector('.tip').innerText, f.querySelector('.cross').getBoundingClientRect().left]"
+    )
+    assert said.startswith("layers 8\n")
+    assert "2.08" in said
+    assert cross == pytest.approx(at, abs=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +150,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", browser.WIDTHS)
 def test_a_page_is_quiet_and_nothing_overlaps(tab: browser.Page, path: Path, width: int, dark: bool) -> None:
     browser.assert_quiet(tab, path, width, dark)
 
 
+@pytest.mark.browser
 def test_the_table_behind_each_figure(tab: browser.Page, path: Path) -> None:
     tab.show(path, 1400, False)
     figures, tables = tab.run(

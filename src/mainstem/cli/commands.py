@@ -21,7 +21,11 @@ COMMANDS = {
         "evaluate", "evaluate RUN [FILES] [OPTIONS]", "the loss of a run's model on other files, or on its own"
     ),
     "sample": Command("sample", "sample RUN [--prompt TEXT] [OPTIONS]", "text that a run's model writes"),
-    "report": Command("report", "report RUN", "write a run's report.html again"),
+    "report": Command(
+        "report",
+        "report RUN [RUN ...] [--out FILE]",
+        "write a run's report.html again; of several, a page that compares them: compare.html here, or --out",
+    ),
     "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
     "lab": Command(
         "lab", "lab [NAME | --all] [--budget 2m] [OPTIONS]", "put the textbook's claims to the test, with a verdict"

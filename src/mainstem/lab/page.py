@@ -70,16 +70,16 @@ def said(contrast: Contrast, statistics: Paired) -> str:
 def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
     """Return every contrast with its numbers."""
     rows = [
-        [visible(contrast.says, limit=300), verdict, _signed(found.mean),
+        [visible(contrast.says, limit=300), verdict, f"{_signed(found.mean)} {contrast.unit}",
          "" if math.isnan(found.low) else f"{_signed(found.low)} to {_signed(found.high)}",
          short(contrast.delta), "" if math.isnan(found.detectable) else short(found.detectable),
-         "" if math.isnan(found.p) else short(found.p), contrast.unit, str(found.n)]
+         "" if math.isnan(found.p) else short(found.p), str(found.n)]
         for contrast, found, verdict in judged
     ]  # fmt: skip
     heads = ["where supported, this is so", "verdict", "difference", "95% interval", "smallest of interest",
-             "smallest detectable", "p", "unit", "seeds"]  # fmt: skip
+             "smallest detectable", "p", "seeds"]  # fmt: skip
     note = "The first row decides; verdicts allow for the number of rows (Holm), p and intervals are of a row alone."
-    return Table("Effects", heads, rows, frozenset({2, 3, 4, 5, 6, 8}), note if len(rows) > 1 else "")
+    return Table("Effects", heads, rows, frozenset({2, 3, 4, 5, 6, 7}), note if len(rows) > 1 else "")
 
 
 def effects(results: Results) -> Forest:
@@ -104,7 +104,21 @@ def _how(results: Results) -> str:
     when = f", {duration(float(taken))}" if isinstance(taken, (int, float)) else ""
     steps = results.facts.get("steps")
     each = f", {steps} steps each" if isinstance(steps, int) else ""
-    return f"How: {trials}{each}{when}; within a seed all share initial weights by name, order of the text and masks."
+    shared = "within a seed all share initial weights by name, order of the text and masks"
+    return f"How: {trials}{each}{when}; {shared}.{_where(results)}"
+
+
+def _where(results: Results) -> str:
+    """Return machine, versions and commit in a sentence, where they are known."""
+    machine, versions = results.facts.get("machine"), results.facts.get("versions")
+    if not isinstance(machine, dict) or not isinstance(versions, dict):
+        return ""
+    commit = results.facts.get("commit")
+    at = f" (commit {str(commit)[:12]})" if commit else ""
+    return (
+        f" On {machine.get('cores')} cores ({machine.get('architecture')}, {machine.get('instructions')}), "
+        f"{machine.get('threads')} threads, torch {versions.get('torch')}, mainstem {versions.get('mainstem')}{at}."
+    )
 
 
 def _summary(found: Sequence[Results]) -> Table:

@@ -42,7 +42,7 @@ def figure(watch: Watch, name: str) -> Drawn:
         raise BadInput(f"There is no quantity {name!r}: give one of {', '.join(kinds)}.")
     drawn = of(kinds[name], watch.results.get(name, {}), watch.slope if name == "gradient_flow" else None)
     if drawn is None:
-        raise BadInput(f"{name} has no numbers: {_why(kinds[name])}.")
+        raise BadInput(f"{name} has no numbers to draw: {_why(watch, kinds[name])}.")
     return Drawn(drawn, type(watch.model).__name__)
 
 
@@ -68,7 +68,14 @@ def of(kind: type[Quantity], numbers: dict[str, float], slope: float | None = No
     )  # fmt: skip
 
 
-def _why(kind: type[Quantity]) -> str:
+def _why(watch: Watch, kind: type[Quantity]) -> str:
+    if watch.results.get(kind.name):
+        return "none of them is finite, and positive where the axis is logarithmic; see m.results"
+    absent = watch.taps().missing
+    if watch.passes:
+        for event, tap in (("branch", "branch"), ("linear", "linear"), ("ops", kind.name.partition("_")[0])):
+            if event in kind.wants and tap in absent:
+                return f"the model has no such tap, as {absent[tap]}"
     if kind.wants & {"gradient", "linear"}:
         return "call the model and backward inside the `with`, with gradients enabled"
     if "update" in kind.wants:

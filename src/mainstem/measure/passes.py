@@ -12,7 +12,7 @@ from . import residual_path
 from .leaves import mapped, tensors
 from .ops_seen import Dropped, Ops
 from .quantity import Quantity
-from .taps import branches, is_attention, is_norm, stream
+from .taps import branches, is_activation, is_attention, is_linear, is_norm, stream
 
 INPUT = "input"
 
@@ -31,7 +31,7 @@ class Pass:
     paths: dict[str, bool] = field(default_factory=dict)
     """Whether the stream can pass each layer; the watch's own, so that each is looked at once."""
     norms: list[tuple[str, str | None, Tensor]] = field(default_factory=list)
-    """Each norm that was called, the nn.Linear that ran before it, and whether its input had a number besides 0."""
+    """Each norm that was called, the linear layer that ran before it, and whether its input had a number besides 0."""
 
     def wants(self, event: str) -> list[Quantity]:
         """Return the quantities that listen to an event."""
@@ -47,7 +47,8 @@ class Tree:
         self.stream = [(name, modules[name]) for name in stream(model)]
         inside = branches(model, [name for name, _ in self.stream])
         self.branch = [(name, modules[name], modules[layer]) for name, layer in inside.items()]
-        self.linear = [(name, module) for name, module in modules.items() if isinstance(module, nn.Linear)]
+        self.linear = [(name, module) for name, module in modules.items() if is_linear(module)]
+        self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
 
@@ -62,7 +63,7 @@ class Hooks:
         self._names: dict[str, int] = {}
         self._nodes: dict[int, list[tuple[Any, list[Tensor]]]] = {}
         self._first = True
-        self._last_linear: tuple[str, nn.Linear] | None = None
+        self._last_linear: tuple[str, nn.Module] | None = None
         self._ops: Ops | None = None
         self._open()
 
@@ -115,7 +116,20 @@ class Hooks:
             for quantity in listeners:
                 quantity.activation(name, values)
 
-        ops = Ops(logits, activation)
+        told: set[str] = set()
+
+        def function(name: str, values: Tensor) -> None:
+            told.add(name)
+            activation(name, values)
+
+        def module_of_parts(name: str, output: Any) -> None:
+            # What is written out, as x * sigmoid(1.702 x), has no function that could be seen.
+            if name not in told and isinstance(output, Tensor):
+                activation(name, output)
+
+        ops = Ops(logits, function)
+        for name, module in self._tree.activation:
+            keep(module.register_forward_hook(lambda _m, _a, output, n=name: module_of_parts(n, output)))
         for name, module, attention in self._tree.all:
             keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.path.append((n, t))))
             keep(module.register_forward_hook(lambda _m, _a, _o: ops.leave(), always_call=True))
@@ -133,12 +147,12 @@ class Hooks:
         times = self._names[kind + name] = self._names.get(kind + name, 0) + 1
         return name if times == 1 else f"{name}#{times}"
 
-    def _ran(self, name: str, module: nn.Linear) -> None:
+    def _ran(self, name: str, module: nn.Module) -> None:
         self._last_linear = name, module
 
     def _norm(self, name: str, args: Any) -> None:
         if (found := tensors(args)) and found[0].is_floating_point():
-            zero = self._last_linear is not None and self._last_linear[1].weight.detach().count_nonzero() == 0
+            zero = self._last_linear is not None and _all_zero(self._last_linear[1].weight)
             before = self._last_linear[0] if zero and self._last_linear is not None else None
             self._record.norms.append((name, before, found[0].detach().count_nonzero() > 0))
 
@@ -230,3 +244,7 @@ class Hooks:
             self._tensor_handles.append(output.register_hook(note))
 
         return hook
+
+
+def _all_zero(weight: Any) -> bool:
+    return isinstance(weight, Tensor) and int(weight.detach().count_nonzero()) == 0

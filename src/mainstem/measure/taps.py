@@ -11,6 +11,7 @@ from torch import nn
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, nn.Mish, nn.Hardswish)
 _HOLDERS = (nn.ModuleList, nn.Sequential, nn.ModuleDict)
 _NORM = re.compile(r"norm", re.IGNORECASE)
+_ACTIVATION = re.compile(r"(?<!linear)activation$|[a-z]elu$|silu$|swish$|mish$", re.IGNORECASE)
 _ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 _FEEDFORWARD = re.compile(r"^(mlp|ff|ffn|feed_?forward|fc2|linear2)$", re.IGNORECASE)
 
@@ -104,6 +105,20 @@ def is_attention(module: nn.Module) -> bool:
     return bool(_ATTENTION.search(type(module).__name__))
 
 
+def is_activation(module: nn.Module) -> bool:
+    """Return whether `module` is an activation function: torch's, or by its class's name, as NewGELUActivation."""
+    alone = not any(True for _ in module.children()) and not any(True for _ in module.parameters())
+    return isinstance(module, ACTIVATIONS) or (alone and bool(_ACTIVATION.search(type(module).__name__)))
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Return whether `module` is an nn.Linear, or GPT-2's Conv1D, which is one with its weight transposed."""
+    if isinstance(module, nn.Linear):
+        return True
+    weight = getattr(module, "weight", None)
+    return type(module).__name__ == "Conv1D" and isinstance(weight, nn.Parameter) and weight.dim() == 2
+
+
 def _residuals(model: nn.Module) -> list[str]:
     from ..stream import Residual
 
@@ -132,9 +147,9 @@ def _kind(name: str, module: nn.Module) -> str | None:
         return "norm"
     if is_attention(module):
         return "attention"
-    if isinstance(module, ACTIVATIONS):
+    if is_activation(module):
         return "activation"
-    return "linear" if isinstance(module, nn.Linear) else None
+    return "linear" if is_linear(module) else None
 
 
 _ABSENT = {
@@ -143,6 +158,6 @@ _ABSENT = {
     "norm": "no class has norm in its name",
     "attention": "no class has attention in its name",
     "activation": "no activation is a module; functions are seen when they run",
-    "linear": "no nn.Linear: the gradient noise scale needs one",
+    "linear": "no linear layer: the gradient noise scale needs one",
     "weight": "no parameter has two axes",
 }

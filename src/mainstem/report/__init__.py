@@ -1,5 +1,6 @@
-"""What a run came to, as one HTML file that opens anywhere. Torch-free."""
+"""What runs came to, as HTML files that open anywhere. Torch-free."""
 
 from .page import write
+from .several import write as compare
 
-__all__ = ["write"]
+__all__ = ["compare", "write"]

@@ -46,7 +46,7 @@ def loss(source: Source) -> Figure | None:
     ]  # fmt: skip
     best, penalty = best_of(source), curves.steps.points("penalty")
     x = _steps(source)
-    y = _loss_scale(x, training, held + seen, [rule.y for rule in rules])
+    y = loss_scale(x, training, held + seen, [rule.y for rule in rules])
     envelope = [
         (bin.x, low, high) for bin in curves.steps
         if bin.rows > 1 and (low := bin.low("loss")) is not None and (high := bin.high("loss")) is not None
@@ -140,7 +140,7 @@ def _steps(source: Source) -> Axis:
     return Axis("step", Scale(0.0, float(last)), whole=True)
 
 
-def _loss_scale(x: Axis, training: list[Point], passes: list[Point], rules: list[float]) -> Scale:
+def loss_scale(x: Axis, training: list[Point], passes: list[Point], rules: list[float]) -> Scale:
     """An axis that need not show the first losses, which are those of a model that knows nothing."""
     settled = [y for at, y in training if x.scale.place(at) >= _SETTLING]
     shown = settled if len(settled) >= _ENOUGH else [y for _, y in training]
@@ -168,12 +168,16 @@ def _between(below: list[Point], above: list[Point]) -> list[tuple[float, float,
     """Return the area from one curve, interpolated, to the points of another."""
     if not below:
         return []
-    xs = [x for x, _ in below]
-    return [(x, _at(below, xs, x), y) for x, y in above]
+    return [(x, at(below, x), y) for x, y in above]
 
 
-def _at(points: list[Point], xs: list[float], x: float) -> float:
-    index = bisect_left(xs, x)
+def at(points: list[Point], x: float) -> float:
+    """Return a curve's value at x, interpolated; beyond its ends the value there.
+
+    >>> at([(0.0, 1.0), (2.0, 3.0)], 0.5), at([(0.0, 1.0), (2.0, 3.0)], 9.0)
+    (1.5, 3.0)
+    """
+    index = bisect_left(points, (x, -math.inf))
     if index == 0 or index == len(points):
         return points[min(index, len(points) - 1)][1]
     (x0, y0), (x1, y1) = points[index - 1], points[index]
@@ -186,6 +190,5 @@ def _table_columns(
     """Columns over the steps of held-out passes, where there are some; over those of training otherwise."""
     if not held:
         return [dict(training), {}, {}, {}]
-    xs = [x for x, _ in training]
-    at = {x: _at(training, xs, x) for x, _ in held} if training else {}
-    return [at, dict(seen), dict(held), dict(gaps)]
+    there = {x: at(training, x) for x, _ in held} if training else {}
+    return [there, dict(seen), dict(held), dict(gaps)]

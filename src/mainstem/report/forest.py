@@ -30,6 +30,12 @@ class Interval:
     region: tuple[float, float] | None = None
     style: str = "series1"
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends, where the value has some."""
+        known = all(map(math.isfinite, (self.value, self.low, self.high)))
+        return (self.low, self.high) if known else None
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -45,14 +51,15 @@ class Forest:
     @property
     def scale(self) -> Scale:
         """The axis that holds every row, its region and the rule."""
-        found = [y for row in self.rows for y in (row.value, row.low, row.high, *(row.region or ()))]
+        found = [y for row in self.rows for y in (row.value, *(row.ends or ()), *(row.region or ()))]
         finite = [y for y in found if math.isfinite(y)]
         return around(finite + ([] if self.rule is None else [self.rule]))
 
     @property
     def table(self) -> Table:
         """The numbers of every row."""
-        rows = [[row.name, _text(row.value), _text(row.low), _text(row.high), row.note] for row in self.rows]
+        rows = [[row.name, _text(row.value), *map(_text, row.ends or (math.nan, math.nan)), row.note]
+                for row in self.rows]  # fmt: skip
         return Table(self.title, ["", self.unit, "from", "to", ""], rows, frozenset({1, 2, 3}))
 
 
@@ -70,8 +77,8 @@ def view(forest: Forest) -> dict[str, Any]:
                 "row": row,
                 "text": _said(row),
                 "at": _percent(scale, row.value) if math.isfinite(row.value) else None,
-                "ends": _part(scale, row.low, row.high),
-                "region": None if row.region is None else _part(scale, *row.region),
+                "ends": None if row.ends is None else _part(scale, row.ends),
+                "region": None if row.region is None else _part(scale, row.region),
             }
             for row in forest.rows
         ],
@@ -82,17 +89,14 @@ def _percent(scale: Scale, x: float) -> float:
     return round(100 * scale.place(x), 2)
 
 
-def _part(scale: Scale, low: float, high: float) -> tuple[float, float] | None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return None
-    return _percent(scale, low), _percent(scale, high)
+def _part(scale: Scale, ends: tuple[float, float]) -> tuple[float, float]:
+    return _percent(scale, ends[0]), _percent(scale, ends[1])
 
 
 def _said(row: Interval) -> str:
     if not math.isfinite(row.value):
         return "no number"
-    known = math.isfinite(row.low) and math.isfinite(row.high)
-    return f"{short(row.value)} ({short(row.low)} to {short(row.high)})" if known else short(row.value)
+    return short(row.value) if row.ends is None else f"{short(row.value)} ({short(row.low)} to {short(row.high)})"
 
 
 def _text(value: float) -> str:

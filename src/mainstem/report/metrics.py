@@ -106,6 +106,8 @@ class Metrics:
         columns = {"held_out": nats}
         if now.gap is not None:
             columns |= {"gap": now.gap, "train": nats - now.gap}
+        if (seconds := number(line.get("seconds"))) is not None:
+            columns["seconds"] = seconds
         self.evaluations.add(step, columns)
         self.first, self.last = self.first or now, now
         if self.best is None or nats < self.best.nats:

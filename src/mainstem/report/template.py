@@ -49,12 +49,13 @@ def embedded(value: Any) -> markupsafe.Markup:
 
 
 def breakable(text: str) -> markupsafe.Markup:
-    """Return a dotted name, escaped, that a narrow column may break after its dots.
+    """Return a name, escaped, that a narrow column may break after its dots and its underscores.
 
-    >>> breakable("a.<b>")
-    Markup('a.<wbr>&lt;b&gt;')
+    >>> breakable("a.<b>_c")
+    Markup('a.<wbr>&lt;b&gt;_<wbr>c')
     """
-    return markupsafe.Markup(".<wbr>").join(text.split("."))
+    parts = [markupsafe.Markup("_<wbr>").join(part.split("_")) for part in text.split(".")]
+    return markupsafe.Markup(".<wbr>").join(parts)
 
 
 def policy(script: str, style: str) -> str:

@@ -62,7 +62,7 @@ class Quantity:
         """Take what an activation function returned."""
 
     def linear(self, name: str, x: Tensor, gradient: Tensor) -> None:
-        """Take the input of an nn.Linear and the gradient of its output."""
+        """Take the input of a linear layer and the gradient of its output."""
 
     def weight(self, name: str, weight: nn.Parameter) -> None:
         """Take a weight matrix as it is after the pass."""

@@ -32,9 +32,9 @@ class NoiseScale(Quantity):
     name = "noise_scale"
     title = "Gradient noise scale"
     unit = "samples"
-    definition = "tr(S) / |G|^2 over the weights of all nn.Linear, from the gradients of single samples"
+    definition = "tr(S) / |G|^2 over the weights of all linear layers, from the gradients of single samples"
     source = "McCandlish et al. 2018 (1812.06162)"
-    cost = "one product of input and gradient for each nn.Linear, about a third of a backward pass"
+    cost = "one product of input and gradient for each linear layer, about a third of a backward pass"
     wants: ClassVar[frozenset[str]] = frozenset({"linear"})
     by_depth = False
     log = True

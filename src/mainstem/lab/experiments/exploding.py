@@ -1,0 +1,122 @@
+"""Do residual connections keep gradients from exploding? May import lab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from ...model import LanguageModel
+from ...report.chart import Figure
+from ..experiment import Cell, Contrast, Experiment, Numbers, against
+from ..figures import over_cells, over_curves
+from ..measured import flow
+from ..result import Results
+from ..trial import Trial
+
+ARMS = {
+    "no residual": {"name": "plain", "norm": False},
+    "residual, no norm": {"name": "rezero", "start": 1.0},
+    "no residual, normed": "plain",
+    "residual, pre-norm": "pre_norm",
+}
+GAINS = (1.0, 1.5, 2.0)
+GAIN = GAINS[-1]
+"""Larger ones take both networks without norms out of the range of float32, where they cannot be told apart."""
+
+LAYERS = 24
+
+
+def trial(trial: Trial) -> Numbers:
+    """Measure stream and gradient by depth in a network whose matrices are larger than they should be."""
+    network = trial.build()
+    enlarge(network, float(trial.at["gain"]))
+    found = flow(trial, network)
+    return {
+        "gradient": found.gradient,
+        "stream": found.stream,
+        "growth": growth(found.gradient),
+        "forward": growth(found.stream[::-1]),
+    }
+
+
+def enlarge(network: LanguageModel, gain: float) -> None:
+    """Multiply every matrix inside the blocks by `gain`; embedding, head, norms and scales stay."""
+    with torch.no_grad():
+        for parameter in network.blocks.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(gain)
+
+
+def growth(values: Sequence[float]) -> float:
+    """Return log10 of the first value over the last one, what grew no further than float32 reaches; 38 if it did.
+
+    >>> growth([1000.0, 10.0, 1.0])
+    3.0
+    """
+    first, last = values[0], values[-1]
+    if not (math.isfinite(first) and math.isfinite(last)):
+        return 38.0
+    return min(38.0, math.log10(max(first, 1e-38) / max(last, 1e-38)))
+
+
+def figures(results: Results) -> Sequence[Figure]:
+    """Gradient by depth with the largest matrices, and how far it grows, over their size."""
+    return [
+        over_curves(
+            results, "gradient-by-depth", f"Gradient by depth, matrices {GAIN:g} times too large",
+            "RMS of dL/dx at each point of the stream before the first step; the gradient travels from right to left.",
+            value="gradient", x_title="sublayer", y_title="RMS of the gradient",
+            cells={arm: cell(arm, GAIN) for arm in ARMS}, log=True,
+        ),
+        over_cells(
+            results, "growth", "How far gradients grow on their way back",
+            "log10 of the gradient at the embedding over that at the last sublayer: 3 is a thousandfold.",
+            x="gain", value="growth", x_title="size of the matrices (1: Xavier)", y_title="decades", log_x=True,
+        ),
+        over_cells(
+            results, "forward", "How far the stream grows on its way forward",
+            "log10 of the RMS of the stream behind the last sublayer over that of the embedding.",
+            x="gain", value="forward", x_title="size of the matrices (1: Xavier)", y_title="decades", log_x=True,
+        ),
+    ]  # fmt: skip
+
+
+def cell(arm: str, gain: float) -> str:
+    """Return the name of a cell."""
+    return f"{arm}, {gain:g}x"
+
+
+EXPERIMENT = Experiment(
+    name="exploding",
+    section="7.4.1",
+    claim="With residual connections gradients do not explode.",
+    question=f"How far do gradients grow on their way back through {LAYERS} blocks whose matrices are too large?",
+    cells=tuple(
+        Cell(cell(arm, gain), {"model.residual": residual}, {"arm": arm, "gain": gain})
+        for gain in GAINS for arm, residual in ARMS.items()
+    ),
+    contrasts=(
+        Contrast(
+            f"With matrices {GAIN:g} times too large, y = F(x) + x alone, without norms, makes gradients grow at least "
+            "ten times less than no residual.",
+            against(cell("residual, no norm", GAIN), cell("no residual", GAIN)), "growth", "decades", 1.0, -1,
+        ),
+        Contrast(
+            "The same for residuals with norms in their branches (pre-norm), against no residual and no norm.",
+            against(cell("residual, pre-norm", GAIN), cell("no residual", GAIN)), "growth", "decades", 1.0, -1,
+        ),
+        Contrast(
+            "The same for residuals with norms, against norms without residuals: it is the residual, not the norm.",
+            against(cell("residual, pre-norm", GAIN), cell("no residual, normed", GAIN)), "growth", "decades", 1.0, -1,
+        ),
+    ),
+    trial=trial,
+    figures=figures,
+    base={"model.width": 32, "model.heads": 2, "model.context": 32, "model.layers": LAYERS, "model.init": "xavier",
+          "model.feedforward": "gelu", "train.batch": 8, "train.steps": 1},
+    conditions=f"{LAYERS} blocks of width 32 at their initial weights, every matrix of a block times 1, 1.5 or 2; "
+    "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step.",
+    sources=("1512.03385 (residual connections)", "2002.04745 (where the norm sits decides the size of gradients)"),
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""One line a group of runs: the mean over its seeds, and a band from the smallest to the largest. May import its
+neighbours here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from .chart import SERIES, Axis, Band, Figure, Line, Point
+from .figures import at, loss_scale, nats_per_bit
+from .groups import Group
+from .scale import Scale, around
+from .source import Source
+from .tables import Table, of_points, thin
+from .words import count, short
+
+Spread = tuple[float, float, float, float]
+"""x, the mean over seeds, the smallest and the largest."""
+
+_SMOOTH = 120
+"""Points that a noisy curve is drawn with at most: each is the mean of neighbours."""
+
+
+def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
+    """Return every figure that the runs have numbers for; `bits` takes held-out loss per byte instead of per token."""
+    unit = "bits per byte" if bits else "nats per token"
+    over = "A pass over the held-out text, without noise; lower is better."
+    timed = f"{over} Seconds are of the whole run on its machine."
+    made = [
+        _curves(groups, "held-steps", "Held-out loss over steps", over, "step", unit, lambda run: held(run, bits)),
+        _curves(groups, "held-seconds", "Held-out loss over time", timed,
+                "seconds", unit, lambda run: _timed(run, bits)),
+        _curves(groups, "training", "Training loss over steps",
+                "As it went, with noise where there is some; each point is the mean of neighbouring steps.",
+                "step", "nats per token", lambda run: _smooth(run.metrics.steps.points("loss")), settle=True),
+        _curves(groups, "gap", "Gap over steps", "Held-out loss less loss on training text, both without noise.",
+                "step", "nats per token", lambda run: run.metrics.evaluations.points("gap")),
+        _curves(groups, "gradient", "Gradient norm over steps",
+                "Over all parameters, before clipping; each point is the geometric mean of neighbouring steps.",
+                "step", "norm", lambda run: _smooth(run.metrics.steps.points("grad_norm"), log=True), log=True),
+        _curves(groups, "flow", "The gradient by depth, where it was measured last",
+                "0 is the opened stream, l the stream after residual l.",
+                "residual", "root mean square of the gradient", _by_depth, log=True),
+    ]  # fmt: skip
+    return [figure for figure in made if figure is not None]
+
+
+def held(run: Source, bits: bool) -> list[Point]:
+    """Return held-out loss over steps, in bits per byte or in nats per token."""
+    points = run.metrics.evaluations.points("held_out")
+    if not bits:
+        return points
+    factor = nats_per_bit(run)
+    return [(x, y / factor) for x, y in points] if factor else []
+
+
+def merged(curves: Sequence[list[Point]], log: bool = False) -> list[Spread]:
+    """Return mean, smallest and largest of several curves where all of them are, each interpolated to the first's x.
+
+    The mean is the geometric one where `log` is set.
+
+    >>> merged([[(0, 1.0), (2, 3.0)], [(0, 3.0), (1, 3.0), (2, 3.0)]])
+    [(0, 2.0, 1.0, 3.0), (2, 3.0, 3.0, 3.0)]
+    """
+    curves = [curve for curve in curves if curve]
+    if not curves:
+        return []
+    low, high = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
+    if low > high:
+        return [(x, y, y, y) for x, y in max(curves, key=len)]
+    xs = sorted({x for x, _ in curves[0] if low <= x <= high} | {low, high})
+    found = []
+    for x in xs:
+        values = [at(curve, x) for curve in curves]
+        mean = math.fsum(map(math.log, values) if log else values) / len(values)
+        found.append((x, math.exp(mean) if log else mean, min(values), max(values)))
+    return found
+
+
+def _curves(
+    groups: Sequence[Group], key: str, title: str, caption: str, x_title: str, y_title: str,
+    take: Callable[[Source], list[Point]], *, log: bool = False, settle: bool = False,
+) -> Figure | None:  # fmt: skip
+    spreads = [merged([take(run) for run in group.counted], log) for group in groups[:SERIES]]
+    if not any(spreads):
+        return None
+    drawn = [(group, f"series{i + 1}", points) for i, (group, points) in
+             enumerate(zip(groups, spreads, strict=False)) if points]  # fmt: skip
+    high = max(x for _, _, points in drawn for x, *_ in points)
+    x = Axis(x_title, Scale(0.0, high if high > 0 else 1.0), whole=x_title != "seconds")
+    means = [(x_, y) for _, _, points in drawn for x_, y, _, _ in points]
+    ends = [(x_, y) for _, _, points in drawn for x_, _, *two in points for y in two]
+    scale = loss_scale(x, ends, [], []) if settle else around([y for _, y in ends], log=log)
+    several = any(group.seeds > 1 for group in groups)
+    if several:
+        caption += " Lines are means over seeds, bands go from the smallest to the largest."
+    if settle and (above := [y for _, y in means if y > scale.high]):
+        caption += f" The first steps, from {short(max(above))} down, lie above the figure."
+    return Figure(
+        key, title, caption, x, Axis(y_title, scale), _table(title, x_title, drawn),
+        lines=[Line(legend(group), [(x, y) for x, y, _, _ in points], style, dots=not settle and key != "gradient")
+               for group, style, points in drawn],
+        bands=[Band(legend(group), [(x, low, high) for x, _, low, high in points], style, legend=False)
+               for group, style, points in drawn if group.seeds > 1],
+    )  # fmt: skip
+
+
+def legend(group: Group) -> str:
+    """Return a group's name, and of how many seeds it is."""
+    return group.name if group.seeds == 1 else f"{group.name} ({count(group.seeds)} seeds)"
+
+
+def _table(title: str, x_title: str, drawn: Sequence[tuple[Group, str, list[Spread]]]) -> Table:
+    columns = [{x: y for x, y, _, _ in points} for _, _, points in drawn]
+    if x_title == "seconds":  # no two runs share a time, so that one row for each would be mostly empty
+        rows = [[group.name, count(x), short(y)] for group, _, points in drawn for x, y, _, _ in thin(points, 60)]
+        return Table(title, ["", "seconds", "held-out loss"], rows, frozenset({1, 2}))
+    return of_points(title, [x_title, *(legend(group) for group, _, _ in drawn)], columns)
+
+
+def _smooth(points: list[Point], log: bool = False) -> list[Point]:
+    """Return at most `_SMOOTH` points, each the mean of as many neighbours."""
+    if log:
+        points = [(x, math.log(y)) for x, y in points if y > 0]
+    size = math.ceil(len(points) / _SMOOTH) or 1
+    parts = [points[i : i + size] for i in range(0, len(points), size)]
+    found = [(math.fsum(x for x, _ in part) / len(part), math.fsum(y for _, y in part) / len(part)) for part in parts]
+    return [(x, math.exp(y)) for x, y in found] if log else found
+
+
+def _timed(run: Source, bits: bool) -> list[Point]:
+    """Return held-out loss over the seconds that the run had taken."""
+    factor = nats_per_bit(run) if bits else 1.0
+    found = [(bin.mean("seconds"), bin.mean("held_out")) for bin in run.metrics.evaluations]
+    points = [(x, y / factor) for x, y in found if x is not None and y is not None and factor]
+    return sorted(points)
+
+
+def _by_depth(run: Source) -> list[Point]:
+    for snapshot in reversed(run.metrics.snapshots):
+        points = [(float(depth), value) for depth, value in enumerate(snapshot.gradient)
+                  if value is not None and value > 0]  # fmt: skip
+        if points:
+            return points
+    return []

@@ -1,0 +1,90 @@
+"""Runs beside each other as rows: what they reached, and what their configurations have differently. May import its
+neighbours here."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from . import groups
+from .groups import Group
+from .headline import best_of, status
+from .metrics import number
+from .source import Source
+from .tables import Table
+from .words import compact, count, duration, visible
+
+
+def reached(run: Source, bits: bool) -> float | None:
+    """Return the best held-out loss of a run, in bits per byte or in nats per token."""
+    best = best_of(run)
+    return None if best is None else best.bits if bits else best.nats
+
+
+def values(group: Group, take: Callable[[Source], float | None]) -> list[float]:
+    """Return a number of the runs that a group's means are over, of those that have it."""
+    return [value for run in group.counted if (value := take(run)) is not None]
+
+
+_COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float], str]]] = (
+    ("held-out", lambda run: reached(run, False), lambda y: f"{y:.4f}"),
+    ("bits per byte", lambda run: reached(run, True), lambda y: f"{y:.4f}"),
+    ("best step", lambda run: None if (best := best_of(run)) is None else float(best.step), count),
+    ("gap at last", lambda run: None if run.metrics.last is None else run.metrics.last.gap, lambda y: f"{y:.4f}"),
+    ("steps", lambda run: float(run.metrics.last_step), count),
+    ("time", lambda run: _seconds(run), duration),
+    ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
+    ("tokens/s", lambda run: _speed(run), compact),
+)
+_UNITS = "Held-out is the best held-out loss, in nats per token as the gap is, which is that of the last pass."
+
+
+def _seconds(run: Source) -> float | None:
+    found = number(run.fact("outcome").get("seconds"))
+    return run.metrics.seconds if found is None else found
+
+
+def _speed(run: Source) -> float | None:
+    curves = run.metrics
+    return curves.training_tokens / curves.training_seconds if curves.training_seconds > 0 else None
+
+
+def numbers(found: Sequence[Group]) -> list[Table]:
+    """Return the runs, and before them their groups where a group has several."""
+    heads = ["", *(head for head, _, _ in _COLUMNS)]
+    every = [
+        [visible(name, limit=100), *(_cell(take(run), text) for _, take, text in _COLUMNS), status(run).split(",")[0]]
+        for group in found for name, run in zip(group.names, group.runs, strict=True)
+    ]  # fmt: skip
+    numeric = frozenset(range(1, len(heads)))
+    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, _UNITS)]
+    if any(group.seeds > 1 for group in found):
+        rows = [[group.name, count(group.seeds), *(_mean(values(group, take), text)
+                 for _, take, text in _COLUMNS)] for group in found]  # fmt: skip
+        note = f"Mean ± standard deviation over the seeds. {_UNITS}"
+        tables.insert(0, Table("By configuration", ["", "seeds", *heads[1:]], rows,
+                               frozenset(range(1, len(heads) + 1)), note))  # fmt: skip
+    return tables
+
+
+def _cell(value: float | None, text: Callable[[float], str]) -> str:
+    return "–" if value is None else text(value)
+
+
+def _mean(found: Sequence[float], text: Callable[[float], str]) -> str:
+    if not found:
+        return "–"
+    mean = text(statistics.fmean(found))
+    alike = max(found) == min(found)
+    return mean if alike else f"{mean} ± {text(statistics.stdev(found))}"
+
+
+def differences(found: Sequence[Group]) -> Table | str:
+    """Return the fields that are not the same everywhere, by group; a sentence where there are none."""
+    if len(found) == 1:
+        return "Nothing but the seed: the configurations are the same."
+    rows = [[key, *fields] for key, fields in groups.differences(found).items()]
+    if not rows:
+        return "The configurations are the same but for the seed; the texts are not."
+    note = "Fields of config.yaml that are not the same everywhere; seed and folder aside."
+    return Table("What differs", ["", *(group.name for group in found)], rows, note=note)

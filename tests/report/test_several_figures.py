@@ -1,0 +1,75 @@
+"""One line a group: the mean over seeds where all of them are, between the smallest and the largest."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import run_folders
+from run_folders import Made
+
+from mainstem.report import source
+from mainstem.report.groups import grouped
+from mainstem.report.several_figures import figures, merged
+
+KEYS = ["held-steps", "held-seconds", "training", "gap", "gradient", "flow"]
+
+
+def test_the_mean_is_of_interpolated_curves_where_all_of_them_are() -> None:
+    one, two = [(0.0, 4.0), (10.0, 2.0)], [(2.0, 1.0), (8.0, 1.0), (20.0, 0.0)]
+    assert len(found := merged([one, two])) == 2
+    assert found[0] == pytest.approx((2, 2.3, 1, 3.6))
+    assert found[1] == pytest.approx((10, (2 + 5 / 6) / 2, 5 / 6, 2))
+    assert merged([[], one]) == [(0, 4, 4, 4), (10, 2, 2, 2)]
+    assert merged([[(0, 1.0), (1, 1.0)], [(5, 3.0)]]) == [(0, 1, 1, 1), (1, 1, 1, 1)], (
+        "nothing in common: the longer one"
+    )
+    assert merged([]) == []
+
+
+def test_on_a_logarithmic_axis_the_mean_is_geometric() -> None:
+    assert merged([[(0, 1.0)], [(0, 100.0)]], log=True)[0] == pytest.approx((0, 10, 1, 100))
+
+
+def test_every_line_is_drawn_at_the_mean_of_its_runs(tmp_path: Path) -> None:
+    made = [Made(steps=40, eval_every=10, quantities=10, layers=2, seed=seed) for seed in (0, 1, 2)]
+    folders = [run_folders.make(tmp_path / f"a{i}", one, seed=i) for i, one in enumerate(made)]
+    (one,) = grouped([source.read(folder) for folder in folders], folders)
+    drawn = {figure.key: figure for figure in figures([one], bits=False)}
+    assert list(drawn) == KEYS
+    rows = [run_folders.lines(each) for each in made]
+    for key, take in (
+        ("held-steps", lambda line: line["held_out"]["nats_per_token"]), ("gap", lambda line: line["gap"])
+    ):  # fmt: skip
+        at = [(lines[19]["step"], take(lines[19])) for lines in rows]
+        mean = math.fsum(y for _, y in at) / 3
+        assert dict(drawn[key].lines[0].points)[20] == pytest.approx(mean)
+        low, high = next((low, high) for x, low, high in drawn[key].bands[0].points if x == 20)
+        assert (low, high) == pytest.approx((min(at)[1], max(at)[1]))
+    depth = [lines[39]["gradient"] for lines in rows]
+    expected = [math.exp(math.fsum(math.log(run[i]) for run in depth) / 3) for i in range(5)]
+    assert [y for _, y in drawn["flow"].lines[0].points] == pytest.approx(expected)
+    seconds = [lines[-1]["seconds"] for lines in rows]
+    assert drawn["held-seconds"].lines[0].points[-1][0] == pytest.approx(min(seconds))
+
+
+def test_bits_per_byte_are_what_is_drawn_where_tokens_differ(tmp_path: Path) -> None:
+    folder = run_folders.make(tmp_path / "a", Made(steps=20, eval_every=10, layers=1))
+    facts = json.loads((folder / "facts.json").read_text())
+    facts["bytes_per_token"] = 4.0
+    (folder / "facts.json").write_text(json.dumps(facts))
+    found = grouped([source.read(folder)], [folder])
+    held = {bits: next(iter(figures(found, bits))) for bits in (False, True)}
+    nats, bits = (held[b].lines[0].points[0][1] for b in (False, True))
+    assert bits == pytest.approx(nats / math.log(2) / 4)
+    assert held[True].y.title == "bits per byte"
+
+
+def test_a_long_noisy_curve_is_drawn_with_few_points(tmp_path: Path) -> None:
+    folder = run_folders.make(tmp_path / "a", Made(steps=2000, layers=1))
+    drawn = {figure.key: figure for figure in figures(grouped([source.read(folder)], [folder]), bits=False)}
+    for key in ("training", "gradient"):
+        assert 60 <= len(drawn[key].lines[0].points) <= 120
+    assert drawn["training"].lines[0].points[0][1] > drawn["training"].lines[0].points[-1][1]
