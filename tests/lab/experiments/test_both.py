@@ -38,4 +38,4 @@ def test_cells_have_the_form_and_the_regularizer_of_their_name():
     assert run.model.residual == "plain"
     assert run.noise.hidden == 0.2
     assert run.optim.decay == 0
-    assert lab.trial(lab.named(both.EXPERIMENT, "post-norm, decay")).run.optim.decay == 3
+    assert lab.trial(lab.named(both.EXPERIMENT, "pre-norm, decay")).run.optim.decay == 3
