@@ -43,7 +43,7 @@ def interaction(form: str, regularizer: str) -> dict[str, float]:
 
 def figures(results: Results) -> Sequence[Figure]:
     """Held-out and training loss of the eight cells."""
-    regularizers = "Left to right: nothing, dropout 0.2, weight decay 3."
+    regularizers = "Left to right: nothing, dropout 0.2, weight decay 3 (not for post-norm)."
     return [
         over_cells(
             results, f"both-{value}", title,
