@@ -11,7 +11,9 @@ from typing import Any
 from mainstem import config, data
 from mainstem.lab import Cell, Experiment
 from mainstem.lab.engine import LAB
+from mainstem.lab.result import Results
 from mainstem.lab.trial import Trial
+from mainstem.report import chart
 
 TINY = {
     "model.width": 16, "model.heads": 2, "model.context": 16, "train.batch": 4, "train.steps": 3, "noise.rate": 0.0,
@@ -52,3 +54,15 @@ def finite(experiment: Experiment) -> dict[str, dict[str, Any]]:
         for name, value in measured.items():
             assert all(map(math.isfinite, value if isinstance(value, list) else [value])), name
     return found
+
+
+def drawn(experiment: Experiment, found: dict[str, dict[str, Any]]) -> list[chart.Figure]:
+    """Return the experiment's figures of one seed, after a look that each line has points and a place to stand."""
+    results = Results(experiment, [0], {name: {0: measured} for name, measured in found.items()}, {"steps": 3})
+    figures = list(experiment.figures(results))
+    for figure in figures:
+        places = chart.view(figure)
+        assert figure.lines, figure.key
+        assert all(line.points for line in figure.lines), figure.key
+        assert "nan" not in str(places["lines"]), figure.key
+    return figures

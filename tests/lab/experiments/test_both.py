@@ -18,8 +18,12 @@ def made(together):
     return Results(both.EXPERIMENT, [0], trials)
 
 
-def test_each_trial_has_finite_losses():
-    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in lab.finite(both.EXPERIMENT).values())
+def test_each_trial_has_finite_losses_and_figures_show_them():
+    found = lab.finite(both.EXPERIMENT)
+    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in found.values())
+    figures = lab.drawn(both.EXPERIMENT, found)
+    assert len(figures) == 2
+    assert len(figures[0].lines) == 3
 
 
 @pytest.mark.parametrize("together", [0.0, -0.2])
@@ -34,4 +38,4 @@ def test_cells_have_the_form_and_the_regularizer_of_their_name():
     assert run.model.residual == "plain"
     assert run.noise.hidden == 0.2
     assert run.optim.decay == 0
-    assert lab.trial(lab.named(both.EXPERIMENT, "post-norm, decay")).run.optim.decay == 3
+    assert lab.trial(lab.named(both.EXPERIMENT, "pre-norm, decay")).run.optim.decay == 3

@@ -6,10 +6,14 @@ import pytest
 from mainstem.lab.experiments import dropout
 
 
-def test_each_trial_has_finite_losses():
-    for numbers in lab.finite(dropout.EXPERIMENT).values():
+def test_each_trial_has_finite_losses_and_figures_show_them():
+    found = lab.finite(dropout.EXPERIMENT)
+    for numbers in found.values():
         assert set(numbers) == {"held_out", "train", "gap"}
         assert numbers["gap"] == pytest.approx(numbers["held_out"] - numbers["train"])
+    figures = lab.drawn(dropout.EXPERIMENT, found)
+    assert len(figures) == 2
+    assert len(figures[0].lines) == 2
 
 
 def test_a_repeated_text_is_a_part_and_a_fresh_one_is_all(monkeypatch):

@@ -8,12 +8,16 @@ from mainstem import optim
 from mainstem.lab.experiments import l1
 
 
-def test_each_trial_has_finite_numbers():
-    for numbers in lab.finite(l1.EXPERIMENT).values():
+def test_each_trial_has_finite_numbers_and_figures_show_them():
+    found = lab.finite(l1.EXPERIMENT)
+    for numbers in found.values():
         assert set(numbers) == {"held_out", "train", "gap", "zeros", "near", "below", "pruned", "pruned_most"}
         assert len(numbers["pruned"]) == len(l1.PRUNED)
         assert len(numbers["below"]) == len(l1.EDGES)
         assert numbers["below"] == sorted(numbers["below"])
+    figures = lab.drawn(l1.EXPERIMENT, found)
+    assert len(figures) == 2
+    assert len(figures[0].lines) == 4
 
 
 def test_soft_is_the_smallest_value_of_its_objective():

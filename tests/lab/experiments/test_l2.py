@@ -8,10 +8,13 @@ from mainstem import optim
 from mainstem.lab.experiments import l2
 
 
-def test_each_trial_has_finite_numbers():
-    for numbers in lab.finite(l2.EXPERIMENT).values():
-        assert set(numbers) == {"held_out", "train", "gap", "rms", "rms_free", "halved"}
-        assert numbers["halved"] < 1e-3
+def test_each_trial_has_finite_numbers_and_figures_show_them():
+    found = lab.finite(l2.EXPERIMENT)
+    for numbers in found.values():
+        assert set(numbers) == {"held_out", "train", "gap", "rms", "rms_free"}
+    figures = lab.drawn(l2.EXPERIMENT, found)
+    assert len(figures) == 3
+    assert len(figures[0].lines) == 3
 
 
 def test_the_control_decays_queries_and_keys_and_nothing_else():

@@ -12,11 +12,15 @@ EMBEDDING = {"model.residual": "rezero", "noise.embedding": 0.5}
 """At its start ReZero's stream is its embedding, so dropout there is all that happens."""
 
 
-def test_each_trial_has_finite_numbers():
-    for name, numbers in lab.finite(scale.EXPERIMENT).items():
+def test_each_trial_has_finite_numbers_and_figures_show_them():
+    found = lab.finite(scale.EXPERIMENT)
+    for name, numbers in found.items():
         assert set(numbers) == {"held_out", "mismatch", "logits", "stream"}
         assert len(numbers["stream"]) == 7
         assert (numbers["mismatch"] == 0) is ("with factor" in name)
+    figures = lab.drawn(scale.EXPERIMENT, found)
+    assert len(figures) == 4
+    assert len(figures[0].lines) == 5
 
 
 def test_training_keeps_or_zeroes_and_evaluation_has_its_factor():

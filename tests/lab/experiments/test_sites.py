@@ -7,8 +7,12 @@ from mainstem.lab.experiments import sites
 from mainstem.lab.result import Results
 
 
-def test_each_trial_has_finite_losses():
-    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in lab.finite(sites.EXPERIMENT).values())
+def test_each_trial_has_finite_losses_and_figures_show_them():
+    found = lab.finite(sites.EXPERIMENT)
+    assert all(set(numbers) == {"held_out", "train", "gap"} for numbers in found.values())
+    figures = lab.drawn(sites.EXPERIMENT, found)
+    assert len(figures) == 2
+    assert len(figures[0].lines) == 2
 
 
 def test_main_effects_of_a_known_model_are_found():

@@ -15,6 +15,9 @@ FORMS = {"pre-norm": "pre_norm", "post-norm": "post_norm", "plain": "plain"}
 REGULARIZERS = {"nothing": {}, "dropout": {"noise.rate": 0.2}, "decay": {"optim.decay": 3.0}}
 """Dropout and weight decay in the strengths that `dropout` and `l2` test."""
 
+LEFT_OUT = ("post-norm", "decay")
+"""No contrast asks for this one, and a seed is cheaper without it."""
+
 
 def name(form: str, regularizer: str) -> str:
     """Return the name of a cell.
@@ -39,8 +42,8 @@ def interaction(form: str, regularizer: str) -> dict[str, float]:
 
 
 def figures(results: Results) -> Sequence[Figure]:
-    """Held-out and training loss of the nine cells."""
-    regularizers = "Left to right: nothing, dropout 0.2, weight decay 3."
+    """Held-out and training loss of the eight cells."""
+    regularizers = "Left to right: nothing, dropout 0.2, weight decay 3 (not for post-norm)."
     return [
         over_cells(
             results, f"both-{value}", title,
@@ -65,6 +68,7 @@ EXPERIMENT = Experiment(
         Cell(name(form, regularizer), {"model.residual": FORMS[form], **REGULARIZERS[regularizer]},
              {"form": form, "regularizer": place})
         for form in FORMS for place, regularizer in enumerate(REGULARIZERS)
+        if (form, regularizer) != LEFT_OUT
     ),
     contrasts=(
         Contrast(
