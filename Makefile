@@ -30,9 +30,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/table.py --out benchmarks/results/table.json $(ARGS)
 
-# Every code block of the documentation is run.
+# Every code block of the documentation is run, and the site is built into build/site, offline and strictly.
 docs: $(INSTALLED)
 	$(BIN)/python -m pytest -q tests/docs $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file mkdocs.zh-TW.yml
 
 # Kills and damages whole trainings; minutes.
 crash: $(INSTALLED)
