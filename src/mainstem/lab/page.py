@@ -57,18 +57,19 @@ def drawings(results: Results) -> list[Drawing]:
 
 
 def said(contrast: Contrast, statistics: Paired) -> str:
-    """Return the effect, its interval and what could have been seen, in a sentence.
+    """Return the effect, its interval and the smallest that so many seeds would find, in a sentence.
 
     >>> from mainstem.lab import against, paired
     >>> contrast = Contrast("a beats b", against("a", "b"), "loss", "nats", 0.01, -1)
     >>> said(contrast, paired([-0.02, -0.01, -0.03], 0.01))
-    'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds).'
+    'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds; smallest detectable 0.04097).'
     """
     seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
     if math.isnan(statistics.low):
         return f"Difference {signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
     interval = f"95% interval {signed(statistics.low)} to {signed(statistics.high)}"
-    return f"Difference {signed(statistics.mean)} {contrast.unit} ({interval}, {seeds})."
+    seen = f"smallest detectable {short(statistics.detectable)}"
+    return f"Difference {signed(statistics.mean)} {contrast.unit} ({interval}, {seeds}; {seen})."
 
 
 def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
