@@ -4,23 +4,9 @@ import json
 import math
 
 import pytest
+from lab import made
 
-from mainstem.lab import Cell, Contrast, Experiment, against
-from mainstem.lab.result import Results, from_json
-
-
-def made(seeds=(0, 1, 2)):
-    cells = (Cell("a", {"model.layers": 1}, {"arm": "a", "layers": 1}), Cell("b", {}, {"arm": "b", "layers": 2}))
-    contrasts = (
-        Contrast("b learns more", against("b", "a"), "loss", "nats", 0.1, -1),
-        Contrast("their sum", {"a": 0.5, "b": 0.5}, "loss", "nats", 0.1, +1),
-    )
-    experiment = Experiment("e", "7.4.1", "A claim.", "A question?", cells, contrasts, lambda t: {}, lambda r: [])
-    trials = {
-        "a": {seed: {"loss": 2.0 + 0.01 * seed, "curve": [1.0, 2.0 + seed]} for seed in seeds},
-        "b": {seed: {"loss": 1.0 + 0.012 * seed, "curve": [3.0, math.nan]} for seed in seeds},
-    }
-    return Results(experiment, list(seeds), trials, {"steps": 7, "seconds": 1.5})
+from mainstem.lab.result import from_json
 
 
 def test_contrasts_are_weighted_sums_seed_by_seed():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mainstem import config, data
-from mainstem.lab import Cell, Experiment
+from mainstem.lab import Cell, Contrast, Experiment, against
 from mainstem.lab.engine import LAB
 from mainstem.lab.result import Results
 from mainstem.lab.trial import Trial
@@ -66,3 +67,18 @@ def drawn(experiment: Experiment, found: dict[str, dict[str, Any]]) -> list[char
         assert all(line.points for line in figure.lines), figure.key
         assert "nan" not in str(places["lines"]), figure.key
     return figures
+
+
+def made(seeds: Sequence[int] = (0, 1, 2)) -> Results:
+    """Return results that were made up: b has 1 nat less than a, and a curve of two numbers, the last of them nan."""
+    cells = (Cell("a", {"model.layers": 1}, {"arm": "a", "layers": 1}), Cell("b", {}, {"arm": "b", "layers": 2}))
+    contrasts = (
+        Contrast("b learns more", against("b", "a"), "loss", "nats", 0.1, -1),
+        Contrast("their sum", {"a": 0.5, "b": 0.5}, "loss", "nats", 0.1, +1),
+    )
+    experiment = Experiment("e", "7.4.1", "A claim.", "A question?", cells, contrasts, lambda t: {}, lambda r: [])
+    trials = {
+        "a": {seed: {"loss": 2.0 + 0.01 * seed, "curve": [1.0, 2.0 + seed]} for seed in seeds},
+        "b": {seed: {"loss": 1.0 + 0.012 * seed, "curve": [3.0, math.nan]} for seed in seeds},
+    }
+    return Results(experiment, list(seeds), trials, {"steps": 7, "seconds": 1.5})

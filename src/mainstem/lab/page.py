@@ -81,10 +81,15 @@ def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
          "" if math.isnan(found.p) else short(found.p), str(found.n)]
         for contrast, found, verdict in judged
     ]  # fmt: skip
-    heads = ["where supported, this is so", "verdict", "difference", "95% interval", "smallest of interest",
-             "smallest detectable", "p", "seeds"]  # fmt: skip
-    note = "The first row decides; verdicts allow for the number of rows (Holm), p and intervals are of a row alone."
-    return Table("Effects", heads, rows, frozenset({2, 3, 4, 5, 6, 7}), note if len(rows) > 1 else "")
+    heads = ["where supported, this is so", "verdict", "difference", "95% interval", "of interest", "detectable", "p",
+             "seeds"]  # fmt: skip
+    note = (
+        "Of interest: the smallest effect that matters, fixed beforehand. Detectable: the smallest that so many seeds "
+        "would find four times in five."
+    )
+    if len(rows) > 1:
+        note += " The first row decides; verdicts allow for the number of rows (Holm), p and intervals for none."
+    return Table("Effects", heads, rows, frozenset({2, 3, 4, 5, 6, 7}), note)
 
 
 def effects(results: Results) -> Forest:
@@ -130,15 +135,15 @@ def _summary(found: Sequence[Results]) -> Table:
     rows = []
     for results in found:
         contrast, statistics, verdict = results.judged()[0]
-        rows.append([results.experiment.name, visible(results.experiment.claim, limit=300), verdict,
-                     said(contrast, statistics)])  # fmt: skip
-    return Table("Verdicts", ["experiment", "claim", "verdict", "effect"], rows)
+        claim = visible(results.experiment.claim, limit=300)
+        rows.append([results.experiment.name, verdict, claim, said(contrast, statistics)])
+    return Table("Verdicts", ["experiment", "verdict", "claim", "effect"], rows)
 
 
 def signed(value: float) -> str:
     """Return four digits of a number, with its sign.
 
-    >>> signed(-0.12345), signed(2.0)
+    >>> signed(-0.12344), signed(2.0)
     ('-0.1234', '2')
     """
     return f"-{short(-value)}" if value < 0 else short(value)

@@ -72,8 +72,12 @@ def labels(ticks: list[float], log: bool = False) -> list[str]:
 
     >>> labels([1.0, 1.5, 2.0]), labels([0, 20000, 40000]), labels([0.00025, 0.0005])
     (['1.0', '1.5', '2.0'], ['0', '20k', '40k'], ['2.5e-4', '5e-4'])
+    >>> labels([1e-6, 1.0, 1e6, 1e12], log=True)
+    ['1e-6', '1', '1e6', '1e12']
     """
     largest = max((abs(tick) for tick in ticks), default=0.0)
+    if log and largest >= 1e9:
+        return ["1" if tick == 1 else _power(tick) for tick in ticks]
     if log or largest >= 1e4:
         return [compact(tick) if tick == 0 or abs(tick) >= 1 else _small(tick) for tick in ticks]
     if 0 < largest < 0.002:

@@ -1,0 +1,43 @@
+"""Figures of results: means over seeds and the spread of all of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from lab import made
+
+from mainstem.lab import figures
+
+
+def test_a_line_an_arm_over_the_places_of_its_cells():
+    found = figures.over_cells(
+        made(), "k", "t", "c", x="layers", value="loss", x_title="blocks", y_title="nats", log_x=True
+    )
+    assert [line.name for line in found.lines] == ["a", "b"]
+    assert found.lines[0].points == [(1.0, pytest.approx(2.01))]
+    assert found.bands[0].points == [(1.0, pytest.approx(2.0), pytest.approx(2.02))]
+    assert [row[:2] for row in found.table.rows] == [["a", "1"], ["b", "2"]]
+
+
+def test_a_curve_is_as_long_as_the_shortest_and_leaves_out_what_is_not_a_number():
+    found = figures.over_curves(
+        made(), "k", "t", "c", value="curve", x_title="layer", y_title="rms", cells={"A": "a", "B": "b"},
+        places=lambda n: [float(i) for i in range(1, n + 1)],
+    )  # fmt: skip
+    assert found.lines[0].points == [(1.0, 1.0), (2.0, 3.0)]
+    assert found.lines[1].points == [(1.0, 3.0)]
+    assert found.bands[0].points[1] == (2.0, 2.0, 4.0)
+
+
+def test_a_logarithmic_axis_takes_the_geometric_mean_of_what_is_positive():
+    found = figures.spread(2.0, [1.0, 100.0, 0.0, math.nan, math.inf], log=True)
+    assert found == pytest.approx((2.0, 10.0, 1.0, 100.0))
+    assert figures.spread(2.0, [1.0, 100.0, math.nan]) == (2.0, 50.5, 1.0, 100.0)
+    assert figures.spread(2.0, [-1.0, 0.0], log=True) is None
+
+
+def test_more_arms_than_styles_begin_again():
+    lines = {f"arm {i}": [(0.0, 1.0, 1.0, 1.0)] for i in range(8)}
+    found = figures.drawn("k", "t", "c", lines, "x", "y")
+    assert [line.style for line in found.lines] == [f"series{1 + i % 6}" for i in range(8)]

@@ -1,0 +1,39 @@
+"""Flow through a network: the gradient that autograd itself gives at the embedding, and nothing left behind."""
+
+import torch
+from lab import trial
+
+from mainstem.data.batches import Plan, fetch
+from mainstem.lab import Cell
+from mainstem.lab.measured import Flow, flow
+
+
+def test_the_first_gradient_is_that_of_the_embedded_text():
+    one = trial(Cell("c"), model__layers=3)
+    network = one.build()
+    network.train()
+    found = flow(one, network)
+    assert network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert len(found.stream) == len(found.gradient)
+
+    caught = []
+    network.eval()
+    hook = network.embedding.register_forward_hook(lambda m, args, out: caught.append(out) or out.retain_grad())
+    plan = Plan(len(one.corpus.train), network.context, one.run.train.batch, one.run.seed)
+    x_BT, y_BT, _ = fetch(one.corpus.train, plan, 1, plan.slots(1))
+    (network(x_BT, None, targets_BT=y_BT) / y_BT.numel()).backward()
+    hook.remove()
+    grad = caught[0].grad
+    assert grad is not None
+    ratio = found.gradient[0] / float(grad.square().mean().sqrt())
+    # per token or per mean: another constant, the same at every tap
+    assert ratio > 0
+    torch.testing.assert_close(torch.tensor(found.stream[0]), caught[0].detach().square().mean().sqrt())
+    scale = [one for one in (1.0, float(y_BT.numel()), float(y_BT.numel()) ** 0.5) if abs(ratio / one - 1) < 1e-4]
+    assert scale, ratio
+
+
+def test_the_factor_is_one_layer_s_share():
+    assert abs(Flow([], [1.0, 2.0, 4.0, 8.0]).factor - 0.5) < 1e-9
+    assert abs(Flow([], [8.0, 4.0, 2.0]).factor - 2.0) < 1e-9

@@ -1,0 +1,112 @@
+"""The laboratory's pages: what they say, and that they can be read in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import browser
+import pytest
+
+from mainstem import catalogue, config
+from mainstem.lab import comparing, page
+from mainstem.lab.result import Results, from_json
+
+STORED = Path(__file__).parents[2] / "docs" / "results" / "lab"
+FACTS = {
+    "steps": 40, "seconds": 12.0, "commit": "c" * 40, "command": "mainstem lab x",
+    "machine": {"cores": 2, "architecture": "x86-64", "instructions": "avx2", "threads": 2},
+    "versions": {"torch": "2.13.0", "mainstem": "0.1.0"},
+}  # fmt: skip
+
+
+def compared(folder: Path, best: Sequence[float] = (2.0, 2.1, 2.05)) -> Results:
+    """Two sides over three seeds; the second is better by 0.2 and a bit."""
+    old, new = (config.load({"optim.lr": lr, "train.steps": 4, "model.context": 16}) for lr in (0.001, 0.01))
+    experiment = comparing.experiment(comparing.Side("old", old), comparing.Side("a-rather-long-name", new), folder)
+    trials = {
+        cell.name: {
+            seed: {
+                "best": value - gain * (1 + 0.01 * seed), "last": value, "gap": 0.1, "steps": 4.0, "seconds": 1.0,
+                "curve_steps": [2.0, 4.0], "curve": [value + 1, value - gain],
+            }
+            for seed, value in enumerate(best)
+        }
+        for cell, gain in zip(experiment.cells, (0.0, 0.2), strict=True)
+    }  # fmt: skip
+    return Results(experiment, list(range(len(best))), trials, dict(FACTS))
+
+
+def stored() -> list[Results]:
+    """The results that are published, all of them of today's experiments."""
+    paths = [STORED / f"{name}.json" for name in catalogue.names("experiment")]
+    return [from_json(catalogue.resolve("experiment", path.stem), json.loads(path.read_text())) for path in paths]
+
+
+def test_a_section_says_question_verdict_effect_conditions_and_machine(tmp_path: Path) -> None:
+    section = page.section(compared(tmp_path))
+    assert section.badge == "supported"
+    said = "\n".join(section.paragraphs)
+    for part in ("Difference -0.202 bits per byte", "95% interval -0.2", "3 seeds", "smallest detectable",
+                 "optim.lr 0.001 and 0.01", "2 configurations x 3 seeds, 40 steps each, 12",
+                 "On 2 cores (x86-64, avx2)", "commit cccccccccccc"):  # fmt: skip
+        assert part in said
+    rows = section.tables[0].rows
+    assert [row[1] for row in rows] == ["supported", "no effect"]
+    assert len({figure.key for figure in section.figures}) == len(section.figures) == 3
+
+
+def test_the_forest_turns_every_effect_so_that_right_is_as_claimed(tmp_path: Path) -> None:
+    first, second = page.effects(compared(tmp_path)).rows
+    assert first.value == pytest.approx(20.2)
+    assert 1 < first.low < first.value < first.high
+    assert second.value == 0
+
+
+def test_one_seed_has_no_interval(tmp_path: Path) -> None:
+    section = page.section(compared(tmp_path, [2.0]))
+    assert section.badge == "undecided"
+    assert "(1 seed: too few for an interval)" in "\n".join(section.paragraphs)
+
+
+def test_many_experiments_begin_with_a_table_of_verdicts(tmp_path: Path) -> None:
+    results = compared(tmp_path)
+    assert "Verdicts" not in page.page("t", "a", [results], None)
+    other = Results(stored()[0].experiment, stored()[0].seeds, stored()[0].trials, dict(FACTS))
+    text = page.page("t", "a", [results, other], "mainstem lab <x>")
+    assert "Verdicts" in text
+    assert "mainstem lab &lt;x&gt;" in text
+
+
+def test_what_is_published_says_what_made_it_and_its_verdicts_follow_from_its_numbers() -> None:
+    for results in stored():
+        found = json.loads((STORED / f"{results.experiment.name}.json").read_text())
+        assert found["verdict"] == results.verdict
+        assert [one["verdict"] for one in found["contrasts"]] == [verdict for _, _, verdict in results.judged()]
+        assert results.facts["command"].startswith("mainstem lab")
+        assert len(results.facts["commit"]) == 40
+        assert len(results.seeds) >= 5
+        assert results.facts["machine"]["cores"]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    written = {
+        "compare": page.page("compare", "Two configurations.", [compared(folder)], "mainstem compare a b"),
+        "all": page.page("The laboratory", "Twelve claims.", stored(), "mainstem lab --all"),
+    }
+    for name, text in written.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in written}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", browser.WIDTHS)
+@pytest.mark.parametrize("name", ["compare", "all"])
+def test_the_page_is_quiet_and_nothing_overlaps(
+    tab: browser.Page, pages: dict[str, Path], name: str, width: int, dark: bool
+) -> None:
+    browser.assert_quiet(tab, pages[name], width, dark)

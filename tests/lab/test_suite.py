@@ -1,0 +1,78 @@
+"""Several experiments within one budget, their pages, and where they may not be written."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import corpus
+
+from mainstem.errors import BadInput
+from mainstem.lab import Cell, Contrast, Experiment, against, suite
+from mainstem.lab.trial import Trial
+
+
+def experiment(name: str, seconds: float = 0.0) -> Experiment:
+    """b is lower than a by 1, after a wait."""
+
+    def trial(trial: Trial) -> dict[str, float]:
+        if trial.limit is None:
+            time.sleep(seconds)
+        else:
+            trial.seconds = seconds / 9  # four steps of forty, one of which is not counted again
+        return {"loss": 1.0 + (trial.cell.name == "a") + 0.01 * trial.run.seed}
+
+    contrast = Contrast("b is lower.", against("b", "a"), "loss", "nats", 0.1, -1)
+    cells = Cell("a", at={"arm": "a"}), Cell("b", at={"arm": "b"})
+    return Experiment(name, "7.4", "A claim.", "Q?", cells, (contrast,), trial, lambda r: [], {"train.steps": 40})
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite.text, "reader", lambda folder: lambda section: corpus())
+
+
+def run(folder: Path, budget: float | None, seeds: int | None, *found: Experiment) -> tuple[list[Any], list[str]]:
+    plan, said = suite.Plan(folder, {}, budget, seeds, "mainstem lab x"), []
+    return list(suite.run(found, plan, time.perf_counter(), said.append)), said
+
+
+def test_every_experiment_has_its_results_and_its_page(tmp_path: Path) -> None:
+    made, said = run(tmp_path, None, 3, experiment("one"), experiment("two"))
+    assert [results.verdict for results, _ in made] == ["supported", "supported"]
+    assert [page.name for _, page in made] == ["one.html", "two.html"]
+    assert len([line for line in said if "seed 2 done" in line]) == 2
+    found = json.loads((tmp_path / "two.json").read_text())
+    assert found["facts"]["command"] == "mainstem lab x"
+    assert {"commit", "versions", "machine", "settings", "steps", "seconds"} <= set(found["facts"])
+    plan = suite.Plan(tmp_path, {}, None, 3, "mainstem lab x")
+    whole = suite.write_all(plan, [results for results, _ in made]).read_text()
+    assert "one: Q?" in whole
+    assert "two: Q?" in whole
+
+
+def test_what_one_leaves_of_its_share_goes_to_the_next(tmp_path: Path) -> None:
+    """The first ends at ten seeds in no time, so the second has nearly all: far more than its half would buy."""
+    made, _ = run(tmp_path, 2.0 + suite._END, None, experiment("quick"), experiment("slow", 0.08))
+    assert len(made[0][0].seeds) == 10
+    assert len(made[1][0].seeds) > 0.5 * 2.0 / (2 * 0.08)
+
+
+def test_one_whose_share_is_too_small_is_left_out_by_name(tmp_path: Path) -> None:
+    made, said = run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0), experiment("short"))
+    assert [results.experiment.name for results, _ in made] == ["short"]
+    assert any(line.startswith("long was left out. A budget of") for line in said)
+    with pytest.raises(BadInput, match="too small for one seed of long"):
+        run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0))
+
+
+def test_results_go_into_no_run_and_no_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="is not a folder"):
+        suite.check_folder(tmp_path / "file")
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(BadInput, match="is the folder of a run"):
+        suite.check_folder(tmp_path)

@@ -1,0 +1,34 @@
+"""Results in words fit a terminal and say the verdict first."""
+
+
+import pytest
+
+from mainstem.lab import Cell, Contrast, Experiment, against, words
+from mainstem.lab.result import Results
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_lines_fit_and_the_verdict_comes_first(width: int) -> None:
+    cells = (Cell("a"), Cell("b"))
+    contrasts = (
+        Contrast("b learns more than a, which is a long way to say so in a terminal.", against("b", "a"), "loss",
+                 "nats per byte", 0.1, -1),
+        Contrast("The other way round.", against("b", "a"), "loss", "nats per byte", 0.1, +1),
+    )  # fmt: skip
+    experiment = Experiment("e", "7.4", "A claim.", "A question?", cells, contrasts, lambda t: {}, lambda r: [])
+    trials = {"a": {s: {"loss": 2.0 + 0.01 * s} for s in range(3)}, "b": {s: {"loss": 1.0} for s in range(3)}}
+    lines = words.of(Results(experiment, [0, 1, 2], trials), width)
+    assert all(len(line) <= width for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert text.startswith("e: SUPPORTED. A question? supported b learns more than a")
+    assert "refuted The other way round. Difference -1.01 nats per byte" in text
+    assert text.count("smallest detectable") == 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [("supported", "new is better than old"), ("refuted", "old is better than new"), ("no effect", "less than"),
+     ("undecided", "cannot tell")],
+)  # fmt: skip
+def test_a_comparison_ends_in_a_sentence(verdict, said) -> None:
+    assert said in words.better("old", "new", verdict)
