@@ -20,6 +20,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results" / "lab"
@@ -44,6 +45,12 @@ WORDS = {
 }  # fmt: skip
 
 
+def on_files(files: Any, config: Any) -> Any:
+    """Add the one rule of style that the theme lacks: a page's long title in the head does not widen a phone's page."""
+    files.append(File.generated(config, "site.css", content=".md-header__title { overflow: hidden; }"))
+    return files
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Put the shipped source of every object that the page names into it."""
     return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri), markdown)
@@ -56,7 +63,17 @@ def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
     html_ = _DISPLAY.sub(lambda found: math(found[1], "block", where), html_)
     html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
     html_ = _LAB.sub(lambda found: experiment(found[1], language, where), html_)
-    return _VERDICTS.sub(lambda found: verdicts(language), html_)
+    return other_language(where, language) + _VERDICTS.sub(lambda found: verdicts(language), html_)
+
+
+def other_language(where: str, language: str) -> str:
+    """Return the link from a page of the guide to the same one in the other language."""
+    name = Path(where).with_suffix(".html").name
+    if language == "zh":
+        return f'<p><a href="../guide/en/{name}" hreflang="en" lang="en" rel="alternate">English</a></p>'
+    if where.startswith("guide/en/"):
+        return f'<p><a href="../../zh-TW/{name}" hreflang="zh-Hant" lang="zh-Hant" rel="alternate">正體中文</a></p>'
+    return ""
 
 
 def math(text: str, display: str, where: str = "") -> str:

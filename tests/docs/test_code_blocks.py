@@ -109,13 +109,14 @@ def test_commands_have_the_options_that_they_are_given(block):
 
 def check_command(command, words):
     assert command in COMMANDS
-    given = arguments.split(words, ("plan", "last"))
+    options = getattr(import_module(f"mainstem.cli.{COMMANDS[command].module}"), "Options", None)
+    known = [field.name for field in config.fields(options)] if options else []
+    switches = [name for name in known if isinstance(getattr(options(), name, None), bool)] if options else []
+    given = arguments.split(words, ("plan", *switches))
     if command == "train":
         fields = {name: text for name, text in given.flags if name not in OF_TRAIN}
         config.load({**fields, **({"data.paths": given.positional} if given.positional else {})})
         return
-    options = getattr(import_module(f"mainstem.cli.{COMMANDS[command].module}"), "Options", None)
-    known = [field.name for field in config.fields(options)] if options else []
     arguments.refuse_unknown(given.flags, [*known, "help"], command)
 
 

@@ -33,8 +33,8 @@ class Branch(nn.Module):
             counts[stem] = counts.get(stem, 0) + 1
             self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
 
-    def forward(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
-        return self.run(self.children(), x_BTD, ctx)
+    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> tuple[Tensor, Side]:
+        return self.run(self.children(), x_BTD, Context() if ctx is None else ctx)
 
     @staticmethod
     def run(modules: Iterable[nn.Module], x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
