@@ -6,6 +6,7 @@ import json
 
 from run_folders import EVIL
 
+from mainstem.report import template
 from mainstem.report.template import embedded
 
 
