@@ -19,6 +19,7 @@ from . import fused
 from .branch import Branch, Side
 from .connection import Add, Connection
 from .state import State, normed_by
+from .subset import spread, take
 
 
 class Residual(nn.Module):
@@ -108,9 +109,8 @@ class Residual(nn.Module):
             return y_BTD * scale.to(y_BTD.dtype), side
         scope = counter.current()
         with counter.enter(None if scope is None else rows(scope, index.to(scope.draw.samples.device))):
-            y, side = self.branch(x_BTD[index], ctx.rows(index))
-        empty = torch.zeros(x_BTD.shape, dtype=y.dtype, device=y.device)
-        return empty.index_copy(0, index, y * scale.to(y.dtype)), side
+            y, side = self.branch(take(x_BTD, index), ctx.rows(index))
+        return spread(y * scale.to(y.dtype), index, len(x_BTD)), side
 
 
 class _Nothing(torch.autograd.Function):
