@@ -1,6 +1,6 @@
 """AdamW as torch has it, made from groups that carry a learning-rate scale.
 
-May import torch, `errors`, `ops` and `along`.
+May import torch, `errors`, `ops`, `along` and `light`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import BadInput
 from .along import Along, passes
+from .light import Light
 
 Groups = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 """Parameters, or parameter groups as `groups` and torch have them."""
@@ -21,7 +22,7 @@ Groups = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 _FUSED = frozenset({"cpu", "cuda", "mps", "xpu"})
 
 
-class AdamW(torch.optim.AdamW):
+class AdamW(Light, torch.optim.AdamW):
     """torch's AdamW over `groups`, whose every group has its `peak` learning rate, lr times its lr_scale.
 
     w <- (1 - lr*wd) w - lr * m/(sqrt(v) + eps), with the moments m and v corrected for their start at 0. The decay is

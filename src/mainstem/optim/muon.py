@@ -17,6 +17,7 @@ from .. import ops
 from ..errors import BadInput
 from .adamw import Groups, can_fuse, listed_groups, set_peak, update_groups
 from .along import Along, passes
+from .light import Light
 from .orthogonal import orthogonalize_all
 from .roles import is_within
 
@@ -28,7 +29,7 @@ SCALES: dict[str, Callable[[int, int], float]] = {
 AdamW's, so that AdamW's learning rate and decay carry over."""
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Light):
     """Muon for matrices whose role is in `roles`, AdamW for all other parameters.
 
     For a matrix: buf <- momentum*buf + (1-momentum)*g, u = (1-momentum)*g + momentum*buf, then
