@@ -42,11 +42,11 @@ def hyper(m, x, values=False):
             for s in range(streams):
                 h = m.norm(f"{d}.norm", state[s])
                 for i in range(length):
-                    asked = p[f"{d}.alpha_scale"] * torch.tanh(h[i] @ p[f"{d}.alpha"])
+                    asked = p[f"{d}.alpha_scale"][0] * torch.tanh(h[i] @ p[f"{d}.alpha"])
                     am[s][i] = am[s][i] + asked[0]
                     for t in range(streams):
                         ar[s][t][i] = ar[s][t][i] + asked[1 + t]
-                    b[s][i] = b[s][i] + p[f"{d}.beta_scale"] * torch.tanh(h[i] @ p[f"{d}.beta"])
+                    b[s][i] = b[s][i] + p[f"{d}.beta_scale"][0] * torch.tanh(h[i] @ p[f"{d}.beta"])
         rows = range(length)
         h = torch.stack([sum(am[s][i] * state[s][i] for s in range(streams)) for i in rows])
         y, v = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h), first)

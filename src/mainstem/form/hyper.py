@@ -44,8 +44,8 @@ class Weights(nn.Module):
         self.norm = norm.build(width)
         self.alpha = nn.Parameter(torch.zeros(width, count + 1))
         self.beta = nn.Parameter(torch.zeros(width))
-        self.alpha_scale = nn.Parameter(torch.tensor(0.01))
-        self.beta_scale = nn.Parameter(torch.tensor(0.01))
+        self.alpha_scale = nn.Parameter(torch.tensor([0.01]))
+        self.beta_scale = nn.Parameter(torch.tensor([0.01]))
 
     def roles(self) -> dict[str, str]:
         # The paper decays the dynamic matrices, unlike the static ones.
@@ -54,7 +54,7 @@ class Weights(nn.Module):
     def projection(self) -> tuple[Tensor, Tensor]:
         """Return both matrices side by side, [D, S + 2], and the two scales."""
         matrix_DK = torch.cat([self.alpha, self.beta.unsqueeze(1)], 1)
-        return matrix_DK, torch.stack([self.alpha_scale, self.beta_scale])
+        return matrix_DK, torch.cat([self.alpha_scale, self.beta_scale])
 
     def forward(self, h_BTSD: Tensor) -> Tensor:
         """Return what is added to the static weights, [B, T, S, S + 2]."""

@@ -94,8 +94,8 @@ class Attention(nn.Module):
         self.rotary = None if base is None else Rotary(self.head_width, spec.context, base)
         self.dropout = Dropout(spec.rate) if spec.rate else None
         if spec.mix is not None:
-            self.mix_first = nn.Parameter(torch.tensor(spec.mix.first))
-            self.mix_own = nn.Parameter(torch.tensor(spec.mix.own))
+            self.mix_first = nn.Parameter(torch.tensor([spec.mix.first]))
+            self.mix_own = nn.Parameter(torch.tensor([spec.mix.own]))
 
     def roles(self) -> dict[str, str]:
         named = {f"{part}.weight": f"attention.{part}" for part in ("query", "key", "value")}

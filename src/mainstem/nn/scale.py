@@ -19,7 +19,7 @@ class Scale(nn.Module):
 
     def __init__(self, start: float, width: int | None = None) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.full(() if width is None else (width,), float(start)))
+        self.factor = nn.Parameter(torch.full((1 if width is None else width,), float(start)))
 
     def roles(self) -> dict[str, str]:
         return {"factor": "scale"}

@@ -57,7 +57,8 @@ class Reversible(Stream):
     `through` stores the last state alone. Backward runs the sublayers in reverse: each input is what came out, less
     the branch's output computed again with the same masks. The forward is the plain stack's bit for bit; gradients
     are equal up to the rounding of the reconstruction (1e-10 in float64). Under `torch.compile`, while generating
-    with a cache, and where a residual has hooks (somebody is watching) the activations are stored as usual.
+    with a cache, and where a block or a residual has hooks (somebody is watching, or FSDP), the activations are
+    stored as usual.
     """
 
     def __init__(self, norm: nn.Module | None = None) -> None:
@@ -74,7 +75,9 @@ class Reversible(Stream):
     def through(self, blocks: Iterable[Block], state: State, ctx: Context, recompute: bool = False) -> State:
         blocks = list(blocks)
         chain = [residual for block in blocks for residual in _residuals(block)]
-        hooked = any(residual._forward_hooks or residual._forward_pre_hooks for residual in chain)
+        # Hooks of blocks gather the weights of a sharded model, which backward would have to do again.
+        watched = [*(block for block in blocks if isinstance(block, nn.Module)), *chain]
+        hooked = any(module._forward_hooks or module._forward_pre_hooks for module in watched)
         if torch.compiler.is_compiling() or hooked or ctx.cache is not None or not torch.is_grad_enabled():
             return super().through(blocks, state, ctx)
         run = _Run(chain, ctx, tuple(state.side))

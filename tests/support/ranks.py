@@ -1,0 +1,78 @@
+"""Takes a step of every residual form on two processes, and says which are the steps of one process.
+
+`python ranks.py KIND FILE RANK`: KIND is ddp or fsdp, FILE where the processes of a group find each other. Each has
+half of the samples. Prints a line a form, `equal` or what differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+from variants import NOISY, RESIDUALS, shaken, small, tokens
+
+from mainstem import counter
+from mainstem.model import Rates
+
+SAMPLES, WORLD = 4, 2
+
+
+def step(model: torch.nn.Module, rows: range) -> torch.Tensor:
+    """Backward of the mean loss over `rows` of the batch, at one step of one run."""
+    x = tokens(SAMPLES, 8)[rows.start : rows.stop]
+    with counter.counter(seed=1, step=3, samples=rows):
+        loss = model(x, targets_BT=x.roll(1, 1)) / x.numel()
+    loss.backward()
+    return loss.detach()
+
+
+def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
+    """Raise where a step on all processes is not that of one: by its loss, or by a gradient."""
+    whole, split = (shaken(small(form, rates=rates)) for _ in range(2))
+    if "reversible" in str(form):  # what it computes back is rounded, so that only float64 is equal to what is stored
+        whole, split = whole.double(), split.double()
+    expected = step(whole, range(SAMPLES))
+    if kind == "ddp":
+        wrapped: torch.nn.Module = DistributedDataParallel(split, find_unused_parameters=True)
+    else:
+        mesh = init_device_mesh("cpu", (WORLD,))
+        for block in split.blocks:
+            fully_shard(block, mesh=mesh)
+        wrapped = fully_shard(split, mesh=mesh)
+    each = SAMPLES // WORLD
+    loss = step(wrapped, range(rank * each, (rank + 1) * each))
+    dist.all_reduce(loss)
+    torch.testing.assert_close(loss / WORLD, expected, rtol=1e-5, atol=1e-6)
+    compared = 0
+    for (name, p), own in zip(split.named_parameters(), whole.parameters(), strict=True):
+        found = p.grad.full_tensor() if kind == "fsdp" and p.grad is not None else p.grad
+        wanted = torch.zeros_like(own) if own.grad is None else own.grad
+        found = torch.zeros_like(own) if found is None else found
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+        compared += bool(wanted.any())
+    assert compared > 10
+
+
+def main(kind: str, file: str, rank: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=WORLD)
+    for name, form in RESIDUALS.items():
+        # Stochastic depth takes the parts of a sublayer one by one, dropout alone takes them joined.
+        for noise, rates in (("all noise", NOISY), ("dropout", replace(NOISY, depth=0.0))):
+            try:
+                check(kind, form, rates, rank)
+            except (AssertionError, RuntimeError, ValueError) as error:
+                print(f"{name}, {noise}: {type(error).__name__} {error}".replace("\n", " "))
+            else:
+                print(f"{name}, {noise}: equal")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], rank=int(sys.argv[3]))
