@@ -82,6 +82,17 @@ def test_resuming_asks_for_the_same_run(finished: Path, asked: list[Any]) -> Non
     assert asked == [(config.parse((finished / "config.yaml").read_bytes()), True)]
 
 
+def test_fewer_steps_than_were_taken_are_refused(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    before = (copy / "config.yaml").read_bytes(), (copy / "metrics.jsonl").read_bytes()
+    assert main(["train", "--resume", str(copy), "--train.steps", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "steps already, more than the 1 asked for" in error
+    assert error.count("\n") == 1
+    assert ((copy / "config.yaml").read_bytes(), (copy / "metrics.jsonl").read_bytes()) == before
+
+
 def test_a_run_that_has_moved_is_resumed_where_it_is(finished: Path, asked: list[Any], tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(finished, moved)

@@ -34,6 +34,8 @@ def values(field: Field) -> st.SearchStrategy[Any]:
         found = st.sampled_from(field.choices)
     elif isinstance(kind, (inspect.IntType, inspect.FloatType)):
         found = numbers(kind)
+    elif isinstance(kind, inspect.BoolType):
+        found = st.booleans()
     elif isinstance(kind, inspect.ListType):
         found = st.lists(TEXT, max_size=3)
     elif isinstance(kind, inspect.TupleType):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mainstem.report.scale import Scale, around, labels
@@ -14,6 +14,7 @@ ranges = st.tuples(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9)).filter(lambda r: 
 
 
 @given(ranges, st.booleans())
+@example((1e-9, 1e-6), True)
 def test_ticks_of_any_linear_axis_lie_within_and_differ(given_range: tuple[float, float], whole: bool) -> None:
     low, span = given_range
     scale = Scale(low, low + span)

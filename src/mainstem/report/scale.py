@@ -102,8 +102,8 @@ def _round(low: float, high: float, wanted: int, whole: bool = False) -> list[fl
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
     if whole and step % 1:
         step = math.ceil(step) if power < 1 else 2 * power if raw <= 2 * power else 5 * power
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
+    slack = 1e-9 * (high - low)
+    first, last = math.ceil((low - slack) / step), math.floor((high + slack) / step)
     return [round(index * step, 12 - math.floor(math.log10(step))) + 0.0 for index in range(first, last + 1)]
 
 

@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from .. import config, data, optim
-from ..errors import RunFailed
+from ..errors import BadInput, RunFailed
 from . import checkpoint, device, environment, facts, publish, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
 from .console import Progress, reading
@@ -77,6 +77,11 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
     else:
         path, content = found
         state, best = restore(parts, path, content)
+        if state.step > parts.steps:
+            raise BadInput(
+                f"The run in {str(folder.path)!r} has taken {state.step} steps already, more than the {parts.steps} "
+                "asked for: leave --train.steps out, or give a larger number."
+            )
         checkpoint.tidy(folder.checkpoints, state.step, parts.run.train.keep)
         metrics = _metrics(folder, content["metrics"])
         for difference in environment.mismatches(content["facts"], now):
