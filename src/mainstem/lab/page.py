@@ -39,8 +39,8 @@ def section(results: Results) -> Section:
     experiment, judged = results.experiment, results.judged()
     contrast, statistics, verdict = judged[0]
     paragraphs = [
-        f"The claim ({experiment.section}): {experiment.claim}" if experiment.section else experiment.claim,
-        f"{contrast.says} {said(contrast, statistics)} {_MEANING[verdict]}",
+        f"The claim{f' ({experiment.section})' if experiment.section else ''}: {experiment.claim}",
+        f"Put to the test: {contrast.says} {said(contrast, statistics)} {_MEANING[verdict]}",
         f"Conditions: {experiment.conditions}" if experiment.conditions else "",
         _how(results),
         f"Sources: {'; '.join(experiment.sources)}." if experiment.sources else "",
