@@ -117,6 +117,9 @@ def check_command(command, words):
         fields = {name: text for name, text in given.flags if name not in OF_TRAIN}
         config.load({**fields, **({"data.paths": given.positional} if given.positional else {})})
         return
+    if command in ("lab", "compare"):  # all else is a field of every training
+        config.load({name: text for name, text in given.flags if name not in known})
+        return
     arguments.refuse_unknown(given.flags, [*known, "help"], command)
 
 
