@@ -64,8 +64,8 @@ def test_it_agrees_with_the_norms_by_depth_of_training():
         model(ids).logsumexp(-1).mean().backward()
     with measure.watch(model) as m:
         model(ids).logsumexp(-1).mean().backward()
-    assert list(m.results["stream"].values()) == pytest.approx(norms.stream, rel=1e-9)
-    assert list(m.results["gradient_flow"].values()) == pytest.approx(norms.gradient, rel=1e-9)
+    assert list(m.results["stream"].values()) == pytest.approx(norms.stream, rel=1e-6)
+    assert list(m.results["gradient_flow"].values()) == pytest.approx(norms.gradient, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", healthy.MODELS)

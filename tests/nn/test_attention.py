@@ -38,7 +38,12 @@ def results(layer, x, ctx=None, samples=None, call=None):
 @pytest.fixture
 def whole_rows(monkeypatch):
     """Return a function that lets self-attention hold whole rows from then on."""
-    return lambda: monkeypatch.setattr(attention, "_in_blocks", lambda *_: False)
+
+    def whole():
+        monkeypatch.setattr(attention, "_in_blocks", lambda *_: False)
+        monkeypatch.setattr(attention, "_blocks", lambda *_: False)
+
+    return whole
 
 
 @cases

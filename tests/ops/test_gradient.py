@@ -51,6 +51,25 @@ def activated(kind):
     return call
 
 
+def fed(kind):
+    def call(x, impl):
+        inner, gate = VALUES[0].T @ VALUES[1] / 5, VALUES[2].T @ VALUES[1] / 5
+        return ops.feedforward(
+            x, inner, inner.cos(), ops.threshold(0.3), kind=kind, gate=gate if kind == "swiglu" else None, site=3,
+            draw=draw(4), impl=impl,
+        )  # fmt: skip
+
+    return call
+
+
+def attended(x, impl):
+    weights, angle = [(VALUES[at].T @ VALUES[3]) / 5 for at in range(4)], torch.linspace(0, 3, 15).view(5, 3)
+    return ops.self_attention(
+        x, *weights, ops.threshold(0.3), heads=4, gains=(GAIN[:6], GAIN[6:12]), angles=(angle.cos(), angle.sin()),
+        site=3, draw=draw(4), impl=impl,
+    )  # fmt: skip
+
+
 def deep(x, impl):
     return ops.depth_sum([x, x.cos(), x + 1], x[0, 0, :3], impl=impl)
 
@@ -63,10 +82,12 @@ def mixed(x, impl):
     ))  # fmt: skip
 
 
-OPS = {"dropout": dropout, "rms_norm": rms_norm, "rms_norm's gain": gained, "mask_bits": masked,
-       "rms_norm, turned": turned,
-       "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer"),
-       "gelu": activated("gelu"), "swiglu": activated("swiglu"), "depth_sum": deep, "step_streams": mixed}  # fmt: skip
+OPS = {
+    "dropout": dropout, "rms_norm": rms_norm, "rms_norm's gain": gained, "mask_bits": masked,
+    "rms_norm, turned": turned, "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer"),
+    "gelu": activated("gelu"), "swiglu": activated("swiglu"), "feedforward, relu2": fed("relu2"),
+    "feedforward, swiglu": fed("swiglu"), "self_attention": attended, "depth_sum": deep, "step_streams": mixed,
+}  # fmt: skip
 pytestmark = [
     pytest.mark.parametrize("name", OPS),
     pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)]),

@@ -6,7 +6,9 @@
 
 namespace mainstem {
 
-enum ActivationKind : int64_t { kGelu = 0, kSquaredRelu = 1, kSwiglu = 2 };
+// The last is a squared ramp whose backward is given what its forward returned, in place of x.
+enum ActivationKind : int64_t { kGelu = 0, kSquaredRelu = 1, kSwiglu = 2, kSquaredReluResult = 3 };
+constexpr int kActivationKinds = 4;
 
 // A stretch of one row. Elements are float or bfloat16, by the function that is called.
 struct ActivationRun {
@@ -24,7 +26,7 @@ using ActivationFunction = void (*)(const ActivationRun& run);
 
 // By [kind][0: float32, 1: bfloat16].
 struct Activation {
-  ActivationFunction forward[3][2], backward[3][2];
+  ActivationFunction forward[kActivationKinds][2], backward[kActivationKinds][2];
 };
 
 extern const Activation kActivationBaseline;

@@ -79,7 +79,7 @@ struct Whole {
 };
 
 int32_t check(const MainstemActivation& s, const Variant* variant) {
-  if (s.num_samples < 0 || s.rows < 0 || s.columns < 0 || s.kind < 0 || s.kind > 2) return kMainstemBadShape;
+  if (s.num_samples < 0 || s.rows < 0 || s.columns < 0 || s.kind < 0 || s.kind >= kActivationKinds) return kMainstemBadShape;
   if (variant == nullptr) return kMainstemBadVariant;
   if (s.dtype != kMainstemFloat32 && s.dtype != kMainstemBfloat16) return kMainstemBadDtype;
   if (s.samples == nullptr) return kMainstemOk;
@@ -116,6 +116,11 @@ int32_t run(const MainstemActivation& shape, const Variant* variant, const Activ
     work.draw.pass = static_cast<uint32_t>(shape.key[2] << 28 | shape.key[1]);
     work.draw.site = static_cast<uint32_t>(shape.site);
     work.draw.threshold = static_cast<uint16_t>(threshold);
+  }
+  if (backward && shape.kind == kSquaredReluResult) {  // what was dropped is seen in the result
+    if (work.base.bits == nullptr) work.base.scale = 1.0f;
+    work.base.bits = nullptr;
+    work.none = work.drawn = false;
   }
   const int64_t columns = work.columns();
   work.calls = (work.merged() ? 1 : shape.rows) * ((columns + 7) / 8);

@@ -4,7 +4,8 @@
 
 // x, gate and y are [samples, rows, columns], contiguous; each sample's rows are numbered from 0.
 // samples = null: no dropout, and threshold, key and site are not looked at. y = dropout(phi(x)), phi by `kind`:
-// 0 x P(X <= x), 1 max(x, 0)^2, 2 gate / (1 + exp(-gate)) * x; gate is null for the first two.
+// 0 x P(X <= x), 1 and 3 max(x, 0)^2, 2 gate / (1 + exp(-gate)) * x; gate is null for all but 2. Backward of 3 reads y
+// in place of x, and draws nothing. y may be x, and dx may be dy: arrays are then written over.
 struct MainstemActivation {
   int64_t num_samples, rows, columns, dtype, kind;
   const int64_t *threshold, *key, *samples;

@@ -33,7 +33,7 @@ inline Float ramp(Float x) { return x < 0.0f ? Float{} : x; }
 template <int kKind>
 inline Float value(Float x, Float gate) {
   if (kKind == kGelu) return x * normal(x).below;
-  if (kKind == kSquaredRelu) return ramp(x) * ramp(x);
+  if (kKind == kSquaredRelu || kKind == kSquaredReluResult) return ramp(x) * ramp(x);
   return gate * sigmoid(gate) * x;
 }
 
@@ -86,6 +86,22 @@ void differentiate(const ActivationRun& r) {
   });
 }
 
+// From y = s max(x, 0)^2 alone: dx = dy s 2 max(x, 0) = 2 dy sqrt(s y). What was dropped has y = 0, so there is no
+// mask to draw, and what is not above 0 has a slope of 0 even where dy is infinite.
+template <class Element>
+void differentiate_result(const ActivationRun& r) {
+  const Element *result = static_cast<const Element*>(r.x), *dy = static_cast<const Element*>(r.dy);
+  Element* dx = static_cast<Element*>(r.y);
+  once(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+    const Floats y = load(result + at, count), g = load(dy + at, count);
+    const Floats out = each([&](int i) {
+      const Float root = square_root(y.part[i] * r.scale);
+      return y.part[i] == 0.0f ? Float{} : g.part[i] * (root + root);
+    });
+    store(dx + at, out, count);
+  });
+}
+
 template <class Element, int kKind>
 void forward_run(const ActivationRun& r) {
   r.bits == nullptr ? activate<Element, kKind, false>(r) : activate<Element, kKind, true>(r);
@@ -99,10 +115,12 @@ void backward_run(const ActivationRun& r) {
 constexpr Activation kActivation = {
     {{forward_run<float, kGelu>, forward_run<uint16_t, kGelu>},
      {forward_run<float, kSquaredRelu>, forward_run<uint16_t, kSquaredRelu>},
-     {forward_run<float, kSwiglu>, forward_run<uint16_t, kSwiglu>}},
+     {forward_run<float, kSwiglu>, forward_run<uint16_t, kSwiglu>},
+     {forward_run<float, kSquaredReluResult>, forward_run<uint16_t, kSquaredReluResult>}},
     {{backward_run<float, kGelu>, backward_run<uint16_t, kGelu>},
      {backward_run<float, kSquaredRelu>, backward_run<uint16_t, kSquaredRelu>},
-     {backward_run<float, kSwiglu>, backward_run<uint16_t, kSwiglu>}}};
+     {backward_run<float, kSwiglu>, backward_run<uint16_t, kSwiglu>},
+     {differentiate_result<float>, differentiate_result<uint16_t>}}};
 
 }  // namespace
 }  // namespace mainstem

@@ -20,7 +20,7 @@ from .context import Context
 from .norm import NormSpec, RMSNorm
 from .rotary import Rotary
 from .spec import Spec
-from .watched import unwatched
+from .watched import plain, unwatched
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,8 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         ctx = Context() if ctx is None else ctx
+        if self._in_one(x_BTD, ctx):
+            return self._whole(x_BTD, ctx)
         query, key = self._heads(self.query(x_BTD)), self._heads(self.key(x_BTD))
         value = own = self._heads(self.value(x_BTD))
         query = self._placed(query, self.query_norm, ctx.positions)
@@ -122,11 +124,44 @@ class Attention(nn.Module):
         y_BTD = self.output(mixed_BHTK.transpose(1, 2).flatten(2))
         return y_BTD if self.spec.publishes is None else (y_BTD, {self.spec.publishes: own})
 
+    def _in_one(self, x_BTD: Tensor, ctx: Context) -> bool:
+        """Return whether `ops.self_attention` may stand for all parts: nobody watches them, and it is the fastest."""
+        spec, parts = self.spec, self._modules
+        if spec.mix is not None or spec.publishes is not None or ctx.cache is not None or x_BTD.dim() != 3:
+            return False
+        norms, rotary = (parts.get("query_norm"), parts.get("key_norm")), parts.get("rotary")
+        bare = norms == (None, None) and rotary is None
+        return (
+            not torch.compiler.is_compiling()
+            and (bare or _normed(*norms))
+            and (rotary is None or ctx.positions is None or len(ctx.positions) == x_BTD.shape[1])
+            and plain(parts["query"], parts["key"], parts["value"], parts["output"])
+            and unwatched(*norms, rotary, parts.get("dropout"))
+            and _blocks(x_BTD)
+        )
+
+    def _whole(self, x_BTD: Tensor, ctx: Context) -> Tensor:
+        parts, drop, length = self._modules, self.dropout, x_BTD.shape[1]
+        gains, eps, angles, threshold, draw, site = None, 0.0, None, None, None, None
+        query, key = parts.get("query_norm"), parts.get("key_norm")
+        if isinstance(query, RMSNorm) and isinstance(key, RMSNorm):
+            gains, eps = (query.gain, key.gain), query.eps
+        if self.rotary is not None:
+            cosine, sine = self.rotary.angles(length, x_BTD, ctx.positions)
+            angles = cosine.to(torch.float32), sine.to(torch.float32)
+        if drop is not None and drop.training and not drop.silent:
+            threshold, (draw, site) = drop.threshold, drop.draw(len(x_BTD))
+        return ops.self_attention(
+            x_BTD, self.query.weight, self.key.weight, self.value.weight, self.output.weight, threshold,
+            heads=self.spec.heads, gains=gains, eps=eps, angles=angles, site=site, draw=draw,
+            context=max(self.spec.context, length), documents=ctx.documents,
+        )  # fmt: skip
+
     def _placed(self, x_BHTK: Tensor, norm: nn.Module | None, positions: Tensor | None) -> Tensor:
         """Return queries or keys normalised and turned, in one pass where nobody watches either."""
         rotary = self.rotary
         if type(norm) is RMSNorm and rotary is not None and _in_one(x_BHTK, norm, rotary):
-            cosine, sine = rotary.angles(x_BHTK, positions)
+            cosine, sine = rotary.angles(x_BHTK.shape[2], x_BHTK, positions)
             angles = cosine.to(torch.float32), sine.to(torch.float32)
             return ops.rms_norm(x_BHTK, norm.gain, norm.eps, angles=angles)
         if norm is not None:
@@ -180,6 +215,17 @@ def _in_one(x: Tensor, *modules: nn.Module) -> bool:
         and unwatched(*modules)
         and choose("rms_norm", "auto", x.device.type, x.dtype) == "cpu"
     )
+
+
+def _normed(query: nn.Module | None, key: nn.Module | None) -> bool:
+    """Return whether both are RMS norms that one call can take."""
+    return type(query) is RMSNorm and type(key) is RMSNorm and query.eps == key.eps
+
+
+def _blocks(x: Tensor) -> bool:
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    return choose("attention", "auto", device, dtype) == choose("rms_norm", "auto", device, dtype) == "cpu"
 
 
 def _in_blocks(query: Tensor, new: int, seen: int, noisy: bool) -> bool:

@@ -39,16 +39,15 @@ class Rotary(nn.Module):
         angle = positions.to(torch.float64)[:, None] * self.base ** (-half / self.head_width)
         return angle.cos(), angle.sin()
 
-    def angles(self, x_BHTK: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the cosines and sines of the rows of `x_BHTK`, [T, K / 2]."""
-        length = x_BHTK.shape[2]
-        stored = positions is None and length <= len(self.cosine_TK) and x_BHTK.dtype != torch.float64
+    def angles(self, length: int, like: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of `length` rows, [T, K / 2], for an array on the device of `like`."""
+        stored = positions is None and length <= len(self.cosine_TK) and like.dtype != torch.float64
         if stored:
             return self.cosine_TK[:length], self.sine_TK[:length]
-        return self._tables(torch.arange(length, device=x_BHTK.device) if positions is None else positions)
+        return self._tables(torch.arange(length, device=like.device) if positions is None else positions)
 
     def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:
-        return turn(x_BHTK, *self.angles(x_BHTK, positions))
+        return turn(x_BHTK, *self.angles(x_BHTK.shape[2], x_BHTK, positions))
 
     def extra_repr(self) -> str:
         return f"{self.head_width}, base={self.base:g}"

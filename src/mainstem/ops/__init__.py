@@ -8,11 +8,13 @@ from .depth_sum import depth_sum
 from .drop_path import drop_path
 from .dropout import dropout
 from .dropout_add_norm import dropout_add_norm
+from .feedforward import feedforward
 from .layout import threshold
 from .library import info
 from .mask_bits import mask_bits
 from .mix_streams import mix_streams, read_streams, step_streams
 from .rms_norm import rms_norm
+from .self_attention import self_attention
 
 __all__ = [
     "activation",
@@ -22,11 +24,13 @@ __all__ = [
     "drop_path",
     "dropout",
     "dropout_add_norm",
+    "feedforward",
     "info",
     "mask_bits",
     "mix_streams",
     "read_streams",
     "rms_norm",
+    "self_attention",
     "step_streams",
     "threshold",
     "update",

@@ -11,12 +11,18 @@ from torch import Tensor
 
 from ...counter import Draw
 from .. import library
-from ..gradient import differentiable
+from ..gradient import differentiable, operator
 from ..layout import layout
 from . import reference
 from .reference import KINDS
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
+RESULT = len(KINDS)
+"""The kind of a squared ramp whose backward reads y = s max(x, 0)^2 in place of x: dx = 2 dy sqrt(s y).
+
+y is 0 where something was dropped, so nothing is drawn, and x need not be kept. Where x^2 is below the smallest
+float32, |x| < 1e-22, the slope is 0.
+"""
 
 
 class Shape(ctypes.Structure):
@@ -61,11 +67,14 @@ def _numbers(threshold: Tensor | None, key: Tensor | None, samples: Tensor | Non
 
 def run(
     x: Tensor, gate: Tensor | None, threshold: Tensor | None, key: Tensor | None, samples: Tensor | None,
-    kind: int, site: int, variant: int = library.BEST,
+    kind: int, site: int, variant: int = library.BEST, *, over: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return dropout(phi(x)), x float32 or bfloat16 on the host; `variant` forces an instruction set."""
+    """Return dropout(phi(x)), x float32 or bfloat16 on the host; `variant` forces an instruction set.
+
+    With `over` the result is written over `x`, which must be contiguous.
+    """
     x, gate = x.contiguous(), None if gate is None else gate.contiguous()
-    y, numbers = torch.empty_like(x), _numbers(threshold, key, samples)
+    y, numbers = x if over else torch.empty_like(x), _numbers(threshold, key, samples)
     library.function("activation", *_FORWARD)(
         y.data_ptr(), x.data_ptr(), None if gate is None else gate.data_ptr(),
         ctypes.byref(_shape(x, numbers, kind, site)), variant,
@@ -75,11 +84,14 @@ def run(
 
 def run_backward(
     dy: Tensor, x: Tensor, gate: Tensor | None, threshold: Tensor | None, key: Tensor | None, samples: Tensor | None,
-    kind: int, site: int, variant: int = library.BEST,
+    kind: int, site: int, variant: int = library.BEST, *, over: bool = False,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the gradients of `x` and of `gate`, the latter empty where there is no gate."""
+    """Return the gradients of `x` and of `gate`, the latter empty where there is no gate.
+
+    With `over` the first is written over `dy`, which must be contiguous. Of kind `RESULT`, `x` is what `run` returned.
+    """
     dy, x, gate = dy.contiguous(), x.contiguous(), None if gate is None else gate.contiguous()
-    dx, numbers = torch.empty_like(x), _numbers(threshold, key, samples)
+    dx, numbers = dy if over else torch.empty_like(x), _numbers(threshold, key, samples)
     dgate = x.new_empty(0) if gate is None else torch.empty_like(gate)
     library.function("activation_backward", *_BACKWARD)(
         dx.data_ptr(), None if gate is None else dgate.data_ptr(), dy.data_ptr(), x.data_ptr(),
@@ -111,7 +123,7 @@ def _backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
             mask, where = (threshold, key, samples), layout(x.shape, 0, None, Draw(key, samples), ctx.site)
         dx, dgate = reference.backward(dy, x, gate, KINDS[ctx.kind], mask, ctx.site, where)
     else:
-        dx, dgate = torch.ops.mainstem.activation_backward(dy, *saved, ctx.kind, ctx.site)
+        dx, dgate = _run_backward(dy, *saved, ctx.kind, ctx.site)
     return dx, None if gate is None else dgate, None, None, None, None, None
 
 
@@ -122,11 +134,8 @@ torch.library.register_fake("mainstem::activation", _fake, lib=_operators)
 torch.library.register_fake("mainstem::activation_backward", _fake_backward, lib=_operators)
 
 
-def _forward(*inputs: Any) -> Tensor:
-    return torch.ops.mainstem.activation(*inputs)
-
-
-_differentiable = differentiable(_forward, _setup, _backward)
+_run_backward = operator("activation_backward", run_backward)
+_differentiable = differentiable(operator("activation", run), _setup, _backward, "activation")
 
 
 def activation(

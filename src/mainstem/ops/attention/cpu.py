@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import library
+from ..gradient import observed, plain
 from . import reference
 from .reference import Settings
 
@@ -111,11 +112,17 @@ def run_backward(
     causal: bool,
     scale: float,
     variant: int = library.BEST,
+    *,
+    into: Sequence[Tensor | None] = (None, None, None),
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of `query`, `key` and `value`."""
+    """Return the gradients of `query`, `key` and `value`; they are written to those of `into` that are given."""
     query, key, value, out, dout = map(_readable, (query, key, value, out, dout))
     numbers, lse = _whole(documents, threshold, counter, samples), lse.contiguous()
-    grads = _laid_out(query.shape, query), _laid_out(key.shape, key), _laid_out(value.shape, value)
+    dquery, dkey, dvalue = (
+        _laid_out(like.shape, like) if given is None else given
+        for given, like in zip(into, (query, key, value), strict=True)
+    )
+    grads = dquery, dkey, dvalue
     shape = _shape(query, key, context, causal, (query, key, value, out, dout, *grads))
     _backward()(
         *(grad.data_ptr() for grad in grads), dout.data_ptr(), out.data_ptr(), lse.data_ptr(), query.data_ptr(),
@@ -209,15 +216,13 @@ class _Attention(torch.autograd.Function):
         return *again(grads[0], *ctx.saved_tensors, *ctx.rest), None
 
 
-def _observed(query: Tensor) -> bool:
-    """Return whether somebody looks at operators: a compiler, a dispatch mode or a kind of tensor."""
-    return torch.compiler.is_compiling() or type(query) is not Tensor or torch._C._len_torch_dispatch_stack() > 0
+_once = plain(_Attention)
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> Tensor:
     """Return what `reference.attention` returns, to rounding; autograd and `torch.func` know its gradient."""
-    if _observed(query):
-        return torch.ops.mainstem.attention(query, key, value, *settings)[0]
     if torch._C._are_functorch_transforms_active():
         return _Transformed.apply(query, key, value, *settings)[0]
-    return _Attention.apply(query, key, value, settings)
+    if observed(query):
+        return torch.ops.mainstem.attention(query, key, value, *settings)[0]
+    return _once(query, key, value, settings)

@@ -103,7 +103,7 @@ torch.library.register_fake("mainstem::depth_sum", _fake, lib=_operators)
 torch.library.register_fake("mainstem::depth_sum_backward", _fake_backward, lib=_operators)
 
 # The arrays one by one: a function of autograd sees no tensors inside a list.
-_differentiable = differentiable(_forward, _setup, _backward)
+_differentiable = differentiable(_forward, _setup, _backward, "depth_sum")
 
 
 def depth_sum(arrays: Sequence[Tensor], weights: Tensor) -> Tensor:

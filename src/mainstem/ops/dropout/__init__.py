@@ -75,4 +75,4 @@ def _backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
     return again(grads[0], *ctx.saved_tensors, *ctx.rest), None, None, None, None, None, None
 
 
-_differentiable = differentiable(_apply, _setup, _backward)
+_differentiable = differentiable(_apply, _setup, _backward, "dropout")

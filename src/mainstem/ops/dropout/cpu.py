@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import library
-from ..layout import Layout
+from ..gradient import operator
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 _ARGUMENTS = (
@@ -51,6 +51,5 @@ _operators.impl("dropout", run, "CPU")
 torch.library.register_fake("mainstem::dropout", _fake, lib=_operators)
 
 
-def dropout(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
-    """Return what `reference.dropout` returns, to the bit."""
-    return torch.ops.mainstem.dropout(x, threshold, key, samples, site, where)
+dropout = operator("dropout", run)
+"""What `reference.dropout` returns, to the bit."""

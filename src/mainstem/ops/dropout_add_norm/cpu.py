@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import library
-from ..gradient import differentiable
+from ..gradient import differentiable, observed, operator
 from ..layout import Layout
 from . import reference
 
@@ -184,21 +184,12 @@ def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         )
     else:
         same = threshold is None and scale == 1.0 and ctx.dtype == stream.dtype
-        d_residual, d_x, d_gain, d_bias = torch.ops.mainstem.dropout_add_norm_backward(
-            d_stream,
-            d_normed,
-            stream,
-            inverse,
-            mean,
-            gain,
-            ctx.bias,
-            same,
-            ctx.dtype,
-            threshold,
-            key,
-            samples,
+        # Not by `operator`: the gradient that it would ask, the first argument, may be None.
+        again = torch.ops.mainstem.dropout_add_norm_backward if observed(d_normed) else run_backward
+        d_residual, d_x, d_gain, d_bias = again(
+            d_stream, d_normed, stream, inverse, mean, gain, ctx.bias, same, ctx.dtype, threshold, key, samples,
             *ctx.rest,
-        )
+        )  # fmt: skip
         d_x = d_residual if same else d_x
     return d_x, d_residual, None if gain is None else d_gain, d_bias if ctx.bias else None, *(None,) * 8
 
@@ -209,9 +200,5 @@ torch.library.register_fake("mainstem::dropout_add_norm", _fake, lib=_operators)
 torch.library.register_fake("mainstem::dropout_add_norm_backward", _fake_backward, lib=_operators)
 
 
-def _forward(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return torch.ops.mainstem.dropout_add_norm(*inputs)
-
-
-dropout_add_norm = differentiable(_forward, _setup, _backward)
+dropout_add_norm = differentiable(operator("dropout_add_norm", run), _setup, _backward, "dropout_add_norm")
 """What the operator returns, with a gradient."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import library
-from ..gradient import differentiable
+from ..gradient import differentiable, operator
 from . import reference
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
@@ -197,12 +197,8 @@ torch.library.register_fake("mainstem::mix_streams", _fake, lib=_operators)
 torch.library.register_fake("mainstem::mix_streams_backward", _fake_backward, lib=_operators)
 
 
-def _forward(*inputs: Any) -> tuple[Tensor, ...]:
-    results: tuple[Tensor, ...] = torch.ops.mainstem.mix_streams(*inputs)
-    return results
-
-
-_differentiable = differentiable(_forward, _setup, _backward)
+_forward = operator("mix_streams", run)
+_differentiable = differentiable(_forward, _setup, _backward, "mix_streams")
 
 
 def step_streams(

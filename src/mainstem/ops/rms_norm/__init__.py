@@ -90,4 +90,4 @@ def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     return *cpu.backward(grads[0], x, gain, inverse, cosine, sine), None, None, None
 
 
-_differentiable = differentiable(cpu.rms_norm, _setup, _backward)
+_differentiable = differentiable(cpu.rms_norm, _setup, _backward, "rms_norm")

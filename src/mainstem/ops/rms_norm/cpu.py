@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import library
+from ..gradient import operator
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 _NONE = ctypes.c_int64 * 3
@@ -81,11 +82,14 @@ def run(
 
 def run_backward(
     dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, cosine: Tensor | None = None,
-    sine: Tensor | None = None, variant: int = library.BEST,
+    sine: Tensor | None = None, variant: int = library.BEST, *, into: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the gradients of `x` and of `gain`, the latter empty where there is no gain."""
+    """Return the gradients of `x` and of `gain`, the latter empty where there is no gain.
+
+    The first is written to `into`, if it is given: of x's shape and dtype, its columns side by side.
+    """
     x, dy, inverse = _readable(x), _readable(dy), inverse.contiguous()
-    dx, rows = torch.empty_like(x), inverse.numel()
+    dx, rows = torch.empty_like(x) if into is None else into, inverse.numel()
     # A function of the array alone: were it one of the number of threads, so would be the sum.
     chunk = min(max(-(-rows // PARTS), FEWEST), MOST)
     if gain is None:
@@ -119,16 +123,15 @@ torch.library.register_fake("mainstem::rms_norm", _fake, lib=_operators)
 torch.library.register_fake("mainstem::rms_norm_backward", _fake_backward, lib=_operators)
 
 
-def rms_norm(
-    x: Tensor, gain: Tensor | None, eps: float, cosine: Tensor | None, sine: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return what `reference.rms_norm` returns, to rounding, and 1 / rms of each row."""
-    return torch.ops.mainstem.rms_norm(x, gain, eps, cosine, sine)
+rms_norm = operator("rms_norm", run)
+"""What `reference.rms_norm` returns, to rounding, and 1 / rms of each row."""
+
+_run_backward = operator("rms_norm_backward", run_backward)
 
 
 def backward(
     dy: Tensor, x: Tensor, gain: Tensor | None, inverse: Tensor, cosine: Tensor | None, sine: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """Return what `reference.backward` returns, to rounding."""
-    dx, dgain = torch.ops.mainstem.rms_norm_backward(dy, x, gain, inverse, cosine, sine)
+    dx, dgain = _run_backward(dy, x, gain, inverse, cosine, sine)
     return dx, None if gain is None else dgain

@@ -1,0 +1,91 @@
+"""The feed-forward sublayer, two products and what is between them. May import counter and its neighbours in ops.
+
+Shapes: B samples, D width, E width of the result, F hidden width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...counter import Draw
+from ...errors import BadInput
+from ..activation import Kind
+from ..activation.reference import KINDS
+from ..dispatch import choose
+from ..gradient import observed
+from ..layout import layout
+from . import cpu, reference
+
+
+def feedforward(
+    x: Tensor,
+    inner: Tensor,
+    outer: Tensor,
+    threshold: Tensor | None = None,
+    *,
+    kind: Kind = "gelu",
+    gate: Tensor | None = None,
+    site: int | None = None,
+    draw: Draw | None = None,
+    impl: str = "auto",
+) -> Tensor:
+    """Return dropout(phi(x inner^T)) outer^T, phi and its dropout those of `ops.activation`.
+
+    swiglu: phi = SiLU(x gate^T) * x inner^T. Masks are those of `ops.dropout` on [B, ..., F] with this site and draw,
+    to the bit. Products are PyTorch's, of x's dtype, so that bits may differ with the number of threads; all between
+    them is float32, rounded once. Under autocast x and the weights are of its dtype.
+
+    "cpu" is one node of the graph: it keeps x and, of relu2, one array of F columns alone (y: dh = 2 dy sqrt(s y), s
+    the factor of what is kept), of the others as many as the parts do; the gradient takes the place of the one behind
+    it. Where a compiler, a dispatch mode or a transform looks on, it takes the parts. A gradient of a gradient is that
+    of the parts.
+
+    `x`: floating point [B, ..., D]; `inner` and `gate`: [F, D], `outer`: [E, F], of x's dtype. `threshold`: int64
+    without axes, from `ops.threshold`, or None for no dropout; then `site` and `draw` may be None.
+    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+
+    Raises `BadInput` where `kind` is unknown, shapes or dtypes do not fit, `gate` is missing or out of place, `site` or
+    `draw` are missing or do not fit, or `impl` cannot take x.
+
+    Sources: Vaswani et al. 2017 (1706.03762), equation 2; for phi see `ops.activation`.
+
+    >>> import torch
+    >>> from mainstem import ops
+    >>> ops.feedforward(torch.tensor([[1.0, -2.0]]), torch.eye(2), 3 * torch.eye(2), kind="relu2")
+    tensor([[3., 0.]])
+    """
+    if kind not in KINDS:
+        raise BadInput(f"kind {kind!r} of feedforward is unknown: choose one of {', '.join(KINDS)}")
+    if (gate is None) == (kind == "swiglu"):
+        raise BadInput(f"kind {kind!r} {'needs a gate' if gate is None else 'takes no gate'}: swiglu alone has one")
+    if torch.is_autocast_enabled(x.device.type):
+        to = torch.get_autocast_dtype(x.device.type)
+        x, inner, outer, gate = x.to(to), inner.to(to), outer.to(to), None if gate is None else gate.to(to)
+    _check(x, inner, outer, gate)
+    if threshold is not None:
+        if site is None or draw is None:
+            raise BadInput("dropout needs to know what it draws from: give site and draw, or leave out threshold")
+        layout((*x.shape[:-1], inner.shape[0]), 0, None, draw, site)
+    chosen = choose("activation", impl, x.device.type, x.dtype)
+    if chosen == "reference" or observed(x):
+        return reference.feedforward(x, inner, outer, gate, threshold, draw, kind, site, chosen)
+    return cpu.feedforward(x, inner, outer, gate, threshold, draw, kind, site)
+
+
+def _check(x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None) -> None:
+    weights = [inner, outer] if gate is None else [inner, outer, gate]
+    if (
+        x.dim() < 2 or inner.dim() != 2 or outer.dim() != 2 or x.shape[-1] != inner.shape[1]
+        or outer.shape[1] != inner.shape[0] or (gate is not None and gate.shape != inner.shape)
+    ):  # fmt: skip
+        raise BadInput(
+            f"x {list(x.shape)}, inner {list(inner.shape)}, outer {list(outer.shape)}"
+            f"{'' if gate is None else f' and gate {list(gate.shape)}'} do not fit: give [B, ..., D], [F, D], [E, F]"
+            f"{'' if gate is None else ' and [F, D]'}"
+        )
+    if not x.is_floating_point() or any(w.dtype != x.dtype or w.device != x.device for w in weights):
+        raise BadInput(
+            f"x is {x.dtype} on {x.device} and the weights are {', '.join(f'{w.dtype} on {w.device}' for w in weights)}"
+            ": give all of one floating point dtype on one device"
+        )

@@ -1,0 +1,93 @@
+"""The feed-forward sublayer as one node of the graph, around the compiled activation. May import its neighbours in ops.
+
+What lies between them is written over the array that the product before has made: of a squared
+ramp only its result is kept, and the gradient of every activation takes the place of the one behind it. Shapes: N rows,
+D width, F hidden width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...counter import Draw
+from ..activation.cpu import RESULT, run, run_backward
+from ..activation.reference import KINDS
+from ..gradient import plain
+from ..product import product
+from . import reference
+
+_RAMP = KINDS.index("relu2")
+
+
+class _FeedForward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, threshold: Tensor | None,
+        key: Tensor | None, samples: Tensor | None, kind: int, site: int,
+    ) -> Tensor:  # fmt: skip
+        rows = x.flatten(0, -2)
+        shape = (*x.shape[:-1], inner.shape[0])  # by which the activation numbers its elements
+        hidden = product(rows, inner.t()).view(shape)
+        by = None if gate is None else product(rows, gate.t()).view(shape)
+        y = run(hidden, by, threshold, key, samples, kind, site, over=kind == _RAMP)
+        ctx.save_for_backward(
+            x, inner, outer, gate, None if kind == _RAMP else hidden, by, y, threshold, key, samples
+        )  # fmt: skip
+        ctx.kind, ctx.site = kind, site
+        return product(y.flatten(0, -2), outer.t()).view(x.shape[:-1] + outer.shape[:1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        saved = ctx.saved_tensors  # once: a checkpoint computes them again when they are asked for
+        x, inner, outer, gate, hidden, by, y, threshold, key, samples = saved
+        if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
+            return *_again(grads[0], saved, ctx.kind, ctx.site, ctx.needs_input_grad), *(None,) * 5
+        dout, rows = grads[0].flatten(0, -2), x.flatten(0, -2)
+        dx = dinner = douter = dgate = dby = None
+        if ctx.needs_input_grad[2]:
+            douter = product(dout.t(), y.flatten(0, -2))
+        dh = product(dout, outer).view(y.shape)
+        if ctx.kind == _RAMP:
+            run_backward(dh, y, None, threshold, key, samples, RESULT, ctx.site, over=True)
+        else:
+            _, dby = run_backward(dh, hidden, by, threshold, key, samples, ctx.kind, ctx.site, over=True)
+        dh = dh.flatten(0, -2)
+        if ctx.needs_input_grad[1]:
+            dinner = product(dh.t(), rows)
+        if ctx.needs_input_grad[0]:
+            dx = product(dh, inner)
+        if gate is not None and dby is not None:
+            dby = dby.flatten(0, -2)
+            if ctx.needs_input_grad[3]:
+                dgate = product(dby.t(), rows)
+            if dx is not None:
+                dx += product(dby, gate)
+        return None if dx is None else dx.view(x.shape), dinner, douter, dgate, *(None,) * 5
+
+
+def _again(
+    dout: Tensor, saved: tuple[Tensor, ...], kind: int, site: int, needed: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """Return the gradients of x and the weights by the graph of the parts, so that they have gradients too."""
+    x, inner, outer, gate, *_, threshold, key, samples = saved
+    draw = None if threshold is None else Draw(key, samples)
+    out = reference.feedforward(x, inner, outer, gate, threshold, draw, KINDS[kind], site)  # type: ignore[arg-type]
+    wanted = [t for t, need in zip(saved[:4], needed, strict=False) if need]
+    found = iter(torch.autograd.grad(out, wanted, dout, create_graph=True))
+    return [next(found) if need else None for need in needed[:4]]
+
+
+_once = plain(_FeedForward)
+
+
+def feedforward(
+    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, threshold: Tensor | None, draw: Draw | None,
+    kind: str, site: int | None,
+) -> Tensor:  # fmt: skip
+    """Return what `reference.feedforward` returns, to rounding, and with its mask to the bit."""
+    key, samples = (None, None) if draw is None or threshold is None else draw
+    y: Tensor = _once(x, inner, outer, gate, threshold, key, samples, KINDS.index(kind), site or 0)
+    return y

@@ -1,0 +1,22 @@
+"""The feed-forward sublayer part by part: the oracle, and what runs where the parts are not joined. May import ops.
+
+Shapes: B samples, D width, F hidden width.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...counter import Draw
+from ..activation import Kind, activation
+
+
+def feedforward(
+    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, threshold: Tensor | None, draw: Draw | None,
+    kind: Kind, site: int | None, impl: str = "reference",
+) -> Tensor:  # fmt: skip
+    """Return dropout(phi(x inner^T)) outer^T; `impl` is that of the activation."""
+    by = None if gate is None else F.linear(x, gate)
+    y = activation(F.linear(x, inner), threshold, kind=kind, gate=by, site=site, draw=draw, impl=impl)
+    return F.linear(y, outer)
