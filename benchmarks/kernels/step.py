@@ -1,9 +1,13 @@
 """Whole training steps: forward, backward, clipping and AdamW, against nanoGPT's architecture in eager PyTorch.
 
-Both sides see the same tokens, in float32. "Our default" is the library's own block: RMSNorm, normalised queries and
-keys, rotary positions, squared ReLU; theirs has LayerNorm, learned positions and GELU. Both have the same matrices.
+Both sides see the same tokens, in float32, or in bfloat16 under autocast. "Our default" is the library's own block:
+RMSNorm, normalised queries and keys, rotary positions, squared ReLU; theirs has LayerNorm, learned positions and GELU.
+Both have the same matrices.
 "The same architecture" is ours with theirs: LayerNorm, learned positions, GELU, no norm of queries and keys, GPT-2's
 initial weights; it differs by the biases of its norms alone.
+
+Products alone are those of a step, as ours makes them (`ops.product`: PyTorch's mm or its oneDNN), and attention's as
+whole squares.
 
 Memory is the peak of resident memory that 5 steps add, each side in a process of its own that has imported everything
 and made its tokens before (VmHWM of /proc/self/status, set back by writing 5 to /proc/self/clear_refs).
@@ -24,6 +28,7 @@ from baseline import Baseline
 from mainstem import counter, optim
 from mainstem.model import LanguageModel, Settings
 from mainstem.model.settings import Rates
+from mainstem.ops.product import product
 
 WORDS = 65
 SMALL, LARGE = (4, 128, 4, 64, 12), (6, 384, 6, 256, 8)
@@ -76,6 +81,16 @@ def theirs(layers: int, width: int, heads: int, context: int, batch: int, rate: 
     return once
 
 
+def narrow(step: Callable[[], object]) -> Callable[[], object]:
+    """Return `step` under autocast to bfloat16, forward as backward."""
+
+    def once() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            step()
+
+    return once
+
+
 def products(layers: int, width: int, heads: int, context: int, batch: int) -> Callable[[], object]:
     """Return the step's matrix products alone: each weight's three, and attention's two forward and four backward."""
     tokens, narrow = batch * context, width // heads
@@ -88,12 +103,12 @@ def products(layers: int, width: int, heads: int, context: int, batch: int) -> C
     def once() -> None:
         for _ in range(layers):
             for _ in range(4):
-                x @ square, x @ square.t(), x.t() @ x
+                product(x, square.t()), product(x, square), product(x.t(), x)
             for _ in range(2):
-                x @ up, wide @ up.t(), x.t() @ wide
+                product(x, up), product(wide, up.t()), product(x.t(), wide)
             for _ in range(3):
                 head @ head.transpose(1, 2), scores @ head
-        x @ words, logits @ words.t(), x.t() @ logits
+        product(x, words), product(logits, words.t()), product(x.t(), logits)
 
     return once
 
@@ -107,10 +122,20 @@ def cases() -> list[tuple[str, str, str, Callable[[], object], Callable[[], obje
         rows.append(
             (f"{small}, rate {rate:g}, the same architecture", EAGER, target, ours(*SMALL, rate, **SAME), other)
         )
+    half, by_half = f"{small}, rate 0.2, bfloat16", narrow(theirs(*SMALL, 0.2))
+    for name, settings in (("our default", {}), ("the same architecture", SAME)):
+        rows.append((f"{half}, {name}", EAGER, "time <= 0.625", narrow(ours(*SMALL, 0.2, **settings)), by_half))
     return [
         *rows,
         (f"{small}, rate 0.2, our default", "its matrix products alone", "", ours(*SMALL, 0.2), products(*SMALL)),
         (f"{large}, rate 0.2, our default", EAGER, "time <= 0.8", ours(*LARGE, 0.2), theirs(*LARGE, 0.2)),
+        (
+            f"{large}, rate 0.2, bfloat16, our default",
+            EAGER,
+            "time <= 0.8",
+            narrow(ours(*LARGE, 0.2)),
+            narrow(theirs(*LARGE, 0.2)),
+        ),
         ("the same step", "its matrix products alone", "time <= 1.12", ours(*LARGE, 0.2), products(*LARGE)),
         ("the same step", "itself at rate 0", "time <= 1.03", ours(*LARGE, 0.2), ours(*LARGE, 0.0)),
     ]

@@ -51,7 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_languages_are_built_and_nothing_is_left_to_fill_in(site: Path) -> None:
     for page in (*PAGES, "index.html"):
         text = (site / page).read_text(encoding="utf-8")
-        for left in ("<!-- code:", "<!-- lab:", "<!-- verdicts", "arithmatex\">", "Not measured yet", "尚未測量"):
+        for left in ("<!-- code:", "<!-- lab:", "<!-- verdicts", 'arithmatex">', "Not measured yet", "尚未測量"):
             assert left not in text, (page, left)
 
 

@@ -1,6 +1,5 @@
 """Results in words fit a terminal and say the verdict first."""
 
-
 import pytest
 
 from mainstem.lab import Cell, Contrast, Experiment, against, words

@@ -13,7 +13,9 @@ SIZES = [(1, 1, 1), (3, 5, 7), (0, 4, 3), (4, 0, 3), (4, 3, 0), (130, 70, 300), 
 def anyway(request, monkeypatch):
     """Let each test run as this machine would have it, and with oneDNN for every product that has elements."""
     if request.param:
-        monkeypatch.setattr(module, "_slower", lambda a, columns, worth: a.numel() * columns == 0)
+        monkeypatch.setattr(
+            module, "_faster", lambda a, b, worth: a.dtype == torch.float32 and a.numel() * b.numel() > 0
+        )
 
 
 def matrices(rows, inner, columns, dtype=torch.float32):
@@ -59,10 +61,26 @@ def test_the_same_bits_twice(anyway):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-def test_other_dtypes_are_torchs_own(dtype, anyway, monkeypatch):
-    monkeypatch.undo()
+def test_other_dtypes_are_torchs_own(dtype):
     a, b = matrices(256, 256, 256, dtype)
     assert product(a, b).equal(a @ b)
+
+
+def test_a_gradient_is_never_lost():
+    a, b = (m.requires_grad_() for m in matrices(384, 512, 256))
+    product(a, b).sum().backward()
+    torch.testing.assert_close(a.grad, b.detach().sum(1).expand(384, 512), rtol=1e-4, atol=1e-3)
+
+
+def test_many_are_each_their_own(monkeypatch):
+    monkeypatch.setattr(module, "onednn", lambda: True)
+    a, b = torch.randn(3, 256, 300), torch.randn(3, 300, 256)
+    found = module.products(a, b)
+    torch.testing.assert_close(found, a @ b, rtol=1e-4, atol=1e-4)
+    assert found[1:].equal(module.products(a[1:], b[1:]))
+    assert module.products(a[:0], b[:0]) is None and module.products(a[:, :9], b) is None
+    monkeypatch.setattr(module, "onednn", lambda: False)
+    assert module.products(a, b) is None
 
 
 def took(monkeypatch, *given):

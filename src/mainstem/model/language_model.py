@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .. import noise, ops
 from ..errors import BadInput
-from ..nn import NORMS, Cache, Context, Embedding
+from ..nn import NORMS, Cache, Context, Embedding, Linear
 from ..optim.roles import roles
 from ..stream import sites
 from .block import block
@@ -57,7 +57,7 @@ class LanguageModel(nn.Module):
             for at in range(0, len(places), step)
         )
         self.stream = form.stream(places)
-        self.head = None if settings.head == "tied" else nn.Linear(settings.width, settings.vocab, bias=False)
+        self.head = None if settings.head == "tied" else Linear(settings.width, settings.vocab)
 
     @property
     def context(self) -> int:
@@ -86,7 +86,7 @@ class LanguageModel(nn.Module):
         x_BTD = self.features(tokens_BT, documents_BT, cache)
         weight = self.embedding.weight if self.head is None else self.head.weight
         if targets_BT is None:
-            return nn.functional.linear(x_BTD, weight.to(x_BTD.dtype)).float()
+            return ops.linear(x_BTD, weight.to(x_BTD.dtype)).float()
         kind = x_BTD.device.type
         if torch.is_autocast_enabled(kind):  # as it would have made of the product
             x_BTD = x_BTD.to(torch.get_autocast_dtype(kind))

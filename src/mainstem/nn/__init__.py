@@ -4,6 +4,7 @@ from .attention import Attention, AttentionSpec, ValueMix
 from .context import Cache, Context
 from .embedding import Embedding
 from .feedforward import FeedForward, FeedForwardSpec
+from .linear import Linear
 from .norm import NORMS, LayerNorm, NormSpec, RMSNorm
 from .rotary import Rotary
 from .scale import Scale
@@ -19,6 +20,7 @@ __all__ = [
     "FeedForward",
     "FeedForwardSpec",
     "LayerNorm",
+    "Linear",
     "NormSpec",
     "RMSNorm",
     "Rotary",

@@ -17,6 +17,7 @@ from ..errors import BadInput
 from ..noise import Dropout
 from ..ops.dispatch import choose
 from .context import Context
+from .linear import Linear
 from .norm import NormSpec, RMSNorm
 from .rotary import Rotary
 from .spec import Spec
@@ -84,10 +85,10 @@ class Attention(nn.Module):
         self.head_width = spec.width // spec.heads
         if spec.rotary_base is not None and self.head_width % 2:
             raise BadInput(f"rotary positions need an even head width, not {self.head_width}: change width or heads")
-        self.query = nn.Linear(spec.width, spec.width, bias=False)
-        self.key = nn.Linear(spec.width, shared * self.head_width, bias=False)
-        self.value = nn.Linear(spec.width, shared * self.head_width, bias=False)
-        self.output = nn.Linear(spec.width, spec.width, bias=False)
+        self.query = Linear(spec.width, spec.width)
+        self.key = Linear(spec.width, shared * self.head_width)
+        self.value = Linear(spec.width, shared * self.head_width)
+        self.output = Linear(spec.width, spec.width)
         self.query_norm = None if spec.qk_norm is None else spec.qk_norm.build(self.head_width)
         self.key_norm = None if spec.qk_norm is None else spec.qk_norm.build(self.head_width)
         base = spec.rotary_base

@@ -16,6 +16,7 @@ from .. import ops
 from ..errors import BadInput
 from ..noise import Dropout
 from ..ops.dispatch import choose
+from .linear import Linear
 from .spec import Spec
 from .watched import plain, unwatched
 
@@ -67,9 +68,9 @@ class FeedForward(nn.Module):
         if spec.activation not in ("gelu", "relu2", "swiglu"):
             raise BadInput(f"activation {spec.activation!r} is not known: use gelu, relu2 or swiglu")
         self.spec = spec
-        self.input = nn.Linear(spec.width, spec.hidden, bias=False)
-        self.gate = nn.Linear(spec.width, spec.hidden, bias=False) if spec.activation == "swiglu" else None
-        self.output = nn.Linear(spec.hidden, spec.width, bias=False)
+        self.input = Linear(spec.width, spec.hidden)
+        self.gate = Linear(spec.width, spec.hidden) if spec.activation == "swiglu" else None
+        self.output = Linear(spec.hidden, spec.width)
         self.dropout = Dropout(spec.rate) if spec.rate else None
 
     def roles(self) -> dict[str, str]:
@@ -109,7 +110,7 @@ class FeedForward(nn.Module):
 
     def _activate(self, h_BTF: Tensor, gate_BTF: Tensor | None, dropping: bool) -> Tensor:
         kind, drop = self.spec.activation, self.dropout
-        if one_pass(kind, h_BTF.numel(), h_BTF.dtype, h_BTF.device.type, dropping):
+        if one_pass(kind, h_BTF.numel(), h_BTF.dtype, h_BTF.device.type, dropping) and unwatched(drop):
             if drop is None or not dropping:
                 return ops.activation(h_BTF, kind=kind, gate=gate_BTF)
             draw, site = drop.draw(len(h_BTF))

@@ -1,9 +1,11 @@
-"""Whether somebody watches a module, who must then see it called. May import torch only."""
+"""Whether somebody watches a module, who must then see it called. May import its neighbour `linear`."""
 
 from __future__ import annotations
 
 from torch import nn
 from torch.nn.modules import module as modules
+
+from .linear import Linear
 
 
 def unwatched(*given: nn.Module | None) -> bool:
@@ -19,7 +21,7 @@ def unwatched(*given: nn.Module | None) -> bool:
 def plain(*given: nn.Module | None) -> bool:
     """Return whether these are linear maps without a bias that nobody watches, and their weights ordinary tensors."""
     for m in given:
-        if type(m) is not nn.Linear or m._parameters["bias"] is not None:
+        if type(m) not in (nn.Linear, Linear) or m is None or m._parameters["bias"] is not None:
             return False
         if type(m._parameters["weight"]) is not nn.Parameter:  # sharded, or computed anew at every look
             return False

@@ -11,6 +11,7 @@ from .dropout_add_norm import dropout_add_norm
 from .feedforward import feedforward
 from .layout import threshold
 from .library import info
+from .linear import linear
 from .mask_bits import mask_bits
 from .mix_streams import mix_streams, read_streams, step_streams
 from .rms_norm import rms_norm
@@ -26,6 +27,7 @@ __all__ = [
     "dropout_add_norm",
     "feedforward",
     "info",
+    "linear",
     "mask_bits",
     "mix_streams",
     "read_streams",

@@ -10,8 +10,9 @@ import functools
 import torch
 from torch import Tensor
 
-WORTH, WORTH_TURNED = 1 << 21, 1 << 25
-"""From how many multiplications on oneDNN is the faster one: for rows as they lie, and for columns taken as rows."""
+WORTH, WORTH_TURNED, WORTH_EACH = 1 << 21, 1 << 25, 1 << 23
+"""From how many multiplications on oneDNN is the faster one: for rows as they lie, for columns taken as rows, and for
+each of many (docs/log.md)."""
 
 
 @functools.cache
@@ -32,15 +33,16 @@ def onednn() -> bool:
 
 
 def product(a_NK: Tensor, b_KM: Tensor) -> Tensor:
-    """Return the matrix product, [N, M], of PyTorch's `mm` or of oneDNN; without a gradient.
+    """Return the matrix product, [N, M], of PyTorch's `mm` or of oneDNN, which has no gradient.
 
-    Which of the two is a function of the processor and the shapes, so that a run repeats its bits.
+    Which of the two is a function of the processor, of the shapes, and of whether a gradient is asked for, so that a
+    run repeats its bits.
 
     >>> product(torch.eye(2), torch.ones(2, 3)).tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     turned = a_NK.stride(1) != 1
-    if _slower(a_NK, b_KM.shape[1], WORTH_TURNED if turned else WORTH):
+    if not _faster(a_NK, b_KM, WORTH_TURNED if turned else WORTH):
         return torch.mm(a_NK, b_KM)
     if turned and a_NK.shape[0] > b_KM.shape[1]:
         # Twice as fast with the shorter side first; turning the result back takes a tenth of it.
@@ -48,14 +50,27 @@ def product(a_NK: Tensor, b_KM: Tensor) -> Tensor:
     return _onednn(a_NK, b_KM.t())
 
 
-def _slower(a_NK: Tensor, columns: int, worth: int) -> bool:
+def products(a_BNK: Tensor, b_BKM: Tensor) -> Tensor | None:
+    """Return the products of B pairs of matrices, [B, N, M], one by one by oneDNN; None where `bmm` is the faster one.
+
+    >>> products(torch.ones(1, 2, 2), torch.ones(1, 2, 2)) is None
+    True
+    """
+    if not len(a_BNK) or not _faster(a_BNK[0], b_BKM[0], WORTH_EACH):
+        return None
+    return torch.stack([_onednn(a, b.t()) for a, b in zip(a_BNK, b_BKM, strict=True)])
+
+
+def _faster(a: Tensor, b: Tensor, worth: int) -> bool:
     return (
-        a_NK.dtype != torch.float32
-        or a_NK.numel() * columns < worth
-        or a_NK.device.type != "cpu"
-        or not onednn()
-        or not torch._C._get_mkldnn_enabled()
-        or torch._C._len_torch_dispatch_stack() > 0  # who looks at operators, to count them, knows mm
+        a.dtype == torch.float32
+        and a.numel() * b.shape[1] >= worth
+        and a.device.type == "cpu"
+        and onednn()
+        and torch._C._get_mkldnn_enabled()
+        # Who looks at operators, to count them or to differentiate them, knows mm.
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad))
     )
 
 

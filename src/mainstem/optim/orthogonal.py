@@ -1,12 +1,14 @@
 """The orthogonal matrix near an update, by matrix products alone: what Muon steps along.
 
-May import torch.
+May import torch and `ops`.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from ..ops.product import products
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
@@ -38,7 +40,7 @@ def orthogonalize(x_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 def _iterate(x: Tensor) -> Tensor:
     a, _, _ = COEFFICIENTS
     for _ in range(STEPS):
-        x = torch.baddbmm(x, _polynomial(x @ x.mT), x, beta=a)
+        x = _sum(x, _polynomial(_times(x, x.mT)), x, a)
     return x
 
 
@@ -49,20 +51,33 @@ def _iterate_gram(x: Tensor) -> Tensor:
     and Q <- (aI + p)Q gathers what X is multiplied by in the end.
     """
     a, _, _ = COEFFICIENTS
-    gram = x @ x.mT
+    gram = _times(x, x.mT)
     q = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device).expand_as(gram)
     for step in range(STEPS):
         p = _polynomial(gram)
-        q = torch.baddbmm(q, p, q, beta=a) if step else p + a * q
+        q = _sum(q, p, q, a) if step else p + a * q
         if step < STEPS - 1:
-            half = torch.baddbmm(gram, p, gram, beta=a)
-            gram = torch.baddbmm(half, half, p, beta=a)
-    return q @ x
+            half = _sum(gram, p, gram, a)
+            gram = _sum(half, half, p, a)
+    return _times(q, x)
 
 
 def _polynomial(gram: Tensor) -> Tensor:
     _, b, c = COEFFICIENTS
-    return torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    return _sum(gram, gram, gram, b, c)
+
+
+def _times(a: Tensor, b: Tensor) -> Tensor:
+    found = products(a, b)
+    return a @ b if found is None else found
+
+
+def _sum(x: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float = 1.0) -> Tensor:
+    """Return beta x + alpha a b."""
+    found = products(a, b)
+    if found is None:
+        return torch.baddbmm(x, a, b, beta=beta, alpha=alpha)
+    return found.mul_(alpha).add_(x, alpha=beta)
 
 
 def orthogonalize_all(matrices: list[Tensor]) -> list[Tensor]:

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..product import onednn, product
 from . import reference
 
-ELEMENTS = 1 << 23
+ELEMENTS = 15 << 19
 """Logits held at once: enough rows for a fast product, few enough to be a small part of what a step holds."""
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
@@ -28,7 +29,7 @@ def rows_together(num_words: int) -> int:
     """Return how many tokens' logits are held at once.
 
     >>> rows_together(32768)
-    256
+    240
     """
     return max(16, ELEMENTS // max(num_words, 1))
 
@@ -42,8 +43,10 @@ def run(
     loss_N = x_ND.new_empty(count, dtype=torch.float32)
     dx_ND = torch.empty_like(x_ND) if gradients else x_ND.new_empty(0)
     dweight_VD = weight_VD.new_zeros(weight_VD.shape, dtype=torch.float32) if gradients else x_ND.new_empty(0)
-    raw_CV, p_CV = (x_ND.new_empty(min(rows, count), words, dtype=torch.float32) for _ in range(2))
     narrow, kind = x_ND.dtype != torch.float32, weight_VD.dtype
+    fast = not narrow and x_ND.device.type == "cpu" and onednn()
+    p_CV = x_ND.new_empty(min(rows, count), words, dtype=torch.float32)
+    raw_CV = p_CV if fast else torch.empty_like(p_CV)  # where a product makes an array of its own, it is that
     weight_VD = weight_VD.to(x_ND.dtype)
     for first in range(0, count, rows):
         part = slice(first, min(first + rows, count))
@@ -51,6 +54,8 @@ def run(
         logits, p = raw_CV[:size], p_CV[:size]
         if narrow:
             logits.copy_(torch.mm(x_ND[part], weight_VD.t()))
+        elif fast:
+            logits = product(x_ND[part], weight_VD.t())
         else:
             torch.mm(x_ND[part], weight_VD.t(), out=logits)
         kept = target_N[part] != ignored
@@ -79,7 +84,11 @@ def run(
             torch.mm(slope, weight_VD, out=dx_ND[part])
             dweight_VD += torch.mm(slope.t(), x_ND[part])
         else:
-            torch.mm(p, weight_VD, out=dx_ND[part])
+            if fast:
+                dx_ND[part] = product(p, weight_VD)
+            else:
+                torch.mm(p, weight_VD, out=dx_ND[part])
+            # Into the sum at once: a product of a vocabulary's size would be fresh pages, dearer than its numbers.
             dweight_VD.addmm_(p.t(), x_ND[part])
     total = torch.dot(loss_N, scale_N)
     return total, loss_N, dx_ND, dweight_VD.to(kind) if gradients else dweight_VD
