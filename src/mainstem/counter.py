@@ -162,11 +162,18 @@ def enter(scope: Scope | None) -> Iterator[Scope | None]:
         _local.scope = before
 
 
-def _checked(name: str, value: int | Tensor, limit: int) -> Tensor:
-    tensor = torch.as_tensor(value, dtype=torch.int64)
-    if tensor.device.type == "cpu" and tensor.numel() and not (0 <= int(tensor.min()) and int(tensor.max()) < limit):
-        raise BadInput(f"{name} {tensor.tolist()} is outside [0, {limit}), which is what the counter has room for")
-    return tensor
+def _checked(name: str, value: int | Tensor, limit: int) -> int | Tensor:
+    """Return `value`, if all of it is in [0, limit); what lies on a device is not waited for."""
+    if isinstance(value, int):
+        inside = 0 <= value < limit
+    elif value.device.type != "cpu" or not value.numel():
+        inside = True
+    else:
+        inside = 0 <= int(value.min()) and int(value.max()) < limit
+    if not inside:
+        found = value if isinstance(value, int) else value.tolist()
+        raise BadInput(f"{name} {found} is outside [0, {limit}), which is what the counter has room for")
+    return value
 
 
 def counter(
@@ -185,8 +192,12 @@ def counter(
     """
     if isinstance(seed, int):
         seed = signed(seed)
-    key = torch.stack(
-        [torch.as_tensor(seed, dtype=torch.int64), _checked("step", step, MAX_STEP), _checked("view", view, MAX_VIEW)]
-    )
-    rows = samples if isinstance(samples, Tensor) else torch.tensor(list(samples), dtype=torch.int64)
-    return enter(Scope(Draw(key, _checked("sample", rows, WHOLE_BATCH))))
+    numbers = [seed, _checked("step", step, MAX_STEP), _checked("view", view, MAX_VIEW)]
+    if any(isinstance(number, Tensor) for number in numbers):
+        key = torch.stack([torch.as_tensor(number, dtype=torch.int64) for number in numbers])
+    else:
+        key = torch.tensor(numbers, dtype=torch.int64)
+    rows = samples if isinstance(samples, Tensor) else torch.tensor(samples, dtype=torch.int64)
+    rows = rows.to(torch.int64)
+    _checked("sample", rows, WHOLE_BATCH)
+    return enter(Scope(Draw(key, rows)))

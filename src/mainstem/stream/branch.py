@@ -34,7 +34,11 @@ class Branch(nn.Module):
             self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
 
     def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> tuple[Tensor, Side]:
-        return self.run(self.children(), x_BTD, Context() if ctx is None else ctx)
+        return self.run(self.parts(), x_BTD, Context() if ctx is None else ctx)
+
+    def parts(self) -> list[nn.Module]:
+        """Return the modules in order; `children` looks for doubles, which takes as long as a small op."""
+        return [part for part in self._modules.values() if part is not None]
 
     @staticmethod
     def run(modules: Iterable[nn.Module], x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:

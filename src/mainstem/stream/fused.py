@@ -42,9 +42,7 @@ def writes(residual: Residual) -> bool:
     return (
         (skip is None or skip.silent or not skip.training)
         and type(branch) is Branch
-        and unwatched(residual)
-        and unwatched(branch)
-        and all(unwatched(child) for child in list(branch.children())[-1:])
+        and unwatched(residual, branch, *branch.parts()[-1:])
     )
 
 
@@ -54,14 +52,13 @@ def first_norm(residual: nn.Module) -> Norm | None:
 
     if not isinstance(residual, Residual):
         return None
-    first = next(residual.branch.children(), None)
-    plain = writes(residual) and residual.connection.reads_stream
-    return first if plain and is_norm(first) else None
+    first = next(iter(residual.branch.parts()), None)
+    return first if is_norm(first) and residual.connection.reads_stream and writes(residual) else None
 
 
 def split(branch: Branch) -> tuple[list[nn.Module], Dropout | None]:
     """Return the modules of `branch`, the dropout at its end apart."""
-    parts = list(branch.children())
+    parts = branch.parts()
     if parts and type(parts[-1]) is Dropout and parts[-1].batch_dim == 0:
         return parts[:-1], parts[-1]
     return parts, None

@@ -58,7 +58,7 @@ class Residual(nn.Module):
 
     def _step(self, state: State, ctx: Context) -> State:
         behind = self.connection.norm_behind(ctx.ahead.get(self))
-        before = normed_by(state, next(self.branch.children(), None))
+        before = normed_by(state, self.branch)
         if before is not None or (fused.is_norm(behind) and fused.allowed() and fused.writes(self)):
             return self._joined(state, ctx, before, behind)
         x_BTD, carry = self.connection.read(state)

@@ -34,9 +34,11 @@ class Normed(State):
         return state
 
 
-def normed_by(state: State, norm: nn.Module | None) -> Tensor | None:
-    """Return the norm of the stream by `norm`, where the write has computed it."""
-    return state.normed if isinstance(state, Normed) and norm is not None and state.by is norm else None
+def normed_by(state: State, reader: nn.Module) -> Tensor | None:
+    """Return the norm of the stream by `reader` or by the module with which it begins, if the write computed it."""
+    if not isinstance(state, Normed):
+        return None
+    return state.normed if state.by is reader or state.by is next(iter(reader._modules.values()), None) else None
 
 
 def leaves(tree: Any) -> list[Tensor]:
