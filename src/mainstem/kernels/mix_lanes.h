@@ -19,6 +19,8 @@ inline void tangents(float* to, const float* from, int64_t count) {
 // kS streams, or any number of them where kS is 0.
 template <class Element, int kS>
 struct Tokens {
+  static constexpr int kMost = kS > 0 ? kS : kMostStreams;
+
   const MainstemMix& m;
   const int S, K;
   const int64_t D;
@@ -36,7 +38,7 @@ struct Tokens {
     Element* next = rows(m.next, token, S);
     const float* w = m.weights + token * m.weights_stride;
     once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-      Floats own[kS > 0 ? kS : kMostStreams];
+      Floats own[kMost];
       for (int s = 0; s < S; ++s) own[s] = load(h + s * D + at, count);
       const Floats branch = load(y + at, count);
       for (int t = 0; t < S; ++t) {
@@ -52,7 +54,7 @@ struct Tokens {
     float *z = m.z + token * S * K, *out = m.out + token * S * K, *inverse = m.inverse + token * S;
     for (int s = 0; s < S; ++s) {
       const Element* row = next + s * D;
-      Floats squares = zeros(), products[kS > 0 ? kS + 2 : kMostStreams + 2];
+      Floats squares = zeros(), products[kMost + 2];
       for (int k = 0; k < K; ++k) products[k] = zeros();
       once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
         const Floats own = load(row + at, count);
@@ -85,24 +87,28 @@ struct Tokens {
     }
   }
 
-  // Adds what reading and weighing send back to d, [S, D], the gradient of next so far.
+  // Gradients of what was read, [S, D] to d: that of next, if there is one, and what reading and weighing send back.
   void unread(int64_t token, float* d, float* part) const {
     const Element *next = rows(m.next, token, S), *dx = m.dx == nullptr ? nullptr : rows(m.dx, token, 1);
+    const Element* dnext = m.dnext == nullptr ? nullptr : rows(m.dnext, token, S);
     float *dbase = part + S * K, *dfactor = dbase + S * K, *dproject = dfactor + S * K;
     const float* w = m.project == nullptr ? m.base + token * m.base_stride : m.out + token * S * K;
-    constexpr int kMost = kS > 0 ? kS : kMostStreams;
     float dw[kMost * (kMost + 2)] = {};
     if (m.dout != nullptr) std::memcpy(dw, m.dout + token * S * K, static_cast<size_t>(S * K) * sizeof(float));
-    if (dx != nullptr) {
-      Floats reads[kMost];
-      for (int s = 0; s < S; ++s) reads[s] = zeros();
-      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-        const Floats upstream = load(dx + at, count);
-        for (int s = 0; s < S; ++s) {
+    Floats reads[kMost];
+    for (int s = 0; s < S; ++s) reads[s] = zeros();
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      const Floats upstream = dx == nullptr ? zeros() : load(dx + at, count);
+      for (int s = 0; s < S; ++s) {
+        Floats sum = dnext == nullptr ? zeros() : load(dnext + s * D + at, count);
+        if (dx != nullptr) {
           reads[s] = reads[s] + upstream * load(next + s * D + at, count);
-          store(d + s * D + at, load(d + s * D + at, count) + upstream * w[s * K], count);
+          sum = sum + upstream * w[s * K];
         }
-      });
+        store(d + s * D + at, sum, count);
+      }
+    });
+    if (dx != nullptr) {
       for (int s = 0; s < S; ++s) dw[s * K] += total(reads[s]);
     }
     if (m.base_stride != 0) {
@@ -114,47 +120,69 @@ struct Tokens {
     const float *z = m.z + token * S * K, *inverse = m.inverse + token * S;
     float u[(kMost * (kMost + 2) + kLanes - 1) / kLanes * kLanes];  // whole vectors
     tangents(u, z, S * K);
+    float dz[kMost * (kMost + 2)], along[kMost];
     for (int s = 0; s < S; ++s) {
-      float dz[kMost + 2], along = 0;
+      along[s] = 0;
       for (int k = 0; k < K; ++k) {
         const int i = s * K + k;
         dfactor[i] += dw[i] * u[i];
-        dz[k] = dw[i] * m.scales[k == K - 1] * (1.0f - u[i] * u[i]);
-        along += dz[k] * z[i];
-        dz[k] *= inverse[s];
+        dz[i] = dw[i] * m.scales[k == K - 1] * (1.0f - u[i] * u[i]);
+        along[s] += dz[i] * z[i];
+        dz[i] *= inverse[s];
       }
-      along *= inverse[s] * inverse[s] / static_cast<float>(D);
-      const Element* row = next + s * D;
-      float* ds = d + s * D;
-      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-        const Floats own = load(row + at, count);
-        Floats sum = load(ds + at, count) - own * along;
-        for (int k = 0; k < K; ++k) {
-          sum = sum + load(m.project + k * D + at, count) * dz[k];
-          store(dproject + k * D + at, load(dproject + k * D + at, count) + own * dz[k], count);
-        }
-        store(ds + at, sum, count);
-      });
+      along[s] *= inverse[s] * inverse[s] / static_cast<float>(D);
     }
+    // All streams at once, so that a column of the projection and of its gradient is moved once.
+    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+      Floats own[kMost], sum[kMost];
+      for (int s = 0; s < S; ++s) {
+        own[s] = load(next + s * D + at, count);
+        sum[s] = load(d + s * D + at, count) - own[s] * along[s];
+      }
+      for (int k = 0; k < K; ++k) {
+        const Floats column = load(m.project + k * D + at, count);
+        Floats all = load(dproject + k * D + at, count);
+        for (int s = 0; s < S; ++s) {
+          sum[s] = sum[s] + column * dz[s * K + k];
+          all = all + own[s] * dz[s * K + k];
+        }
+        store(dproject + k * D + at, all, count);
+      }
+      for (int s = 0; s < S; ++s) store(d + s * D + at, sum[s], count);
+    });
   }
 
-  void unwrite(int64_t token, const float* d, float* part) const {
-    constexpr int kMost = kS > 0 ? kS : kMostStreams;
+  // What writing sends back, from gradients d [S, D]. A vector's gradients of kTogether streams meet all h at a time:
+  // as many sums as there are registers for.
+  template <class Gradient>
+  void unwrite(int64_t token, const Gradient* d, float* part) const {
+    constexpr int kTogether = kRegisters == 1 && kS > 0 && kS <= 4 ? kS : 1;
     const Element *h = rows(m.h, token, S), *y = rows(m.y, token, 1);
     Element *dh = rows(m.dh, token, S), *dy = rows(m.dy, token, 1);
     const float* w = m.weights + token * m.weights_stride;
     float dw[kMost * (kMost + 2)] = {};
-    for (int t = 0; t < S; ++t) {
-      // One stream's gradient at a time meets all h, so that its S + 1 sums stay in registers.
-      Floats mixes[kMost], writes = zeros();
-      for (int s = 0; s < S; ++s) mixes[s] = zeros();
+    for (int t = 0; t < S; t += kTogether) {
+      Floats mixes[kTogether][kMost], writes[kTogether];
+      for (int i = 0; i < kTogether; ++i) {
+        writes[i] = zeros();
+        for (int s = 0; s < S; ++s) mixes[i][s] = zeros();
+      }
       once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-        const Floats upstream = load(d + t * D + at, count);
-        for (int s = 0; s < S; ++s) mixes[s] = mixes[s] + upstream * load(h + s * D + at, count);
-        writes = writes + upstream * load(y + at, count);
+        const Floats branch = load(y + at, count);
+        Floats upstream[kTogether];
+        for (int i = 0; i < kTogether; ++i) {
+          upstream[i] = load(d + (t + i) * D + at, count);
+          writes[i] = writes[i] + upstream[i] * branch;
+        }
+        for (int s = 0; s < S; ++s) {
+          const Floats own = load(h + s * D + at, count);
+          for (int i = 0; i < kTogether; ++i) mixes[i][s] = mixes[i][s] + upstream[i] * own;
+        }
       });
-      for (int s = 0; s < S; ++s) dw[s * K + 1 + t] = total(mixes[s]);
-      dw[t * K + K - 1] = total(writes);
+      for (int i = 0; i < kTogether; ++i) {
+        for (int s = 0; s < S; ++s) dw[s * K + 1 + t + i] = total(mixes[i][s]);
+        dw[(t + i) * K + K - 1] = total(writes[i]);
+      }
     }
     once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       Floats own[kMost];
@@ -176,22 +204,29 @@ struct Tokens {
   }
 
   void backward(int64_t begin, int64_t end, float* part) const {
-    float* d = part + 3 * S * K + K * D;
+    float* scratch = part + 3 * S * K + K * D;
     for (int64_t token = begin; token < end; ++token) {
-      const Element* dnext = m.dnext == nullptr ? nullptr : rows(m.dnext, token, S);
-      once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-        store(d + at, dnext == nullptr ? zeros() : load(dnext + at, count), count);
-      });
-      if (m.base != nullptr) unread(token, d, part);
+      if (m.base == nullptr) {
+        backward_of_write(token, scratch, part);
+        continue;
+      }
+      unread(token, scratch, part);
       if (m.y != nullptr) {
-        unwrite(token, d, part);
+        unwrite(token, scratch, part);
       } else {
         Element* dh = rows(m.dh, token, S);
         once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-          store(dh + at, load(d + at, count), count);
+          store(dh + at, load(scratch + at, count), count);
         });
       }
     }
+  }
+
+  // Of a write that nothing reads yet: the gradient of next is read where it lies.
+  void backward_of_write(int64_t token, float* scratch, float* part) const {
+    if (m.dnext != nullptr) return unwrite(token, rows(m.dnext, token, S), part);
+    once(S * D, [&](int64_t at, int64_t count) __attribute__((always_inline)) { store(scratch + at, zeros(), count); });
+    unwrite(token, scratch, part);
   }
 };
 
