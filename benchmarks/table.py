@@ -2,7 +2,8 @@
 
 The two sides take turns, so that a slow moment of the machine meets both; a ratio is the median of the pairs' ratios,
 its spread half the distance between their quartiles. The machine's limits (bandwidth of a copy, rate of a matrix
-product) are measured in the same run.
+product) are measured in the same run. On Linux the C library is told to keep the memory that either side gives back:
+whether it does by itself is luck, and a page that it fetches anew costs as much as the numbers on it.
 
     python benchmarks/table.py [--only PART] [--rounds 11] [--out benchmarks/results/table.json]
 """
@@ -10,6 +11,7 @@ product) are measured in the same run.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib
 import json
 import pkgutil
@@ -58,6 +60,16 @@ def compare(ours: Callable[[], object], theirs: Callable[[], object], rounds: in
     }
 
 
+def keep_memory() -> bool:
+    """Have glibc keep what is freed, up to 1 GB; return whether it was asked. Arrays beyond 32 MB stay fresh."""
+    trim_threshold, mmap_threshold = -1, -3
+    try:
+        option = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(option(trim_threshold, 1 << 30) and option(mmap_threshold, 1 << 25))
+
+
 def limits() -> dict[str, float]:
     """Return the bandwidth of a copy in GB/s (read and written) and rates of a float32 product in GFLOP/s.
 
@@ -95,7 +107,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--out", type=Path, help="write the table as JSON too")
     options = parser.parse_args()
-    found = {"machine": machine(), "limits": limits(), "rows": []}
+    found = {"machine": machine() | {"memory_kept": keep_memory()}, "limits": limits(), "rows": []}
     print("  ".join(f"{name} {value:.0f}" for name, value in found["limits"].items()))
     print(f"{'':58} {'ours':>9} {'theirs':>9}  ours/theirs    target")
     for module in sorted(module.name for module in pkgutil.iter_modules(kernels.__path__)):

@@ -16,7 +16,7 @@ Capture = pytest.CaptureFixture[str]
 def test_it_says_it_all(capsys: Capture) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for name in ("mainstem", "python", *doctor._NEEDED, "cpu", "kernels", "devices", "cache", "disk"):
+    for name in ("mainstem", "python", *doctor._NEEDED, "cpu", "products", "kernels", "devices", "cache", "disk"):
         assert f"\n{name} " in f"\n{out}"
 
 

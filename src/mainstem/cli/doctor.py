@@ -65,7 +65,7 @@ def findings() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for name, cost in _NEEDED.items():
         yield _package(name, cost)
-    for look in (_cpu, _kernels, _devices, _cache, _disk):
+    for look in (_cpu, _products, _kernels, _devices, _cache, _disk):
         yield _careful(look)
 
 
@@ -92,6 +92,13 @@ def _cpu() -> Finding:
 
     capability = torch.backends.cpu.get_cpu_capability()
     return Finding("cpu", f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads, {capability}")
+
+
+def _products() -> Finding:
+    from ..ops.product import onednn
+
+    library = "oneDNN, which is faster than torch's own here" if onednn() else "torch's own"
+    return Finding("products", f"float32 by {library}")
 
 
 def _kernels() -> Finding:

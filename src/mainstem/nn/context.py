@@ -33,7 +33,8 @@ class Cache:
 class Context:
     """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream.
 
-    `ahead`: the norm that reads what a residual writes, by residual, where the two may be computed together.
+    `ahead`: what reads what a residual writes, by residual, where the two may be computed together: a norm, or the
+    next residual's connection.
     """
 
     positions: Tensor | None = None

@@ -40,6 +40,10 @@ class Connection(nn.Module):
         """Return what `write` does, from the sum `residual(state) + y` and from that sum's `norm`."""
         raise NotImplementedError(f"{type(self).__name__} has no norm behind its sum")
 
+    def write_for(self, state: State, y_BTD: Tensor, carry: Any, reader: nn.Module | None) -> State:
+        """Return what `write` does; `reader`, where it is known, may have been given its part in the same pass."""
+        return self.write(state, y_BTD, carry)
+
     def residual(self, state: State) -> Tensor:
         """Return what the branch's output is added to, for `join`."""
         main: Tensor = state.main

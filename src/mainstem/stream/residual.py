@@ -63,7 +63,9 @@ class Residual(nn.Module):
             return self._joined(state, ctx, before, behind)
         x_BTD, carry = self.connection.read(state)
         y_BTD, side = self.output(x_BTD, ctx.with_side(state.side))
-        after = self.connection.write(state, y_BTD, carry)
+        # A state to which values are added is made anew, and what was read ahead would be lost.
+        reader = None if side else ctx.ahead.get(self)
+        after = self.connection.write_for(state, y_BTD, carry, reader)
         return State(after.main, {**after.side, **side}) if side else after
 
     def _joined(self, state: State, ctx: Context, before: Tensor | None, behind: nn.Module | None) -> State:

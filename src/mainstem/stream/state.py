@@ -34,6 +34,22 @@ class Normed(State):
         return state
 
 
+class Ahead(State):
+    """A state that was read when it was written: `by` a connection, whose `read` returned `found`.
+
+    As of a `Normed` one, any state made of it is a plain one again.
+    """
+
+    by: nn.Module | None = None
+    found: Any = None
+
+    @classmethod
+    def of(cls, main: Any, side: dict[str, Tensor], by: nn.Module, found: Any) -> Ahead:
+        state = cls(main, side)
+        state.by, state.found = by, found
+        return state
+
+
 def normed_by(state: State, reader: nn.Module) -> Tensor | None:
     """Return the norm of the stream by `reader` or by the module with which it begins, if the write computed it."""
     if not isinstance(state, Normed):

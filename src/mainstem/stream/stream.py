@@ -40,7 +40,7 @@ class Stream(nn.Module):
         return state
 
     def ahead(self, blocks: list[Block], recompute: bool = False) -> dict[nn.Module, nn.Module]:
-        """Return, by residual, the norm that reads what it writes; with `recompute` inside each block alone."""
+        """Return, by residual, the module that reads what it writes; with `recompute` inside each block alone."""
         return {}
 
     def forward(self, *_: Any) -> Any:
