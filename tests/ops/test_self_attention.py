@@ -145,6 +145,16 @@ def test_a_graph_that_is_kept_gives_the_same_gradients_again():
 
 
 @needs_kernels
+def test_a_rate_that_changes_before_backward_is_noticed():
+    given = [t.requires_grad_() for t in arrays()]
+    threshold, one = ops.threshold(0.3), draw(3)
+    y = ops.self_attention(*given[:5], threshold, heads=4, site=SITE, draw=one, impl="cpu")
+    threshold.fill_(9)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@needs_kernels
 def test_a_part_of_a_batch_has_the_masks_of_the_whole():
     given = arrays(batch=6)
     whole = call(given, "turned", 0.3, "cpu")

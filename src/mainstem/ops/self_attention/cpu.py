@@ -37,8 +37,10 @@ class _SelfAttention(torch.autograd.Function):
             raw[:2] = q, k
             q, raw[2] = normalise(q, gains[0], given.eps, given.cosine, given.sine)
             k, raw[3] = normalise(k, gains[1], given.eps, given.cosine, given.sine)
-        out, lse = attend(q, k, v, *_settings(given, width))
-        ctx.save_for_backward(*parts, *raw, q, k, v, out, lse)
+        settings = _settings(given, width)
+        out, lse = attend(q, k, v, *settings)
+        # The mask's numbers too, so that torch notices if a rate is changed before backward draws again.
+        ctx.save_for_backward(*parts, *raw, q, k, v, out, lse, *settings[:4])
         ctx.given = given
         y = product(_rows(out), output.t())
         return y.view(x.shape[:2] + output.shape[:1])
@@ -51,7 +53,7 @@ class _SelfAttention(torch.autograd.Function):
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
             return None, *_again(grads[0], Parts(*parts), given, needed)
-        *raw, q, k, v, out, lse = saved[_PARTS:]
+        *raw, q, k, v, out, lse = saved[_PARTS:-4]
         rows, width = x.flatten(0, 1), q.shape[3]
         dout = grads[0].flatten(0, 1)
         result: list[Tensor | None] = [None] * _PARTS

@@ -53,7 +53,8 @@ def self_attention(parts: Parts, given: Given, impl: str = "reference") -> Tenso
     def placed(x_BHTK: Tensor, gain: Tensor | None) -> Tensor:
         angles = None if given.cosine is None or given.sine is None else (given.cosine, given.sine)
         if gain is not None:
-            return rms_norm(x_BHTK, gain, given.eps, impl, angles=angles)
+            # It has no kernel for GPUs.
+            return rms_norm(x_BHTK, gain, given.eps, "auto" if impl == "triton" else impl, angles=angles)
         return x_BHTK if angles is None else turn(x_BHTK, *angles)
 
     mixed_BHTK = attention(
