@@ -103,6 +103,12 @@ def test_what_is_plain():
     handle.remove()
     assert plain(linear)
 
+    class Sharded(nn.Parameter):
+        """As a weight is whose rows lie on several machines: a kind of its own."""
+
+    linear.weight = Sharded(torch.eye(2))
+    assert not plain(linear)
+
 
 def test_names_of_layers_are_as_ever():
     assert [name for name, _ in FeedForward(8, 16).named_parameters()] == ["input.weight", "output.weight"]

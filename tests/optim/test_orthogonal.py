@@ -80,3 +80,17 @@ def test_the_way_by_gram_matrices_is_the_plain_iteration(shape, rank):
         plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
     torch.testing.assert_close(orthogonalize(x), plain, atol=1e-6, rtol=0)
     torch.testing.assert_close(orthogonalize(x.float()).double(), plain, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(3, 24, 24), (2, 24, 96), (2, 96, 24), (1, 5, 7)])
+def test_products_one_by_one_give_the_same(shape, monkeypatch):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    expected, calls = orthogonalize(x.double()), []
+    together = orthogonalize(x)
+    monkeypatch.setattr(
+        orthogonal, "products", lambda a, b: calls.append(1) or torch.stack([p @ q for p, q in zip(a, b, strict=True)])
+    )
+    found = orthogonalize(x)
+    assert calls
+    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(found, together, rtol=1e-3, atol=1e-4)

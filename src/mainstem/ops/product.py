@@ -75,10 +75,5 @@ def _faster(a: Tensor, b: Tensor, worth: int) -> bool:
 
 
 def _onednn(a_NK: Tensor, b_MK: Tensor) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(_dense(a_NK), _dense(b_MK), None, "none", [], "")
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(a_NK, b_MK, None, "none", [], "")
     return found
-
-
-def _dense(x: Tensor) -> Tensor:
-    """Return `x` with its elements one behind another, by rows or by columns."""
-    return x if x.is_contiguous() or x.t().is_contiguous() else x.contiguous()
