@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from arrays import normal
 
 from mainstem import ops
+from mainstem.errors import BadInput
 
 # The functions of the same names hide the modules.
 module, product = (importlib.import_module(f"mainstem.ops.{name}") for name in ("linear", "product"))
@@ -80,3 +81,11 @@ def test_transforms_compilers_modes_and_autocast_are_torchs_own(anyway, monkeypa
     with torch.autocast("cpu", torch.bfloat16):
         assert ops.linear(x, weight).dtype == torch.bfloat16
     assert ops.linear(x.double(), weight.double()).dtype == torch.float64
+
+
+def test_weights_that_are_not_alike_are_refused():
+    module.alike(normal((2, 3)), [normal((4, 3))])
+    with pytest.raises(BadInput, match=r"x is torch.int64 on cpu and the weights are torch.float32 on cpu"):
+        module.alike(torch.ones(2, dtype=torch.int64), [normal((4, 3))])
+    with pytest.raises(BadInput, match=r"torch.float32 on cpu, torch.float32 on meta: give all of one"):
+        module.alike(normal((2, 3)), [normal((4, 3)), torch.empty(4, 3, device="meta")])

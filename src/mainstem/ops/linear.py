@@ -1,16 +1,18 @@
-"""A linear map by the faster of PyTorch's two libraries. May import its neighbours in ops.
+"""A linear map by the faster of PyTorch's two libraries. May import errors and its neighbours in ops.
 
 Shapes: N rows, D width, E width of the result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import BadInput
 from .gradient import observed, plain
 from .product import WORTH, onednn, product
 
@@ -52,3 +54,13 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
         return F.linear(x, weight)
     y: Tensor = _once(x, weight)
     return y
+
+
+def alike(x: Tensor, weights: Iterable[Tensor]) -> None:
+    """Raise `BadInput` where `x` is not floating point, or a weight is of another dtype or on another device."""
+    weights = list(weights)
+    if not x.is_floating_point() or any(w.dtype != x.dtype or w.device != x.device for w in weights):
+        raise BadInput(
+            f"x is {x.dtype} on {x.device} and the weights are {', '.join(f'{w.dtype} on {w.device}' for w in weights)}"
+            ": give all of one floating point dtype on one device"
+        )

@@ -15,6 +15,7 @@ from ..activation.reference import KINDS
 from ..dispatch import choose
 from ..gradient import observed
 from ..layout import layout
+from ..linear import alike
 from . import cpu, reference
 
 
@@ -84,8 +85,4 @@ def _check(x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None) -> None
             f"{'' if gate is None else f' and gate {list(gate.shape)}'} do not fit: give [B, ..., D], [F, D], [E, F]"
             f"{'' if gate is None else ' and [F, D]'}"
         )
-    if not x.is_floating_point() or any(w.dtype != x.dtype or w.device != x.device for w in weights):
-        raise BadInput(
-            f"x is {x.dtype} on {x.device} and the weights are {', '.join(f'{w.dtype} on {w.device}' for w in weights)}"
-            ": give all of one floating point dtype on one device"
-        )
+    alike(x, weights)

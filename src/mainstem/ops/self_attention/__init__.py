@@ -13,6 +13,7 @@ from ...errors import BadInput
 from ..dispatch import choose
 from ..gradient import observed
 from ..layout import layout
+from ..linear import alike
 from . import cpu, reference
 from .reference import Given, Parts
 
@@ -90,11 +91,7 @@ def _check(parts: Parts, given: Given) -> None:
             f"x {list(x.shape)}, query {list(query.shape)}, key {list(key.shape)}, value {list(value.shape)} and "
             f"output {list(output.shape)} do not fit: give [B, T, D], [H K, D], [G K, D] twice and [E, H K]"
         )
-    if not x.is_floating_point() or any(w.dtype != x.dtype or w.device != x.device for w in weights):
-        raise BadInput(
-            f"x is {x.dtype} on {x.device} and the weights are {', '.join(f'{w.dtype} on {w.device}' for w in weights)}"
-            ": give all of one floating point dtype on one device"
-        )
+    alike(x, weights)
     width = query.shape[0] // given.heads if given.heads > 0 else 0
     groups = key.shape[0] // width if width else 0
     if not groups or query.shape[0] != given.heads * width or key.shape[0] != groups * width or given.heads % groups:
