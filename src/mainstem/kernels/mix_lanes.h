@@ -100,11 +100,12 @@ struct Tokens {
     once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       const Floats upstream = dx == nullptr ? zeros() : load(dx + at, count);
       for (int s = 0; s < S; ++s) {
-        Floats sum = dnext == nullptr ? zeros() : load(dnext + s * D + at, count);
+        Floats sum = zeros();
         if (dx != nullptr) {
           reads[s] = reads[s] + upstream * load(next + s * D + at, count);
           sum = sum + upstream * w[s * K];
         }
+        if (dnext != nullptr && m.project == nullptr) sum = load(dnext + s * D + at, count) + sum;
         store(d + s * D + at, sum, count);
       }
     });
@@ -148,7 +149,10 @@ struct Tokens {
         }
         store(dproject + k * D + at, all, count);
       }
-      for (int s = 0; s < S; ++s) store(d + s * D + at, sum[s], count);
+      // Last, as autograd adds what a read and a write apart send back, so that both ways give the same bits.
+      for (int s = 0; s < S; ++s) {
+        store(d + s * D + at, dnext == nullptr ? sum[s] : load(dnext + s * D + at, count) + sum[s], count);
+      }
     });
   }
 
