@@ -17,8 +17,8 @@ QUIET_DEPTH = Rates(embedding=0.1, attention_weights=0.2, attention=0.1, hidden=
 LAYERS = 3
 ALL = 2 * LAYERS
 JOINED = {"pre_norm": ALL, "sandwich": ALL, "value_residual": ALL, "post_norm": ALL, "deepnorm": ALL,
-          "parallel": 1, "reinjection": 1, "sandwich | reinjection": 1}  # fmt: skip
-"""How many calls there are in one forward: 1 is the closing norm alone, and in other forms nothing is joined."""
+          "parallel": 1, "reinjection": 1, "sandwich | reinjection": 1, "denseformer": LAYERS}  # fmt: skip
+"""How many calls there are in one forward: 1 is the closing norm alone, LAYERS the writes of attention alone."""
 
 pytestmark = [needs_kernels, pytest.mark.parametrize("name", RESIDUALS)]
 

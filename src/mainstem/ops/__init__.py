@@ -4,7 +4,7 @@ from . import update
 from .activation import activation
 from .attention import attention
 from .cross_entropy import cross_entropy
-from .depth_sum import depth_sum
+from .depth_sum import chained_depth_sum, depth_sum
 from .drop_path import drop_path
 from .dropout import dropout
 from .dropout_add_norm import dropout_add_norm
@@ -20,6 +20,7 @@ from .self_attention import self_attention
 __all__ = [
     "activation",
     "attention",
+    "chained_depth_sum",
     "cross_entropy",
     "depth_sum",
     "drop_path",

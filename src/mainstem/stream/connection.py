@@ -21,7 +21,7 @@ class Connection(nn.Module):
 
     stem = "connection"
     reads_stream = False
-    """Whether `read` gives the stream `state.main` as it is."""
+    """Whether `read` gives the stream as it is, what `residual` returns."""
 
     def read(self, state: State) -> tuple[Tensor, Any]:
         raise NotImplementedError(f"{type(self).__name__} is abstract")

@@ -75,7 +75,9 @@ class Residual(nn.Module):
         residual_BTD = self.connection.residual(state) if fused.is_norm(behind) else y_BTD
         if fused.is_norm(behind) and fused.writes(self) and fused.fits(y_BTD, residual_BTD):
             stream_BTD, normed_BTD = fused.join(y_BTD, residual_BTD, last, behind)
-            return self.connection.join(State(state.main, {**state.side, **side}), behind, stream_BTD, normed_BTD)
+            if side:
+                state = State(state.main, {**state.side, **side})
+            return self.connection.join(state, behind, stream_BTD, normed_BTD)
         if last is not None:
             y_BTD = last(y_BTD)
         after = self.connection.write(state, y_BTD, carry)

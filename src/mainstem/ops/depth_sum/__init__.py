@@ -8,7 +8,9 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ..dispatch import choose
-from . import cpu, reference
+from ..gradient import observed
+from . import chain, cpu, reference
+from .chain import Link
 
 
 def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") -> Tensor:
@@ -30,6 +32,34 @@ def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") 
     >>> depth_sum([torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])], torch.tensor([3.0, 1.0]))
     tensor([13., 26.])
     """
+    chosen = _chosen(arrays, weights, impl)
+    return (cpu if chosen == "cpu" else reference).depth_sum(arrays, weights)
+
+
+def chained_depth_sum(
+    arrays: Sequence[Tensor], weights: Tensor, link: Link | None = None
+) -> tuple[Tensor, Link | None]:
+    """Return `depth_sum(arrays, weights)`, and the end of a chain of sums, for the next sum over more of the same list.
+
+    Values are those of `depth_sum`, gradients those too, to rounding. Sums of one chain make the gradient of each array
+    in one pass, when those of all later sums are known, in place of one array for each sum. `link` is what the sum
+    before returned; it may be dropped at any place, which begins a new chain. None is returned where there is no kernel
+    or somebody looks at operators.
+
+    Raises `BadInput` as `depth_sum` does.
+
+    >>> import torch
+    >>> states = [torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])]
+    >>> first, link = chained_depth_sum(states, torch.tensor([3.0, 1.0]))
+    >>> chained_depth_sum([*states, first], torch.tensor([0.0, 1.0, 1.0]), link)[0]
+    tensor([23., 46.])
+    """
+    if _chosen(arrays, weights, "auto") == "cpu" and not any(observed(t) for t in (weights, *arrays)):
+        return chain.depth_sum(arrays, weights, link)
+    return depth_sum(arrays, weights), None
+
+
+def _chosen(arrays: Sequence[Tensor], weights: Tensor, impl: str) -> str:
     if len(arrays) == 0 or weights.shape != (len(arrays),) or not weights.is_floating_point():
         raise BadInput(
             f"weights are {weights.dtype} of shape {list(weights.shape)} for {len(arrays)} arrays: give at least one "
@@ -42,5 +72,4 @@ def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") 
                 f"the arrays are {array.dtype} {list(array.shape)} and {last.dtype} {list(last.shape)}: give all the "
                 "same shape and floating point dtype"
             )
-    chosen = choose("depth_sum", impl, last.device.type, last.dtype)
-    return (cpu if chosen == "cpu" else reference).depth_sum(arrays, weights)
+    return choose("depth_sum", impl, last.device.type, last.dtype)
