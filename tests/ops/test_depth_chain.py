@@ -158,3 +158,35 @@ def test_the_ledger_is_empty_after_a_pass():
     assert isinstance(link, chain.Link)
     torch.autograd.grad(y.sum(), history[3])
     assert link.ledger.passes == {}
+
+
+def test_a_backward_pass_inside_another_keeps_to_itself():
+    def outcome(chained):
+        x, matrices, weights = inputs()
+        history, found = network(weights, x, matrices, chained)
+        loss, inner = found[-1].square().sum(), []
+        history[3].register_hook(
+            lambda _: inner.extend(torch.autograd.grad(loss, [history[4], weights[3]], retain_graph=True))
+        )
+        return [*torch.autograd.grad(loss, [x, *matrices, *weights], retain_graph=True), *inner]
+
+    same(outcome(True), outcome(False))
+
+
+@pytest.mark.parametrize("learned", range(4))
+def test_a_sum_of_which_nothing_else_is_learned_counts(learned):
+    arrays = [torch.full((3,), float(number + 1)) for number in range(4)]
+    arrays[learned].requires_grad_()
+    link, total = None, torch.zeros(())
+    for count in (2, 3, 4):
+        y, link = ops.chained_depth_sum(arrays[:count], torch.arange(1.0, count + 1), link)
+        total = total + y.sum()
+    readers = 3 - max(0, learned - 1)
+    assert torch.autograd.grad(total, arrays[learned])[0].tolist() == [(learned + 1.0) * readers] * 3
+
+
+def test_an_array_that_no_used_sum_has_read_has_no_gradient():
+    a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    _, link = ops.chained_depth_sum([a], torch.ones(1, requires_grad=True))
+    y, _ = ops.chained_depth_sum([b], torch.ones(1), link)
+    assert torch.autograd.grad(y.sum(), [a, b], allow_unused=True)[0] is None
