@@ -7,16 +7,14 @@ the first to read an array runs backward last, and makes that array's gradient, 
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .. import library
 from ..gradient import plain
-from . import cpu
+from . import cpu, reference
 
 
 class Ledger:
@@ -48,20 +46,6 @@ class Link(NamedTuple):
     token: Tensor
 
 
-def _dots(dy: Tensor, arrays: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """Return the weights' gradient alone, as `cpu.run_backward` computes it."""
-    held, dweights, count = [array.contiguous() for array in arrays], torch.empty_like(weights), len(arrays)
-    parts = weights.new_empty(max(1, -(-dy.numel() // cpu.CHUNK)), count)
-    nowhere = (ctypes.c_void_p * count)()
-    depth = cpu.Depth(
-        count, dy.numel(), cpu._CODES[dy.dtype], cpu.CHUNK, ctypes.cast(cpu._addresses(held), ctypes.c_void_p),
-        weights.data_ptr(), None, None, dy.data_ptr(), ctypes.cast(nowhere, ctypes.c_void_p), parts.data_ptr(),
-        dweights.data_ptr(),
-    )  # fmt: skip
-    library.function("depth_sum_backward", *cpu._ARGUMENTS)(ctypes.byref(depth), library.BEST)
-    return dweights
-
-
 def _gathered(slot: int, entries: list[tuple[tuple[int, ...], Tensor, Tensor]]) -> Tensor | None:
     """Return sum_m a_m g_m over the sums that have read the array, in the order in which their gradients came."""
     found = [(g, weights[at]) for slots, weights, g in entries for at, read in enumerate(slots) if read == slot]
@@ -69,16 +53,11 @@ def _gathered(slot: int, entries: list[tuple[tuple[int, ...], Tensor, Tensor]]) 
         return None
     # The kernel takes the last one first. So the bits are those of autograd's sums, where these are float32 too.
     arrays, factors = zip(*found[1:], found[0], strict=True)
-    if not torch.is_grad_enabled():
-        return cpu.run(arrays, torch.stack(factors))
-    total = arrays[-1].to(torch.float32) * factors[-1]
-    for array, factor in zip(arrays[:-1], factors[:-1], strict=True):
-        total = total + array.to(torch.float32) * factor
-    return total.to(arrays[-1].dtype)
+    return (reference.depth_sum if torch.is_grad_enabled() else cpu.run)(arrays, torch.stack(factors))
 
 
 class _Sum(torch.autograd.Function):
-    """(y, token) of the arrays in their order, of which `fresh` are new to the chain, at the places `at`."""
+    """(y, token) of the arrays in their order, of which those that are new to the chain come again as `fresh`."""
 
     @staticmethod
     def forward(
@@ -101,7 +80,7 @@ class _Sum(torch.autograd.Function):
                 if torch.is_grad_enabled():  # for a gradient of a gradient
                     dweights = torch.stack([(dy.to(torch.float32) * a.to(torch.float32)).sum() for a in arrays])
                 else:
-                    dweights = _dots(dy, arrays, weights)
+                    dweights = cpu.run_dots(dy, arrays, weights)
         fresh = (
             _gathered(ctx.first + number, entries) if needed else None
             for number, needed in enumerate(ctx.needs_input_grad[5:])

@@ -55,16 +55,24 @@ def run_backward(
     dy: Tensor, arrays: Sequence[Tensor], weights: Tensor, variant: int = library.BEST
 ) -> tuple[list[Tensor], Tensor]:
     """Return the gradients of the arrays and of the weights, in one pass over dy and the arrays."""
+    gradients = [torch.empty(array.shape, dtype=array.dtype) for array in arrays]
+    return gradients, run_dots(dy, arrays, weights, gradients, variant)
+
+
+def run_dots(
+    dy: Tensor, arrays: Sequence[Tensor], weights: Tensor, gradients: Sequence[Tensor] = (), variant: int = library.BEST
+) -> Tensor:
+    """Return the weights' gradient, and fill those of the arrays where they are given, contiguous."""
     dy, held, weights = dy.contiguous(), [array.contiguous() for array in arrays], weights.contiguous()
-    gradients, dweights, count = [torch.empty_like(array) for array in held], torch.empty_like(weights), len(held)
+    dweights, count = torch.empty_like(weights), len(held)
     parts = weights.new_empty(max(1, -(-dy.numel() // CHUNK)), count)
+    to = _addresses(gradients) if gradients else (ctypes.c_void_p * count)()
     depth = Depth(
         count, dy.numel(), _CODES[dy.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
-        None, None, dy.data_ptr(), ctypes.cast(_addresses(gradients), ctypes.c_void_p), parts.data_ptr(),
-        dweights.data_ptr(),
+        None, None, dy.data_ptr(), ctypes.cast(to, ctypes.c_void_p), parts.data_ptr(), dweights.data_ptr(),
     )  # fmt: skip
     library.function("depth_sum_backward", *_ARGUMENTS)(ctypes.byref(depth), variant)
-    return gradients, dweights
+    return dweights
 
 
 def _empty(like: Tensor) -> Tensor:
