@@ -18,7 +18,7 @@ LAYERS = 3
 ALL = 2 * LAYERS
 JOINED = {"pre_norm": ALL, "sandwich": ALL, "value_residual": ALL, "post_norm": ALL, "deepnorm": ALL,
           "parallel": 1, "reinjection": 1, "sandwich | reinjection": 1, "denseformer": LAYERS}  # fmt: skip
-"""How many calls there are in one forward: 1 is the closing norm alone, LAYERS the writes of attention; elsewhere none."""
+"""How many calls one forward has: 1 is the closing norm, LAYERS the writes of attention; elsewhere there are none."""
 
 pytestmark = [needs_kernels, pytest.mark.parametrize("name", RESIDUALS)]
 
