@@ -12,7 +12,6 @@ namespace {
 
 constexpr int64_t kItemCalls = 512;         // groups of eight columns of one item
 constexpr int64_t kGrainElements = 8192;    // fewer are not worth a second thread
-constexpr int64_t kCounter = int64_t{1} << 32;
 
 const Activation& table(Isa isa) {
 #ifdef MAINSTEM_AVX512
@@ -78,16 +77,15 @@ struct Whole {
   }
 };
 
+Asked asked(const MainstemActivation& s) { return {s.threshold, s.key, s.samples, s.num_samples, s.site}; }
+
 int32_t check(const MainstemActivation& s, const Variant* variant) {
   if (s.num_samples < 0 || s.rows < 0 || s.columns < 0 || s.kind < 0 || s.kind >= kActivationKinds) return kMainstemBadShape;
   if (variant == nullptr) return kMainstemBadVariant;
   if (s.dtype != kMainstemFloat32 && s.dtype != kMainstemBfloat16) return kMainstemBadDtype;
   if (s.samples == nullptr) return kMainstemOk;
-  if (*s.threshold < 0 || *s.threshold > 65536) return kMainstemBadThreshold;
-  if (s.key[1] < 0 || s.key[1] >> 28 != 0 || s.key[2] < 0 || s.key[2] >> 4 != 0) return kMainstemBadPass;
-  for (int64_t i = 0; i < s.num_samples; ++i) {
-    if (s.samples[i] < 0 || s.samples[i] >= kCounter) return kMainstemBadSample;
-  }
+  const int32_t bad = refused(asked(s));
+  if (bad != kMainstemOk) return bad;
   int64_t calls = 0;
   if (__builtin_mul_overflow(s.rows, (s.columns + 7) / 8, &calls)) return kMainstemBadShape;
   return calls <= kCounter ? kMainstemOk : kMainstemBadShape;
@@ -110,12 +108,8 @@ int32_t run(const MainstemActivation& shape, const Variant* variant, const Activ
     work.none = threshold == 65536;
     work.drawn = !work.none;
     work.base.bits = &kSomething;
-    work.base.scale = work.none ? 0.0f : 65536.0f / static_cast<float>(65536 - threshold);
-    work.draw.key0 = static_cast<uint32_t>(shape.key[0]);
-    work.draw.key1 = static_cast<uint32_t>(static_cast<uint64_t>(shape.key[0]) >> 32);
-    work.draw.pass = static_cast<uint32_t>(shape.key[2] << 28 | shape.key[1]);
-    work.draw.site = static_cast<uint32_t>(shape.site);
-    work.draw.threshold = static_cast<uint16_t>(threshold);
+    work.base.scale = kept_scale(threshold);
+    work.draw = drawn(asked(shape));
   }
   if (backward && shape.kind == kSquaredReluResult) {  // what was dropped is seen in the result
     if (work.base.bits == nullptr) work.base.scale = 1.0f;

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kItemCalls = 512;        // Philox calls of one item; their keep bytes lie on the stack
 constexpr int64_t kGrainCalls = 4096;      // fewer are not worth a second thread
-constexpr int64_t kCounter = int64_t{1} << 32;
 
 // A slab is a stretch of memory in which counter word 0 goes up by one from each group of eight columns to the next.
 struct Plan {
@@ -49,12 +48,9 @@ struct Plan {
   }
 };
 
-int32_t check(const MainstemShape& shape, const int64_t* threshold, const int64_t* key, const int64_t* samples) {
-  if (*threshold < 0 || *threshold > 65536) return kMainstemBadThreshold;
-  if (key[1] < 0 || key[1] >> 28 != 0 || key[2] < 0 || key[2] >> 4 != 0) return kMainstemBadPass;
-  for (int64_t i = 0; i < shape.batch; ++i) {
-    if (samples[i] < 0 || samples[i] >= kCounter) return kMainstemBadSample;
-  }
+int32_t check(const MainstemShape& shape, const Asked& asked) {
+  const int32_t bad = refused(asked);
+  if (bad != kMainstemOk) return bad;
   const int64_t sizes[] = {shape.before, shape.batch, shape.between, shape.columns, shape.queries, shape.context};
   for (const int64_t size : sizes) {
     if (size < 0) return kMainstemBadShape;
@@ -72,19 +68,14 @@ int32_t check(const MainstemShape& shape, const int64_t* threshold, const int64_
   return positions <= kCounter ? kMainstemOk : kMainstemBadShape;
 }
 
-Plan plan(const MainstemShape& shape, const int64_t* threshold, const int64_t* key, const int64_t* samples,
-          int64_t site, const Variant* variant) {
+Plan plan(const MainstemShape& shape, const Asked& asked, const Variant* variant) {
   Plan p{};
   p.variant = variant;
-  p.samples = samples;
-  p.draw.key0 = static_cast<uint32_t>(key[0]);
-  p.draw.key1 = static_cast<uint32_t>(static_cast<uint64_t>(key[0]) >> 32);
-  p.draw.pass = static_cast<uint32_t>(key[2] << 28 | key[1]);
-  p.draw.site = static_cast<uint32_t>(site);
-  p.draw.threshold = static_cast<uint16_t>(*threshold);
-  p.all_kept = *threshold == 0;
-  p.all_dropped = *threshold == 65536;
-  p.scale = p.all_dropped ? 0.0f : 65536.0f / static_cast<float>(65536 - *threshold);
+  p.samples = asked.samples;
+  p.draw = drawn(asked);
+  p.all_kept = *asked.threshold == 0;
+  p.all_dropped = *asked.threshold == 65536;
+  p.scale = kept_scale(*asked.threshold);
   p.batch = shape.batch;
   p.columns = shape.columns;
   p.calls = (shape.columns + 7) / 8;
@@ -176,11 +167,12 @@ int32_t mainstem_abi() { return kMainstemAbi; }
 
 int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, const MainstemShape* shape, const int64_t* threshold,
                          const int64_t* key, const int64_t* samples, int64_t site, int64_t variant) {
-  const int32_t bad = mainstem::check(*shape, threshold, key, samples);
+  const mainstem::Asked asked{threshold, key, samples, shape->batch, site};
+  const int32_t bad = mainstem::check(*shape, asked);
   if (bad != kMainstemOk) return bad;
   const mainstem::Variant* chosen = mainstem::variant(variant);
   if (chosen == nullptr) return kMainstemBadVariant;
-  const mainstem::Plan plan = mainstem::plan(*shape, threshold, key, samples, site, chosen);
+  const mainstem::Plan plan = mainstem::plan(*shape, asked, chosen);
   if (dtype == kMainstemFloat32) {
     mainstem::dropout<float>(plan, y, x, chosen->scale_float32);
   } else if (dtype == kMainstemBfloat16) {
@@ -193,11 +185,12 @@ int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, const MainstemSh
 
 int32_t mainstem_mask_bits(uint8_t* out, const MainstemShape* shape, const int64_t* threshold, const int64_t* key,
                            const int64_t* samples, int64_t site, int64_t variant) {
-  const int32_t bad = mainstem::check(*shape, threshold, key, samples);
+  const mainstem::Asked asked{threshold, key, samples, shape->batch, site};
+  const int32_t bad = mainstem::check(*shape, asked);
   if (bad != kMainstemOk) return bad;
   const mainstem::Variant* chosen = mainstem::variant(variant);
   if (chosen == nullptr) return kMainstemBadVariant;
-  mainstem::MaskBits work{mainstem::plan(*shape, threshold, key, samples, site, chosen), out};
+  mainstem::MaskBits work{mainstem::plan(*shape, asked, chosen), out};
   mainstem::parallel_for(work.plan.items(), work.plan.grain(), mainstem::MaskBits::run, &work);
   return kMainstemOk;
 }

@@ -11,7 +11,6 @@ namespace mainstem {
 namespace {
 
 constexpr int64_t kGrainProducts = 1 << 18;  // multiplications; fewer are not worth a second thread
-constexpr int64_t kCounter = int64_t{1} << 32;
 
 const Attention* table(const Variant& variant) {
   switch (variant.isa) {
@@ -29,12 +28,8 @@ const Attention* table(const Variant& variant) {
   }
 }
 
-struct Dropped {
-  const int64_t *threshold, *key, *samples;
-  int64_t site;
-};
-
-int32_t check(const MainstemAttention& s, int64_t dtype, const Dropped& d, const int64_t* documents) {
+int32_t check(const MainstemAttention& s, int64_t dtype, const Asked& asked,
+              const int64_t* documents) {
   const int64_t sizes[] = {s.batch, s.heads, s.groups, s.queries, s.keys, s.width, s.context};
   if (*std::min_element(sizes, sizes + 7) < 0) return kMainstemBadShape;
   if (s.groups == 0 ? s.heads != 0 : s.heads % s.groups != 0) return kMainstemBadShape;
@@ -43,12 +38,9 @@ int32_t check(const MainstemAttention& s, int64_t dtype, const Dropped& d, const
   if (s.causal != 0 && s.queries > s.keys) return kMainstemBadShape;
   if (documents != nullptr && s.queries != s.keys) return kMainstemBadShape;
   if (dtype != kMainstemFloat32 && dtype != kMainstemBfloat16) return kMainstemBadDtype;
-  if (d.threshold == nullptr) return kMainstemOk;
-  if (*d.threshold < 0 || *d.threshold > 65536) return kMainstemBadThreshold;
-  if (d.key[1] < 0 || d.key[1] >> 28 != 0 || d.key[2] < 0 || d.key[2] >> 4 != 0) return kMainstemBadPass;
-  for (int64_t i = 0; i < s.batch; ++i) {
-    if (d.samples[i] < 0 || d.samples[i] >= kCounter) return kMainstemBadSample;
-  }
+  if (asked.threshold == nullptr) return kMainstemOk;
+  const int32_t bad = refused(asked);
+  if (bad != kMainstemOk) return bad;
   int64_t positions = 0;
   if (s.queries > s.context || s.keys > s.context) return kMainstemBadShape;
   if (__builtin_mul_overflow(s.context, (s.context + 7) / 8, &positions)) return kMainstemBadShape;
@@ -56,18 +48,14 @@ int32_t check(const MainstemAttention& s, int64_t dtype, const Dropped& d, const
   return positions <= kCounter ? kMainstemOk : kMainstemBadShape;
 }
 
-void drop(AttentionWork* work, const Dropped& d, const Variant& variant) {
+void drop(AttentionWork* work, const Asked& asked, const Variant& variant) {
   work->kept_scale = 1.0f;
-  if (d.threshold == nullptr || *d.threshold == 0) return;
+  if (asked.threshold == nullptr || *asked.threshold == 0) return;
   work->keep = variant.keep;
-  work->samples = d.samples;
-  work->all_dropped = *d.threshold == 65536;
-  work->kept_scale = work->all_dropped ? 0.0f : 65536.0f / static_cast<float>(65536 - *d.threshold);
-  work->draw.key0 = static_cast<uint32_t>(d.key[0]);
-  work->draw.key1 = static_cast<uint32_t>(static_cast<uint64_t>(d.key[0]) >> 32);
-  work->draw.pass = static_cast<uint32_t>(d.key[2] << 28 | d.key[1]);
-  work->draw.site = static_cast<uint32_t>(d.site);
-  work->draw.threshold = static_cast<uint16_t>(*d.threshold);
+  work->samples = asked.samples;
+  work->all_dropped = *asked.threshold == 65536;
+  work->kept_scale = kept_scale(*asked.threshold);
+  work->draw = drawn(asked);
 }
 
 using Stretch = void (*)(const AttentionWork& work, int64_t begin, int64_t end);
@@ -101,8 +89,8 @@ int32_t mainstem_attention(void* out, float* lse, const void* query_array, const
                            const int64_t* samples, int64_t site, int64_t variant) {
   const mainstem::Variant* chosen = mainstem::variant(variant);
   if (chosen == nullptr) return kMainstemBadVariant;
-  const mainstem::Dropped dropped{threshold, key, samples, site};
-  const int32_t bad = mainstem::check(*shape, dtype, dropped, documents);
+  const mainstem::Asked asked{threshold, key, samples, shape->batch, site};
+  const int32_t bad = mainstem::check(*shape, dtype, asked, documents);
   if (bad != kMainstemOk) return bad;
   mainstem::AttentionWork work{};
   work.shape = *shape;
@@ -110,7 +98,7 @@ int32_t mainstem_attention(void* out, float* lse, const void* query_array, const
   work.out = out, work.lse = lse;
   work.documents = documents;
   work.scale = static_cast<float>(scale);
-  mainstem::drop(&work, dropped, *chosen);
+  mainstem::drop(&work, asked, *chosen);
   const mainstem::Attention& own = *mainstem::table(*chosen);
   return mainstem::run(&work, dtype == kMainstemFloat32 ? own.forward_float32 : own.forward_bfloat16,
                        shape->batch * shape->heads * work.query_blocks());
@@ -123,8 +111,8 @@ int32_t mainstem_attention_backward(void* dquery, void* dkey, void* dvalue, cons
                                     const int64_t* key, const int64_t* samples, int64_t site, int64_t variant) {
   const mainstem::Variant* chosen = mainstem::variant(variant);
   if (chosen == nullptr) return kMainstemBadVariant;
-  const mainstem::Dropped dropped{threshold, key, samples, site};
-  const int32_t bad = mainstem::check(*shape, dtype, dropped, documents);
+  const mainstem::Asked asked{threshold, key, samples, shape->batch, site};
+  const int32_t bad = mainstem::check(*shape, dtype, asked, documents);
   if (bad != kMainstemOk) return bad;
   mainstem::AttentionWork work{};
   work.shape = *shape;
@@ -134,7 +122,7 @@ int32_t mainstem_attention_backward(void* dquery, void* dkey, void* dvalue, cons
   work.dout = dout, work.dquery = dquery, work.dkey = dkey, work.dvalue = dvalue;
   work.documents = documents;
   work.scale = static_cast<float>(scale);
-  mainstem::drop(&work, dropped, *chosen);
+  mainstem::drop(&work, asked, *chosen);
   const mainstem::Attention& own = *mainstem::table(*chosen);
   return mainstem::run(&work, dtype == kMainstemFloat32 ? own.backward_float32 : own.backward_bfloat16,
                        shape->batch * shape->groups);

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int64_t kGrainElements = 32768;  // fewer are not worth a second thread
 constexpr int64_t kBatchCalls = 1024;      // Philox calls made before the rows that need them: one call costs less so
-constexpr int64_t kCounter = int64_t{1} << 32;
 
 const DropoutAddNorm& table(Isa isa) {
   switch (isa) {
@@ -114,6 +113,10 @@ struct Work {
 
 bool known(int64_t dtype) { return dtype == kMainstemFloat32 || dtype == kMainstemBfloat16; }
 
+Asked asked(const MainstemFused& shape, const MainstemDraw& draw) {
+  return {draw.threshold, draw.key, draw.samples, shape.samples, draw.site};
+}
+
 int32_t check(const MainstemFused& shape, const MainstemDraw& draw, const Variant* variant) {
   if (shape.samples < 0 || shape.rows < 0 || shape.columns < 0 || shape.columns > kMainstemFusedColumns) {
     return kMainstemBadShape;
@@ -121,11 +124,8 @@ int32_t check(const MainstemFused& shape, const MainstemDraw& draw, const Varian
   if (variant == nullptr) return kMainstemBadVariant;
   if (!known(shape.x_dtype) || !known(shape.stream_dtype)) return kMainstemBadDtype;
   if (draw.threshold == nullptr) return kMainstemOk;
-  if (*draw.threshold < 0 || *draw.threshold > 65536) return kMainstemBadThreshold;
-  if (draw.key[1] < 0 || draw.key[1] >> 28 != 0 || draw.key[2] < 0 || draw.key[2] >> 4 != 0) return kMainstemBadPass;
-  for (int64_t i = 0; i < shape.samples; ++i) {
-    if (draw.samples[i] < 0 || draw.samples[i] >= kCounter) return kMainstemBadSample;
-  }
+  const int32_t bad = refused(asked(shape, draw));
+  if (bad != kMainstemOk) return bad;
   return shape.rows > kCounter / std::max<int64_t>(1, (shape.columns + 7) / 8) ? kMainstemBadShape : kMainstemOk;
 }
 
@@ -139,15 +139,10 @@ Work work(const MainstemFused& shape, const MainstemDraw& draw, const Variant* v
   w.base.eps = static_cast<float>(shape.eps);
   w.base.factor = static_cast<float>(shape.scale);
   if (draw.threshold == nullptr || *draw.threshold == 0) return w;
-  const int64_t threshold = *draw.threshold;
   w.drops = true;
-  w.all_dropped = threshold == 65536;
-  w.base.factor *= w.all_dropped ? 1.0f : 65536.0f / static_cast<float>(65536 - threshold);
-  w.draw.key0 = static_cast<uint32_t>(draw.key[0]);
-  w.draw.key1 = static_cast<uint32_t>(static_cast<uint64_t>(draw.key[0]) >> 32);
-  w.draw.pass = static_cast<uint32_t>(draw.key[2] << 28 | draw.key[1]);
-  w.draw.site = static_cast<uint32_t>(draw.site);
-  w.draw.threshold = static_cast<uint16_t>(threshold);
+  w.all_dropped = *draw.threshold == 65536;
+  if (!w.all_dropped) w.base.factor *= kept_scale(*draw.threshold);
+  w.draw = drawn(asked(shape, draw));
   return w;
 }
 

@@ -12,24 +12,30 @@ struct Lanes {
   using V = __m256i;
   static constexpr int kCalls = 4;
 
-  static V same(uint32_t word) { return _mm256_set1_epi64x(static_cast<int64_t>(word)); }
+  static V same(uint32_t word) { return _mm256_set1_epi32(static_cast<int32_t>(word)); }
   static V counters(uint32_t first) {
     return _mm256_add_epi64(same(first), _mm256_setr_epi64x(0, 1, 2, 3));
   }
+  static V add(V a, V b) { return _mm256_add_epi64(a, b); }
   static V multiply(V a, V b) { return _mm256_mul_epu32(a, b); }
   static V high(V a) { return _mm256_srli_epi64(a, 32); }
-  static V exclusive_or(V a, V b, V c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
+  static V exclusive_or(V a, V b) { return _mm256_xor_si256(a, b); }
+  // `a` comes last, from the product that all wait for; without the barrier GCC puts the sums into another order.
+  static V exclusive_or(V a, V b, V c) {
+    V early = _mm256_xor_si256(b, c);
+    __asm__("" : "+x"(early));
+    return _mm256_xor_si256(a, early);
+  }
 
   static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {
     const V low = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xAA);
     const V upper = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xAA);
     const V limit = _mm256_set1_epi16(static_cast<int16_t>(threshold));
     const V even = _mm256_unpacklo_epi64(low, upper), odd = _mm256_unpackhi_epi64(low, upper);
-    // There is no unsigned compare; the larger of the two is the half itself just where half >= threshold. The
-    // packing works within 128-bit lanes, which puts the calls 0 and 2, 1 and 3 back into their order.
-    const V packed = _mm256_packs_epi16(_mm256_cmpeq_epi16(_mm256_max_epu16(even, limit), even),
-                                        _mm256_cmpeq_epi16(_mm256_max_epu16(odd, limit), odd));
-    const int bytes = _mm256_movemask_epi8(packed);
+    // There is no unsigned compare: what the threshold is above a half, cut at 0, is 0 just where the half is kept.
+    // The packing works within 128-bit lanes, which puts the calls 0 and 2, 1 and 3 back into their order.
+    const V above = _mm256_packs_epi16(_mm256_subs_epu16(limit, even), _mm256_subs_epu16(limit, odd));
+    const int bytes = _mm256_movemask_epi8(_mm256_cmpeq_epi8(above, _mm256_setzero_si256()));
     std::memcpy(out, &bytes, sizeof bytes);
   }
 };

@@ -12,11 +12,13 @@ struct Lanes {
   using V = __m512i;
   static constexpr int kCalls = 8;
 
-  static V same(uint32_t word) { return _mm512_set1_epi64(static_cast<int64_t>(word)); }
+  static V same(uint32_t word) { return _mm512_set1_epi32(static_cast<int32_t>(word)); }
   // In the order that `store` turns back when it interleaves pairs of lanes.
   static V counters(uint32_t first) { return _mm512_add_epi64(same(first), _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7)); }
+  static V add(V a, V b) { return _mm512_add_epi64(a, b); }
   static V multiply(V a, V b) { return _mm512_mul_epu32(a, b); }
   static V high(V a) { return _mm512_srli_epi64(a, 32); }
+  static V exclusive_or(V a, V b) { return _mm512_xor_si512(a, b); }
   static V exclusive_or(V a, V b, V c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
 
   static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {

@@ -12,8 +12,10 @@ struct Lanes {
 
   static V same(uint32_t word) { return word; }
   static V counters(uint32_t first) { return first; }
+  static V add(V a, V b) { return a + b; }
   static V multiply(V a, V b) { return (a & 0xFFFFFFFFu) * b; }
   static V high(V a) { return a >> 32; }
+  static V exclusive_or(V a, V b) { return a ^ b; }
   static V exclusive_or(V a, V b, V c) { return a ^ b ^ c; }
 
   static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {

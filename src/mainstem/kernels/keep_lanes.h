@@ -3,9 +3,9 @@
 // Included by one keep_*.cpp per instruction set, each compiled with its own flags: everything here has internal
 // linkage, or the linker might keep the copy with instructions that this processor lacks.
 //
-// A lane set L has: V, a vector of 64-bit lanes; kCalls, how many; and, on vectors, same(word), counters(first),
-// multiply (of the low halves, to 64 bits), high (halves), exclusive_or of three, and store, which turns the four
-// words of each lane into its keep byte. High halves of lanes may hold anything: only `high` and `store` look.
+// A lane set L has: V, a vector of 64-bit lanes; kCalls, how many; and, on vectors, same(word), counters(first), add,
+// multiply (of the low halves, to 64 bits), high (halves), exclusive_or of two and of three, and store, which turns the
+// four words of each lane into its keep byte. High halves of lanes may hold anything: only `high` and `store` look.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -15,41 +15,64 @@
 namespace mainstem {
 namespace {
 
-template <class L, int N>
-inline void keep_block(uint8_t* out, uint32_t first, const Draw& draw) {
+// What all calls of a row have in common: only counter word 0 differs between them, so that of the first two rounds'
+// four products two are the same for all, and so is a word that goes into the third.
+template <class L>
+struct Rounds {
   using V = typename L::V;
+  V key0[kRounds], key1[kRounds];  // from the third round on
+  V first, second0, second2;       // what words 2 of the first round, 0 and 2 of the second are mixed with
+
+  explicit Rounds(const Draw& draw) {
+    const uint64_t b = uint64_t{draw.pass} * kRoundB;
+    const uint32_t word0 = static_cast<uint32_t>(b >> 32) ^ draw.sample ^ draw.key0[0];
+    const uint64_t a = uint64_t{word0} * kRoundA;
+    first = L::same(draw.site ^ draw.key1[0]);
+    second0 = L::same(static_cast<uint32_t>(b) ^ draw.key0[1]);
+    second2 = L::same(static_cast<uint32_t>(a >> 32) ^ draw.key1[1]);
+    for (int round = 2; round < kRounds; ++round) key0[round] = L::same(draw.key0[round]);
+    for (int round = 3; round < kRounds; ++round) key1[round] = L::same(draw.key1[round]);
+    key1[2] = L::same(static_cast<uint32_t>(a) ^ draw.key1[2]);
+  }
+};
+
+template <class L, int N>
+inline void keep_block(uint8_t* out, typename L::V* counter, const Rounds<L>& rounds, uint16_t threshold) {
+  using V = typename L::V;
+  const V round_a = L::same(kRoundA), round_b = L::same(kRoundB);
   V c0[N], c1[N], c2[N], c3[N];
   for (int i = 0; i < N; ++i) {
-    c0[i] = L::counters(first + static_cast<uint32_t>(i * L::kCalls));
-    c1[i] = L::same(draw.sample);
-    c2[i] = L::same(draw.pass);
-    c3[i] = L::same(draw.site);
+    const V a = L::multiply(*counter, round_a);
+    *counter = L::add(*counter, L::same(L::kCalls));
+    const V b = L::multiply(L::exclusive_or(L::high(a), rounds.first), round_b);
+    c0[i] = L::exclusive_or(L::high(b), rounds.second0);
+    c1[i] = b;
+    c2[i] = L::exclusive_or(a, rounds.second2);
   }
-  const V round_a = L::same(kRoundA), round_b = L::same(kRoundB);
-  uint32_t key0 = draw.key0, key1 = draw.key1;
-  for (int round = 0; round < kRounds; ++round) {
-    const V k0 = L::same(key0), k1 = L::same(key1);
+#pragma GCC unroll 8
+  for (int round = 2; round < kRounds; ++round) {
     for (int i = 0; i < N; ++i) {
       const V a = L::multiply(c0[i], round_a), b = L::multiply(c2[i], round_b);
-      c0[i] = L::exclusive_or(L::high(b), c1[i], k0);
+      c0[i] = L::exclusive_or(L::high(b), c1[i], rounds.key0[round]);
       c1[i] = b;
-      c2[i] = L::exclusive_or(L::high(a), c3[i], k1);
+      c2[i] = round == 2 ? L::exclusive_or(L::high(a), rounds.key1[2])
+                         : L::exclusive_or(L::high(a), c3[i], rounds.key1[round]);
       c3[i] = a;
     }
-    key0 += kWeylA;
-    key1 += kWeylB;
   }
-  for (int i = 0; i < N; ++i) L::store(out + i * L::kCalls, c0[i], c1[i], c2[i], c3[i], draw.threshold);
+  for (int i = 0; i < N; ++i) L::store(out + i * L::kCalls, c0[i], c1[i], c2[i], c3[i], threshold);
 }
 
 // N vectors in flight hide the latency of the product.
 template <class L, int N>
 void keep(uint8_t* out, uint32_t first, int64_t count, const Draw& draw) {
   constexpr int64_t wide = N * L::kCalls;
-  for (; count >= wide; count -= wide, out += wide, first += wide) keep_block<L, N>(out, first, draw);
-  for (; count > 0; count -= L::kCalls, out += L::kCalls, first += L::kCalls) {
+  const Rounds<L> rounds(draw);
+  typename L::V counter = L::counters(first);
+  for (; count >= wide; count -= wide, out += wide) keep_block<L, N>(out, &counter, rounds, draw.threshold);
+  for (; count > 0; count -= L::kCalls, out += L::kCalls) {
     uint8_t block[L::kCalls];
-    keep_block<L, 1>(block, first, draw);
+    keep_block<L, 1>(block, &counter, rounds, draw.threshold);
     std::memcpy(out, block, count < L::kCalls ? static_cast<size_t>(count) : static_cast<size_t>(L::kCalls));
   }
 }

@@ -14,8 +14,10 @@ struct Lanes {
 
   static V same(uint32_t word) { return vdupq_n_u64(word); }
   static V counters(uint32_t first) { return vcombine_u64(vcreate_u64(first), vcreate_u64(first + uint64_t{1})); }
+  static V add(V a, V b) { return vaddq_u64(a, b); }
   static V multiply(V a, V b) { return vmull_u32(vmovn_u64(a), vmovn_u64(b)); }
   static V high(V a) { return vshrq_n_u64(a, 32); }
+  static V exclusive_or(V a, V b) { return veorq_u64(a, b); }
   static V exclusive_or(V a, V b, V c) { return veorq_u64(veorq_u64(a, b), c); }
 
   static uint8_t byte(uint64x2_t halves, uint16x8_t limit) {
