@@ -28,7 +28,8 @@ using Int = int32_t __attribute__((vector_size(4 * kWidth)));
 using Word = uint32_t __attribute__((vector_size(4 * kWidth)));
 using Half = uint16_t __attribute__((vector_size(2 * kWidth)));
 
-inline Float same(float value) { return Float{} + value; }
+// Not 0 + value, which is another number where value is -0, so that it would be added.
+inline Float same(float value) { return value - Float{}; }
 inline Int same(int32_t value) { return Int{} + value; }
 
 inline Float fused(Float a, Float b, Float c) {
