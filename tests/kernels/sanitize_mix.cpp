@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "mix_api.h"
+#include "mix.h"
 #include "sanitize.h"
 
 namespace {
@@ -18,7 +18,7 @@ std::vector<float> filled(int64_t count, int64_t factor) {
 
 void check(int64_t tokens, int64_t S, int64_t D, bool each, bool dynamic, int64_t dtype, int64_t variant) {
   const int64_t table = S * (S + 2), tables = each ? tokens * table : table, chunk = 3, n = tokens * S * D;
-  const int64_t chunks = (tokens + chunk - 1) / chunk, summed = 3 * table + (S + 2) * D;
+  const int64_t chunks = (tokens + chunk - 1) / chunk, summed = mainstem::mix_sums(S, D);
   // A bfloat16 array is half a float one of the same shape; its values are whatever those bits say.
   const auto bytes = [&](int64_t count, int64_t factor) {
     std::vector<uint16_t> halves(static_cast<size_t>(count));
@@ -32,7 +32,7 @@ void check(int64_t tokens, int64_t S, int64_t D, bool each, bool dynamic, int64_
   const size_t out_size = static_cast<size_t>(dynamic ? tokens * table : 0);
   std::vector<float> out(out_size), z(out_size), inverse(static_cast<size_t>(dynamic ? tokens * S : 0)), dout(out_size, 1.0f);
   std::vector<float> dweights(static_cast<size_t>(each ? tables : 0)), dbase(static_cast<size_t>(each && !dynamic ? tables : 0));
-  std::vector<float> parts(static_cast<size_t>(chunks * (summed + S * D))), sums(static_cast<size_t>(summed));
+  std::vector<float> parts(static_cast<size_t>(chunks * mainstem::mix_part(S, D))), sums(static_cast<size_t>(summed));
   MainstemMix m{};
   m.tokens = tokens; m.streams = S; m.columns = D; m.dtype = dtype; m.eps = 0.25; m.chunk = chunk;
   m.weights_stride = each ? table : 0;

@@ -13,7 +13,7 @@ from mainstem import ops
 from mainstem.errors import BadInput
 from mainstem.ops import library
 
-NOTED = (6, 3992614285)
+NOTED = (7, 3588887782)
 """The ABI's number, and the checksum of the headers that go with it."""
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .. import ops
 from ..errors import BadInput
 from ..nn import NormSpec, RMSNorm
+from ..ops.mix_streams.tables import tables
 from ..stream import Connection, Residual, Single, Site, State, Stream, fused
 from ..stream.state import Ahead
 from ..stream.stream import Block
@@ -69,15 +70,10 @@ class Weights(nn.Module):
         # The paper decays the dynamic matrices, unlike the static ones.
         return {"alpha": "mix.dynamic", "beta": "mix.dynamic", "alpha_scale": "scale", "beta_scale": "scale"}
 
-    def projection(self) -> tuple[Tensor, Tensor]:
-        """Return both matrices side by side, [D, S + 2], and the two scales."""
-        matrix_DK = torch.cat([self.alpha, self.beta.unsqueeze(1)], 1)
-        return matrix_DK, torch.cat([self.alpha_scale, self.beta_scale])
-
     def forward(self, h_BTSD: Tensor) -> Tensor:
         """Return what is added to the static weights, [B, T, S, S + 2]."""
-        matrix_DK, scales = self.projection()
-        factor = torch.cat([scales[:1].expand(matrix_DK.shape[1] - 1), scales[1:]])
+        matrix_DK = torch.cat([self.alpha, self.beta.unsqueeze(1)], 1)
+        factor = torch.cat([self.alpha_scale.expand(matrix_DK.shape[1] - 1), self.beta_scale])
         return factor * torch.tanh(self.norm(h_BTSD) @ matrix_DK.to(h_BTSD.dtype))
 
 
@@ -129,11 +125,14 @@ class Hyperconnect(Connection):
 
     def _reading(self) -> dict[str, Any]:
         """Return what `ops.step_streams` reads by."""
-        if self.dynamic is None:
+        weights = self.dynamic
+        if weights is None:
             return {"base": self._base()}
-        matrix_DK, scales = self.dynamic.projection()
-        project_KD = (matrix_DK * self.dynamic.norm.gain.unsqueeze(1)).T
-        return {"base": self._base(), "project_KD": project_KD, "scales": scales, "eps": self.dynamic.norm.eps}
+        base, project_KD, scales = tables(
+            self.read_S, self.mix_SS, self.write_S, weights.alpha, weights.beta, weights.norm.gain,
+            weights.alpha_scale, weights.beta_scale,
+        )  # fmt: skip
+        return {"base": base, "project_KD": project_KD, "scales": scales, "eps": weights.norm.eps}
 
     def stream(self) -> Stream:
         return Streams(self.count)

@@ -55,7 +55,7 @@ inline Slopes slopes(Float g, Float x, Float gate) {
 }
 
 template <class Element, int kKind, bool kDrop>
-void activate(const ActivationRun& r) {
+void activate(const ActivationRun r) {
   const Element *x = static_cast<const Element*>(r.x), *gate = static_cast<const Element*>(r.gate);
   Element* y = static_cast<Element*>(r.y);
   once(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
@@ -67,7 +67,7 @@ void activate(const ActivationRun& r) {
 }
 
 template <class Element, int kKind, bool kDrop>
-void differentiate(const ActivationRun& r) {
+void differentiate(const ActivationRun r) {
   const Element *x = static_cast<const Element*>(r.x), *gate = static_cast<const Element*>(r.gate);
   const Element* dy = static_cast<const Element*>(r.dy);
   Element *dx = static_cast<Element*>(r.y), *dgate = static_cast<Element*>(r.dgate);
@@ -89,7 +89,8 @@ void differentiate(const ActivationRun& r) {
 // From y = s max(x, 0)^2 alone: dx = dy s 2 max(x, 0) = 2 dy sqrt(s y). What was dropped has y = 0, so there is no
 // mask to draw, and what is not above 0 has a slope of 0 even where dy is infinite.
 template <class Element>
-void differentiate_result(const ActivationRun& r) {
+void differentiate_result(const ActivationRun& run) {
+  const ActivationRun r = run;
   const Element *result = static_cast<const Element*>(r.x), *dy = static_cast<const Element*>(r.dy);
   Element* dx = static_cast<Element*>(r.y);
   once(r.count, [&](int64_t at, int64_t count) __attribute__((always_inline)) {

@@ -35,7 +35,7 @@ inline Element* line(void* array, int64_t row, int64_t columns) {
 
 // Adds the residual to what is kept of x, and returns the sum of the stream, or of its squares for a kRms norm.
 template <class X, class S, bool kRms, bool kDrop>
-inline float add_row(const FusedRows& r, int64_t row) {
+MAINSTEM_INLINE float add_row(const FusedRows& r, int64_t row) {
   const X* x = line<X>(r.x, row, r.columns);
   const S* residual = line<S>(r.residual, row, r.columns);
   S* stream = line<S>(r.stream, row, r.columns);
@@ -54,7 +54,7 @@ inline float add_row(const FusedRows& r, int64_t row) {
 }
 
 template <class X, class S, bool kRms, bool kDrop>
-void forward_rows(const FusedRows& r) {
+void forward_rows(const FusedRows r) {
   const float columns = static_cast<float>(r.columns);
   for (int64_t row = 0; row < r.rows; ++row) {
     float mean = 0.0f, spread = add_row<X, S, kRms, kDrop>(r, row) / columns;
@@ -85,7 +85,7 @@ void forward_rows(const FusedRows& r) {
 // With n = (s - mean) / root and g = dnormed * gain: ds = dstream + (g - mean(g) - n mean(g n)) / root, without
 // mean(g) for a kRms norm. ds is the gradient of the residual, and what is kept of it, times the factor, that of x.
 template <class X, class S, bool kRms, bool kDrop>
-void backward_rows(const FusedRows& r) {
+void backward_rows(const FusedRows r) {
   const float columns = static_cast<float>(r.columns);
   for (int64_t row = 0; row < r.rows; ++row) {
     const S* written = line<S>(r.written, row, r.columns);

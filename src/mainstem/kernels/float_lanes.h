@@ -125,18 +125,29 @@ inline void store(float* to, const Floats& value, int64_t count) {
 }
 #endif
 
-template <int kHalf>
-inline void fold(float* lane) {
-  for (int i = 0; i < kHalf; ++i) lane[i] += lane[i + kHalf];
+// Lane i and lane i + 8 first, then i + 4, i + 2 and i + 1, in registers: GCC adds up an array of lanes one by one.
+#if defined(__SSE2__)
+inline float total(__m128 four) {
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
+#endif
 
 inline float total(const Floats& value) {
-  float lane[kLanes];
-  store(lane, value);
-  fold<8>(lane);
-  fold<4>(lane);
-  fold<2>(lane);
-  return lane[0] + lane[1];
+#if defined(__AVX512F__)
+  const __m512 all = __m512(value.part[0]);
+  const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(all), 1));
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(all), high);
+  return total(_mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1)));
+#elif defined(__AVX2__)
+  const __m256 eight = __m256(value.part[0] + value.part[1]);
+  return total(_mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1)));
+#elif defined(__SSE2__)
+  return total(__m128((value.part[0] + value.part[2]) + (value.part[1] + value.part[3])));
+#else
+  const Float four = (value.part[0] + value.part[2]) + (value.part[1] + value.part[3]);
+  return (four[0] + four[2]) + (four[1] + four[3]);
+#endif
 }
 
 // Sixteen columns of a row: lanes [skip, count) of those that begin at column `at`.
@@ -172,11 +183,15 @@ inline Floats own(const Floats& value, const Span& span) {
   return choose(value, mask);
 }
 
+// A store might change anything that lies in memory, so that what a visit takes from outside would be loaded again for
+// each vector, unless all of it is in registers: loops are made part of their callers, who copy what they are given.
+#define MAINSTEM_INLINE __attribute__((always_inline)) inline
+
 // Calls visit(span) over a row. The end of a row that is no multiple of sixteen is read together with columns that
 // were already seen, so that it is whole vectors too: what is stored there twice is stored with equal bits, and sums
 // take `own` alone. Only a row shorter than a vector is read in part.
 template <class Visit>
-inline void over(int64_t columns, const Visit& visit) {
+MAINSTEM_INLINE void over(int64_t columns, const Visit& visit) {
   int64_t column = 0;
   for (; column + kLanes <= columns; column += kLanes) visit(Span{column, kLanes, 0});
   if (column == columns) return;
@@ -190,7 +205,7 @@ inline void over(int64_t columns, const Visit& visit) {
 // Calls visit(column, count) for whole vectors, with the constant, and then for the rest: for what is added to or
 // overwritten where it stands, and so may be visited only once.
 template <class Visit>
-inline void once(int64_t columns, const Visit& visit) {
+MAINSTEM_INLINE void once(int64_t columns, const Visit& visit) {
   int64_t column = 0;
   for (; column + kLanes <= columns; column += kLanes) visit(column, kLanes);
   if (column < columns) visit(column, columns - column);

@@ -91,9 +91,9 @@ int32_t mainstem_mix_backward(const MainstemMix* mix, int64_t variant) {
   const int32_t bad = mainstem::check(*mix, chosen);
   if (bad != kMainstemOk) return bad;
   if (mix->chunk < 1) return kMainstemBadShape;
-  const int64_t weights = mix->streams + 2, summed = 3 * mix->streams * weights + weights * mix->columns;
   mainstem::Work<MainstemMix> work{*mix, nullptr, mainstem::table(chosen->isa).backward[mix->dtype], mix->tokens,
-                                   summed + mix->streams * mix->columns, summed};
+                                   mainstem::mix_part(mix->streams, mix->columns),
+                                   mainstem::mix_sums(mix->streams, mix->columns)};
   work.all_chunks(mix->sums, mix->chunk * mix->streams * mix->columns);
   return kMainstemOk;
 }

@@ -22,14 +22,15 @@ struct MainstemMix {
   const float* dout;                    // of project; may be null
   void *dh, *dy;
   float *dweights, *dbase;              // [tokens, S, S + 2] where that is the stride; else gathered in parts
-  // [chunks, part]: gradients of weights [S, S + 2], of base [S, S + 2], of tanh's factors [S, S + 2] and of project
-  // [S + 2, columns]; behind them one token's streams, which are not part of the sum.
+  // [chunks, part]: gradients of project [S + 2, columns], of weights, of base and of tanh's factors, each of these
+  // three [S, S + 2], up to a multiple of 16 floats; behind them one token's streams, which are not part of the sum,
+  // up to the next multiple.
   float *parts, *sums;
   int64_t chunk;                        // tokens of one partial sum
 };
 
 MAINSTEM_API int32_t mainstem_mix(const MainstemMix* mix, int64_t variant);
-// sums: [part] as in parts, added in the order of the chunks.
+// sums: as in parts, without the streams, added in the order of the chunks.
 MAINSTEM_API int32_t mainstem_mix_backward(const MainstemMix* mix, int64_t variant);
 
 // y = sum_j a[j] x[j] over `count` arrays of `elements`, in the order of `order`: the first of it is multiplied, the

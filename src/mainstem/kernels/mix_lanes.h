@@ -104,25 +104,20 @@ struct Tokens {
     const int64_t D = m.columns;
     const Element *next = rows(m.next, token, S), *dx = m.dx == nullptr ? nullptr : rows(m.dx, token, 1);
     const Element* dnext = m.dnext == nullptr ? nullptr : rows(m.dnext, token, S);
-    float *dbase = part + S * K, *dfactor = dbase + S * K, *dproject = dfactor + S * K;
+    const float* project = m.project;
+    float *dproject = part, *dbase = part + K * D + S * K, *dfactor = dbase + S * K;
     const float* w = m.project == nullptr ? m.base + token * m.base_stride : m.out + token * S * K;
     float dw[kMost * (kMost + 2)] = {};
     if (m.dout != nullptr) std::memcpy(dw, m.dout + token * S * K, static_cast<size_t>(S * K) * sizeof(float));
     Floats reads[kMost];
     MAINSTEM_UNROLL for (int s = 0; s < S; ++s) reads[s] = zeros();
-    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-      const Floats upstream = dx == nullptr ? zeros() : load(dx + at, count);
-      MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
-        Floats sum = zeros();
-        if (dx != nullptr) {
-          reads[s] = reads[s] + upstream * load(next + s * D + at, count);
-          sum = sum + upstream * w[s * K];
-        }
-        if (dnext != nullptr && m.project == nullptr) sum = load(dnext + s * D + at, count) + sum;
-        store(d + s * D + at, sum, count);
-      }
-    });
     if (dx != nullptr) {
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        const Floats upstream = load(dx + at, count);
+        MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
+          reads[s] = reads[s] + upstream * load(next + s * D + at, count);
+        }
+      });
       MAINSTEM_UNROLL for (int s = 0; s < S; ++s) dw[s * K] += total(reads[s]);
     }
     if (m.base_stride != 0) {
@@ -130,7 +125,15 @@ struct Tokens {
     } else {
       for (int i = 0; i < S * K; ++i) dbase[i] += dw[i];
     }
-    if (m.project == nullptr) return;
+    if (project == nullptr) {
+      return once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        const Floats upstream = dx == nullptr ? zeros() : load(dx + at, count);
+        MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
+          const Floats sum = upstream * w[s * K];
+          store(d + s * D + at, dnext == nullptr ? sum : load(dnext + s * D + at, count) + sum, count);
+        }
+      });
+    }
     const float *z = m.z + token * S * K, *inverse = m.inverse + token * S;
     float u[(kMost * (kMost + 2) + kLanes - 1) / kLanes * kLanes];  // whole vectors
     tangents(u, z, S * K);
@@ -149,12 +152,13 @@ struct Tokens {
     // All streams at once, so that a column of the projection and of its gradient is moved once.
     once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
       Floats own[kMost], sum[kMost];
+      const Floats upstream = dx == nullptr ? zeros() : load(dx + at, count);
       MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
         own[s] = load(next + s * D + at, count);
-        sum[s] = load(d + s * D + at, count) - own[s] * along[s];
+        sum[s] = upstream * w[s * K] - own[s] * along[s];
       }
       MAINSTEM_UNROLL for (int k = 0; k < K; ++k) {
-        const Floats column = load(m.project + k * D + at, count);
+        const Floats column = load(project + k * D + at, count);
         Floats all = load(dproject + k * D + at, count);
         MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
           sum[s] = sum[s] + column * dz[s * K + k];
@@ -180,6 +184,16 @@ struct Tokens {
     Element *dh = rows(m.dh, token, S), *dy = rows(m.dy, token, 1);
     const float* w = m.weights + token * m.weights_stride;
     float dw[kMost * (kMost + 2)] = {};
+    const auto send = [&](int64_t at, int64_t count, const Floats* upstream) __attribute__((always_inline)) {
+      Floats branch = upstream[0] * w[K - 1];
+      MAINSTEM_UNROLL for (int t = 1; t < S; ++t) branch = branch + upstream[t] * w[t * K + K - 1];
+      store(dy + at, branch, count);
+      MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
+        Floats sum = upstream[0] * w[s * K + 1];
+        MAINSTEM_UNROLL for (int t = 1; t < S; ++t) sum = sum + upstream[t] * w[s * K + 1 + t];
+        store(dh + s * D + at, sum, count);
+      }
+    };
     for (int t = 0; t < S; t += kTogether) {
       Floats mixes[kTogether][kMost], writes[kTogether];
       MAINSTEM_UNROLL for (int i = 0; i < kTogether; ++i) {
@@ -197,35 +211,31 @@ struct Tokens {
           const Floats own = load(h + s * D + at, count);
           MAINSTEM_UNROLL for (int i = 0; i < kTogether; ++i) mixes[i][s] = mixes[i][s] + upstream[i] * own;
         }
+        if (kTogether == kS) send(at, count, upstream);
       });
       MAINSTEM_UNROLL for (int i = 0; i < kTogether; ++i) {
         MAINSTEM_UNROLL for (int s = 0; s < S; ++s) dw[s * K + 1 + t + i] = total(mixes[i][s]);
         dw[(t + i) * K + K - 1] = total(writes[i]);
       }
     }
-    once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
-      Floats own[kMost];
-      MAINSTEM_UNROLL for (int t = 0; t < S; ++t) own[t] = load(d + t * D + at, count);
-      Floats branch = own[0] * w[K - 1];
-      MAINSTEM_UNROLL for (int t = 1; t < S; ++t) branch = branch + own[t] * w[t * K + K - 1];
-      store(dy + at, branch, count);
-      MAINSTEM_UNROLL for (int s = 0; s < S; ++s) {
-        Floats sum = own[0] * w[s * K + 1];
-        MAINSTEM_UNROLL for (int t = 1; t < S; ++t) sum = sum + own[t] * w[s * K + 1 + t];
-        store(dh + s * D + at, sum, count);
-      }
-    });
+    if (kTogether != kS) {
+      once(D, [&](int64_t at, int64_t count) __attribute__((always_inline)) {
+        Floats upstream[kMost];
+        MAINSTEM_UNROLL for (int t = 0; t < S; ++t) upstream[t] = load(d + t * D + at, count);
+        send(at, count, upstream);
+      });
+    }
     if (m.weights_stride != 0) {
       std::memcpy(m.dweights + token * S * K, dw, static_cast<size_t>(S * K) * sizeof(float));
     } else {
-      for (int i = 0; i < S * K; ++i) part[i] += dw[i];
+      for (int i = 0; i < S * K; ++i) part[K * D + i] += dw[i];
     }
   }
 
   void backward(int64_t begin, int64_t end, float* part) const {
     const int S = count(), K = S + 2;
     const int64_t D = m.columns;
-    float* scratch = part + 3 * S * K + K * D;
+    float* scratch = part + mix_sums(S, D);
     for (int64_t token = begin; token < end; ++token) {
       if (m.base == nullptr) {
         backward_of_write(token, scratch, part);

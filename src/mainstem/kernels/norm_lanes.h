@@ -8,7 +8,7 @@ namespace mainstem {
 namespace {
 
 template <class Element, bool kGain>
-void forward_rows(const NormRows& r) {
+void forward_rows(const NormRows r) {
   for (int64_t row = 0; row < r.rows; ++row) {
     const Element* x = static_cast<const Element*>(r.x) + row * r.x_stride;
     Element* y = static_cast<Element*>(r.y) + row * r.y_stride;
@@ -29,7 +29,7 @@ void forward_rows(const NormRows& r) {
 
 // With n = x / rms(x) and g = dy * gain: dx = (g - n * mean(g n)) / rms(x), and dgain gathers dy * n.
 template <class Element, bool kGain>
-void backward_rows(const NormRows& r) {
+void backward_rows(const NormRows r) {
   for (int64_t row = 0; row < r.rows; ++row) {
     const Element* x = static_cast<const Element*>(r.x) + row * r.x_stride;
     const Element* dy = static_cast<const Element*>(r.dy) + row * r.dy_stride;

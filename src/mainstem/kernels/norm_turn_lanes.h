@@ -18,7 +18,7 @@ inline Pair turned(const Pair& p, const Floats& cosine, const Floats& sine) {
 }
 
 template <class Element, bool kGain>
-void forward_turned(const NormRows& r) {
+void forward_turned(const NormRows r) {
   const int64_t half = r.columns / 2;
   for (int64_t row = 0; row < r.rows; ++row) {
     const Element* x = static_cast<const Element*>(r.x) + row * r.x_stride;
@@ -43,7 +43,7 @@ void forward_turned(const NormRows& r) {
 
 // As backward_rows, of dy turned back.
 template <class Element, bool kGain>
-void backward_turned(const NormRows& r) {
+void backward_turned(const NormRows r) {
   const int64_t half = r.columns / 2;
   for (int64_t row = 0; row < r.rows; ++row) {
     const Element* x = static_cast<const Element*>(r.x) + row * r.x_stride;

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from .. import library
-from ..gradient import differentiable, operator
+from ..gradient import differentiable, observed, operator
 from . import reference
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 MOST = 16
 """Streams that the kernel has room for."""
+VECTOR = 16
+"""Floats of the widest vector, of which the kernel's sums and scratch are whole ones."""
 PARTS, FEWEST, MOST_TOKENS = 64, 4, 256
 """Sums over tokens are sums of sums, each over a chunk: some 64 chunks of 4 to 256 tokens."""
 
@@ -109,17 +111,17 @@ def run_backward(
     streams, columns = h.shape[-2:]
     tokens = h.numel() // max(1, streams * columns)
     chunk = min(max(-(-tokens // PARTS), FEWEST), MOST_TOKENS)
-    table = streams * (streams + 2)
-    summed = 3 * table + (streams + 2) * columns
+    table, wide = streams * (streams + 2), (streams + 2) * columns
+    summed = -(-(wide + 3 * table) // VECTOR) * VECTOR
     sums = h.new_empty(summed, dtype=torch.float32)
-    parts = sums.new_empty(-(-tokens // chunk), summed + streams * columns)
+    parts = sums.new_empty(-(-tokens // chunk), summed + -(-streams * columns // VECTOR) * VECTOR)
     dh, dweights, dy, dbase, _, _ = results = _gradients(h, weights, y, base, project, scales)
     _call("mix_backward", variant, {
         "h": h, "y": y, "next": h if weights is None else after, "weights": weights, "base": base, "project": project,
         "scales": scales, "out": out, "z": z, "inverse": inverse, "dnext": dnext, "dx": dx, "dout": dout,
         "dh": dh, "dy": dy, "dweights": dweights, "dbase": dbase, "parts": parts, "sums": sums,
     }, h, eps, chunk)  # fmt: skip
-    of_weights, of_base, of_tanh, of_project = sums.split([table, table, table, summed - 3 * table])
+    of_project, of_weights, of_base, of_tanh, _ = sums.split([wide, *[table] * 3, summed - wide - 3 * table])
     if weights is not None and weights.dim() == 2:
         dweights = of_weights.view(streams, -1).clone()
     if base is not None and base.dim() == 2:
@@ -165,7 +167,8 @@ def _backward(ctx: Any, dnext: Tensor | None, dx: Tensor | None, dout: Tensor | 
     dout = None if project is None else dout
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
         return *_again(tensors, ctx.eps, (dnext, dx, dout)), None
-    found = torch.ops.mainstem.mix_streams_backward(
+    # Not by `operator`: the gradient that it would ask, the first argument, may be None.
+    found = (torch.ops.mainstem.mix_streams_backward if observed(h) else run_backward)(
         dnext, dx, dout, h, after, weights, y, base, project, scales, out, z, inverse, ctx.eps
     )
     return *(None if t is None else d for t, d in zip(tensors, found, strict=True)), None
