@@ -51,7 +51,7 @@ inductor: $(INSTALLED)
 # The kernels' sources under the address and undefined-behaviour sanitizers; needs a compiler, not Python.
 sanitize:
 	cmake -S tests/kernels -B build/sanitize -DCMAKE_BUILD_TYPE=Debug
-	cmake --build build/sanitize
+	cmake --build build/sanitize --parallel 2
 	set -e; for program in build/sanitize/sanitize_*; do $$program; done
 
 clean:

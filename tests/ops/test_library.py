@@ -67,7 +67,7 @@ def test_a_library_of_other_sources_is_not_called(monkeypatch):
 @needs_kernels
 def test_a_function_that_the_library_lacks_is_named():
     with pytest.raises(BadInput, match="no mainstem_of_tomorrow: it was built from other sources, install mainstem"):
-        library.function("of_tomorrow")
+        library.function("of_tomorrow")()
 
 
 def declarations():

@@ -61,13 +61,27 @@ struct Block {
   }
 };
 
+// One row of `width` elements, times `factor`; four vectors at a time, as rows are short and a loop costs as much as
+// what it moves. Returns how far it came: what is left is less than a vector.
+template <class To, class From>
+inline int64_t move(To* to, const From* from, int64_t width, float factor) {
+  const Float by = same(factor);
+  int64_t k = 0;
+  for (; k + 4 * kWidth <= width; k += 4 * kWidth) {
+    Float part[4];
+    for (int i = 0; i < 4; ++i) part[i] = load(from + k + i * kWidth) * by;
+    for (int i = 0; i < 4; ++i) store(to + k + i * kWidth, part[i]);
+  }
+  for (; k + kWidth <= width; k += kWidth) store(to + k, load(from + k) * by);
+  return k;
+}
+
 // Rows of `width` elements as floats times `factor`, `padded` apart, and 0 beyond the width and up to `whole` rows.
 template <class Element>
 inline void gather(float* to, const Element* from, int64_t stride, int64_t rows, int64_t whole, int64_t width,
                    int64_t padded, float factor) {
   for (int64_t row = 0; row < rows; ++row, to += padded, from += stride) {
-    int64_t k = 0;
-    for (; k + kWidth <= width; k += kWidth) store(to + k, load(from + k) * factor);
+    int64_t k = move(to, from, width, factor);
     for (; k < width; ++k) to[k] = one(from + k) * factor;
     for (; k < padded; ++k) to[k] = 0;
   }
@@ -78,8 +92,7 @@ template <class Element>
 inline void scatter(Element* to, int64_t stride, const float* from, int64_t padded, int64_t rows, int64_t width,
                     float factor) {
   for (int64_t row = 0; row < rows; ++row, to += stride, from += padded) {
-    int64_t k = 0;
-    for (; k + kWidth <= width; k += kWidth) store(to + k, load(from + k) * factor);
+    int64_t k = move(to, from, width, factor);
     for (; k < width; ++k) one(to + k, from[k] * factor);
   }
 }

@@ -185,7 +185,11 @@ inline Floats own(const Floats& value, const Span& span) {
 
 // A store might change anything that lies in memory, so that what a visit takes from outside would be loaded again for
 // each vector, unless all of it is in registers: loops are made part of their callers, who copy what they are given.
+#if defined(__SANITIZE_ADDRESS__)
+#define MAINSTEM_INLINE inline  // with a check at each access the compiler would take many minutes
+#else
 #define MAINSTEM_INLINE __attribute__((always_inline)) inline
+#endif
 
 // Calls visit(span) over a row. The end of a row that is no multiple of sixteen is read together with columns that
 // were already seen, so that it is whole vectors too: what is stored there twice is stored with equal bits, and sums

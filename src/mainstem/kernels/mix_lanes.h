@@ -233,7 +233,7 @@ struct Tokens {
   }
 
   void backward(int64_t begin, int64_t end, float* part) const {
-    const int S = count(), K = S + 2;
+    const int S = count();
     const int64_t D = m.columns;
     float* scratch = part + mix_sums(S, D);
     for (int64_t token = begin; token < end; ++token) {

@@ -114,19 +114,31 @@ def loaded() -> Library:
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
-@functools.cache
 def function(name: str, *arguments: Any) -> Callable[..., None]:
-    """Return the library's `mainstem_NAME`, which takes `arguments` (ctypes) and refuses by raising `BadInput`."""
+    """Return the library's `mainstem_NAME`, which takes `arguments` (ctypes) and refuses by raising `BadInput`.
+
+    It is looked up when it is first called.
+    """
+    call: Callable[..., int] | None = None
+
+    def checked(*values: Any) -> None:
+        nonlocal call
+        if call is None:
+            call = _look_up(name, arguments)
+        status = call(*values)
+        if status:
+            check(status)
+
+    return checked
+
+
+def _look_up(name: str, arguments: tuple[Any, ...]) -> Callable[..., int]:
     found = loaded()
     call = getattr(found.handle, f"mainstem_{name}", None)
     if call is None:
         raise BadInput(f"the library {found.path} has no mainstem_{name}: {_OTHER}")
     call.argtypes, call.restype = arguments, ctypes.c_int32
-
-    def checked(*values: Any) -> None:
-        check(call(*values))
-
-    return checked
+    return call
 
 
 def info() -> dict[str, Any]:
@@ -156,6 +168,8 @@ def info() -> dict[str, Any]:
 
 def int64(tensor: Tensor) -> Tensor:
     """Return `tensor` as the library reads it: int64, on the host, contiguous."""
+    if tensor.dtype is torch.int64 and tensor.is_cpu and tensor.is_contiguous():
+        return tensor  # as nearly always: the two calls below take ten times as long
     return tensor.to("cpu", torch.int64).contiguous()
 
 

@@ -35,8 +35,10 @@ class Shape(ctypes.Structure):
     ]
 
 
-_FORWARD = (*[library.POINTER] * 3, ctypes.POINTER(Shape), library.NUMBER)
-_BACKWARD = (*[library.POINTER] * 5, ctypes.POINTER(Shape), library.NUMBER)
+_kernel = library.function("activation", *[library.POINTER] * 3, ctypes.POINTER(Shape), library.NUMBER)
+_backward_kernel = library.function(
+    "activation_backward", *[library.POINTER] * 5, ctypes.POINTER(Shape), library.NUMBER
+)
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define(
@@ -75,7 +77,7 @@ def run(
     """
     x, gate = x.contiguous(), None if gate is None else gate.contiguous()
     y, numbers = x if over else torch.empty_like(x), _numbers(threshold, key, samples)
-    library.function("activation", *_FORWARD)(
+    _kernel(
         y.data_ptr(), x.data_ptr(), None if gate is None else gate.data_ptr(),
         ctypes.byref(_shape(x, numbers, kind, site)), variant,
     )  # fmt: skip
@@ -93,7 +95,7 @@ def run_backward(
     dy, x, gate = dy.contiguous(), x.contiguous(), None if gate is None else gate.contiguous()
     dx, numbers = dy if over else torch.empty_like(x), _numbers(threshold, key, samples)
     dgate = x.new_empty(0) if gate is None else torch.empty_like(gate)
-    library.function("activation_backward", *_BACKWARD)(
+    _backward_kernel(
         dx.data_ptr(), None if gate is None else dgate.data_ptr(), dy.data_ptr(), x.data_ptr(),
         None if gate is None else gate.data_ptr(), ctypes.byref(_shape(x, numbers, kind, site)), variant,
     )  # fmt: skip

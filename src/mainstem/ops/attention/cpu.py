@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,14 +21,8 @@ _SHAPE = ctypes.c_int64 * _NUMBERS
 """MainstemAttention as numbers: eight sizes, and each array's distances between samples, heads and positions."""
 
 
-@functools.cache
-def _forward() -> Callable[..., None]:
-    return library.function("attention", *[library.POINTER] * 5, *_REST)
-
-
-@functools.cache
-def _backward() -> Callable[..., None]:
-    return library.function("attention_backward", *[library.POINTER] * 9, *_REST)
+_kernel = library.function("attention", *[library.POINTER] * 5, *_REST)
+_backward_kernel = library.function("attention_backward", *[library.POINTER] * 9, *_REST)
 
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
@@ -89,7 +82,7 @@ def run(
     out = _laid_out(query.shape, query)
     lse = query.new_empty(query.shape[:3], dtype=torch.float32)
     shape = _shape(query, key, context, causal, (query, key, value, out))
-    _forward()(
+    _kernel(
         out.data_ptr(), lse.data_ptr(), query.data_ptr(), key.data_ptr(), value.data_ptr(), _CODES[query.dtype],
         ctypes.addressof(shape), scale, *map(_pointer, numbers), site, variant,
     )  # fmt: skip
@@ -124,7 +117,7 @@ def run_backward(
     )
     grads = dquery, dkey, dvalue
     shape = _shape(query, key, context, causal, (query, key, value, out, dout, *grads))
-    _backward()(
+    _backward_kernel(
         *(grad.data_ptr() for grad in grads), dout.data_ptr(), out.data_ptr(), lse.data_ptr(), query.data_ptr(),
         key.data_ptr(), value.data_ptr(), _CODES[query.dtype], ctypes.addressof(shape), scale, *map(_pointer, numbers),
         site, variant,

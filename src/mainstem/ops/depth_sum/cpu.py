@@ -27,7 +27,9 @@ class Depth(ctypes.Structure):
     ]
 
 
-_ARGUMENTS = (ctypes.POINTER(Depth), library.NUMBER)
+_kernel, _backward_kernel = (
+    library.function(name, ctypes.POINTER(Depth), library.NUMBER) for name in ("depth_sum", "depth_sum_backward")
+)
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define("depth_sum(Tensor[] arrays, Tensor weights) -> Tensor")
@@ -47,7 +49,7 @@ def run(arrays: Sequence[Tensor], weights: Tensor, variant: int = library.BEST) 
         count, y.numel(), _CODES[y.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
         ctypes.cast(order, ctypes.c_void_p), y.data_ptr(),
     )  # fmt: skip
-    library.function("depth_sum", *_ARGUMENTS)(ctypes.byref(depth), variant)
+    _kernel(ctypes.byref(depth), variant)
     return y
 
 
@@ -71,7 +73,7 @@ def run_dots(
         count, dy.numel(), _CODES[dy.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
         None, None, dy.data_ptr(), ctypes.cast(to, ctypes.c_void_p), parts.data_ptr(), dweights.data_ptr(),
     )  # fmt: skip
-    library.function("depth_sum_backward", *_ARGUMENTS)(ctypes.byref(depth), variant)
+    _backward_kernel(ctypes.byref(depth), variant)
     return dweights
 
 

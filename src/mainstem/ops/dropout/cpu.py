@@ -12,8 +12,8 @@ from .. import library
 from ..gradient import operator
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
-_ARGUMENTS = (
-    *[library.POINTER] * 2, library.NUMBER, ctypes.POINTER(library.Shape),
+_kernel = library.function(
+    "dropout", *[library.POINTER] * 2, library.NUMBER, ctypes.POINTER(library.Shape),
     *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ def run(
     x, threshold, key, samples = x.contiguous(), *map(library.int64, (threshold, key, samples))
     y = torch.empty_like(x)
     shape = library.Shape(*where)
-    library.function("dropout", *_ARGUMENTS)(
+    _kernel(
         y.data_ptr(), x.data_ptr(), _CODES[x.dtype], ctypes.byref(shape),
         threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
     )  # fmt: skip

@@ -39,8 +39,10 @@ class Mask(ctypes.Structure):
 
 
 _REST = ctypes.POINTER(Fused), ctypes.POINTER(Mask)
-_FORWARD = (*[library.POINTER] * 8, *_REST, library.NUMBER)
-_BACKWARD = (*[library.POINTER] * 11, *_REST, library.NUMBER, library.NUMBER)
+_kernel = library.function("dropout_add_norm", *[library.POINTER] * 8, *_REST, library.NUMBER)
+_backward_kernel = library.function(
+    "dropout_add_norm_backward", *[library.POINTER] * 11, *_REST, library.NUMBER, library.NUMBER
+)
 
 PARTS, FEWEST, MOST = 64, 16, 256
 """Gradients of gain and bias are sums of sums, each over a chunk of rows: some 64 chunks of 16 to 256 rows."""
@@ -95,7 +97,7 @@ def run(
     mean = torch.empty_like(inverse) if layer else inverse.new_empty(0)
     shape = Fused(*where[1:4], _CODES[x.dtype], _CODES[residual.dtype], layer, eps, scale)
     mask, _held = _mask((threshold, key, samples), site)
-    library.function("dropout_add_norm", *_FORWARD)(
+    _kernel(
         stream.data_ptr(), normed.data_ptr(), inverse.data_ptr(), mean.data_ptr(), x.data_ptr(), residual.data_ptr(),
         _address(gain), _address(bias), ctypes.byref(shape), ctypes.byref(mask), variant,
     )  # fmt: skip
@@ -133,7 +135,7 @@ def run_backward(
     parts = inverse.new_empty(-(-rows // chunk), 2, width)
     shape = Fused(*where[1:4], _CODES[dtype], _CODES[stream.dtype], layer, eps, scale)
     mask, _held = _mask((threshold, key, samples), site)
-    library.function("dropout_add_norm_backward", *_BACKWARD)(
+    _backward_kernel(
         d_residual.data_ptr(), None if same else d_x.data_ptr(), None if gain is None else d_gain.data_ptr(),
         d_bias.data_ptr() if bias else None, parts.data_ptr(), _address(d_stream), d_normed.data_ptr(),
         stream.data_ptr(), inverse.data_ptr(), mean.data_ptr(), _address(gain),

@@ -11,8 +11,8 @@ from torch import Tensor
 from .. import library
 from ..layout import Layout
 
-_ARGUMENTS = (
-    library.POINTER, ctypes.POINTER(library.Shape), *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
+_kernel = library.function(
+    "mask_bits", library.POINTER, ctypes.POINTER(library.Shape), *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
 )  # fmt: skip
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
@@ -31,7 +31,7 @@ def run(
     threshold, key, samples = map(library.int64, (threshold, key, samples))
     out = _empty(samples, where)
     shape = library.Shape(*where)
-    library.function("mask_bits", *_ARGUMENTS)(
+    _kernel(
         out.data_ptr(), ctypes.byref(shape), threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant
     )
     return out

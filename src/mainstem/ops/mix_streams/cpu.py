@@ -38,7 +38,7 @@ class Mix(ctypes.Structure):
     ]  # fmt: skip
 
 
-_ARGUMENTS = (ctypes.POINTER(Mix), library.NUMBER)
+_kernels = {name: library.function(name, ctypes.POINTER(Mix), library.NUMBER) for name in ("mix", "mix_backward")}
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define(
@@ -61,7 +61,7 @@ def _call(name: str, variant: int, held: dict[str, Tensor | None], h: Tensor, ep
     for field, tensor in held.items():
         if tensor is not None:
             setattr(mix, field, tensor.data_ptr())
-    library.function(name, *_ARGUMENTS)(ctypes.byref(mix), variant)
+    _kernels[name](ctypes.byref(mix), variant)
 
 
 def _outputs(

@@ -25,8 +25,10 @@ class Rows(ctypes.Structure):
 
 
 _SHAPE = ctypes.POINTER(Rows)
-_FORWARD = (*[library.POINTER] * 4, library.NUMBER, _SHAPE, library.REAL, library.NUMBER)
-_BACKWARD = (*[library.POINTER] * 7, library.NUMBER, _SHAPE, library.NUMBER, library.NUMBER)
+_kernel = library.function("rms_norm", *[library.POINTER] * 4, library.NUMBER, _SHAPE, library.REAL, library.NUMBER)
+_backward_kernel = library.function(
+    "rms_norm_backward", *[library.POINTER] * 7, library.NUMBER, _SHAPE, library.NUMBER, library.NUMBER
+)
 
 PARTS, FEWEST, MOST = 64, 16, 256
 """The gain's gradient is a sum of sums, each over a chunk of rows: some 64 chunks of 16 to 256 rows."""
@@ -73,7 +75,7 @@ def run(
     y, inverse = torch.empty_like(x), x.new_empty(x.shape[:-1], dtype=torch.float32)
     angles = _angles(cosine, sine)
     shape = _rows(x, y, y, inverse.numel(), angles)
-    library.function("rms_norm", *_FORWARD)(
+    _kernel(
         y.data_ptr(), inverse.data_ptr(), x.data_ptr(), None if gain is None else gain.data_ptr(),
         _CODES[x.dtype], ctypes.byref(shape), eps, variant,
     )  # fmt: skip
@@ -99,7 +101,7 @@ def run_backward(
         dgain, parts = torch.empty_like(gain), gain.new_empty(-(-rows // chunk), gain.shape[0])
     angles = _angles(cosine, sine)
     shape = _rows(x, dx, dy, rows, angles)
-    library.function("rms_norm_backward", *_BACKWARD)(
+    _backward_kernel(
         dx.data_ptr(), dgain.data_ptr(), parts.data_ptr(), dy.data_ptr(), x.data_ptr(),
         None if gain is None else gain.data_ptr(), inverse.data_ptr(),
         _CODES[x.dtype], ctypes.byref(shape), chunk, variant,

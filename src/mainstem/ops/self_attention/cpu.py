@@ -72,7 +72,7 @@ class _SelfAttention(torch.autograd.Function):
             _, result[6] = normalise_backward(ahead[1], raw[1], gains[1], raw[3], *angles, into=dk)
         if any(needed[1:4]):
             sizes = [query.shape[0], key.shape[0], value.shape[0]]
-            result[1:4] = product(together.t(), rows).split(sizes)
+            result[1:4] = product(together.t(), rows).split_with_sizes(sizes)
         if needed[0]:
             result[0] = product(together, torch.cat((query, key, value))).view(x.shape)
         return None, *result
@@ -82,7 +82,7 @@ def _split(together: Tensor, like_BTD: Tensor, heads: int, width: int) -> tuple[
     """Return queries, keys and values [B, ., T, K] as they lie side by side in the rows of one array."""
     every = together.view(*like_BTD.shape[:2], together.shape[1] // width, width).transpose(1, 2)
     groups = (every.shape[1] - heads) // 2
-    q, k, v = every.split((heads, groups, groups), dim=1)
+    q, k, v = every.split_with_sizes((heads, groups, groups), 1)  # torch's `split` looks for subclasses first
     return q, k, v
 
 

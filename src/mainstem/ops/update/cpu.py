@@ -54,8 +54,10 @@ class _Step(ctypes.Structure):
     ]  # fmt: skip
 
 
-_NORM = (*[library.POINTER] * 2, library.NUMBER, *[library.POINTER] * 3, library.NUMBER)
-_LISTS = (library.POINTER, library.NUMBER)
+_norm = library.function("update_norm", *[library.POINTER] * 2, library.NUMBER, *[library.POINTER] * 3, library.NUMBER)
+_adamw, _momentum, _step = (
+    library.function(f"update_{name}", library.POINTER, library.NUMBER) for name in ("adamw", "momentum", "step")
+)
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define("update_norm(Tensor[] grads) -> Tensor")
@@ -114,9 +116,7 @@ def run_norm(grads: Tensors, variant: int = library.BEST) -> Tensor:
     starts, result = _starts(grads), grads[0].new_empty((), dtype=torch.float32)
     parts = (ctypes.c_double * -(-starts[-1] // CHUNK))()
     halves = _numbers([_HALF[grad.dtype] for grad in grads])
-    library.function("update_norm", *_NORM)(
-        result.data_ptr(), parts, len(grads), _numbers(starts), _pointers(grads), halves, variant
-    )
+    _norm(result.data_ptr(), parts, len(grads), _numbers(starts), _pointers(grads), halves, variant)
     return result
 
 
@@ -139,7 +139,7 @@ def run_adamw(
             len(params), *map(_address, numbers), None if norm is None else norm.data_ptr(),
             beta1, beta2, eps, average_decay, max_norm,
         )  # fmt: skip
-        library.function("update_adamw", *_LISTS)(ctypes.addressof(lists), variant)
+        _adamw(ctypes.addressof(lists), variant)
 
     _changing(call, params, exp_avgs, exp_avg_sqs, steps, averages, masters)
 
@@ -156,7 +156,7 @@ def run_momentum(
         numbers = [_numbers(_starts(buffers)), *map(_pointers, (buffers, grads, updates)), _numbers(halves)]
         at = None if norm is None else norm.data_ptr()
         lists = _Momentum(len(buffers), *map(_address, numbers), at, momentum, max_norm)
-        library.function("update_momentum", *_LISTS)(ctypes.addressof(lists), variant)
+        _momentum(ctypes.addressof(lists), variant)
 
     _changing(call, buffers, updates)
 
@@ -173,7 +173,7 @@ def run_step(
         numbers = [_numbers(_starts(params)), *map(_pointers, (params, updates, averages, masters)),
                    _numbers(halves), _reals(keeps), _reals(sizes)]  # fmt: skip
         lists = _Step(len(params), *map(_address, numbers), average_decay)
-        library.function("update_step", *_LISTS)(ctypes.addressof(lists), variant)
+        _step(ctypes.addressof(lists), variant)
 
     _changing(call, params, averages, masters)
 
