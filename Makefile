@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench docs crash fuzz inductor sanitize clean
+.PHONY: install train test lint bench docs crash fuzz inductor sanitize emulate clean
 
 install: $(INSTALLED)
 
@@ -53,6 +53,12 @@ sanitize:
 	cmake -S tests/kernels -B build/sanitize -DCMAKE_BUILD_TYPE=Debug
 	cmake --build build/sanitize --parallel 2
 	set -e; for program in build/sanitize/sanitize_*; do $$program; done
+
+# The ops' tests with the kernels for AVX-512 on a processor that lacks it, each instruction by plain loops; minutes.
+emulate: $(INSTALLED)
+	cmake -S . -B build/emulate -DMAINSTEM_EMULATE=ON
+	cmake --build build/emulate --parallel 2
+	$(BIN)/python -m pytest -q --kernels build/emulate/libmainstem_kernels.so tests/ops --ignore tests/ops/test_library.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist

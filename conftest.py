@@ -1,5 +1,25 @@
-"""What pytest must not import: modules that need triton, where it is not installed."""
+"""What pytest must not import (modules that need triton, where it is not installed), and which kernels are tested."""
 
 import importlib.util
+from pathlib import Path
+
+import pytest
 
 collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/mainstem/ops/*/*triton.py"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kernels", type=Path, help="the compiled kernels to test, in place of the installed ones")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = config.getoption("--kernels")
+    if given is not None:
+        from mainstem.errors import BadInput
+        from mainstem.ops import library
+
+        library._places = lambda: iter([given.resolve()])
+        try:
+            library.loaded()
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from error
