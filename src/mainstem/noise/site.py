@@ -62,8 +62,7 @@ class Noise(nn.Module):
                 f"{type(self).__name__} has no name, so the counter cannot tell its site: "
                 "call noise.bind(model) once, before training"
             )
-        if not self._scoped:  # setting an attribute of a module takes as long as a small op
-            self._scoped = True
+        self._scoped = True  # unasked, as a compiler would make a second graph for the answer
         return scope.draw, counter.site_id(self.purpose, scope.visit(self.site))
 
     def extra_repr(self) -> str:
