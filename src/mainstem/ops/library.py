@@ -169,7 +169,7 @@ def info() -> dict[str, Any]:
 def int64(tensor: Tensor) -> Tensor:
     """Return `tensor` as the library reads it: int64, on the host, contiguous."""
     if tensor.dtype is torch.int64 and tensor.is_cpu and tensor.is_contiguous():
-        return tensor  # as nearly always: the two calls below take ten times as long
+        return tensor  # as nearly always
     return tensor.to("cpu", torch.int64).contiguous()
 
 

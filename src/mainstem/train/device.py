@@ -52,7 +52,7 @@ def settle(run: config.Run) -> config.Run:
 
 
 def multiplies_bfloat16() -> bool:
-    """Return whether this processor multiplies bfloat16 itself; where it does not, PyTorch takes 20 times as long."""
+    """Return whether this processor multiplies bfloat16 itself; where it does not, a step takes many times as long."""
     # torch has no public question for this in 2.10.
     asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(question() for question in asked if question is not None)
