@@ -1,13 +1,11 @@
-"""Attention in blocks: kernel against reference and float64, masks, layouts, threads, instruction sets, compilation."""
+"""Attention in blocks: kernel against reference, float64 and torch; layouts, threads, instruction sets, refusals."""
 
 import pytest
 import torch
 from arrays import bits, draw, needs_kernels
-from functorch.compile import make_boxed_func
-from torch._dynamo.backends.common import aot_autograd
+from attended import SITE, arrays, both, dtypes, near, rates, results
 
 from mainstem import ops
-from mainstem.counter import Draw
 from mainstem.errors import BadInput
 from mainstem.ops import library
 from mainstem.ops.attention import cpu, reference
@@ -18,44 +16,7 @@ SHAPES = [  # B, H, G, Q, C, K
     (2, 4, 2, 65, 65, 17), (1, 6, 2, 131, 131, 24), (1, 1, 1, 300, 300, 64), (2, 4, 2, 1, 37, 16), (1, 2, 2, 5, 70, 7),
     (1, 2, 1, 66, 129, 33), (3, 3, 1, 13, 257, 40), (1, 1, 1, 20, 520, 130), (0, 2, 1, 4, 4, 8), (2, 2, 2, 0, 3, 8),
 ]  # fmt: skip
-both = pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)])
-dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-rates = pytest.mark.parametrize("rate", [0.0, 0.3])
 variants = pytest.mark.parametrize("name", [] if isinstance(library.load(), str) else sorted(library.load().variants))
-SITE = 0x1780AABA
-
-
-def arrays(shape, dtype=torch.float32, seed=1):
-    """Return query, key, value and an upstream gradient."""
-    batch, heads, groups, queries, keys, width = shape
-    generator = torch.Generator().manual_seed(seed)
-    sizes = [(heads, queries), (groups, keys), (groups, keys), (heads, queries)]
-    made = [torch.randn(batch, *size, width, generator=generator) for size in sizes]
-    return [array.to(dtype) for array in made]
-
-
-def results(query, key, value, upstream, rate=0.0, **settings):
-    """Return the result and the gradients of query, key and value."""
-    inputs = [array.detach().requires_grad_() for array in (query, key, value)]
-    if rate:
-        settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(len(query)), **settings}
-    out = ops.attention(*inputs, **settings)
-    return [out.detach(), *torch.autograd.grad(out, inputs, upstream)]
-
-
-def documents_of(batch, positions):
-    """Return documents of uneven lengths, one of them in two parts, numbered beyond 32 bits."""
-    number = torch.arange(positions) * 7 // 50 % 4
-    return (number + torch.arange(batch)[:, None]) * (1 << 32) - (1 << 40)
-
-
-def near(found, expected, dtype):
-    for value, want in zip(found, expected, strict=True):
-        assert value.shape == want.shape
-        size = want.double().abs().max().item() if want.numel() else 0.0
-        # A gradient is a difference of sums; in bfloat16 the result that it is made from is rounded too.
-        rtol, atol = (2e-5, 4e-6 * (1 + size)) if dtype == torch.float32 else (2**-7, 2**-7 * (1 + size))
-        torch.testing.assert_close(value.double(), want.double(), rtol=rtol, atol=atol)
 
 
 @needs_kernels
@@ -82,80 +43,6 @@ def test_torchs_own_attention_agrees(dtype, rate, impl):
         query.double(), key.double(), value.double(), is_causal=True, enable_gqa=True, scale=0.3
     )
     near([found], [expected], dtype)
-
-
-@needs_kernels
-@dtypes
-@rates
-@pytest.mark.parametrize("causal", [True, False], ids=["causal", "full"])
-@pytest.mark.parametrize("positions", [1, 7, 64, 150, 333])
-def test_documents(positions, causal, rate, dtype):
-    given = arrays((2, 2, 1, positions, positions, 9), dtype)
-    settings = {"causal": causal, "documents": documents_of(2, positions)}
-    found = results(*given, rate, impl="cpu", **settings)
-    near(found, results(*(array.double() for array in given), rate, impl="reference", **settings), dtype)
-
-
-@needs_kernels
-def test_a_document_is_what_it_is_alone():
-    query, key, value, upstream = arrays((1, 2, 2, 200, 200, 16))
-    documents = torch.tensor([[5] * 70 + [-3] * 130])
-    together = results(query, key, value, upstream, documents=documents)
-    for part in (slice(0, 70), slice(70, 200)):
-        alone = results(*(array[:, :, part] for array in (query, key, value, upstream)))
-        near([value[:, :, part] for value in together], alone, torch.float32)
-
-
-def masks(rows, heads, queries, keys, context, threshold, own):
-    """Return which weights are kept, seen through the op: with equal scores and one-hot values it shows its weights."""
-    query, key = torch.zeros(rows, heads, queries, keys), torch.zeros(rows, heads, keys, keys)
-    value = torch.eye(keys).expand(rows, heads, keys, keys)
-    shown = ops.attention(query, key, value, threshold, site=SITE, draw=own, context=context, causal=False, impl="cpu")
-    scale = 65536 / (65536 - int(threshold)) / keys
-    torch.testing.assert_close(shown, (shown != 0) * scale)
-    return shown != 0
-
-
-@needs_kernels
-@pytest.mark.parametrize(
-    ("queries", "keys", "context"),
-    [(1, 1, 1), (1, 9, 64), (8, 8, 8), (64, 64, 64), (64, 64, 256), (65, 65, 65), (100, 100, 128), (30, 200, 1000),
-     (256, 256, 256), (70, 300, 300), (70, 300, 4096)],
-)  # fmt: skip
-def test_the_mask_is_that_of_dropout_to_the_bit(queries, keys, context):
-    threshold, own = ops.threshold(0.37), draw(2, step=2**28 - 1, view=15, first=2**32 - 5)
-    weights = torch.ones(2, 3, queries, keys)
-    expected = ops.dropout(weights, threshold, site=SITE, draw=own, context=context, impl="reference") != 0
-    assert masks(2, 3, queries, keys, context, threshold, own).equal(expected)
-
-
-@needs_kernels
-def test_the_mask_is_that_of_dropout_where_the_counter_is_nearly_full():
-    # 2 heads of 131072 positions take 2^32 calls: the last head's rows are numbered up to the last of them.
-    threshold, own, context = ops.threshold(0.5), draw(1), 131072
-    expected = ops.dropout(torch.ones(1, 2, 3, 90), threshold, site=SITE, draw=own, context=context) != 0
-    assert masks(1, 2, 3, 90, context, threshold, own).equal(expected)
-    with pytest.raises(BadInput, match="2\\^32"):
-        masks(1, 3, 3, 90, context, threshold, own)
-
-
-@needs_kernels
-def test_masks_do_not_depend_on_the_split_of_the_batch():
-    given = arrays((5, 2, 2, 90, 90, 16))
-    own = draw(5)
-    settings = {"threshold": ops.threshold(0.2), "site": SITE, "impl": "cpu"}
-    whole = results(*given, draw=own, **settings)
-    for part in (slice(0, 1), slice(1, 3), slice(3, 5)):
-        split = Draw(own.key, own.samples[part])
-        for want, found in zip(whole, results(*(a[part] for a in given), draw=split, **settings), strict=True):
-            assert bits(found).equal(bits(want[part]))
-
-
-@both
-@dtypes
-def test_every_weight_dropped_gives_zero(impl, dtype):
-    for value in results(*arrays((2, 2, 1, 70, 70, 8), dtype), 1.0, impl=impl):
-        assert not value.any()
 
 
 @both
@@ -282,146 +169,6 @@ def test_exponentials_are_exact_to_a_few_units_in_the_last_place():
     exact = exact / (1 + exact)
     assert ((found - exact).abs() <= 4 * 2**-24 * exact)[:-2].all()
     assert not found[-2:].any()
-
-
-def test_the_gradients_are_those_of_finite_differences():
-    query, key, value, upstream = (a.double().requires_grad_() for a in arrays((2, 2, 1, 3, 4, 2)))
-    documents = None
-    for rate in (0.0, 0.4):
-        settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
-
-        def attend(query, key, value, settings=settings):
-            return ops.attention(query, key, value, documents=documents, **settings)
-
-        assert torch.autograd.gradcheck(attend, (query, key, value))
-        assert torch.autograd.gradgradcheck(attend, (query, key, value))
-        plain = Settings(None, None, None, None, 0, 0, True, 2**-0.5)
-        if rate:
-            plain = Settings(None, ops.threshold(rate), *draw(2), SITE, 4, True, 2**-0.5)
-        expected = torch.autograd.grad(attend(query, key, value), (query, key, value), upstream)
-        for found, want in zip(reference.backward(upstream, query, key, value, plain), expected, strict=True):
-            torch.testing.assert_close(found, want)
-
-
-@needs_kernels
-@rates
-def test_a_gradient_of_a_gradient_is_that_of_the_reference(rate):
-    given = arrays((2, 4, 2, 9, 11, 6))[:3]
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
-    seconds = []
-    for impl in ("cpu", "reference"):
-        inputs = [array.detach().requires_grad_() for array in given]
-        out = ops.attention(*inputs, impl=impl, **settings)
-        firsts = torch.autograd.grad((out**3).sum(), inputs, create_graph=True)
-        seconds.append(torch.autograd.grad(sum((first**2).sum() for first in firsts), inputs))
-    near(*seconds, torch.float32)
-
-
-@needs_kernels
-@rates
-def test_torch_func_differentiates(rate):
-    given = arrays((2, 4, 2, 20, 20, 8))[:3]
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
-
-    def loss(*inputs, impl="cpu"):
-        return ops.attention(*inputs, impl=impl, **settings).sin().sum()
-
-    found = torch.func.grad(loss, argnums=(0, 1, 2))(*given)
-    near(found, torch.func.grad(lambda *a: loss(*a, impl="reference"), argnums=(0, 1, 2))(*given), torch.float32)
-    inputs = [array.requires_grad_() for array in given]
-    for want, one in zip(torch.autograd.grad(loss(*inputs), inputs), found, strict=True):
-        assert one.equal(want)
-
-
-@needs_kernels
-@rates
-def test_recomputed_the_values_are_the_same(rate):
-    given = [array.requires_grad_() for array in arrays((2, 4, 2, 70, 70, 8))[:3]]
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
-
-    def branch(*inputs):
-        return ops.attention(*inputs, impl="cpu", **settings).sin()
-
-    out = branch(*given)
-    again = torch.utils.checkpoint.checkpoint(branch, *given, use_reentrant=False)
-    assert again.equal(out)
-    for found, want in zip(torch.autograd.grad(again.sum(), given), torch.autograd.grad(out.sum(), given), strict=True):
-        assert found.equal(want)
-
-
-@needs_kernels
-def test_backward_keeps_the_arrays_and_one_number_for_each_row():
-    saved = []
-    given = [array.requires_grad_() for array in arrays((2, 4, 2, 200, 200, 8))[:3]]
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
-        ops.attention(*given, ops.threshold(0.2), site=SITE, draw=draw(2), impl="cpu")
-    whole = 2 * 4 * 200
-    assert sorted(saved) == sorted([1, 3, 2, whole, whole * 4, whole * 4, whole * 8, whole * 8])
-
-
-@needs_kernels
-def test_memory_is_linear_in_the_positions():
-    import resource
-
-    positions = 16384  # a row of weights for each position would be 1 GiB
-    given = arrays((1, 1, 1, positions, positions, 4))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    results(*given, 0.1, impl="cpu")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
-
-
-@rates
-@pytest.mark.parametrize("impl", ["auto", "reference"])
-def test_a_compiled_graph_gives_the_same_values(impl, rate):
-    documents = documents_of(2, 33)
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
-
-    def loss(query, key, value):
-        return ops.attention(query * 2, key, value, documents=documents, impl=impl, **settings).sin().sum()
-
-    torch._dynamo.reset()
-    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
-    inputs = [array.requires_grad_() for array in arrays((2, 4, 2, 33, 33, 8))[:3]]
-    found, expected = compiled(*inputs), loss(*inputs)
-    torch.testing.assert_close(found, expected)
-    pairs = zip(torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), strict=True)
-    for one, other in pairs:
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-
-
-@needs_kernels
-def test_a_compiled_graph_calls_the_kernels_in_both_directions():
-    graphs = []
-
-    def record(graph, _):
-        graphs.append({str(node.target) for node in graph.graph.nodes})
-        return make_boxed_func(graph.forward)
-
-    torch._dynamo.reset()
-    inputs = [array.requires_grad_() for array in arrays((2, 4, 2, 33, 33, 8))[:3]]
-    backend = aot_autograd(fw_compiler=record, bw_compiler=record)
-    compiled = torch.compile(lambda *inputs: ops.attention(*inputs).sum(), fullgraph=True, backend=backend)
-    compiled(*inputs).backward()
-    forward, backward = graphs
-    assert "mainstem.attention.default" in forward
-    assert "mainstem.attention_backward.default" in backward and "mainstem.attention.default" not in backward
-
-
-@needs_kernels
-@dtypes
-@rates
-def test_the_operators_keep_torchs_contract(rate, dtype):
-    query, key, value, upstream = arrays((2, 4, 2, 12, 20, 8), dtype)
-    own = draw(2)
-    dropped = (ops.threshold(rate), own.key, own.samples) if rate else (None, None, None)
-    settings = Settings(None, *dropped, SITE, 20 if rate else 0, True, 0.2)
-    inputs = [array.requires_grad_() for array in (query, key, value)]
-    torch.library.opcheck(torch.ops.mainstem.attention.default, (*inputs, *settings))
-    out, lse = cpu.run(query.detach(), key.detach(), value.detach(), *settings)
-    torch.library.opcheck(
-        torch.ops.mainstem.attention_backward.default,
-        (upstream, query.detach(), key.detach(), value.detach(), out, lse, *settings),
-    )
 
 
 def zeros(*shape, dtype=torch.float32):
