@@ -1,12 +1,15 @@
 """Sampling: a function of the seed, cached, bounded by the context."""
 
+import sys
+
 import pytest
 import torch
 from variants import shaken, small
 
+from mainstem import counter
 from mainstem.errors import BadInput
 from mainstem.model import generate
-from mainstem.model.generate import pick
+from mainstem.model.generate import generate_rows, pick
 
 
 def test_equal_seeds_give_equal_text():
@@ -27,6 +30,29 @@ def test_greedy_text_is_what_the_whole_pass_says_until_the_context_is_full(posit
 
 def test_longer_than_the_context_goes_on():
     assert len(list(generate(small("denseformer"), list(range(12)), 40))) == 40
+
+
+def test_texts_together_are_what_each_is_alone(monkeypatch):
+    monkeypatch.setattr(sys.modules[generate_rows.__module__], "_DRAWN", 7)  # the package names a function so
+    model = shaken(small("pre_norm")).double()
+    rows, seeds = [[1, 2, 3], [4, 5, 6], [3, 3, 3]], [5, 0, 5]
+    together = zip(*generate_rows(model, rows, 40, seeds, 0.9, 8), strict=True)
+    for row, seed, found in zip(rows, seeds, together, strict=True):
+        assert list(found) == list(generate(model, row, 40, seed, 0.9, 8))
+
+
+def test_the_nth_token_takes_the_nth_number_of_its_seed():
+    model = shaken(small("pre_norm")).eval()
+    site, text = counter.site_id("sample-text", ""), [3]
+    for number, token in enumerate(generate(model, [3], 6, seed=11)):
+        uniform = float(counter.uniforms(11, site, 1, start=number))
+        assert token == pick(model(torch.tensor([text]))[0, -1], uniform)
+        text.append(token)
+
+
+def test_texts_of_different_lengths_are_refused():
+    with pytest.raises(BadInput, match=r"\[1, 2\] tokens"):
+        next(generate_rows(small("pre_norm"), [[1], [1, 2]], 1, [0, 1]))
 
 
 def test_pick_follows_the_distribution():

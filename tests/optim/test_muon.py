@@ -115,6 +115,23 @@ def test_it_agrees_with_torchs_muon_within_its_bfloat16(ours, theirs, shape):
     assert (a - b).abs().max() < 0.06 * step * 3
 
 
+def test_each_group_has_its_own_momentum():
+    torch.manual_seed(2)
+    start, momenta = torch.randn(3, 4, 6), [0.5, 0.9, 0.5]
+    alone = [nn.Parameter(w.clone()) for w in start]
+    together = [nn.Parameter(w.clone()) for w in start]
+    optimizers = [Muon([p], momentum=momentum) for p, momentum in zip(alone, momenta, strict=True)]
+    optimizers.append(Muon([{"params": [p], "momentum": m} for p, m in zip(together, momenta, strict=True)]))
+    for _ in range(3):
+        for one, other in zip(alone, together, strict=True):
+            one.grad = torch.randn(4, 6)
+            other.grad = one.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
 def test_match_rms_adamw_moves_elements_by_about_a_fifth_of_the_learning_rate():
     torch.manual_seed(0)
     w = nn.Parameter(torch.zeros(32, 96))

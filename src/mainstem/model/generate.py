@@ -1,6 +1,6 @@
 """Text from a model, one token after another, drawn from the counter. May import counter and nn.
 
-Shapes: V vocabulary.
+Shapes: B texts, T positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ def pick(logits_V: Tensor, uniform: float, temperature: float = 1.0, top_k: int 
     return min(int(torch.searchsorted(upto, uniform * upto[-1], right=True)), int((upto < upto[-1]).sum()))
 
 
-@torch.no_grad()
 def generate(
     model: LanguageModel,
     tokens: Sequence[int],
@@ -49,8 +48,27 @@ def generate(
 
     Keys and values of tokens already seen are cached; where the context is full, its later half begins a new one.
     """
-    if not tokens:
+    for (token,) in generate_rows(model, [tokens], num_tokens, [seed], temperature, top_k):
+        yield token
+
+
+@torch.no_grad()
+def generate_rows(
+    model: LanguageModel,
+    rows: Sequence[Sequence[int]],
+    num_tokens: int,
+    seeds: Sequence[int],
+    temperature: float = 1.0,
+    top_k: int | None = None,
+) -> Iterator[list[int]]:
+    """Yield the next token of each of several texts, `num_tokens` times, as `generate` does of one with its seed.
+
+    The `rows` are beginnings of one length. A small model takes about as long for a few of them as for one.
+    """
+    if not all(rows):
         raise BadInput("the prompt has no tokens: give at least one character")
+    if len({len(row) for row in rows}) > 1:
+        raise BadInput(f"prompts of {sorted({len(row) for row in rows})} tokens do not go together: give equal lengths")
     if temperature < 0 or not math.isfinite(temperature):
         raise BadInput(f"temperature {temperature} is not a finite number of at least 0: 1 samples as the model says")
     if top_k is not None and top_k < 1:
@@ -58,18 +76,29 @@ def generate(
     device = model.embedding.weight.device
     training = model.training
     model.eval()
-    site = counter.site_id("sample-text", "")
-    seen = list(tokens)[-model.context :]
+    seen = [list(row)[-model.context :] for row in rows]
     cache, new = Cache(), seen
     try:
         for number in range(num_tokens):
-            if cache.length + len(new) > model.context:
-                seen = seen[-max(1, model.context // 2) :]
+            if number % _DRAWN == 0:
+                drawn = [_uniforms(seed, number, min(_DRAWN, num_tokens - number)) for seed in seeds]
+            if cache.length + len(new[0]) > model.context:
+                seen = [row[-max(1, model.context // 2) :] for row in seen]
                 cache, new = Cache(), seen
-            logits_BTV = model(torch.tensor([new], device=device), cache=cache)
-            uniform = float(counter.uniforms(seed, site, 1, start=number))
-            token = pick(logits_BTV[0, -1], uniform, temperature, top_k)
-            seen, new = [*seen, token], [token]
-            yield token
+            logits_BTV = model(torch.tensor(new, device=device), cache=cache)
+            chances = [own[number % _DRAWN] for own in drawn]
+            made = [pick(logits_BTV[row, -1], chance, temperature, top_k) for row, chance in enumerate(chances)]
+            new = [[token] for token in made]
+            seen = [row + own for row, own in zip(seen, new, strict=True)]
+            yield made
     finally:
         model.train(training)
+
+
+_DRAWN = 256
+"""Numbers drawn at once."""
+
+
+def _uniforms(seed: int, start: int, count: int) -> list[float]:
+    drawn: list[float] = counter.uniforms(seed, counter.site_id("sample-text", ""), count, start=start).tolist()
+    return drawn

@@ -132,12 +132,12 @@ class Muon(Light):
         """Update the matrices by two passes of `ops.update` and the products between them."""
         taken: list[tuple[Tensor, dict[str, Any]]] = []
         updates: list[Tensor] = []
-        for group in groups:
-            params = self._begun(group)
-            buffers = [self.state[p]["momentum_buffer"] for p in params]
-            grads = [p.grad for p in params if p.grad is not None]
-            updates += ops.update.momentum(buffers, grads, momentum=group["momentum"], **along.clipping())
-            taken += [(p, group) for p in params]
+        for momentum in dict.fromkeys(group["momentum"] for group in groups):
+            alike = [(p, group) for group in groups if group["momentum"] == momentum for p in self._begun(group)]
+            buffers = [self.state[p]["momentum_buffer"] for p, _ in alike]
+            grads = [p.grad for p, _ in alike if p.grad is not None]
+            updates += ops.update.momentum(buffers, grads, momentum=momentum, **along.clipping())
+            taken += alike
         params = [p for p, _ in taken]
         ops.update.step(
             params,

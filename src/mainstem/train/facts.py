@@ -12,7 +12,8 @@ import msgspec
 import torch
 
 from .. import config, data, files, optim, penalty
-from ..model import LanguageModel, generate
+from ..model import LanguageModel
+from ..model.generate import generate_rows
 from . import environment
 
 NAME, SAMPLES = "facts.json", "samples.json"
@@ -62,15 +63,15 @@ def begun(folder: Path) -> Facts:
 
 def samples(model: LanguageModel, corpus: data.Corpus, seed: int, number: int = 3) -> list[dict[str, Any]]:
     """Return text that `model` writes after beginnings from the held-out part, evenly spread over it."""
-    made = []
     length = min(_PROMPT, model.context, len(corpus.held_out))
-    for index in range(number):
-        start = index * max(0, len(corpus.held_out) - length) // number
-        prompt = [int(token) for token in corpus.held_out.ids[start : start + length]]
-        drawn = list(generate(model, prompt, _LENGTH, seed + index, _TEMPERATURE, _TOP_K))
-        decode = corpus.tokenizer.decode
-        made.append({
-            "prompt": decode(prompt), "text": decode(drawn), "seed": seed + index, "temperature": _TEMPERATURE,
-            "top_k": _TOP_K,
-        })  # fmt: skip
-    return made
+    starts = [index * max(0, len(corpus.held_out) - length) // number for index in range(number)]
+    prompts = [[int(token) for token in corpus.held_out.ids[start : start + length]] for start in starts]
+    seeds = [seed + index for index in range(number)]
+    columns = generate_rows(model, prompts, _LENGTH, seeds, _TEMPERATURE, _TOP_K)
+    drawn = zip(*columns, strict=True)
+    decode = corpus.tokenizer.decode
+    return [
+        {"prompt": decode(prompt), "text": decode(list(text)), "seed": own, "temperature": _TEMPERATURE,
+         "top_k": _TOP_K}
+        for prompt, text, own in zip(prompts, drawn, seeds, strict=True)
+    ]  # fmt: skip
