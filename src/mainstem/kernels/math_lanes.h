@@ -2,7 +2,8 @@
 //
 // Included by one file per instruction set; internal linkage, see keep_lanes.h. Without contraction every step is the
 // same on all of them, so variants agree on the bits. Polynomials are weighted minimax-like fits (Chebyshev nodes) of
-// the functions named beside them.
+// the functions named beside them, added up in pairs (Estrin): a step of Horner's scheme waits for the one before, and
+// the processor for all of them.
 #pragma once
 #include "float_lanes.h"
 
@@ -49,11 +50,10 @@ inline Float exponential(Float x, Float tail) {
   const Float n = x * 1.44269504088896341f + kShift - kShift;
   // The high part of ln 2 has trailing zeros, so that its product with n is exact.
   const Float r = (x - n * 0.693145751953125f) - n * 1.42860682030941723e-6f + tail;
-  Float p = r * 1.39337e-3f + 8.36324e-3f;
-  p = p * r + 4.166646e-2f;
-  p = p * r + 1.6666577e-1f;
-  p = p * r + 0.5f;
-  p = p * r * r + r + 1.0f;
+  const Float square = r * r;
+  Float p = (r * 8.36324e-3f + 4.166646e-2f) + square * 1.39337e-3f;
+  p = (r * 1.6666577e-1f + 0.5f) + square * p;
+  p = square * p + r + 1.0f;
   // In two factors, so that results below the smallest normal number lose bits but are not lost.
   const Float half = n * 0.5f + kShift, rest = n - (half - kShift) + kShift;
   return p * power(half) * power(rest);
@@ -73,16 +73,14 @@ inline Normal normal(Float x) {
   const Float e = exponential(upper * upper * -0.5f, (a - upper) * (a + upper) * -0.5f);
   // (1 + a) exp(a^2 / 2) P(X > a) as a polynomial in (a - 4) / (a + 4), on 0 <= a <= 15.
   const Float t = (a - 4.0f) / (a + 4.0f);
-  Float p = t * -7.324348553083837e-05f + -6.436251715058461e-05f;
-  p = p * t + 6.913368124514818e-04f;
-  p = p * t + -3.0160555616021156e-04f;
-  p = p * t + -5.002894904464483e-03f;
-  p = p * t + 1.79398525506258e-02f;
-  p = p * t + -3.219761326909065e-02f;
-  p = p * t + 2.8599996119737625e-02f;
-  p = p * t + 1.3999620452523232e-02f;
-  p = p * t + -9.670346975326538e-02f;
-  p = p * t + 4.72053200006485e-01f;
+  const Float two = t * t, four = two * two;
+  const Float p0 = t * -9.670346975326538e-02f + 4.72053200006485e-01f;
+  const Float p2 = t * 2.8599996119737625e-02f + 1.3999620452523232e-02f;
+  const Float p4 = t * 1.79398525506258e-02f + -3.219761326909065e-02f;
+  const Float p6 = t * -3.0160555616021156e-04f + -5.002894904464483e-03f;
+  const Float p8 = t * -6.436251715058461e-05f + 6.913368124514818e-04f;
+  const Float high = p8 + two * -7.324348553083837e-05f;
+  const Float p = (p0 + two * p2) + four * ((p4 + two * p6) + four * high);
   const Float above = e * p / (a + 1.0f);
   return {x > 0.0f ? 1.0f - above : above, e * 0.3989422804014327f};
 }
