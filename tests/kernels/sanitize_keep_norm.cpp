@@ -52,6 +52,18 @@ void check(const Case& one, int64_t variant, const char* name) {
                                           samples.data(), site, variant) |
                          mainstem_mask_bits(bits.data(), &s, &one.threshold, key, samples.data(), site, variant);
   expect(status == kMainstemOk, "refused", name, s);
+  const int64_t each = s.batch > 0 ? rows * s.columns / s.batch : 0;
+  std::vector<float> whole(x.size());
+  std::vector<uint16_t> whole16(x.size());
+  const int32_t path = mainstem_drop_path(whole.data(), x.data(), kMainstemFloat32, s.batch, each, &one.threshold, key,
+                                          samples.data(), site, variant) |
+                       mainstem_drop_path(whole16.data(), x16.data(), kMainstemBfloat16, s.batch, each, &one.threshold,
+                                          key, samples.data(), site, variant);
+  expect(path == kMainstemOk, "path refused", name, s);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const bool keep = half(key, samples[i / static_cast<size_t>(each)], site, 0, 0, 1) >= one.threshold;
+    expect((whole[i] != 0) == keep && (whole16[i] != 0) == keep, "wrong path", name, s);
+  }
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t q = r % s.between, b = r / s.between % s.batch, p = r / s.between / s.batch;
     const int64_t row = s.context > 0 ? q / s.queries * s.context + q % s.queries : p * s.between + q;

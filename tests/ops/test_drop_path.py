@@ -4,10 +4,13 @@ import math
 
 import pytest
 import torch
-from arrays import draw, needs_kernels
+from arrays import bits, draw, needs_kernels
 
 from mainstem import ops
 from mainstem.errors import BadInput
+from mainstem.ops import library
+from mainstem.ops.drop_path import cpu, reference
+from mainstem.ops.layout import Layout
 
 both = pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)])
 
@@ -32,6 +35,40 @@ def test_the_decisions_are_those_of_mask_bits(impl, rate, dtype):
 def test_a_dropped_nan_is_zero(impl):
     y = ops.drop_path(torch.full((4, 2), math.nan), ops.threshold(1.0), site=9, draw=draw(4), impl=impl)
     assert y.equal(torch.zeros(4, 2))
+
+
+@needs_kernels
+@pytest.mark.parametrize("name", [] if isinstance(library.load(), str) else sorted(library.load().variants))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(1,), (9,), (5, 1), (3, 17), (2, 3, 5), (3, 4099), (2, 5, 8209), (0, 4), (3, 0)])
+def test_every_instruction_set_gives_the_bits_of_the_reference(shape, dtype, name):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+    x.view(-1)[: x.numel() // 2 : 3] = math.inf
+    own, threshold = draw(shape[0], first=2**32 - 9), ops.threshold(0.4)
+    found = cpu.run(x, threshold, *own, 9, library.load().variants[name])
+    expected = reference.drop_path(x, threshold, *own, 9, Layout(1, shape[0], 1, 1))
+    assert bits(found).equal(bits(expected))
+
+
+@needs_kernels
+def test_any_layout_and_number_of_threads_gives_the_same_bits(one_thread):
+    x, own, threshold = torch.randn(6, 7000, 5).transpose(1, 2), draw(6), ops.threshold(0.5)
+    alone = ops.drop_path(x, threshold, site=9, draw=own, impl="cpu")
+    torch.set_num_threads(5)
+    assert ops.drop_path(x.contiguous(), threshold, site=9, draw=own, impl="cpu").equal(alone)
+    assert 0 < alone.count_nonzero() < alone.numel()
+
+
+@needs_kernels
+def test_the_operator_keeps_torchs_contract_and_is_compiled_whole():
+    x, own, threshold = torch.randn(8, 3, 5), draw(8), ops.threshold(0.5)
+    torch.library.opcheck(torch.ops.mainstem.drop_path.default, (x, threshold, *own, 9))
+    torch._dynamo.reset()
+
+    def path(x):
+        return ops.drop_path(x * 2, threshold, site=9, draw=own)
+
+    assert torch.compile(path, fullgraph=True, backend="aot_eager")(x).equal(path(x))
 
 
 def test_it_is_differentiated_by_functional_transforms_and_twice():

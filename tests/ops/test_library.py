@@ -13,7 +13,7 @@ from mainstem import ops
 from mainstem.errors import BadInput
 from mainstem.ops import library
 
-NOTED = (7, 3588887782)
+NOTED = (8, 3040375468)
 """The ABI's number, and the checksum of the headers that go with it."""
 
 

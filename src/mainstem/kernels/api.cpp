@@ -1,4 +1,4 @@
-// Dropout and its mask over a whole array: which positions there are, cut into items, in parallel.
+// Dropout, of elements or of whole samples, and its mask over a whole array: which positions there are, cut into items, in parallel.
 #include "api.h"
 
 #include <algorithm>
@@ -24,6 +24,7 @@ struct Plan {
   int64_t queries, context, stride;        // stride: groups of eight columns in a row as the counter numbers them
   int64_t items_per_slab;
   bool all_dropped, all_kept;
+  bool whole;  // a sample's first decision is that of all its elements
   float scale;
 
   int64_t slab_calls() const { return rows * calls; }
@@ -44,7 +45,10 @@ struct Plan {
     }
     Draw own = draw;
     own.sample = static_cast<uint32_t>(samples[slab / slabs_per_sample % batch]);
-    variant->keep(out, first(slab) + static_cast<uint32_t>(begin), end - begin, own);
+    if (!whole) return variant->keep(out, first(slab) + static_cast<uint32_t>(begin), end - begin, own);
+    uint8_t one;
+    variant->keep(&one, 0, 1, own);
+    std::memset(out, one & 1 ? 0xFF : 0, static_cast<size_t>(end - begin));
   }
 };
 
@@ -160,6 +164,24 @@ void dropout(const Plan& plan, void* y, const void* x,
   parallel_for(plan.items(), plan.grain(), Dropout<Element>::run, &work);
 }
 
+int32_t dropout(void* y, const void* x, int64_t dtype, const MainstemShape& shape, const Asked& asked, int64_t variant,
+                bool whole) {
+  const int32_t bad = check(shape, asked);
+  if (bad != kMainstemOk) return bad;
+  const Variant* chosen = mainstem::variant(variant);
+  if (chosen == nullptr) return kMainstemBadVariant;
+  Plan own = plan(shape, asked, chosen);
+  own.whole = whole;
+  if (dtype == kMainstemFloat32) {
+    dropout<float>(own, y, x, chosen->scale_float32);
+  } else if (dtype == kMainstemBfloat16) {
+    dropout<uint16_t>(own, y, x, chosen->scale_bfloat16);
+  } else {
+    return kMainstemBadDtype;
+  }
+  return kMainstemOk;
+}
+
 }  // namespace
 }  // namespace mainstem
 
@@ -167,20 +189,13 @@ int32_t mainstem_abi() { return kMainstemAbi; }
 
 int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, const MainstemShape* shape, const int64_t* threshold,
                          const int64_t* key, const int64_t* samples, int64_t site, int64_t variant) {
-  const mainstem::Asked asked{threshold, key, samples, shape->batch, site};
-  const int32_t bad = mainstem::check(*shape, asked);
-  if (bad != kMainstemOk) return bad;
-  const mainstem::Variant* chosen = mainstem::variant(variant);
-  if (chosen == nullptr) return kMainstemBadVariant;
-  const mainstem::Plan plan = mainstem::plan(*shape, asked, chosen);
-  if (dtype == kMainstemFloat32) {
-    mainstem::dropout<float>(plan, y, x, chosen->scale_float32);
-  } else if (dtype == kMainstemBfloat16) {
-    mainstem::dropout<uint16_t>(plan, y, x, chosen->scale_bfloat16);
-  } else {
-    return kMainstemBadDtype;
-  }
-  return kMainstemOk;
+  return mainstem::dropout(y, x, dtype, *shape, {threshold, key, samples, shape->batch, site}, variant, false);
+}
+
+int32_t mainstem_drop_path(void* y, const void* x, int64_t dtype, int64_t batch, int64_t each, const int64_t* threshold,
+                           const int64_t* key, const int64_t* samples, int64_t site, int64_t variant) {
+  const MainstemShape shape{1, batch, 1, each, 0, 0};
+  return mainstem::dropout(y, x, dtype, shape, {threshold, key, samples, batch, site}, variant, true);
 }
 
 int32_t mainstem_mask_bits(uint8_t* out, const MainstemShape* shape, const int64_t* threshold, const int64_t* key,

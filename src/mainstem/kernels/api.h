@@ -39,6 +39,10 @@ enum MainstemStatus : int32_t {
 MAINSTEM_API int32_t mainstem_dropout(void* y, const void* x, int64_t dtype, const MainstemShape* shape,
                                       const int64_t* threshold, const int64_t* key, const int64_t* samples,
                                       int64_t site, int64_t variant);
+// Of x, [batch, each], whole samples: each has the decision of its first element under dropout of [batch, 1].
+MAINSTEM_API int32_t mainstem_drop_path(void* y, const void* x, int64_t dtype, int64_t batch, int64_t each,
+                                        const int64_t* threshold, const int64_t* key, const int64_t* samples,
+                                        int64_t site, int64_t variant);
 // out: uint8 [before, batch, between, ceil(columns / 8)]; bits beyond the last column are 0.
 MAINSTEM_API int32_t mainstem_mask_bits(uint8_t* out, const MainstemShape* shape, const int64_t* threshold,
                                         const int64_t* key, const int64_t* samples, int64_t site, int64_t variant);
@@ -54,7 +58,7 @@ MAINSTEM_API int32_t mainstem_rms_norm_backward(void* dx, float* dgain, float* p
                                                 const MainstemRows* shape, int64_t chunk, int64_t variant);
 
 // Goes up with every change to what api.h and *_api.h declare; ops/library.py refuses a library of another number.
-constexpr int32_t kMainstemAbi = 7;
+constexpr int32_t kMainstemAbi = 8;
 MAINSTEM_API int32_t mainstem_abi();
 
 MAINSTEM_API int64_t mainstem_num_variants();

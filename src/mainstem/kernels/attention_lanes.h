@@ -48,9 +48,14 @@ inline Float load(const float* from) {
   return value;
 }
 inline Float load(const uint16_t* from) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  // Of the vectors GCC makes two conversions and puts their results together.
+  const Word bits = (Word)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))) << 16;
+#else
   Half half;
   std::memcpy(&half, from, sizeof half);
   const Word bits = __builtin_convertvector(half, Word) << 16;
+#endif
   return (Float)bits;
 }
 inline Int load(const int32_t* from) {

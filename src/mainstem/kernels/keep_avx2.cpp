@@ -55,20 +55,36 @@ void scale_float32(float* y, const float* x, const uint8_t* bits, int64_t count,
   scale_from(y, x, bits, i, count, scale);
 }
 
+// Eight products, rounded to bfloat16 in lanes of 32 bits.
+inline __m256i rounded(const uint16_t* x, __m256 factor) {
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+  const __m256 product = _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)), factor);
+  const __m256i raw = _mm256_castps_si256(product);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(raw, 16), _mm256_set1_epi32(1));
+  const __m256i near = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(raw, _mm256_set1_epi32(0x7FFF)), odd), 16);
+  const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(product, product, _CMP_UNORD_Q));
+  return _mm256_blendv_epi8(near, _mm256_set1_epi32(0x7FC0), is_nan);
+}
+
+// The packing works within 128-bit lanes; the permutation puts their quarters back into order.
+inline __m256i pack(__m256i low, __m256i high) {
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xD8);
+}
+
 void scale_bfloat16(uint16_t* y, const uint16_t* x, const uint8_t* bits, int64_t count, float scale) {
   const __m256 factor = _mm256_set1_ps(scale);
-  const __m256i one = _mm256_set1_epi32(1), bias = _mm256_set1_epi32(0x7FFF), nan = _mm256_set1_epi32(0x7FC0);
+  const __m256i bit = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, -32768);
   int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    int16_t word;
+    std::memcpy(&word, bits + (i >> 3), sizeof word);
+    const __m256i mask = _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_set1_epi16(word), bit), bit);
+    const __m256i packed = pack(rounded(x + i, factor), rounded(x + i + 8, factor));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i), _mm256_and_si256(packed, mask));
+  }
   for (; i + 8 <= count; i += 8) {
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i)));
-    const __m256 product = _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)), factor);
-    const __m256i raw = _mm256_castps_si256(product);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(raw, 16), one);
-    __m256i narrow = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(raw, bias), odd), 16);
-    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(product, product, _CMP_UNORD_Q));
-    narrow = _mm256_and_si256(_mm256_blendv_epi8(narrow, nan, is_nan), spread(bits[i >> 3]));
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow, narrow), 0x08);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm256_castsi256_si128(packed));
+    const __m256i kept = _mm256_and_si256(rounded(x + i, factor), spread(bits[i >> 3]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm256_castsi256_si128(pack(kept, kept)));
   }
   scale_from(y, x, bits, i, count, scale);
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
+from ..gradient import differentiable
 from ..layout import Layout, layout
 from . import cpu, reference
 
@@ -40,30 +41,28 @@ def drop_path(x: Tensor, threshold: Tensor, *, site: int, draw: Draw, impl: str 
         raise BadInput(f"drop_path takes floating point [B, ...], not {x.dtype} of shape {list(x.shape)}")
     where = layout((x.shape[0], 1), 0, None, draw, site)
     chosen = choose("drop_path", impl, x.device.type, x.dtype)
-    return _DropPath.apply(x, threshold, draw.key, draw.samples, site, where, chosen)
+    return _differentiable(x, threshold, draw.key, draw.samples, site, where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:
+    if impl == "cpu":
+        return cpu.drop_path(x, threshold, key, samples, site)
     if impl == "triton":
         from . import triton
 
         return triton.drop_path(x, threshold, key, samples, site, where)
-    return (cpu if impl == "cpu" else reference).drop_path(x, threshold, key, samples, site, where)
+    return reference.drop_path(x, threshold, key, samples, site, where)
 
 
-class _DropPath(Function):
-    """The map is linear, and its own transpose: backward is forward."""
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, threshold, key, samples, *ctx.rest = inputs
+    ctx.save_for_backward(threshold, key, samples)
 
-    @staticmethod
-    def forward(*inputs: Any) -> Tensor:
-        return _apply(*inputs)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, *tensors, ctx.site, ctx.where, ctx.impl = inputs
-        ctx.save_for_backward(*tensors)
+def _backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    # The map is linear, and its own transpose: backward is forward. Only a gradient of a gradient needs a graph again.
+    again = _differentiable if torch.is_grad_enabled() else _apply
+    return again(grads[0], *ctx.saved_tensors, *ctx.rest), *(None,) * 6
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        again = _DropPath.apply(grads[0], *ctx.saved_tensors, ctx.site, ctx.where, ctx.impl)
-        return again, None, None, None, None, None, None
+
+_differentiable = differentiable(_apply, _setup, _backward, "drop_path")

@@ -1,16 +1,45 @@
-"""Stochastic depth's product, its decisions drawn by the compiled kernel. May import its neighbours in ops."""
+"""Stochastic depth's product by the compiled kernel, as an operator that torch.compile knows.
+
+May import its neighbours in ops.
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from ..layout import Layout
-from ..mask_bits import cpu
-from .reference import scaled
+from .. import library
+from ..gradient import operator
+
+_CODES = {torch.float32: 0, torch.bfloat16: 1}
+_kernel = library.function(
+    "drop_path", *[library.POINTER] * 2, *[library.NUMBER] * 3, *[library.POINTER] * 3, library.NUMBER, library.NUMBER
+)
+
+_operators = torch.library.Library("mainstem", "FRAGMENT")
+_operators.define("drop_path(Tensor x, Tensor threshold, Tensor key, Tensor samples, int site) -> Tensor")
 
 
-def drop_path(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
-    """Return what `reference.drop_path` returns, to the bit."""
-    # One draw a sample takes no time to speak of; the product is PyTorch's.
-    bits = cpu.mask_bits(threshold, key, samples.to(x.device), site, where)
-    return scaled(x, (bits & 1).bool(), threshold)
+def run(
+    x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, variant: int = library.BEST
+) -> Tensor:  # fmt: skip
+    """Return `x`, float32 or bfloat16 on the host, with whole samples dropped; `variant` forces an instruction set."""
+    x, threshold, key, samples = x.contiguous(), *map(library.int64, (threshold, key, samples))
+    y = torch.empty_like(x)
+    _kernel(
+        y.data_ptr(), x.data_ptr(), _CODES[x.dtype], len(x), x.numel() // max(1, len(x)),
+        threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
+    )  # fmt: skip
+    return y
+
+
+def _fake(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int) -> Tensor:
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+
+
+_operators.impl("drop_path", run, "CPU")
+torch.library.register_fake("mainstem::drop_path", _fake, lib=_operators)
+
+
+drop_path = operator("drop_path", run)
+"""What `reference.drop_path` returns, to the bit."""
