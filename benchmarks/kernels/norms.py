@@ -98,7 +98,28 @@ def _dropout(dtype: torch.dtype) -> list[Case]:
     ]
 
 
+def _drop_path() -> list[Case]:
+    x = torch.randn(SAMPLES, ROWS, COLUMNS, requires_grad=True)
+    upstream, threshold = torch.randn_like(x), ops.threshold(0.1)
+    draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES))
+    ours = partial(_both, lambda: ops.drop_path(x, threshold, site=7, draw=draw), [x], upstream)
+
+    def eager() -> Tensor:
+        return x * x.new_empty(SAMPLES, 1, 1).bernoulli_(0.9).div_(0.9)
+
+    def copies() -> None:
+        with torch.no_grad():
+            x.clone()
+            upstream.clone()
+
+    return [
+        ("drop_path float32, rate 0.1", "a product with a drawn factor for each sample", "less time", ours,
+         partial(_both, eager, [x], upstream)),
+        ("drop_path float32, rate 0.1", "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies),
+    ]  # fmt: skip
+
+
 def cases() -> list[Case]:
     found = [case for kind in ("rms", "layer") for case in _fused(kind, COLUMNS, torch.float32)]
     found += _fused("rms", ODD, torch.float32)[:1] + _fused("rms", COLUMNS, torch.bfloat16)[:1]
-    return [*found, _odd_width(), *_dropout(torch.float32), *_dropout(torch.bfloat16)]
+    return [*found, _odd_width(), *_dropout(torch.float32), *_dropout(torch.bfloat16), *_drop_path()]

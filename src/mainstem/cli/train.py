@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import config, files
 from ..config.reader import LIMIT
 from ..errors import BadInput
-from . import arguments, terminal
+from . import arguments, memory, terminal
 from . import help as help_text
 
 _SWITCHES = ("plan",)
@@ -27,6 +27,7 @@ def run(words: list[str]) -> int:
     if own.get("plan") is not None:
         terminal.line(train.plan(tree))
         return 0
+    memory.keep()
     try:
         train.run(tree, resume="resume" in own)
     except train.Stop as stop:
