@@ -81,6 +81,17 @@ def test_it_is_differentiated_by_functional_transforms_and_twice():
     assert torch.autograd.gradgradcheck(total, x.requires_grad_())
 
 
+@both
+def test_a_gradient_of_a_gradient_goes_through(impl):
+    x, counter = torch.arange(16.0).reshape(8, 2).requires_grad_(), draw(8)
+    y = ops.drop_path(x, ops.threshold(0.5), site=9, draw=counter, impl=impl)
+    (first,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    # y = 2x where kept: d/dx of 3 y^2 * 2 is 48 x.
+    assert second.equal(torch.where(y != 0, 48 * x.detach(), torch.zeros(())))
+    assert 0 < second.count_nonzero() < 16
+
+
 @pytest.mark.parametrize("x", [torch.ones(3, 2), torch.tensor(1.0), torch.ones(4, 2, dtype=torch.int64)])
 def test_what_does_not_fit_is_refused(x):
     with pytest.raises(BadInput):
