@@ -32,6 +32,17 @@ def test_longer_than_the_context_goes_on():
     assert len(list(generate(small("denseformer"), list(range(12)), 40))) == 40
 
 
+def test_a_full_context_goes_on_from_its_later_half():
+    model = shaken(small("pre_norm")).eval()  # a context of 8
+    text, begin = [3, 1, 4], 0
+    for token in generate(model, text, 14, temperature=0):
+        if len(text) - begin > model.context:
+            begin = len(text) - model.context // 2
+        assert token == int(model(torch.tensor([text[begin:]]))[0, -1].argmax())
+        text.append(token)
+    assert begin == 10
+
+
 def test_texts_together_are_what_each_is_alone(monkeypatch):
     monkeypatch.setattr(sys.modules[generate_rows.__module__], "_DRAWN", 7)  # the package names a function so
     model = shaken(small("pre_norm")).double()

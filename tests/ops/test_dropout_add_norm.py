@@ -246,6 +246,7 @@ def test_the_operators_keep_torchs_contract(norm):
         ({"eps": -1.0}, "eps -1.0"),
         ({"scale": float("inf")}, "scale inf"),
         ({"draw": None}, "no draw"),
+        ({"site": None}, "no site"),
         ({"draw": draw(5)}, "2 samples"),
         ({"impl": "cpu", "x": torch.ones(2, 3).double()}, "float64"),
         ({"impl": "cpu", "x": torch.ones(2, 65537), "residual": torch.ones(2, 65537), "gain": None}, "65536 columns"),

@@ -202,6 +202,8 @@ def test_who_counts_operators_sees_every_product():
         ({"kind": "swiglu", "gate": torch.zeros(5, 4)}, r"gate \[5, 4\] do not fit"),
         ({"inner": torch.zeros(6, 4).double()}, "torch.float64"),
         ({"threshold": ops.threshold(0.5)}, "give site and draw"),
+        ({"threshold": ops.threshold(0.5), "draw": draw(2)}, "give site and draw"),
+        ({"threshold": ops.threshold(0.5), "site": 1}, "give site and draw"),
         ({"threshold": ops.threshold(0.5), "site": 1, "draw": draw(3)}, "2 samples"),
         ({"impl": "triton"}, "triton"),
     ],

@@ -198,6 +198,8 @@ def test_who_counts_operators_sees_every_product():
         ({"angles": (torch.zeros(7, 2), torch.zeros(7, 3))}, r"angles are torch.float32 of shape \[7, 2\]"),
         ({"documents": torch.zeros(2, 6, dtype=torch.int64)}, r"documents is torch.int64 of shape \[2, 6\]"),
         ({"threshold": ops.threshold(0.5)}, "needs site and draw"),
+        ({"threshold": ops.threshold(0.5), "draw": draw(2)}, "needs site and draw"),
+        ({"threshold": ops.threshold(0.5), "site": 1}, "needs site and draw"),
         ({"threshold": ops.threshold(0.5), "site": 1, "draw": draw(3)}, "2 samples"),
         ({"impl": "cuda"}, "impl 'cuda' is unknown"),
     ],

@@ -119,6 +119,24 @@ def test_torchs_adamw_reads_our_state_and_we_read_its():
     assert all(s["step"] == 2 for s in mine.state.values() if s)
 
 
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_step_that_torch_takes_clips_too(name):
+    stepped, apart = net().double(), net().double()
+    for model in (stepped, apart):
+        gradients(model, 0)
+    optimizer = MAKERS[name](stepped)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in stepped.parameters() if p.grad is not None])
+    optimizer.step(along=along.Along(norm, max_norm=float(norm) / 4))
+    optim.clip(apart.parameters(), float(norm) / 4)
+    for one, other in zip(stepped.parameters(), apart.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None)
+        if one.grad is not None:
+            torch.testing.assert_close(one.grad, other.grad)
+    MAKERS[name](apart).step()
+    for one, other in zip(stepped.parameters(), apart.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_a_closure_is_called_with_gradients():
     model = net()
     optimizer = MAKERS["adamw"](model)

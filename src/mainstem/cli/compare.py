@@ -12,7 +12,7 @@ from msgspec import Meta
 from .. import config
 from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
-from . import arguments, terminal
+from . import arguments, memory, terminal
 from . import help as help_text
 from .commands import COMMANDS
 
@@ -56,6 +56,7 @@ def _compare(names: tuple[str, str], runs: list[config.Run], options: Options, c
     experiment = comparing.experiment(a, b, folder / "runs", options.delta)
     comparing.check(a, b, text.reader(suite.tokens(folder)))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
+    memory.keep()
     try:
         for results, page in suite.run([experiment], plan, began, _say):
             for line in [*words.of(results, terminal.width()), "", words.better(a.name, b.name, results.verdict), page]:

@@ -14,7 +14,7 @@ from .. import catalogue, config
 from ..config import words as text
 from ..config.sections import Section, Text, Time, about
 from ..errors import BadInput
-from . import arguments, terminal
+from . import arguments, memory, terminal
 from . import help as help_text
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
 
     budget = options.budget or (None if options.seeds else "15m" if options.all else "2m")
     plan = suite.Plan(Path(options.out), settings, None if budget is None else seconds(budget), options.seeds, command)
+    memory.keep()
     found: list[Results] = []
     for results, page in suite.run([spec.load() for spec in specs], plan, began, _say):
         found.append(results)
