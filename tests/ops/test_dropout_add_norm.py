@@ -233,6 +233,17 @@ def test_the_operators_keep_torchs_contract(norm):
     torch.library.opcheck(torch.ops.mainstem.dropout_add_norm_backward.default, (*given, *rest))
 
 
+@needs_kernels
+def test_the_widest_row_is_taken():
+    x = normal((2, 65536))
+    ours, theirs = (
+        ops.dropout_add_norm(x, x, None, None, None, site=None, draw=None, eps=1e-6, impl=impl)
+        for impl in ("cpu", "reference")
+    )
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -69,6 +69,15 @@ def test_any_number_of_samples_and_positions(batch, length):
 
 
 @needs_kernels
+@pytest.mark.parametrize("impl", ["auto", "cpu"])
+def test_positions_turn_queries_and_keys_that_have_no_norm(impl):
+    given = arrays(normed="bare")
+    exact = results(wide(given), "turned", None, "reference")
+    for found, expected in zip(results(given, "turned", None, impl), exact, strict=True):
+        torch.testing.assert_close(found.double(), expected, rtol=2e-5, atol=2e-5 * float(expected.abs().max()))
+
+
+@needs_kernels
 def test_products_of_a_size_that_onednn_is_for():
     given = arrays(batch=12, length=64, width=128, heads=20, groups=20, out=128)
     exact = results(wide(given), "turned", 0.3, "reference", heads=20)
