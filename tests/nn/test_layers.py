@@ -7,7 +7,17 @@ from torch import nn
 
 from mainstem import noise
 from mainstem.errors import BadInput
-from mainstem.nn import Attention, AttentionSpec, Embedding, FeedForward, LayerNorm, NormSpec, RMSNorm, Rotary
+from mainstem.nn import (
+    Attention,
+    AttentionSpec,
+    Embedding,
+    FeedForward,
+    FeedForwardSpec,
+    LayerNorm,
+    NormSpec,
+    RMSNorm,
+    Rotary,
+)
 
 
 def test_layer_norm_has_the_biased_variance():
@@ -103,11 +113,29 @@ def test_noisy_attention_at_a_vanishing_rate_equals_the_fused_one():
      ("swiglu", lambda m, x: F.silu(m.gate(x)) * m.input(x))],
 )  # fmt: skip
 def test_feedforward(activation, expected):
-    from mainstem.nn import FeedForwardSpec
-
     module = FeedForward(FeedForwardSpec(8, 24, activation))
     x = torch.randn(2, 3, 8)
     torch.testing.assert_close(module(x), module.output(expected(module, x)))
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["in one", "by parts"])
+@pytest.mark.parametrize("activation", ["gelu", "relu2", "swiglu"])
+def test_nothing_is_dropped_in_evaluation(activation, watched):
+    torch.manual_seed(0)
+    noisy, plain = (FeedForward(FeedForwardSpec(128, 512, activation, rate)) for rate in (0.5, 0.0))
+    plain.load_state_dict(noisy.state_dict())
+    if watched:
+        noisy.input.register_forward_hook(lambda *_: None)
+    x = torch.randn(4, 32, 128)
+    torch.testing.assert_close(noisy.eval()(x), plain(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_layers_own_numbers_are_its_weights_alone():
+    assert not noise.Dropout(0.1).state_dict() and not Rotary(8).state_dict()
+    assert {name: tuple(w.shape) for name, w in FeedForward(8).state_dict().items()} == {
+        "input.weight": (32, 8),
+        "output.weight": (8, 32),
+    }
 
 
 def test_a_tied_head_never_sees_the_mask():
