@@ -4,8 +4,7 @@ import pytest
 import torch
 from arrays import draw, needs_kernels
 from attended import SITE, arrays, documents_of, dtypes, near, rates, results
-from functorch.compile import make_boxed_func
-from torch._dynamo.backends.common import aot_autograd
+from compiled import graphs
 
 from mainstem import ops
 from mainstem.ops.attention import cpu, reference
@@ -119,18 +118,8 @@ def test_a_compiled_graph_gives_the_same_values(impl, rate):
 
 @needs_kernels
 def test_a_compiled_graph_calls_the_kernels_in_both_directions():
-    graphs = []
-
-    def record(graph, _):
-        graphs.append({str(node.target) for node in graph.graph.nodes})
-        return make_boxed_func(graph.forward)
-
-    torch._dynamo.reset()
     inputs = [array.requires_grad_() for array in arrays((2, 4, 2, 33, 33, 8))[:3]]
-    backend = aot_autograd(fw_compiler=record, bw_compiler=record)
-    compiled = torch.compile(lambda *inputs: ops.attention(*inputs).sum(), fullgraph=True, backend=backend)
-    compiled(*inputs).backward()
-    forward, backward = graphs
+    forward, backward = graphs(ops.attention, *inputs)
     assert "mainstem.attention.default" in forward
     assert "mainstem.attention_backward.default" in backward and "mainstem.attention.default" not in backward
 

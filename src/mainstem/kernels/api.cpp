@@ -1,4 +1,5 @@
-// Dropout, of elements or of whole samples, and its mask over a whole array: which positions there are, cut into items, in parallel.
+// Dropout, of elements or of whole samples, and its mask, over a whole array: which positions there are, cut into
+// items, in parallel.
 #include "api.h"
 
 #include <algorithm>

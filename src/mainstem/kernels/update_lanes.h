@@ -49,7 +49,8 @@ inline void close(void* base, int64_t at, int64_t count, bool half, const float*
 template <class Real>
 inline Real lerp(Real a, Real b, Lerp by) { return (by.from_b ? b : a) + by.coef * (b - a); }
 
-// A register of doubles, and as many floats: of anything wider the compiler keeps sums in memory, at a third of the speed.
+// A register of doubles, and as many floats: sums of anything wider the compiler keeps in memory, where each addition
+// waits for the one before to come back.
 #if defined(__AVX512F__)
 constexpr int kDoubles = 8;
 #elif defined(__AVX2__)
