@@ -1,9 +1,10 @@
 """Each kernel against what PyTorch has, as one table of ratios: `make bench`. Only ratios of one run mean anything.
 
 The two sides take turns, so that a slow moment of the machine meets both; a ratio is the median of the pairs' ratios,
-its spread half the distance between their quartiles. The machine's limits (bandwidth of a copy, rate of a matrix
-product) are measured in the same run. On Linux the C library is told to keep the memory that either side gives back:
-whether it does by itself is luck, and a page that it fetches anew costs as much as the numbers on it.
+its spread half the distance between their quartiles. "x limit" says how many times as long ours takes as the machine
+itself needs, in the same turns: for a copy of as many bytes as the case must read and write, or for a square matrix
+product of as many operations, whichever is longer. On Linux the C library is told to keep the memory that either side
+gives back: whether it does by itself is luck, and a page that it fetches anew costs as much as the numbers on it.
 
     python benchmarks/table.py [--only PART] [--rounds 11] [--out benchmarks/results/table.json]
 """
@@ -19,45 +20,45 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import kernels
 import torch
+from limit import SIDE, Case, Limit, copying, multiplying, timed
 
 from mainstem import ops
-from mainstem.ops.product import product
 
 
-def timed(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+def compare(case: Case, rounds: int) -> dict[str, Any]:
+    """Return median times in seconds, and the ratio ours / theirs with its spread; turns begin with either side.
 
-
-def compare(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> dict[str, float]:
-    """Return median times in seconds, and the ratio ours / theirs with its spread; turns begin with either side."""
-    for call in (ours, theirs):
+    `limit`: by which of the machine's limits ours is bound, its seconds, and the ratio ours / limit with its spread.
+    """
+    calls = {"ours": case.ours, "theirs": case.theirs}
+    for call in calls.values():
         call()
     # As many calls a turn as make some 20 ms: shorter ones measure the clock and the scheduler.
-    repeat = max(1, int(0.02 / max(min(timed(ours), timed(theirs)), 1e-7)))
-    pairs = []
+    repeat = max(1, int(0.02 / max(min(map(timed, calls.values())), 1e-7)))
+    limit, turns = Limit(case), []
     for number in range(rounds):
         turn = {}
         for name in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
-            call = ours if name == "ours" else theirs
-            turn[name] = timed(lambda call=call: [call() for _ in range(repeat)]) / repeat
-        pairs.append((turn["ours"], turn["theirs"]))
-    ratios = [a / b for a, b in pairs]
+            turn[name] = timed(lambda call=calls[name]: [call() for _ in range(repeat)]) / repeat
+        turns.append(turn | limit.measure())
+    median = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+    found: dict[str, Any] = {name: median.pop(name) for name in calls} | _ratio(turns, "theirs")
+    if median:
+        by = max(median, key=lambda name: median[name])
+        found["limit"] = {"by": by, "seconds": median[by], **_ratio(turns, by)}
+    return found
+
+
+def _ratio(turns: list[dict[str, float]], other: str) -> dict[str, float]:
+    ratios = [turn["ours"] / turn[other] for turn in turns]
     low, _, high = statistics.quantiles(ratios, n=4)
-    return {
-        "ours": statistics.median(a for a, _ in pairs),
-        "theirs": statistics.median(b for _, b in pairs),
-        "ratio": statistics.median(ratios),
-        "spread": (high - low) / 2,
-    }
+    return {"ratio": statistics.median(ratios), "spread": (high - low) / 2}
 
 
 def keep_memory() -> bool:
@@ -71,18 +72,17 @@ def keep_memory() -> bool:
 
 
 def limits() -> dict[str, float]:
-    """Return the bandwidth of a copy in GB/s (read and written) and rates of a float32 product in GFLOP/s.
+    """Return the bandwidth of a copy of 134 MB in GB/s (read and written) and rates of a float32 product in GFLOP/s.
 
-    The product is that of `torch.mm`, and that of `ops.product`, which is oneDNN's where it is faster.
+    The product is that of `torch.mm`, and that of the kernels, which is oneDNN's where it is faster.
     """
-    a, b = torch.randn(2, 1 << 24).unbind()
-    x, y = torch.randn(2, 1024, 1024).unbind()
-    copy = min(timed(lambda: b.copy_(a)) for _ in range(7))
-    mm, faster = (min(timed(lambda: call(x, y)) for _ in range(7)) for call in (torch.mm, product))  # noqa: B023
+    copy, multiply = copying(1 << 27), multiplying(torch.float32)
+    x, y = torch.randn(2, SIDE, SIDE).unbind()
+    seconds = [min(timed(call) for _ in range(7)) for call in (copy, lambda: torch.mm(x, y), multiply)]
     return {
-        "copy_gb_s": 2 * a.numel() * 4 / copy / 1e9,
-        "sgemm_gflop_s": 2 * 1024**3 / mm / 1e9,
-        "product_gflop_s": 2 * 1024**3 / faster / 1e9,
+        "copy_gb_s": (1 << 27) / seconds[0] / 1e9,
+        "sgemm_gflop_s": 2 * SIDE**3 / seconds[1] / 1e9,
+        "product_gflop_s": 2 * SIDE**3 / seconds[2] / 1e9,
     }
 
 
@@ -101,6 +101,22 @@ def machine() -> dict[str, Any]:
     }
 
 
+def show(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
+    """Print a row, in two or three lines of at most 80 columns, and keep it."""
+    if not rows or rows[-1]["what"] != row["what"]:
+        print(row["what"])
+    times = "".join(f"{row[side] * 1e3:9.2f}" if side in row else " " * 9 for side in ("ours", "theirs"))
+    spread, bound = (f"±{row['spread']:.3f}" if "spread" in row else ""), row.get("limit")
+    limit = f"{bound['ratio']:6.2f} {bound['by']}" if bound else ""
+    against = textwrap.wrap(row["against"], 36)
+    print(f"  {against[0]:36} {times}   {row['ratio']:.3f} {spread:6}{limit}".rstrip())
+    for more in (*against[1:], row["target"] and f"  target: {row['target']}"):
+        if more:
+            print(f"  {more}")
+    sys.stdout.flush()
+    rows.append(row)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Each kernel against what PyTorch has, as ratios.")
     parser.add_argument("--only", default="", help="only groups whose name contains this")
@@ -109,22 +125,16 @@ def main() -> None:
     options = parser.parse_args()
     found = {"machine": machine() | {"memory_kept": keep_memory()}, "limits": limits(), "rows": []}
     print("  ".join(f"{name} {value:.0f}" for name, value in found["limits"].items()))
-    print(f"{'':58} {'ours':>9} {'theirs':>9}  ours/theirs    target")
+    print(f"{'against':39} {'ours':>8} {'theirs':>8}   ours/theirs  x limit")
     for module in sorted(module.name for module in pkgutil.iter_modules(kernels.__path__)):
         if options.only not in module:
             continue
         group = importlib.import_module(f"kernels.{module}")
-        for what, against, target, ours, theirs in group.cases():
-            row = {"what": what, "against": against, "target": target, **compare(ours, theirs, options.rounds)}
-            found["rows"].append(row)
-            print(
-                f"{what:58} {row['ours'] * 1e3:7.2f}ms {row['theirs'] * 1e3:7.2f}ms  {row['ratio']:.3f} "
-                f"±{row['spread']:.3f}  {target}\n    against {against}",
-                flush=True,
-            )
+        for case in group.cases():
+            named = {"what": case.what, "against": case.against, "target": case.target}
+            show(found["rows"], named | compare(case, options.rounds))
         for what, against, target, ratio in getattr(group, "memory", list)():
-            found["rows"].append({"what": what, "against": against, "target": target, "ratio": ratio})
-            print(f"{what:58} {'':>9} {'':>9}  {ratio:.3f}         {target}\n    against {against}", flush=True)
+            show(found["rows"], {"what": what, "against": against, "target": target, "ratio": ratio})
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,6 +1,7 @@
 """Activations with and without dropout, forward and backward, against what PyTorch and `ops.dropout` do one by one.
 
-`cases` yields (what, against, target, ours, theirs).
+Of what they must move, a pass forward reads its inputs and writes its output, one backward reads the inputs and the
+output's gradient and writes theirs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from limit import Case
 from torch import Tensor
 
 from mainstem import ops
@@ -16,7 +18,6 @@ from mainstem.counter import Draw
 
 SHAPE = (4, 256, 1536)
 
-Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
 _PLAIN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "relu2": lambda x, _: torch.relu(x).square(),
     "gelu": lambda x, _: F.gelu(x),
@@ -25,7 +26,7 @@ _PLAIN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def case(kind: str, dtype: torch.dtype, rate: float) -> Case:
-    """Return one comparison; each callable is three times forward and backward."""
+    """Return one comparison; each callable is once forward and backward."""
     x, gate = (torch.randn(SHAPE, dtype=dtype, requires_grad=True) for _ in range(2))
     upstream, threshold = torch.randn(SHAPE, dtype=dtype), ops.threshold(rate) if rate else None
     draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SHAPE[0]))
@@ -40,10 +41,12 @@ def case(kind: str, dtype: torch.dtype, rate: float) -> Case:
         return y if threshold is None else ops.dropout(y, threshold, site=7, draw=draw)
 
     def both(forward: Callable[[], Tensor]) -> Callable[[], object]:
-        return lambda: [torch.autograd.grad(forward(), inputs, upstream) for _ in range(3)]
+        return lambda: torch.autograd.grad(forward(), inputs, upstream)
 
-    what = f"{kind}, {str(dtype).removeprefix('torch.')}, rate {rate}, {' x '.join(map(str, SHAPE))}, 3 times"
-    return what, "torch" + (" and ops.dropout" if rate else ""), "less time", both(fused), both(plain)
+    what = f"{kind}, {str(dtype).removeprefix('torch.')}, rate {rate:g}, {' x '.join(map(str, SHAPE))}"
+    against = "torch" + (" and ops.dropout" if rate else "")
+    arrays = 3 * len(inputs) + 2
+    return Case(what, against, "less time", both(fused), both(plain), moved=arrays * upstream.nbytes)
 
 
 def cases() -> list[Case]:

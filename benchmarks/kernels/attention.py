@@ -5,15 +5,12 @@ Heads are transposed views of [B, T, H, K], as a projection leaves them, on both
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
+from limit import Case
 from torch import Tensor
 
 from mainstem import ops
 from mainstem.counter import Draw
-
-Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
 
 SHAPES = {  # B, H, T, K, and how many times as fast we mean to be at rate 0 and at rate 0.1
     (16, 6, 256, 64): ("at least 1.0", "at least 3.0"),
@@ -40,11 +37,14 @@ def _case(shape: tuple[int, int, int, int], rate: float, dtype: torch.dtype, tar
         return both(torch.nn.functional.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True))
 
     what = f"attention {batch}x{heads}x{positions}x{width}, causal, {str(dtype).removeprefix('torch.')}, rate {rate:g}"
-    return what, "torch scaled_dot_product_attention", target, ours, theirs
+    # Two products forward; backward, where scores are made again, five. Each over the pairs that a position may see.
+    flops = 7 * 2 * batch * heads * width * positions * (positions + 1) / 2
+    moved = 12 * upstream.nbytes
+    return Case(what, "torch scaled_dot_product_attention", target, ours, theirs, moved, flops)
 
 
 def cases() -> list[Case]:
-    """Return (what, against what, target, ours, theirs); each callable is one forward and backward."""
+    """Return the comparisons; each callable is one forward and backward."""
     found = []
     for shape, targets in SHAPES.items():
         for rate, target in zip((0.0, 0.1), targets, strict=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from limit import Case
 
 from mainstem import ops
 
@@ -30,9 +31,9 @@ def _sides() -> tuple[Callable[[], object], Callable[[], object]]:
     )
 
 
-def cases() -> list[tuple[str, str, str, Callable[[], object], Callable[[], object]]]:
+def cases() -> list[Case]:
     what = f"cross_entropy, {TOKENS} tokens x {WORDS} words, width {WIDTH}"
-    return [(what, "whole logits", "time <= 0.9", *_sides())]
+    return [Case(what, "whole logits", "time <= 0.9", *_sides(), flops=3 * 2 * TOKENS * WORDS * WIDTH)]
 
 
 def _peak(side: int, answer: multiprocessing.connection.Connection) -> None:

@@ -10,15 +10,13 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from limit import Case
 from torch import Tensor
 
 from mainstem import ops
 from mainstem.counter import Draw
 
 SAMPLES, ROWS, COLUMNS, ODD = 16, 256, 384, 377
-
-Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
-"""What is timed, against what, the target, and the two calls."""
 
 
 def _both(forward: Callable[[], Tensor], inputs: list[Tensor], upstream: Tensor) -> None:
@@ -54,9 +52,12 @@ def _fused(kind: str, columns: int, dtype: torch.dtype) -> list[Case]:
 
     what = f"dropout + add + {kind}_norm {columns} {str(dtype).removeprefix('torch.')}"
     return [
-        (f"{what}, rate 0.1", "eager torch", "at least 6 x as fast", ours(0.1), eager(0.1)),
-        (f"{what}, rate 0.1", "ours at rate 0", "at most 1.25 x the time", ours(0.1), ours(0.0)),
-        (f"{what}, rate 0.1", "eager add + norm, no dropout", "faster", ours(0.1), eager(0.0)),
+        Case(f"{what}, rate 0.1", against, target, ours(0.1), theirs, moved=8 * x.nbytes)
+        for against, target, theirs in (
+            ("eager torch", "at least 6 x as fast", eager(0.1)),
+            ("ours at rate 0", "at most 1.25 x the time", ours(0.0)),
+            ("eager add + norm, no dropout", "faster", eager(0.0)),
+        )
     ]
 
 
@@ -66,7 +67,8 @@ def _odd_width() -> Case:
         x = torch.randn(SAMPLES, ROWS, columns, requires_grad=True)
         gain, upstream = torch.ones(columns, requires_grad=True), torch.randn_like(x)
         calls.append(partial(_both, partial(ops.rms_norm, x, gain, 1e-6), [x, gain], upstream))
-    return f"rms_norm {ODD} columns", f"ours at {COLUMNS}", "at most 1.1 x the time", calls[0], calls[1]
+    what, moved = f"rms_norm {ODD} columns", 5 * 4 * SAMPLES * ROWS * ODD
+    return Case(what, f"ours at {COLUMNS}", "at most 1.1 x the time", calls[0], calls[1], moved)
 
 
 def _dropout(dtype: torch.dtype) -> list[Case]:
@@ -90,11 +92,12 @@ def _dropout(dtype: torch.dtype) -> list[Case]:
 
     what = f"dropout {str(dtype).removeprefix('torch.')}"
     eager = partial(_both, lambda: F.dropout(x, 0.2), [x], upstream)
+    moved = 4 * x.nbytes
     return [
-        (what, "torch.nn.functional.dropout", "at least 6 x as fast", ours, eager),
-        (what, "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies),
-        (what, "its mask's bits alone, drawn twice, and both copies", "", ours, drawing),
-        ("the mask's bits alone, drawn twice, and both copies", "the copies", "", drawing, copies),
+        Case(what, "torch.nn.functional.dropout", "at least 6 x as fast", ours, eager, moved),
+        Case(what, "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies, moved),
+        Case(what, "its mask's bits alone, drawn twice, and both copies", "", ours, drawing, moved),
+        Case("the mask's bits alone, drawn twice, and both copies", "the copies", "", drawing, copies, moved),
     ]
 
 
@@ -112,11 +115,11 @@ def _drop_path() -> list[Case]:
             x.clone()
             upstream.clone()
 
+    what, moved, factor = "drop_path float32, rate 0.1", 4 * x.nbytes, partial(_both, eager, [x], upstream)
     return [
-        ("drop_path float32, rate 0.1", "a product with a drawn factor for each sample", "less time", ours,
-         partial(_both, eager, [x], upstream)),
-        ("drop_path float32, rate 0.1", "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies),
-    ]  # fmt: skip
+        Case(what, "a product with a drawn factor for each sample", "less time", ours, factor, moved),
+        Case(what, "a copy forward and a copy backward", "at most 1.3 x the time", ours, copies, moved),
+    ]
 
 
 def cases() -> list[Case]:

@@ -11,13 +11,13 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from limit import Case
 from torch import Tensor
 
 from mainstem import ops
 from mainstem.counter import Draw
 from mainstem.ops.product import product
 
-Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
 SIZES = [(768, 128, 512), (2048, 384, 1536), (1024, 1024, 1024)]
 
 
@@ -28,7 +28,8 @@ def _products() -> list[Case]:
         what = f"{tokens} x {width} by {out}"
         for name, a, b in (("x W^T", x, weight.t()), ("gradient of W", dy.t(), x)):
             ours, theirs = partial(product, a, b), partial(torch.mm, a, b)
-            rows.append((f"{name}, {what}", "torch.mm", "less time", ours, theirs))
+            flops = 2 * tokens * width * out
+            rows.append(Case(f"{name}, {what}", "torch.mm", "less time", ours, theirs, flops=flops))
     return rows
 
 
@@ -63,11 +64,13 @@ def _sublayers(samples: int, length: int, width: int, heads: int) -> list[Case]:
 
     size = f"{samples} x {length} x {width}, rate 0.2"
     parts, feed, attend = "its parts, by torch's products", [x, inner, outer], [x, *square, *gains]
+    tokens, pairs = samples * length, samples * length * (length + 1) / 2
     return [
-        (f"feedforward, relu2, {size}", parts, "less time", partial(_step, fed, feed, upstream),
-         partial(_step, fed_in_parts, feed, upstream)),
-        (f"self_attention, {size}", parts, "less time", partial(_step, attended, attend, upstream),
-         partial(_step, attended_in_parts, attend, upstream)),
+        Case(f"feedforward, relu2, {size}", parts, "less time", partial(_step, fed, feed, upstream),
+             partial(_step, fed_in_parts, feed, upstream), flops=3 * 2 * tokens * 8 * width**2),
+        Case(f"self_attention, {size}", parts, "less time", partial(_step, attended, attend, upstream),
+             partial(_step, attended_in_parts, attend, upstream),
+             flops=3 * 2 * tokens * 4 * width**2 + 7 * 2 * pairs * width),
     ]  # fmt: skip
 
 

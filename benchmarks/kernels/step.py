@@ -24,6 +24,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from baseline import Baseline
+from limit import Case
 
 from mainstem import counter, optim
 from mainstem.model import LanguageModel, Settings
@@ -114,28 +115,41 @@ def products(layers: int, width: int, heads: int, context: int, batch: int) -> C
     return once
 
 
-def cases() -> list[tuple[str, str, str, Callable[[], object], Callable[[], object]]]:
+def flops(layers: int, width: int, context: int, batch: int) -> float:
+    """Return the operations of a step's matrix products: three for each weight, and attention's seven.
+
+    Attention's are two forward and, as scores are made again, five backward, over the pairs that a position may see.
+    """
+    weights = layers * 12 * width**2 + WORDS * width
+    pairs = layers * batch * context * (context + 1) / 2
+    return 3 * 2 * batch * context * weights + 7 * 2 * pairs * width
+
+
+def cases() -> list[Case]:
     small, large = "step, 4 x 128, T 64, batch 12", "step, 6 x 384, T 256, batch 8"
-    rows = []
+    # What a step multiplies is what bounds it; of what it moves, the least is not known.
+    few, many = ({"flops": flops(size[0], size[1], size[3], size[4])} for size in (SMALL, LARGE))
+    same, rows = "the same architecture", []
     for rate, target in ((0.2, "time <= 0.625"), (0.0, "")):
-        other = theirs(*SMALL, rate)
-        rows.append((f"{small}, rate {rate:g}, our default", EAGER, target, ours(*SMALL, rate), other))
-        rows.append(
-            (f"{small}, rate {rate:g}, the same architecture", EAGER, target, ours(*SMALL, rate, **SAME), other)
-        )
+        what, other = f"{small}, rate {rate:g}", theirs(*SMALL, rate)
+        rows.append(Case(f"{what}, our default", EAGER, target, ours(*SMALL, rate), other, **few))
+        rows.append(Case(f"{what}, {same}", EAGER, target, ours(*SMALL, rate, **SAME), other, **few))
     if multiplies_bfloat16():
-        by_half = narrow(theirs(*SMALL, 0.2))
-        for name, settings in (("our default", {}), ("the same architecture", SAME)):
-            what = f"{small}, rate 0.2, bfloat16, {name}"
-            rows.append((what, EAGER, "time <= 0.625", narrow(ours(*SMALL, 0.2, **settings)), by_half))
-        what, target = f"{large}, rate 0.2, bfloat16, our default", "time <= 0.8"
-        rows.append((what, EAGER, target, narrow(ours(*LARGE, 0.2)), narrow(theirs(*LARGE, 0.2))))
+        by_half, half = narrow(theirs(*SMALL, 0.2)), {"dtype": torch.bfloat16}
+        for name, settings in (("our default", {}), (same, SAME)):
+            call = narrow(ours(*SMALL, 0.2, **settings))
+            rows.append(
+                Case(f"{small}, rate 0.2, bfloat16, {name}", EAGER, "time <= 0.625", call, by_half, **few, **half)
+            )
+        what, calls = f"{large}, rate 0.2, bfloat16, our default", (ours(*LARGE, 0.2), theirs(*LARGE, 0.2))
+        rows.append(Case(what, EAGER, "time <= 0.8", *map(narrow, calls), **many, **half))
+    alone, step = "its matrix products alone", f"{large}, rate 0.2, our default"
     return [
         *rows,
-        (f"{small}, rate 0.2, our default", "its matrix products alone", "", ours(*SMALL, 0.2), products(*SMALL)),
-        (f"{large}, rate 0.2, our default", EAGER, "time <= 0.8", ours(*LARGE, 0.2), theirs(*LARGE, 0.2)),
-        ("the same step", "its matrix products alone", "time <= 1.12", ours(*LARGE, 0.2), products(*LARGE)),
-        ("the same step", "itself at rate 0", "time <= 1.03", ours(*LARGE, 0.2), ours(*LARGE, 0.0)),
+        Case(f"{small}, rate 0.2, our default", alone, "", ours(*SMALL, 0.2), products(*SMALL), **few),
+        Case(step, EAGER, "time <= 0.8", ours(*LARGE, 0.2), theirs(*LARGE, 0.2), **many),
+        Case("the same step", alone, "time <= 1.12", ours(*LARGE, 0.2), products(*LARGE), **many),
+        Case("the same step", "itself at rate 0", "time <= 1.03", ours(*LARGE, 0.2), ours(*LARGE, 0.0), **many),
     ]
 
 

@@ -1,6 +1,6 @@
 """Training steps of forms with several streams or a history, against pre-norm of the same size.
 
-`cases` yields (what, against, target, ours, theirs); the callables are one training step each.
+The callables are one training step each. What they are measured against besides are the products of pre-norm's step.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from limit import Case
 
+from kernels.step import flops
 from mainstem import optim
 from mainstem.model import LanguageModel, Settings
 
 BATCH, CONTEXT, WIDTH = 4, 256, 384
-
-Case = tuple[str, str, str, Callable[[], object], Callable[[], object]]
 
 
 def step(residual: Any, layers: int) -> Callable[[], object]:
@@ -37,9 +37,10 @@ def step(residual: Any, layers: int) -> Callable[[], object]:
 def cases() -> list[Case]:
     gc.collect()
     size = f"{BATCH} x {CONTEXT} tokens, width {WIDTH}"
+    hyper = {"name": "hyper", "streams": 4, "weights": "dynamic"}
     return [
-        (f"hyper-connections, 4 streams, dynamic, 12 layers, {size}", "pre_norm", "at most 1.12 of its time",
-         step({"name": "hyper", "streams": 4, "weights": "dynamic"}, 12), step("pre_norm", 12)),
-        (f"denseformer, 24 layers, {size}", "pre_norm", "at most 1.10 of its time",
-         step("denseformer", 24), step("pre_norm", 24)),
+        Case(f"hyper-connections, 4 streams, dynamic, 12 layers, {size}", "pre_norm", "at most 1.12 of its time",
+             step(hyper, 12), step("pre_norm", 12), flops=flops(12, WIDTH, CONTEXT, BATCH)),
+        Case(f"denseformer, 24 layers, {size}", "pre_norm", "at most 1.10 of its time",
+             step("denseformer", 24), step("pre_norm", 24), flops=flops(24, WIDTH, CONTEXT, BATCH)),
     ]  # fmt: skip
