@@ -8,12 +8,12 @@ from variants import RESIDUALS, SIZES, STACKS, loss, shaken, small, tokens
 SETTINGS = [
     {},
     {"norm": "layer", "feedforward": "gelu", "qk_norm": "none"},
-    {"kv_heads": 1, "feedforward": "swiglu"},
+    {"kv_heads": 1, "feedforward": "swiglu", "ngrams": 3, "ngram_rows": 200},
 ]
 
 
 @pytest.mark.parametrize("name", [name for name in RESIDUALS if name != "reversible | value_residual"])
-@pytest.mark.parametrize("changes", SETTINGS, ids=["rms-relu2", "layer-gelu", "grouped-swiglu"])
+@pytest.mark.parametrize("changes", SETTINGS, ids=["rms-relu2", "layer-gelu", "grouped-swiglu-ngrams"])
 def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
     assert STACKS[name] is not None, f"write the plain loop of {name} in tests/support/plain_forms.py"
     model = shaken(small(RESIDUALS[name], **changes)).double()
@@ -27,6 +27,7 @@ def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
         changes.get("feedforward", "relu2"),
         changes.get("qk_norm", "rms"),
     )
+    oracle.ngram_rows = changes.get("ngram_rows")
     x = tokens()
     expected = oracle.logits(x, STACKS[name])
     # The model gives float32 logits; its stream is compared before that.

@@ -23,9 +23,11 @@ def test_equal_seeds_give_equal_text():
     assert model.training
 
 
-@pytest.mark.parametrize("positions", ["rotary", "learned", "none"])
-def test_greedy_text_is_what_the_whole_pass_says_until_the_context_is_full(positions):
-    model = shaken(small("pre_norm", positions=positions)).eval()
+@pytest.mark.parametrize(
+    "changes", [{"positions": "rotary"}, {"positions": "learned"}, {"positions": "none"}, {"ngrams": 4}]
+)
+def test_greedy_text_is_what_the_whole_pass_says_until_the_context_is_full(changes):
+    model = shaken(small("pre_norm", **changes)).eval()
     text = [3]
     for token in generate(model, text, 7, temperature=0):
         assert token == int(model(torch.tensor([text]))[0, -1].argmax())

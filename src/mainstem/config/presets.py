@@ -18,6 +18,7 @@ PRESETS = {"nano": NANO, "micro": MICRO, "small": SMALL}
 
 COMMON: dict[str, Any] = {
     "norm": "rms", "feedforward": "relu2", "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto",
+    "ngrams": 1, "ngram_rows": 1 << 14,
 }  # fmt: skip
 SITES = ("embedding", "attention_weights", "attention", "hidden", "feedforward")
 

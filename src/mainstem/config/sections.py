@@ -57,6 +57,10 @@ class Model(Section, frozen=True, kw_only=True):
     qk_norm: Annotated[Literal["rms", "none"] | None, about("normalisation of queries and keys", "rms")] = None
     positions: Annotated[Literal["rotary", "learned", "none"] | None, about("how order is told", "rotary")] = None
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
+    ngrams: Annotated[
+        Annotated[int, Meta(ge=1, le=8)] | None, about("last tokens that the embedding sees together", "1")
+    ] = None
+    ngram_rows: Annotated[Count | None, about("most rows for each length of n-gram", "16384")] = None
     init: Annotated[Literal["auto", "gpt2", "zero", "normal", "xavier"] | None, about("initial weights", "auto")] = None
     residual: Annotated[Any, about("a form's name, name and values, or a list")] = "pre_norm"
 

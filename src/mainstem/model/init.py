@@ -64,13 +64,13 @@ def normal(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
 
 @torch.no_grad()
 def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[Site], init: str, seed: int) -> None:
-    """Draw every matrix of `model`; gains, biases, gates and mixing weights keep what their modules begin with."""
+    """Draw every matrix of `model`; gains, biases, gates, mixing weights and n-grams keep what they begin with."""
     rule = INITS[chosen(init, form)]
     at = {(site.block, site.kind): site for site in sites}
     for name, parameter in model.named_parameters():
         role = roles[name]
         kind = role.split(".")[0]
-        if kind not in ("embedding", "position", "head", "attention", "feedforward"):
+        if kind not in ("embedding", "position", "head", "attention", "feedforward") or role == "embedding.ngram":
             continue
         std = rule(role, (parameter.shape[0], parameter.shape[1]), sites[0].sublayers)
         if kind in ("attention", "feedforward"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .. import noise, ops
 from ..errors import BadInput
-from ..nn import NORMS, Cache, Context, Embedding, Linear
+from ..nn import NORMS, Cache, Context, Embedding, Linear, NGrams
 from ..optim.roles import roles
 from ..stream import sites
 from .block import block
@@ -48,7 +48,10 @@ class LanguageModel(nn.Module):
         self._norm = NORMS[settings.norm]
         places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
         learned = settings.context if settings.positions == "learned" else None
-        self.embedding = Embedding(settings.vocab, settings.width, learned, settings.rates.embedding)
+        grams = None
+        if settings.ngrams > 1:
+            grams = NGrams(settings.vocab, settings.width, settings.ngrams, settings.ngram_rows)
+        self.embedding = Embedding(settings.vocab, settings.width, learned, settings.rates.embedding, grams)
         depth = noise.linear_rates(settings.rates.depth, len(places))
         behind = {spec.kind: settings.rate_behind(spec.kind) for spec in specs}
         step = len(specs)

@@ -30,6 +30,9 @@ class Rates:
 class Settings:
     """A causal language model, in numbers and names. `residual` is a form, or what `form.parse` makes into one.
 
+    `ngrams`: how many of the last tokens the embedding looks at together, 1 at the token alone; `ngram_rows`: the most
+    rows that a length has.
+
     >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).head_width
     16
     """
@@ -46,12 +49,14 @@ class Settings:
     qk_norm: Literal["rms", "none"] = "rms"
     positions: Literal["rotary", "learned", "none"] = "rotary"
     head: Literal["tied", "untied"] = "tied"
+    ngrams: int = 1
+    ngram_rows: int = 1 << 14
     init: str = "auto"
     residual: Any = "pre_norm"
     rates: Rates = field(default_factory=Rates)
 
     def __post_init__(self) -> None:
-        for name in ("vocab", "layers", "width", "heads", "context"):
+        for name in ("vocab", "layers", "width", "heads", "context", "ngrams", "ngram_rows"):
             if getattr(self, name) < 1:
                 raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
         if self.width % self.heads:

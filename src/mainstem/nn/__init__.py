@@ -5,6 +5,7 @@ from .context import Cache, Context
 from .embedding import Embedding
 from .feedforward import FeedForward, FeedForwardSpec
 from .linear import Linear
+from .ngrams import NGrams
 from .norm import NORMS, LayerNorm, NormSpec, RMSNorm
 from .rotary import Rotary
 from .scale import Scale
@@ -21,6 +22,7 @@ __all__ = [
     "FeedForwardSpec",
     "LayerNorm",
     "Linear",
+    "NGrams",
     "NormSpec",
     "RMSNorm",
     "Rotary",

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 
 class Cache:
-    """Keys and values of the positions already seen, by attention module; for generating one token after another."""
+    """What modules keep of the positions already seen; for generating one token after another."""
 
     def __init__(self) -> None:
         self._held: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._tokens: dict[nn.Module, Tensor] = {}
         self.length = 0
 
     def extend(self, module: nn.Module, key_BHTK: Tensor, value_BHTK: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,6 +28,13 @@ class Cache:
         self._held[module] = key_BHTK, value_BHTK
         self.length = key_BHTK.shape[2]
         return key_BHTK, value_BHTK
+
+    def preceded(self, module: nn.Module, tokens_BT: Tensor, count: int) -> Tensor:
+        """Return `tokens_BT` behind up to `count` tokens that `module` was given before them."""
+        before = self._tokens.get(module, tokens_BT[:, :0])
+        tokens_BT = torch.cat((before, tokens_BT), dim=1)
+        self._tokens[module] = tokens_BT[:, max(0, tokens_BT.shape[1] - count) :]
+        return tokens_BT
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,133 @@
+"""Embedded n-grams against plain loops over Python's whole numbers, and what they may not see."""
+
+import pytest
+import torch
+from variants import shaken, small, tokens
+
+from mainstem.errors import BadInput
+from mainstem.nn import Cache, Context, Embedding, NGrams
+
+
+def row(gram, vocab, limit):
+    """Return the row of one n-gram in the table of its order, from the formula."""
+    number = 0
+    for token in gram:
+        number = number * vocab + token
+    if vocab ** len(gram) <= limit:
+        return number
+    return (number % (2**31 - 1) * 0x9E3779B1 % 2**32 * limit) >> 32
+
+
+def looped(table, tokens, vocab, order, limit):
+    """Return what n-grams add, [B, T, D], in plain loops."""
+    out = torch.zeros(*tokens.shape, table.shape[1], dtype=table.dtype)
+    for b, text in enumerate(tokens.tolist()):
+        for t in range(len(text)):
+            first = 0
+            for n in range(2, order + 1):
+                if t >= n - 1:
+                    out[b, t] += table[first + row(text[t - n + 1 : t + 1], vocab, limit)]
+                first += min(vocab**n, limit)
+    return out
+
+
+def made(vocab=7, width=3, order=4, rows=60, dtype=torch.float64):
+    module = NGrams(vocab, width, order, rows).to(dtype)
+    with torch.no_grad():
+        module.weight.normal_(generator=torch.Generator().manual_seed(0))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("vocab", "order", "rows"),
+    [(7, 2, 60), (7, 4, 60), (7, 4, 1), (2, 5, 8), (1, 3, 5), (50257, 3, 1 << 14), (10**6, 8, 1000)],
+)
+def test_values_equal_plain_loops(vocab, order, rows):
+    module, x = made(vocab, 3, order, rows), tokens(3, 11, vocab)
+    torch.testing.assert_close(module(x), looped(module.weight.detach(), x, vocab, order, rows))
+
+
+def test_gradients_equal_finite_differences():
+    module, x = made(3, 2, 3, 10), tokens(2, 5, 3)
+    assert torch.autograd.gradcheck(lambda w: torch.func.functional_call(module, {"weight": w}, (x,)), module.weight)
+
+
+def test_what_a_shorter_text_than_the_order_has_is_its_own():
+    module = made(order=4)
+    assert module(tokens(2, 1, 7)).tolist() == torch.zeros(2, 1, 3).tolist()
+    assert module(torch.zeros(0, 5, dtype=torch.int64)).shape == (0, 5, 3)
+
+
+def test_no_position_sees_what_comes_after_it():
+    module, x = made(rows=3000), tokens(1, 9, 7)
+    other = x.clone()
+    other[0, 4] = (other[0, 4] + 1) % 7
+    changed = (module(x) != module(other)).any(-1)[0].tolist()
+    assert changed == [False] * 4 + [True] * 4 + [False]
+
+
+def test_a_document_sees_itself_alone():
+    module, x = made(), tokens(1, 12, 7)
+    documents = torch.tensor([[0] * 5 + [1] + [2] * 6])
+    together = module(x, Context(documents=documents))
+    alone = torch.cat([module(part) for part in x.split([5, 1, 6], dim=1)], dim=1)
+    assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("parts", [[1] * 9, [3, 1, 5], [8, 1], [2, 7]])
+def test_with_a_cache_parts_are_the_whole(parts):
+    module, x, cache = made(), tokens(2, 9, 7), Cache()
+    found = [module(part, Context(cache=cache)) for part in x.split(parts, dim=1)]
+    assert torch.equal(torch.cat(found, dim=1), module(x))
+
+
+def test_two_tables_of_one_cache_keep_their_own_tokens():
+    one, two, x, cache = made(order=2), made(order=4), tokens(2, 9, 7), Cache()
+    found = [[module(part, Context(cache=cache)) for part in x.split(3, dim=1)] for module in (one, two)]
+    for module, parts in zip((one, two), found, strict=True):
+        assert torch.equal(torch.cat(parts, dim=1), module(x))
+
+
+def test_pairs_of_a_large_vocabulary_are_spread_over_all_rows():
+    # A table that has a factor in common with the vocabulary, as powers of two have, must not forget the first token.
+    vocab, rows = 4096, 1 << 14
+    pairs = torch.cartesian_prod(torch.arange(0, 4096, 32), torch.arange(0, 4096, 32))
+    found, there = NGrams(vocab, 1, 2, rows).rows_of(pairs)
+    assert there[:, 1].all()
+    assert 0 <= int(found.min())
+    assert int(found.max()) < rows
+    met = len(found[:, 1].unique())
+    assert met > 0.9 * rows * (1 - (1 - 1 / rows) ** len(pairs))
+
+
+def test_compiles_whole():
+    torch._dynamo.reset()
+    module, x = made(), tokens(2, 9, 7)
+    documents = torch.tensor([[0] * 4 + [1] * 5, [3] * 9])
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    for ctx in (None, Context(documents=documents)):
+        expected, found = module(x, ctx), compiled(x, ctx)
+        torch.testing.assert_close(found, expected)
+        grads = [torch.autograd.grad(y.square().sum(), module.weight)[0] for y in (expected, found)]
+        torch.testing.assert_close(*grads)
+
+
+def test_a_model_begins_as_it_would_without():
+    with_them, without = small("pre_norm", ngrams=3, ngram_rows=40), small("pre_norm")
+    x = tokens()
+    assert torch.equal(with_them(x), without(x))
+    shaken(with_them)
+    assert not torch.equal(with_them(x), without(x))
+
+
+def test_the_embedding_adds_them():
+    grams = made(width=3)
+    embedding, x = Embedding(7, 3, ngrams=grams).double(), tokens(2, 6, 7)
+    torch.testing.assert_close(embedding(x), embedding.weight[x] + grams(x))
+    assert embedding.ngrams.roles() == {"weight": "embedding.ngram"}
+
+
+@pytest.mark.parametrize(("order", "rows"), [(1, 16), (0, 16), (2, 0), (3, -1)])
+def test_bad_values_are_refused(order, rows):
+    with pytest.raises(BadInput, match=f"order {order} in {rows} rows"):
+        NGrams(5, 4, order, rows)
