@@ -72,6 +72,16 @@ def test_every_instruction_set_gives_the_same_bits(name, seed):
         assert found.equal(reference.mask_bits(ops.threshold(0.3), *own, SITE, where)), shape
 
 
+@needs_kernels
+@pytest.mark.parametrize("name", [] if isinstance(library.load(), str) else sorted(library.load().variants))
+def test_rows_of_every_number_of_calls_have_the_same_bits(name):
+    # Blocks of several vectors, of fewer, and the rest of one: up to twice the largest block of any instruction set.
+    for calls in range(1, 70):
+        where = layout((2, 8 * calls - calls % 8), 0, None, draw(2), SITE)
+        found = cpu.run(ops.threshold(0.3), *draw(2), SITE, where, library.load().variants[name])
+        assert found.equal(reference.mask_bits(ops.threshold(0.3), *draw(2), SITE, where)), calls
+
+
 @both
 def test_an_element_is_numbered_by_its_row_and_column_within_its_sample(impl):
     shape, batch_dim = (3, 2, 4, 11), 1
