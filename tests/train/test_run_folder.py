@@ -35,6 +35,26 @@ def test_config_appears_first_and_is_the_whole_tree(tmp_path: Path) -> None:
     assert run_folder.inspect(run, resume=False) == (folder, True)
 
 
+def test_a_run_from_before_a_field_was_there_goes_on_with_its_default(tmp_path: Path) -> None:
+    run = config.resolve(_run(tmp_path / "r", steps=5))
+    folder = _begin(run)
+    lines = folder.config.read_text().splitlines()
+    folder.config.write_text("\n".join(line for line in lines if "ngram" not in line) + "\n")
+    assert "ngrams" not in config.read(folder.config.read_text())["model"]
+    assert run_folder.inspect(run, resume=True) == (folder, True)
+    changed = config.override(run, {"model.ngrams": 2})
+    with pytest.raises(BadInput, match=r"\(model\.ngrams differ"):
+        run_folder.inspect(changed, resume=True)
+
+
+def test_a_configuration_that_cannot_be_built_is_another_one(tmp_path: Path) -> None:
+    run = config.resolve(_run(tmp_path / "r", steps=5))
+    folder = _begin(run)
+    folder.config.write_text(folder.config.read_text() + "later: {thing: 3}\n")
+    with pytest.raises(BadInput, match=r"\(later differ"):
+        run_folder.inspect(run, resume=True)
+
+
 def test_another_configuration_is_refused_and_nothing_changes(tmp_path: Path) -> None:
     folder = _begin(_run(tmp_path / "r", steps=5))
     before = _listing(tmp_path)

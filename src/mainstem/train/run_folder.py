@@ -137,12 +137,20 @@ def _prepare(run: config.Run, folder: RunFolder) -> None:
 
 def _compare(run: config.Run, folder: RunFolder) -> None:
     text = files.read(folder.config, _LIMIT).decode("utf-8", "replace")
-    stored, given = config.read(text), config.read(config.dump(run))
-    if changed := differences(stored, given):
+    try:
+        stored = _whole(config.parse(text))
+    except BadInput:  # of a newer version, or changed by hand: as it stands there
+        stored = config.read(text)
+    if changed := differences(stored, _whole(run)):
         raise BadInput(
             f"{run.out!r} holds a run with another configuration ({', '.join(changed[:4])}"
             f"{', ...' if len(changed) > 4 else ''} differ): give another --out, or the configuration it has."
         )
+
+
+def _whole(run: config.Run) -> dict[str, Any]:
+    """Return every field of `run`, those that came after it was stored with what they amount to."""
+    return config.read(config.dump(config.resolve(run)))
 
 
 def _lock(descriptor: int, path: Path) -> None:
