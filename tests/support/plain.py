@@ -28,6 +28,23 @@ def turn(x, position, base=10000.0):
     return torch.stack(out)
 
 
+def ngrams(table, text, vocab, limit):
+    """Return what the n-grams that end at each place of `text` add, [T, D]; each order has up to `limit` rows."""
+    out = []
+    for t in range(len(text)):
+        y, first, n = torch.zeros_like(table[0]), 0, 2
+        while first < len(table):
+            number = 0
+            for token in text[max(0, t - n + 1) : t + 1]:
+                number = number * vocab + token
+            row = number if vocab**n <= limit else (number % (2**31 - 1) * 0x9E3779B1 % 2**32 * limit) >> 32
+            if t >= n - 1:
+                y = y + table[first + row]
+            first, n = first + min(vocab**n, limit), n + 1
+        out.append(y)
+    return torch.stack(out)
+
+
 class Plain:
     """`p` maps names to float64 tensors; `heads`, `kv_heads`, `layers` as in the settings."""
 
@@ -98,23 +115,9 @@ class Plain:
     def logits(self, tokens, stack):
         """Return [B, T, V]; `stack` is one of the functions of `plain_forms`, from embedded to closed [T, D]."""
         table = self.p["embedding.weight"]
-        return torch.stack([stack(self, table[row] + self.ngrams(row.tolist())) @ table.T for row in tokens])
+        return torch.stack([stack(self, self.embedded(row.tolist())) @ table.T for row in tokens])
 
-    def ngrams(self, text):
-        """Return what the n-grams that end at each place add, [T, D] or 0; `ngram_rows` is the limit of rows."""
-        table = self.p.get("embedding.ngrams.weight")
-        if table is None:
-            return 0
-        vocab, limit, out = len(self.p["embedding.weight"]), self.ngram_rows, []
-        for t in range(len(text)):
-            y, first, n = torch.zeros_like(table[0]), 0, 2
-            while first < len(table):
-                number = 0
-                for token in text[max(0, t - n + 1) : t + 1]:
-                    number = number * vocab + token
-                row = number if vocab**n <= limit else (number % (2**31 - 1) * 0x9E3779B1 % 2**32 * limit) >> 32
-                if t >= n - 1:
-                    y = y + table[first + row]
-                first, n = first + min(vocab**n, limit), n + 1
-            out.append(y)
-        return torch.stack(out)
+    def embedded(self, text):
+        table, grams = self.p["embedding.weight"], self.p.get("embedding.ngrams.weight")
+        x = table[text]
+        return x if grams is None else x + ngrams(grams, text, len(table), self.ngram_rows)
