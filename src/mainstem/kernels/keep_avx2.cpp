@@ -21,24 +21,6 @@ struct Lanes {
   static V high(V a) { return _mm256_srli_epi64(a, 32); }
   static V exclusive_or(V a, V b) { return _mm256_xor_si256(a, b); }
   static V exclusive_or(V a, V b, V c) { return _mm256_xor_si256(a, _mm256_xor_si256(b, c)); }
-  // As `plain_round` in six registers, so that sixteen suffice for three vectors: factors and keys stay in memory, the
-  // sum that waits for a product comes last, and vectors keep their turns. GCC mixes them and moves half of it to the
-  // stack.
-  static void round(V& c0, V& c1, V& c2, V& c3, const V& by_a, const V& by_b, const V& key0, const V& key1) {
-    V product, half;
-    __asm__ volatile(
-        "vpmuludq %[by_a], %[c0], %[product]\n\t"
-        "vpxor %[key0], %[c1], %[c0]\n\t"
-        "vpmuludq %[by_b], %[c2], %[c1]\n\t"
-        "vpxor %[key1], %[c3], %[c2]\n\t"
-        "vpsrlq $32, %[c1], %[half]\n\t"
-        "vpxor %[half], %[c0], %[c0]\n\t"
-        "vpsrlq $32, %[product], %[half]\n\t"
-        "vpxor %[half], %[c2], %[c2]"
-        : [c0] "+x"(c0), [c1] "+x"(c1), [c2] "+x"(c2), [product] "=&x"(product), [half] "=&x"(half)
-        : [c3] "x"(c3), [by_a] "m"(by_a), [by_b] "m"(by_b), [key0] "m"(key0), [key1] "m"(key1));
-    c3 = product;
-  }
 
   static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {
     const V low = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xAA);
@@ -52,6 +34,26 @@ struct Lanes {
     std::memcpy(out, &bytes, sizeof bytes);
   }
 };
+
+// In five registers, so that sixteen suffice for three vectors: factors and keys stay in memory, the sum that waits for a
+// product comes last, and vectors keep their turns. GCC mixes them and moves half of it to the stack.
+template <>
+inline void philox_round<Lanes>(__m256i& c0, __m256i& c1, __m256i& c2, __m256i& c3, const __m256i& by_a,
+                                const __m256i& by_b, const __m256i& key0, const __m256i& key1) {
+  __m256i product;
+  __asm__ volatile(
+      "vpmuludq %[by_a], %[c0], %[product]\n\t"
+      "vpxor %[key0], %[c1], %[c0]\n\t"
+      "vpmuludq %[by_b], %[c2], %[c1]\n\t"
+      "vpxor %[key1], %[c3], %[c2]\n\t"
+      "vpsrlq $32, %[c1], %[c3]\n\t"
+      "vpxor %[c3], %[c0], %[c0]\n\t"
+      "vpsrlq $32, %[product], %[c3]\n\t"
+      "vpxor %[c3], %[c2], %[c2]"
+      : [c0] "+x"(c0), [c1] "+x"(c1), [c2] "+x"(c2), [c3] "+x"(c3), [product] "=&x"(product)
+      : [by_a] "m"(by_a), [by_b] "m"(by_b), [key0] "m"(key0), [key1] "m"(key1));
+  c3 = product;
+}
 
 inline __m256i spread(uint8_t byte) {
   const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);

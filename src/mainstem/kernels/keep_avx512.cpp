@@ -20,9 +20,6 @@ struct Lanes {
   static V high(V a) { return _mm512_srli_epi64(a, 32); }
   static V exclusive_or(V a, V b) { return _mm512_xor_si512(a, b); }
   static V exclusive_or(V a, V b, V c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
-  static void round(V& c0, V& c1, V& c2, V& c3, V by_a, V by_b, V key0, V key1) {
-    plain_round<Lanes>(c0, c1, c2, c3, by_a, by_b, key0, key1);
-  }
 
   static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {
     const V first = _mm512_mask_mov_epi32(_mm512_slli_epi64(c1, 32), 0x5555, c0);

@@ -17,9 +17,6 @@ struct Lanes {
   static V high(V a) { return a >> 32; }
   static V exclusive_or(V a, V b) { return a ^ b; }
   static V exclusive_or(V a, V b, V c) { return a ^ b ^ c; }
-  static void round(V& c0, V& c1, V& c2, V& c3, V by_a, V by_b, V key0, V key1) {
-    plain_round<Lanes>(c0, c1, c2, c3, by_a, by_b, key0, key1);
-  }
 
   static void store(uint8_t* out, V c0, V c1, V c2, V c3, uint16_t threshold) {
     unsigned byte = 0;

@@ -4,9 +4,8 @@
 // linkage, or the linker might keep the copy with instructions that this processor lacks.
 //
 // A lane set L has: V, a vector of 64-bit lanes; kCalls, how many; and, on vectors, same(word), counters(first), add,
-// multiply (of the low halves, to 64 bits), high (halves), exclusive_or of two and of three, round, which is one of
-// Philox, and store, which turns the four words of each lane into its keep byte. High halves of lanes may hold anything:
-// only `high` and `store` look.
+// multiply (of the low halves, to 64 bits), high (halves), exclusive_or of two and of three, and store, which turns the
+// four words of each lane into its keep byte. High halves of lanes may hold anything: only `high` and `store` look.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -38,9 +37,9 @@ struct Rounds {
   }
 };
 
-// A lane set's round, where it has none of its own.
-template <class L, class V>
-inline void plain_round(V& c0, V& c1, V& c2, V& c3, V by_a, V by_b, V key0, V key1) {
+// A round of Philox; a lane set may have one of its own, as a specialisation.
+template <class L, class V = typename L::V>
+inline void philox_round(V& c0, V& c1, V& c2, V& c3, const V& by_a, const V& by_b, const V& key0, const V& key1) {
   const V a = L::multiply(c0, by_a), b = L::multiply(c2, by_b);
   c0 = L::exclusive_or(L::high(b), c1, key0);
   c1 = b;
@@ -70,7 +69,7 @@ inline void keep_block(uint8_t* out, typename L::V* counter, const Rounds<L>& ro
 #pragma GCC unroll 8
   for (int round = 3; round < kRounds; ++round) {
     for (int i = 0; i < N; ++i) {
-      L::round(c0[i], c1[i], c2[i], c3[i], rounds.by_a, rounds.by_b, rounds.key0[round], rounds.key1[round]);
+      philox_round<L>(c0[i], c1[i], c2[i], c3[i], rounds.by_a, rounds.by_b, rounds.key0[round], rounds.key1[round]);
     }
   }
   for (int i = 0; i < N; ++i) L::store(out + i * L::kCalls, c0[i], c1[i], c2[i], c3[i], threshold);

@@ -19,9 +19,6 @@ struct Lanes {
   static V high(V a) { return vshrq_n_u64(a, 32); }
   static V exclusive_or(V a, V b) { return veorq_u64(a, b); }
   static V exclusive_or(V a, V b, V c) { return veorq_u64(veorq_u64(a, b), c); }
-  static void round(V& c0, V& c1, V& c2, V& c3, V by_a, V by_b, V key0, V key1) {
-    plain_round<Lanes>(c0, c1, c2, c3, by_a, by_b, key0, key1);
-  }
 
   static uint8_t byte(uint64x2_t halves, uint16x8_t limit) {
     const uint16_t weights[8] = {1, 2, 4, 8, 16, 32, 64, 128};
