@@ -8,8 +8,8 @@ import pytest
 from mainstem.train import console
 
 NUMBERS: dict[str, Any] = {
-    "step": 10, "steps": 100, "loss": 1.5, "held_out": 1.75, "gap": 0.25, "rate": 12345.6, "left": 61.0,
-    "evaluated": True,
+    "step": 10, "steps": 100, "loss": 1.5, "rate": 12345.6, "left": 61.0, "held_out": 1.75, "held_out_error": 0.01,
+    "gap": {"value": 0.25, "low": 0.2, "high": 0.3, "training": 1.5, "held_out": 1.75},
 }  # fmt: skip
 
 

@@ -171,6 +171,9 @@ class _Quiet:
     def show(self, numbers: dict[str, Any]) -> None:
         pass
 
+    def measuring(self, what: str, done: int, total: int) -> None:
+        pass
+
     @contextlib.contextmanager
     def running(self, steps: int) -> Iterator[None]:
         yield

@@ -17,11 +17,19 @@ _QUIET = 2.0
 
 
 class Progress(Protocol):
-    """What the loop tells: `show` at every few steps with the numbers of the last one, `say` once."""
+    """What a run tells.
+
+    `say` and `warn` take one text. `show` takes the numbers of a step, every few steps: ``step``, ``steps``, ``loss``
+    (nats per token), ``rate`` (tokens a second) and ``left`` (seconds); and, only where they were measured at that very
+    step, ``held_out`` (nats per token), ``held_out_error`` (its standard error; None where all of the held-out part was
+    measured) and ``gap`` (None, or a mapping with ``value``, ``low``, ``high``, ``training``, ``held_out``).
+    `measuring` says how many of its tokens a pass outside the steps has done, as often as the pass likes.
+    """
 
     def say(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def show(self, numbers: dict[str, Any]) -> None: ...
+    def measuring(self, what: str, done: int, total: int) -> None: ...
     def running(self, steps: int) -> contextlib.AbstractContextManager[None]: ...
 
 
@@ -60,7 +68,7 @@ def describe(numbers: dict[str, Any]) -> list[tuple[str, str]]:
     if (held := numbers.get("held_out")) is not None:
         parts.append(("held-out", f"{held:.4f}"))
     if (gap := numbers.get("gap")) is not None:
-        parts.append(("gap", f"{gap:+.4f}"))
+        parts.append(("gap", f"{gap['value']:+.4f}"))
     parts.append(("tokens/s", f"{numbers['rate']:,.0f}"))
     parts.append(("left", clock(numbers["left"])))
     return parts
@@ -106,6 +114,9 @@ class Plain:
     def show(self, numbers: dict[str, Any]) -> None:
         """Write the numbers of a step as one line."""
         self.say("  ".join(f"{label} {value}" for label, value in describe(numbers)))
+
+    def measuring(self, what: str, done: int, total: int) -> None:
+        """Write nothing: a line for each part of a pass would be many."""
 
     @contextlib.contextmanager
     def running(self, steps: int) -> Iterator[None]:

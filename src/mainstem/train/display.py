@@ -35,10 +35,13 @@ class Display:
     def show(self, numbers: dict[str, Any]) -> None:
         """Move the bar; a held-out pass is written down as a line, so that it stays."""
         text = "  ".join(f"{label} {value}" for label, value in describe(numbers))
-        if numbers.get("evaluated"):
+        if "held_out" in numbers:
             self.say(text)
         if self._progress is not None:
             self._progress.update(self._task, completed=numbers["step"], numbers=text)
+
+    def measuring(self, what: str, done: int, total: int) -> None:
+        """Leave the bar where it is: a pass takes no step."""
 
     @contextlib.contextmanager
     def running(self, steps: int) -> Iterator[None]:

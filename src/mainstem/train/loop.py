@@ -69,7 +69,6 @@ class Loop:
         self._lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = []
         self._began = time.perf_counter() - self.state.seconds
         self._first = (self.state.step, time.perf_counter())
-        self._held: tuple[float, float] | None = None
         self._saved = True
         self._published: int | None = None
 
@@ -243,15 +242,17 @@ class Loop:
             self.state.waited += 1
 
     def _show(self, line: dict[str, Any]) -> None:
-        if "held_out" in line:
-            self._held = line["held_out"]["nats_per_token"], line["gap"]
-        held, difference = self._held or (None, None)
         steps, seconds = line["step"] - self._first[0], time.perf_counter() - self._first[1]
         tokens = steps * self.parts.run.train.batch * self.parts.context
+        measured = {}
+        if "held_out" in line:
+            held = line["held_out"]["nats_per_token"]
+            found = {"value": line["gap"], "low": line["gap"], "high": line["gap"], "held_out": held,
+                   "training": held - line["gap"]}  # fmt: skip
+            measured = {"held_out": held, "held_out_error": None, "gap": found}
         self.progress.show({
-            "step": line["step"], "steps": self.parts.steps, "loss": line["loss"], "held_out": held,
-            "gap": difference, "rate": tokens / seconds, "evaluated": "held_out" in line,
-            "left": (self.parts.steps - line["step"]) * seconds / max(steps, 1),
+            "step": line["step"], "steps": self.parts.steps, "loss": line["loss"], "rate": tokens / seconds,
+            "left": (self.parts.steps - line["step"]) * seconds / max(steps, 1), **measured,
         })  # fmt: skip
 
 
