@@ -1,8 +1,10 @@
 """Words, flags and switches."""
 
+import re
+
 import pytest
 
-from mainstem.cli.arguments import options, split, take
+from mainstem.cli.arguments import options, split, take, truth
 from mainstem.cli.sample import Options
 from mainstem.errors import BadInput
 
@@ -19,8 +21,42 @@ def test_help_is_a_flag_wherever_it_stands() -> None:
     assert not split(["help"]).has("help")
 
 
-def test_an_empty_value_is_a_value() -> None:
-    assert split(["--prompt", "", "--x="]).flags == [("prompt", ""), ("x", "")]
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", ""], "An empty word stands behind '--out': give a value there, or leave it out"),
+        (["--out="], "--out= gives an empty value: give one, or leave it out"),
+        (["", "a"], "An empty word stands: give a value there"),
+        (["a", "--", ""], "An empty word stands behind '--': give"),
+    ],
+)
+def test_what_an_unset_shell_variable_leaves_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(BadInput, match=f"^{re.escape(said)}"):
+        split(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "positional"),
+    [
+        (["--on"], "true", []),
+        (["--on", "a.txt"], "true", ["a.txt"]),
+        (["--on", "1"], "true", ["1"]),
+        (["--on", "false", "a.txt"], "false", ["a.txt"]),
+        (["a.txt", "--on", "No"], "No", ["a.txt"]),
+        (["--on=off", "true"], "off", ["true"]),
+        (["--on", "--", "true"], "true", ["true"]),
+    ],
+)
+def test_a_switch_takes_the_next_word_only_where_it_says_true_or_false(
+    words: list[str], value: str, positional: list[str]
+) -> None:
+    assert split(words, switches={"on"}) == (positional, [("on", value)])
+
+
+def test_the_switch_of_a_command_says_true_or_false() -> None:
+    assert truth("plan", "On") and not truth("plan", "no")
+    with pytest.raises(BadInput, match="--plan is 'maybe': give true or false"):
+        truth("plan", "maybe")
 
 
 def test_a_value_with_hyphens_is_refused_with_its_remedy() -> None:

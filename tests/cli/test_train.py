@@ -52,6 +52,13 @@ def test_flags_files_and_recipes(asked: list[Any], tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("said", "on"), [([], True), (["true"], True), (["no"], False)])
+def test_a_switch_leaves_the_file_behind_it_alone(said: list[str], on: bool, asked: list[Any]) -> None:
+    assert main(["train", "--log.tensorboard", *said, "a.txt"]) == 0
+    run, _ = asked.pop()
+    assert (run.log.tensorboard, run.data.paths) == (on, ["a.txt"])
+
+
 def test_the_trainer_s_end_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     for code in (130, 143):
 

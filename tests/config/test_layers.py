@@ -22,12 +22,19 @@ from mainstem.errors import BadInput
         ("penalty", "[{name: l1, coef: 1e-5}]", [{"name": "l1", "coef": 1e-5}]), ("penalty.0.coef", "1e-5", 1e-5),
         ("penalty.0.on", "none", None), ("model.residual", "hyper | value_residual", "hyper | value_residual"),
         ("model.residual", "{name: hyper, streams: 2}", {"name": "hyper", "streams": 2}),
+        ("log.tensorboard", "Yes", True), ("log.tensorboard", "off", False), ("log.tensorboard", "1", "1"),
         ("model.residual.streams", "4", 4), ("data.paths.0", "5", "5"), ("unheard.of", "5", 5),
     ],
 )  # fmt: skip
 def test_the_text_of_a_flag_is_read_as_its_field_asks(name: str, text: str, found: object) -> None:
     assert typed(name, text) == found
     assert type(typed(name, text)) is type(found)
+
+
+@pytest.mark.parametrize("name", ["train.steps", "optim.lr", "data.paths", "model.residual", "out", "log.tensorboard"])
+def test_an_empty_value_is_not_null(name: str) -> None:
+    with pytest.raises(BadInput, match=f"{name} is given an empty value: give one, or leave it out"):
+        config.load({name: ""})
 
 
 def residual(**flags: str) -> Any:

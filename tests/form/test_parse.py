@@ -26,6 +26,7 @@ def test_names_values_and_lists():
         ({"streams": 4}, "name"),
         ({"name": "pre_norm", "alpha": 1}, "no values"),
         ([], "list"),
+        ([["hyper"]], "list"),
         (7, "name"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from .. import config
 from ..config.building import build
 from ..config.fields import nearest
+from ..config.layers import TRUTHS
 from ..errors import BadInput
 
 T = TypeVar("T", bound=config.Section)
@@ -26,13 +27,21 @@ class Arguments(NamedTuple):
 
 
 def split(words: Sequence[str], switches: Collection[str] = ()) -> Arguments:
-    """Return the parts of a command line: ``--name value``, ``--name=value``, switches without a value, and the rest.
+    """Return the parts of a command line: ``--name value``, ``--name=value``, switches with or without a value, the rest.
 
-    >>> split(["a.txt", "--train.micro-batch", "4", "--seed=1", "--plan"], switches={"plan"})
-    Arguments(positional=['a.txt'], flags=[('train.micro_batch', '4'), ('seed', '1'), ('plan', 'true')])
+    The word behind a switch is its value only where it says true or false, else it stands for itself.
+
+    >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
+    Arguments(positional=['a.txt'], flags=[('plan', 'true'), ('train.micro_batch', '4'), ('seed', '1')])
     """
     found = Arguments([], [])
     waiting = list(reversed(words))
+    if "" in words:
+        before = words[list(words).index("") - 1] if words[0] else ""
+        behind = f" behind {before!r}" if before else ""
+        raise BadInput(
+            f"An empty word stands{behind}: give a value there, or leave it out (is a shell variable unset?)."
+        )
     while waiting:
         word = waiting.pop()
         if word == "--":
@@ -57,9 +66,11 @@ def _flag(word: str, waiting: list[str], switches: Collection[str]) -> tuple[str
     if not name:
         raise BadInput(f"{word!r} has no name: write options as --name value.")
     if equals:
+        if not text:
+            raise BadInput(f"{word} gives an empty value: give one, or leave it out (is a shell variable unset?).")
         return name, text
     if name in switches:
-        return name, "true"
+        return name, waiting.pop() if waiting and waiting[-1].lower() in TRUTHS else "true"
     if not waiting or waiting[-1].startswith("--"):
         raise BadInput(f"{word} has no value: give one, as {word} VALUE, or {word}=VALUE where it begins with hyphens.")
     return name, waiting.pop()
@@ -73,6 +84,13 @@ def refuse_unknown(flags: Iterable[tuple[str, str]], known: Collection[str], com
             meant = nearest(name, known)
             remedy = f"did you mean {shown(meant)}?" if meant else f"`mainstem {command} --help` lists them all."
             raise BadInput(f"{shown(name)} is not an option of `mainstem {command}`: {remedy}")
+
+
+def truth(name: str, text: str) -> bool:
+    """Return whether the switch `name` is on."""
+    if text.lower() not in TRUTHS:
+        raise BadInput(f"{shown(name)} is {text!r}: give true or false.")
+    return TRUTHS[text.lower()]
 
 
 def shown(name: str) -> str:

@@ -29,7 +29,7 @@ class Options(Section, frozen=True, kw_only=True):
 
 def run(words: list[str]) -> int:
     """Train both sides with every seed, print the verdict, write the page; return the exit code."""
-    given = arguments.split(words)
+    given = arguments.split(words, config.switches(config.Run))
     if given.has("help"):
         for line in help_text.of("compare", Options):
             terminal.line(line)

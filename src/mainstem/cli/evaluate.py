@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from . import arguments, terminal
@@ -37,7 +38,7 @@ class Options(Section, frozen=True, kw_only=True):
 
 def run(words: list[str]) -> int:
     """Print the loss, and yardsticks on the same bytes; return the exit code."""
-    given = arguments.split(words, ("last",))
+    given = arguments.split(words, config.switches(Options))
     if given.has("help"):
         for line in help_text.of("evaluate", Options):
             terminal.line(line)
@@ -53,7 +54,7 @@ def run(words: list[str]) -> int:
 
 
 def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
-    from .. import config, measure
+    from .. import measure
     from ..loaded import load
     from ..train import device
 

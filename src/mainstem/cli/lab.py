@@ -37,7 +37,7 @@ class Options(Section, frozen=True, kw_only=True):
 
 def run(words: list[str]) -> int:
     """List the experiments, or run some and write their pages; return the exit code."""
-    given = arguments.split(words, ("all",))
+    given = arguments.split(words, config.switches(Options) | config.switches(config.Run))
     if given.has("help"):
         for line in help_text.of("lab", Options):
             terminal.line(line)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta
 
+from .. import config
 from ..config.sections import Section, about
 from ..errors import BadInput
 from . import arguments, terminal
@@ -44,7 +45,7 @@ class Windows(NamedTuple):
 
 def run(words: list[str]) -> int:
     """Print the table and the findings, write the page; return the exit code."""
-    given = arguments.split(words, ("last",))
+    given = arguments.split(words, config.switches(Options))
     if given.has("help"):
         for line in help_text.of("probe", Options):
             terminal.line(line)
@@ -52,7 +53,7 @@ def run(words: list[str]) -> int:
     options = arguments.options(given.flags, Options, "probe")
     (path,) = arguments.take(given.positional, 1, 1, COMMANDS["probe"].usage)
     folder = arguments.run_folder(path)
-    from .. import config, files
+    from .. import files
     from ..loaded import load
     from ..measure import page
     from ..train import device

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
+from .. import config
 from ..config.sections import NonNegative, Section, about
 from ..errors import BadInput
 from . import arguments, terminal
@@ -32,7 +33,7 @@ class Options(Section, frozen=True, kw_only=True):
 
 def run(words: list[str]) -> int:
     """Print the prompt and what follows; return the exit code."""
-    given = arguments.split(words, ("last",))
+    given = arguments.split(words, config.switches(Options))
     if given.has("help"):
         for line in help_text.of("sample", Options):
             terminal.line(line)
@@ -42,10 +43,8 @@ def run(words: list[str]) -> int:
     options = arguments.options(given.flags, Options, "sample")
     prompt = prompts[0] if prompts else None
     (path,) = arguments.take(given.positional, 1, 1, COMMANDS["sample"].usage)
-    if prompt == "":
-        raise BadInput("The prompt is '', which has nothing to go on from: give --prompt some text, or leave it out.")
     folder = arguments.run_folder(path)
-    from .. import config, model
+    from .. import model
     from ..loaded import load
     from ..train import device
 

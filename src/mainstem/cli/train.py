@@ -8,14 +8,14 @@ from ..errors import BadInput
 from . import arguments, memory, terminal
 from . import help as help_text
 
-_SWITCHES = ("plan",)
+_SWITCHES = frozenset(("plan",))
 _OWN = ("resume", "plan", "config", "help")
 _DEFAULT = "default"
 
 
 def run(words: list[str]) -> int:
     """Train, go on, or print a plan; return the exit code."""
-    given = arguments.split(words, _SWITCHES)
+    given = arguments.split(words, config.switches(config.Run) | _SWITCHES)
     if given.has("help"):
         for line in help_text.of_train():
             terminal.line(line)
@@ -24,7 +24,7 @@ def run(words: list[str]) -> int:
     tree = configure(given.positional, own, flags)
     from .. import train  # torch
 
-    if own.get("plan") is not None:
+    if arguments.truth("plan", own.get("plan", "false")):
         terminal.line(train.plan(tree))
         return 0
     memory.keep()

@@ -3,7 +3,7 @@
 May import `errors` and `catalogue`.
 """
 
-from .fields import Field, fields
+from .fields import Field, fields, switches
 from .layers import flags, stack
 from .loading import load, override, parse
 from .presets import resolve
@@ -31,4 +31,5 @@ __all__ = [
     "read",
     "resolve",
     "stack",
+    "switches",
 ]

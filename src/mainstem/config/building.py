@@ -94,6 +94,8 @@ def _form(value: Any, path: str) -> None:
     names = value.split("|") if isinstance(value, str) else [value]
     if isinstance(value, list) and value:
         for number, item in enumerate(value):
+            if isinstance(item, list):
+                raise BadInput(f"{path}.{number} is {show(item)}, a list in a list: write one list of all the forms.")
             _form(item, f"{path}.{number}")
         return
     for item in names:

@@ -40,6 +40,17 @@ def fields(root: type[Section]) -> tuple[Field, ...]:
 
 
 @cache
+def switches(root: type[Section]) -> frozenset[str]:
+    """Return the names of the fields below `root` that are true or false, whose flags need no value.
+
+    >>> from mainstem import config
+    >>> sorted(switches(config.Run))
+    ['log.tensorboard']
+    """
+    return frozenset(field.name for field in fields(root) if isinstance(field.kind, inspect.BoolType))
+
+
+@cache
 def children(root: type[Section]) -> dict[str, inspect.Type]:
     """Return the types of the fields of one section, by name."""
     return {field.name: field.type for field in _struct(root).fields}

@@ -20,6 +20,9 @@ from .words import show
 
 Settings = list[tuple[str, Any]]
 _LENGTHS = ("train.steps", "train.epochs", "train.budget")
+TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""What a flag may say for true and false, in small or capital letters."""
+
 _MOST = 1000
 """Items that a list may have by flags: an index above it is a typing mistake."""
 
@@ -69,15 +72,19 @@ def typed(name: str, text: Any, root: type[Section] = Run) -> Any:
     """
     if not isinstance(text, str):
         return text
+    if not text:  # what a shell makes of a variable that is not set must not read as null
+        raise BadInput(f"{name} is given an empty value: give one, or leave it out.")
     kind = _kind(root, name.split("."))
     plain = None if kind is None else bare(kind)
+    if isinstance(plain, inspect.BoolType):
+        return TRUTHS.get(text.lower(), text)
     if isinstance(plain, inspect.LiteralType) and text in plain.values:
         return text
     if kind is not None and optional(kind) and text in ("none", "null"):
         return None
     if isinstance(plain, (inspect.StrType, inspect.LiteralType)):
         return text
-    if isinstance(plain, (inspect.IntType, inspect.FloatType, inspect.BoolType)):
+    if isinstance(plain, (inspect.IntType, inspect.FloatType)):
         return value(text, name) if text.startswith(".") else scalar(text)
     if isinstance(plain, inspect.TupleType) and not text.startswith("["):
         return [scalar(part.strip()) for part in text.split(",")]

@@ -31,7 +31,7 @@ def parse(value: Any) -> Form:
         return parse({"name": names[0]}) if len(names) == 1 else parse(names)
     if isinstance(value, Mapping):
         return _named(dict(value))
-    if isinstance(value, list) and value:
+    if isinstance(value, list) and value and not any(isinstance(item, list) for item in value):
         forms = [parse(item) for item in value]
         return forms[0] if len(forms) == 1 else Combined(tuple(forms))
     raise BadInput(
