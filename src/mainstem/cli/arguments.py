@@ -27,7 +27,7 @@ class Arguments(NamedTuple):
 
 
 def split(words: Sequence[str], switches: Collection[str] = ()) -> Arguments:
-    """Return the parts of a command line: ``--name value``, ``--name=value``, switches with or without a value, the rest.
+    """Return the parts of a command line: ``--name value``, ``--name=value``, switches, and the rest.
 
     The word behind a switch is its value only where it says true or false, else it stands for itself.
 
