@@ -6,8 +6,8 @@ import copy
 import functools
 import itertools
 import statistics
-import time
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from . import device, environment, facts, length, weights
 from .device import Place
 from .loop import Parts
 from .loss import Batch, gradient, penalties
-from .phases import Phases
+from .phases import Clock, Phases
 from .run_folder import RunFolder
 
 _TRIAL = 20
@@ -33,13 +33,18 @@ _END = 3.0
 
 
 def assemble(
-    run: config.Run, folder: RunFolder, corpus: data.Corpus, place: Place, began: float | None = None
+    run: config.Run,
+    folder: RunFolder,
+    corpus: data.Corpus,
+    place: Place,
+    began: float | None = None,
+    clock: Clock = perf_counter,
 ) -> Parts:
     """Return the parts of `run`; where two of them do not go together, `BadInput` says which.
 
-    `began` is when the time of `train.budget` began, by `time.perf_counter`; now, where it is not given.
+    `began` is when the time of `train.budget` began, by `clock`; now, where it is not given.
     """
-    began = time.perf_counter() if began is None else began
+    began = clock() if began is None else began
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
     data.check_length(corpus, network.context)
     network.set_checkpoint(run.train.checkpoint == "blocks")
@@ -60,6 +65,7 @@ def assemble(
         place=place,
         context=network.context,
         steps=0,
+        clock=clock,
     )
     parts.facts = facts.gather(run, corpus, network, place.device)
     known = stored.get("length") if stored else None
@@ -93,7 +99,7 @@ def measured(parts: Parts, budget: float, began: float) -> int:
     documents = run.data.documents == "mask"
     times: list[float] = []
     for step in range(1, _TRIAL + 2):
-        before = time.perf_counter()
+        before = parts.clock()
         slots = parts.plan.slots(step)
         fetched = data.batches.fetch(parts.corpus.train, parts.plan, step, slots, documents)
         x_BT, y_BT, documents_BT = (None if part is None else parts.place.take(part) for part in fetched)
@@ -107,15 +113,15 @@ def measured(parts: Parts, budget: float, began: float) -> int:
         if parts.place.device.type == "cuda":
             torch.cuda.synchronize()
         if step > 1:  # the first one warms up
-            times.append(time.perf_counter() - before)
+            times.append(parts.clock() - before)
         if sum(times) > _SHARE * budget:
             break
     held, windows = parts.corpus.held_out, data.batches.held_out_windows
     few = itertools.islice(windows(held, parts.context, documents=documents), 2)
-    before = time.perf_counter()
+    before = parts.clock()
     seen = over(network, few, parts.place.autocast)
-    each_pass = (time.perf_counter() - before) * len(held) / seen.tokens
-    now = time.perf_counter()
+    each_pass = (parts.clock() - before) * len(held) / seen.tokens
+    now = parts.clock()
     left = budget - (now - began) - min(_END, 0.1 * budget) - each_pass
     return int(left / (statistics.median(times) + each_pass / run.train.eval_every))
 

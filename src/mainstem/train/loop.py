@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from .console import Progress
 from .device import Forward, Place
 from .loss import Batch, gradient, penalties
 from .metrics import Metrics
-from .phases import Phases
+from .phases import Clock, Phases
 from .run_folder import RunFolder
 from .signals import Requests, Stop
 from .state import Best, State
@@ -48,6 +48,7 @@ class Parts:
     place: Place
     context: int
     steps: int
+    clock: Clock = perf_counter
     facts: dict[str, Any] = field(default_factory=dict)
     decisive: dict[str, Any] = field(default_factory=dict)
 
@@ -65,10 +66,10 @@ class Loop:
     board: Board | None = None
 
     def __post_init__(self) -> None:
-        self._phases = Phases()
+        self._phases = Phases(self.parts.clock)
         self._lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = []
-        self._began = time.perf_counter() - self.state.seconds
-        self._first = (self.state.step, time.perf_counter())
+        self._began = self.parts.clock() - self.state.seconds
+        self._first = (self.state.step, self.parts.clock())
         self._saved = True
         self._published: int | None = None
 
@@ -99,7 +100,7 @@ class Loop:
             tensors["average"] = parts.average.state()
         if self.best is not None:
             tensors["best"] = self.best
-        self.state.seconds = time.perf_counter() - self._began
+        self.state.seconds = self.parts.clock() - self._began
         with disk("metrics.jsonl", parts.folder):
             record = self.metrics.sync()
         content = {
@@ -151,7 +152,7 @@ class Loop:
 
     def _finish_step(self, line: dict[str, Any], found: dict[str, Tensor]) -> None:
         run, step = self.parts.run, line["step"]
-        line["seconds"] = round(time.perf_counter() - self._began, 4)
+        line["seconds"] = round(self.parts.clock() - self._began, 4)
         line["phases"] = self._phases.take()
         self._lines.append((line, found))
         evaluated = step % run.train.eval_every == 0 or step >= self.parts.steps
@@ -225,7 +226,7 @@ class Loop:
             self._judge(Best(step=line["step"], **line["held_out"]))
         self.state.pending, self._saved = None, False
         self._phases.mark("evaluate")
-        line["seconds"] = round(time.perf_counter() - self._began, 4)
+        line["seconds"] = round(self.parts.clock() - self._began, 4)
         line["phases"] = {**line["phases"], **self._phases.take()}
         self._record(line)
         with disk("metrics.jsonl", parts.folder):
@@ -242,7 +243,7 @@ class Loop:
             self.state.waited += 1
 
     def _show(self, line: dict[str, Any]) -> None:
-        steps, seconds = line["step"] - self._first[0], time.perf_counter() - self._first[1]
+        steps, seconds = line["step"] - self._first[0], self.parts.clock() - self._first[1]
         tokens = steps * self.parts.run.train.batch * self.parts.context
         measured = {}
         if "held_out" in line:

@@ -5,7 +5,11 @@ On a GPU the host runs ahead, so a phase there is the time of launching it; the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
+
+Clock = Callable[[], float]
+"""Seconds since some moment. Whoever measures takes one, so that a test can hand over a clock that it knows."""
 
 NAMES = ("data", "forward", "backward", "update", "evaluate", "save")
 
@@ -13,19 +17,20 @@ NAMES = ("data", "forward", "backward", "update", "evaluate", "save")
 class Phases:
     """Seconds since the last `take`, by phase; each `mark` names what has just ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = perf_counter) -> None:
+        self._clock = clock
         self._seconds = dict.fromkeys(NAMES, 0.0)
-        self._last = perf_counter()
+        self._last = self._clock()
 
     def mark(self, name: str) -> None:
         """Count the time since the last mark as `name`."""
-        now = perf_counter()
+        now = self._clock()
         self._seconds[name] += now - self._last
         self._last = now
 
     def skip(self) -> None:
         """Count the time since the last mark as nothing."""
-        self._last = perf_counter()
+        self._last = self._clock()
 
     def take(self) -> dict[str, float]:
         """Return the seconds of every phase that took any, and begin again from zero."""

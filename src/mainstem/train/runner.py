@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from .console import Progress, reading
 from .console import make as make_console
 from .loop import Loop, Parts, disk
 from .metrics import Metrics
+from .phases import Clock
 from .run_folder import RunFolder
 from .state import Best, State
 from .yardstick import Yardsticks
@@ -34,7 +35,9 @@ class Outcome(NamedTuple):
     path: Path
 
 
-def run(run: config.Run, *, resume: bool = False, console: Progress | None = None) -> Outcome:
+def run(
+    run: config.Run, *, resume: bool = False, console: Progress | None = None, clock: Clock = perf_counter
+) -> Outcome:
     """Train as `run` says, into the folder `run.out`, and return what was reached.
 
     A folder that already holds this very run is gone on with, `resume` or not: the numbers are the same either way.
@@ -42,7 +45,7 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
     Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
-    began, run = time.perf_counter(), device.settle(run)
+    began, run = clock(), device.settle(run)
     if run.log.tensorboard:
         tensorboard.check()
     with signals.catch() as requests, contextlib.ExitStack() as stack:
@@ -53,7 +56,7 @@ def run(run: config.Run, *, resume: bool = False, console: Progress | None = Non
             stack.enter_context(run_folder.claim(run, folder))
         cache = cache_folder(folder)
         corpus = data.prepare(run.data, cache, reading(progress))
-        parts = assemble(run, folder, corpus, place, began)
+        parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
             stack.enter_context(run_folder.claim(run, folder))
