@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstem import config
-from mainstem.data import streams, utf8
+from mainstem.data import prepare, streams, utf8
 from mainstem.data.documents import Documents
 from mainstem.data.sources import Sources, find
 from mainstem.errors import BadInput
@@ -128,7 +128,8 @@ def test_json_lines_are_documents(tmp_path: Path) -> None:
     [
         ('{"body": "x"}', r"Line 2 of .* has no key 'text' \(its keys: 'body'\)"),
         ('{"text": 3}', "Line 2 of .* has a number in 'text'"),
-        ('{"text": {}}', "Line 2 of .* has an object in 'text'"),
+        ('{"text": {}}', "Line 2 of .* has an object in 'text' .*name another key"),
+        ('{"text": {"b": 1, "a": ""}}', r"has an object in 'text' .*name a key of it, such as --data.field text\.a"),
         ("[1]", "Line 2 of .* is a list, not an object"),
         ('{"text"', "Line 2 of .* is not JSON"),
         ('{"text": "\\ud800"}', "Line 2 of .* is not JSON"),
@@ -140,6 +141,89 @@ def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, messag
     path.write_text('{"text": "good"}\n' + line + "\n")
     with pytest.raises(BadInput, match=message):
         read(path, field="text")
+
+
+@pytest.mark.parametrize("field", ["text", "data.text", "a.b.c"])
+def test_null_is_counted_as_an_empty_line(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "rows"
+    rows: list[Any] = ["one", None, "", "two"]
+    for key in reversed(field.split(".")):
+        rows = [{key: row} for row in rows]
+    path.write_text("\n".join(map(json.dumps, rows)) + '\n{"data": null, "a": {"b": null}, "text": null}\n')
+    assert read(path, field=field) == ["one", "two"]
+    section = config.Data(paths=[str(path)], field=field)
+    documents = Documents(section, find(section))
+    list(documents.pieces())
+    assert documents.empty == 3
+
+
+def test_lines_that_are_all_null_are_named_with_their_key(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_text('{"text": null}\n{"text": ""}\n')
+    with pytest.raises(BadInput, match=r"No line of .*rows' has text in 'text' \(2 are null or empty there\): name"):
+        prepare(config.Data(paths=[str(path)], field="text"), tmp_path / "cache")
+
+
+@given(st.lists(st.sampled_from(["a", "b", "", "ä b"]), min_size=1, max_size=4), st.text(max_size=5))
+def test_a_nested_key_is_named_by_the_way_to_it(
+    tmp_path_factory: pytest.TempPathFactory, way: list[str], text: str
+) -> None:
+    path = tmp_path_factory.mktemp("nested") / "rows"
+    row: Any = {way[-1]: text, "other": 1}
+    for key in reversed(way[:-1]):
+        row = {key: row, "other": [row]}
+    path.write_text(json.dumps(row))
+    assert read(path, field=".".join(way)) == ([text] if text else [])
+
+
+def test_a_key_that_has_dots_comes_before_the_way_that_they_spell(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_text(
+        '{"a": {"b.c": "x", "b": {"c": "y"}}, "a.b.c": "z"}\n{"a": {"b": {"c": "y"}, "b.c": "x"}}\n'
+        '{"a": 1, "a.b.c": "w"}'
+    )
+    assert read(path, field="a.b.c") == ["z", "x", "w"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"a": 3}', "has a number in 'a.b' where text is wanted"),
+        ('{"b": 3}', r"has no key 'a.b' \(its keys: 'b'\)"),
+        ('{"a": {"c": ""}}', r"has no key 'a.b' \(the keys before 'b': 'c'\)"),
+        ('{"a": {"b": ["x"]}}', "has a list in 'a.b' where text is wanted"),
+        ('{"a": {"b": "x"}, "a.b": 1}', "has a number in 'a.b' where text is wanted"),
+    ],
+)
+def test_a_line_without_the_nested_key_is_refused_with_what_it_has(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "rows"
+    path.write_text(line)
+    with pytest.raises(BadInput, match=message):
+        read(path, field="a.b")
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("\ufeffaé\ufeff" * 3, encoding="utf-8")
+    (tmp_path / "b").write_text("\ufeff", encoding="utf-8")
+    assert read(tmp_path) == ["aé\ufeff" + "\ufeffaé\ufeff" * 2]
+    assert read(tmp_path, format="bytes")[1] == b"\xef\xbb\xbf"
+    (tmp_path / "rows").write_text('\ufeff{"text": "\\ufeffone"}\n{"text": "two"}\n', encoding="utf-8")
+    assert read(tmp_path / "rows", field="text") == ["one", "two"]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_offsets_count_the_mark(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbf" + b"a" * 9 + b"\xff")
+    with pytest.raises(BadInput, match="not UTF-8: the byte at offset 12 is 0xff"):
+        read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-be", "utf-32"])
+def test_another_coding_is_named_with_a_remedy(tmp_path: Path, coding: str) -> None:
+    (tmp_path / "a").write_bytes("\ufeffwords".removeprefix("" if coding == "utf-16-be" else "\ufeff").encode(coding))
+    with pytest.raises(BadInput, match=r"begins with the mark of UTF-16.*iconv -f UTF-16"):
+        read(tmp_path / "a")
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

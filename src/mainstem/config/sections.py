@@ -33,7 +33,7 @@ Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\
 class Data(Section, frozen=True, kw_only=True):
     paths: Annotated[list[Text], about("files or folders; none: Python's standard library")] = []
     glob: Annotated[Text, about("which files of a folder")] = "*"
-    field: Annotated[Text | None, about("the key of each JSON line that holds the text")] = None
+    field: Annotated[Text | None, about("the key of each JSON line that holds the text; a.b: inside a")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"], about("how files are read")] = "text"
     tokenizer: Annotated[Literal["auto", "byte", "char", "bpe"], about("how text becomes tokens")] = "auto"
     vocabulary: Annotated[int, Meta(ge=257, le=10**6), about("tokens of a bpe vocabulary")] = 4096

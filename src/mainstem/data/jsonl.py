@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..errors import BadInput
 from . import utf8
@@ -14,19 +15,46 @@ from .names import shown
 
 _LONGEST_LINE = 1 << 26
 
+_DEEPEST = 16
+"""Dots of a field that may be a way; with more it is a key."""
+
 
 def values(path: Path, stream: Iterator[bytes], field: str) -> Iterator[str]:
-    """Yield the text under `field` of every line that is not blank. Raises `BadInput` with the number of a bad line."""
-    row = msgspec.defstruct("Row", [("text", str)], rename={"text": field})
-    decoder = msgspec.json.Decoder(row)
+    """Yield the text under `field` of every line that is not blank; null is empty text, and a mark is left out.
+
+    `field` is a key, or the keys that lead to one, with dots between them. Raises `BadInput` with the number of a line
+    that has no text there.
+    """
+    read = _reader(field)
     for number, line in enumerate(_split(path, stream), 1):
         if not line.strip():
             continue
         try:
-            text: str = decoder.decode(line).text  # type: ignore[attr-defined]
+            text = read(line)
         except (msgspec.DecodeError, RecursionError) as error:
             raise _bad_line(path, number, line, field, error) from None
-        yield text
+        yield text.removeprefix(utf8.MARK)
+
+
+def _reader(field: str) -> Callable[[bytes], str]:
+    """Return what finds the text in a line: under the key `field` itself, or else where its dots lead."""
+    first, dot, rest = field.partition(".")
+    if not dot or field.count(".") > _DEEPEST:
+        only = msgspec.json.Decoder(msgspec.defstruct("Row", [("text", str | None)], rename={"text": field}))
+        return lambda line: only.decode(line).text or ""  # type: ignore[attr-defined]
+    fields = [("text", str | None | UnsetType, UNSET), ("inside", msgspec.Raw | UnsetType, UNSET)]
+    row = msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename={"text": field, "inside": first}))
+    deeper = _reader(rest)
+
+    def read(line: bytes) -> str:
+        found: Any = row.decode(line)
+        if found.text is not UNSET:
+            return found.text or ""
+        if found.inside is UNSET:
+            raise msgspec.ValidationError("the key is missing")
+        return "" if bytes(found.inside).strip() == b"null" else deeper(found.inside)
+
+    return read
 
 
 def _split(path: Path, stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -58,11 +86,28 @@ def _bad_line(path: Path, number: int, line: bytes, field: str, error: Exception
         return BadInput(f"{where} is not JSON ({error}): mend it, or leave out data.field and data.format.")
     if not isinstance(found, dict):
         return BadInput(f"{where} is {_type(found)}, not an object: give one a line, such as {{{field!r}: ...}}.")
-    if field in found:
-        said = f"{where} has {_type(found[field])} in {field!r} where text is wanted"
-        return BadInput(f"{said}: name another key by data.field.")
-    keys = ", ".join(repr(key[:40]) for key in sorted(found)[:8]) or "none"
-    return BadInput(f"{where} has no key {field!r} (its keys: {keys}): name one of them by data.field.")
+    way = _way(found, field)
+    inside: Any = found
+    for key in way:
+        if not isinstance(inside, dict):
+            break
+        if key not in inside:
+            keys = ", ".join(repr(name[:40]) for name in sorted(inside)[:8]) or "none"
+            there = "its keys" if inside is found else f"the keys before {key!r}"
+            return BadInput(f"{where} has no key {field!r} ({there}: {keys}): name one that it has by data.field.")
+        inside = inside[key]
+    said = f"{where} has {_type(inside)} in {field!r} where text is wanted"
+    if isinstance(inside, dict) and inside:
+        return BadInput(f"{said}: name a key of it, such as --data.field {field}.{min(inside)[:40]}.")
+    return BadInput(f"{said}: name another key by data.field.")
+
+
+def _way(found: Any, field: str) -> list[str]:
+    """Return the keys that lead to `field`, as a reader takes them: at each step the whole rest, where it is a key."""
+    first, dot, rest = field.partition(".")
+    if not dot or not isinstance(found, dict) or field in found:
+        return [field]
+    return [first, *_way(found.get(first), rest)]
 
 
 def _type(value: Any) -> str:

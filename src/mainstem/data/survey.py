@@ -95,7 +95,10 @@ def changed() -> BadInput:
 
 
 def _nothing(documents: Documents) -> BadInput:
-    paths = documents.sources.paths
+    paths, field = documents.sources.paths, documents.section.field
+    if documents.format == "jsonl" and documents.empty:
+        lines = f"No line of {documents.sources.origin} has text in {field!r}"
+        return BadInput(f"{lines} ({documents.empty} are null or empty there): name another key by data.field.")
     if len(paths) == 1:
         return BadInput(f"{shown(paths[0])} is empty: give a file that holds text.")
     return BadInput(f"All {len(paths)} files of {documents.sources.origin} are empty: give files that hold text.")

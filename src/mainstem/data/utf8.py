@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput
 from .names import shown
 
+MARK = "\ufeff"
+"""The byte-order mark: some editors begin a file with it. It says how the file is coded and is no part of the text."""
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
 
 def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
-    """Yield the characters of `stream`, or raise `BadInput` with the offset of the first byte that is not text."""
+    """Yield the characters of `stream` behind its byte-order mark, if it has one.
+
+    Raises `BadInput` for the mark of another coding, and with the offset of the first byte that is not text.
+    """
     rest, offset = b"", 0
     for chunk in stream:
+        if not offset and not rest:
+            if chunk.startswith(_UTF16):
+                raise BadInput(
+                    f"{shown(path)} begins with the mark of UTF-16, and text is read as UTF-8: convert it (iconv -f "
+                    "UTF-16 -t UTF-8), or leave the file out."
+                )
+            if chunk.startswith(codecs.BOM_UTF8):
+                chunk, offset = chunk[len(codecs.BOM_UTF8) :], len(codecs.BOM_UTF8)
         if (nul := chunk.find(b"\0")) >= 0:
             raise BadInput(
                 f"{shown(path)} holds a NUL byte at offset {offset + len(rest) + nul}, so it is binary and no text: "
