@@ -162,7 +162,7 @@ def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
         return loss
 
     monkeypatch.setattr(loop, "gradient", poisoned)
-    with pytest.raises(RunFailed, match=r"step 5 is (nan|inf): .*smaller optim.lr"):
+    with pytest.raises(RunFailed, match=r"step 5 is (nan|inf): .*smaller optim.lr .*Checkpoint 3, from before"):
         train.run(_run(tmp_path), resume=False, console=Heard())
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-3"]
     assert [line["step"] for line in _lines(tmp_path / "run")][:3] == [1, 2, 3]

@@ -85,6 +85,11 @@ def newest(run: Path, warn: Say) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
+def last(folder: Path) -> int | None:
+    """Return the number of the newest checkpoint under `folder`, whole or not; None where there is none."""
+    return max((step for step, _ in _numbered(folder)), default=None)
+
+
 def tidy(folder: Path, step: int, keep: int) -> None:
     """Delete all but the newest `keep`, and never fewer than two, of the checkpoints up to `step`."""
     older = sorted((number, path) for number, path in _numbered(folder) if number <= step)

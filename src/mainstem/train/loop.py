@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import config, data, optim, penalty
-from ..errors import RunFailed
 from ..measure import depth
 from ..measure.evaluate import Abandoned, evaluate
 from ..measure.quantity import update
-from . import checkpoint, gap, publish, weights
+from . import checkpoint, diverged, gap, publish, weights
 from .console import Progress
 from .device import Forward, Place
 from .loss import Batch, gradient, penalties
@@ -100,6 +99,8 @@ class Loop:
             tensors["average"] = parts.average.state()
         if self.best is not None:
             tensors["best"] = self.best
+        if (name := diverged.first(tensors)) is not None:
+            raise diverged.tensor(run, self.state.step, name, parts.folder.checkpoints)
         self.state.seconds = self.parts.clock() - self._began
         with disk("metrics.jsonl", parts.folder):
             record = self.metrics.sync()
@@ -183,7 +184,7 @@ class Loop:
         for line, numbers in zip([line for line, _ in self._lines], _numbers(self._lines), strict=True):
             for name, value in numbers.items():
                 if not math.isfinite(value):
-                    raise self._not_finite(line["step"], name, value)
+                    raise diverged.number(self.parts.run, line["step"], name, value, self.parts.folder.checkpoints)
             line.update(numbers)
             if not (keep_last and line["step"] == self.state.step):
                 self._record(line)
@@ -195,14 +196,6 @@ class Loop:
             self.metrics.append(line)
             if self.board is not None:
                 self.board.add(line)
-
-    def _not_finite(self, step: int, name: str, value: float) -> RunFailed:
-        word = {"loss": "loss", "grad_norm": "gradient's norm", "penalty": "penalty"}[name]
-        rate = self.parts.run.optim.lr
-        return RunFailed(
-            f"The {word} of step {step} is {value}: begin again with a smaller optim.lr (it is {rate:g}) or "
-            "optim.clip, under another --out. The last checkpoint, from before that, is kept."
-        )
 
     def _evaluate(self) -> None:
         """Complete the pending line with a held-out pass; a request to leave in its middle leaves it pending."""
@@ -221,7 +214,8 @@ class Loop:
                 line.pop("gap", None)
                 return
             if not math.isfinite(held.nats_per_token):
-                raise self._not_finite(line["step"], "loss", held.nats_per_token)
+                found = line["step"], "held_out", held.nats_per_token
+                raise diverged.number(parts.run, *found, parts.folder.checkpoints)
             line["held_out"] = {"nats_per_token": held.nats_per_token, "bits_per_byte": held.bits_per_byte}
             self._judge(Best(step=line["step"], **line["held_out"]))
         self.state.pending, self._saved = None, False
