@@ -2,13 +2,18 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mainstem import noise
+from mainstem.data import Tokens
 from mainstem.errors import BadInput
 from mainstem.measure.evaluate import Abandoned, evaluate, over
+from mainstem.model import LanguageModel, Settings
+from mainstem.ops.cross_entropy import chunked
 
 
 class Bigram(nn.Module):
@@ -28,10 +33,6 @@ class Bigram(nn.Module):
 
 
 def _tokens(ids: list[int], num_bytes: int) -> Any:
-    import numpy as np
-
-    from mainstem.data import Tokens
-
     return Tokens(np.array(ids, dtype=np.uint8), np.array([0]), num_bytes, np.ones(5, dtype=np.int64))
 
 
@@ -76,3 +77,27 @@ def test_nothing_to_predict_is_refused() -> None:
         evaluate(Bigram(), _tokens([1], 1))
     with pytest.raises(BadInput, match="does not say its context"):
         evaluate(nn.Embedding(5, 5), _tokens([1, 2], 2))
+
+
+class Largest(TorchDispatchMode):
+    """Sees the numbers of the largest tensor that an operator makes."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for part in torch.utils._pytree.tree_leaves(out):
+            if isinstance(part, Tensor):
+                self.numbers = max(self.numbers, part.numel())
+        return out
+
+
+def test_logits_of_a_large_vocabulary_are_never_whole() -> None:
+    vocab, length = 20_000, 1001
+    model = LanguageModel(Settings(vocab=vocab, layers=1, width=8, heads=1, context=16), seed=0)
+    tokens = Tokens(np.arange(length, dtype=np.uint16) * 17, np.array([0]), length, np.ones(vocab, np.int64))
+    with Largest() as seen:
+        held = evaluate(model, tokens)
+    assert seen.numbers <= chunked.ELEMENTS < vocab * (length - 1)
+    model.losses = None  # type: ignore[assignment]
+    assert evaluate(model, tokens).nats_W.tolist() == pytest.approx(held.nats_W.tolist(), rel=1e-5)

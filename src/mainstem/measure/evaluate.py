@@ -71,7 +71,11 @@ def over(
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     stop: Callable[[], bool] | None = None,
 ) -> Held:
-    """Return the loss over `windows`, with `bits_per_byte` left nan; the model's mode is what it was afterwards."""
+    """Return the loss over `windows`, with `bits_per_byte` left nan; the model's mode is what it was afterwards.
+
+    A model that has a method ``losses(x_BT, y_BT, documents_BT)`` -> [B, T], as ours, is asked for these; else logits
+    [B, T, V] are made, which are large where V is.
+    """
     device = next(model.parameters()).device
     training = model.training
     model.eval()
@@ -80,15 +84,24 @@ def over(
         for x_BT, y_BT, documents_BT, weight_BT in windows:
             if stop is not None and stop():
                 raise Abandoned
+            documents_BT = None if documents_BT is None else documents_BT.to(device)
             with autocast():
-                logits_BTV = model(x_BT.to(device), None if documents_BT is None else documents_BT.to(device))
-            loss_BT = cross_entropy_BT(logits_BTV, y_BT.to(device)) * weight_BT.to(device)
+                loss_BT = _losses(model, x_BT.to(device), y_BT.to(device), documents_BT) * weight_BT.to(device)
             nats.append(loss_BT.sum(dim=1).cpu().double())
             counts.append(weight_BT.sum(dim=1).double())
     finally:
         model.train(training)
     nats_W, tokens_W = torch.cat(nats), torch.cat(counts)
     return Held(float(nats_W.sum() / tokens_W.sum()), math.nan, int(tokens_W.sum()), nats_W, tokens_W)
+
+
+def _losses(model: nn.Module, x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
+    """Return each position's cross-entropy [B, T], by the model itself where it can do so without whole logits."""
+    own = getattr(model, "losses", None)
+    if callable(own):
+        found: Tensor = own(x_BT, y_BT, documents_BT)
+        return found
+    return cross_entropy_BT(model(x_BT, documents_BT), y_BT)
 
 
 def _context(model: nn.Module) -> int:

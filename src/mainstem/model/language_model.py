@@ -6,7 +6,7 @@ Shapes: B batch, T position, D width, V vocabulary.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -84,8 +84,12 @@ class LanguageModel(nn.Module):
         documents_BT: Tensor | None = None,
         cache: Cache | None = None,
         targets_BT: Tensor | None = None,
+        reduction: Literal["sum", "none"] = "sum",
     ) -> Tensor:
-        """Return logits [B, T, V]; with targets the sum of their cross-entropies in nats, its logits never whole."""
+        """Return logits [B, T, V]; with targets their cross-entropies in nats, for which logits are never whole.
+
+        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T].
+        """
         x_BTD = self.features(tokens_BT, documents_BT, cache)
         weight = self.embedding.weight if self.head is None else self.head.weight
         if targets_BT is None:
@@ -93,7 +97,13 @@ class LanguageModel(nn.Module):
         kind = x_BTD.device.type
         if torch.is_autocast_enabled(kind):  # as it would have made of the product
             x_BTD = x_BTD.to(torch.get_autocast_dtype(kind))
-        return ops.cross_entropy(x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction="sum")
+        loss = ops.cross_entropy(x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction=reduction)
+        return loss.view_as(targets_BT) if reduction == "none" else loss
+
+    def losses(self, tokens_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """Return each position's cross-entropy in nats, float32 [B, T]; a held-out pass asks for nothing else."""
+        found: Tensor = self(tokens_BT, documents_BT, targets_BT=targets_BT, reduction="none")
+        return found
 
     def features(self, tokens_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """Return what the head reads [B, T, D]."""
