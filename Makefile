@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench docs crash fuzz inductor sanitize emulate clean
+.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate clean
 
 install: $(INSTALLED)
 
@@ -29,6 +29,11 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/table.py --out benchmarks/results/table.json $(ARGS)
+
+# Whether small trainings give the same bits as at the commit BASE; for changes that only move code. Minutes.
+BASE ?= HEAD
+bits: $(INSTALLED)
+	$(BIN)/python benchmarks/bits.py $(BASE) $(ARGS)
 
 # Every code block of the documentation is run, and the site is built into build/site, offline and strictly.
 docs: $(INSTALLED)
