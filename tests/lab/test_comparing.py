@@ -47,8 +47,8 @@ def test_sides_are_judged_on_one_text(sizes, tmp_path):
 
 
 def test_the_conditions_say_what_differs(sizes, tmp_path):
-    found = experiment(side(sizes, "old"), side(sizes, "new", **{"noise.rate": 0.25, "optim.lr": 0.002}), tmp_path)
-    assert "optim.lr 0.001 and 0.002" in found.conditions
+    found = experiment(side(sizes, "old"), side(sizes, "new", **{"noise.rate": 0.25, "optim.lr": 0.003}), tmp_path)
+    assert "optim.lr 0.002 and 0.003" in found.conditions
     assert "noise.hidden 0.0 and 0.25" in found.conditions
     assert found.contrasts[0].weights == {"new": 1.0, "old": -1.0}
 

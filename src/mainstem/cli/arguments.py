@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from .. import config
 from ..config.building import build
-from ..config.fields import nearest
 from ..config.layers import TRUTHS
+from ..config.suggesting import suggestion
 from ..errors import BadInput
 
 T = TypeVar("T", bound=config.Section)
@@ -81,8 +81,7 @@ def refuse_unknown(flags: Iterable[tuple[str, str]], known: Collection[str], com
     heads = {name.partition(".")[0] for name in known}
     for name, _ in flags:
         if name.partition(".")[0] not in heads:
-            meant = nearest(name, known)
-            remedy = f"did you mean {shown(meant)}?" if meant else f"`mainstem {command} --help` lists them all."
+            remedy = suggestion(name, known, shown) or f"`mainstem {command} --help` lists them all."
             raise BadInput(f"{shown(name)} is not an option of `mainstem {command}`: {remedy}")
 
 

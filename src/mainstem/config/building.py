@@ -12,8 +12,9 @@ from msgspec import inspect
 from .. import catalogue
 from ..errors import BadInput
 from .fields import annotation as annotation_of
-from .fields import bare, children, choices, fields, items_of, nearest, optional, section_of
+from .fields import bare, children, choices, fields, items_of, optional, section_of
 from .sections import Section
+from .suggesting import suggestion
 from .words import allowed, show
 
 T = TypeVar("T", bound=Section)
@@ -26,8 +27,8 @@ def build(tree: Mapping[str, Any], root: type[T]) -> T:
 
 def unknown(name: str, root: type[Section]) -> BadInput:
     """Return the error for a name that no field has."""
-    meant = nearest(name, [field.name.replace(".N.", ".0.") for field in fields(root)])
-    remedy = f"did you mean {meant}?" if meant else "leave it out, or find it in `mainstem train --help`."
+    meant = suggestion(name, [field.name.replace(".N.", ".0.") for field in fields(root)])
+    remedy = meant or "leave it out, or find it in `mainstem train --help`."
     return BadInput(f"{name} is not the name of a field: {remedy}")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -95,21 +94,6 @@ def optional(kind: inspect.Type) -> bool:
         kind = kind.type
     parts = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
     return any(isinstance(part, (inspect.NoneType, inspect.AnyType)) for part in parts)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return which of `known` somebody who wrote `name` may have meant; its last part alone counts too.
-
-    >>> nearest("train.stpes", ["train.steps", "seed"]), nearest("steps", ["train.steps", "seed"])
-    ('train.steps', 'train.steps')
-    """
-    names = list(known)
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-    if not found:
-        last = {each.rpartition(".")[2]: each for each in reversed(names)}
-        close = difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.75)
-        found = [last[each] for each in close] or difflib.get_close_matches(name, names, n=1)
-    return found[0] if found else None
 
 
 @cache

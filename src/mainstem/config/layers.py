@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import inspect
 
 from ..errors import BadInput
+from . import named
 from .building import as_list, as_named
 from .fields import bare, children, items_of, optional, section_of
 from .presets import SITES
@@ -49,11 +50,11 @@ def flatten(tree: Mapping[str, Any], root: type[Section] = Run, prefix: str = ""
 def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run) -> dict[str, Any]:
     """Return `tree` with `settings` over it, each name before those that extend it.
 
-    A new `noise.rate` takes the rates of single sites along that the layers below gave, and a new length of the
-    run takes the old one's place.
+    Another name (of an optimizer, a form, a penalty) leaves the old one's values behind, a new `noise.rate`
+    the rates of single sites, and a new length of the run takes the old one's place.
     """
     given = {name for name, item in settings if item is not None}
-    freed: Settings = []
+    freed: Settings = named.left_behind(tree, settings)
     if "noise.rate" in given:
         freed += [(f"noise.{site}", None) for site in SITES]
     if given & set(_LENGTHS):

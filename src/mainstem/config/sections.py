@@ -83,11 +83,11 @@ class PenaltyTerm(Section, frozen=True, kw_only=True):
 
 class Optim(Section, frozen=True, kw_only=True):
     name: Annotated[Literal["adamw", "muon"], about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
-    lr: Annotated[Positive, about("peak learning rate")] = 1e-3
+    lr: Annotated[Positive, about("peak learning rate; with muon, of what AdamW takes")] = 2e-3
     betas: Annotated[tuple[Rate, Rate], about("AdamW's moments")] = (0.9, 0.95)
     eps: Annotated[Positive, about("AdamW's denominator")] = 1e-8
-    muon_lr: Annotated[Positive, about("Muon's peak learning rate")] = 0.02
-    momentum: Annotated[Rate, about("Muon's momentum")] = 0.95
+    muon_lr: Annotated[Positive, about("Muon's peak learning rate")] = 0.028
+    momentum: Annotated[Rate, about("Muon's momentum")] = 0.9
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
     schedule: Annotated[Literal["cosine", "linear", "wsd", "constant"], about("after the warm-up")] = "cosine"
