@@ -63,7 +63,5 @@ def test_a_command_is_offered_its_own_fields_only() -> None:
 
 
 def test_a_yaml_file_is_answered_too() -> None:
-    with pytest.raises(
-        config.building.BadInput, match=r"model\.n_head is not the name of a field: did you mean model\.heads\?"
-    ):
+    with pytest.raises(BadInput, match=r"model\.n_head is not the name of a field: did you mean model\.heads\?"):
         config.parse("model: {n_head: 4}")
