@@ -8,7 +8,7 @@ import pytest
 from mainstem.train import console
 
 NUMBERS: dict[str, Any] = {
-    "step": 10, "steps": 100, "loss": 1.5, "rate": 12345.6, "left": 61.0, "held_out": 1.75, "held_out_error": 0.01,
+    "step": 10, "steps": 100, "loss": 1.5, "rate": 12345.6, "left": 61.0, "held_out": 1.75, "held_out_error": 0.004,
     "gap": {"value": 0.25, "low": 0.2, "high": 0.3, "training": 1.5, "held_out": 1.75},
 }  # fmt: skip
 
@@ -23,7 +23,29 @@ class Terminal(io.StringIO):
 def test_a_step_is_one_plain_line_of_ascii() -> None:
     stream = io.StringIO()
     console.Plain(stream).show(NUMBERS)
-    assert stream.getvalue() == "step 10/100  loss 1.5000  held-out 1.7500  gap +0.2500  tokens/s 12,346  left 1:01\n"
+    assert stream.getvalue() == "step 10/100  loss 1.500  held-out 1.750 +-0.004  gap 0.20 to 0.30  left 1:01\n"
+
+
+def test_what_was_not_measured_is_not_shown() -> None:
+    stream = io.StringIO()
+    plain = console.Plain(stream)
+    plain.show({name: NUMBERS[name] for name in ("step", "steps", "loss", "rate", "left")})
+    plain.show({**NUMBERS, "held_out_error": None, "gap": None})
+    assert stream.getvalue().splitlines() == [
+        "step 10/100  loss 1.500  tokens/s 12,346  left 1:01",
+        "step 10/100  loss 1.500  held-out 1.750  tokens/s 12,346  left 1:01",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    stream = io.StringIO()
+    plain = console.Plain(stream)
+    plain.show({**NUMBERS, "step": 123456, "steps": 1234567, "left": 372500.0})
+    plain.say("a text that is said is folded between its words, so that it has no line beyond the terminal's edge")
+    assert max(map(len, stream.getvalue().splitlines())) <= width
+    assert "left 103:28:20" in stream.getvalue()
 
 
 def test_what_the_encoding_lacks_is_escaped() -> None:
@@ -68,29 +90,11 @@ def test_a_display_only_where_it_can_be_shown(
     assert type(console.make(io.StringIO())).__name__ == "Plain"
 
 
-@pytest.mark.parametrize("columns", ["20", "80"])
-def test_the_display_shows_the_numbers_and_takes_no_text_for_markup(
-    monkeypatch: pytest.MonkeyPatch, columns: str
-) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    stream = Terminal()
-    display = console.make(stream)
-    with display.running(100):
-        display.show(NUMBERS)
-        display.say("[red]not a colour[/red]")
-        display.warn("careful")
-    assert "held-out 1.7500" in stream.getvalue()
-    assert "[red]not a colour[/red]" in stream.getvalue()
-    assert "careful" in stream.getvalue()
-
-
-def test_the_reading_of_data_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([0.0, 1.0, 3.0, 3.0, 4.0])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+def test_a_pass_says_how_far_it_is_where_nothing_else_is_said() -> None:
+    now = 0.0
     stream = io.StringIO()
-    tell = console.reading(console.Plain(stream))
-    for done in (1, 2, 3):
-        tell("tokens", done * 10**6, 4 * 10**6)
-    assert stream.getvalue() == "tokens: 50% of 4 MB\n"
+    plain = console.Plain(stream, lambda: now)
+    for done in range(0, 101, 5):
+        plain.measuring("reading", done, 100)
+        now += 1.5
+    assert stream.getvalue().splitlines() == [f"reading: {share}%" for share in (20, 40, 60, 80)]

@@ -175,5 +175,5 @@ class _Quiet:
         pass
 
     @contextlib.contextmanager
-    def running(self, steps: int) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         yield

@@ -1,4 +1,4 @@
-"""What a run says while it runs: a display on a terminal, plain lines elsewhere. May import rich, late.
+"""What a run says while it runs: a display on a terminal, plain lines elsewhere. May import rich, late, and `lines`.
 
 Training never ends because nobody listens: a closed standard output is replaced by nowhere.
 """
@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from time import monotonic
 from typing import Any, Protocol, TextIO
 
-_QUIET = 2.0
-"""Seconds between two lines about the reading of data."""
+from .lines import WIDTH, Word, fit, fold
+from .phases import Clock
+
+_SILENCE = 5.0
+"""Seconds without a line after which a pass says on a plain stream how far it is."""
 
 
 class Progress(Protocol):
-    """What a run tells.
+    """What a run tells, inside ``with running()``.
 
-    `say` and `warn` take one text. `show` takes the numbers of a step, every few steps: ``step``, ``steps``, ``loss``
+    `say` and `warn` take a text. `show` takes the numbers of a step, every few steps: ``step``, ``steps``, ``loss``
     (nats per token), ``rate`` (tokens a second) and ``left`` (seconds); and, only where they were measured at that very
     step, ``held_out`` (nats per token), ``held_out_error`` (its standard error; None where all of the held-out part was
     measured) and ``gap`` (None, or a mapping with ``value``, ``low``, ``high``, ``training``, ``held_out``).
-    `measuring` says how many of its tokens a pass outside the steps has done, as often as the pass likes.
+    `measuring` says how much of what is to be done outside the steps is done, as often as the pass likes.
     """
 
     def say(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def show(self, numbers: dict[str, Any]) -> None: ...
     def measuring(self, what: str, done: int, total: int) -> None: ...
-    def running(self, steps: int) -> contextlib.AbstractContextManager[None]: ...
+    def running(self) -> contextlib.AbstractContextManager[None]: ...
 
 
 def make(stream: TextIO | None = None) -> Progress:
@@ -62,44 +66,39 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def describe(numbers: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what is shown of a step, as (label, value) pairs in their order."""
-    parts = [("step", f"{numbers['step']}/{numbers['steps']}"), ("loss", f"{numbers['loss']:.4f}")]
+def describe(numbers: dict[str, Any]) -> list[Word]:
+    """Return what is shown of a step, in its order; of a gap its interval, as one number would say too much.
+
+    >>> fit(describe({"step": 5, "steps": 9, "loss": 2.5, "rate": 1234.5, "left": 61.0}))
+    'step 5/9  loss 2.500  tokens/s 1,234  left 1:01'
+    """
+    words = [Word(f"step {numbers['step']}/{numbers['steps']}", 1), Word(f"loss {numbers['loss']:.3f}", 3)]
     if (held := numbers.get("held_out")) is not None:
-        parts.append(("held-out", f"{held:.4f}"))
+        words.append(Word(f"held-out {held:.3f}", 2))
+        if (error := numbers.get("held_out_error")) is not None:
+            words.append(Word(f" +-{error:.3f}", 5))
     if (gap := numbers.get("gap")) is not None:
-        parts.append(("gap", f"{gap['value']:+.4f}"))
-    parts.append(("tokens/s", f"{numbers['rate']:,.0f}"))
-    parts.append(("left", clock(numbers["left"])))
-    return parts
-
-
-def reading(progress: Progress) -> Callable[[str, int, int], None]:
-    """Return what the data may call with (stage, done, total) as often as it likes; a line is said now and then."""
-    said = time.monotonic()
-
-    def tell(stage: str, done: int, total: int) -> None:
-        nonlocal said
-        if time.monotonic() - said > _QUIET:
-            said = time.monotonic()
-            progress.say(f"{stage}: {done / max(total, 1):.0%} of {total / 1e6:,.0f} MB")
-
-    return tell
+        words.append(Word(f"gap {gap['low']:.2f} to {gap['high']:.2f}", 4))
+    return [*words, Word(f"tokens/s {numbers['rate']:,.0f}", 6), Word(f"left {clock(numbers['left'])}", 0)]
 
 
 class Plain:
-    """Lines of ASCII, one for each thing said."""
+    """Lines of ASCII, one for each thing said, at most 80 columns wide where words allow it."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, now: Clock = monotonic) -> None:
         self._stream = stream
+        self._now = now
+        self._said = now()
 
     def say(self, text: str) -> None:
-        """Write one line; where nobody reads any more, be silent from now on."""
+        """Write a text; where nobody reads any more, be silent from now on."""
+        self._said = self._now()
         if self._stream is None:
             return
         try:
             encoding = self._stream.encoding or "ascii"
-            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            whole = "\n".join(fold(text, _width()))
+            self._stream.write(whole.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             _to_nowhere(self._stream)
@@ -113,15 +112,21 @@ class Plain:
 
     def show(self, numbers: dict[str, Any]) -> None:
         """Write the numbers of a step as one line."""
-        self.say("  ".join(f"{label} {value}" for label, value in describe(numbers)))
+        self.say(fit(describe(numbers), _width()))
 
     def measuring(self, what: str, done: int, total: int) -> None:
-        """Write nothing: a line for each part of a pass would be many."""
+        """Write how far a pass is, where nothing else has been written for a while."""
+        if 0 < done < total and self._now() - self._said > _SILENCE:
+            self.say(f"{what}: {done / total:.0%}")
 
     @contextlib.contextmanager
-    def running(self, steps: int) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         """Nothing stays on a plain stream, so nothing has to be taken away."""
         yield
+
+
+def _width() -> int:
+    return max(20, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def _to_nowhere(stream: TextIO) -> None:

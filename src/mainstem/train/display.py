@@ -1,59 +1,130 @@
-"""The progress display on a terminal. May import rich, and `console` for the words."""
+"""The progress display on a terminal. May import rich, and `console` and `lines` for the words."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, TextIO
+from time import monotonic
+from typing import Any, NamedTuple, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Column
+from rich.live import Live
 from rich.text import Text
 
 from .console import describe
+from .lines import Word, columns, fit, fold, joined, keep
+from .phases import Clock
+
+_REDRAW = 0.1
+"""Seconds between two drawings of a bar that moves in a pass."""
+
+_BAR = Word("-" * 8, 5)
+"""The place of a bar among the words of a line, at its least width."""
+
+_LASTING = ("step", "steps", "loss", "rate", "left")
+"""What is known of every step, and so may stay on the screen until the next one."""
+
+
+class Pass(NamedTuple):
+    """How much of `what` is done, outside the steps."""
+
+    what: str
+    done: int
+    total: int
+
+
+def foot(numbers: dict[str, Any] | None, now: Pass | None, width: int) -> str:
+    """Return the last line of the terminal: how far the run is, or the pass in it, in at most `width` columns.
+
+    The bar takes what the words leave. Where there is little room the speed is left out, then the bar, then the loss;
+    the time left is left out last of all.
+    """
+    words = [] if numbers is None else describe({name: numbers[name] for name in _LASTING})
+    if now is not None:
+        share = now.done / max(now.total, 1)
+        steady = [word for word in words if word.text.startswith(("step", "left"))]
+        words = [Word(now.what, 3), _BAR, Word(f"{share:.0%}", 2), *steady]
+    elif numbers is not None:
+        share = numbers["step"] / numbers["steps"]
+        words = [_BAR, *words]
+    else:
+        return ""
+    kept = keep(words, width)
+    room = len(_BAR.text) + width - columns(joined(kept))
+    return fit([Word(bar(share, room), 5) if word is _BAR else word for word in kept], width)
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar of `width` columns, `share` of which is full.
+
+    >>> bar(0.25, 8)
+    '━━──────'
+    """
+    full = round(max(0.0, min(1.0, share)) * width)
+    return "━" * full + "─" * (width - full)
 
 
 class Display:
-    """A bar with the numbers of the last step behind it; what is said scrolls above."""
+    """A bar with the numbers of the last step behind it; what is said scrolls above.
 
-    def __init__(self, stream: TextIO) -> None:
+    Nothing is drawn but when something is told, so no thread is needed. A terminal that has gone away is no failure.
+    """
+
+    def __init__(self, stream: TextIO, now: Clock = monotonic) -> None:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
+        self._live: Live | None = None
+        self._clock = now
+        self._drawn = now()
+        self._numbers: dict[str, Any] | None = None
+        self._pass: Pass | None = None
 
     def say(self, text: str) -> None:
-        """Write one line; text is never taken for markup."""
-        with contextlib.suppress(OSError):
-            self._console.print(Text(text))
+        """Write a text, folded between words; it is never taken for markup."""
+        self._print(text, "")
 
     def warn(self, text: str) -> None:
         """Write a warning."""
-        with contextlib.suppress(OSError):
-            self._console.print(Text(f"warning: {text}", style="yellow"))
+        self._print(f"warning: {text}", "yellow")
 
     def show(self, numbers: dict[str, Any]) -> None:
         """Move the bar; a held-out pass is written down as a line, so that it stays."""
-        text = "  ".join(f"{label} {value}" for label, value in describe(numbers))
         if "held_out" in numbers:
-            self.say(text)
-        if self._progress is not None:
-            self._progress.update(self._task, completed=numbers["step"], numbers=text)
+            self.say(fit(describe(numbers), self._width()))
+        self._numbers, self._pass = numbers, None
+        self._draw()
 
     def measuring(self, what: str, done: int, total: int) -> None:
-        """Leave the bar where it is: a pass takes no step."""
+        """Show how far a pass is; when it is complete, the steps again."""
+        before, self._pass = self._pass, Pass(what, done, total) if done < total else None
+        same = (before and before.what) == (self._pass and self._pass.what)
+        if not same or (self._pass and self._clock() - self._drawn > _REDRAW):
+            self._draw()
 
     @contextlib.contextmanager
-    def running(self, steps: int) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         """Keep the bar at the foot of the terminal inside the ``with``."""
-        bar = BarColumn(bar_width=None, table_column=Column(ratio=1))
-        numbers = TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=True, ratio=4))
-        self._progress = Progress(
-            bar, numbers, console=self._console, expand=True, transient=True, refresh_per_second=2
-        )
-        self._task = self._progress.add_task("", total=steps, numbers="")
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         try:
-            with self._progress:
-                yield
+            with contextlib.suppress(OSError):
+                self._live.start()
+            yield
         finally:
-            self._progress = None
+            with contextlib.suppress(OSError):
+                self._live.stop()
+            self._live = None
+
+    def _print(self, text: str, style: str) -> None:
+        with contextlib.suppress(OSError):
+            self._console.print(Text("\n".join(fold(text, self._width())), style))
+
+    def _draw(self) -> None:
+        self._drawn = self._clock()
+        if self._live is not None:
+            line = Text(foot(self._numbers, self._pass, self._width()), no_wrap=True, overflow="crop")
+            line.highlight_regex("━+", "green")
+            line.highlight_regex("─+", "bright_black")
+            with contextlib.suppress(OSError):
+                self._live.update(line, refresh=True)
+
+    def _width(self) -> int:
+        return max(1, self._console.width - 1)  # a full line makes some terminals begin another one

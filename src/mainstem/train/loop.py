@@ -75,7 +75,7 @@ class Loop:
     def go(self) -> str:
         """Train until something ends it, and return what: steps, or patience. Raises `Stop` where it was asked to."""
         train = self.parts.run.train
-        with self.requests.finish_first(), self.progress.running(self.parts.steps):
+        with self.requests.finish_first():
             while True:
                 if self.state.pending is not None:
                     self._evaluate()

@@ -16,7 +16,7 @@ from .. import config, data, optim
 from ..errors import BadInput, RunFailed
 from . import checkpoint, device, environment, facts, publish, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
-from .console import Progress, reading
+from .console import Progress
 from .console import make as make_console
 from .loop import Loop, Parts, disk
 from .metrics import Metrics
@@ -49,13 +49,14 @@ def run(
     if run.log.tensorboard:
         tensorboard.check()
     with signals.catch() as requests, contextlib.ExitStack() as stack:
+        stack.enter_context(progress.running())
         place = device.choose(run.train)
         stack.enter_context(device.threads(run.train.threads))
         folder, there = run_folder.inspect(run, resume)
         if there:
             stack.enter_context(run_folder.claim(run, folder))
         cache = cache_folder(folder)
-        corpus = data.prepare(run.data, cache, reading(progress))
+        corpus = data.prepare(run.data, cache, progress.measuring)
         parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
