@@ -23,19 +23,41 @@ def moved(model, seed):
     return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
+def held(average):
+    """Return the averages without the number of updates."""
+    return {name: value for name, value in average.state().items() if name != "average.updates"}
+
+
 def test_the_first_update_copies_and_the_others_are_the_recurrence():
     model = net()
-    average = Average(model, decay=0.9)
+    average = Average(model, decay=0.3)
+    assert average.state() == {}
     right = moved(model, 0)
     average.update(model)
-    assert all(torch.equal(value, right[name]) for name, value in average.state().items())
-    for seed in (1, 2, 3):
+    assert all(torch.equal(value, right[name]) for name, value in held(average).items())
+    for seed, decay in ((1, 2 / 11), (2, 3 / 12), (3, 0.3), (4, 0.3)):
         now = moved(model, seed)
-        right = {name: 0.9 * right[name] + 0.1 * now[name] for name in right}
+        right = {name: decay * right[name] + (1 - decay) * now[name] for name in right}
         average.update(model)
-    assert list(average.state()) == ["0.weight", "2.weight", "2.bias"]  # the tied matrix once
-    for name, value in average.state().items():
+    assert list(held(average)) == ["0.weight", "2.weight", "2.bias"]  # the tied matrix once
+    for name, value in held(average).items():
         torch.testing.assert_close(value, right[name])
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.999, 0.999999])
+def test_however_long_it_is_it_leaves_the_first_steps_behind(decay):
+    """Weights that are t at update t have the average that a sum over all of them, written out in float64, has."""
+    model = nn.Linear(1, 1, bias=False).double()
+    average, factors = Average(model, decay=decay), []
+    for t in range(200):
+        model.weight.data.fill_(t)
+        average.update(model)
+        bound = min(decay, (1 + t) / (10 + t)) if t else 0.0
+        factors = [factor * bound for factor in factors] + [1 - bound]
+    right = sum(t * factor for t, factor in enumerate(factors))
+    assert sum(factors) == pytest.approx(1, abs=1e-12)
+    assert average.state()["weight"].item() == pytest.approx(right, rel=1e-12)
+    assert 178.9 < right < 199  # over the last tenth of the steps at most; 0.999 from the start would give 18
 
 
 def test_swap_puts_the_average_in_and_the_weights_back_even_after_an_error():
@@ -92,12 +114,14 @@ def test_going_on_from_a_saved_state_is_exact():
 
 def test_half_precision_weights_are_averaged_in_float32():
     model = nn.Linear(1, 1, bias=False).bfloat16()
-    average = Average(model, decay=0.99)
-    model.weight.data.fill_(1.0)
-    average.update(model)
+    average = Average(model, decay=0.1)
     model.weight.data.fill_(1.1)  # 1.1015625 in bfloat16
     average.update(model)
-    assert average.state()["weight"].item() == pytest.approx(1.001015625, abs=1e-6)
+    model.weight.data.fill_(1.0)
+    average.update(model)
+    model.weight.data.fill_(1.1)
+    average.update(model)
+    assert average.state()["weight"].item() == pytest.approx(1.0924219, abs=1e-6)  # 1.09375 in bfloat16
     with average.swap(model):
         assert model.weight.dtype == torch.bfloat16
     assert model.weight.item() == 1.1015625
@@ -107,10 +131,14 @@ def test_another_model_and_another_decay_are_refused():
     average = Average(net(), decay=0.5)
     with pytest.raises(BadInput, match=r"0\.bias|0\.weight"):
         average.update(nn.Sequential(nn.Linear(2, 2)))
-    held = {name: torch.zeros(p.shape) for name, p in net().named_parameters()}
+    zeros = {name: torch.zeros(p.shape) for name, p in net().named_parameters()}
+    saved = zeros | {"average.updates": torch.tensor(3)}
+    average.load(saved)
     with pytest.raises(BadInput, match=r"9\.weight"):
-        average.load(held | {"9.weight": torch.zeros(1)})
+        average.load(saved | {"9.weight": torch.zeros(1)})
     with pytest.raises(BadInput, match=r"2\.bias"):
-        average.load(held | {"2.bias": torch.zeros(4)})
+        average.load(saved | {"2.bias": torch.zeros(4)})
+    with pytest.raises(BadInput, match=r"average\.updates"):
+        average.load(zeros)
     with pytest.raises(BadInput, match=r"1\.0"):
         Average(net(), decay=1.0)

@@ -14,11 +14,18 @@ from torch import Tensor, nn
 from ..errors import BadInput
 from .roles import named
 
+_COUNT = "average.updates"
+"""Under this name a saved average says how many updates it has had."""
+
 
 class Average:
-    """The average a <- decay*a + (1-decay)*w of the parameters of a model; the first update copies.
+    """The average a <- d a + (1 - d) w of the parameters of a model, with d = min(decay, (1 + t) / (10 + t)).
 
+    t counts the updates before; the first one copies. With the decay alone an average that is longer than the run would
+    be little else than the weights of the first steps. With the bound it is over about the last tenth of the steps so
+    far, until it has its full length after 9 decay / (1 - decay) of them.
     Tied parameters are averaged once, half-precision ones in float32, buffers not at all. `decay` is in [0, 1).
+    The bound is that of `num_updates` in TensorFlow's ExponentialMovingAverage.
 
     Raises `BadInput` for another decay.
 
@@ -28,8 +35,8 @@ class Average:
     ...     _ = net.weight.data.fill_(value)
     ...     average.update(net)
     >>> with average.swap(net):
-    ...     net.weight.item()
-    2.0
+    ...     round(net.weight.item(), 4)  # d is 2 / 11: 0.75 from the 26th update on
+    4.2727
     >>> net.weight.item()
     5.0
     """
@@ -40,7 +47,13 @@ class Average:
         self.decay = decay
         self._shapes = {name: w.shape for name, w in named(model).items()}
         self._held: dict[str, Tensor] = {}
+        self._count = 0
         self._swapped = False
+
+    @property
+    def coming(self) -> float:
+        """The decay of the update that comes next."""
+        return min(self.decay, (1 + self._count) / (10 + self._count))
 
     @torch.no_grad()
     def update(self, model: nn.Module, done: Collection[int] = ()) -> None:
@@ -50,10 +63,9 @@ class Average:
         weights = self._weights(model)
         if not self._held:
             self._held = {name: _wide(w).clone() for name, w in weights.items()}
-            return
-        left = {name: _wide(w) for name, w in weights.items() if id(w) not in done}
-        if left:
-            torch._foreach_lerp_([self._held[name] for name in left], list(left.values()), 1 - self.decay)
+        elif left := {name: _wide(w) for name, w in weights.items() if id(w) not in done}:
+            torch._foreach_lerp_([self._held[name] for name in left], list(left.values()), 1 - self.coming)
+        self._count += 1
 
     def held(self, model: nn.Module) -> dict[int, Tensor]:
         """Return the averages themselves by the id of their parameter, for a pass that lets them follow.
@@ -81,19 +93,23 @@ class Average:
             self._swapped = not outermost
 
     def state(self) -> dict[str, Tensor]:
-        """Return the average by qualified name, empty before the first update: the tensors themselves, no copies."""
-        return dict(self._held)
+        """Return the average by qualified name and the number of its updates, nothing before the first of them.
+
+        They are the tensors themselves, no copies.
+        """
+        return {**self._held, _COUNT: torch.tensor(self._count)} if self._held else {}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take what `state` returned, by copy; raises `BadInput` where names or shapes are not those of the model."""
         given = {name: value.shape for name, value in state.items()}
-        unlike = _unlike(given, self._shapes) if state else []
+        unlike = _unlike(given, {**self._shapes, _COUNT: torch.Size()}) if state else []
         if unlike:
             raise BadInput(
                 f"the saved average and the model differ in {', '.join(unlike[:3])}: "
                 "go on with the model that it was made of"
             )
         self._held = {name: state[name].clone() for name in self._shapes if state}
+        self._count = int(state[_COUNT]) if state else 0
 
     def _weights(self, model: nn.Module) -> dict[str, nn.Parameter]:
         weights = named(model)

@@ -37,7 +37,7 @@ def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, averag
             average.update(model)
         return norm
     norm = ops.update.norm([p.grad for p in params if p.grad is not None])
-    averages, decay = ({}, 0.0) if average is None else (average.held(model), average.decay)
+    averages, decay = ({}, 0.0) if average is None else (average.held(model), average.coming)
     along = Along(norm, max_norm, averages, decay)
     optimizer.step(along=along)
     if average is not None:
