@@ -1,6 +1,8 @@
 """`mainstem doctor` says what is there, and what the missing costs, whatever is missing."""
 
 import importlib
+import importlib.metadata
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,34 @@ Capture = pytest.CaptureFixture[str]
 def test_it_says_it_all(capsys: Capture) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for name in ("mainstem", "python", *doctor._NEEDED, "cpu", "products", "kernels", "devices", "cache", "disk"):
+    named = (*doctor._NEEDED, *doctor._OPTIONAL, *doctor._PROGRAMS)
+    for name in ("mainstem", "python", *named, "cpu", "products", "kernels", "devices", "cache", "disk"):
         assert f"\n{name} " in f"\n{out}"
+    # A path is not cut, so that it can be copied.
+    assert all(len(line) <= 80 or "/" in line for line in out.splitlines())
+
+
+def test_it_knows_every_dependency() -> None:
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    lists = re.findall(r"^(?:dependencies|test|tensorboard|triton|docs|dev) = \[(.*?)\]$", project, re.M | re.S)
+    asked = {re.match(r"[\w-]+", name).group() for part in lists for name in re.findall(r'"([^"]+)"', part)}  # type: ignore[union-attr]
+    named = {doctor._DISTRIBUTIONS.get(name, name) for name in (*doctor._NEEDED, *doctor._OPTIONAL)}
+    assert len(lists) == 6
+    assert asked - {"mainstem"} == named
+
+
+def test_what_is_optional_and_missing_costs_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", without)
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    found = {finding.name: finding for finding in doctor.findings()}
+    for name, cost in doctor._OPTIONAL.items():
+        assert found[name] == doctor.Finding(name, "not installed", cost)
+    for name, cost in doctor._PROGRAMS.items():
+        assert found[name] == doctor.Finding(name, "not found", cost)
+    assert found["torch"].cost is None
 
 
 def test_without_kernels_it_says_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,16 @@
 """Text from a finished run, on the terminal."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 
+from mainstem import model
+from mainstem.cli import terminal
 from mainstem.cli.main import main
-from mainstem.cli.sample import beginning, pieces
+from mainstem.cli.sample import beginning
 from mainstem.data.tokenizer import Byte, Char
 from mainstem.errors import BadInput
 
@@ -47,19 +52,51 @@ def test_the_last_weights(finished: Path, capsys: Capture) -> None:
     assert capsys.readouterr().out
 
 
-def test_only_whole_characters_are_printed() -> None:
-    tokenizer = Byte()
-    assert list(pieces([0xC3, 0xA9, 0x41], tokenizer)) == ["é", "A"]
-    assert list(pieces([0xE4, 0xB8, 0xAD], tokenizer)) == ["中"]
-    assert list(pieces([0x41, 0xC3], tokenizer)) == ["A", "\ufffd"]
-    assert list(pieces([0xC3, 0x41], tokenizer)) == ["\ufffdA"]
+def test_several_texts_have_the_next_seeds(finished: Path, capsys: Capture) -> None:
+    words = ["sample", str(finished), "--prompt", "the ", "--num-tokens", "12"]
+    assert main([*words, "--seed", "7", "--num-samples", "2"]) == 0
+    both = capsys.readouterr().out
+    each = []
+    for seed in ("7", "8"):
+        assert main([*words, "--seed", seed]) == 0
+        each.append(capsys.readouterr().out)
+    assert both == f"--- sample 1 of 2, seed 7 ---\n{each[0]}\n--- sample 2 of 2, seed 8 ---\n{each[1]}"
+    assert each[0] != each[1]
 
 
-def test_the_end_of_a_document_is_a_blank_line() -> None:
-    tokenizer = Byte(end=True)
-    assert tokenizer.end is not None
-    assert list(pieces([0x41, tokenizer.end, 0x42], tokenizer)) == ["A", "\n\n", "B"]
-    assert list(pieces([0xC3, tokenizer.end], tokenizer)) == ["\ufffd\n\n"]
+def test_the_largest_seed_has_a_next_one(finished: Path, capsys: Capture) -> None:
+    words = ["sample", str(finished), "--num-tokens", "1", "--num-samples", "2", "--seed", str(2**63 - 1)]
+    assert main(words) == 0
+    assert "seed 0 ---" in capsys.readouterr().out
+
+
+def test_it_draws_as_the_report_does(finished: Path, capsys: Capture) -> None:
+    made = json.loads((finished / "samples.json").read_text())[0]
+    assert (made["temperature"], made["top_k"]) == (0.8, 40)
+    words = ["sample", str(finished), "--prompt", made["prompt"], "--seed", str(made["seed"]), "--num-tokens", "120"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.rstrip("\n") == terminal.clean(made["prompt"] + made["text"]).rstrip("\n")
+
+
+def test_half_a_character_is_not_printed(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "generate", lambda *_: iter("né".encode() + "é".encode()[:1]))
+    assert main(["sample", str(finished), "--prompt", "the "]) == 0
+    assert capsys.readouterr().out == "the né\n"
+
+
+def test_weights_that_are_no_numbers_are_named(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = tmp_path / "nan"
+    shutil.copytree(finished, run)
+    tensors = safetensors.torch.load_file(run / "model.safetensors")
+    tensors["stream.norm.gain"][3] = float("nan")
+    with safetensors.safe_open(run / "model.safetensors", "pt") as opened:
+        metadata = opened.metadata()
+    safetensors.torch.save_file(tensors, run / "model.safetensors", metadata)
+    for words in (["sample", str(run)], ["evaluate", str(run)], ["probe", str(run)]):
+        assert main(words) == 2
+        said = capsys.readouterr()
+        assert "holds weights that are not finite numbers, in 'stream.norm.gain'" in said.err
+        assert said.out == ""
 
 
 def test_where_a_text_begins() -> None:

@@ -27,6 +27,28 @@ _NEEDED = {
     "rich": "progress has no display",
     "jinja2": "no report can be written",
     "zstandard": ".zst files cannot be read",
+    "scipy": "lab and compare have no statistics",
+}
+_DISTRIBUTIONS = {"yaml": "PyYAML"}
+
+_OPTIONAL = {
+    "tensorboard": "--log.tensorboard is refused: pip install 'mainstem[tensorboard]'",
+    "triton": "ops run as plain PyTorch on a GPU: pip install 'mainstem[triton]'",
+    "pytest": "`make test` cannot run",
+    "hypothesis": "`make test` cannot run",
+    "scikit-learn": "`make test` cannot run",
+    "ruff": "`make lint` cannot run",
+    "mypy": "`make lint` cannot run",
+    "types-PyYAML": "`make lint` cannot run",
+    "mkdocs-material": "`make docs` cannot run",
+    "latex2mathml": "`make docs` cannot run",
+}
+"""What the extras of the package bring, by the names of distributions; only their versions are looked at."""
+
+_PROGRAMS = {
+    "c++": "kernels cannot be built, nor --train.compile inductor run",
+    "chromium": "tests of pages in a browser are skipped",
+    "chromedriver": "tests of pages in a browser are skipped",
 }
 _LITTLE = 1 << 30
 
@@ -48,8 +70,8 @@ def run(words: list[str]) -> int:
         return 0
     arguments.refuse_unknown(given.flags, ("help",), "doctor")
     arguments.take(given.positional, 0, 0, COMMANDS["doctor"].usage)
-    width = terminal.width(most=120)
-    indent = 16 if width >= 50 else 4
+    width = terminal.width()
+    indent = 18 if width >= 50 else 4
     broken = False
     for finding in findings():
         cost = f", so {finding.cost}" if finding.cost else ""
@@ -65,6 +87,10 @@ def findings() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for name, cost in _NEEDED.items():
         yield _package(name, cost)
+    for name, cost in _OPTIONAL.items():
+        yield _extra(name, cost)
+    for name, cost in _PROGRAMS.items():
+        yield _program(name, cost)
     for look in (_cpu, _products, _kernels, _devices, _cache, _disk):
         yield _careful(look)
 
@@ -82,9 +108,21 @@ def _package(name: str, cost: str) -> Finding:
     except (ImportError, OSError) as error:
         return Finding(name, f"missing ({error})", cost)
     try:
-        return Finding(name, metadata.version({"yaml": "PyYAML"}.get(name, name)))
+        return Finding(name, metadata.version(_DISTRIBUTIONS.get(name, name)))
     except metadata.PackageNotFoundError:
         return Finding(name, "there, of an unknown version")
+
+
+def _extra(name: str, cost: str) -> Finding:
+    try:
+        return Finding(name, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, "not installed", cost)
+
+
+def _program(name: str, cost: str) -> Finding:
+    path = shutil.which(name)
+    return Finding(name, "not found", cost) if path is None else Finding(name, path)
 
 
 def _cpu() -> Finding:

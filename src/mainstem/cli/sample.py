@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from .. import config
-from ..config.sections import NonNegative, Section, about
+from ..config.sections import about
 from ..errors import BadInput
 from . import arguments, terminal
 from . import help as help_text
@@ -17,16 +15,16 @@ from .commands import COMMANDS
 
 if TYPE_CHECKING:
     from ..data import Tokenizer
+    from ..loaded import LoadedRun
 
 
-class Options(Section, frozen=True, kw_only=True):
+class Options(config.Sampling, frozen=True, kw_only=True):
     """What the command's flags say."""
 
     prompt: Annotated[str | None, about("text to go on from", "the beginning of a document")] = None
-    num_tokens: Annotated[int, Meta(ge=1, le=2**24), about("tokens to write")] = 200
+    num_samples: Annotated[int, Meta(ge=1, le=2**24), about("texts to write; each has the next seed")] = 1
+    num_tokens: Annotated[int, Meta(ge=1, le=2**24), about("tokens of each text")] = 200
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("the same seed gives the same text")] = 0
-    temperature: Annotated[NonNegative, about("below 1: likelier tokens; 0: the likeliest alone")] = 1.0
-    top_k: Annotated[Annotated[int, Meta(ge=1)] | None, about("only the K likeliest tokens", "all")] = None
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
 
@@ -44,22 +42,34 @@ def run(words: list[str]) -> int:
     prompt = prompts[0] if prompts else None
     (path,) = arguments.take(given.positional, 1, 1, COMMANDS["sample"].usage)
     folder = arguments.run_folder(path)
-    from .. import model
     from ..loaded import load
     from ..train import device
 
     loaded = load(folder, last=options.last)
     tokens = beginning(prompt, loaded.tokenizer)
-    place = device.choose(config.Train(device=options.device))
-    made = model.generate(
-        loaded.model.to(place.device), tokens, options.num_tokens, options.seed, options.temperature, options.top_k
-    )
-    terminal.write(prompt or "")
-    for piece in pieces(made, loaded.tokenizer):
-        terminal.write(piece)
+    loaded.model.to(device.choose(config.Train(device=options.device)).device)
+    for number in range(options.num_samples):
+        seed = (options.seed + number) % 2**63
+        if options.num_samples > 1:
+            head = f"--- sample {number + 1} of {options.num_samples}, seed {seed} ---"
+            terminal.line(f"{chr(10) if number else ''}{head}")
+        _write(loaded, tokens, options, seed, prompt is not None)
+    return 0
+
+
+def _write(loaded: LoadedRun, tokens: list[int], options: Options, seed: int, prompted: bool) -> None:
+    """Print what follows `tokens` with this seed as it comes, behind the prompt where they are one."""
+    from .. import model
+    from ..data.tokenizer import Whole
+
+    made = model.generate(loaded.model, tokens, options.num_tokens, seed, options.temperature, options.top_k)
+    text = Whole(loaded.tokenizer)
+    if prompted:  # else what stands before every document
+        terminal.write(text(tokens))
+    for token in made:
+        terminal.write(text([token]))
         terminal.flush()
     terminal.line()
-    return 0
 
 
 def beginning(prompt: str | None, tokenizer: Tokenizer) -> list[int]:
@@ -72,17 +82,3 @@ def beginning(prompt: str | None, tokenizer: Tokenizer) -> list[int]:
         return tokenizer.encode("\n")
     except BadInput:
         raise BadInput("The vocabulary of this run has no new line to begin from: give --prompt some text.") from None
-
-
-def pieces(tokens: Iterable[int], tokenizer: Tokenizer) -> Iterator[str]:
-    """Yield the text of `tokens` as soon as its characters are whole; the end of a document is a blank line."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for token in tokens:
-        piece = decoder.decode(tokenizer.decode_bytes([token]))
-        if token == tokenizer.end:
-            piece = decoder.decode(b"", True) + "\n\n"
-            decoder.reset()
-        if piece:
-            yield piece
-    if piece := decoder.decode(b"", True):
-        yield piece

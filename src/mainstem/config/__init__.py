@@ -8,7 +8,7 @@ from .layers import flags, stack
 from .loading import load, override, parse
 from .presets import resolve
 from .reader import read
-from .sections import Data, Log, Model, Noise, Optim, PenaltyTerm, Run, Section, Train
+from .sections import Data, Log, Model, Noise, Optim, PenaltyTerm, Run, Sampling, Section, Train
 from .writer import dump
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Optim",
     "PenaltyTerm",
     "Run",
+    "Sampling",
     "Section",
     "Train",
     "dump",

@@ -124,6 +124,13 @@ class Log(Section, frozen=True, kw_only=True):
     tensorboard: Annotated[bool, about("write the same numbers for TensorBoard too")] = False
 
 
+class Sampling(Section, frozen=True, kw_only=True):
+    """How text is drawn from a model for people to read: by `mainstem sample` and at the end of a run."""
+
+    temperature: Annotated[NonNegative, about("below 1: likelier tokens; 0: the likeliest alone")] = 0.8
+    top_k: Annotated[Annotated[int, Meta(ge=1)] | None, about("only the K likeliest tokens; none: all", "all")] = 40
+
+
 class Run(Section, frozen=True, kw_only=True):
     """The whole tree."""
 

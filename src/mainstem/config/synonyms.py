@@ -115,6 +115,7 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "log_interval": ("log.every", ""), "logging_steps": ("log.every", ""), "log_freq": ("log.every", ""),
     "enable_tensorboard": ("log.tensorboard", ""), "report_to": ("log.tensorboard", ""),
     "max_new_tokens": ("num_tokens", ""), "start": ("prompt", ""), "topk": ("top_k", ""), "temp": ("temperature", ""),
+    "num_return_sequences": ("num_samples", ""), "n_samples": ("num_samples", ""),
 }  # fmt: skip
 """Their name, ours, and where it is not the same quantity, half a sentence that says so."""
 

@@ -18,7 +18,7 @@ from . import environment
 
 NAME, SAMPLES = "facts.json", "samples.json"
 _LIMIT = 1 << 26
-_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K = 24, 120, 0.8, 40
+_PROMPT, _LENGTH = 24, 120
 
 Facts = dict[str, Any]
 
@@ -67,11 +67,11 @@ def samples(model: LanguageModel, corpus: data.Corpus, seed: int, number: int = 
     starts = [index * max(0, len(corpus.held_out) - length) // number for index in range(number)]
     prompts = [[int(token) for token in corpus.held_out.ids[start : start + length]] for start in starts]
     seeds = [seed + index for index in range(number)]
-    columns = generate_rows(model, prompts, _LENGTH, seeds, _TEMPERATURE, _TOP_K)
-    drawn = zip(*columns, strict=True)
-    decode = corpus.tokenizer.decode
-    return [
-        {"prompt": decode(prompt), "text": decode(list(text)), "seed": own, "temperature": _TEMPERATURE,
-         "top_k": _TOP_K}
-        for prompt, text, own in zip(prompts, drawn, seeds, strict=True)
-    ]  # fmt: skip
+    how = config.Sampling()
+    columns = generate_rows(model, prompts, _LENGTH, seeds, how.temperature, how.top_k)
+    found = []
+    for prompt, made, own in zip(prompts, zip(*columns, strict=True), seeds, strict=True):
+        text = data.tokenizer.Whole(corpus.tokenizer)
+        said = {"prompt": text(prompt).lstrip("\ufffd"), "text": text(made)}  # a window may begin within a character
+        found.append({**said, "seed": own, "temperature": how.temperature, "top_k": how.top_k})
+    return found

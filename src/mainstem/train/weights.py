@@ -62,13 +62,23 @@ def header(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path) -> Tensors:
-    """Return the tensors of a safetensors file; its header is checked against its size before anything is allocated."""
+    """Return the tensors of a safetensors file; its header is checked against its size before anything is allocated.
+
+    Raises `BadInput` where the file is not there, cannot be read, or holds numbers that are not finite.
+    """
     if not path.is_file():
         raise BadInput(f"{str(path)!r} is not there: give the folder of a run that has been saved.")
     try:
-        return load_file(path)
+        found = load_file(path)
     except (SafetensorError, OSError) as error:
         raise _unreadable(path, error) from None
+    for name, tensor in found.items():
+        if not torch.isfinite(tensor).all():
+            raise BadInput(
+                f"{str(path)!r} holds weights that are not finite numbers, in {name!r}: its training came to nothing, "
+                "or it is damaged. Train again with a smaller learning rate."
+            )
+    return found
 
 
 def _unreadable(path: Path, error: Exception) -> BadInput:

@@ -8,5 +8,6 @@ from .bpe import Bpe
 from .byte import Byte
 from .char import Char
 from .store import load
+from .whole import Whole
 
-__all__ = ["Bpe", "Byte", "Char", "Tokenizer", "load"]
+__all__ = ["Bpe", "Byte", "Char", "Tokenizer", "Whole", "load"]
