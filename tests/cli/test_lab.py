@@ -54,8 +54,21 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "vanishing", "--budget", "2m", "--seeds", "3"], "keep one of them"),
         (["lab", "vanishing", "--budget", "soon"], "budget is 'soon'"),
         (["lab", "vanishing", "--seeds", "0"], "seeds is 0"),
-        (["lab", "vanishing", "--seed", "3"], "--seed is not an option of `mainstem lab`"),
+        (["lab", "vanishing", "--seed", "3"], "--seed cannot be given here, since"),
+        (["lab", "vanishing", "--recipe", "default"], "--recipe cannot be given here"),
         (["lab", "vanishing", "--train.budget", "3s"], "give --train.steps"),
+        (["lab", "vanishing", "--train.epochs", "3"], "give --train.steps"),
+        (["lab", "vanishing", "--train.patience", "3"], "--train.patience cannot be given here"),
+        (["lab", "vanishing", "--train.init-from", "runs/x"], "--train.init-from cannot be given here"),
+        (["lab", "vanishing", "--train.save-every", "3"], "--train.save-every cannot be given here"),
+        (["lab", "vanishing", "--train.keep", "3"], "--train.keep cannot be given here"),
+        (["lab", "vanishing", "--train.eval-every", "3"], "--train.eval-every cannot be given here"),
+        (["lab", "vanishing", "--log.tensorboard", "true"], "--log.tensorboard cannot be given here"),
+        (["lab", "vanishing", "--model.preset", "small"], "--model.preset cannot be given here"),
+        (["lab", "vanishing", "--model.layers", "3"], "model.layers cannot be set for vanishing"),
+        (["lab", "l2", "--penalty.0.name", "l1"], "penalty.0.name cannot be set for l2"),
+        (["lab", "layernorm", "--optim.lr", "0.1"], "optim.lr cannot be set for layernorm"),
+        (["lab", "exploding", "--optim.average", "0.1"], "optim.average cannot be set for exploding"),
         (["lab", "vanishing", "--modell.width", "3"], "--modell.width is not an option"),
         (["lab", "vanishing", "--model.width", "7", "--seeds", "1"], "model.heads"),
         (["lab", "vanishing", "--data.paths", "gone.txt", "--seeds", "1"], "gone.txt"),
@@ -68,6 +81,31 @@ def test_what_cannot_be_is_refused_in_a_sentence(words, said, tmp_path, monkeypa
     assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "runs" / "lab" / "trials").exists()
+
+
+def test_refusals_come_before_any_text_is_read(tmp_path, monkeypatch, capsys: Capture) -> None:
+    monkeypatch.setattr("mainstem.data.prepare", None)
+    for words in (["vanishing", "--model.layers", "3"], ["vanishing", "--train.patience", "3"]):
+        assert main(["lab", *words, "--out", str(tmp_path / "lab")]) == 2
+        assert "cannot be" in capsys.readouterr().err
+    assert not (tmp_path / "lab").exists()
+
+
+def test_every_field_of_a_run_holds_or_is_refused(tmp_path, capsys: Capture) -> None:
+    from mainstem import config
+    from mainstem.cli.lab import _UNUSED
+
+    names = {field.name for field in config.fields(config.Run)}
+    for unused in _UNUSED:
+        assert any(name == unused or name.startswith(f"{unused}.") for name in names), unused
+    for name in ("train.batch", "train.threads", "train.dtype", "data.documents", "optim.average", "train.compile"):
+        assert name in names and name not in _UNUSED
+
+
+def test_the_precision_may_be_left_to_the_machine(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    words = ["lab", "sites", "--seeds", "1", "--out", str(tmp_path / "lab"), "--data.paths", str(corpus), *SMALL]
+    assert main([*words, "--train.dtype", "auto", "--optim.average", "0.9"]) == 0
+    assert "sites: seed 0 done" in capsys.readouterr().out
 
 
 def test_a_budget_that_is_too_small_says_what_would_do(corpus: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -21,9 +21,12 @@ SETTINGS = {
 
 @pytest.fixture
 def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"line {i * i % 97} of the text, {i}\n" for i in range(400)))
-    return path
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for number in range(80):
+        lines = (f"line {i * i % 97} of the text, {i}\n" for i in range(5 * number, 5 * number + 5))
+        (folder / f"{number}.txt").write_text("".join(lines))
+    return folder
 
 
 def made(text, tmp_path, **changes):
@@ -31,16 +34,38 @@ def made(text, tmp_path, **changes):
     return run, Trial(Cell("c"), run, data.prepare(run.data, tmp_path / "cache"))
 
 
-def test_the_numbers_are_those_of_a_run(text, tmp_path):
-    run, trial = made(text, tmp_path)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"optim.average": 0.9, "train.micro_batch": 3, "optim.clip": 0.01},
+     {"data.documents": "mask", "train.checkpoint": "blocks", "optim.name": "adamw", "optim.schedule": "wsd"},
+     {"train.compile": "aot_eager", "train.dtype": "auto", "optim.average": 0.5}],
+    ids=str,
+)  # fmt: skip
+def test_the_numbers_are_those_of_a_run_to_the_bit(text, tmp_path, changes):
+    run, trial = made(text, tmp_path, **changes)
     outcome = train.run(run)
     trained = trial.train()
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert trained.losses == pytest.approx([line["loss"] for line in lines], rel=1e-6)
+    assert trained.losses == [line["loss"] for line in lines]
+    how = {"documents": trained.masked, "autocast": trained.place.autocast}
+    assert evaluate(trained.model, trial.corpus.held_out, **how).nats_per_token == outcome.best.nats_per_token
+
+
+def test_a_field_that_changes_a_run_changes_a_trial(text, tmp_path):
+    plain = made(text, tmp_path)[1].train()
+    held = {
+        str(changes): made(text, tmp_path, **changes)[1].train().held_out().nats_per_token
+        for changes in ({"optim.average": 0.9}, {"data.documents": "mask"}, {"train.dtype": "bfloat16"})
+    }
+    assert len({plain.held_out().nats_per_token, *held.values()}) == 4
+
+
+def test_windows_are_spread_over_all_of_the_held_out_text(text, tmp_path):
+    _, trial = made(text, tmp_path)
+    trained = trial.train()
     held = evaluate(trained.model, trial.corpus.held_out)
-    assert held.nats_per_token == pytest.approx(outcome.best.nats_per_token, rel=1e-6)
     some = trained.held_out(windows=10**6)  # every window but a short last one
-    assert some.tokens == len(trial.corpus.held_out) // 16 * 16
+    assert some.tokens == (len(trial.corpus.held_out) - 1) // 16 * 16
     assert some.nats_per_token == pytest.approx(held.of(torch.arange(some.tokens // 16)), rel=1e-6)
     assert trial.seconds > 0
 

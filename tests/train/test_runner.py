@@ -11,7 +11,7 @@ import torch
 
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import facts, loop, runner, weights
+from mainstem.train import facts, loop, runner, step, weights
 from mainstem.train.console import Plain
 
 
@@ -151,7 +151,7 @@ def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: p
 def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    real = loop.gradient
+    real = step.gradient
 
     def poisoned(forward: Any, batch: Any, draw: Any, *rest: Any) -> torch.Tensor:
         loss = real(forward, batch, draw, *rest)
@@ -161,7 +161,7 @@ def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
             next(p for p in forward.parameters() if p.grad is not None).grad.fill_(math.inf)
         return loss
 
-    monkeypatch.setattr(loop, "gradient", poisoned)
+    monkeypatch.setattr(step, "gradient", poisoned)
     with pytest.raises(RunFailed, match=r"step 5 is (nan|inf): .*smaller optim.lr .*Checkpoint 3, from before"):
         train.run(_run(tmp_path), resume=False, console=Heard())
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-3"]

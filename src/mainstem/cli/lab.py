@@ -20,7 +20,22 @@ from . import help as help_text
 if TYPE_CHECKING:
     from ..lab.result import Results
 
-_OURS = ("seed", "recipe", "log")
+_LENGTH = "the trainings of an experiment have the same number of steps: give --train.steps"
+_NO_FOLDER = "a training of an experiment leaves no folder of its own"
+_UNUSED = {
+    "seed": "an experiment takes seeds from 0 on: give --seeds N",
+    "recipe": "an experiment has settings of its own: set single fields",
+    "model.preset": "an experiment has sizes of its own: set model.layers, model.width and others",
+    "train.budget": _LENGTH,
+    "train.epochs": _LENGTH,
+    "train.patience": "a training of an experiment takes all its steps",
+    "train.eval_every": "a training of an experiment is measured when it has ended",
+    "train.save_every": _NO_FOLDER,
+    "train.keep": _NO_FOLDER,
+    "train.init_from": "a training of an experiment begins with the initial weights of its seed",
+    "log": _NO_FOLDER,
+}
+"""Fields of a run that no training of an experiment could honour, and why."""
 
 
 Seeds = Annotated[int, Meta(ge=1, le=100)]
@@ -60,14 +75,14 @@ def run(words: list[str]) -> int:
 
 def _settings(flags: list[tuple[str, str]], own: list[str]) -> dict[str, str]:
     """Return the fields of a run that are set for all trainings."""
-    fields = [field.name for field in config.fields(config.Run) if field.name.split(".")[0] not in _OURS]
-    arguments.refuse_unknown(flags, [*own, *fields], "lab")
+    arguments.refuse_unknown(flags, [*own, *(field.name for field in config.fields(config.Run))], "lab")
     found: dict[str, str] = {}
     for name, value in flags:
         if name in found:
             raise BadInput(f"{arguments.shown(name)} is given twice, as {found[name]!r} and {value!r}: keep one.")
-        if name in ("train.budget", "train.epochs"):
-            raise BadInput(f"{arguments.shown(name)} cannot be given here: give --train.steps.")
+        why = next((why for unused, why in _UNUSED.items() if name == unused or name.startswith(f"{unused}.")), None)
+        if why is not None:
+            raise BadInput(f"{arguments.shown(name)} cannot be given here, since {why}.")
         found[name] = value
     return found
 
@@ -81,7 +96,10 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     plan = suite.Plan(Path(options.out), settings, None if budget is None else seconds(budget), options.seeds, command)
     memory.keep()
     found: list[Results] = []
-    for results, page in suite.run([spec.load() for spec in specs], plan, began, _say):
+    experiments = [spec.load() for spec in specs]
+    for experiment in experiments:
+        experiment.check(settings)
+    for results, page in suite.run(experiments, plan, began, _say):
         found.append(results)
         for line in words.of(results, terminal.width()):
             _say(line)

@@ -5,9 +5,11 @@ May import its neighbours here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from ..config import Run
@@ -69,8 +71,9 @@ class Experiment:
     `claim` is what the text says, `section` where. `cells` are trained once per seed; each by `trial`, which trains
     as it is told and returns the numbers. The verdict of the experiment is that of the first contrast; the others are
     reported beside it, all adjusted together. `base` are settings of all cells, `train.steps` among them, which a
-    budget of ten minutes doubles. `conditions` says in words under which conditions the verdict holds. A change of
-    what `trial` does takes another `version`, so that no number of the old kind is used again.
+    budget of ten minutes doubles. `decides` names the fields and sections that `trial` sets itself or never looks at:
+    nobody else can set them. `conditions` says in words under which conditions the verdict holds. A change of what
+    `trial` does takes another `version`, so that no number of the old kind is used again.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Experiment:
     trial: Callable[[Trial], Numbers]
     figures: Callable[[Results], Sequence[Figure]]
     base: Mapping[str, Any] = field(default_factory=dict)
+    decides: tuple[str, ...] = ()
     conditions: str = ""
     sources: tuple[str, ...] = ()
     version: int = 1
@@ -91,3 +95,21 @@ class Experiment:
         used = {name for contrast in self.contrasts for name in contrast.weights}
         if len(set(names)) < len(names) or not used <= set(names) or not self.contrasts:
             raise ValueError(f"{self.name}: cells need names of their own, and contrasts are about cells")
+
+    def check(self, settings: Iterable[str]) -> None:
+        """Raise `BadInput` where a field among `settings` would not hold in every training: a cell sets it, or `trial`.
+
+        A whole list or mapping that is set (`penalty`, `model.residual`) is one with its parts.
+        """
+        own = [*self.decides, *(name for cell in self.cells for name in cell.settings)]
+        for name in settings:
+            taken = next((one for one in own if _same(name, one)), None)
+            if taken is not None:
+                raise BadInput(
+                    f"{name} cannot be set for {self.name}, which decides over {taken} itself: leave it out, or take "
+                    "another experiment (`mainstem lab` lists them)."
+                )
+
+
+def _same(a: str, b: str) -> bool:
+    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from ..data.batches import Plan, fetch
 from ..measure import depth
@@ -29,10 +30,18 @@ class Flow(NamedTuple):
         return None if found is None else 1 / found
 
 
+def first_batch(trial: Trial, network: LanguageModel) -> tuple[Tensor, Tensor, range]:
+    """Return inputs, targets and slots of the trial's first step, on the device of `network`."""
+    plan = Plan(len(trial.corpus.train), network.context, trial.run.train.batch, trial.run.seed)
+    slots = plan.slots(1)
+    x_BT, y_BT, _ = fetch(trial.corpus.train, plan, 1, slots)
+    device = next(network.parameters()).device
+    return x_BT.to(device), y_BT.to(device), slots
+
+
 def flow(trial: Trial, network: LanguageModel) -> Flow:
     """Return the flow through `network` for the trial's first batch, in eval mode; its gradients are left as none."""
-    plan = Plan(len(trial.corpus.train), network.context, trial.run.train.batch, trial.run.seed)
-    x_BT, y_BT, _ = fetch(trial.corpus.train, plan, 1, plan.slots(1))
+    x_BT, y_BT, _ = first_batch(trial, network)
     training = network.training
     network.eval()
     with depth.norms(network) as norms, torch.enable_grad():

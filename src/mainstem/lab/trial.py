@@ -1,6 +1,6 @@
 """One training in memory: a configuration, a seed, a text. May import all but the cli.
 
-The same steps, masks and order of batches as `mainstem train` takes, without a folder, checkpoints or a page.
+The steps that `mainstem train` takes, by the same function, without a folder, checkpoints or a page.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from torch import nn
 from torch.optim import Optimizer
 
-from .. import config, data, model, optim, penalty
-from ..data.batches import Plan, fetch
+from .. import config, data, model
 from ..measure.evaluate import Held, over
-from ..train import device
+from ..train import device, weights
 from ..train.gap import training_windows
-from ..train.loss import Batch, gradient, penalties
 from ..train.phases import Phases
+from ..train.step import Learner
 from .experiment import Cell
 
 _PIECE = 1024
@@ -64,39 +63,40 @@ class Trial:
         after each update. A loss that is no longer finite ends the training; the losses then end with nan.
         """
         began = time.perf_counter()
-        run, network = self.run, self.build() if network is None else network
+        run = device.settle(self.run)
+        network = self.build() if network is None else network
         text = self.corpus.train if tokens is None else spread(self.corpus.train, tokens)
-        place = device.choose(run.train)
-        plan = Plan(len(text), network.context, run.train.batch, run.seed)
-        self.optimizer = optimizer = optim.make(network, run.optim)
-        terms = list(penalty.make(run.penalty))
-        steps = run.train.steps or 1
+        learner = Learner.of(run, network, text, device.choose(run.train))
+        self.optimizer = learner.optimizer
+        steps, phases = run.train.steps or 1, Phases()
         losses: list[float] = []
-        network.train()
-        for step in range(1, min(steps, self.limit or steps) + 1):
-            optim.schedule.apply(optimizer, optim.schedule.factor(step, steps, run.optim))
-            slots = plan.slots(step)
-            x_BT, y_BT, _ = fetch(text, plan, step, slots)
-            loss = gradient(network, Batch(x_BT, y_BT, None, slots), (run.seed, step), run.train.batch, place, Phases())
-            penalties(terms, network)
-            optim.update(optimizer, network, run.optim.clip, None)
-            optimizer.zero_grad(set_to_none=True)
-            losses.append(float(loss))
-            if not math.isfinite(losses[-1]):
-                break
-            if after_step is not None:
-                after_step(step, network)
+        with device.threads(run.train.threads):
+            for step in range(1, min(steps, self.limit or steps) + 1):
+                losses.append(float(learner.step(step, steps, phases).numbers["loss"]))
+                if not math.isfinite(losses[-1]):
+                    break
+                if after_step is not None:
+                    after_step(step, network)
+        with learner.averaged():
+            kept = weights.take(network)
+        weights.put(network, kept, "the average of the weights")
         self.seconds = time.perf_counter() - began
-        return Trained(network, losses, text, self.corpus)
+        return Trained(network, losses, text, self.corpus, learner.place, run.data.documents == "mask")
 
 
 class Trained(NamedTuple):
-    """A model after its training, the loss of each step, and the text it saw."""
+    """A model after its training, the loss of each step, and the text it saw.
+
+    Where `optim.average` keeps an average of the weights, the model holds the average. `place` and `masked` are how it
+    was trained (device and precision, documents apart), and how it is measured.
+    """
 
     model: model.LanguageModel
     losses: list[float]
     text: data.Tokens
     corpus: data.Corpus
+    place: device.Place
+    masked: bool
 
     @property
     def failed(self) -> bool:
@@ -105,11 +105,11 @@ class Trained(NamedTuple):
 
     def held_out(self, windows: int = _WINDOWS) -> Held:
         """Return the loss over windows spread evenly over the held-out text, in eval mode."""
-        return over(self.model, training_windows(self.corpus.held_out, self.model.context, windows))
+        return self._over(self.corpus.held_out, windows)
 
     def seen(self, windows: int = _WINDOWS) -> Held:
         """Return the loss over as many windows of the training text, in eval mode."""
-        return over(self.model, training_windows(self.text, self.model.context, windows))
+        return self._over(self.text, windows)
 
     def losses_of(self, windows: int = _WINDOWS) -> dict[str, float]:
         """Return ``held_out``, ``train`` and ``gap``, in nats per token, all in eval mode.
@@ -130,6 +130,10 @@ class Trained(NamedTuple):
         some = self.losses[-last:]
         mean = math.fsum(some) / len(some) if some else math.nan
         return min(mean, worst) if math.isfinite(mean) else worst
+
+    def _over(self, tokens: data.Tokens, windows: int) -> Held:
+        some = training_windows(tokens, self.model.context, windows, self.masked)
+        return over(self.model, some, self.place.autocast)
 
 
 def spread(tokens: data.Tokens, count: int) -> data.Tokens:

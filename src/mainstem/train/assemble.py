@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 
-from .. import config, data, model, optim, penalty
+from .. import config, data, model
 from ..errors import BadInput
 from ..measure.evaluate import over
-from . import device, environment, facts, length, weights
+from . import environment, facts, length, weights
 from .device import Place
 from .loop import Parts
-from .loss import Batch, gradient, penalties
 from .phases import Clock, Phases
 from .run_folder import RunFolder
+from .step import Learner
 
 _TRIAL = 20
 """Steps that are timed for a budget, after one that warms up."""
@@ -47,22 +47,13 @@ def assemble(
     began = clock() if began is None else began
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
     data.check_length(corpus, network.context)
-    network.set_checkpoint(run.train.checkpoint == "blocks")
-    network.to(place.device)
-    network.train()
     stored = facts.read(folder.path)
     _check_corpus(corpus, stored, run)
     parts = Parts(
         run=run,
         folder=folder,
         corpus=corpus,
-        model=network,
-        forward=device.compiled(network, run.train.compile),
-        optimizer=optim.make(network, run.optim),
-        penalties=list(penalty.make(run.penalty)),
-        average=optim.averaging.Average(network, run.optim.average) if run.optim.average else None,
-        plan=data.batches.Plan(len(corpus.train), network.context, run.train.batch, run.seed),
-        place=place,
+        learner=Learner.of(run, network, corpus.train, place),
         context=network.context,
         steps=0,
         clock=clock,
@@ -94,22 +85,11 @@ def measured(parts: Parts, budget: float, began: float) -> int:
     Counted are steps, held-out passes, what has passed since `began` (reading, tokens), and an end like it.
     """
     run, network = parts.run, copy.deepcopy(parts.model)
-    optimizer = optim.make(network, run.optim)
-    terms = list(penalty.make(run.penalty))
-    documents = run.data.documents == "mask"
+    learner = Learner.of(run, network, parts.corpus.train, parts.place)
     times: list[float] = []
     for step in range(1, _TRIAL + 2):
         before = parts.clock()
-        slots = parts.plan.slots(step)
-        fetched = data.batches.fetch(parts.corpus.train, parts.plan, step, slots, documents)
-        x_BT, y_BT, documents_BT = (None if part is None else parts.place.take(part) for part in fetched)
-        assert x_BT is not None
-        assert y_BT is not None
-        size = run.train.micro_batch or run.train.batch
-        gradient(network, Batch(x_BT, y_BT, documents_BT, slots), (run.seed, step), size, parts.place, Phases())
-        penalties(terms, network)
-        optimizer.step()
-        optimizer.zero_grad()
+        learner.step(step, _TRIAL + 1, Phases())
         if parts.place.device.type == "cuda":
             torch.cuda.synchronize()
         if step > 1:  # the first one warms up
@@ -117,7 +97,7 @@ def measured(parts: Parts, budget: float, began: float) -> int:
         if sum(times) > _SHARE * budget:
             break
     held, windows = parts.corpus.held_out, data.batches.held_out_windows
-    few = itertools.islice(windows(held, parts.context, documents=documents), 2)
+    few = itertools.islice(windows(held, parts.context, documents=run.data.documents == "mask"), 2)
     before = parts.clock()
     seen = over(network, few, parts.place.autocast)
     each_pass = (parts.clock() - before) * len(held) / seen.tokens

@@ -15,19 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import config, data, optim, penalty
-from ..measure import depth
+from .. import config, data, optim
 from ..measure.evaluate import Abandoned, evaluate
-from ..measure.quantity import update
 from . import checkpoint, diverged, gap, publish, weights
 from .console import Progress
-from .device import Forward, Place
-from .loss import Batch, gradient, penalties
+from .device import Place
 from .metrics import Metrics
 from .phases import Clock, Phases
 from .run_folder import RunFolder
 from .signals import Requests, Stop
 from .state import Best, State
+from .step import Learner
 from .tensorboard import Board
 
 
@@ -38,18 +36,32 @@ class Parts:
     run: config.Run
     folder: RunFolder
     corpus: data.Corpus
-    model: nn.Module
-    forward: Forward
-    optimizer: torch.optim.Optimizer
-    penalties: list[penalty.L1 | penalty.L2]
-    average: optim.averaging.Average | None
-    plan: data.batches.Plan
-    place: Place
+    learner: Learner
     context: int
     steps: int
     clock: Clock = perf_counter
     facts: dict[str, Any] = field(default_factory=dict)
     decisive: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> nn.Module:
+        """The model that is trained."""
+        return self.learner.model
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Its optimizer."""
+        return self.learner.optimizer
+
+    @property
+    def average(self) -> optim.averaging.Average | None:
+        """The average of its weights, where there is one."""
+        return self.learner.average
+
+    @property
+    def place(self) -> Place:
+        """Where it computes."""
+        return self.learner.place
 
 
 @dataclass
@@ -128,28 +140,13 @@ class Loop:
         return "patience" if patience and self.state.waited >= patience else None
 
     def _step(self) -> None:
-        parts, run = self.parts, self.parts.run
+        parts, every = self.parts, self.parts.run.log.quantities
         step = self.state.step + 1
-        batch = self._batch(step)
-        rate = self._schedule(step)
-        self._phases.mark("data")
-        watch = bool(run.log.quantities) and step % run.log.quantities == 0
-        with depth.norms(parts.model) if watch else contextlib.nullcontext() as norms:
-            forward = parts.model if watch else parts.forward
-            size = run.train.micro_batch or run.train.batch
-            found = {"loss": gradient(forward, batch, (run.seed, step), size, parts.place, self._phases)}
-            if (added := penalties(parts.penalties, parts.model)) is not None:
-                found["penalty"] = added
-        self._phases.mark("backward")
-        before = update.weights(parts.model) if watch else {}
-        found["grad_norm"] = optim.update(parts.optimizer, parts.model, run.optim.clip, parts.average)
-        ratio = update.median(before, parts.model)
-        parts.optimizer.zero_grad(set_to_none=True)
-        self._phases.mark("update")
+        taken = parts.learner.step(step, parts.steps, self._phases, watch=bool(every) and step % every == 0)
         self.state.step, self._saved = step, False
-        self.state.tokens += batch.y_BT.numel()
-        line = {"step": step, "lr": rate, "tokens": self.state.tokens, **(_depth(norms, ratio) if watch else {})}
-        self._finish_step(line, found)
+        self.state.tokens += taken.tokens
+        watched = {} if taken.watched is None else _depth(*taken.watched)
+        self._finish_step({"step": step, "lr": taken.lr, "tokens": self.state.tokens, **watched}, taken.numbers)
 
     def _finish_step(self, line: dict[str, Any], found: dict[str, Tensor]) -> None:
         run, step = self.parts.run, line["step"]
@@ -164,19 +161,6 @@ class Loop:
             self.state.pending = last
         else:
             self._show(last)
-
-    def _batch(self, step: int) -> Batch:
-        parts, run = self.parts, self.parts.run
-        slots = parts.plan.slots(step)
-        documents = run.data.documents == "mask"
-        x_BT, y_BT, documents_BT = data.batches.fetch(parts.corpus.train, parts.plan, step, slots, documents)
-        take = parts.place.take
-        return Batch(take(x_BT), take(y_BT), None if documents_BT is None else take(documents_BT), slots)
-
-    def _schedule(self, step: int) -> float:
-        factor = optim.schedule.factor(step, self.parts.steps, self.parts.run.optim)
-        optim.schedule.apply(self.parts.optimizer, factor)
-        return self.parts.run.optim.lr * factor
 
     def _write_lines(self, keep_last: bool = False) -> dict[str, Any]:
         """Write the lines that wait, or all but the last one, and return the last one complete."""
@@ -201,12 +185,11 @@ class Loop:
         """Complete the pending line with a held-out pass; a request to leave in its middle leaves it pending."""
         parts, line = self.parts, self.state.pending
         assert line is not None
-        average = contextlib.nullcontext() if parts.average is None else parts.average.swap(parts.model)
         how: dict[str, Any] = {
             "documents": parts.run.data.documents == "mask", "autocast": parts.place.autocast,
             "stop": lambda: self.requests.code is not None,
         }  # fmt: skip
-        with average:
+        with parts.learner.averaged():
             try:
                 held = evaluate(parts.model, parts.corpus.held_out, context=parts.context, **how)
                 line["gap"] = gap.gap(parts.model, held, parts.corpus.train, parts.context, **how)

@@ -87,9 +87,9 @@ def _size(count: float) -> str:
 
 def _regularization(run: config.Run, parts: Parts) -> list[str]:
     """One row for all tensors that differ only in the number of their block; penalties by number, named below."""
-    labels = [repr(term) for term in parts.penalties]
+    labels = [repr(term) for term in parts.learner.penalties]
     rows: dict[tuple[str, str, str, str, str], int] = {}
-    table = optim.table(parts.model, run.optim.decay, run.optim.decay_on, parts.penalties)
+    table = optim.table(parts.model, run.optim.decay, run.optim.decay_on, parts.learner.penalties)
     for name, shape, role, decay, penalties in table:
         names = ["*" if part.isdigit() else part for part in name.split(".") if part != "branch"]
         general = ".".join(part for part, before in zip(names, ["", *names], strict=False) if part != before)

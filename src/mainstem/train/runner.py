@@ -144,8 +144,7 @@ def _finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
     assert loop.best is not None
     with disk("the model", folder):
         publish.model(folder.path, parts.model, loop.best, state.best)
-        swap = contextlib.nullcontext() if parts.average is None else parts.average.swap(parts.model)
-        with swap:
+        with parts.learner.averaged():
             publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
     weights.put(parts.model, loop.best, "the best weights")
     found = yardsticks.result()

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import torch
 
-from ...data.batches import Plan, fetch
 from ...measure import watch
 from ...model import LanguageModel
 from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers
 from ..figures import over_curves
+from ..measured import first_batch
 from ..result import Results
 from ..trial import Trial
 
@@ -45,8 +45,7 @@ def trial(trial: Trial) -> Numbers:
 
 def shares(trial: Trial, network: LanguageModel) -> tuple[list[float], list[float]]:
     """Return RMS(F(x)) / RMS(x) of every sublayer, and 1 - cos(x, x') of each, on the trial's first batch."""
-    plan = Plan(len(trial.corpus.train), network.context, trial.run.train.batch, trial.run.seed)
-    x_BT, _, _ = fetch(trial.corpus.train, plan, 1, plan.slots(1))
+    x_BT, _, _ = first_batch(trial, network)
     training = network.training
     network.eval()
     with torch.no_grad(), watch(network, every={"branch_share": 1, "block_influence": 1}) as seen:

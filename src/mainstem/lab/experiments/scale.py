@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ... import noise
-from ...data.batches import Plan, fetch
 from ...measure import depth
 from ...model import LanguageModel
 from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells, over_curves
+from ..measured import first_batch
 from ..result import Results
 from ..trial import Trained, Trial
 
@@ -100,9 +100,7 @@ def shift(trial: Trial, network: LanguageModel) -> tuple[float, list[float]]:
     ``log2(RMS in evaluation / RMS in training)``: 0 is the same size, 1 twice it. Logits of training are the mean over
     `MASKS` passes; the stream's size is that of single passes, with the spread that the masks give it.
     """
-    plan = Plan(len(trial.corpus.train), network.context, trial.run.train.batch, trial.run.seed)
-    slots = plan.slots(1)
-    x_BT, _, _ = fetch(trial.corpus.train, plan, 1, slots)
+    x_BT, _, slots = first_batch(trial, network)
     network.eval()
     with torch.no_grad():
         with depth.norms(network) as still:
