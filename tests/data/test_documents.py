@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mainstem import config
 from mainstem.data import prepare, streams, utf8
 from mainstem.data.documents import Documents
-from mainstem.data.sources import Sources, find
+from mainstem.data.sources import find
 from mainstem.errors import BadInput
 
 
@@ -67,14 +67,11 @@ def test_text_is_cut_between_a_visible_character_and_a_line_break(texts: list[st
     ],
 )
 @pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("inside", [False, True], ids=["file", "folder"])
-def test_what_is_not_utf8_is_refused_with_its_offset(
-    tmp_path: Path, content: bytes, offset: int, byte: str, inside: bool
-) -> None:
+def test_what_is_not_utf8_is_refused_with_its_offset(tmp_path: Path, content: bytes, offset: int, byte: str) -> None:
     path = tmp_path / "bad\x07"
     path.write_bytes(content)
     with pytest.raises(BadInput, match=rf"bad\\x07' is not UTF-8: the byte at offset {offset} is {byte}"):
-        read(tmp_path if inside else path)
+        read(path)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -97,13 +94,39 @@ def test_empty_files_are_counted_and_not_read(tmp_path: Path) -> None:
     assert documents.empty == 1
 
 
-def test_lenient_reading_leaves_out_what_is_no_text_and_counts_it(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"\xff")
-    (tmp_path / "b").write_bytes(b"b")
-    sources = Sources((tmp_path / "a", tmp_path / "b"), 2, "here", lenient=True)
-    documents = Documents(config.Data(), sources)
-    assert [piece.data for piece in documents.pieces()] == [b"b"]
-    assert documents.skipped == 1
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("format", ["text", "bytes"])
+def test_what_is_no_text_is_left_out_of_a_folder_and_counted(tmp_path: Path, format: str) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\0")
+    (tmp_path / "b").write_bytes(b"b" * 20)
+    (tmp_path / "c").write_bytes(b"c" * 20 + b"\xff")
+    (tmp_path / "d.gz").write_bytes(b"no gzip")
+    (tmp_path / "e").write_text("\ufeffe", encoding="utf-16")
+    section = config.Data(paths=[str(tmp_path)], format=format)
+    documents = Documents(section, find(section))
+    told: list[tuple[str, int, int]] = []
+    for _ in range(2):
+        read = [piece.data for piece in documents.pieces("", lambda *what: told.append(what))]
+        assert documents.left_out.counts() == {"unreadable": 1, **({"not_text": 3} if format == "text" else {})}
+        assert told[-1][1] == told[-1][2]
+        assert documents.files == (1 if format == "text" else 4)
+    assert b"".join(read)[:20] == b"b" * 20 or format == "bytes"
+    assert "not text ('..." in str(documents.left_out) or format == "bytes"
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_file_of_the_folder_that_is_also_given_by_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a\0")
+    section = config.Data(paths=[str(tmp_path), str(tmp_path / "a")])
+    with pytest.raises(BadInput, match="NUL byte at offset 1"):
+        list(Documents(section, find(section)).pieces())
+
+
+def test_a_folder_without_text_is_refused_with_what_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(b"\0")
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"is text that can be read \(left out: 1 not text .*logo.png'\); empty: 1"):
+        prepare(config.Data(paths=[str(tmp_path)]), tmp_path / "cache")
 
 
 def test_progress_ends_at_the_total(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_library_is_found_without_its_tests() -> None:
     root = Path(sysconfig.get_paths()["stdlib"])
     found = find(config.Data())
     parts = {part for path in found.paths for part in path.relative_to(root).parts[:-1]}
-    assert found.lenient
+    assert not found.named
     assert len(found.paths) > 300
     assert {path.suffix for path in found.paths} == {".py"}
     assert not parts & {"test", "tests", "idle_test", "site-packages", "dist-packages"}
@@ -72,18 +72,21 @@ def test_a_nul_in_a_path_is_refused() -> None:
 
 @pytest.mark.parametrize("inside", [False, True], ids=["given", "in a folder"])
 @pytest.mark.parametrize("what", ["a FIFO", "a socket"])
-def test_what_cannot_be_read_twice_is_refused(
+def test_what_cannot_be_read_twice_is_refused_or_left_out_of_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, inside: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the name of a socket must be short
-    Path("folder").mkdir()
+    fill(tmp_path, "folder/text")
     if what == "a FIFO":
         os.mkfifo("folder/pipe")
     else:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind("folder/pipe")
-    with pytest.raises(BadInput, match=rf"pipe' is {what}.*save its content"):
-        find(config.Data(paths=["folder" if inside else "folder/pipe"]))
+    if inside:
+        assert str(find(config.Data(paths=["folder"])).left_out) == "1 pipes or devices ('pipe')"
+    else:
+        with pytest.raises(BadInput, match=rf"pipe' is {what}.*save its content"):
+            find(config.Data(paths=["folder/pipe"]))
 
 
 def test_a_device_is_refused() -> None:
@@ -99,7 +102,11 @@ def test_folder_without_match_is_refused(tmp_path: Path) -> None:
         names(tmp_path, glob="")
 
 
-def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
+def test_a_link_to_nowhere_is_refused_or_left_out_of_a_folder(tmp_path: Path) -> None:
+    fill(tmp_path, "a")
     (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "self").symlink_to("self")
     with pytest.raises(BadInput, match="link' does not exist"):
-        names(tmp_path)
+        find(config.Data(paths=[str(tmp_path / "link")]))
+    assert names(tmp_path) == ["a"]
+    assert find(config.Data(paths=[str(tmp_path)])).left_out.counts() == {"links": 2}

@@ -19,7 +19,7 @@ def survey(texts: list[str]) -> Survey:
     digests = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
     chars = np.array([len(text) for text in texts])
     sizes = np.array([len(text.encode()) for text in texts])
-    return Survey(sizes, chars, np.array(digests, np.uint64), "", 0, 0)
+    return Survey(sizes, chars, np.array(digests, np.uint64), "", 0)
 
 
 def cut(texts: list[str], size: int = 3, **how: Any) -> tuple[Split, list[str], list[str]]:

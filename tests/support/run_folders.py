@@ -119,7 +119,7 @@ def facts(made: Made, found: list[dict[str, Any]]) -> dict[str, Any]:
             "tokens": 11_154_394, "train_tokens": 10_038_954, "train_documents": 551, "train_bytes": 10_038_954,
             "held_out_tokens": 1_115_440, "held_out_documents": 61, "held_out_bytes": 1_115_440, "split": "document",
             "split_reason": "there are 612 documents", "tokenizer": "byte", "tokenizer_reason": "asked for",
-            "vocab_size": 257, "origin": "/data/my corpus.txt", "format": "text", "files": 1, "skipped_files": 0,
+            "vocab_size": 257, "origin": "/data/my corpus.txt", "format": "text", "files": 1, "left_out": {},
         },
         "parameters": parameters(made), "num_parameters": 1_214_080, "bytes_per_token": 1.0,
     }  # fmt: skip

@@ -249,3 +249,23 @@ def test_the_plan_fits_eighty_columns_and_makes_no_folder(tmp_path: Path) -> Non
     assert "embedding.weight" in table
     assert "feedforward.in" in table
     assert max(len(line) for line in table.splitlines()) <= 80
+
+
+def test_a_folder_that_holds_its_own_runs_is_trained_on_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / "logo.png").write_bytes(b"\x89PNG\0")
+    (project / "notes.txt").write_text("the river carries what every tributary adds\n" * 40)
+    monkeypatch.chdir(project)
+    hashes = []
+    for out in ("runs/first", "runs/second", "here", "there", "there"):
+        console = Heard()
+        train.run(_run(tmp_path, f"project/{out}", data={"paths": ["."]}), console=console)
+        hashes.append(json.loads((project / out / "facts.json").read_text())["corpus"]["hash"])
+    assert len(set(hashes)) == 1
+    counts = json.loads((project / "there" / "facts.json").read_text())["corpus"]["left_out"]
+    assert counts == {"hidden": 1, "runs": 3, "not_text": 1}
+    assert " ".join(console.said).startswith(
+        "left out: 1 hidden ('.git'), 3 of runs ('here', ...), 1 not text ('logo.png')"
+    )
+    assert max(map(len, console.said[:2])) <= 80

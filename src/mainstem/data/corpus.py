@@ -28,12 +28,16 @@ _TRAIN, _HELD = "train", "held_out"
 
 
 class Corpus(NamedTuple):
-    """Two disjoint parts of one text, how they became tokens, and `facts` about both as JSON values."""
+    """Two disjoint parts of one text, how they became tokens, and `facts` about both as JSON values.
+
+    `left_out` says what was left out of the folders that were given; it is empty where nothing was.
+    """
 
     train: Tokens
     held_out: Tokens
     tokenizer: Tokenizer
     facts: dict[str, Any]
+    left_out: str = ""
 
 
 def prepare(section: config.Data, cache: Path, progress: Progress | None = None) -> Corpus:
@@ -53,7 +57,9 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
         content = store.make(cache, name, lambda folder: _fill(folder, section, documents, found, chosen, progress))
     tokenizer = from_json(content["tokenizer"].encode())
     parts = [opened(cache / name, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
-    return Corpus(parts[0], parts[1], tokenizer, {**content["facts"], **_origin(documents, found)})
+    facts = {**content["facts"], **_origin(documents, found)}
+    without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
+    return Corpus(parts[0], parts[1], tokenizer, facts, without)
 
 
 def check_length(corpus: Corpus, context: int) -> None:
@@ -124,7 +130,7 @@ def _origin(documents: Documents, found: Survey) -> dict[str, Any]:
     return {
         "origin": documents.sources.origin,
         "format": documents.format,
-        "files": len(documents.sources.paths) - found.skipped,
-        "skipped_files": found.skipped,
+        "files": documents.files,
+        "left_out": documents.left_out.counts(),
         "empty_documents": found.empty,
     }

@@ -5,6 +5,8 @@ A document is a file, or the named field of one JSON line. May import `config`, 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,9 @@ from typing import NamedTuple
 
 from .. import config
 from ..errors import BadInput
-from . import heap, jsonl, utf8
+from . import heap, jsonl, left_out, utf8
 from .sources import Sources
-from .streams import chunks
+from .streams import Consumed, chunks
 
 _RELEASE = 1 << 26
 """Bytes of files between two times that freed memory is given back."""
@@ -36,20 +38,27 @@ class Piece(NamedTuple):
 class Documents:
     """The documents of `sources`, as `section` says they are to be read; may be gone through any number of times.
 
-    After a pass, `empty` and `skipped` tell how many had no content, and how many a lenient reading left out.
+    After a pass, `empty` says how many had no content, and `left_out` also counts the files that were found in a folder
+    and cannot be read as text. The first pass decides which these are.
     """
 
     section: config.Data
     sources: Sources
     empty: int = 0
-    skipped: int = 0
 
     def __post_init__(self) -> None:
         self.format = kind(self.section)
+        self.left_out = self.sources.left_out.copy()
+        self._fits: dict[Path, bool] = {}
+
+    @property
+    def files(self) -> int:
+        """Return how many files are read; each counts before the first pass has looked into it."""
+        return sum(self._fits.get(path, True) for path in self.sources.paths)
 
     def pieces(self, stage: str = "", progress: Progress | None = None) -> Iterator[Piece]:
         """Yield every piece in order. Raises `BadInput` for content that is not what `format` says."""
-        self.empty = self.skipped = 0
+        self.empty = 0
         done = released = 0
 
         def consumed(count: int) -> None:
@@ -62,13 +71,46 @@ class Documents:
                 progress(stage, min(done, self.sources.num_bytes), self.sources.num_bytes)
 
         for path in self.sources.paths:
-            stream = chunks(path, consumed)
+            stream = self._stream(path, consumed)
+            if stream is None:
+                continue
             if self.format == "bytes":
                 yield from self._marked((data, len(data)) for data in stream)
             elif self.format == "text":
-                yield from self._file(path, stream)
+                yield from self._marked(utf8.cut_at_lines(utf8.text(path, stream)))
             else:
                 yield from self._lines(path, stream)
+
+    def _stream(self, path: Path, consumed: Consumed) -> Iterator[bytes] | None:
+        """Return the bytes of `path`, or None where it is left out. It is looked into before any of it is used."""
+        if path in self.sources.named or self._fits.get(path):
+            return chunks(path, consumed)
+        if path not in self._fits:
+            try:
+                stream = self._looked_into(path, consumed)
+            except BadInput as error:
+                reason = left_out.NOT_TEXT if isinstance(error, utf8.NotText) else left_out.UNREADABLE
+                self.left_out.add(reason, path)
+                self._fits[path] = False
+            else:
+                self._fits[path] = True
+                return stream
+        with contextlib.suppress(OSError):
+            consumed(path.stat().st_size)
+        return None
+
+    def _looked_into(self, path: Path, consumed: Consumed) -> Iterator[bytes]:
+        """Return the bytes of `path` once all of them are known to be readable; a long file is read twice."""
+        took: list[int] = []
+        stream = chunks(path, took.append)
+        start = list(itertools.islice(stream, 2))
+        whole = itertools.chain(start, stream)
+        for _ in whole if self.format == "bytes" else utf8.text(path, whole):
+            pass
+        if len(start) > 1:
+            return chunks(path, consumed)
+        consumed(sum(took))
+        return iter(start)
 
     def _marked(self, parts: Iterator[tuple[bytes, int]]) -> Iterator[Piece]:
         """Mark the first and the last piece of one document."""
@@ -83,17 +125,6 @@ class Documents:
             self.empty += 1
         else:
             yield Piece(*before, first, True)
-
-    def _file(self, path: Path, stream: Iterator[bytes]) -> Iterator[Piece]:
-        if not self.sources.lenient:
-            yield from self._marked(utf8.cut_at_lines(utf8.text(path, stream)))
-            return
-        try:
-            whole = list(utf8.text(path, stream))  # sources of a library: small
-        except BadInput:
-            self.skipped += 1
-        else:
-            yield from self._marked(utf8.cut_at_lines(iter(whole)))
 
     def _lines(self, path: Path, stream: Iterator[bytes]) -> Iterator[Piece]:
         assert self.section.field is not None

@@ -1,7 +1,7 @@
 """Which files a corpus consists of: files, folders with a pattern, or the standard library. May import `config`.
 
 A folder is read in the order of its relative names, so that a corpus is the same wherever it lies. Hidden files are
-left out unless the pattern begins with a dot. A folder reached twice, by links, is read once.
+left out unless the pattern begins with a dot.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import fnmatch
 import os
 import stat
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import config
 from ..errors import BadInput
+from . import folders
+from .left_out import LeftOut
 from .names import shown
 
 _NOT_LIBRARY = frozenset({"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"})
@@ -24,12 +25,16 @@ _NOT_LIBRARY = frozenset({"test", "tests", "idle_test", "site-packages", "dist-p
 
 
 class Sources(NamedTuple):
-    """Regular files, in order; `lenient` where one that is not UTF-8 is left out and counted instead of refused."""
+    """Regular files, in order. Those given by name are `named`: any other one that is no text is left out, not refused.
+
+    `left_out` counts what was left out of the folders until now.
+    """
 
     paths: tuple[Path, ...]
     num_bytes: int
     origin: str
-    lenient: bool = False
+    named: frozenset[Path]
+    left_out: LeftOut
 
 
 def find(section: config.Data) -> Sources:
@@ -39,17 +44,28 @@ def find(section: config.Data) -> Sources:
     """
     if not section.paths:
         return _library()
-    found = [path for given in section.paths for path in _expand(given, section.glob)]
-    return Sources(tuple(found), _size(found), ", ".join(map(shown, section.paths)))
+    left, found, named = LeftOut(), [], []
+    for given in section.paths:
+        path = Path(given)
+        if _is_folder(path, given):
+            found += _inside(path, given, section.glob, left)
+        else:
+            found.append(path)
+            named.append(path)
+    origin = ", ".join(map(shown, section.paths))
+    return Sources(tuple(found), _size(found), origin, frozenset(named), left)
 
 
 def _library() -> Sources:
     root = Path(sysconfig.get_paths()["stdlib"])
-    sources = (path for path, parts in _walk(root) if path.suffix == ".py" and not _NOT_LIBRARY.intersection(parts))
-    found = [path for path in sources if path.is_file()]
+
+    def matches(parts: tuple[str, ...]) -> bool:
+        return parts[-1].endswith(".py") and not _NOT_LIBRARY.intersection(parts)
+
+    found = [path for path, _ in folders.walk(root, matches, False, LeftOut())]
     if not found:
         raise BadInput(f"Python's standard library has no sources in {shown(root)}: give a file or folder to train on.")
-    return Sources(tuple(found), _size(found), "Python's standard library", lenient=True)
+    return Sources(tuple(found), _size(found), "Python's standard library", frozenset(), LeftOut())
 
 
 def _size(paths: list[Path]) -> int:
@@ -61,22 +77,28 @@ def _size(paths: list[Path]) -> int:
     return total
 
 
-def _expand(given: str, pattern: str) -> list[Path]:
-    path = Path(given)
-    if not _is_folder(path, given):
-        return [path]
+def _inside(folder: Path, given: str, pattern: str, left: LeftOut) -> list[Path]:
+    """Return the files in `folder` that match `pattern`, and add what is left out to `left`."""
     if not pattern:
         raise BadInput("data.glob is empty: give a pattern such as '*.txt', or leave it out.")
+    if folders.of_system(os.path.realpath(folder)):
+        raise BadInput(f"{shown(given)} is a folder of the system, not of text: give the file or folder that you mean.")
+
+    def matches(parts: tuple[str, ...]) -> bool:
+        return fnmatch.fnmatchcase("/".join(parts) if "/" in pattern else parts[-1], pattern)
+
     hidden = pattern.rsplit("/", 1)[-1].startswith(".")
-    found = []
-    for file, parts in _walk(path, hidden):
-        if fnmatch.fnmatchcase("/".join(parts) if "/" in pattern else parts[-1], pattern):
-            _is_folder(file, str(file))
-            found.append(file)
+    own = LeftOut()
+    try:
+        found = [path for path, _ in folders.walk(folder, matches, hidden, own)]
+    except OSError as error:
+        raise BadInput(f"{shown(given)} cannot be read ({_reason(error)}): give a folder that can be.") from None
+    left.extend(own)
     if not found:
+        without = f" (left out: {own})" if own else ""
         raise BadInput(
-            f"No file in the folder {shown(given)} matches data.glob {pattern!r}: give another pattern, or the folder "
-            "that holds the text."
+            f"No file in the folder {shown(given)} matches data.glob {pattern!r}{without}: give another pattern, or "
+            "the folder that holds the text."
         )
     return found
 
@@ -99,24 +121,3 @@ def _is_folder(path: Path, given: str) -> bool:
 
 def _reason(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _walk(root: Path, hidden: bool = False) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Yield every file under `root` with the parts of its relative name, sorted by these parts."""
-    seen: set[tuple[int, int]] = set()
-    waiting: list[tuple[Path, tuple[str, ...]]] = [(root, ())]
-    while waiting:
-        path, parts = waiting.pop()
-        if not path.is_dir():
-            yield path, parts
-            continue
-        found = path.stat()
-        if (found.st_dev, found.st_ino) in seen:
-            continue
-        seen.add((found.st_dev, found.st_ino))
-        try:
-            names = os.listdir(path)
-        except OSError as error:
-            raise BadInput(f"{shown(path)} cannot be read ({error.strerror}): give a folder that can be.") from None
-        kept = [name for name in names if hidden or not name.startswith(".")]
-        waiting += [(path / name, (*parts, name)) for name in sorted(kept, reverse=True)]

@@ -29,7 +29,6 @@ class Survey(NamedTuple):
     digests_N: NDArray[np.uint64]
     hash: str
     empty: int
-    skipped: int
 
     @property
     def num_bytes(self) -> int:
@@ -76,7 +75,6 @@ def survey(documents: Documents, progress: Progress | None = None) -> Survey:
         np.frombuffer(bytes(hasher.digests_N), ">u8").astype(np.uint64),
         hasher.hash(),
         documents.empty,
-        documents.skipped,
     )
 
 
@@ -95,10 +93,13 @@ def changed() -> BadInput:
 
 
 def _nothing(documents: Documents) -> BadInput:
-    paths, field = documents.sources.paths, documents.section.field
-    if documents.format == "jsonl" and documents.empty:
-        lines = f"No line of {documents.sources.origin} has text in {field!r}"
-        return BadInput(f"{lines} ({documents.empty} are null or empty there): name another key by data.field.")
-    if len(paths) == 1:
-        return BadInput(f"{shown(paths[0])} is empty: give a file that holds text.")
-    return BadInput(f"All {len(paths)} files of {documents.sources.origin} are empty: give files that hold text.")
+    sources, empty = documents.sources, documents.empty
+    if documents.format == "jsonl" and empty:
+        lines = f"No line of {sources.origin} has text in {documents.section.field!r}"
+        return BadInput(f"{lines} ({empty} are null or empty there): name another key by data.field.")
+    if documents.left_out:
+        without = f"(left out: {documents.left_out}; empty: {empty})"
+        return BadInput(f"No file of {sources.origin} is text that can be read {without}: give a file that holds text.")
+    if len(sources.paths) == 1:
+        return BadInput(f"{shown(sources.paths[0])} is empty: give a file that holds text.")
+    return BadInput(f"All {len(sources.paths)} files of {sources.origin} are empty: give files that hold text.")

@@ -12,6 +12,11 @@ from .names import shown
 MARK = "\ufeff"
 """The byte-order mark: some editors begin a file with it. It says how the file is coded and is no part of the text."""
 
+
+class NotText(BadInput):
+    """A file that is not UTF-8 text: refused where it was given by name, left out where a folder was given."""
+
+
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -24,14 +29,14 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
     for chunk in stream:
         if not offset and not rest:
             if chunk.startswith(_UTF16):
-                raise BadInput(
+                raise NotText(
                     f"{shown(path)} begins with the mark of UTF-16, and text is read as UTF-8: convert it (iconv -f "
                     "UTF-16 -t UTF-8), or leave the file out."
                 )
             if chunk.startswith(codecs.BOM_UTF8):
                 chunk, offset = chunk[len(codecs.BOM_UTF8) :], len(codecs.BOM_UTF8)
         if (nul := chunk.find(b"\0")) >= 0:
-            raise BadInput(
+            raise NotText(
                 f"{shown(path)} holds a NUL byte at offset {offset + len(rest) + nul}, so it is binary and no text: "
                 "use --data.format bytes, or leave the file out."
             )
@@ -50,8 +55,8 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
         raise _not_utf8(path, offset, rest[0])
 
 
-def _not_utf8(path: Path, offset: int, byte: int) -> BadInput:
-    return BadInput(
+def _not_utf8(path: Path, offset: int, byte: int) -> NotText:
+    return NotText(
         f"{shown(path)} is not UTF-8: the byte at offset {offset} is 0x{byte:02x}. Convert it (iconv -t UTF-8), use "
         "--data.format bytes, or leave the file out."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -57,6 +58,8 @@ def run(
             stack.enter_context(run_folder.claim(run, folder))
         cache = cache_folder(folder)
         corpus = data.prepare(run.data, cache, progress.measuring)
+        for line in textwrap.wrap(corpus.left_out, 80, subsequent_indent="  "):
+            progress.say(line)
         parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
