@@ -26,10 +26,11 @@ class Arguments(NamedTuple):
         return any(found == name for found, _ in self.flags)
 
 
-def split(words: Sequence[str], switches: Collection[str] = ()) -> Arguments:
+def split(words: Sequence[str], switches: Collection[str] = (), topics: Collection[str] = ()) -> Arguments:
     """Return the parts of a command line: ``--name value``, ``--name=value``, switches, and the rest.
 
-    The word behind a switch is its value only where it says true or false, else it stands for itself.
+    The word behind a switch is its value only where it says true or false, else it stands for itself. ``-h`` is the
+    flag help with the value "page", ``--help`` with one of `topics`, if such a word follows, or else with "true".
 
     >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
     Arguments(positional=['a.txt'], flags=[('plan', 'true'), ('train.micro_batch', '4'), ('seed', '1')])
@@ -47,8 +48,10 @@ def split(words: Sequence[str], switches: Collection[str] = ()) -> Arguments:
         if word == "--":
             found.positional.extend(reversed(waiting))
             break
-        if word in ("-h", "--help"):
-            found.flags.append(("help", "true"))
+        if word == "-h":
+            found.flags.append(("help", "page"))
+        elif word == "--help":
+            found.flags.append(("help", waiting.pop() if waiting and waiting[-1] in topics else "true"))
         elif word.startswith("--"):
             found.flags.append(_flag(word, waiting, switches))
         elif word.startswith("-") and len(word) > 1:

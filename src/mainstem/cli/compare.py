@@ -31,7 +31,7 @@ def run(words: list[str]) -> int:
     """Train both sides with every seed, print the verdict, write the page; return the exit code."""
     given = arguments.split(words, config.switches(config.Run))
     if given.has("help"):
-        for line in help_text.of("compare", Options):
+        for line in help_text.of("compare", Options, trains=True):
             terminal.line(line)
         return 0
     own = [field.name for field in config.fields(Options)]

@@ -1,20 +1,22 @@
-"""What `--help` prints. May import `config` and its neighbours here; neither torch nor rich.
+"""What `--help` and `-h` print. May import `config` and its neighbours here; neither torch nor rich.
 
-Every field stands once: its flag, its meaning, and in brackets its type and default.
+`-h` is a page; `--help` has every field once: its flag, its meaning, and in brackets its type and what would be used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .. import config
 from ..config import words
+from ..errors import BadInput
 from . import terminal
 from .arguments import shown
 from .commands import COMMANDS, Command
 
 _ABOUT = {
-    "": "the run",
+    "run": "the run",
     "data": "what is read, and how it becomes tokens",
     "model": "the network",
     "noise": "what is dropped at random in training; rates in [0, 1)",
@@ -23,6 +25,7 @@ _ABOUT = {
     "train": "how long, where, and what is saved",
     "log": "what is written down",
 }
+SECTIONS = tuple(_ABOUT)
 
 _OWN = (
     ("--resume RUN", "go on with the run in the folder RUN, exactly where it stopped; further options may extend it"),
@@ -33,64 +36,109 @@ _OWN = (
 _HOW = (
     "Options are the fields of one tree, the same in YAML: --train.steps 100 is `train: {steps: 100}`. Defaults come "
     "first, then --recipe NAME (`default`, unless another or --config is given) or --config FILE, then flags. A name "
-    "may stand for a value with fields: --model.residual hyper --model.residual.streams 4. null takes a field back."
+    "may stand for a value with fields: --model.residual hyper --model.residual.streams 4. null takes a field back. "
+    "In brackets: what may be given, then what this very command line would use, and from where."
 )
+
+_FEW = (
+    "out", "train.budget", "train.steps", "model.preset", "model.layers", "model.width", "model.context",
+    "model.residual", "noise.rate", "optim.lr",
+)  # fmt: skip
+"""The fields that people use, for `-h`."""
+
+_EXAMPLES = ("mainstem train corpus.txt", "mainstem train corpus.txt --train.budget 10m --noise.rate 0.1")
 
 _ENDS = "Exit codes: 0 done, 1 the run failed, 2 bad input or usage, 130 interrupted, 143 terminated."
 
+Origins = Mapping[str, config.Origin]
 
-def whole() -> list[str]:
-    """Return the lines of `mainstem --help`."""
+
+def commands() -> list[str]:
+    """Return the lines of `mainstem --help`: a page."""
     width = terminal.width()
-    lines = [*words.wrap("mainstem COMMAND, and for each: mainstem COMMAND --help", width, 7, "usage: "), ""]
-    for command in COMMANDS.values():
-        lines += words.wrap(command.summary, width, _indent(width), f"  {command.usage}  ")
-    return [*lines, "", *words.wrap(_ENDS, width, 0), "", "mainstem train", *_train(width)]
+    lines = [*words.wrap("mainstem COMMAND, and for each: mainstem COMMAND -h", width, 7, "usage: "), ""]
+    for name, command in COMMANDS.items():
+        lines += words.wrap(command.summary, width, 12 if width >= 60 else 4, f"  {name}  ")
+    begin = "Begin with `mainstem train FILE`; its options: `mainstem train --help`."
+    return [*lines, "", *words.wrap(begin, width), *words.wrap(_ENDS, width)]
 
 
-def of_train() -> list[str]:
-    """Return the lines of `mainstem train --help`."""
-    return [*_usage(COMMANDS["train"]), *_train(terminal.width())]
+def of_train(origins: Origins, topic: str, note: str | None = None) -> list[str]:
+    """Return the lines of `mainstem train -h` (`topic` is "page"), or of `--help` with one section or without ("true").
 
-
-def of(command: str, root: type[config.Section] | None = None) -> list[str]:
-    """Return the lines of a small command's help, whose options are the fields of `root`."""
-    lines = _usage(COMMANDS[command])
-    return lines if root is None else [*lines, "", *_fields(config.fields(root), terminal.width())]
-
-
-def _usage(command: Command) -> list[str]:
+    `origins` is what would be used; `note` says first why that is not what the command line asks for.
+    """
     width = terminal.width()
-    return [
-        *words.wrap(f"mainstem {command.usage}", width, 7, "usage: "),
-        "",
-        *words.wrap(f"{command.summary}.", width, 0),
-    ]
-
-
-def _train(width: int) -> list[str]:
-    lines = ["", *words.wrap(_HOW, width, 0), ""]
+    lines = [*words.wrap(f"{note} Below stands what `mainstem train FILE` uses.", width), ""] if note else []
+    if topic == "page":
+        return [*lines, *_page(origins, width)]
+    if topic in SECTIONS:
+        return [*lines, *_section(topic, origins, width)]
+    if topic != "true":
+        raise BadInput(f"There is no section {topic[:60]!r} of options: give one of {', '.join(SECTIONS)}.")
+    lines += [*_usage(COMMANDS["train"], width), "", *words.wrap(_HOW, width), ""]
     for flag, meaning in _OWN:
         lines += _entry(flag, meaning, width)
-    fields = config.fields(config.Run)
-    for section in dict.fromkeys(field.section for field in fields):
-        title = f"{section}: {_ABOUT[section]}" if section else _ABOUT[section]
-        lines += ["", *words.wrap(title, width, 0)]
-        lines += _fields([field for field in fields if field.section == section], width)
+    for section in SECTIONS:
+        lines += ["", *_section(section, origins, width)]
     return lines
 
 
-def _fields(fields: Sequence[config.Field], width: int) -> list[str]:
+def of(command: str, root: type[config.Section] | None = None, trains: bool = False) -> list[str]:
+    """Return the lines of a small command's help: its options are the fields of `root`, and a run's if it `trains`."""
+    width = terminal.width()
+    lines = _usage(COMMANDS[command], width)
+    if root is not None:
+        lines.append("")
+        for field in config.fields(root):
+            kind = "|".join(field.choices) or words.short(field.kind)
+            lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {words.default(field)}]", width)
+    if trains:
+        rest = "Other options are fields of a run, and hold for every training: `mainstem train --help` lists them."
+        lines += ["", *words.wrap(rest, width)]
+    return lines
+
+
+def _usage(command: Command, width: int) -> list[str]:
+    about = f"{command.summary[0].upper()}{command.summary[1:]}."
+    return [*words.wrap(f"mainstem {command.usage}", width, 7, "usage: "), "", *words.wrap(about, width)]
+
+
+def _page(origins: Origins, width: int) -> list[str]:
+    lines = [*_usage(COMMANDS["train"], width), ""]
+    for example in _EXAMPLES:
+        lines += words.wrap(example, width, 4, "  ")
+    indent = 20 if width >= 60 else 4
+    lines.append("")
+    for flag, meaning in _OWN:
+        lines += words.wrap(_short(meaning), width, indent, f"  {flag}  ")
+    known = {field.name: field for field in config.fields(config.Run)}
+    for name in _FEW:
+        said = f"{_short(known[name].meaning)} [{words.used(known[name], *origins[name])}]"
+        lines += words.wrap(said, width, indent, f"  {shown(name)}  ")
+    rest = f"All options: `mainstem train --help`; of one section: --help {', '.join(SECTIONS)}."
+    return [*lines, "", *words.wrap(rest, width)]
+
+
+def _short(meaning: str) -> str:
+    return meaning.partition(";")[0].partition(",")[0]
+
+
+def _section(section: str, origins: Origins, width: int) -> list[str]:
+    fields = [field for field in config.fields(config.Run) if (field.section or "run") == section]
+    title = _ABOUT[section] if section == "run" else f"{section}: {_ABOUT[section]}"
+    return [*words.wrap(title, width), *_fields(fields, origins, width)]
+
+
+def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> list[str]:
     lines = []
     for field in fields:
         kind = "|".join(field.choices) or words.short(field.kind)
-        lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {words.default(field)}]", width)
+        origin: Any = origins.get(field.name)
+        said = words.default(field) if origin is None else words.used(field, *origin)
+        lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {said}]", width)
     return lines
 
 
 def _entry(flag: str, meaning: str, width: int) -> list[str]:
-    return words.wrap(meaning, width, _indent(width), f"  {flag}  ")
-
-
-def _indent(width: int) -> int:
-    return 28 if width >= 60 else 4
+    return words.wrap(meaning, width, 28 if width >= 60 else 4, f"  {flag}  ")

@@ -46,7 +46,7 @@ class Options(Section, frozen=True, kw_only=True):
 
     all: Annotated[bool, about("every experiment, on one page")] = False
     budget: Annotated[Time | None, about("wall time, start to page", "2m; with --all 15m")] = None
-    seeds: Annotated[Seeds | None, about("so many, however long", "as the budget allows")] = None
+    seeds: Annotated[Seeds | None, about("seeds to train, however long it takes", "as the budget allows")] = None
     out: Annotated[Text, about("folder of pages, results and finished trainings")] = "runs/lab"
 
 
@@ -54,7 +54,7 @@ def run(words: list[str]) -> int:
     """List the experiments, or run some and write their pages; return the exit code."""
     given = arguments.split(words, config.switches(Options) | config.switches(config.Run))
     if given.has("help"):
-        for line in help_text.of("lab", Options):
+        for line in help_text.of("lab", Options, trains=True):
             terminal.line(line)
         return 0
     own = [field.name for field in config.fields(Options)]

@@ -47,10 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     name = words[0] if words else None
+    if name == "help" and len(words) > 1:  # `mainstem help train optim` is `mainstem train --help optim`
+        name, words = words[1], [words[1], "--help", *words[2:]]
     if name in ("--help", "-h", "help"):
         from . import help as help_text
 
-        for line in help_text.whole():
+        for line in help_text.commands():
             terminal.line(line)
         return 0
     if name in ("--version", "-V"):

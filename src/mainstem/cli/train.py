@@ -15,9 +15,9 @@ _DEFAULT = "default"
 
 def run(words: list[str]) -> int:
     """Train, go on, or print a plan; return the exit code."""
-    given = arguments.split(words, config.switches(config.Run) | _SWITCHES)
+    given = arguments.split(words, config.switches(config.Run) | _SWITCHES, help_text.SECTIONS)
     if given.has("help"):
-        for line in help_text.of_train():
+        for line in _help(given):
             terminal.line(line)
         return 0
     own, flags = _sort(given)
@@ -51,6 +51,20 @@ def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> c
             raise BadInput(f"--resume {out!r} brings its own {name}: leave --{name} out.")
     path = arguments.run_folder(out) / "config.yaml"
     return config.override(config.parse(files.read(path, LIMIT), repr(str(path))), {**values, "out": out})
+
+
+def _help(given: arguments.Arguments) -> list[str]:
+    """Return the help that is asked for, with what this very command line would use."""
+    topic = next(text for name, text in given.flags if name == "help")
+    try:
+        own, flags = _sort(given._replace(flags=[flag for flag in given.flags if flag[0] != "help"]))
+        tree = configure(given.positional, own, flags)
+        file = arguments.run_folder(own["resume"]) / "config.yaml" if "resume" in own else own.get("config")
+        values = {**flags, **({"data.paths": given.positional} if given.positional else {})}
+        origins = config.origins(values, file, None if file is not None else tree.recipe)
+    except BadInput as error:  # whoever asks for help may have come to this point by a mistake
+        return help_text.of_train(config.origins({}, recipe=_DEFAULT), topic, str(error))
+    return help_text.of_train(origins, topic)
 
 
 def _sort(given: arguments.Arguments) -> tuple[dict[str, str], dict[str, str]]:

@@ -6,6 +6,7 @@ May import `errors` and `catalogue`.
 from .fields import Field, fields, switches
 from .layers import flags, stack
 from .loading import load, override, parse
+from .origins import Origin, origins
 from .presets import resolve
 from .reader import read
 from .sections import Data, Log, Model, Noise, Optim, PenaltyTerm, Run, Sampling, Section, Train
@@ -18,6 +19,7 @@ __all__ = [
     "Model",
     "Noise",
     "Optim",
+    "Origin",
     "PenaltyTerm",
     "Run",
     "Sampling",
@@ -27,6 +29,7 @@ __all__ = [
     "fields",
     "flags",
     "load",
+    "origins",
     "override",
     "parse",
     "read",

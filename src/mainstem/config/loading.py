@@ -40,7 +40,7 @@ def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None,
         )
     run = Run()
     if file is not None:
-        run = _over_recipe(_read(Path(file)), repr(str(file)))
+        run = _over_recipe(from_file(Path(file)), repr(str(file)))
     elif recipe is not None:
         run = _over_recipe({"recipe": recipe}, "")
     return _over(run, [pair for pair in given if pair[0] != "recipe"])
@@ -81,7 +81,7 @@ def _over_recipe(tree: dict[str, Any], name: str) -> Run:
         recipe = build({"recipe": tree.get("recipe")}, Run).recipe
         if recipe is not None:
             path = catalogue.resolve("recipe", recipe)
-            base = build(_nested(_read(path)), Run)
+            base = build(_nested(from_file(path)), Run)
         lower = msgspec.to_builtins(presets.reduce(base))
         return build(layers.stack(lower, layers.flatten(tree)), Run)
 
@@ -94,8 +94,8 @@ def _nested(tree: Mapping[str, Any]) -> dict[str, Any]:
     return layers.stack({}, layers.flatten(tree))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read a file of a bounded size; a pipe or a device would never end."""
+def from_file(path: Path) -> dict[str, Any]:
+    """Return the tree that a YAML file holds; of a bounded size, as a pipe or a device would never end."""
     shown = repr(str(path))
     try:
         if path.is_dir():

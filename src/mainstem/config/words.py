@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import NODEFAULT, inspect
@@ -40,14 +41,34 @@ def short(kind: inspect.Type) -> str:
 
 def default(field: Field) -> str:
     """Return the default of `field` for `--help`."""
-    value = field.default
-    if value is NODEFAULT:
-        return "required"
+    return "required" if field.default is NODEFAULT else amount(field, field.default)
+
+
+def amount(field: Field, value: Any) -> str:
+    """Return `value` of `field` for `--help`; null and the empty list in words.
+
+    >>> from mainstem import config
+    >>> {field.name: amount(field, field.default) for field in config.fields(config.Optim)}["betas"]
+    '0.9,0.95'
+    """
     if value is None or value == []:
         return field.none
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {amount(field, item)}" for key, item in value.items()) + "}"
+    return ",".join(amount(field, part) for part in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def used(field: Field, value: Any, source: str) -> str:
+    """Return what a run would use for `field`, and from where: "0.02, from recipe default"."""
+    said = amount(field, value)
+    if source:
+        return f"{said}, {source}"
+    follows = field.default is None and value is not None and field.none not in ("none", said)
+    return f"{said}, {field.none}" if follows else said
 
 
 def show(value: Any) -> str:
