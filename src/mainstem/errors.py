@@ -3,6 +3,9 @@
 May import nothing of the project.
 """
 
+import os
+import shlex
+
 
 class BadInput(ValueError):
     """What the user gave cannot be used (exit code 2).
@@ -13,3 +16,12 @@ class BadInput(ValueError):
 
 class RunFailed(RuntimeError):
     """A run that had begun cannot go on (exit code 1), through no fault of its configuration: say, a full disk."""
+
+
+def command(*words: "str | os.PathLike[str]") -> str:
+    """Return a command of ours as a remedy to be copied, quoted as a shell wants it.
+
+    >>> command("train", "--resume", "my runs/first")
+    "mainstem train --resume 'my runs/first'"
+    """
+    return shlex.join(["mainstem", *(os.fspath(word) for word in words)])

@@ -1,8 +1,9 @@
-import shlex
+import os
+from pathlib import Path
 
 import pytest
 
-from mainstem.train.lines import Word, columns, command, fit, fold
+from mainstem.train.lines import Word, columns, fit, fold, place
 
 TEXT = "the report could not be written: make room, then `mainstem report 'my runs/the first one'` makes it again"
 
@@ -39,6 +40,9 @@ def test_what_matters_least_goes_first_and_what_belongs_to_it_with_it() -> None:
     assert fit(words, 10) == "left 0:01"
 
 
-@pytest.mark.parametrize("path", ["runs/last", "my runs/first", "it's", "$HOME/x", "a;b", "größe"])
-def test_a_shell_reads_a_command_as_it_was_meant(path: str) -> None:
-    assert shlex.split(command("train", "--resume", path)) == ["mainstem", "train", "--resume", path]
+def test_a_path_is_shown_as_it_would_be_typed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert place(tmp_path / "runs" / "first") == os.path.join("runs", "first") == place("runs/first")
+    assert place("/elsewhere/first") == "/elsewhere/first"
+    assert place(tmp_path) == str(tmp_path)
+    assert place("a\x1b[2J") == "a?[2J"

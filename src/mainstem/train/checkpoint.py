@@ -17,7 +17,7 @@ from safetensors.torch import save as _bytes
 from torch import Tensor
 
 from .. import files
-from ..errors import RunFailed
+from ..errors import RunFailed, command
 from . import manifest
 from .manifest import Damaged
 from .metrics import Lost
@@ -112,7 +112,7 @@ def disk_failed(error: OSError, what: str, run: Path) -> RunFailed:
     remedy = "free some space" if full else "make the folder writable"
     return RunFailed(
         f"{what} could not be written: {why}. What was saved before is whole: {remedy}, then "
-        f"`mainstem train --resume {run}`."
+        f"`{command('train', '--resume', run)}`."
     )
 
 

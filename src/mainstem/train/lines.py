@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,12 +48,12 @@ def fold(text: str, width: int = WIDTH, indent: str = "") -> list[str]:
         if line[:1].isspace() or columns(now + line) <= width:
             found.append(line if line[:1].isspace() else now + line)
             continue
-        for number, word in enumerate(re.findall(r"(?:`[^`]*`|\S)+", line)):
-            if number and columns(now) + 1 + columns(word) > width:
+        for number, word in enumerate(re.findall(r"\s*(?:`[^`]*`|\S)+", line)):
+            if number and columns(now + word) > width:
                 found.append(now)
-                now = indent + word
+                now = indent + word.lstrip()
             else:
-                now += f" {word}" if number else word
+                now += word
         found.append(now)
     return found
 
@@ -83,10 +83,29 @@ def fit(words: Sequence[Word], width: int = WIDTH) -> str:
     return line
 
 
-def command(*words: str | Path) -> str:
-    """Return a command of ours to be copied, quoted as a shell wants it.
+def several(count: int, thing: str) -> str:
+    """Return a number of things.
 
-    >>> command("train", "--resume", "my runs/first")
-    "mainstem train --resume 'my runs/first'"
+    >>> several(1, "layer"), several(1200, "layer")
+    ('1 layer', '1,200 layers')
     """
-    return shlex.join(["mainstem", *map(str, words)])
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes.
+
+    >>> size(999), size(1_115_394), size(12_345_678)
+    ('999 bytes', '1.12 MB', '12.3 MB')
+    """
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def place(path: str | Path) -> str:
+    """Return where `path` is as a person in the working folder would write it, without what moves a cursor."""
+    whole = os.path.abspath(path)
+    inside = os.path.relpath(whole) if whole.startswith(os.path.join(os.path.abspath("."), "")) else whole
+    return "".join(c if c.isprintable() else "?" for c in inside)

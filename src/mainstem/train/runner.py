@@ -8,32 +8,26 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import torch
 
 from .. import config, data, optim
-from ..errors import BadInput, RunFailed
-from . import checkpoint, device, environment, facts, publish, run_folder, signals, tensorboard, weights
+from ..errors import BadInput, RunFailed, command
+from . import checkpoint, device, environment, facts, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
 from .console import Progress
 from .console import make as make_console
+from .finish import Outcome, finish
+from .lines import place
 from .loop import Loop, Parts, disk
 from .metrics import Metrics
+from .opening import opening
 from .phases import Clock
 from .run_folder import RunFolder
-from .state import Best, State
+from .state import State
 from .yardstick import Yardsticks
-
-
-class Outcome(NamedTuple):
-    """What a run came to; `reason` is steps or patience, `best` its best held-out pass, `path` its folder."""
-
-    reason: str
-    best: Best
-    seconds: float
-    path: Path
 
 
 def run(
@@ -68,10 +62,11 @@ def run(
         stack.callback(loop.metrics.close)
         if loop.board is not None:
             stack.callback(loop.board.close)
+        progress.say(opening(parts, loop.state, _left(parts, loop.state)))
         yardsticks = Yardsticks(corpus, cache)
         with _failures(run), _leaving(loop):
             reason = loop.go()
-            return _finish(loop, reason, yardsticks)
+            return finish(loop, reason, yardsticks)
 
 
 def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
@@ -120,6 +115,11 @@ def restore(parts: Parts, path: Path, content: dict[str, Any]) -> tuple[State, w
         ) from None
 
 
+def _left(parts: Parts, state: State) -> float | None:
+    """Return about how many seconds a run takes from `state` on, where it has taken steps; None where it has not."""
+    return (parts.steps - state.step) * state.seconds / state.step if state.step else None
+
+
 def cache_folder(folder: RunFolder) -> Path:
     """Return where tokens are kept: the user's cache, or the run's own folder where there is no such place."""
     base = os.environ.get("XDG_CACHE_HOME")
@@ -138,64 +138,14 @@ def _metrics(folder: RunFolder, record: dict[str, Any]) -> Metrics:
         raise checkpoint.disk_failed(error, "metrics.jsonl", folder.path) from error
 
 
-def _finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
-    """Write what a finished run offers. All of it is made again, the same, when a run is gone on with at its end."""
-    parts, state, progress = loop.parts, loop.state, loop.progress
-    folder = parts.folder
-    assert state.best is not None
-    assert state.last is not None
-    assert loop.best is not None
-    with disk("the model", folder):
-        publish.model(folder.path, parts.model, loop.best, state.best)
-        with parts.learner.averaged():
-            publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
-    weights.put(parts.model, loop.best, "the best weights")
-    found = yardsticks.result()
-    outcome = {
-        "reason": reason, "best_step": state.best.step, "best": msgspec.to_builtins(state.best),
-        "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),
-    }  # fmt: skip
-    with disk(facts.NAME, folder):
-        facts.write(folder.path / facts.NAME, {**parts.facts, "yardsticks": found, "outcome": outcome})
-    page = _report(loop)
-    ended = "all its steps" if reason == "steps" else f"{parts.run.train.patience} evaluations without gain"
-    progress.say(f"ended after {state.step} steps: {ended}")
-    progress.say(
-        f"held-out loss {state.best.nats_per_token:.4f} nats per token, {state.best.bits_per_byte:.4f} bits per byte, "
-        f"at step {state.best.step}"
-    )
-    if found:
-        said = ", ".join(f"{name.removesuffix('_bpb')} {value:.4f}" for name, value in found.items())
-        progress.say(f"yardsticks on the same bytes: {said} bits per byte")
-    if yardsticks.error is not None:
-        progress.warn(f"a yardstick could not be computed: {yardsticks.error}")
-    if page is not None:
-        progress.say(f"report: {page}")
-    return Outcome(reason, state.best, state.seconds, folder.path)
-
-
-def _report(loop: Loop) -> Path | None:
-    """Write samples and report; a failure here must not turn a good run into a failed one."""
-    parts = loop.parts
-    try:
-        from .. import report  # its figures take a while to import, and may fail to
-
-        made = facts.samples(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
-        facts.write(parts.folder.path / facts.SAMPLES, made)
-        return report.write(parts.folder.path)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the model has been trained
-        loop.progress.warn(f"the report could not be written ({error}): try `mainstem report {parts.run.out}`")
-        return None
-
-
 @contextlib.contextmanager
 def _leaving(loop: Loop) -> Iterator[None]:
     try:
         yield
     except signals.Stop as stop:
-        out = loop.parts.run.out
+        again = command("train", "--resume", place(loop.parts.folder.path))
         where = f"saved at step {loop.state.step}" if stop.saved else "what was saved before is whole"
-        loop.progress.say(f"{stop}; {where}. Go on with: mainstem train --resume {out}")
+        loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
 
 

@@ -1,0 +1,94 @@
+"""What a run says at its end: what was reached, beside what, and what to do next. May import `data` and siblings."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from ..data import yardsticks
+from ..errors import command
+from .console import clock
+from .lines import WIDTH, columns, fold, place, size
+from .loop import Loop
+
+_SHOWN = 4
+"""Lines of a sample."""
+
+_GOING_ON = 2
+"""How many times as many steps a longer run is offered."""
+
+
+def ending(loop: Loop, reason: str, found: dict[str, float], sample: dict[str, Any] | None, page: Path | None) -> str:
+    """Return the outcome of a run that ended for `reason`, the yardsticks beside it, a sample, and the next commands.
+
+    `found` has the bits per byte of each yardstick; `sample` and `page` are None where they could not be made.
+    """
+    paragraphs = [_reached(loop, reason), _beside(loop, found), _sample(sample), _next(loop, page)]
+    return "\n".join(itertools.chain.from_iterable(paragraphs))
+
+
+def _reached(loop: Loop, reason: str) -> list[str]:
+    state, train = loop.state, loop.parts.run.train
+    assert state.best is not None
+    ended = "all its steps" if reason == "steps" else f"{train.patience} evaluations without gain"
+    return [
+        *fold(f"ended after {state.step:,} steps and {clock(state.seconds)}: {ended}"),
+        *fold(
+            f"held-out loss {state.best.nats_per_token:.4f} nats per token, {state.best.bits_per_byte:.4f} bits per "
+            f"byte, at step {state.best.step:,}; lower is better, and a guess without knowledge costs 8 bits per byte"
+        ),
+    ]
+
+
+def _beside(loop: Loop, found: dict[str, float]) -> list[str]:
+    best, corpus = loop.state.best, loop.parts.corpus
+    assert best is not None
+    tail = min(yardsticks.TAIL, int(corpus.train.num_bytes))
+    which = "all" if tail == corpus.train.num_bytes else f"the last {size(tail)} of"
+    knows = {
+        "unigram_bpb": "it knows how often each token occurs in the training text, not what stands before",
+        "lzma_bpb": f"it copies from {which} the training text, and from the held-out text up to each place",
+    }
+    lines = []
+    for name, value in found.items():
+        compared = "beaten" if best.bits_per_byte < value else "not beaten"
+        text = f"{name.removesuffix('_bpb'):<7} {value:.4f} bits per byte, {compared}: {knows[name]}"
+        lines += fold(text, indent=" " * 8)
+    return lines
+
+
+def _sample(sample: dict[str, Any] | None) -> list[str]:
+    if sample is None:
+        return []
+    from ..report.words import visible  # late: the page has been made
+
+    begun = visible(whole(sample["prompt"]))
+    text = visible(whole(sample["text"]), lines=True).expandtabs(4).split("\n")
+    lines = [_cut(line.rstrip(), WIDTH - 4) for line in text]
+    shown = [line for line in lines if line][:_SHOWN]
+    return [_cut(f'it writes, after "{begun}":', WIDTH), *(f"    {line}" for line in shown)]
+
+
+def whole(text: str) -> str:
+    """Return `text` without the halves of characters that a cut between tokens has left at its ends.
+
+    >>> whole("\\ufffdstem\\ufffd\\ufffd")
+    'stem'
+    """
+    return text.strip("\ufffd")
+
+
+def _cut(line: str, width: int) -> str:
+    while columns(line) > width:
+        line = line[:-2] + "…"
+    return line
+
+
+def _next(loop: Loop, page: Path | None) -> list[str]:
+    run = place(loop.parts.folder.path)
+    longer = ["train", "--resume", run, "--train.steps", str(_GOING_ON * loop.parts.steps)]
+    lines = [f"  let it write  {command('sample', run)}"]
+    if page is not None:
+        lines.append(f"  see its page  {place(page)}, made again by {command('report', run)}")
+    return ["next:", *lines, f"  train longer  {command(*longer)}"]

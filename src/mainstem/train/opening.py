@@ -1,0 +1,83 @@
+"""What a run says before its first step: its text, its model, its length. May import its siblings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .console import clock
+from .lines import fold, place, several, size
+from .loop import Parts
+from .state import State
+
+_INDENT = " " * 7
+_NAMED = 2
+"""Files that are named; of more, the rest are counted."""
+
+
+def opening(parts: Parts, state: State, seconds: float | None) -> str:
+    """Return three lines about a run that stands at `state` and goes on for about `seconds`, where that is known."""
+    told = {"text": _text(parts), "model": _model(parts), "run": _length(parts, state, seconds)}
+    lines = [fold(f"{name:<6} {text}", indent=_INDENT) for name, text in told.items()]
+    return "\n".join(line for folded in lines for line in folded)
+
+
+def passes(parts: Parts) -> float:
+    """Return how often the run sees the training text."""
+    return parts.steps * parts.run.train.batch * parts.context / len(parts.corpus.train)
+
+
+def _text(parts: Parts) -> str:
+    facts = parts.corpus.facts
+    why = facts["tokenizer_reason"].partition(";")[0].rpartition(": ")[2].partition(",")[0]
+    return (
+        f"{_source(parts.run.data.paths, facts)}: {size(facts['bytes'])}, {several(facts['documents'], 'document')}; "
+        f"tokenizer {facts['tokenizer']} ({why}), vocabulary {facts['vocab_size']:,}; {len(parts.corpus.train):,} "
+        f"tokens to train on, {len(parts.corpus.held_out):,} held out"
+    )
+
+
+def _source(given: list[str], facts: dict[str, Any]) -> str:
+    if not given:
+        return f"{facts['origin']}, as no file was given"
+    named = ", ".join(place(Path(path)) for path in given[:_NAMED])
+    return named if len(given) <= _NAMED else f"{named} and {len(given) - _NAMED} more"
+
+
+def _model(parts: Parts) -> str:
+    settings: dict[str, Any] = parts.model.config()  # type: ignore[operator]
+    where = parts.place.device.type
+    if where == "cpu":
+        where += f" with {several(parts.facts['machine']['threads'], 'thread')}"
+    return (
+        f"{form(settings['residual'])}, {several(settings['layers'], 'layer')} of width {settings['width']}, "
+        f"{parts.facts['num_parameters']:,} parameters; on {where}, in {parts.run.train.dtype}"
+    )
+
+
+def form(residual: Any) -> str:
+    """Return the name of a residual form as a configuration has it, with its values.
+
+    >>> form([{"name": "hyper", "streams": 2}, "value_residual"])
+    'hyper (streams 2) | value_residual'
+    """
+    if isinstance(residual, list):
+        return " | ".join(map(form, residual))
+    if isinstance(residual, dict):
+        values = ", ".join(f"{name} {value}" for name, value in residual.items() if name != "name")
+        return f"{residual['name']} ({values})" if values else str(residual["name"])
+    return str(residual)
+
+
+def _length(parts: Parts, state: State, seconds: float | None) -> str:
+    train = parts.run.train
+    most = "up to " if train.patience else ""
+    begun = f", {state.step:,} of them taken" if state.step else ""
+    if train.budget is not None and not state.step:
+        time = f", within {train.budget}"
+    else:
+        time = "" if seconds is None else f", about {clock(seconds)}{' more' if state.step else ''}"
+    return (
+        f"{most}{parts.steps:,} steps of {train.batch * parts.context:,} tokens{begun}, "
+        f"{passes(parts):.3g} passes over the text{time}; in {place(parts.folder.path)}"
+    )

@@ -1,0 +1,43 @@
+"""A configuration that trains in a second, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mainstem import config, data
+from mainstem.train import assemble, device, run_folder
+from mainstem.train.loop import Parts
+
+WORDS = ("stem", "river", "delta", "mouth")
+
+
+def text(folder: Path, name: str = "corpus.txt", words: int = 500) -> Path:
+    """Write a text that can be learned, and return where."""
+    path = folder / name
+    path.write_text(" ".join(WORDS[i * i % 7 % 4] for i in range(words)))
+    return path
+
+
+def run(path: str | Path, out: str | Path, **more: dict[str, Any]) -> config.Run:
+    """Return a run on the file `path`; `more` has values for its sections."""
+    sections: dict[str, dict[str, Any]] = {
+        "data": {"paths": [str(path)], "tokenizer": "byte"},
+        "model": {"layers": 1, "width": 16, "heads": 2, "context": 16},
+        "noise": {"hidden": 0.1}, "optim": {}, "log": {"every": 2, "quantities": 4},
+        "train": {"steps": 8, "batch": 4, "eval_every": 4, "save_every": 4, "threads": 1},
+    }  # fmt: skip
+    for name, values in more.items():
+        sections[name] = {**sections.get(name, {}), **values}
+    kinds = {"data": config.Data, "model": config.Model, "noise": config.Noise, "optim": config.Optim,
+             "log": config.Log, "train": config.Train}  # fmt: skip
+    whole: Any = {name: kinds[name](**values) for name, values in sections.items()}
+    return config.resolve(config.Run(out=str(out), **whole))
+
+
+def parts(given: config.Run, cache: Path, clock: Callable[[], float] | None = None) -> Parts:
+    """Return the parts of a run that has not begun."""
+    folder, _ = run_folder.inspect(given, resume=False)
+    more = {} if clock is None else {"clock": clock}
+    return assemble.assemble(given, folder, data.prepare(given.data, cache), device.choose(given.train), **more)

@@ -1,0 +1,47 @@
+"""What a finished run leaves, and what it says of what it could not leave."""
+
+import io
+
+import pytest
+import tiny_run
+
+from mainstem import report, train
+from mainstem.train import facts
+from mainstem.train.console import Plain
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(facts, "_LENGTH", 5)
+    monkeypatch.chdir(tmp_path)
+
+
+def _trained(tmp_path, capsys):
+    stream = io.StringIO()
+    train.run(tiny_run.run(tiny_run.text(tmp_path), "my runs/first"), console=Plain(stream))
+    return stream.getvalue(), " ".join(capsys.readouterr().err.split())
+
+
+def test_what_cannot_be_written_is_named_with_what_makes_it_again(tmp_path, monkeypatch, capsys):
+    for name in (facts.SAMPLES, "report.html"):
+        (tmp_path / "my runs" / "first" / name).mkdir(parents=True)  # nothing can be written over a folder
+    monkeypatch.setattr(train.runner.run_folder, "_ours_before_config", lambda name: True)
+    said, warned = _trained(tmp_path, capsys)
+    assert "my runs/first/samples.json is missing" in warned and "`mainstem sample 'my runs/first'`" in warned
+    assert "my runs/first/report.html is missing" in warned and "`mainstem report 'my runs/first'`" in warned
+    assert "ended after 8 steps" in said and "it writes" not in said and "report.html" not in said
+    assert (tmp_path / "my runs" / "first" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("missing", ["samples.json", "report.html"])
+def test_one_that_fails_leaves_the_other(tmp_path, monkeypatch, capsys, missing):
+    def fails(*_):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(*((facts, "samples") if missing == "samples.json" else (report, "write")), fails)
+    _, warned = _trained(tmp_path, capsys)
+    assert f"{missing} is missing: it could not be written (no ink)" in warned
+    there = {"samples.json", "report.html"} - {missing}
+    assert all((tmp_path / "my runs" / "first" / name).exists() for name in there)
+    assert not (tmp_path / "my runs" / "first" / missing).exists()
