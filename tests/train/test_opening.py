@@ -22,8 +22,8 @@ def test_text_model_and_length(parts):
         "       256; 2,505 tokens to train on, 279 held out",
         "model  pre_norm, 1 layer of width 16, 7,232 parameters; on cpu with 1 thread, in",
         "       float32",
-        "run    up to 8 steps of 64 tokens, 0.204 passes over the text, about 1:01; in",
-        "       my runs/first",
+        "run    up to 8 steps of 64 tokens, 0.204 passes over the text, about 1:01; in my",
+        "       runs/first",
     ]
 
 
