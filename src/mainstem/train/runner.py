@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -15,12 +14,11 @@ import torch
 
 from .. import config, data, optim
 from ..errors import BadInput, RunFailed, command
-from . import checkpoint, device, environment, facts, run_folder, signals, tensorboard, weights
+from . import checkpoint, device, environment, facts, lines, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
 from .console import Progress
 from .console import make as make_console
 from .finish import Outcome, finish
-from .lines import place
 from .loop import Loop, Parts, disk
 from .metrics import Metrics
 from .opening import opening
@@ -52,8 +50,8 @@ def run(
             stack.enter_context(run_folder.claim(run, folder))
         cache = cache_folder(folder)
         corpus = data.prepare(run.data, cache, progress.measuring)
-        for line in textwrap.wrap(corpus.left_out, 80, subsequent_indent="  "):
-            progress.say(line)
+        if corpus.left_out:
+            progress.say(corpus.left_out)
         parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
@@ -143,7 +141,7 @@ def _leaving(loop: Loop) -> Iterator[None]:
     try:
         yield
     except signals.Stop as stop:
-        again = command("train", "--resume", place(loop.parts.folder.path))
+        again = command("train", "--resume", lines.place(loop.parts.folder.path))
         where = f"saved at step {loop.state.step}" if stop.saved else "what was saved before is whole"
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
