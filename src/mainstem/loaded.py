@@ -6,16 +6,23 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import torch
+from msgspec import Struct
 
 from . import config, data, files
 from .errors import BadInput
 from .model import LanguageModel
-from .train import facts, weights
+from .train import facts, publish, weights
 
 _LIMIT = 1 << 24
 _TABLES = 1 << 28
+
+
+class _Config(Struct):
+    """What is read of config.json."""
+
+    version: int
+    model: dict[str, Any]
 
 
 class LoadedRun(NamedTuple):
@@ -36,11 +43,11 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
     ``loaded = mainstem.load("runs/first"); loaded.model(torch.tensor([loaded.tokenizer.encode("def ")]))``
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not files.is_folder(folder):
         raise BadInput(f"There is no run at {str(path)!r}: give the folder that was the --out of a training.")
     run = config.parse(files.read(folder / "config.yaml", _LIMIT), str(folder / "config.yaml"))
     source = folder / "last" if last else folder
-    if not (source / "model.safetensors").is_file():
+    if not os.path.lexists(source / "model.safetensors"):
         raise BadInput(f"The run at {str(path)!r} has saved no model yet: train it further with --resume.")
     model = build(_settings(source / "config.json"), source / "model.safetensors")
     tokenizer = data.tokenizer.load(folder / "tokenizer.json")
@@ -54,22 +61,26 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
 
 def build(settings: dict[str, Any], path: Path) -> LanguageModel:
     """Return the model of `settings` with the weights of the file `path`, in eval mode."""
-    shapes = weights.header(path)
-    layers = settings.get("layers")
-    if not isinstance(layers, int) or layers > len(shapes):  # before as many blocks are made
-        raise BadInput(f"{str(path)!r} has {len(shapes)} tensors, too few for {layers} layers: it is damaged.")
-    try:
-        with torch.device("meta"):
-            empty = LanguageModel.from_config(settings)
-        weights.check_shapes(empty, shapes, str(path))
-        _check_tables(empty, path)
-        model = LanguageModel.from_config(settings)
-    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{str(path.parent / 'config.json')!r} describes no model ({error}): it is damaged.") from None
+    tensors = weights.header(path)
+    for name in ("layers", "ngrams"):  # each has a tensor of its own: told before as many are made
+        number = settings.get(name, 0)
+        if not isinstance(number, int) or number > len(tensors):
+            raise BadInput(f"{str(path)!r} has {len(tensors)} tensors, too few for {number} {name}: it is damaged.")
+    empty = _outline(settings, path.parent / "config.json")
+    weights.check_shapes(empty, tensors, str(path))
+    _check_tables(empty, path)
+    model = LanguageModel.from_config(settings)
     weights.put(model, weights.read(path), str(path))
     return model.eval()
+
+
+def _outline(settings: dict[str, Any], path: Path) -> LanguageModel:
+    """Return the model of `settings` without memory for its tensors."""
+    try:
+        with torch.device("meta"):
+            return LanguageModel.from_config(settings)
+    except Exception as error:  # noqa: BLE001 - a file may say anything, and a form may fail on it anyhow
+        raise BadInput(f"{str(path)!r} describes no model ({error}): it is damaged.") from None
 
 
 def _check_tables(empty: LanguageModel, path: Path) -> None:
@@ -83,8 +94,10 @@ def _check_tables(empty: LanguageModel, path: Path) -> None:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = msgspec.json.decode(files.read(path, _LIMIT), type=dict[str, Any])["model"]
-    except (msgspec.DecodeError, KeyError):
-        raise BadInput(f"{str(path)!r} is not the configuration of a model: it is damaged.") from None
-    return found
+    found = files.load(path, _Config, _LIMIT)
+    if found.version != publish.VERSION:
+        raise BadInput(
+            f"{str(path)!r} has version {found.version}, and this mainstem reads version {publish.VERSION}: use the "
+            "mainstem that wrote it."
+        )
+    return found.model

@@ -14,6 +14,7 @@ import pytest
 import run_folders
 from run_folders import evil_folder
 
+from mainstem.errors import RunFailed
 from mainstem.report import write
 
 
@@ -169,7 +170,7 @@ def test_the_page_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RunFailed, match="the disk is full"):
         write(folder)
     assert (folder / "report.html").read_bytes() == before
     assert not list(folder.glob(".new-*"))

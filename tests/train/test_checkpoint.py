@@ -8,6 +8,7 @@ import torch
 from mainstem.errors import RunFailed
 from mainstem.train import checkpoint
 from mainstem.train.metrics import Metrics
+from mainstem.train.state import Best
 
 
 def _tensors(value: float) -> dict[str, dict[str, torch.Tensor]]:
@@ -18,9 +19,14 @@ def _save(run: Path, step: int, keep: int = 2) -> None:
     metrics = Metrics(run / "metrics.jsonl")
     for number in range(step):
         metrics.append({"step": number + 1})
-    content = {"metrics": metrics.sync(), "state": {"step": step}}
+    content = {**_content(step), "metrics": metrics.sync()}
     metrics.close()
     checkpoint.save(run / "checkpoints", step, _tensors(float(step)), content, keep)
+
+
+def _content(step: int) -> dict[str, object]:
+    state = {"step": step, "best": {"step": step, "nats_per_token": 1.0, "bits_per_byte": 2.0}}
+    return {"state": state, "steps": 20, "optimizer": {}, "facts": {}, "metrics": {"offset": 0, "sha256": None}}
 
 
 def _names(run: Path) -> list[str]:
@@ -34,7 +40,7 @@ def test_the_newest_by_number_is_found_whole(tmp_path: Path) -> None:
     found = checkpoint.newest(tmp_path, pytest.fail)
     assert found is not None
     assert found[0].name == "step-10"
-    assert found[1]["state"] == {"step": 10}
+    assert found[1].state.best == Best(step=10, nats_per_token=1.0, bits_per_byte=2.0)
     assert torch.equal(checkpoint.load(found[0], "optimizer")["m"], torch.full((3,), -10.0))
 
 
@@ -140,9 +146,7 @@ def test_a_disk_that_fails_at_any_operation_leaves_the_earlier_checkpoints(
 
                 patch.setattr(os, name, counted)
             try:
-                checkpoint.save(
-                    tmp_path / "checkpoints", 3, _tensors(3.0), {"metrics": {"offset": 0, "sha256": ""}}, keep=2
-                )
+                checkpoint.save(tmp_path / "checkpoints", 3, _tensors(3.0), _content(3), keep=2)
             except RunFailed as failed:
                 failures += 1
                 said = str(failed)

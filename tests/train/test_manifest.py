@@ -1,27 +1,40 @@
+import functools
+import os
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from mainstem import files
 from mainstem.train import manifest
 from mainstem.train.manifest import Damaged
 
+CONTENT: dict[str, Any] = {
+    "step": 1, "steps": 9, "files": {}, "metrics": {"offset": 7, "sha256": "x"}, "state": {"step": 1, "seconds": 0.25},
+    "optimizer": {"version": 1}, "facts": {"text": "é\u2028\n"},
+}  # fmt: skip
+
 
 def _checkpoint(path: Path, step: int = 5) -> dict[str, object]:
     path.mkdir()
     entry = files.write_synced(path / "model.safetensors", b"weights")
-    content = {"step": step, "files": {"model.safetensors": entry._asdict()}, "loss": 0.1, "text": "é\u2028\n"}
+    content = {**CONTENT, "step": step, "files": {"model.safetensors": entry._asdict()}, "state": {"step": step}}
     (path / manifest.NAME).write_bytes(manifest.encode(content))
     return content
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     content = _checkpoint(tmp_path / "step-5")
-    assert manifest.read(tmp_path / "step-5") == {"version": 1, **content}
+    found = manifest.read(tmp_path / "step-5")
+    assert msgspec.to_builtins(found.files) == content["files"]
+    assert (found.step, found.steps, found.facts) == (5, 9, content["facts"])
+    assert found.metrics == manifest.Record(7, "x")
 
 
 def test_every_flipped_bit_of_the_manifest_is_noticed() -> None:
-    data = manifest.encode({"step": 1, "files": {}, "loss": 0.25})
+    data = manifest.encode(CONTENT)
+    assert manifest.decode(data).state.seconds == 0.25
     for place in range(len(data)):
         for bit in range(8):
             flipped = data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
@@ -33,7 +46,7 @@ def test_every_flipped_bit_of_the_manifest_is_noticed() -> None:
 
 
 def test_a_newer_version_is_refused_by_its_number() -> None:
-    data = manifest.encode({"step": 1, "files": {}, "version": 2})
+    data = manifest.encode({**CONTENT, "version": 2})
     with pytest.raises(Damaged, match="version 2"):
         manifest.decode(data)
 
@@ -61,3 +74,42 @@ def test_the_manifest_of_another_step_is_stale(tmp_path: Path) -> None:
     _checkpoint(tmp_path / "step-6", step=5)
     with pytest.raises(Damaged, match="that of step 5"):
         manifest.read(tmp_path / "step-6")
+
+
+DEEP: Any = functools.reduce(lambda inner, _: [inner], range(100), [])
+
+
+@pytest.mark.parametrize("name", sorted(CONTENT))
+def test_what_a_field_of_another_type_or_none_makes_of_it(name: str) -> None:
+    """Its checksum is right: such a file was written so, by another program or another version."""
+    with pytest.raises(Damaged, match=f"not what was written.*{name}"):
+        manifest.decode(manifest.encode({key: value for key, value in CONTENT.items() if key != name}))
+    for other in (None, "x", 0.5, [], -1, 1 << 70, True, DEEP):
+        with pytest.raises(Damaged, match="not what was written"):
+            manifest.decode(manifest.encode({**CONTENT, name: other}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("metrics", {"offset": -1, "sha256": "x"}), ("files", {"../model.safetensors": {"size": 1, "sha256": "x"}}),
+     ("files", {"a.safetensors": {"size": -1, "sha256": "x"}}), ("state", {"step": 2}), ("state", {"step": 1, "x": 1}),
+     ("state", {"step": 1, "pending": {"step": 1}}), ("state", {"step": 1, "waited": -1})],
+)  # fmt: skip
+def test_values_that_cannot_be(name: str, value: object) -> None:
+    with pytest.raises(Damaged, match="not what was written"):
+        manifest.decode(manifest.encode({**CONTENT, name: value}))
+
+
+def test_a_manifest_that_is_nested_without_end() -> None:
+    for data in (b'{"a":' + b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000):
+        with pytest.raises(Damaged, match="nested too deep"):
+            manifest.decode(data)
+
+
+def test_a_pipe_in_place_of_a_file_is_no_hang(tmp_path: Path) -> None:
+    _checkpoint(tmp_path / "step-5")
+    for name in ("model.safetensors", manifest.NAME):
+        (tmp_path / "step-5" / name).unlink()
+        os.mkfifo(tmp_path / "step-5" / name)
+        with pytest.raises(Damaged, match=f"{name} is missing"):
+            manifest.read(tmp_path / "step-5")

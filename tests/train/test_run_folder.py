@@ -120,9 +120,24 @@ def test_folders_that_are_not_ours(tmp_path: Path) -> None:
         run_folder.inspect(_run(tmp_path / "mine.txt"), resume=False)
     with pytest.raises(BadInput, match="no run at"):
         run_folder.inspect(_run(tmp_path / "none"), resume=True)
-    with pytest.raises(BadInput, match="cannot be made"):
+    with pytest.raises(BadInput, match=r"cannot be written.*is not a folder"):
         run_folder.inspect(_run(tmp_path / "mine.txt" / "r"), resume=False)
     assert os.listdir(tmp_path) == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "last", "metrics.jsonl", "lock", "config.yaml", "facts.json"])
+@pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
+def test_what_has_the_name_of_a_part_and_is_none(tmp_path: Path, name: str, kind: str) -> None:
+    run = _run(tmp_path / "r")
+    folder = _begin(run)
+    path = folder.path / name
+    path.unlink(missing_ok=True)
+    {"file": path.touch, "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()
+    if kind == ("folder" if name in ("checkpoints", "last") else "file"):
+        return
+    for enter in (lambda: run_folder.inspect(run, resume=True), run_folder.claim(run, folder).__enter__):
+        with pytest.raises(BadInput, match=f"{name}' is no (file|folder)"):
+            enter()
 
 
 def test_links_inside_a_run_are_refused(tmp_path: Path) -> None:
@@ -140,7 +155,7 @@ def test_a_config_that_is_no_small_file_is_not_read(tmp_path: Path) -> None:
     folder = _begin(run)
     folder.config.unlink()
     os.mkfifo(folder.config)
-    with pytest.raises(BadInput, match="not a regular file"):
+    with pytest.raises(BadInput, match="is no file"):
         run_folder.inspect(run, resume=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from .. import config
+from .. import config, files
 from ..config.building import build
 from ..config.layers import TRUTHS
 from ..config.suggesting import suggestion
@@ -124,8 +124,8 @@ def take(words: list[str], least: int, most: int | None, usage: str) -> list[str
 def run_folder(path: str) -> Path:
     """Return the folder `path`, where it holds a run."""
     folder = Path(path)
-    if "\0" in path or not folder.is_dir():
+    if not files.is_folder(path):
         raise BadInput(f"There is no run at {path!r}: give the folder that was the --out of a training.")
-    if not (folder / "config.yaml").is_file():
+    if not files.is_file(folder / "config.yaml"):
         raise BadInput(f"{path!r} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
     return folder

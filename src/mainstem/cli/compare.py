@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from .. import config
+from .. import config, files
 from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
 from . import arguments, memory, terminal
@@ -74,7 +74,7 @@ def _say(line: str) -> None:
 def _file(path: str) -> str:
     """Return the YAML file that `path` is, or that lies in it where it is the folder of a run."""
     inside = Path(path) / "config.yaml"
-    return str(inside) if "\0" not in path and inside.is_file() else path
+    return str(inside) if files.is_file(inside) else path
 
 
 def _names(a: str, b: str) -> tuple[str, str]:

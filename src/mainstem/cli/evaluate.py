@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -47,7 +48,7 @@ def run(words: list[str]) -> int:
     path, *paths = arguments.take(given.positional, 1, None, COMMANDS["evaluate"].usage)
     folder = arguments.run_folder(path)
     for file in paths:
-        if "\0" in file or not Path(file).exists():
+        if not os.path.exists(file):
             raise BadInput(f"{file!r} does not exist: give the name of a file or a folder that can be read.")
     _evaluate(folder, paths, options)
     return 0
@@ -90,7 +91,7 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
 
 
 def _check(corpus: Corpus, loaded: LoadedRun) -> None:
-    before = loaded.facts.get("corpus", {}).get("hash")
+    before = (loaded.facts.get("corpus") or {}).get("hash")
     if before is not None and before != corpus.facts["hash"]:
         raise BadInput(
             f"The run's data has changed since (its hash is {corpus.facts['hash'][:12]}, and was {before[:12]}): put "

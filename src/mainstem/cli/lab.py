@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from .. import catalogue, config
+from .. import catalogue, config, files
 from ..config import words as text
 from ..config.sections import Section, Text, Time, about
 from ..errors import BadInput
@@ -48,6 +47,13 @@ class Options(Section, frozen=True, kw_only=True):
     budget: Annotated[Time | None, about("wall time, start to page", "2m; with --all 15m")] = None
     seeds: Annotated[Seeds | None, about("seeds to train, however long it takes", "as the budget allows")] = None
     out: Annotated[Text, about("folder of pages, results and finished trainings")] = "runs/lab"
+
+
+class _Results(Struct):
+    """What the list of experiments shows of a NAME.json."""
+
+    verdict: str
+    seeds: list[int]
 
 
 def run(words: list[str]) -> int:
@@ -125,7 +131,7 @@ def _list(folder: Path) -> None:
 
 def _verdict(path: Path) -> str | None:
     try:
-        found = json.loads(path.read_bytes()[: 1 << 24])
-        return f"{found['verdict']}, {len(found['seeds'])} seeds"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = files.load(path, _Results)
+    except files.Unusable:
         return None
+    return f"{found.verdict}, {len(found.seeds)} seeds"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from ..report.chart import Figure
 
 NAME = "probe.html"
-_LONGEST = 1 << 22
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -58,6 +55,7 @@ def run(words: list[str]) -> int:
     from ..measure import page
     from ..train import device
 
+    files.check_target(folder / NAME)
     loaded = load(folder, last=options.last)
     place = device.choose(config.Train(device=options.device, dtype=loaded.run.train.dtype))
     with device.threads(loaded.run.train.threads):
@@ -70,8 +68,7 @@ def run(words: list[str]) -> int:
     which = "last" if options.last else "best"
     said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {which} weights"
     text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
-    files.write_atomic(folder / NAME, text.encode("utf-8", "replace"))
-    terminal.line(str(folder / NAME))
+    terminal.line(str(files.write_text(folder / NAME, text)))
     return 0
 
 
@@ -123,19 +120,14 @@ def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) ->
 
 def curves(path: Path) -> list[tuple[int, float, float]]:
     """Return (step, training loss in eval mode, held-out loss) of each evaluation that metrics.jsonl has whole."""
+    from ..report import metrics
+
     found: list[tuple[int, float, float]] = []
-    if not path.is_file():
-        return found
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in iter(lambda: lines.readline(_LONGEST), ""):
-            if '"held_out"' not in line:
-                continue
-            try:
-                row = json.loads(line)
-                held = float(row["held_out"]["nats_per_token"])
-                step, gap = int(row["step"]), float(row["gap"])
-            except (ValueError, TypeError, KeyError, RecursionError):
-                continue
-            if math.isfinite(held) and math.isfinite(gap):
-                found.append((step, held - gap, held))
+    for line in metrics.lines(path):
+        held = line.get("held_out") if line is not None else None
+        if line is None or not isinstance(held, dict):
+            continue
+        loss, gap = metrics.number(held.get("nats_per_token")), metrics.number(line.get("gap"))
+        if loss is not None and gap is not None:
+            found.append((line["step"], loss - gap, loss))
     return found

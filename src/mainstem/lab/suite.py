@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,23 +79,17 @@ def facts(plan: Plan) -> dict[str, Any]:
 def write(plan: Plan, results: Results) -> Path:
     """Write the results as JSON and as a page, and return the page's path."""
     name = results.experiment.name
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(results.to_json(), indent=1, allow_nan=False)
-    files.write_atomic(plan.folder / f"{name}.json", content.encode())
+    files.make_folder(plan.folder)
+    files.write_text(plan.folder / f"{name}.json", json.dumps(results.to_json(), indent=1, allow_nan=False))
     kind = "A claim of the textbook section" if results.experiment.section else "Two configurations"
     about = f"{kind}, put to the test on this machine."
-    return _page(plan.folder / f"{name}.html", page.page(name, about, [results], plan.command))
+    return files.write_text(plan.folder / f"{name}.html", page.page(name, about, [results], plan.command))
 
 
 def write_all(plan: Plan, found: Sequence[Results]) -> Path:
     """Write one page of all the experiments, and return its path."""
     about = f"{len(found)} claims about residual connections and regularization, put to the test on this machine."
-    return _page(plan.folder / ALL, page.page("The laboratory", about, found, plan.command))
-
-
-def _page(path: Path, content: str) -> Path:
-    files.write_atomic(path, content.encode("utf-8", "replace"))
-    return path
+    return files.write_text(plan.folder / ALL, page.page("The laboratory", about, found, plan.command))
 
 
 def tokens(folder: Path) -> Path:
@@ -104,7 +99,8 @@ def tokens(folder: Path) -> Path:
 
 def check_folder(folder: Path) -> None:
     """Raise `BadInput` where results cannot be written to `folder`."""
-    if folder.exists() and not folder.is_dir():
+    if os.path.lexists(folder) and not files.is_folder(folder):
         raise BadInput(f"--out {str(folder)!r} is not a folder: give the name of a new one, or of one of this command.")
-    if (folder / "config.yaml").exists():
+    files.check_folder(folder)
+    if os.path.lexists(folder / "config.yaml"):
         raise BadInput(f"--out {str(folder)!r} is the folder of a run: give another one.")

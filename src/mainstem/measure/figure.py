@@ -31,8 +31,7 @@ class Drawn(NamedTuple):
         page = figure_page.Page(
             visible(self.figure.title), f"of {visible(self.model, limit=100)}", figures=[self.figure]
         )
-        files.write_atomic(Path(path), figure_page.render(page).encode("utf-8", "replace"))
-        return Path(path)
+        return files.write_text(path, figure_page.render(page))
 
 
 def figure(watch: Watch, name: str) -> Drawn:

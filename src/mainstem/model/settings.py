@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+import msgspec
+
 from ..errors import BadInput
 from ..form import Form, parse
 from ..nn import NORMS, AttentionSpec, FeedForwardSpec, Spec
@@ -97,10 +99,14 @@ class Settings:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Settings:
-        """Rebuild settings; an unknown name is refused."""
-        known = {f.name for f in fields(Settings)}
-        if unknown := sorted(set(values) - known):
-            raise BadInput(
-                f"the model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?"
-            )
-        return Settings(**{**values, "rates": Rates(**values.get("rates", {}))})
+        """Rebuild settings; an unknown name, or a value of another type, is refused."""
+        for kind, found in ((Settings, values), (Rates, values.get("rates", {}))):
+            known = {f.name for f in fields(kind)}
+            if isinstance(found, dict) and (unknown := sorted(set(found) - known)):
+                raise BadInput(
+                    f"the model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?"
+                )
+        try:
+            return msgspec.convert(values, Settings)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"the model's configuration holds a value of another kind: {error}") from None

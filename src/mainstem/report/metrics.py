@@ -1,12 +1,14 @@
 """metrics.jsonl as curves, read as a stream, so that a file of any length takes the same memory.
 
 A run may still be writing: a last line without its end is left out. Lines that are no JSON object with a step are
-counted and left out. May import its neighbours here.
+counted and left out. May import `files` and its neighbours here.
 """
 
 from __future__ import annotations
 
+import io
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from .. import files
 from .series import Series
 
 PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
@@ -126,23 +129,34 @@ class Metrics:
 
 
 def read(path: Path) -> Metrics:
-    """Return the curves in the file `path`; empty ones where there is no such file."""
+    """Return the curves in the file `path`; empty ones where there is no such file.
+
+    Raises `files.Unusable` where there is one that cannot be read.
+    """
     metrics = Metrics()
-    if not path.is_file():
-        return metrics
-    decode = msgspec.json.Decoder().decode
+    for line in lines(path):
+        if line is None:
+            metrics.unreadable += 1
+        else:
+            metrics.add(line)
+    return metrics
+
+
+def lines(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield what the lines of the file `path` hold, whose `step` is a whole number; None for one that is none of ours.
+
+    Everything else in a line may be of any type: `number` makes numbers of it. A file that is not there has no lines.
+    """
+    if not os.path.lexists(path):
+        return
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line in _lines(path):
         try:
-            found = decode(line) if line else None
+            found = decode(line) if line else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found = None
-        step = found.get("step") if isinstance(found, dict) else None
-        if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 1 << 53:
-            assert isinstance(found, dict)
-            metrics.add(found)
-        else:
-            metrics.unreadable += 1
-    return metrics
+            found = {}
+        step = found.get("step")
+        yield found if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 1 << 53 else None
 
 
 def number(value: Any) -> float | None:
@@ -162,7 +176,7 @@ def _numbers(values: Any) -> list[float | None]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield complete lines; an empty one stands for a line that is too long to be one."""
-    with open(path, "rb") as stream:
+    with io.BufferedReader(files.opened(path, "give the folder of a run"), _LONGEST) as stream:
         while line := stream.readline(_LONGEST):
             if line.endswith(b"\n"):
                 yield line

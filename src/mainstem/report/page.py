@@ -38,10 +38,10 @@ def write(run_folder: str | Path) -> Path:
     Raises `BadInput` where the folder is not that of a run; what is missing otherwise is left out and named.
     """
     folder = Path(run_folder)
-    text = render(source.read(folder))
-    path = folder / NAME
-    files.write_atomic(path, text.encode("utf-8", "replace"))
-    return path
+    run = source.read(folder)
+    files.check_target(folder / NAME)
+    text = render(run)
+    return files.write_text(folder / NAME, text)
 
 
 def render(run: Source) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,8 +38,7 @@ def write(run_folders: Sequence[str | Path], path: str | Path = NAME, command: s
     target = _target(Path(path))
     runs = [source.read(folder) for folder in folders]
     text = render(runs, folders, command)
-    files.write_atomic(target, text.encode("utf-8", "replace"))
-    return target
+    return files.write_text(target, text)
 
 
 def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None = None) -> str:
@@ -74,15 +74,16 @@ def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None 
 
 
 def _target(path: Path) -> Path:
-    if path.is_dir():
+    if files.is_folder(path):
         path /= NAME
-    if not path.parent.is_dir():
+    if not files.is_folder(path.parent):
         raise BadInput(
             f"There is no folder {str(path.parent)!r} to write {path.name!r} into: make it, or give another."
         )
-    if path.exists():
-        with open(path, "rb") as stream:
-            ours = path.is_file() and _OURS in stream.read(1 << 12)
+    files.check_target(path)
+    if os.path.lexists(path):
+        with files.opened(path, "give another --out") as stream:
+            ours = _OURS in stream.read(1 << 12)
         if not ours:
             raise BadInput(f"{str(path)!r} holds something else, which would be lost: give another --out.")
     return path

@@ -5,16 +5,16 @@ Only config.yaml must be there. A file that is missing, damaged or not ours cost
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, TypeVar
 
 from .. import config, files
 from ..errors import BadInput
 from . import metrics
 
+T = TypeVar("T")
 _CONFIG, _FACTS, _SAMPLES = 1 << 20, 1 << 26, 1 << 24
 
 
@@ -50,7 +50,7 @@ def read(folder: Path) -> Source:
     Raises `BadInput` where there is no config.yaml, which every run has from its first moment on.
     """
     path = folder / "config.yaml"
-    if not path.is_file():
+    if not files.is_file(path):
         raise BadInput(f"{str(folder)!r} holds no config.yaml, so it is not the folder of a run: give one that is.")
     notes: list[str] = []
     text = files.read(path, _CONFIG).decode("utf-8", "replace")
@@ -59,20 +59,27 @@ def read(folder: Path) -> Source:
     except BadInput as error:
         tree = {}
         notes.append(f"config.yaml could not be understood: {error}")
-    curves = metrics.read(folder / "metrics.jsonl")
+    curves = _curves(folder / "metrics.jsonl", notes)
     if curves.unreadable:
         notes.append(f"Lines of metrics.jsonl that could not be read: {curves.unreadable}.")
-    facts = mapping(_json(folder / "facts.json", _FACTS, notes))
-    samples = _json(folder / "samples.json", _SAMPLES, notes)
-    kept = [item for item in samples if isinstance(item, dict)] if isinstance(samples, list) else []
-    return Source(folder.resolve().name, text, tree, facts, curves, kept, notes)
+    facts = _json(folder / "facts.json", dict[str, Any], _FACTS, notes)
+    samples = _json(folder / "samples.json", list[dict[str, Any]], _SAMPLES, notes)
+    return Source(folder.resolve().name, text, tree, facts, curves, samples, notes)
 
 
-def _json(path: Path, limit: int, notes: list[str]) -> Any:
-    if not path.is_file():
-        return None
+def _curves(path: Path, notes: list[str]) -> metrics.Metrics:
     try:
-        return msgspec.json.decode(files.read(path, limit))
-    except (BadInput, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        notes.append(f"{path.name} could not be read: {error}")
-        return None
+        return metrics.read(path)
+    except files.Unusable as error:
+        notes.append(f"metrics.jsonl {error.why}.")
+        return metrics.Metrics()
+
+
+def _json(path: Path, kind: type[T], limit: int, notes: list[str]) -> T:
+    """Return what the file holds; an empty `kind` where it is not there, or damaged, which a note says."""
+    if os.path.lexists(path):
+        try:
+            return files.load(path, kind, limit)
+        except files.Unusable as error:
+            notes.append(f"{path.name} {error.why}.")
+    return kind()

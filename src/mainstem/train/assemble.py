@@ -107,7 +107,7 @@ def measured(parts: Parts, budget: float, began: float) -> int:
 
 
 def _check_corpus(corpus: data.Corpus, stored: facts.Facts | None, run: config.Run) -> None:
-    before = (stored or {}).get("corpus", {}).get("hash")
+    before = ((stored or {}).get("corpus") or {}).get("hash")
     if before is not None and before != corpus.facts["hash"]:
         raise BadInput(
             f"The data of {run.out!r} has changed since the run began (its hash is {corpus.facts['hash'][:12]}, and "

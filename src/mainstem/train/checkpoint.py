@@ -7,6 +7,7 @@ safetensors files with at most one metadata key (several come in an order that d
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from torch import Tensor
 from .. import files
 from ..errors import RunFailed, command
 from . import manifest
-from .manifest import Damaged
+from .manifest import Damaged, Manifest
 from .metrics import Lost
 from .metrics import check as check_metrics
 
@@ -55,6 +56,8 @@ def save(folder: Path, step: int, tensors: dict[str, Tensors], content: dict[str
     except OSError as error:
         raise disk_failed(error, f"checkpoint {step}", folder.parent) from error
     except Damaged as damage:
+        if isinstance(damage.__cause__, OSError):
+            raise disk_failed(damage.__cause__, f"checkpoint {step}", folder.parent) from damage
         raise RunFailed(
             f"checkpoint {target} was written and reads back differently ({damage}): the disk or the memory is "
             "failing. Earlier checkpoints are kept."
@@ -62,7 +65,7 @@ def save(folder: Path, step: int, tensors: dict[str, Tensors], content: dict[str
     return target
 
 
-def newest(run: Path, warn: Say) -> tuple[Path, dict[str, Any]] | None:
+def newest(run: Path, warn: Say) -> tuple[Path, Manifest] | None:
     """Return folder and manifest of the newest checkpoint of `run` that is whole; name the damaged ones to `warn`.
 
     A checkpoint is whole when all its files are, and metrics.jsonl still begins as it did. None: no checkpoint was ever
@@ -72,7 +75,7 @@ def newest(run: Path, warn: Say) -> tuple[Path, dict[str, Any]] | None:
     for step, path in found:
         try:
             content = manifest.read(path)
-            check_metrics(run / "metrics.jsonl", content["metrics"]["offset"], content["metrics"]["sha256"])
+            check_metrics(run / "metrics.jsonl", content.metrics.offset, content.metrics.sha256)
         except (Damaged, Lost) as damage:
             warn(f"checkpoint {step} cannot be used: {damage}.")
         else:
@@ -100,8 +103,8 @@ def tidy(folder: Path, step: int, keep: int) -> None:
 def load(path: Path, stem: str) -> Tensors:
     """Return the tensors of one file of the checkpoint `path`; a header that its file cannot hold raises `Damaged`."""
     try:
-        return _parse((path / f"{stem}.safetensors").read_bytes())
-    except (SafetensorError, OSError) as error:
+        return _parse(files.read(path / f"{stem}.safetensors", sys.maxsize))
+    except (SafetensorError, files.Unusable) as error:
         raise Damaged(f"{stem}.safetensors cannot be read ({error})") from None
 
 

@@ -5,11 +5,14 @@ May import `data`, `model`, `optim`, `files` and its siblings.
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
+from msgspec import Meta, Struct
 
 from .. import config, data, files, optim, penalty
 from ..model import LanguageModel
@@ -17,10 +20,29 @@ from ..model.generate import generate_rows
 from . import environment
 
 NAME, SAMPLES = "facts.json", "samples.json"
-_LIMIT = 1 << 26
 _PROMPT, _LENGTH = 24, 120
 
 Facts = dict[str, Any]
+
+_log = logging.getLogger(__name__)
+
+
+class _Corpus(Struct):
+    hash: str | None = None
+
+
+class _Length(Struct):
+    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
+    asked: dict[str, Any]
+
+
+class _Known(Struct):
+    """What is asked of the facts of a run that is gone on with or loaded; they hold much more, for the report."""
+
+    command: list[str] | None = None
+    corpus: _Corpus | None = None
+    length: _Length | None = None
+    yardsticks: dict[str, float] | None = None
 
 
 def gather(run: config.Run, corpus: data.Corpus, model: torch.nn.Module, device: torch.device) -> Facts:
@@ -44,15 +66,17 @@ def write(path: Path, values: Any) -> None:
 
 
 def read(folder: Path) -> Facts | None:
-    """Return the facts of the run in `folder`; None where there are none yet, or none that can be read."""
+    """Return the facts of the run in `folder`; None where there are none yet, or damaged ones, which are named."""
     path = folder / NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
-        found = msgspec.json.decode(files.read(path, _LIMIT))
-    except msgspec.DecodeError:
+        found = files.load(path, Facts)
+        files.checked(found, _Known, path)
+    except files.Unusable as error:
+        _log.warning("%s Nothing of it is used.", error)
         return None
-    return found if isinstance(found, dict) else None
+    return found
 
 
 def begun(folder: Path) -> Facts:

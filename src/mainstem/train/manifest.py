@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta, Struct
 
 from .. import files
+from .state import State
 
 NAME = "manifest.json"
 VERSION = 1
@@ -20,8 +22,41 @@ _LIMIT = 1 << 26
 _FOLDER = re.compile(r"step-([0-9]+)")
 
 
+_Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+[.]safetensors$")]
+
+
 class Damaged(Exception):
     """A checkpoint is not what was written; the message says which file and how."""
+
+
+class Entry(Struct, frozen=True):
+    """What a file of the checkpoint must be."""
+
+    size: files.Count
+    sha256: str
+
+
+class Record(Struct, frozen=True):
+    """How long metrics.jsonl was, and the hash of that much; None where it was empty."""
+
+    offset: files.Count
+    sha256: str | None
+
+
+class Manifest(Struct, kw_only=True):
+    """All that is read of a manifest. `optimizer` is looked at by the optimizer, `facts` are compared and shown."""
+
+    step: files.Count
+    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
+    files: dict[_Name, Entry]
+    metrics: Record
+    state: State
+    optimizer: dict[str, Any]
+    facts: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.state.step != self.step:
+            raise ValueError(f"its state is that of step {self.state.step}")
 
 
 def encode(content: dict[str, Any]) -> bytes:
@@ -30,35 +65,30 @@ def encode(content: dict[str, Any]) -> bytes:
     return msgspec.json.format(_sealed(body), indent=1) + b"\n"
 
 
-def decode(data: bytes) -> dict[str, Any]:
+def decode(data: bytes) -> Manifest:
     """Return the content; raise `Damaged` where a single byte differs from what `encode` wrote."""
     try:
-        content = msgspec.json.decode(data)
-        content.pop("checksum")
+        content = files.decode(data, dict[str, Any], NAME)
+        content.pop("checksum", None)
         body = msgspec.json.encode(content, order="sorted")
-        whole = data == msgspec.json.format(_sealed(body), indent=1) + b"\n"
-    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
-        whole = False
-    if not whole:
-        raise Damaged(f"{NAME} has been changed since it was written")
-    if content["version"] != VERSION:
-        raise Damaged(f"{NAME} has version {content['version']}, and this mainstem reads version {VERSION}")
-    result: dict[str, Any] = content
-    return result
+        if data != msgspec.json.format(_sealed(body), indent=1) + b"\n":
+            raise Damaged(f"{NAME} has been changed since it was written")
+        if content.get("version") != VERSION:
+            raise Damaged(f"{NAME} has version {content.get('version')}, and this mainstem reads version {VERSION}")
+        return files.checked(content, Manifest, NAME)
+    except files.Unusable as error:
+        raise Damaged(f"{NAME} {error.why}") from None
+    except RecursionError:  # writing takes more of the stack than reading
+        raise Damaged(f"{NAME} is nested too deep") from None
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> Manifest:
     """Return the manifest of the checkpoint `folder`, all of whose files have been read and found whole."""
-    path = folder / NAME
-    if not path.is_file() or path.is_symlink():
-        raise Damaged(f"{NAME} is missing")
-    if path.stat().st_size > _LIMIT:
-        raise Damaged(f"{NAME} has {path.stat().st_size} bytes, more than any manifest")
-    content = decode(path.read_bytes())
-    if content["step"] != number(folder):
-        raise Damaged(f"{NAME} is that of step {content['step']}")
-    for name, entry in content["files"].items():
-        _check(folder / name, files.Entry(**entry))
+    content = decode(_read(folder / NAME))
+    if content.step != number(folder):
+        raise Damaged(f"{NAME} is that of step {content.step}")
+    for name, entry in content.files.items():
+        _check(folder / name, files.Entry(entry.size, entry.sha256))
     return content
 
 
@@ -77,11 +107,27 @@ def _sealed(body: bytes) -> bytes:
     return b'{"checksum":"' + checksum.encode() + b'",' + body[1:]
 
 
+def _read(path: Path) -> bytes:
+    _there(path)
+    try:
+        return files.read(path, _LIMIT)
+    except files.Unusable as error:
+        raise Damaged(f"{path.name} {error.why}") from error.__cause__
+
+
 def _check(path: Path, entry: files.Entry) -> None:
-    if not path.is_file() or path.is_symlink():
-        raise Damaged(f"{path.name} is missing")
+    _there(path)
     size = path.stat().st_size
     if size != entry.size:
         raise Damaged(f"{path.name} has {size} bytes instead of {entry.size}")
-    if files.measure(path) != entry:
+    try:
+        found = files.measure(path)
+    except files.Unusable as error:
+        raise Damaged(f"{path.name} {error.why}") from error.__cause__
+    if found != entry:
         raise Damaged(f"{path.name} has other bytes than were written")
+
+
+def _there(path: Path) -> None:
+    if not files.is_file(path) or path.is_symlink():
+        raise Damaged(f"{path.name} is missing")

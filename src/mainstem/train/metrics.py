@@ -76,7 +76,7 @@ class Metrics:
 
 def check(path: Path, offset: int, sha256: str | None) -> None:
     """Raise `Lost` where the first `offset` bytes of `path` are missing or have another hash than `sha256`."""
-    size = path.stat().st_size if path.is_file() else 0
+    size = path.stat().st_size if files.is_file(path) else 0
     if size < offset:
         raise Lost(f"metrics.jsonl has {size} bytes where there were {offset}")
     if offset and _prefix(path, offset).hexdigest() != sha256:
@@ -86,7 +86,7 @@ def check(path: Path, offset: int, sha256: str | None) -> None:
 def _prefix(path: Path, length: int) -> hashlib._Hash:
     digest = hashlib.sha256()
     if length:
-        with open(path, "rb") as stream:
+        with files.opened(path) as stream:
             while length and (chunk := stream.read(min(_CHUNK, length))):
                 digest.update(chunk)
                 length -= len(chunk)

@@ -57,15 +57,13 @@ def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
     if not os.path.lexists(folder.path):
         if resume:
             raise BadInput(f"There is no run at {run.out!r} to resume: give the folder of one to --resume.")
-        _check_parent(folder.path)
+        files.check_folder(folder.path)
         return folder, False
-    if not folder.path.is_dir():
+    if not files.is_folder(folder.path):
         raise BadInput(f"--out {run.out!r} is not a folder: give the name of a new one.")
     if not os.access(folder.path, os.W_OK | os.X_OK):
         raise BadInput(f"--out {run.out!r} cannot be written to: make it writable, or give another folder.")
-    for part in (folder.config, folder.metrics, folder.checkpoints, folder.last):
-        if part.is_symlink():
-            raise BadInput(f"{str(part)!r} is a link, and links are not followed on write: remove it.")
+    _check_parts(folder)
     if not folder.config.exists():
         others = [path.name for path in folder.path.iterdir() if not _ours_before_config(path.name)]
         if resume or others:
@@ -84,7 +82,8 @@ def claim(run: config.Run, folder: RunFolder) -> Iterator[None]:
     """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        _check_parts(folder)
+        descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     except OSError as error:
         raise _cannot_write(folder.path, error) from None
     try:
@@ -165,14 +164,20 @@ def _lock(descriptor: int, path: Path) -> None:
     os.pwrite(descriptor, f"host {socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
 
 
+def _check_parts(folder: RunFolder) -> None:
+    """Refuse what is none of a run's files and has their name: a link, a pipe, a file in place of all checkpoints."""
+    here = folder.path
+    for part in (folder.config, folder.metrics, here / "lock", here / "facts.json", folder.checkpoints, folder.last):
+        if part.is_symlink():
+            raise BadInput(f"{str(part)!r} is a link, and links are not followed on write: remove it.")
+        folders = part in (folder.checkpoints, folder.last)
+        kind, right = ("folder", files.is_folder) if folders else ("file", files.is_file)
+        if os.path.lexists(part) and not right(part):
+            raise BadInput(f"{str(part)!r} is no {kind}, as a run has it there: put back what was there, or remove it.")
+
+
 def _ours_before_config(name: str) -> bool:
     return name == "lock" or name.startswith(files.NEW)
-
-
-def _check_parent(path: Path) -> None:
-    parent = next(p for p in path.parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise BadInput(f"--out {str(path)!r} cannot be made: {str(parent)!r} is not a folder that can be written to.")
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput:

@@ -7,9 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import msgspec
 import torch
 
 from .. import config, data, optim
@@ -20,6 +18,7 @@ from .console import Progress
 from .console import make as make_console
 from .finish import Outcome, finish
 from .loop import Loop, Parts, disk
+from .manifest import Manifest, Record
 from .metrics import Metrics
 from .opening import opening
 from .phases import Clock
@@ -73,7 +72,7 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
     found = checkpoint.newest(folder.path, progress.warn)
     if found is None:
         start_from(parts)
-        state, best, metrics = State(), None, _metrics(folder, {"offset": 0, "sha256": None})
+        state, best, metrics = State(), None, _metrics(folder, Record(0, None))
     else:
         path, content = found
         state, best = restore(parts, path, content)
@@ -83,8 +82,8 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
                 "asked for: leave --train.steps out, or give a larger number."
             )
         checkpoint.tidy(folder.checkpoints, state.step, parts.run.train.keep)
-        metrics = _metrics(folder, content["metrics"])
-        for difference in environment.mismatches(content["facts"], now):
+        metrics = _metrics(folder, content.metrics)
+        for difference in environment.mismatches(content.facts, now):
             progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
         progress.say(f"going on at step {state.step} of {parts.steps}")
     with disk("the configuration", folder):
@@ -97,17 +96,17 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
     return Loop(parts, state, metrics, progress, requests, best, board)
 
 
-def restore(parts: Parts, path: Path, content: dict[str, Any]) -> tuple[State, weights.Tensors | None]:
+def restore(parts: Parts, path: Path, content: Manifest) -> tuple[State, weights.Tensors | None]:
     """Put the checkpoint at `path` into the parts; return where the run stood and its best weights."""
     try:
         weights.put(parts.model, checkpoint.load(path, "model"), f"checkpoint {path.name}")
-        optim.state.restore(parts.optimizer, parts.model, checkpoint.load(path, "optimizer"), content["optimizer"])
+        optim.state.restore(parts.optimizer, parts.model, checkpoint.load(path, "optimizer"), content.optimizer)
         if parts.average is not None:
             kept = checkpoint.load(path, "average")
             parts.average.load({name: tensor.to(parts.place.device) for name, tensor in kept.items()})
-        state = msgspec.convert(content["state"], State)
+        state = content.state
         return state, checkpoint.load(path, "best") if state.best is not None else None
-    except (checkpoint.Damaged, msgspec.ValidationError) as error:
+    except checkpoint.Damaged as error:
         raise RunFailed(
             f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."
         ) from None
@@ -129,9 +128,9 @@ def cache_folder(folder: RunFolder) -> Path:
     return folder.path / "cache"
 
 
-def _metrics(folder: RunFolder, record: dict[str, Any]) -> Metrics:
+def _metrics(folder: RunFolder, record: Record) -> Metrics:
     try:
-        return Metrics(folder.metrics, record["offset"], record["sha256"])
+        return Metrics(folder.metrics, record.offset, record.sha256)
     except OSError as error:
         raise checkpoint.disk_failed(error, "metrics.jsonl", folder.path) from error
 

@@ -1,18 +1,31 @@
-"""What a run knows besides weights and moments, as one JSON value that a checkpoint keeps. May import nothing."""
+"""What a run knows besides weights and moments, as one JSON value that a checkpoint keeps. May import `files`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
+
+from ..files import Count
 
 
 class Best(Struct, kw_only=True, forbid_unknown_fields=True):
     """The best held-out pass so far."""
 
-    step: int
+    step: Count
     nats_per_token: float
     bits_per_byte: float
+
+
+class _Pending(Struct):
+    """What the held-out pass and the console ask a line of metrics.jsonl for; it may hold more."""
+
+    step: Count
+    tokens: Count
+    loss: float
+    seconds: float
+    phases: dict[str, float]
 
 
 class State(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -22,10 +35,14 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     middle of one. `waited` counts evaluations without gain.
     """
 
-    step: int = 0
-    tokens: int = 0
+    step: Count = 0
+    tokens: Count = 0
     seconds: float = 0.0
-    waited: int = 0
+    waited: Count = 0
     best: Best | None = None
     last: Best | None = None
     pending: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.pending is not None and msgspec.convert(self.pending, _Pending).step != self.step:
+            raise ValueError(f"the line that waits is not that of step {self.step}")

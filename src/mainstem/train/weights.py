@@ -1,4 +1,4 @@
-"""The weights of a model as a mapping, each stored once. May import torch and `errors`."""
+"""The weights of a model as a mapping, each stored once. May import torch, `files` and `errors`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .. import files
 from ..errors import BadInput
 
 Tensors = dict[str, Tensor]
@@ -39,7 +40,17 @@ def put(model: nn.Module, tensors: Tensors, source: str) -> None:
     """Copy `tensors` into `model`; everything must fit, or nothing is copied and `BadInput` is raised."""
     check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source)
     for name, tensor in _unique(model).items():
+        if tensor.dtype != tensors[name].dtype:
+            raise BadInput(
+                f"{source}: {name!r} is {_kind(tensors[name])} where the model has {_kind(tensor)}: it is damaged, or "
+                "has been converted. Give the file that was saved."
+            )
+    for name, tensor in _unique(model).items():
         tensor.copy_(tensors[name])
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _unique(model: nn.Module) -> Tensors:
@@ -54,6 +65,7 @@ def _unique(model: nn.Module) -> Tensors:
 
 def header(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes in a safetensors file, read without its tensors; a header beyond the file is refused."""
+    _check(path)
     try:
         with safe_open(path, framework="pt") as opened:
             return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
@@ -66,8 +78,7 @@ def read(path: Path) -> Tensors:
 
     Raises `BadInput` where the file is not there, cannot be read, or holds numbers that are not finite.
     """
-    if not path.is_file():
-        raise BadInput(f"{str(path)!r} is not there: give the folder of a run that has been saved.")
+    _check(path)
     try:
         found = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -79,6 +90,11 @@ def read(path: Path) -> Tensors:
                 "or it is damaged. Train again with a smaller learning rate."
             )
     return found
+
+
+def _check(path: Path) -> None:
+    """Raise `files.Unusable` for what is no regular file: the library would wait for a named pipe without end."""
+    files.opened(path, "give the folder of a run that has been saved").close()
 
 
 def _unreadable(path: Path, error: Exception) -> BadInput:

@@ -1,11 +1,13 @@
+import fcntl
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mainstem import files
-from mainstem.errors import BadInput
+from mainstem.errors import BadInput, RunFailed
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -57,10 +59,10 @@ def test_links_are_not_followed_on_write(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(victim)
     files.write_atomic(tmp_path / "a", b"1")
     assert victim.read_bytes() == b"keep me"
-    (tmp_path / ".new-b").symlink_to(victim)
-    with pytest.raises(OSError):
-        files.write_atomic(tmp_path / "b", b"1")
+    (tmp_path / f".new-{os.getpid()}-0").symlink_to(victim)
+    files.write_atomic(tmp_path / "b", b"1")
     assert victim.read_bytes() == b"keep me"
+    assert (tmp_path / "b").read_bytes() == b"1"
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -98,21 +100,88 @@ def test_a_name_goes_before_its_content(tmp_path: Path, monkeypatch: pytest.Monk
     assert os.listdir(tmp_path) == [".old-step-1-0"]
 
 
-def test_reading_refuses_what_is_no_small_regular_file(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    with pytest.raises(BadInput, match="not a regular file"):
-        files.read(fifo, 10)
-    (tmp_path / "big").write_bytes(b"12345")
-    assert files.read(tmp_path / "big", 5) == b"12345"
-    with pytest.raises(BadInput, match="5 bytes"):
-        files.read(tmp_path / "big", 4)
-    with pytest.raises(BadInput, match="No such file"):
-        files.read(tmp_path / "none", 4)
-
-
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:3]))
     files.write_atomic(tmp_path / "a", b"0123456789")
     assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+def test_many_write_one_file_at_once_and_the_last_one_stands(tmp_path: Path) -> None:
+    path, errors = tmp_path / "page.html", []
+
+    def write(number: int) -> None:
+        for _ in range(20):
+            try:
+                files.write_atomic(path, bytes([number]) * 1000)
+                files.sweep(tmp_path)  # as a run does that is gone on with meanwhile
+            except OSError as error:
+                errors.append(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert errors == []
+    assert os.listdir(tmp_path) == ["page.html"]
+    assert path.read_bytes() in {bytes([number]) * 1000 for number in range(8)}
+
+
+def test_sweep_leaves_a_file_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def swept(source: Path, target: Path) -> None:
+        files.sweep(tmp_path)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", swept)
+    files.write_atomic(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_file_that_was_swept_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, done = fcntl.flock, []
+
+    def late(descriptor: int, how: int) -> None:
+        if not done:
+            done.append(True)
+            files.sweep(tmp_path)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    files.write_atomic(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_name_may_be_as_long_as_names_may_be(tmp_path: Path) -> None:
+    files.write_atomic(tmp_path / ("n" * 255), b"1")
+    assert os.listdir(tmp_path) == ["n" * 255]
+
+
+def test_where_no_file_can_be_written_is_a_sentence_before_and_after_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    places = ["file/page.html", "n" * 300, "n" * 300 + "/page.html", "a\0b", ".", "loop/page.html"]
+    for place in places:
+        for write in (files.check_target, lambda path: files.write_text(path, "x")):
+            with pytest.raises(BadInput, match="cannot be written"):
+                write(tmp_path / place)
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+    assert files.write_text(tmp_path / "page.html", "x").read_text() == "x"
+    assert files.check_target(tmp_path / "page.html") == tmp_path / "page.html"
+
+
+def test_a_full_disk_is_no_fault_of_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(RunFailed, match="the disk is full"):
+        files.write_text(tmp_path / "a", "x")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    for check in (files.check_folder, files.check_target):
+        with pytest.raises(BadInput, match="not writable"):
+            check(tmp_path / "x")
+    tmp_path.chmod(0o700)

@@ -1,0 +1,29 @@
+"""Files as they are safely written, opened and understood: atomic writes, one guarded opener, one typed reader of JSON.
+
+May import `errors` only.
+"""
+
+from .reading import Entry, Unusable, is_file, is_folder, measure, opened, read
+from .stored import Count, checked, decode, load
+from .writing import (
+    NEW,
+    OLD,
+    check_folder,
+    check_target,
+    make_folder,
+    new_folder,
+    remove,
+    sweep,
+    sync,
+    sync_folder,
+    write_all,
+    write_atomic,
+    write_synced,
+    write_text,
+)
+
+__all__ = [
+    "NEW", "OLD", "Count", "Entry", "Unusable", "check_folder", "check_target", "checked", "decode", "is_file",
+    "is_folder", "load", "make_folder", "measure", "new_folder", "opened", "read", "remove", "sweep", "sync",
+    "sync_folder", "write_all", "write_atomic", "write_synced", "write_text",
+]  # fmt: skip
