@@ -1,12 +1,11 @@
-"""The one table of decay and penalties, and the groups that follow from it."""
+"""Which tensor is decayed, and the groups that follow."""
 
 import pytest
 import torch
 from torch import nn
 
-from mainstem import penalty
 from mainstem.errors import BadInput
-from mainstem.optim.groups import groups, multipliers, table
+from mainstem.optim.groups import Multipliers, groups, multipliers
 
 
 class Scaled(nn.Module):
@@ -35,7 +34,7 @@ class Outer(nn.Module):
 
 
 def decays(model, **options):
-    return {row.name: row.decay for row in table(model, **options)}
+    return {name: group["weight_decay"] for group in groups(model, **options) for name in group["names"]}
 
 
 def test_only_matrices_of_a_foreign_model_are_decayed():
@@ -61,8 +60,9 @@ def test_groups_hold_each_trainable_tensor_once_with_the_decay_of_the_table():
     ]
     expected = {(name, id(p)) for name, p in model.named_parameters() if p.requires_grad}
     assert {(name, p) for name, p, _ in held} == expected and len(held) == len(expected)
-    assert {name: decay for name, _, decay in held}.items() <= decays(model, decay=0.1).items()
-    assert decays(model, decay=0.1)["linear1.weight"] == 0.0
+    assert {name for name, _, decay in held if decay} == {
+        "self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear2.weight",
+    }  # fmt: skip
 
 
 def test_a_group_has_one_role_one_decay_and_one_scale():
@@ -82,7 +82,15 @@ def test_multipliers_of_a_wrapped_or_shared_module_count_once():
     model = Outer()
     model.again = model.inner
     wrapped = torch.compile(model, backend="eager")
-    assert multipliers(wrapped) == {"inner.matrix.weight": 0.25, "inner.scale": 3.0}
+    assert multipliers(wrapped) == {"inner.matrix.weight": Multipliers(lr=0.25), "inner.scale": Multipliers(lr=3.0)}
+
+
+def test_all_four_factors_are_in_the_groups():
+    model = Outer()
+    model.multipliers = lambda: {"inner.matrix.weight": Multipliers(init=2.0, lr=4.0, decay=3.0, eps=0.25)}
+    assert multipliers(model)["inner.matrix.weight"] == Multipliers(init=2.0, lr=2.0, decay=3.0, eps=0.25)
+    group = next(group for group in groups(model, decay=0.1) if "inner.matrix.weight" in group["names"])
+    assert group["weight_decay"] == pytest.approx(0.3) and (group["lr_scale"], group["eps_scale"]) == (2.0, 0.25)
 
 
 def test_a_multiplier_for_no_parameter_is_refused():
@@ -92,31 +100,17 @@ def test_a_multiplier_for_no_parameter_is_refused():
         groups(model)
 
 
-def test_the_table_names_the_penalties_of_each_tensor():
-    terms = [penalty.L1(0.5, on="feedforward"), penalty.L2(2.0)]
-    rows = {row.name: row for row in table(Scaled(), decay=0.1, penalties=terms)}
-    assert rows["matrix.weight"] == (
-        "matrix.weight",
-        (4, 4),
-        "feedforward.in",
-        0.1,
-        ("L1(coef=0.5, on='feedforward')", "L2(coef=2.0, on=None)"),
-    )
-    assert rows["matrix.bias"].penalties == ()
-
-
-def test_a_tied_tensor_is_one_row():
+def test_a_tied_tensor_is_in_one_group_with_all_its_names():
     model = nn.Sequential(nn.Embedding(4, 2), nn.Linear(2, 4, bias=False))
     model[1].weight = model[0].weight
-    assert [(row.name, row.role) for row in table(model)] == [("0.weight", "embedding")]
-    assert sum(len(group["params"]) for group in groups(model)) == 1
+    (group,) = groups(model)
+    assert (group["names"], group["role"]) == (["0.weight"], "embedding")
+    assert group["aliases"] == [[("0.weight", "embedding"), ("1.weight", "linear")]]
 
 
 def test_patterns_that_fit_nothing_and_impossible_decays_are_refused():
     with pytest.raises(BadInput, match="'atention'"):
         groups(Scaled(), decay=0.1, on="atention")
-    with pytest.raises(BadInput, match="'hed'"):
-        table(Scaled(), penalties=[penalty.L1(1.0, on="hed")])
     for decay in (-0.1, float("nan"), float("inf")):
         with pytest.raises(BadInput, match=f"decay {decay}"):
             groups(Scaled(), decay=decay)

@@ -36,7 +36,7 @@ def test_groups_states_and_gradients_are_torch_s() -> None:
     others = [torch.nn.Parameter(w.detach().clone()) for w in weights]
     ours = optim.AdamW(weights[:2], lr=0.1)
     theirs = torch.optim.AdamW(others[:2], lr=0.1, weight_decay=0.0, fused=True)
-    ours.add_param_group({"params": [weights[2]], "lr": 0.1, "peak": 0.1})
+    ours.add_param_group({"params": [weights[2]], "lr": 0.1})
     theirs.add_param_group({"params": [others[2]], "lr": 0.1})
     with pytest.raises(ValueError, match="more than one parameter group"):
         ours.add_param_group({"params": [weights[2]]})

@@ -8,7 +8,8 @@ from torch import nn
 
 from mainstem import optim
 from mainstem.errors import BadInput
-from mainstem.optim.muon import SCALES, Muon
+from mainstem.optim import Muon
+from mainstem.optim.muon import SCALES
 from mainstem.optim.orthogonal import orthogonalize
 
 
@@ -195,8 +196,8 @@ def test_parameters_without_a_gradient_stay_and_the_closures_loss_is_returned():
     [
         (lambda: Muon(nn.Linear(2, 2).parameters(), scale="rms"), "no scale 'rms'.*match_rms_adamw"),
         (lambda: Muon(optim.groups(nn.Linear(2, 2))), r"only bias, linear.*roles=\(\"linear\",\)"),
-        (lambda: Muon([{"params": nn.Linear(2, 2).bias, "method": "muon"}]), "another shape"),
-        (lambda: Muon(nn.Linear(2, 2).parameters()).add_param_group({"params": nn.Linear(2, 2).bias}), "constructor"),
+        (lambda: Muon([{"params": nn.Linear(2, 2).bias, "method": "muon"}]), r"takes matrices.*\[2\] is none"),
+        (lambda: Muon([{"params": nn.Linear(2, 2).weight, "method": "lion"}]), "'lion'.*muon or adamw"),
     ],
 )
 def test_what_it_refuses(make, words):

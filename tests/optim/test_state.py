@@ -154,7 +154,7 @@ def changed(tensors, tree, what):
         ("shape", r"exp_avg of up\.bias in shape \[5\].*\[6\]"),
         ("name", r"elsewhere\.weight"),
         ("group", "differ in"),
-        ("optimizer", "Lion.*AdamW"),
+        ("optimizer", "Lion.*adamw"),
         ("malformed", "cannot be read"),
     ],
 )

@@ -8,8 +8,10 @@ from arrays import needs_kernels
 from torch import nn
 
 from mainstem import optim
-from mainstem.optim import along
+from mainstem.errors import BadInput
+from mainstem.optim import fused
 from mainstem.optim.averaging import Average
+from mainstem.optim.clip import Clip
 
 
 def net():
@@ -22,6 +24,7 @@ def net():
 MAKERS = {
     "adamw": lambda model: optim.AdamW(optim.groups(model, decay=0.1), lr=1e-2),
     "muon": lambda model: optim.Muon(optim.groups(model, decay=0.1), roles=("linear",), lr=1e-2),
+    "our sgd": lambda model: optim.SGD(optim.groups(model, decay=0.1), lr=0.1, momentum=0.9),
     "sgd": lambda model: torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1, momentum=0.9),
 }
 each = pytest.mark.parametrize("name", list(MAKERS))
@@ -56,13 +59,12 @@ def together(model, optimizer, max_norm, average):
 @each
 @pytest.mark.parametrize("kernels", [pytest.param(True, marks=needs_kernels), False])
 def test_together_is_one_by_one(name, kernels, monkeypatch):
-    if not kernels:
-        for module in (optim.adamw, optim.muon, __import__("sys").modules["mainstem.optim.update"]):
-            monkeypatch.setattr(module, "passes", lambda groups: False)
-    found = run(name, together)
     with monkeypatch.context() as patched:
-        for module in (optim.adamw, optim.muon):
-            patched.setattr(module, "passes", lambda groups: False)
+        if not kernels:
+            patched.setattr(fused, "_rule", lambda *_: None)
+        found = run(name, together)
+    with monkeypatch.context() as patched:
+        patched.setattr(fused, "_rule", lambda *_: None)
         right = run(name, apart)
     assert right[0].min() > 0.05  # it clips
     torch.testing.assert_close(found[0], right[0], rtol=1e-4, atol=0)
@@ -126,7 +128,7 @@ def test_a_step_that_torch_takes_clips_too(name):
         gradients(model, 0)
     optimizer = MAKERS[name](stepped)
     norm = torch.nn.utils.get_total_norm([p.grad for p in stepped.parameters() if p.grad is not None])
-    optimizer.step(along=along.Along(norm, max_norm=float(norm) / 4))
+    optimizer.step(clip=Clip(norm, max_norm=float(norm) / 4))
     optim.clip(apart.parameters(), float(norm) / 4)
     for one, other in zip(stepped.parameters(), apart.parameters(), strict=True):
         assert (one.grad is None) == (other.grad is None)
@@ -149,13 +151,11 @@ def test_a_closure_is_called_with_gradients():
 
 
 @needs_kernels
-def test_what_the_kernels_do_not_read_takes_torchs_way():
-    model = net()
-    assert along.passes(MAKERS["adamw"](model).param_groups)
-    assert not along.passes(MAKERS["adamw"](net().double()).param_groups)
-    sparse = nn.Embedding(5, 3, sparse=True)
-    sparse(torch.tensor([1])).sum().backward()
-    assert not along.passes([{"params": [sparse.weight], "lr": 0.1}])
+def test_what_the_kernels_do_not_read_takes_another_way():
+    for model, reads in ((net(), True), (net().double(), False)):
+        gradients(model, 0)
+        optimizer = MAKERS["adamw"](model)
+        assert fused.passes(optimizer._gather("adamw")) is reads
     double = net().double()
     average = Average(double, decay=0.5)
     optimizer = MAKERS["adamw"](double)
@@ -163,6 +163,13 @@ def test_what_the_kernels_do_not_read_takes_torchs_way():
         gradients(double, seed)
         optim.update(optimizer, double, 0.05, average)
     assert next(iter(average.state().values())).dtype == torch.float64
+
+
+def test_sparse_gradients_are_refused():
+    sparse = nn.Embedding(5, 3, sparse=True)
+    sparse(torch.tensor([1])).sum().backward()
+    with pytest.raises(BadInput, match="sparse=False"):
+        optim.AdamW(sparse.parameters()).step()
 
 
 def test_an_average_that_is_swapped_in_is_not_updated():

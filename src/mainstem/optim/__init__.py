@@ -1,22 +1,39 @@
-"""Optimizers, their parameter groups and schedules, clipping and averages; it works on anybody's modules.
-
-May import torch, `errors`, `config` and `ops`, nothing else of the project.
-"""
+"""Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules."""
 
 from . import averaging, schedule, state
-from .adamw import AdamW
+from .adam import Adam
+from .after import After, Proximal
+from .before import Before, Decay
 from .clip import clip
-from .groups import Row, groups, table
+from .direction import Direction
+from .groups import Multipliers, groups
 from .make import make
-from .muon import Muon
+from .max_norm import MaxNorm
+from .momentum import Momentum
+from .muon import Orthogonal
+from .optimizer import Update
+from .presets import SGD, AdamW, Muon
 from .roles import MATRICES, named, roles, select
+from .table import Row, table
 from .update import update
 
 __all__ = [
     "MATRICES",
+    "SGD",
+    "Adam",
     "AdamW",
+    "After",
+    "Before",
+    "Decay",
+    "Direction",
+    "MaxNorm",
+    "Momentum",
+    "Multipliers",
     "Muon",
+    "Orthogonal",
+    "Proximal",
     "Row",
+    "Update",
     "averaging",
     "clip",
     "groups",

@@ -1,17 +1,15 @@
-"""An exponential average of the weights, beside the weights.
-
-May import torch, `errors` and `roles`.
-"""
+"""An exponential average of the weights, beside the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
+from . import sharded
 from .roles import named
 
 _COUNT = "average.updates"
@@ -63,9 +61,17 @@ class Average:
         weights = self._weights(model)
         if not self._held:
             self._held = {name: _wide(w).clone() for name, w in weights.items()}
-        elif left := {name: _wide(w) for name, w in weights.items() if id(w) not in done}:
-            torch._foreach_lerp_([self._held[name] for name in left], list(left.values()), 1 - self.coming)
+        elif left := {name: sharded.local(_wide(w)) for name, w in weights.items() if id(w) not in done}:
+            held = sharded.local_all(self._held[name] for name in left)
+            torch._foreach_lerp_(held, list(left.values()), 1 - self.coming)
         self._count += 1
+
+    def of(self, model: nn.Module) -> Follow:
+        """Return what an optimizer does for this average after each step: ``Update(..., after=[average.of(model)])``.
+
+        An average that follows an optimizer needs no `update`; parameters without a gradient are averaged all the same.
+        """
+        return Follow(self, model)
 
     def held(self, model: nn.Module) -> dict[int, Tensor]:
         """Return the averages themselves by the id of their parameter, for a pass that lets them follow.
@@ -122,7 +128,35 @@ class Average:
     @torch.no_grad()
     def _write(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
         for name, w in weights.items():
-            w.copy_(values[name])
+            sharded.local(w).copy_(sharded.local(values[name]))
+
+
+class Follow:
+    """An average that follows a model at the end of each step; made by `Average.of`."""
+
+    def __init__(self, average: Average, model: nn.Module) -> None:
+        self.average = average
+        self.model = model
+        self._done: set[int] = set()
+
+    @property
+    def decay(self) -> float:
+        """The decay of the update that comes next."""
+        return self.average.coming
+
+    def along(self, params: Sequence[Tensor]) -> list[Tensor] | None:
+        """Return the averages of `params` for a pass that updates them there; None where it cannot update all."""
+        held = self.average.held(self.model)
+        found = [sharded.local(held[id(p)]) for p in params if id(p) in held]
+        if len(found) != len(params) or any(a.dtype != torch.float32 for a in found):
+            return None
+        self._done.update(map(id, params))
+        return found
+
+    def __call__(self) -> None:
+        """Take in the weights that no pass has taken in."""
+        done, self._done = self._done, set()
+        self.average.update(self.model, done)
 
 
 def _wide(w: Tensor) -> Tensor:

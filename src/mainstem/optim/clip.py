@@ -1,22 +1,23 @@
-"""Gradients kept within a global norm.
-
-May import torch.
-"""
+"""Gradients kept within a global norm."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from . import sharded
 
 
 @torch.no_grad()
 def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients by min(1, max_norm/norm) and return the norm that they had: a 0-d tensor.
 
-    norm is the Euclidean norm over all gradients together. A `max_norm` of 0 only measures. Where the norm is not
-    finite nothing is scaled, so that the caller, who sees it in what is returned, finds the gradients as they were.
+    norm is the Euclidean norm over all gradients together, those that FSDP2 spreads over processes included. A
+    `max_norm` of 0 only measures. Where the norm is not finite nothing is scaled, so that the caller, who sees it in
+    what is returned, finds the gradients as they were.
 
     Source: Pascanu et al., "On the difficulty of training recurrent neural networks" (arXiv 1211.5063), algorithm 1.
 
@@ -26,12 +27,30 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
     grads = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(grads)
-    # Looking at the norm is free on a CPU and saves the pass; elsewhere it would wait for the device.
-    if not grads or not max_norm or (norm.device.type == "cpu" and not max_norm < norm < torch.inf):
-        return norm
-    torch._foreach_mul_(grads, share(norm, max_norm))
+    norm = sharded.norm(grads)
+    Clip(norm, max_norm).scale(sharded.local_all(grads))
     return norm
+
+
+class Clip(NamedTuple):
+    """Gradients of the norm `norm` are to be scaled to at most `max_norm`; 0: they are not."""
+
+    norm: Tensor | None = None
+    max_norm: float = 0.0
+
+    def scale(self, grads: Sequence[Tensor]) -> None:
+        """Scale gradients where they lie."""
+        norm = self.norm
+        if not grads or norm is None or not self.max_norm:
+            return
+        # Looking at the norm is free on a CPU and saves the pass; elsewhere it would wait for the device.
+        if norm.device.type == "cpu" and not self.max_norm < norm < torch.inf:
+            return
+        torch._foreach_mul_(list(grads), share(norm, self.max_norm))
+
+    def in_pass(self) -> dict[str, Any]:
+        """Return what the passes of `ops.update` take for clipping."""
+        return {"norm": self.norm, "max_norm": self.max_norm}
 
 
 def share(norm: Tensor, max_norm: float) -> Tensor:

@@ -1,42 +1,30 @@
-"""Which tensor is decayed and penalised, and the parameter groups that follow: one table, by role and by name.
-
-May import torch, `errors` and `roles`.
-"""
+"""Which tensor is decayed, and the parameter groups that follow: by role and by name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from ..errors import BadInput
-from .roles import fitting, modules, named, roles, select
+from .roles import aliases, fitting, modules, named, roles, select
 
 
-class Penalty(Protocol):
-    """What the table asks of a term of the loss."""
+class Multipliers(NamedTuple):
+    """Factors on a parameter's initial standard deviation, learning rate, decay and Adam's eps."""
 
-    @property
-    def on(self) -> str | None: ...
-
-
-class Row(NamedTuple):
-    """One tensor of the table: `decay` is its weight_decay, `penalties` the terms of the loss that it is in."""
-
-    name: str
-    shape: tuple[int, ...]
-    role: str
-    decay: float
-    penalties: tuple[str, ...]
+    init: float = 1.0
+    lr: float = 1.0
+    decay: float = 1.0
+    eps: float = 1.0
 
 
 def groups(model: nn.Module, decay: float = 0.1, on: str | None = None) -> list[dict[str, Any]]:
     """Return the trainable parameters of `model` as groups for an optimizer, each tensor in one group.
 
-    A group has `params`, `names` (qualified), `role`, `weight_decay` (`decay` for what `on` selects, 0 for the rest)
-    and `lr_scale`, the product of the factors that modules publish by ``multipliers() -> {parameter name: factor}``.
+    A group has `params`, `names` (qualified), `role`, `weight_decay` (`decay` for what `on` selects, 0 for the rest),
+    `lr_scale` and `eps_scale`, by the `multipliers` that modules publish; and `aliases`, all names and roles of each.
     `on` is read as by `select`: without it the matrices are decayed, and never a bias, gain, gate, scale or mixing
     weight, whatever its number of dimensions.
 
@@ -51,46 +39,32 @@ def groups(model: nn.Module, decay: float = 0.1, on: str | None = None) -> list[
     factors = multipliers(model)
     decays = _decays(model, decay, on)
     role_of = roles(model)
-    found: dict[tuple[str, float, float], dict[str, Any]] = {}
+    known = aliases(model)
+    found: dict[tuple[str, float, float, float], dict[str, Any]] = {}
     for name, parameter in named(model).items():
         if not parameter.requires_grad:
             continue
-        key = (role_of[name], decays[name], factors.get(name, 1.0))
-        empty = {"params": [], "names": [], "role": key[0], "weight_decay": key[1], "lr_scale": key[2]}
-        group = found.setdefault(key, empty)
+        factor = factors.get(name, Multipliers())
+        key = (role_of[name], decays[name] * factor.decay, factor.lr, factor.eps)
+        said = zip(("role", "weight_decay", "lr_scale", "eps_scale"), key, strict=True)
+        group = found.setdefault(key, {"params": [], "names": [], "aliases": [], **dict(said)})
         group["params"].append(parameter)
         group["names"].append(name)
+        group["aliases"].append(known[name])
     return list(found.values())
 
 
-def table(model: nn.Module, decay: float = 0.1, on: str | None = None, penalties: Sequence[Penalty] = ()) -> list[Row]:
-    """Return one row a tensor: its name, shape, role, decay and the penalties that it is in.
+def multipliers(model: nn.Module) -> dict[str, Multipliers]:
+    """Return the factors that the modules of `model` publish, by qualified name; several multiply.
 
-    Raises `BadInput` where the pattern of the decay or of a penalty fits nothing.
+    A module publishes them by a method ``multipliers() -> {parameter name relative to it: factors}``, where a number
+    stands for `Multipliers(lr=number)`.
 
-    >>> table(nn.Linear(3, 2, bias=False), decay=0.1)
-    [Row(name='weight', shape=(2, 3), role='linear', decay=0.1, penalties=())]
+    Raises `BadInput` for a parameter that a module does not have.
     """
-    decays = _decays(model, decay, on)
-    role_of = roles(model)
-    taken = [(repr(penalty), select(model, penalty.on)) for penalty in penalties]
-    return [
-        Row(
-            name,
-            tuple(parameter.shape),
-            role_of[name],
-            decays[name] if parameter.requires_grad else 0.0,
-            tuple(label for label, chosen in taken if name in chosen),
-        )
-        for name, parameter in named(model).items()
-    ]
-
-
-def multipliers(model: nn.Module) -> dict[str, float]:
-    """Return the learning-rate factors that the modules of `model` publish, by qualified name; several multiply."""
     held = named(model)
     first = {id(parameter): name for name, parameter in held.items()}
-    factors: dict[str, float] = {}
+    factors: dict[str, Multipliers] = {}
     for part in {id(part): part for part in modules(model).values()}.values():
         publish = getattr(part, "multipliers", None)
         own = named(part)
@@ -101,7 +75,9 @@ def multipliers(model: nn.Module) -> dict[str, float]:
                     f"it has {', '.join(map(repr, own)) or 'none'}"
                 )
             qualified = first[id(own[name])]
-            factors[qualified] = factors.get(qualified, 1.0) * float(factor)
+            new = factor if isinstance(factor, Multipliers) else Multipliers(lr=float(factor))
+            before = factors.get(qualified, Multipliers())
+            factors[qualified] = Multipliers(*(a * b for a, b in zip(before, new, strict=True)))
     return factors
 
 

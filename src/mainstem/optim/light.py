@@ -1,4 +1,4 @@
-"""An optimizer that imports no compiler. May import torch."""
+"""An optimizer that imports no compiler."""
 
 from __future__ import annotations
 

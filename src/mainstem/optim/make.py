@@ -1,20 +1,16 @@
-"""The optimizer that a configuration names.
-
-May import torch, `config` and this folder.
-"""
+"""The optimizer that a configuration names."""
 
 from __future__ import annotations
 
 from torch import nn
-from torch.optim import Optimizer
 
 from ..config import Optim
-from .adamw import AdamW
 from .groups import groups
-from .muon import Muon
+from .optimizer import Update
+from .presets import AdamW, Muon
 
 
-def make(model: nn.Module, section: Optim) -> Optimizer:
+def make(model: nn.Module, section: Optim) -> Update:
     """Return the optimizer of `section` over the trainable parameters of `model`.
 
     Each group carries its `peak`: `muon_lr` for what Muon takes and `lr` for the rest, times the group's lr_scale;

@@ -1,7 +1,4 @@
-"""The orthogonal matrix near an update, by matrix products alone: what Muon steps along.
-
-May import torch and `ops`.
-"""
+"""The orthogonal matrix near an update, by matrix products alone: what Muon steps along."""
 
 from __future__ import annotations
 

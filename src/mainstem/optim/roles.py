@@ -1,21 +1,26 @@
 """What each parameter of a model is for: its role, and the one place where a pattern becomes a set of tensors.
 
-Modules say it themselves by a method `roles()`; anybody else's are told by their type. May import torch and `errors`.
+Modules say it themselves by a method `roles()`; anybody else's are told by their type.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from torch import nn
 
 from ..errors import BadInput
+from .names import Parameters, parameters
 
 MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear")
 """The roles that a decay or a penalty takes when no pattern says otherwise."""
 
-_WRAPPERS = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"})
+ROLES = ("embedding", "position", "head", "attention", "feedforward", "linear", "norm", "bias", "scale", "gate", "mix",
+         "reinjection")  # fmt: skip
+"""The roles there are. A module may give one a kind of its own behind a dot: "scale.temperature"."""
+
 _LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 _EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
 _NORM = (
@@ -29,12 +34,13 @@ _NORM = (
 def named(module: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters of `module` by qualified name, a tied one once, under its first name.
 
-    The names are those of the model itself: what `torch.compile` or activation checkpointing put in is left out.
+    The names are those of the model itself: what torch's wrappers put in (`torch.compile`, activation checkpointing,
+    DistributedDataParallel, DataParallel, AveragedModel) is left out.
 
     >>> list(named(nn.Sequential(nn.Linear(2, 2))))
     ['0.weight', '0.bias']
     """
-    return {_plain(name): parameter for name, parameter in module.named_parameters()}
+    return parameters(module).named
 
 
 def roles(module: nn.Module) -> dict[str, str]:
@@ -43,15 +49,18 @@ def roles(module: nn.Module) -> dict[str, str]:
     A module's own method ``roles() -> {parameter name relative to the module: role}`` decides, an outer module's before
     an inner one's. Without one the type does: the weights of Linear, convolutions, attention and recurrences are
     "linear", of embeddings "embedding", of norms "norm", every bias "bias", and whatever else "scale", which nothing
-    decays unasked. To name the roles of a foreign module, give it such a method.
+    decays unasked. To name the roles of a foreign module, give it such a method. What a parametrization or pruning made
+    of a parameter has its role; the magnitudes of a weight norm are a "scale".
 
-    Raises `BadInput` where a module publishes the role of a parameter that it does not have.
+    Raises `BadInput` where a module publishes the role of a parameter that it does not have, or a role that no other
+    part of the project knows (`ROLES`).
 
     >>> roles(nn.Sequential(nn.Embedding(4, 2), nn.LayerNorm(2)))
     {'0.weight': 'embedding', '1.weight': 'norm', '1.bias': 'bias'}
     """
-    by_alias = _roles_of_aliases(module)
-    return {name: by_alias[name] for name in named(module)}
+    held = parameters(module)
+    by_alias = _roles_of_aliases(held)
+    return {name: by_alias[name] for name in held.named}
 
 
 def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
@@ -70,21 +79,30 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
     """
     chosen = fitting(module, on)
     if not chosen:
-        raise BadInput(_nothing(on, _roles_of_aliases(module)))
+        raise BadInput(_nothing(on, _roles_of_aliases(parameters(module))))
     return chosen
 
 
 def fitting(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
     """Return what `select` does, and nothing where nothing fits."""
-    by_alias = _roles_of_aliases(module)
-    aliases = module.named_parameters(remove_duplicate=False)
-    taken = {id(parameter) for name, parameter in aliases if _fits(on, _plain(name), by_alias[_plain(name)])}
-    return {name: parameter for name, parameter in named(module).items() if id(parameter) in taken}
+    known = aliases(module)
+    return {name: parameter for name, parameter in named(module).items() if fits(on, known[name])}
 
 
-def modules(module: nn.Module) -> dict[str, nn.Module]:
-    """Return `module` and all inside it by path, "" for itself; of a wrapper and what it wraps, the latter."""
-    return {_plain(path): part for path, part in module.named_modules(remove_duplicate=False)}
+def aliases(module: nn.Module) -> dict[str, list[tuple[str, str]]]:
+    """Return all names and roles of every parameter: a tied one has several."""
+    held = parameters(module)
+    by_alias = _roles_of_aliases(held)
+    return {name: [(alias, by_alias[alias]) for alias in held.aliases[name]] for name in held.named}
+
+
+def fits(on: str | None, known: Iterable[tuple[str, str]]) -> bool:
+    """Return whether the pattern `on` takes a tensor that has these names and roles.
+
+    >>> fits("head", [("embed.weight", "embedding"), ("out.weight", "head")])
+    True
+    """
+    return any(_fits(on, name, role) for name, role in known)
 
 
 def _fits(on: str | None, name: str, role: str) -> bool:
@@ -102,26 +120,42 @@ def is_within(role: str, head: str) -> bool:
     return role == head or role.startswith(head + ".")
 
 
-def _plain(name: str) -> str:
-    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
-
-
-def _roles_of_aliases(module: nn.Module) -> dict[str, str]:
+def _roles_of_aliases(held: Parameters) -> dict[str, str]:
     known: dict[str, str] = {}
-    parts = {f"{path}." if path else "": part for path, part in modules(module).items()}
-    for prefix, part in parts.items():
-        known |= {prefix + name: _by_type(part, name) for name, _ in part.named_parameters(recurse=False)}
+    made: dict[str, list[str]] = {}
+    for name, (stands_for, is_magnitude) in held.origins.items():
+        path, _, own = stands_for.rpartition(".")
+        known[name] = "scale" if is_magnitude else _by_type(held.modules[path], own)
+        made.setdefault(stands_for, []).extend([] if is_magnitude else [name])
     # Inner modules first, so that what an outer one publishes has the last word.
-    for prefix, part in reversed(parts.items()):
+    for path, part in reversed(held.modules.items()):
+        prefix = f"{path}." if path else ""
         publish = getattr(part, "roles", None)
         for name, role in (publish() if callable(publish) else {}).items():
-            if prefix + name not in known:
-                raise BadInput(
-                    f"{type(part).__name__}.roles() gives a role to {name!r}, which is no parameter of it: "
-                    f"it has {', '.join(map(repr, named(part))) or 'none'}"
-                )
-            known[prefix + name] = role
+            meant = [prefix + name] if prefix + name in known else made.get(prefix + name, [])
+            _check(part, name, role, bool(meant))
+            known |= dict.fromkeys(meant, role)
     return known
+
+
+def _check(part: nn.Module, name: str, role: str, is_there: bool) -> None:
+    if not is_there:
+        raise BadInput(
+            f"{type(part).__name__}.roles() gives a role to {name!r}, which is no parameter of it: "
+            f"it has {', '.join(map(repr, named(part))) or 'none'}"
+        )
+    if role.split(".")[0] not in ROLES:
+        near = difflib.get_close_matches(role.split(".")[0], ROLES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(ROLES)}"
+        raise BadInput(
+            f"{type(part).__name__}.roles() gives {name!r} the role {role!r}, which nothing knows: {hint} A kind of "
+            f"its own goes behind a dot, as in 'scale.{role.split('.')[-1]}'"
+        )
+
+
+def modules(module: nn.Module) -> dict[str, nn.Module]:
+    """Return `module` and all inside it by path, "" for itself; of a wrapper and what it wraps, the latter."""
+    return parameters(module).modules
 
 
 def _by_type(part: nn.Module, name: str) -> str:

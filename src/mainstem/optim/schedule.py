@@ -1,12 +1,10 @@
-"""The learning rate as a share of its peak: a pure function of the step, so that nothing about it needs saving.
-
-May import torch (for types), `errors` and `config`.
-"""
+"""The learning rate as a share of its peak: a pure function of the step, so that nothing about it needs saving."""
 
 from __future__ import annotations
 
 import math
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ..config import Optim
@@ -45,6 +43,13 @@ def factor(step: int, steps: int, section: Optim) -> float:
 
 
 def apply(optimizer: Optimizer, share: float) -> None:
-    """Set the learning rate of every group of `optimizer` to its peak times `share`."""
+    """Set the learning rate of every group of `optimizer` to its peak times `share`.
+
+    The peak of a group that has none, as torch's optimizers have, is the rate that it has the first time.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * share
+        rate = group.setdefault("peak", float(group["lr"])) * share
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -1,7 +1,4 @@
-"""The state of an optimizer as named tensors and JSON values, and back, exactly.
-
-May import torch, msgspec, `errors` and `roles`.
-"""
+"""The state of an optimizer as named tensors and JSON values, and back, exactly."""
 
 from __future__ import annotations
 
@@ -14,9 +11,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import BadInput
+from .optimizer import Update
 from .roles import named
 
-_NOT_SAVED = frozenset({"params", "names", "param_names", "fused", "foreach", "capturable", "differentiable"})
+_NOT_SAVED = frozenset(
+    {"params", "names", "aliases", "param_names", "fused", "foreach", "capturable", "differentiable"}
+)
 """Of a group: what the model tells again, and how a step is computed, which is the machine's matter."""
 
 
@@ -63,7 +63,7 @@ def flatten(optimizer: Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], 
         {"names": list(names), "options": {k: _plain(v) for k, v in group.items() if k not in _NOT_SAVED}}
         for names, group in zip(_names(optimizer, model), optimizer.param_groups, strict=True)
     ]
-    json = {"version": 1, "optimizer": type(optimizer).__name__, "groups": groups}
+    json = {"version": 1, "optimizer": _kind(optimizer), "groups": groups}
     return tensors, json | {"entries": entries, "numbers": numbers}
 
 
@@ -91,6 +91,10 @@ def restore(optimizer: Optimizer, model: nn.Module, tensors: Mapping[str, Tensor
                 optimizer.state[p] = held | saved.numbers.get(name, {})
 
 
+def _kind(optimizer: Optimizer) -> str:
+    return " and ".join(optimizer.methods) if isinstance(optimizer, Update) else type(optimizer).__name__
+
+
 def _names(optimizer: Optimizer, model: nn.Module) -> list[dict[str, Tensor]]:
     name_of = {id(p): name for name, p in named(model).items()}
     for group in optimizer.param_groups:
@@ -101,7 +105,7 @@ def _names(optimizer: Optimizer, model: nn.Module) -> list[dict[str, Tensor]]:
 
 
 def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mapping[str, Tensor], saved: _Saved) -> None:
-    kind = type(optimizer).__name__
+    kind = _kind(optimizer)
     if (saved.version, saved.optimizer) != (1, kind):
         _refuse(f"is of {saved.optimizer}, version {saved.version}, and this one is {kind}, version 1")
     unlike = {name for group in saved.groups for name in group.names} ^ {name for group in groups for name in group}

@@ -1,29 +1,35 @@
-"""The L1 penalty. May import torch and this folder."""
+"""The L1 penalty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from .selection import Selected, selected, total
+from .base import Penalty, soft
 
 
 @dataclass(frozen=True)
-class L1(Selected):
-    """R(w) = coef * sum|w| over the parameters that `on` selects, a term of the loss; its gradient is coef * sign(w).
+class L1(Penalty):
+    """R(w) = coef * sum|w| over the parameters that `on` selects; its gradient is coef * sign(w), and sign(0) = 0.
 
-    sign(0) = 0. The sum is taken in float32 and a tied tensor counts once. Add it once per optimizer step: where
-    gradients accumulate, divide it by the number of micro-batches. As a term of the loss it shrinks weights but makes
-    none exactly zero.
+    As a term of the loss it shrinks weights but makes none exactly zero; as a proximal step, soft thresholding by
+    lr * coef / metric, it does. The sum is taken in float32 and a tied tensor counts once. Add it once per optimizer
+    step: where gradients accumulate, divide it by the number of micro-batches.
 
     Raises `BadInput` where `on` fits nothing.
 
-    >>> layer = nn.Linear(2, 1)
+    >>> import torch
+    >>> layer = torch.nn.Linear(2, 1)
     >>> _ = layer.weight.data.fill_(-3.0)
     >>> L1(0.5)(layer).item()
     3.0
+    >>> L1(0.5).prox(torch.tensor([1.0, -0.02]), lr=0.1)
+    tensor([0.9500, 0.0000])
     """
 
-    def __call__(self, model: nn.Module) -> Tensor:
-        return self.coef * total(selected(model, self.on), lambda w: w.abs().sum())
+    def of(self, w: Tensor) -> Tensor:
+        return w.abs().sum()
+
+    def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
+        return soft(v, lr * self.coef / metric)

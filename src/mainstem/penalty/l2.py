@@ -1,29 +1,34 @@
-"""The L2 penalty. May import torch and this folder."""
+"""The L2 penalty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from .selection import Selected, selected, total
+from .base import Penalty
 
 
 @dataclass(frozen=True)
-class L2(Selected):
+class L2(Penalty):
     """R(w) = coef * sum w^2 over the parameters that `on` selects, a term of the loss; its gradient is 2 * coef * w.
 
     There is no factor of one half, so under plain SGD it equals a weight decay of 2 * coef; under momentum or AdamW
-    it does not, because its gradient enters the moments. The sum is taken in float32 and a tied tensor counts once.
-    Add it once per optimizer step: where gradients accumulate, divide it by the number of micro-batches.
+    it does not, because its gradient enters the moments. As a proximal step it divides by 1 + 2 * lr * coef / metric.
+    The sum is taken in float32 and a tied tensor counts once. Add it once per optimizer step: where gradients
+    accumulate, divide it by the number of micro-batches.
 
     Raises `BadInput` where `on` fits nothing.
 
-    >>> layer = nn.Linear(2, 1)
+    >>> import torch
+    >>> layer = torch.nn.Linear(2, 1)
     >>> _ = layer.weight.data.fill_(-3.0)
     >>> L2(0.5)(layer).item()
     9.0
     """
 
-    def __call__(self, model: nn.Module) -> Tensor:
-        return self.coef * total(selected(model, self.on), lambda w: w.square().sum())
+    def of(self, w: Tensor) -> Tensor:
+        return w.square().sum()
+
+    def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
+        return v / (1 + 2 * lr * self.coef / metric)

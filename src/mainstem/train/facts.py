@@ -47,14 +47,14 @@ class _Known(Struct):
 
 def gather(run: config.Run, corpus: data.Corpus, model: torch.nn.Module, device: torch.device) -> Facts:
     """Return what is known before the first step."""
-    rows = optim.table(model, run.optim.decay, run.optim.decay_on, penalty.make(run.penalty))
+    rows = optim.table(model, optim.make(model, run.optim), penalty.make(run.penalty))
     return {
         "version": 1,
         "command": environment.command(),
         "versions": environment.versions(),
         "machine": environment.machine(device),
         "corpus": corpus.facts,
-        "parameters": [dict(zip(("name", "shape", "role", "decay", "penalties"), row, strict=True)) for row in rows],
+        "parameters": [row._asdict() for row in rows],
         "num_parameters": sum(p.numel() for p in model.parameters()),
         "bytes_per_token": corpus.held_out.num_bytes / max(1, len(corpus.held_out)),
     }

@@ -89,12 +89,12 @@ def _regularization(run: config.Run, parts: Parts) -> list[str]:
     """One row for all tensors that differ only in the number of their block; penalties by number, named below."""
     labels = [repr(term) for term in parts.learner.penalties]
     rows: dict[tuple[str, str, str, str, str], int] = {}
-    table = optim.table(parts.model, run.optim.decay, run.optim.decay_on, parts.learner.penalties)
-    for name, shape, role, decay, penalties in table:
-        names = ["*" if part.isdigit() else part for part in name.split(".") if part != "branch"]
+    for tensor in optim.table(parts.model, parts.learner.optimizer, parts.learner.penalties):
+        names = ["*" if part.isdigit() else part for part in tensor.name.split(".") if part != "branch"]
         general = ".".join(part for part, before in zip(names, ["", *names], strict=False) if part != before)
-        numbers = ",".join(str(labels.index(term) + 1) for term in penalties) or "-"
-        key = (general.removeprefix("blocks."), "x".join(map(str, shape)), role, f"{decay:g}", numbers)
+        numbers = ",".join(str(labels.index(term) + 1) for term in tensor.penalties) or "-"
+        shape = "x".join(map(str, tensor.shape))
+        key = (general.removeprefix("blocks."), shape, tensor.role, f"{tensor.decay:g}", numbers)
         rows[key] = rows.get(key, 0) + 1
     lines = [_row("tensor", "shape", "role", "decay", "terms", "count")]
     lines += [_row(*key, str(count)) for key, count in rows.items()]

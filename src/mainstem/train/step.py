@@ -42,7 +42,7 @@ class Learner:
     model: nn.Module
     forward: Forward
     optimizer: torch.optim.Optimizer
-    penalties: list[penalty.L1 | penalty.L2]
+    penalties: list[penalty.Penalty]
     average: optim.averaging.Average | None
     plan: data.batches.Plan
     place: Place

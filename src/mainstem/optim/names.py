@@ -1,0 +1,79 @@
+"""The parameters and modules of a model by the names that its author gave them, whatever wraps or reparametrizes it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import nn
+from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.optim.swa_utils import AveragedModel
+
+_WRAPPERS = (nn.parallel.DistributedDataParallel, nn.DataParallel, AveragedModel)
+"""Modules that hold another one as `module` and are no part of it."""
+
+_INSERTED = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"})
+"""Names that other wrappers put into a qualified name."""
+
+
+class Parameters(NamedTuple):
+    """What `parameters` found; all names are plain ones.
+
+    `named`: each tensor once, under its first name. `aliases`: all names of each. `modules`: by path, "" for the model
+    itself; of a wrapper and what it wraps, the latter. `origins`: for every alias the name of the parameter that the
+    module was written with ("weight" of "weight_orig"), and whether it is the magnitude of a weight norm.
+    """
+
+    named: dict[str, nn.Parameter]
+    aliases: dict[str, list[str]]
+    modules: dict[str, nn.Module]
+    origins: dict[str, tuple[str, bool]]
+
+
+def parameters(module: nn.Module) -> Parameters:
+    """Return the parameters of `module` and what each belongs to.
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    >>> parameters(nn.DataParallel(layer)).origins["parametrizations.weight.original0"]
+    ('weight', True)
+    """
+    by_path = dict(module.named_modules(remove_duplicate=False))
+    wrapped = {f"{path}.module" if path else "module" for path, part in by_path.items() if isinstance(part, _WRAPPERS)}
+    plain = {path: _plain(path, wrapped) for path in by_path}
+    modules = {plain[path]: part for path, part in by_path.items()}
+    held: dict[str, nn.Parameter] = {}
+    origins: dict[str, tuple[str, bool]] = {}
+    for path, part in by_path.items():
+        for own, parameter in part.named_parameters(recurse=False):
+            name = f"{plain[path]}.{own}" if plain[path] else own
+            held[name] = parameter
+            origins[name] = _origin(part, plain[path], own)
+    # In the order of torch, which is that of an optimizer over `module.parameters()`.
+    first: dict[int, str] = {}
+    aliases: dict[str, list[str]] = {}
+    for raw, parameter in module.named_parameters(remove_duplicate=False):
+        name = _plain(raw, wrapped)
+        aliases.setdefault(first.setdefault(id(parameter), name), []).append(name)
+    return Parameters({name: held[name] for name in aliases}, aliases, modules, origins)
+
+
+def _plain(name: str, wrapped: set[str]) -> str:
+    parts, kept = name.split("."), []
+    for number, part in enumerate(parts, 1):
+        if part not in _INSERTED and ".".join(parts[:number]) not in wrapped:
+            kept.append(part)
+    return ".".join(kept)
+
+
+def _origin(part: nn.Module, path: str, own: str) -> tuple[str, bool]:
+    """Return the name of the parameter that `own` of `part` was made of, and whether it is only its magnitude."""
+    prefix = f"{path}." if path else ""
+    if isinstance(part, ParametrizationList):
+        owner, _, name = path.rpartition("parametrizations.")
+        return owner + name, own == "original0" and any(isinstance(each, _WeightNorm) for each in part)
+    stem, _, ending = own.rpartition("_")
+    if ending == "g" and f"{stem}_v" in part._parameters:
+        return prefix + stem, True
+    if (ending == "v" and f"{stem}_g" in part._parameters) or ending == "orig":
+        return prefix + stem, False
+    return prefix + own, False

@@ -1,0 +1,160 @@
+"""An update as a chain: before, a direction, after; and the contract of torch's optimizers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import BadInput
+from . import fused, sharded
+from .after import After
+from .averaging import Follow
+from .before import Before
+from .clip import Clip
+from .direction import Direction, Moved
+from .grouping import BY_PARAMETER, Groups, complete, listed, split, with_names
+from .light import Light
+
+
+class Update(Light):
+    """w <- before(w); w <- w - lr * size * u; w <- after(w), where u is the direction of the parameter's method. Final.
+
+    `groups` are parameters or parameter groups, as `optim.groups` makes them. `methods` are directions by name: a
+    group says its `method`, or else the first that takes a parameter has it. `before` (`Decay`) and `after`
+    (`Proximal`, `MaxNorm`, `Average.of(model)`) run in their order. AdamW, Muon and SGD are short compositions of it.
+
+    It keeps torch's contract: `param_groups` are the truth at the time of a step (`lr` may be a tensor), closures,
+    schedulers, `add_param_group`, `state_dict` and `load_state_dict`; `found_inf` and `grad_scale`, where somebody
+    sets them, skip a step and unscale its gradients. A step with every rate 0 and no gradient other than 0 makes the
+    states, as distributed checkpoints ask for before they load, and is remembered nowhere. With FSDP2 parameters may
+    be spread over processes or not.
+
+    Chains that a kernel computes exactly (Adam or Muon with `Decay`, then an average) are run by it; all others run
+    tensor by tensor.
+
+    Raises `BadInput` where there is no parameter, a group names an unknown method, or an `after` selects nothing.
+
+    >>> from mainstem.optim import Decay, Momentum
+    >>> w = torch.nn.Parameter(torch.ones(2))
+    >>> optimizer = Update([{"params": [w], "weight_decay": 1.0}], {"sgd": Momentum(lr=0.1)}, before=[Decay()])
+    >>> w.grad = torch.ones(2)
+    >>> optimizer.step()
+    >>> w.data
+    tensor([0.8000, 0.8000])
+    """
+
+    def __init__(
+        self,
+        groups: Groups,
+        methods: Mapping[str, Direction],
+        before: Sequence[Before] = (),
+        after: Sequence[After | Follow] = (),
+    ) -> None:
+        self.methods = dict(methods)
+        self.before = tuple(before)
+        self.after = tuple(each for each in after if isinstance(each, After))
+        self.followers = tuple(each for each in after if isinstance(each, Follow))
+        super().__init__(listed(groups), {"lr": next(iter(methods.values())).lr, "weight_decay": 0.0})
+        taken = {label for group in self.param_groups for label in group["after"]}
+        for each in self.after:
+            if repr(each) not in taken:
+                raise BadInput(f"no parameter of the optimizer fits {each!r}: give a role or pattern that one has")
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group as the constructor does: in two, where some of its parameters have another method or chain."""
+        for part in split(with_names(param_group), self.methods, self.after):
+            super().add_param_group(part)
+        defaults = {key: value for key, value in self.param_groups[0].items() if key in ("betas", "momentum")}
+        self.defaults.update(defaults)  # schedulers of momentum look here
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("methods", "before", "after", "followers")
+        return {**super().__getstate__(), **{key: self.__dict__[key] for key in kept}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what `state_dict` returned, or torch.optim.AdamW's: what that does not know stays as it is here."""
+        before = [{key: value for key, value in group.items() if key != "peak"} for group in self.param_groups]
+        super().load_state_dict(state_dict)
+        for group, own in zip(self.param_groups, before, strict=True):
+            # Of names and chain this optimizer knows better than who saved it.
+            group.update({key: own[key] for key in (*BY_PARAMETER, "role", "method", "after") if key in own})
+            group.setdefault("peak", float(group.get("initial_lr", group["lr"])))
+            split(group, self.methods, self.after)  # raises for options that it cannot honour
+            for key, value in complete({**own, **group}, self.methods).items():
+                group.setdefault(key, value)
+
+    @torch.no_grad()
+    def step(
+        self, closure: Callable[[], Any] | None = None, *, clip: Clip | None = None, follow: Sequence[Follow] = ()
+    ) -> Any:
+        """Update all parameters that have a gradient; a `closure` computes the loss first, which is returned.
+
+        `clip` scales gradients, in the same pass where there is one; the averages in `follow` come last.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if self._overflowed():
+            return loss
+        moved = {name: self._gather(name) for name in self.methods}
+        if _idle(moved):
+            return loss
+        followers = (*self.followers, *follow)
+        for name, direction in self.methods.items():
+            self._move(moved[name], direction, clip or Clip(), followers)
+        for each in followers:
+            each()
+        return loss
+
+    def _move(self, moved: Moved, direction: Direction, clip: Clip, followers: Sequence[Follow]) -> None:
+        alone = followers[0] if len(followers) == 1 and not self.after else None
+        if moved.params and not fused.run(moved, direction, self.before, clip, alone):
+            clip.scale(sharded.local_all(moved.grads))
+            updates = direction(moved)
+            params = sharded.local_all(moved.params)
+            for step in self.before:
+                step(params, updates, moved.groups)
+            along(params, updates, moved.rates(direction))
+        for each in self.after:
+            label = repr(each)
+            each(moved.take([i for i, group in enumerate(moved.groups) if label in group["after"]]), direction)
+
+    def _gather(self, method: str) -> Moved:
+        """Return the parameters with a gradient that `method` moves; each has a state then."""
+        moved = Moved([], [], [], [])
+        for group in self.param_groups:
+            for p in group["params"]:
+                if group["method"] != method or p.grad is None:
+                    continue
+                if p.grad.layout != torch.strided:
+                    raise BadInput(f"a gradient of shape {list(p.shape)} is sparse: make its layer with sparse=False")
+                if not self.state[p]:
+                    self.state[p].update(self.methods[method].begin(p))
+                moved.add(p, sharded.placed_as(p.grad, p), self.state[p], group)
+        return moved
+
+    def _overflowed(self) -> bool:
+        """Return whether a scaler found infinite gradients; undo the scale of finite ones where it has not."""
+        if (found := getattr(self, "found_inf", None)) is not None and bool(found):
+            return True
+        if (scale := getattr(self, "grad_scale", None)) is not None:
+            grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+            torch._foreach_div_(sharded.local_all(grads), float(scale))
+        return False
+
+
+def along(params: Sequence[Tensor], updates: Sequence[Tensor], rates: Sequence[float]) -> None:
+    """Subtract rate * update from each parameter."""
+    for rate in dict.fromkeys(rates):
+        some = [i for i, own in enumerate(rates) if own == rate]
+        torch._foreach_add_([params[i] for i in some], [updates[i] for i in some], alpha=-rate)
+
+
+def _idle(moved: Mapping[str, Moved]) -> bool:
+    rates = [float(group["lr"]) for each in moved.values() for group in each.groups]
+    grads = [grad for each in moved.values() for grad in each.grads]
+    return bool(rates) and not any(rates) and float(sharded.norm(grads)) == 0

@@ -1,0 +1,116 @@
+"""Optimizers by name: short compositions of the parts beside this file, which anybody could have typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import BadInput
+from .adam import Adam
+from .after import After, Proximable, Proximal
+from .before import Decay
+from .grouping import Groups
+from .momentum import Momentum
+from .muon import Orthogonal
+from .optimizer import Update
+
+
+def AdamW(
+    groups: Groups,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    *,
+    proximal: Proximable | None = None,
+    after: Sequence[After] = (),
+) -> Update:
+    """Return AdamW over `groups`: ``Update(groups, {"adamw": Adam(lr, betas, eps)}, before=[Decay()], after=after)``.
+
+    w <- (1 - lr*wd) w - lr * m/(sqrt(v) + eps). The decay is each group's `weight_decay`, 0 where it has none (torch's
+    own default is 0.01). `proximal` is a penalty that a proximal step applies, in the metric sqrt(v) + eps; `after`
+    follows it. State and state dict are those of torch.optim.AdamW, which loads them, and the other way round. On a CPU
+    one pass of `ops.update` goes over all groups.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101), algorithm 2.
+
+    >>> import torch
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
+    0.1
+    """
+    return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=[Decay()], after=chain(proximal, after))
+
+
+def SGD(
+    groups: Groups,
+    lr: float = 1e-3,
+    momentum: float = 0.0,
+    *,
+    proximal: Proximable | None = None,
+    after: Sequence[After] = (),
+) -> Update:
+    """Return SGD over `groups`: ``Update(groups, {"sgd": Momentum(lr, momentum)}, before=[Decay()], after=after)``.
+
+    w <- (1 - lr*wd) w - lr b, b <- momentum * b + g. The decay is decoupled, each group's `weight_decay`; torch's SGD
+    adds it to the gradient, which is the same without momentum. `proximal` is a penalty that a proximal step applies
+    (with L1 this is iterative soft thresholding); `after` follows it.
+
+    >>> import torch
+    >>> from mainstem import penalty
+    >>> w = torch.nn.Parameter(torch.tensor([[1.0, -0.3], [0.05, 2.0]]))
+    >>> w.grad = torch.zeros(2, 2)
+    >>> SGD([w], lr=0.1, proximal=penalty.L1(1.0)).step()
+    >>> w.data
+    tensor([[ 0.9000, -0.2000],
+            [ 0.0000,  1.9000]])
+    """
+    return Update(groups, {"sgd": Momentum(lr, momentum)}, before=[Decay()], after=chain(proximal, after))
+
+
+def Muon(
+    groups: Groups,
+    lr: float = 0.02,
+    adamw_lr: float = 1e-3,
+    momentum: float = 0.95,
+    betas: tuple[float, float] = (0.9, 0.95),
+    eps: float = 1e-8,
+    scale: str = "original",
+    roles: Sequence[str] = Orthogonal.roles,
+    *,
+    proximal: Proximable | None = None,
+    after: Sequence[After] = (),
+) -> Update:
+    """Return Muon for matrices whose role is in `roles` and AdamW for all other parameters.
+
+    ``Update(groups, {"muon": Orthogonal(...), "adamw": Adam(...)}, before=[Decay()], after=after)``. For a matrix:
+    buf <- momentum*buf + (1-momentum)*g, u = (1-momentum)*g + momentum*buf, then
+    w <- (1 - lr*wd) w - lr * scale(rows, columns) * orthogonalize(u). The decay takes the unadjusted lr, as in torch;
+    a proximal step takes lr * scale, the length of the step, and is Euclid's. `groups` are those of `optim.groups`; of
+    groups or parameters without a role every matrix is Muon's. Each group gets a `method` ("muon" or "adamw", which a
+    group may also bring along), its `peak` learning rate and its `lr`: `lr` for matrices and `adamw_lr` for the rest,
+    times its lr_scale.
+
+    Raises `BadInput` for an unknown scale, where no parameter is left for Muon, and where one that is not 2-D is
+    given to it.
+
+    Source: Jordan et al., "Muon" (2024). Unlike torch.optim.Muon it computes in float32 where bfloat16 is slow,
+    multiplies matrices of one shape together, and divides by |u| + 1e-7 rather than by max(|u|, 1e-7).
+
+    >>> import torch
+    >>> net = torch.nn.Linear(4, 4)
+    >>> [group["method"] for group in Muon(net.parameters()).param_groups]
+    ['muon', 'adamw']
+    """
+    methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
+    made = Update(groups, methods, before=[Decay()], after=chain(proximal, after))
+    if not any(group["method"] == "muon" for group in made.param_groups):
+        found = sorted({str(group.get("role", "none")) for group in made.param_groups})
+        raise BadInput(
+            f"Muon was given no 2-D matrix of the roles {', '.join(roles)}, only {', '.join(found)}: "
+            'name others, as roles=("linear",) for a foreign model, or use AdamW'
+        )
+    return made
+
+
+def chain(proximal: Proximable | None, after: Sequence[After]) -> list[After]:
+    """Return `after` behind the proximal step of a penalty, where there is one."""
+    return [*([] if proximal is None else [Proximal(proximal)]), *after]

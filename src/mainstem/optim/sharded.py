@@ -1,0 +1,82 @@
+"""Tensors that are spread over processes (DTensor), beside plain ones: the part that lies here, and the whole.
+
+Arithmetic element by element is done on what lies here; only a norm and an orthogonal matrix need the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def local(tensor: Tensor) -> Tensor:
+    """Return what of `tensor` lies in this process, as real numbers: a view, so that it may be written to."""
+    found: Any = tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
+    return torch.view_as_real(found) if found.is_complex() else found
+
+
+def local_all(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Return `local` of each."""
+    return [local(tensor) for tensor in tensors]
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Return whether `tensor` is a DTensor; asked without importing them, which takes a second."""
+    return hasattr(tensor, "to_local")
+
+
+def placed_as(grad: Tensor, parameter: Any) -> Tensor:
+    """Return `grad` spread as its parameter is."""
+    if not is_sharded(parameter) or not is_sharded(grad) or grad.placements == parameter.placements:  # type: ignore[attr-defined]
+        return grad
+    spread: Tensor = grad.redistribute(placements=parameter.placements)  # type: ignore[attr-defined]
+    return spread
+
+
+def whole(part: Tensor, like: Any) -> Tensor:
+    """Return all of the tensor of which `part` lies here, spread as `like` is; every process has to ask for it."""
+    if not is_sharded(like):
+        return part
+    from torch.distributed.tensor import DTensor
+
+    held = DTensor.from_local(
+        part, like.device_mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride()
+    )
+    return held.full_tensor()
+
+
+def part_of(full: Tensor, like: Any) -> Tensor:
+    """Return what of `full` lies here where it is spread as `like` is: the inverse of `whole`, and nothing is sent."""
+    if not is_sharded(like):
+        return full
+    from torch.distributed.tensor import DTensor, Replicate
+
+    everywhere = [Replicate()] * like.device_mesh.ndim
+    held = DTensor.from_local(full, like.device_mesh, everywhere, run_check=False)
+    return held.redistribute(placements=like.placements).to_local()
+
+
+def norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the Euclidean norm over all elements of `tensors`, which may be spread or not: a plain 0-d tensor.
+
+    >>> norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
+    tensor(5.)
+    """
+    alike: dict[Any, list[Tensor]] = {}
+    for tensor in tensors:
+        spread: Any = tensor
+        key = (spread.device_mesh, spread.placements) if is_sharded(tensor) else None
+        alike.setdefault(key, []).append(tensor)
+    # Each kind becomes a plain number before it meets another: torch adds no spread tensor to a plain one.
+    norms = [_full(torch.nn.utils.get_total_norm(kind)) for kind in alike.values()]
+    if len(norms) == 1:
+        return norms[0]
+    return torch.linalg.vector_norm(torch.stack([n.to(norms[0].device) for n in norms])) if norms else torch.zeros(())
+
+
+def _full(norm: Any) -> Tensor:
+    found: Tensor = norm.full_tensor() if is_sharded(norm) else norm
+    return found

@@ -1,0 +1,84 @@
+"""What every penalty shares: its multiplier, the tensors that it is summed over, and its two uses."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..counter import constant
+from ..errors import BadInput
+from ..optim import select
+
+
+@dataclass(frozen=True)
+class Penalty(ABC):
+    """R(w), summed over the parameters that `on` selects, read as by `optim.select`. Abstract.
+
+    It has two uses that give different models: as a term of the loss, by calling it with the model, or as the proximal
+    step of an optimizer (``optim.AdamW(..., proximal=R)``), by `prox`. A penalty says what R is of one tensor.
+
+    Raises `BadInput` where `coef` is not a finite number of at least 0.
+    """
+
+    coef: float
+    on: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.coef) and self.coef >= 0):
+            raise BadInput(f"coef {self.coef} of {type(self).__name__} cannot be used: give a finite number >= 0")
+
+    def begin(self, model: nn.Module) -> None:
+        """Look whether it can be used with `model`, before anything is trained.
+
+        Raises `BadInput` where `on` fits nothing.
+        """
+        select(model, self.on)
+
+    def __call__(self, model: nn.Module) -> Tensor:
+        """Return coef times the sum, a term of the loss: 0-d, float32, or float64 where all tensors are.
+
+        A tied tensor counts once. Add it once per optimizer step: where gradients accumulate, divide it by the number
+        of micro-batches.
+        """
+        return self.coef * total(selected(model, self.on), self.of)
+
+    @abstractmethod
+    def of(self, w: Tensor) -> Tensor:
+        """Return R(w) / coef of one tensor: 0-d, differentiable."""
+
+    @abstractmethod
+    def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
+        """Return argmin_w 1/(2 lr) sum metric (w - v)^2 + R(w), of the shape of `v`."""
+
+
+def total(tensors: list[nn.Parameter], of: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the sum of the 0-d tensors that `of` makes of each tensor in float32, or in float64 of a float64 one."""
+    return torch.stack([of(w if w.dtype == torch.float64 else w.float()) for w in tensors]).sum()
+
+
+def soft(v: Tensor, threshold: Tensor | float) -> Tensor:
+    """Return sign(v) max(|v| - threshold, 0): exactly 0 where v is within the threshold.
+
+    >>> soft(torch.tensor([1.0, -0.3, 0.05]), 0.1)
+    tensor([ 0.9000, -0.2000,  0.0000])
+    """
+    edge = torch.as_tensor(threshold, dtype=v.dtype, device=v.device)
+    return v - v.clamp(-edge, edge)
+
+
+def selected(model: nn.Module, on: str | None) -> list[nn.Parameter]:
+    """Return what `select` does, in a form that a compiler can trace: the names are constants of the graph."""
+    if not torch.compiler.is_compiling():
+        return list(select(model, on).values())
+    return [model.get_parameter(name) for name in _names(model, on)]
+
+
+@constant  # a walk over modules, which no compiler needs to see
+def _names(model: nn.Module, on: str | None) -> list[str]:
+    chosen = {id(parameter) for parameter in select(model, on).values()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in chosen]
