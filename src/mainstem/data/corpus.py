@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from . import store
 from .choose import Choice, choose
 from .documents import Documents, Progress
 from .encode import Side, opened
+from .overlap import Overlap
 from .sources import find
 from .split import Split, sides, split
 from .survey import Survey, survey, unchanged
@@ -21,8 +23,12 @@ from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
 from .tokens import Tokens
 
-_VERSION = 2
+_VERSION = 3
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
+
+_SEEN = 0.25
+"""Share of the held-out text, found in the training text, from which on a loss is doubtful; books and sources have less
+than a tenth, for their licences and tables."""
 
 _TRAIN, _HELD = "train", "held_out"
 
@@ -30,7 +36,8 @@ _TRAIN, _HELD = "train", "held_out"
 class Corpus(NamedTuple):
     """Two disjoint parts of one text, how they became tokens, and `facts` about both as JSON values.
 
-    `left_out` says what was left out of the folders that were given; it is empty where nothing was.
+    `left_out` says what was left out of the folders that were given; it is empty where nothing was. `doubts` are
+    sentences on why a loss on this corpus may say little.
     """
 
     train: Tokens
@@ -38,6 +45,7 @@ class Corpus(NamedTuple):
     tokenizer: Tokenizer
     facts: dict[str, Any]
     left_out: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def prepare(section: config.Data, cache: Path, progress: Progress | None = None) -> Corpus:
@@ -59,7 +67,7 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
     parts = [opened(cache / name, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
     facts = {**content["facts"], **_origin(documents, found)}
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
-    return Corpus(parts[0], parts[1], tokenizer, facts, without)
+    return Corpus(parts[0], parts[1], tokenizer, facts, without, tuple(_doubts(facts, found)))
 
 
 def check_length(corpus: Corpus, context: int) -> None:
@@ -89,10 +97,12 @@ def _fill(
 ) -> dict[str, Any]:
     """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
     choice = choose(section, documents, chosen, len(found) > 1, progress)
+    overlap = Overlap(found.num_bytes)
     parts = [Side(folder, name, choice.tokenizer) for name in (_TRAIN, _HELD)]
     try:
         for held, piece in sides(unchanged(documents, found, "tokens", progress), chosen):
             parts[held].add(piece)
+            overlap.add(held, piece.data)
         train, held_out = (part.finish() for part in parts)
     finally:
         for part in parts:
@@ -101,7 +111,7 @@ def _fill(
         "files": {**train["files"], **held_out["files"]},
         "sizes": {_TRAIN: train["sizes"], _HELD: held_out["sizes"]},
         "tokenizer": choice.tokenizer.to_json().decode(),
-        "facts": _facts(found, chosen, choice, train, held_out),
+        "facts": {**_facts(found, chosen, choice, train, held_out), "held_out_seen": round(overlap.share(), 4)},
     }
 
 
@@ -123,6 +133,16 @@ def _facts(
         "tokenizer_reason": choice.reason,
         "vocab_size": choice.tokenizer.vocab_size,
     }
+
+
+def _doubts(facts: dict[str, Any], found: Survey) -> Iterator[str]:
+    if found.nothing_but:
+        yield f"The text is {found.nothing_but} and nothing else, from which nothing can be learned: give another."
+    elif (share := facts["held_out_seen"]) >= _SEEN:
+        yield (
+            f"{share:.0%} of the held-out text also stands in the training text, so its loss says little about new "
+            "text: remove what is repeated."
+        )
 
 
 def _origin(documents: Documents, found: Survey) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def run(
         corpus = data.prepare(run.data, cache, progress.measuring)
         if corpus.left_out:
             progress.say(corpus.left_out)
+        for doubt in corpus.doubts:
+            progress.warn(doubt)
         parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
