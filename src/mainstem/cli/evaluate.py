@@ -119,7 +119,7 @@ def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, cache: Path) -> str:
 
 
 def _cache(folder: Path) -> Path:
+    from ..train.cache import cache_folder
     from ..train.run_folder import RunFolder
-    from ..train.runner import cache_folder
 
     return cache_folder(RunFolder(folder.resolve()))

@@ -14,8 +14,8 @@ import torch
 from .. import files
 from ..errors import BadInput
 from ..train import environment
+from ..train.cache import cache_folder
 from ..train.run_folder import RunFolder
-from ..train.runner import cache_folder
 from . import page, text
 from .cache import Cache
 from .commit import commit

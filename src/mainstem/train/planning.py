@@ -8,8 +8,8 @@ from typing import Any
 from .. import config, data, optim
 from . import device, run_folder
 from .assemble import assemble
+from .cache import used
 from .loop import Parts
-from .runner import cache_folder
 
 WIDTH = 80
 
@@ -23,7 +23,8 @@ def plan(run: config.Run) -> str:
     place = device.choose(run.train)
     with device.threads(run.train.threads):
         folder, there = run_folder.inspect(run, resume=False)
-        corpus = data.prepare(run.data, cache_folder(folder))
+        with used(folder) as cache:
+            corpus = data.prepare(run.data, cache)
         parts = assemble(run, folder, corpus, place)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),

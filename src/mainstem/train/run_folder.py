@@ -177,7 +177,7 @@ def _check_parts(folder: RunFolder) -> None:
 
 
 def _ours_before_config(name: str) -> bool:
-    return name == "lock" or name.startswith(files.NEW)
+    return name in ("lock", "cache") or name.startswith(files.NEW)
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput:

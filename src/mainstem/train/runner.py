@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +13,7 @@ from .. import config, data, optim
 from ..errors import BadInput, RunFailed, command
 from . import checkpoint, device, environment, facts, lines, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
+from .cache import used
 from .console import Progress
 from .console import make as make_console
 from .finish import Outcome, finish
@@ -47,7 +47,7 @@ def run(
         folder, there = run_folder.inspect(run, resume)
         if there:
             stack.enter_context(run_folder.claim(run, folder))
-        cache = cache_folder(folder)
+        cache = stack.enter_context(used(folder))
         corpus = data.prepare(run.data, cache, progress.measuring)
         if corpus.left_out:
             progress.say(corpus.left_out)
@@ -117,17 +117,6 @@ def restore(parts: Parts, path: Path, content: Manifest) -> tuple[State, weights
 def _left(parts: Parts, state: State) -> float | None:
     """Return about how many seconds a run takes from `state` on, where it has taken steps; None where it has not."""
     return (parts.steps - state.step) * state.seconds / state.step if state.step else None
-
-
-def cache_folder(folder: RunFolder) -> Path:
-    """Return where tokens are kept: the user's cache, or the run's own folder where there is no such place."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    home = os.environ.get("HOME")
-    for path in [Path(base)] if base else [Path(home) / ".cache"] if home else []:
-        existing = next((p for p in (path, *path.parents) if p.exists()), None)
-        if path.is_absolute() and existing is not None and os.access(existing, os.W_OK | os.X_OK):
-            return path / "mainstem"
-    return folder.path / "cache"
 
 
 def _metrics(folder: RunFolder, record: Record) -> Metrics:
