@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from mainstem.errors import BadInput
+from mainstem.form import parse
+from mainstem.model import LanguageModel, Settings
 from mainstem.optim.roles import is_within, modules, named, roles, select
 
 
@@ -129,6 +131,12 @@ def test_a_pattern_that_fits_nothing_is_refused_with_what_is_near(on, near):
 def test_a_model_without_matrices_has_nothing_to_select_unasked():
     with pytest.raises(BadInput, match=r"no matrices.*bias, norm"):
         select(nn.LayerNorm(4))
+
+
+def test_of_mixing_weights_the_matrices_that_make_them_are_decayed():
+    """Hyper-connections (2409.19606) decay what computes weights from the stream, and not the static ones."""
+    model = LanguageModel(Settings(vocab=5, layers=1, width=8, heads=2, context=4, residual=parse("hyper")))
+    assert {name.rpartition(".")[2] for name in select(model) if "connection" in name} == {"alpha", "beta"}
 
 
 def test_gate_is_not_the_gate_of_a_feedforward():

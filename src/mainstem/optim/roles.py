@@ -14,7 +14,7 @@ from torch import nn
 from ..errors import BadInput
 from .names import Parameters, parameters
 
-MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear")
+MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear", "mix.dynamic")
 """The roles that a decay or a penalty takes when no pattern says otherwise."""
 
 ROLES = ("embedding", "position", "head", "attention", "feedforward", "linear", "norm", "bias", "scale", "gate", "mix",
@@ -68,7 +68,8 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
 
     `on` is a role ("norm"), the head of one ("feedforward" takes "feedforward.in" as well) or a shell pattern over
     qualified names ("blocks.0.*"). None means the matrices: embedding, position, head, attention, feedforward, and the
-    "linear" of foreign modules. A tied tensor is taken if any of its names or roles fits.
+    "linear" of foreign modules; of mixing weights only the matrices that make them from the stream ("mix.dynamic"). A
+    tied tensor is taken if any of its names or roles fits.
 
     Raises `BadInput` where nothing fits, with what is near.
 
