@@ -1,0 +1,104 @@
+"""Takes steps of every optimizer on two processes under FSDP2, and says which are those of plain parameters.
+
+`python update_ranks.py FILE RANK`: FILE is where the processes of a group find each other. Both have the same samples,
+so that parameters that are not spread have the same gradients. Prints a line a case, `equal` or what differs.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+from mainstem import optim, penalty
+from mainstem.optim.averaging import Average
+
+AFTER = [optim.MaxNorm(0.5, on="*2.weight")]
+MAKERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
+    "adamw": lambda groups: optim.AdamW(groups, lr=0.05),
+    "muon": lambda groups: optim.Muon(groups, lr=0.05, roles=("linear",)),
+    "sgd": lambda groups: optim.SGD(groups, lr=0.05, momentum=0.9),
+    "adamw, proximal, max norm": lambda groups: optim.AdamW(groups, lr=0.05, proximal=penalty.L1(1e-2), after=AFTER),
+    "muon, proximal, max norm": lambda groups: optim.Muon(
+        groups, lr=0.05, roles=("linear",), proximal=penalty.L1(1e-2), after=AFTER
+    ),
+    "torch's sgd": lambda groups: torch.optim.SGD([{"params": g["params"]} for g in groups], lr=0.05),
+}
+SHARDED = {"all": lambda model: [fully_shard(part) for part in (*model, model)], "some": lambda m: fully_shard(m[2])}
+
+
+def net() -> nn.Sequential:
+    """Return a model of which no dimension is a multiple of the processes."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3), nn.LayerNorm(3))
+
+
+def train(model: nn.Module, make: Any) -> list[Tensor]:
+    """Return weights, averages and norms after three steps."""
+    optimizer, average, norms = make(optim.groups(model, decay=0.1)), Average(model, decay=0.1), []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        model(torch.randn(4, 5)).logsumexp(-1).square().mean().backward()
+        norms.append(optim.update(optimizer, model, 0.05, average))
+        optimizer.zero_grad()
+    averages = [value for name, value in average.state().items() if name in dict(model.named_parameters())]
+    return [full(value) for value in (*model.parameters(), *averages, *norms)]
+
+
+def full(tensor: Any) -> Tensor:
+    found: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return found.detach()
+
+
+def check(make: Any, shard: Any) -> None:
+    plain, spread = net(), net()
+    shard(spread)
+    right, found = train(plain, make), train(spread, make)
+    assert float(right[-1]) > 0.05  # it clips
+    torch.testing.assert_close(found, right, rtol=1e-6, atol=2e-6)
+
+
+def check_idle(make: Any, shard: Any) -> None:
+    """A step with rate 0 is remembered by all processes or by none: here only the first has a gradient at all."""
+    model = copy.deepcopy(net())
+    shard(model)
+    optimizer = make(optim.groups(model))
+    model(torch.ones(1, 5)).sum().backward()
+    for p in model.parameters():
+        p.grad.zero_()
+    if dist.get_rank() == 0:
+        model[2].weight.grad.to_local().fill_(1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    optimizer.step()
+    counts = [state["step"] for state in optimizer.state.values() if "step" in state]
+    total = torch.stack(counts).sum()
+    dist.all_reduce(total)
+    assert total == 2 * len(counts), f"{total} steps counted of {2 * len(counts)}"
+
+
+def main(file: str, rank: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    init_device_mesh("cpu", (2,))
+    cases = {f"{name}, {how}": (check, make, shard) for name, make in MAKERS.items() for how, shard in SHARDED.items()}
+    cases["idle"] = (check_idle, MAKERS["adamw"], SHARDED["all"])
+    for name, (run, make, shard) in cases.items():
+        try:
+            run(make, shard)
+        except (AssertionError, RuntimeError, ValueError, NotImplementedError) as error:
+            print(f"{name}: {type(error).__name__} {error}".replace("\n", " ")[:300])
+        else:
+            print(f"{name}: equal")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], rank=int(sys.argv[2]))
