@@ -22,6 +22,8 @@ REFUSED = [
     ({"train": {"steps": True}}, "train.steps is True: give a whole number of at least 1 and below 268435456, or null."),
     ({"train": {"batch": 2.5}}, "train.batch is 2.5: give a whole number of at least 1 and at most 16777216."),
     ({"train": {"keep": 1}}, "train.keep is 1: give a whole number of at least 2 and at most 16777216."),
+    ({"data": {"vocabulary": "some"}}, "data.vocabulary is 'some': give a whole number of at least 257 and at most 1000000, or auto."),
+    ({"data": {"vocabulary": 12}}, "data.vocabulary is 12: give a whole number of at least 257 and at most 1000000, or auto."),
     ({"train": {"budget": "0s"}}, "train.budget is '0s': give a time such as 90s, 10m or 2h, or null."),
     ({"train": {"budget": "1d"}}, "train.budget is '1d': give a time such as 90s, 10m or 2h, or null."),
     ({"train": {"budget": "5m\n"}}, "train.budget is '5m\\n': give a time such as 90s, 10m or 2h, or null."),

@@ -2,13 +2,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mainstem import config
 from mainstem.data import choose as choosing
-from mainstem.data.choose import Choice, choose
+from mainstem.data.choose import TABLE, Choice, Row, choose
 from mainstem.data.documents import Documents
 from mainstem.data.sources import find
-from mainstem.data.split import split
+from mainstem.data.split import sides, split
 from mainstem.data.survey import survey
 from mainstem.errors import BadInput
 
@@ -18,7 +20,8 @@ def chosen(folder: Path, content: str | bytes, **how: Any) -> Choice:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     section = config.Data(paths=[str(path)], **how)
     documents = Documents(section, find(section))
-    return choose(section, documents, split(survey(documents), section), False)
+    found = survey(documents)
+    return choose(section, documents, found, split(found, section))
 
 
 def test_a_small_text_in_an_alphabet_is_read_as_characters(tmp_path: Path) -> None:
@@ -28,10 +31,42 @@ def test_a_small_text_in_an_alphabet_is_read_as_characters(tmp_path: Path) -> No
 
 
 def test_a_large_text_is_read_in_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "_LARGE", 400)
-    found = chosen(tmp_path, "some words of a small text " * 20, vocabulary=300)
-    assert found.tokenizer.name == "bpe"
-    assert "enough text to learn units" in found.reason
+    monkeypatch.setattr(choosing, "TABLE", (Row(0, "char", 257), Row(487, "bpe", 270)))
+    assert chosen(tmp_path, "some words of a small text " * 20).tokenizer.name == "char"
+    assert chosen(tmp_path, "some words of a small text " * 20, tokenizer="bpe").tokenizer.vocab_size == 257
+    monkeypatch.setattr(choosing, "TABLE", (Row(0, "char", 257), Row(300, "bpe", 265), Row(486, "bpe", 270)))
+    found = chosen(tmp_path, "some words of a small text " * 20)
+    assert (found.tokenizer.name, found.tokenizer.vocab_size) == ("bpe", 270)
+    found = chosen(tmp_path, "some words of a small text " * 20, vocabulary=272)
+    assert (found.tokenizer.name, found.tokenizer.vocab_size) == ("bpe", 272)
+    assert found.reason == "486 characters: enough text to learn units of several characters"
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=30), st.sampled_from(["document", "tail"]), st.floats(0.1, 0.9)
+)
+def test_the_table_is_asked_for_the_characters_of_the_training_part(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], name: str, share: float
+) -> None:
+    folder = tmp_path_factory.mktemp("sizes")
+    for number, size in enumerate(sizes):
+        (folder / f"{number:02}").write_text(("é" * 3 + chr(97 + number)) * size)
+    section = config.Data(paths=[str(folder)], split=name, held_out=share)
+    documents = Documents(section, find(section))
+    found = survey(documents)
+    try:
+        cut = split(found, section)
+    except BadInput:
+        return
+    train = sum(len(piece.data.decode()) for held, piece in sides(documents.pieces(), cut) if not held)
+    assert choosing._train_chars(found, cut) == train
+
+
+def test_the_table_is_in_the_order_of_its_sizes_and_covers_all() -> None:
+    least = [row.least for row in TABLE]
+    assert least == sorted(set(least))
+    assert least[0] == 0
+    assert all(257 <= row.vocabulary <= 10**6 for row in TABLE)
 
 
 def test_signs_are_characters_where_they_are_many_and_bytes_where_they_are_few(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def of(command: str, root: type[config.Section] | None = None, trains: bool = Fa
     if root is not None:
         lines.append("")
         for field in config.fields(root):
-            kind = "|".join(field.choices) or words.short(field.kind)
+            kind = words.short(field.kind, field.choices)
             lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {words.default(field)}]", width)
     if trains:
         rest = "Other options are fields of a run, and hold for every training: `mainstem train --help` lists them."
@@ -133,7 +133,7 @@ def _section(section: str, origins: Origins, width: int) -> list[str]:
 def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> list[str]:
     lines = []
     for field in fields:
-        kind = "|".join(field.choices) or words.short(field.kind)
+        kind = words.short(field.kind, field.choices)
         origin: Any = origins.get(field.name)
         said = words.default(field) if origin is None else words.used(field, *origin)
         lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {said}]", width)

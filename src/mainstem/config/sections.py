@@ -36,7 +36,9 @@ class Data(Section, frozen=True, kw_only=True):
     field: Annotated[Text | None, about("the key of each JSON line that holds the text; a.b: inside a")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"], about("how files are read")] = "text"
     tokenizer: Annotated[Literal["auto", "byte", "char", "bpe"], about("how text becomes tokens")] = "auto"
-    vocabulary: Annotated[int, Meta(ge=257, le=10**6), about("tokens of a bpe vocabulary")] = 4096
+    vocabulary: Annotated[
+        Annotated[int, Meta(ge=257, le=10**6)] | Literal["auto"], about("tokens of a bpe vocabulary; auto: by size")
+    ] = "auto"
     held_out: Annotated[float, Meta(gt=0, lt=1), about("share of the bytes kept for evaluation")] = 0.1
     split: Annotated[Literal["auto", "document", "tail"], about("how the held-out part is cut")] = "auto"
     documents: Annotated[Literal["join", "mask"], about("whether attention sees past a document's start")] = "join"

@@ -15,13 +15,20 @@ _TIME = Time.__metadata__[0].pattern  # type: ignore[attr-defined]
 
 
 def allowed(kind: inspect.Type, choices: tuple[str, ...] = (), null: bool = False) -> str:
-    """Return what is allowed as the object of "give": "a whole number of at least 1, or null"."""
+    """Return what is allowed as the object of "give": "a whole number of at least 1, or null".
+
+    A number may have words beside it, as in "a whole number of at least 1, or auto".
+    """
     said = f"one of {', '.join(choices)}" if choices else _allowed(kind)
+    if choices and isinstance(kind, inspect.IntType):
+        said = f"{_allowed(kind)}, or {' or '.join(choices)}"
     return said + (", or null" if null else "")
 
 
-def short(kind: inspect.Type) -> str:
-    """Return what is allowed as a symbol for `--help`: "int >= 1"."""
+def short(kind: inspect.Type, choices: tuple[str, ...] = ()) -> str:
+    """Return what is allowed as a symbol for `--help`: "int >= 1", "int >= 1|auto", "one|other"."""
+    if choices:
+        return "|".join([short(kind)] * isinstance(kind, inspect.IntType) + list(choices))
     if isinstance(kind, (inspect.IntType, inspect.FloatType)):
         name = "int" if isinstance(kind, inspect.IntType) else "number"
         lower = f" >= {kind.ge:g}" if kind.ge is not None else f" > {kind.gt:g}" if kind.gt is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,24 @@ from ..errors import BadInput
 from .documents import Documents, Progress
 from .encode import Batcher
 from .split import Split, sides
+from .survey import Survey
 from .tokenizer import Bpe, Byte, Char, Tokenizer, bpe, char
 
-_LARGE = 4_000_000
-"""Characters of training text from which on units of several characters are seen often enough to be learned."""
+
+class Row(NamedTuple):
+    """From `least` characters of training text on: the tokenizer that is chosen, and the ids of one of pairs."""
+
+    least: int
+    name: Literal["char", "bpe"]
+    vocabulary: int
+
+
+TABLE = (
+    Row(0, "char", 4096),
+    Row(4_000_000, "bpe", 4096),
+)
+"""What `auto` stands for in data.tokenizer and data.vocabulary. Units of several characters must be seen often
+enough to be learned, so a larger text takes larger ones."""
 
 _ALPHABET = 512
 """Distinct characters that an alphabet may have, with its signs; scripts of words or syllables have thousands."""
@@ -41,43 +55,52 @@ class _Characters(NamedTuple):
 
 
 def choose(
-    section: config.Data, documents: Documents, chosen: Split, ends: bool, progress: Progress | None = None
+    section: config.Data, documents: Documents, found: Survey, chosen: Split, progress: Progress | None = None
 ) -> Choice:
     """Return the tokenizer of the run, learned from the training part alone, and why it is this one."""
+    name, ends = section.tokenizer, len(found) > 1
     if documents.format == "bytes":
-        if section.tokenizer not in ("auto", "byte"):
-            raise BadInput(
-                f"data.tokenizer {section.tokenizer} needs text, but data.format is bytes: use --data.tokenizer byte."
-            )
-        return Choice(Byte(ends), "raw bytes have no other units" if section.tokenizer == "auto" else "asked for")
-    if section.tokenizer == "byte":
-        return Choice(Byte(ends), "asked for")
-    name: str = section.tokenizer
-    reason, counts = "asked for", None
-    if name != "bpe":
-        counts = _count(documents, chosen, progress)
-    if name == "auto":
-        assert counts is not None
-        name, reason = _fitting(counts.train)
+        if name not in ("auto", "byte"):
+            raise BadInput(f"data.tokenizer {name} needs text, but data.format is bytes: use --data.tokenizer byte.")
+        return Choice(Byte(ends), "raw bytes have no other units" if name == "auto" else "asked for")
     if name == "byte":
-        return Choice(Byte(ends), reason)
-    if name == "char":
-        assert counts is not None
-        unseen = int(np.count_nonzero((counts.train == 0) & (counts.held > 0)))
-        if unseen:
-            reason += f"; {unseen} characters of the held-out part are not in the training part, and are read as bytes"
-        # Asked for, the alphabet is the text's and no more; chosen for somebody, it must read any later text as well.
-        fallback = unseen > 0 or section.tokenizer == "auto"
-        return Choice(Char(char.characters(counts.train), fallback, ends), reason)
-    return Choice(_learned(section, documents, chosen, ends, progress), reason)
+        return Choice(Byte(ends), "asked for")
+    chars = _train_chars(found, chosen)
+    row = _row(chars)
+    if name == "bpe" or (name == "auto" and row.name == "bpe"):
+        why = "asked for" if name == "bpe" else f"{chars} characters: enough text to learn units of several characters"
+        size = row.vocabulary if section.vocabulary == "auto" else section.vocabulary
+        return Choice(_learned(size, documents, chosen, ends, progress), why)
+    counts = _count(documents, chosen, progress)
+    if name == "auto":
+        name, reason = _fitting(counts.train)
+        if name == "byte":
+            return Choice(Byte(ends), reason)
+    else:
+        reason = "asked for"
+    unseen = int(np.count_nonzero((counts.train == 0) & (counts.held > 0)))
+    if unseen:
+        reason += f"; {unseen} characters of the held-out part are not in the training part, and are read as bytes"
+    # Asked for, the alphabet is the text's and no more; chosen for somebody, it must read any later text as well.
+    fallback = unseen > 0 or section.tokenizer == "auto"
+    return Choice(Char(char.characters(counts.train), fallback, ends), reason)
 
 
-def _fitting(train: NDArray[np.int64]) -> tuple[str, str]:
-    """Return a tokenizer's name and the reason, for a training text with these characters."""
+def _row(chars: int) -> Row:
+    """Return the row of the table for a training text of so many characters."""
+    return max(row for row in TABLE if row.least <= chars)
+
+
+def _train_chars(found: Survey, chosen: Split) -> int:
+    """Return how many characters the training part has."""
+    before = chosen.cut[1] if chosen.cut is not None else 0
+    return int(found.chars_N[~chosen.held_N].sum()) + before
+
+
+def _fitting(train: NDArray[np.int64]) -> tuple[Literal["char", "byte"], str]:
+    """Return whether a training text of these characters is read by characters or by bytes, and the reason."""
     total, distinct = int(train.sum()), int(np.count_nonzero(train))
     said = f"{total} characters, {distinct} of them distinct"
-    if total >= _LARGE:
-        return "bpe", f"{said}: enough text to learn units of several characters"
     if distinct <= _ALPHABET:
         return "char", f"{said}: a small text in an alphabet, whose characters are all seen often"
     if total >= _OFTEN * distinct:
@@ -107,7 +130,7 @@ def _count(documents: Documents, chosen: Split, progress: Progress | None) -> _C
     return counts
 
 
-def _learned(section: config.Data, documents: Documents, chosen: Split, ends: bool, progress: Progress | None) -> Bpe:
+def _learned(vocabulary: int, documents: Documents, chosen: Split, ends: bool, progress: Progress | None) -> Bpe:
     every = max(1, -(-documents.sources.num_bytes // _SAMPLE))
     number = 0
 
@@ -119,4 +142,4 @@ def _learned(section: config.Data, documents: Documents, chosen: Split, ends: bo
                     yield from texts
                 number += 1
 
-    return bpe.train(sample(), section.vocabulary, ends)
+    return bpe.train(sample(), vocabulary, ends)

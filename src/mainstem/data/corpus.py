@@ -12,7 +12,7 @@ import msgspec
 from .. import config
 from ..errors import BadInput
 from . import store
-from .choose import Choice, choose
+from .choose import TABLE, Choice, choose
 from .documents import Documents, Progress
 from .encode import Side, opened
 from .overlap import Overlap
@@ -88,6 +88,7 @@ def _key(section: config.Data, documents: Documents, found: Survey) -> str:
     settings = [
         _VERSION, found.hash, documents.format, section.tokenizer, section.held_out, section.split,
         section.vocabulary if section.tokenizer in ("auto", "bpe") else None,
+        TABLE if "auto" in (section.tokenizer, section.vocabulary) else None,
     ]  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]
 
@@ -96,7 +97,7 @@ def _fill(
     folder: Path, section: config.Data, documents: Documents, found: Survey, chosen: Split, progress: Progress | None
 ) -> dict[str, Any]:
     """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
-    choice = choose(section, documents, chosen, len(found) > 1, progress)
+    choice = choose(section, documents, found, chosen, progress)
     overlap = Overlap(found.num_bytes)
     parts = [Side(folder, name, choice.tokenizer) for name in (_TRAIN, _HELD)]
     try:
