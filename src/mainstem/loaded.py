@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from msgspec import Struct
 
-from . import config, data, files
+from . import config, data, files, runs
 from .errors import BadInput
 from .model import LanguageModel
 from .train import facts, publish, weights
@@ -42,10 +42,8 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
 
     ``loaded = mainstem.load("runs/first"); loaded.model(torch.tensor([loaded.tokenizer.encode("def ")]))``
     """
-    folder = Path(path)
-    if not files.is_folder(folder):
-        raise BadInput(f"There is no run at {str(path)!r}: give the folder that was the --out of a training.")
-    run = config.parse(files.read(folder / "config.yaml", _LIMIT), str(folder / "config.yaml"))
+    folder = runs.find(path)
+    run = runs.stored(folder)
     source = folder / "last" if last else folder
     if not os.path.lexists(source / "model.safetensors"):
         raise BadInput(f"The run at {str(path)!r} has saved no model yet: train it further with --resume.")

@@ -23,6 +23,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Return the flags of a training that takes a second."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
     words = ["the", "river", "carries", "what", "every", "tributary", "adds"]

@@ -75,3 +75,14 @@ def test_how_many_words() -> None:
         take([], 1, 1, "sample RUN")
     with pytest.raises(BadInput, match="'b' is one word too many"):
         take(["a", "b"], 1, 1, "sample RUN")
+
+
+def test_an_option_may_stand_alone_where_it_has_a_value_for_that() -> None:
+    for words, value in (
+        (["--resume"], "runs/last"),
+        (["--resume", "--seed", "1"], "runs/last"),
+        (["--resume", "a"], "a"),
+    ):
+        assert split(words, alone={"resume": "runs/last"}).flags[0] == ("resume", value)
+    with pytest.raises(BadInput, match="--out has no value"):
+        split(["--out"], alone={"resume": "runs/last"})

@@ -60,7 +60,13 @@ def test_without_the_training_text_the_loss_is_printed_still(
     assert NUMBERS.search(out)
     assert "no yardsticks, which need the training text" in out
     assert main(["evaluate", str(moved)]) == 2
-    assert "gone.txt" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "gone.txt" in said
+    assert "--data.paths" in said
+    for command in ("evaluate", "probe"):
+        assert main([command, str(moved), "--data.paths", str(corpus)]) == 0
+        assert main([command, str(moved), "--data.paths", str(tmp_path / "absent.txt")]) == 2
+        assert "absent.txt' does not exist" in capsys.readouterr().err
 
 
 def test_changed_data_is_refused(finished: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:

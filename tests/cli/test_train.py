@@ -1,6 +1,8 @@
 """From words to a run, and from the run's end to an exit code."""
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[config.Run, bool]]:
     """Return what the trainer is asked for, instead of training."""
     found: list[tuple[config.Run, bool]] = []
-    monkeypatch.setattr(train, "run", lambda run, *, resume=False, console=None: found.append((run, resume)))
+    monkeypatch.setattr(train, "run", lambda run, *, resume=False, name=None: found.append((run, resume)))
     return found
 
 
@@ -106,6 +108,96 @@ def test_a_run_that_has_moved_is_resumed_where_it_is(finished: Path, asked: list
     assert main(["train", "--resume", str(moved), "--train.steps", "6"]) == 0
     run, resume = asked.pop()
     assert (run.out, run.train.steps, resume) == (str(moved), 6, True)
+
+
+@pytest.fixture
+def two(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: tuple[str, ...]) -> list[str]:
+    """Return the names of what two trainings without --out, of different texts, have left under runs/."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text(corpus.read_text())
+    Path("b.txt").write_text(corpus.read_text()[::-1])
+    for file in ("a.txt", "b.txt"):
+        assert main(["train", file, *tiny]) == 0
+    return sorted(os.listdir("runs"))
+
+
+def test_without_out_each_run_has_a_folder_of_its_own(two: list[str], capsys: Capture) -> None:
+    first, second, last = two
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-default", first)
+    assert (second, last, os.readlink("runs/last")) == (f"{first}-2", "last", second)
+    files = [config.parse(Path("runs", name, "config.yaml").read_bytes()).data.paths for name in (first, second)]
+    assert files == [[os.path.abspath("a.txt")], [os.path.abspath("b.txt")]]
+    capsys.readouterr()
+    for command in ("sample", "evaluate", "report"):
+        assert main([command, "runs/last"]) == 0
+        assert f"runs/{second}" in capsys.readouterr().out or command == "sample"
+    Path("runs/last").unlink()
+    Path("runs/last").write_text(f"{first}\n")
+    assert main(["evaluate", "runs/last"]) == 0
+    assert f"runs/{first} on" in capsys.readouterr().out
+
+
+def test_resume_alone_goes_on_with_the_newest(two: list[str], capsys: Capture) -> None:
+    assert main(["train", "--resume", "--train.steps", "6"]) == 0
+    lengths = [len(Path("runs", name, "metrics.jsonl").read_text().splitlines()) for name in two]
+    assert lengths == [4, 6, 6]  # the last one by its link
+    assert sorted(os.listdir("runs")) == two
+    Path("runs/last").unlink()
+    capsys.readouterr()
+    assert main(["train", "--resume"]) == 2
+    assert "There is no run at 'runs/last'" in capsys.readouterr().err
+
+
+def test_an_older_folder_called_last_keeps_what_it_holds(
+    two: list[str], capsys: Capture, tiny: tuple[str, ...]
+) -> None:
+    os.unlink("runs/last")
+    os.rename(f"runs/{two[0]}", "runs/last")
+    before = {path: path.read_bytes() for path in Path("runs/last").rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main(["train", "a.txt", *tiny]) == 0
+    assert "'runs/last' is a folder of its own" in capsys.readouterr().err.replace("\n", " ")
+    assert {path: path.read_bytes() for path in before} == before
+    assert os.listdir("runs").count(two[0]) == 1  # the name was free again
+
+
+def test_a_plan_looks_at_no_other_run(two: list[str], capsys: Capture, tiny: tuple[str, ...]) -> None:
+    capsys.readouterr()
+    assert main(["train", "a.txt", "--plan", *tiny]) == 0
+    assert f"{two[0]}-3 (new)" in capsys.readouterr().out.replace("\n" + " " * 21, "")
+    assert main(["train", "a.txt", "--plan", "--out", f"runs/{two[1]}", "--seed", "7", *tiny]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "none: " in out
+    assert "another configuration (seed" in out
+    assert sorted(os.listdir("runs")) == two
+
+
+def test_a_file_of_settings_gives_its_name(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wide.yaml").write_text("recipe: default")
+    assert main(["train", str(corpus), "--config", "wide.yaml", *tiny]) == 0
+    assert os.readlink("runs/last").endswith("-wide")
+    Path("there.yaml").write_text("out: elsewhere/mine")
+    assert main(["train", str(corpus), "--config", "there.yaml", *tiny]) == 0
+    assert Path("elsewhere/mine/model.safetensors").exists()
+    assert os.readlink("runs/last").endswith("-wide")
+
+
+def test_a_run_goes_on_from_another_folder(two: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    os.mkdir("elsewhere")
+    monkeypatch.chdir("elsewhere")
+    assert main(["train", "--resume", f"../runs/{two[0]}", "--train.steps", "5"]) == 0
+    assert main(["evaluate", "../runs/last"]) == 0
+    os.rename("../b.txt", "../c.txt")
+    capsys.readouterr()
+    assert main(["train", "--resume", "../runs/last"]) == 2
+    said = capsys.readouterr().err
+    assert "b.txt', which the run in '../runs/" in said
+    assert "say by --data.paths where it is now" in said
+    assert main(["train", "--resume", "../runs/last", "../c.txt"]) == 0
+    assert main(["evaluate", "../runs/last"]) == 0
 
 
 def test_a_run_is_extended(finished: Path, tmp_path: Path) -> None:

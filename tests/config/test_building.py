@@ -61,8 +61,8 @@ REFUSED = [
     ({"data": {"paths": ["a\0b"]}}, "data.paths.0 is 'a\\x00b', with a NUL character in it: leave that out."),
     ({"data": {"paths": ["\udcff"]}}, "data.paths.0 is '\\udcff', which is not UTF-8: rename what it names."),
     ({"data": {"paths": "a.txt"}}, "data.paths is 'a.txt': give a list, each item of it text of at least one character."),
-    ({"out": ""}, "out is '': give text of at least one character."),
-    ({"out": 7}, "out is 7: give text of at least one character."),
+    ({"out": ""}, "out is '': give text of at least one character, or null."),
+    ({"out": 7}, "out is 7: give text of at least one character, or null."),
     ({"seed": 2**63}, "seed is 9223372036854775808: give a whole number of at least 0 and at most 9223372036854775807."),
 ]  # fmt: skip
 

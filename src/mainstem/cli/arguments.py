@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from .. import config, files
+from .. import config, runs
 from ..config.building import build
 from ..config.layers import TRUTHS
 from ..config.suggesting import suggestion
@@ -26,11 +27,17 @@ class Arguments(NamedTuple):
         return any(found == name for found, _ in self.flags)
 
 
-def split(words: Sequence[str], switches: Collection[str] = (), topics: Collection[str] = ()) -> Arguments:
+def split(
+    words: Sequence[str],
+    switches: Collection[str] = (),
+    topics: Collection[str] = (),
+    alone: Mapping[str, str] = MappingProxyType({}),
+) -> Arguments:
     """Return the parts of a command line: ``--name value``, ``--name=value``, switches, and the rest.
 
     The word behind a switch is its value only where it says true or false, else it stands for itself. ``-h`` is the
     flag help with the value "page", ``--help`` with one of `topics`, if such a word follows, or else with "true".
+    `alone` has the value of an option that stands at the end or before another option.
 
     >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
     Arguments(positional=['a.txt'], flags=[('plan', 'true'), ('train.micro_batch', '4'), ('seed', '1')])
@@ -53,7 +60,7 @@ def split(words: Sequence[str], switches: Collection[str] = (), topics: Collecti
         elif word == "--help":
             found.flags.append(("help", waiting.pop() if waiting and waiting[-1] in topics else "true"))
         elif word.startswith("--"):
-            found.flags.append(_flag(word, waiting, switches))
+            found.flags.append(_flag(word, waiting, switches, alone))
         elif word.startswith("-") and len(word) > 1:
             raise BadInput(
                 f"{word!r} is not an option: they begin with two hyphens. Give a file of that name as ./{word}"
@@ -63,7 +70,7 @@ def split(words: Sequence[str], switches: Collection[str] = (), topics: Collecti
     return found
 
 
-def _flag(word: str, waiting: list[str], switches: Collection[str]) -> tuple[str, str]:
+def _flag(word: str, waiting: list[str], switches: Collection[str], alone: Mapping[str, str]) -> tuple[str, str]:
     name, equals, text = word[2:].partition("=")
     name = name.replace("-", "_")
     if not name:
@@ -75,6 +82,8 @@ def _flag(word: str, waiting: list[str], switches: Collection[str]) -> tuple[str
     if name in switches:
         return name, waiting.pop() if waiting and waiting[-1].lower() in TRUTHS else "true"
     if not waiting or waiting[-1].startswith("--"):
+        if name in alone:
+            return name, alone[name]
         raise BadInput(f"{word} has no value: give one, as {word} VALUE, or {word}=VALUE where it begins with hyphens.")
     return name, waiting.pop()
 
@@ -122,10 +131,5 @@ def take(words: list[str], least: int, most: int | None, usage: str) -> list[str
 
 
 def run_folder(path: str) -> Path:
-    """Return the folder `path`, where it holds a run."""
-    folder = Path(path)
-    if not files.is_folder(path):
-        raise BadInput(f"There is no run at {path!r}: give the folder that was the --out of a training.")
-    if not files.is_file(folder / "config.yaml"):
-        raise BadInput(f"{path!r} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
-    return folder
+    """Return the folder of the run that `path` means; `runs/last` is the newest one."""
+    return runs.find(path)

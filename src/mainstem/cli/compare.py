@@ -12,6 +12,7 @@ from msgspec import Meta
 from .. import config, files
 from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
+from ..runs import follow
 from . import arguments, memory, terminal
 from . import help as help_text
 from .commands import COMMANDS
@@ -73,7 +74,7 @@ def _say(line: str) -> None:
 
 def _file(path: str) -> str:
     """Return the YAML file that `path` is, or that lies in it where it is the folder of a run."""
-    inside = Path(path) / "config.yaml"
+    inside = follow(path) / "config.yaml"
     return str(inside) if files.is_file(inside) else path
 
 

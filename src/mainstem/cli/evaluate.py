@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 
 class Reading(Section, frozen=True, kw_only=True):
-    """How FILES are read, where that differs from the run's own data."""
+    """Where the run's own data is, and how FILES are read, where that differs from what the run has."""
 
+    paths: Annotated[list[Text] | None, about("where the run's own text is now", "where it was")] = None
     glob: Annotated[Text | None, about("which files of a folder", "as the run")] = None
     field: Annotated[Text | None, about("the key of each JSON line that holds the text", "as the run")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"] | None, about("how FILES are read", "as the run")] = None
@@ -74,7 +75,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     terminal.line(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
     terminal.line(f"{held.nats_per_token:.4f} nats per token, {held.bits_per_byte:.4f} bits per byte")
     terminal.flush()  # before the yardsticks, which may take a while
-    terminal.line(_yardsticks(loaded, tokens if paths else None, cache))
+    terminal.line(_yardsticks(loaded, tokens if paths else None, options, cache))
 
 
 def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) -> Tokens:
@@ -85,9 +86,24 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
         section = msgspec.structs.replace(loaded.run.data, **changed)
         return data.encode_files(paths, section, loaded.tokenizer, cache)
-    corpus = data.prepare(loaded.run.data, cache)
+    return own_corpus(loaded, options.data.paths, cache).held_out
+
+
+def own_corpus(loaded: LoadedRun, paths: list[str] | None, cache: Path) -> Corpus:
+    """Return the text that the run was trained on, from `paths` where these are given.
+
+    Raises `BadInput` where it is not there, or is another one.
+    """
+    from .. import data, runs
+
+    section = loaded.run.data
+    if paths is None:
+        runs.check_data(section.paths, loaded.run.out)
+    else:
+        section = msgspec.structs.replace(section, paths=paths)
+    corpus = data.prepare(section, cache)
     _check(corpus, loaded)
-    return corpus.held_out
+    return corpus
 
 
 def _check(corpus: Corpus, loaded: LoadedRun) -> None:
@@ -99,15 +115,14 @@ def _check(corpus: Corpus, loaded: LoadedRun) -> None:
         )
 
 
-def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, cache: Path) -> str:
+def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, options: Options, cache: Path) -> str:
     """Return the yardsticks as a line: those of the run, or new ones where `tokens` are other text than its own."""
     from .. import data
 
     found = loaded.facts.get("yardsticks") or {}
     if tokens is not None or not found:
         try:
-            corpus = data.prepare(loaded.run.data, cache)
-            _check(corpus, loaded)
+            corpus = own_corpus(loaded, options.data.paths, cache)
         except BadInput as error:
             return f"no yardsticks, which need the training text: {error}"
         if tokens is not None:

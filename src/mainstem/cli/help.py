@@ -28,7 +28,7 @@ _ABOUT = {
 SECTIONS = tuple(_ABOUT)
 
 _OWN = (
-    ("--resume RUN", "go on with the run in the folder RUN, exactly where it stopped; further options may extend it"),
+    ("--resume [RUN]", "go on with RUN, or runs/last, exactly where it stopped; further options may extend it"),
     ("--plan", "print what it would do, and do nothing"),
     ("--config FILE", "take the run from a YAML file; flags stand over it"),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from msgspec import Meta
 
 from .. import config
-from ..config.sections import Section, about
+from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from . import arguments, terminal
 from . import help as help_text
@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 NAME = "probe.html"
 
 
+class Own(Section, frozen=True, kw_only=True):
+    """Where the run's own data is."""
+
+    paths: Annotated[list[Text] | None, about("where the run's text is now", "where it was")] = None
+
+
 class Options(Section, frozen=True, kw_only=True):
     """What the command's flags say."""
 
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
+    data: Own = Own()
     windows: Annotated[int, Meta(ge=2, le=4096), about("sequences that the model is measured on")] = 16
 
 
@@ -59,7 +66,7 @@ def run(words: list[str]) -> int:
     loaded = load(folder, last=options.last)
     place = device.choose(config.Train(device=options.device, dtype=loaded.run.train.dtype))
     with device.threads(loaded.run.train.threads):
-        watch, figures = _measure(loaded, folder, place, options.windows)
+        watch, figures = _measure(loaded, folder, place, options)
     for step, train, held in curves(folder / "metrics.jsonl"):
         watch.loss(step, train, held)
     terminal.write(watch.table(terminal.width()) + "\n")
@@ -72,22 +79,21 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _measure(loaded: LoadedRun, folder: Path, place: Any, windows: int) -> tuple[Watch, list[Figure]]:
+def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> tuple[Watch, list[Figure]]:
     """Return the closed watch over one pass on held-out windows, and the figures of losses and calibration."""
     import torch
 
-    from .. import data
     from ..measure import page, watch
     from ..measure.cross_entropy import cross_entropy_BT
     from ..measure.quantity import calibration, held_out
-    from .evaluate import _cache, _check
+    from .evaluate import _cache, own_corpus
 
-    corpus = data.prepare(loaded.run.data, _cache(folder))
-    _check(corpus, loaded)
+    corpus = own_corpus(loaded, options.data.paths, _cache(folder))
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)
     sides = [
-        _windows(tokens, loaded.model.context, windows, masked, place) for tokens in (corpus.train, corpus.held_out)
+        _windows(tokens, loaded.model.context, options.windows, masked, place)
+        for tokens in (corpus.train, corpus.held_out)
     ]
     # Both sides on equally many windows: a gap between unlike numbers of tokens is noise.
     fewest = min(len(side.x_BT) for side in sides)

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from .. import config, files
-from ..config.reader import LIMIT
+from pathlib import Path
+
+from .. import config, runs
 from ..errors import BadInput
 from . import arguments, memory, terminal
 from . import help as help_text
 
 _SWITCHES = frozenset(("plan",))
 _OWN = ("resume", "plan", "config", "help")
+_ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
 
 
 def run(words: list[str]) -> int:
     """Train, go on, or print a plan; return the exit code."""
-    given = arguments.split(words, config.switches(config.Run) | _SWITCHES, help_text.SECTIONS)
+    given = arguments.split(words, config.switches(config.Run) | _SWITCHES, help_text.SECTIONS, _ALONE)
     if given.has("help"):
         for line in _help(given):
             terminal.line(line)
         return 0
     own, flags = _sort(given)
     tree = configure(given.positional, own, flags)
+    name = Path(own["config"]).stem if "config" in own else None
     from .. import train  # torch
 
     if arguments.truth("plan", own.get("plan", "false")):
-        terminal.line(train.plan(tree))
+        terminal.line(train.plan(tree, name=name))
         return 0
     memory.keep()
     try:
-        train.run(tree, resume="resume" in own)
+        train.run(tree, resume="resume" in own, name=name)
     except train.Stop as stop:
         return stop.code
     return 0
@@ -49,8 +52,11 @@ def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> c
     for name in ("config", "recipe", "out"):
         if name in own or name in flags:
             raise BadInput(f"--resume {out!r} brings its own {name}: leave --{name} out.")
-    path = arguments.run_folder(out) / "config.yaml"
-    return config.override(config.parse(files.read(path, LIMIT), repr(str(path))), {**values, "out": out})
+    folder = runs.find(out)
+    run = config.override(runs.stored(folder), values)
+    if "data.paths" not in values:
+        runs.check_data(run.data.paths, run.out)
+    return run
 
 
 def _help(given: arguments.Arguments) -> list[str]:

@@ -137,7 +137,7 @@ class Run(Section, frozen=True, kw_only=True):
     """The whole tree."""
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("of everything random")] = 0
-    out: Annotated[Text, about("the run's folder")] = "runs/last"
+    out: Annotated[Text | None, about("the run's folder", "new: runs/DATE-NAME")] = None
     recipe: Annotated[Text | None, about("a whole run by name (`mainstem list`), to begin from")] = None
     data: Data = Data()
     model: Model = Model()

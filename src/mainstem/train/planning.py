@@ -5,35 +5,48 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from .. import config, data, optim
-from . import device, run_folder
+from .. import config, data, optim, runs
+from ..errors import BadInput
+from . import device, new_folder
 from .assemble import assemble
 from .cache import used
 from .loop import Parts
+from .run_folder import RunFolder
 
 WIDTH = 80
 
 
-def plan(run: config.Run) -> str:
+def plan(run: config.Run, *, name: str | None = None) -> str:
     """Return what a run of this configuration would do, at most 80 columns wide; the run's folder is not made.
 
-    The data is read, and its tokens are cached, so that the numbers are the run's own.
+    The data is read, and its tokens are cached, so that the numbers are the run's own. Whatever lies where the run
+    would go, there is a plan; it says so where the run would be refused. `name` is as `train.run` has it.
     """
-    run = device.settle(run)
+    run = runs.settled(device.settle(run))
     place = device.choose(run.train)
     with device.threads(run.train.threads):
-        folder, there = run_folder.inspect(run, resume=False)
+        folder, where = _folder(run, name or run.recipe or "run")
         with used(folder) as cache:
             corpus = data.prepare(run.data, cache)
         parts = assemble(run, folder, corpus, place)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),
-            ("run", _pairs(_length(parts, there))),
+            ("run", _pairs(_length(parts, where))),
             ("memory, about", _pairs(_memory(parts))),
             ("which tensors are decayed and penalised", _regularization(run, parts)),
         ]
     return "\n\n".join("\n".join([title, "-" * len(title), *lines]) for title, lines in sections)
+
+
+def _folder(run: config.Run, name: str) -> tuple[RunFolder, str]:
+    """Return the folder whose record the plan goes by, and where the run would go in words."""
+    free = new_folder.places(name)
+    try:
+        folder, there = new_folder.choose(run, False, free)
+    except BadInput as error:
+        return next(free), f"none: {error}"
+    return folder, f"{folder.path} ({'holds this run: it goes on' if there else 'new'})"
 
 
 def _pairs(values: dict[str, Any]) -> list[str]:
@@ -49,10 +62,10 @@ def _short(text: str, limit: int = 200) -> str:
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."
 
 
-def _length(parts: Parts, there: bool) -> dict[str, Any]:
+def _length(parts: Parts, where: str) -> dict[str, Any]:
     run, tokens = parts.run, parts.run.train.batch * parts.context
     return {
-        "folder": f"{parts.folder.path} ({'holds this run: it goes on' if there else 'new'})",
+        "folder": where,
         "device": f"{parts.place.device.type}, {run.train.dtype}",
         "parameters": sum(p.numel() for p in parts.model.parameters()),
         "steps": parts.steps,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import config, files
+from .. import config, files, runs
 from ..errors import BadInput
 
 EXTENDABLE = (
@@ -48,15 +48,22 @@ class RunFolder(NamedTuple):
         return self.path / "last"
 
 
+class Taken(BadInput):
+    """Another process trains in the folder."""
+
+
 def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
-    """Return the run's folder and whether it holds this very run already; write nothing.
+    """Return the folder that `run` names and whether it holds this very run already; write nothing.
 
     Raises `BadInput` where it holds something else, cannot be written, or (with `resume`) holds no run.
     """
-    folder = RunFolder(Path(run.out).resolve())
+    assert run.out is not None
+    folder = RunFolder(runs.follow(run.out).resolve())
     if not os.path.lexists(folder.path):
         if resume:
             raise BadInput(f"There is no run at {run.out!r} to resume: give the folder of one to --resume.")
+        if folder.path == Path(runs.HOME, runs.LAST).resolve():
+            raise BadInput(f"--out {run.out!r} is the name that stands for the newest run: give another, or none.")
         files.check_folder(folder.path)
         return folder, False
     if not files.is_folder(folder.path):
@@ -65,8 +72,7 @@ def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
         raise BadInput(f"--out {run.out!r} cannot be written to: make it writable, or give another folder.")
     _check_parts(folder)
     if not folder.config.exists():
-        others = [path.name for path in folder.path.iterdir() if not _ours_before_config(path.name)]
-        if resume or others:
+        if resume or not is_free(folder):
             remedy = "give the folder of a run" if resume else "give the name of a new folder"
             raise BadInput(f"{run.out!r} holds no config.yaml, so it is not the folder of a run: {remedy}.")
         return folder, False
@@ -74,9 +80,27 @@ def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
     return folder, True
 
 
+def is_free(folder: RunFolder) -> bool:
+    """Return whether a run may begin in the folder: it is not there, or a kill has left it before its config.yaml."""
+    if not os.path.lexists(folder.path):
+        return True
+    try:
+        return not folder.path.is_symlink() and all(_ours_before_config(name) for name in os.listdir(folder.path))
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def claim(run: config.Run, folder: RunFolder) -> Iterator[None]:
-    """Hold the folder's lock, and have this run's config.yaml in it, which appears before everything else.
+    """Hold the folder's lock, and have this run's config.yaml in it, which appears before everything else."""
+    with hold(folder):
+        prepare(run, folder)
+        yield
+
+
+@contextlib.contextmanager
+def hold(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder's lock; the folder is made if need be. Raises `Taken` where another process holds it.
 
     A lock by a file's existence would be stale after a kill; `flock` ends with its process. The text is for people.
     """
@@ -88,7 +112,6 @@ def claim(run: config.Run, folder: RunFolder) -> Iterator[None]:
         raise _cannot_write(folder.path, error) from None
     try:
         _lock(descriptor, folder.path)
-        _prepare(run, folder)
         yield
     finally:
         os.close(descriptor)
@@ -115,12 +138,13 @@ def differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "")
 
 def extend(run: config.Run, folder: RunFolder) -> None:
     """Make `run` the folder's configuration, where it differs in what may change; called once nothing can refuse it."""
-    text = config.dump(run).encode()
+    text = config.dump(runs.recorded(run, folder.path)).encode()
     if not folder.config.exists() or files.read(folder.config, _LIMIT) != text:
         files.write_atomic(folder.config, text)
 
 
-def _prepare(run: config.Run, folder: RunFolder) -> None:
+def prepare(run: config.Run, folder: RunFolder) -> None:
+    """Have this run's config.yaml in the folder, whose lock is held, and nothing that a kill has left."""
     there = folder.config.exists()
     if there:  # another process may have made it since `inspect` looked
         _compare(run, folder)
@@ -157,7 +181,7 @@ def _lock(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
-        raise BadInput(
+        raise Taken(
             f"{str(path)!r} is being trained by {owner!r}: wait until it ends, or give another --out."
         ) from None
     os.ftruncate(descriptor, 0)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import torch
 
-from .. import config, data, optim
+from .. import config, data, optim, runs
 from ..errors import BadInput, RunFailed, command
-from . import checkpoint, device, environment, facts, lines, run_folder, signals, tensorboard, weights
+from . import checkpoint, device, environment, facts, lines, new_folder, run_folder, signals, tensorboard, weights
 from .assemble import assemble, environment_of, start_from
 from .cache import used
 from .console import Progress
@@ -28,23 +29,30 @@ from .yardstick import Yardsticks
 
 
 def run(
-    run: config.Run, *, resume: bool = False, console: Progress | None = None, clock: Clock = perf_counter
+    run: config.Run,
+    *,
+    resume: bool = False,
+    console: Progress | None = None,
+    clock: Clock = perf_counter,
+    name: str | None = None,
 ) -> Outcome:
     """Train as `run` says, into the folder `run.out`, and return what was reached.
 
-    A folder that already holds this very run is gone on with, `resume` or not: the numbers are the same either way.
+    Where that names none, the folder is a new one, `runs/<date>-<name>`; `name` is the recipe's if it is not given.
+    A run that a folder holds already goes on, `resume` or not: the numbers are the same either way.
 
     Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
-    began, run = clock(), device.settle(run)
+    began, run = clock(), runs.settled(device.settle(run))
     if run.log.tensorboard:
         tensorboard.check()
     with signals.catch() as requests, contextlib.ExitStack() as stack:
         stack.enter_context(progress.running())
         place = device.choose(run.train)
         stack.enter_context(device.threads(run.train.threads))
-        folder, there = run_folder.inspect(run, resume)
+        free = new_folder.places(name or run.recipe or "run")
+        folder, there = new_folder.choose(run, resume, free)
         if there:
             stack.enter_context(run_folder.claim(run, folder))
         cache = stack.enter_context(used(folder))
@@ -56,7 +64,10 @@ def run(
         parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
-            stack.enter_context(run_folder.claim(run, folder))
+            run, folder = stack.enter_context(new_folder.claim(run, folder, free))
+            parts = dataclasses.replace(parts, run=run, folder=folder)
+            if (warning := new_folder.newest(folder)) is not None:
+                progress.warn(warning)
         loop = begin(parts, progress, requests)
         stack.callback(loop.metrics.close)
         if loop.board is not None:

@@ -1,0 +1,155 @@
+"""Stored runs by the path that somebody gives: which folder it means, what the run was, and where its data is now.
+
+Torch-free. May import `config`, `files` and `errors`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from . import config, files
+from .config.reader import LIMIT
+from .errors import BadInput
+
+HOME = "runs"
+"""Where a run lies for which no folder is given."""
+
+LAST = "last"
+"""The name, beside the folders of runs, that stands for the newest of them."""
+
+_LONGEST = 4096
+_TRIES = 100
+
+
+def follow(path: str | os.PathLike[str]) -> Path:
+    """Return the folder that `path` means: what the link `last` points to, or the text file that stands for it.
+
+    Any other path is returned as it is, and nothing is checked.
+    """
+    given = Path(path)
+    if given.name != LAST or "\0" in str(given):
+        return given
+    with contextlib.suppress(OSError, BadInput, ValueError):
+        if given.is_symlink():
+            return given.parent / os.readlink(given)
+        if given.is_file():
+            return given.parent / _name(files.read(given, _LONGEST))
+    return given
+
+
+def find(path: str | os.PathLike[str]) -> Path:
+    """Return the folder of the run that `path` means.
+
+    Raises `BadInput` where there is none.
+    """
+    folder, given = follow(path), os.fspath(path)
+    if not files.is_folder(folder):
+        means = f", which stands for {str(folder)!r}" if folder != Path(path) else ""
+        raise BadInput(f"There is no run at {given!r}{means}: give the folder that was the --out of a training.")
+    if not files.is_file(folder / "config.yaml"):
+        raise BadInput(f"{given!r} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
+    return folder
+
+
+def point(folder: Path) -> str | None:
+    """Let `last`, beside `folder`, stand for it, all at once; return why it does not, None where it does.
+
+    Where links cannot be made it is a text file with the folder's name. A folder of that name stays as it is.
+    """
+    last = folder.parent / LAST
+    said = f"'{folder.parent.name}/{LAST}'"
+    if last.is_dir() and not last.is_symlink():
+        return f"{said} is a folder of its own and does not stand for {folder.name!r}: rename it, and it will"
+    try:
+        if not _linked(last, folder.name):
+            files.write_atomic(last, f"{folder.name}\n".encode())
+        files.sync_folder(folder.parent)
+    except OSError as error:
+        return f"{said} cannot be made to stand for {folder.name!r} ({error.strerror or error})"
+    return None
+
+
+def recorded(run: config.Run, folder: Path) -> config.Run:
+    """Return `run` as its folder keeps it: with paths that are found from wherever it goes on."""
+    data = msgspec.structs.replace(run.data, paths=[_absolute(path) for path in run.data.paths])
+    return msgspec.structs.replace(run, out=_absolute(folder), data=data)
+
+
+def settled(run: config.Run) -> config.Run:
+    """Return `run` with the folder that `train.init_from` means now: `runs/last` will stand for this run soon."""
+    source = run.train.init_from
+    if source is None:
+        return run
+    train = msgspec.structs.replace(run.train, init_from=_absolute(follow(source)))
+    return msgspec.structs.replace(run, train=train)
+
+
+def stored(folder: Path) -> config.Run:
+    """Return the configuration of the run in `folder`, with that as its `out`.
+
+    Where its data is not where it was, and the folder has moved, the data is looked for where it would be if both had
+    moved together.
+    """
+    path = folder / "config.yaml"
+    run = config.parse(files.read(path, LIMIT), repr(str(path)))
+    paths = [_moved(each, run.out, folder) for each in run.data.paths]
+    return msgspec.structs.replace(run, out=str(folder), data=msgspec.structs.replace(run.data, paths=paths))
+
+
+def check_data(paths: Iterable[str], folder: str | None) -> None:
+    """Raise `BadInput` for the first of `paths` that is not there, as text that the run in `folder` reads."""
+    for path in paths:
+        if not os.path.exists(path):
+            raise BadInput(
+                f"{path!r}, which the run in {folder!r} reads, is no longer there: say by --data.paths where it is now."
+            )
+
+
+def _moved(path: str, out: str | None, folder: Path) -> str:
+    if os.path.exists(path) or out is None or not os.path.isabs(out):
+        return path
+    way = os.path.relpath(os.path.realpath(path), os.path.realpath(out))
+    beside = os.path.normpath(os.path.join(os.path.realpath(folder), way))
+    return beside if os.path.exists(beside) else path
+
+
+def _absolute(path: str | Path) -> str:
+    """Return `path` from the root, or as it is where the working folder has a name that no YAML can hold."""
+    whole = os.path.abspath(path)
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        return str(path)
+    return whole
+
+
+def _linked(last: Path, name: str) -> bool:
+    """Return whether `last` is a link to `name` now; False where the file system has no links.
+
+    Several runs may begin at once, all by the same temporary name: nothing of it is left behind by a kill for good.
+    """
+    new = last.with_name(files.NEW + LAST)
+    for _ in range(_TRIES):
+        new.unlink(missing_ok=True)
+        try:
+            os.symlink(name, new)
+        except FileExistsError:
+            continue
+        except OSError:
+            return False
+        with contextlib.suppress(FileNotFoundError):  # another one has taken it
+            os.replace(new, last)
+            return True
+    return False
+
+
+def _name(data: bytes) -> str:
+    name = data.decode().removesuffix("\n")
+    if not name or "/" in name or "\n" in name or name in (".", ".."):
+        raise ValueError(name)
+    return name
