@@ -6,16 +6,23 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """`module` has ``run(words) -> exit code``; it is imported when the command is called."""
+    """`module` has ``run(words) -> exit code``; it is imported when the command is called.
+
+    `trains` is whether the command trains, which happens in one process.
+    """
 
     module: str
     usage: str
     summary: str
+    trains: bool = False
 
 
 COMMANDS = {
     "train": Command(
-        "train", "train [FILES] [--out RUN] [OPTIONS]", "train a model on files or folders, or go on with a run"
+        "train",
+        "train [FILES] [--out RUN] [OPTIONS]",
+        "train a model on files or folders, or go on with a run",
+        trains=True,
     ),
     "evaluate": Command(
         "evaluate", "evaluate RUN [FILES] [OPTIONS]", "the loss of a run's model on other files, or on its own"
@@ -28,10 +35,16 @@ COMMANDS = {
     ),
     "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
     "lab": Command(
-        "lab", "lab [NAME | --all] [--budget 2m] [OPTIONS]", "put the textbook's claims to the test, with a verdict"
+        "lab",
+        "lab [NAME | --all] [--budget 2m] [OPTIONS]",
+        "put the textbook's claims to the test, with a verdict",
+        trains=True,
     ),
     "compare": Command(
-        "compare", "compare A.yaml B.yaml [--seeds 5] [OPTIONS]", "which of two configurations is better, over seeds"
+        "compare",
+        "compare A.yaml B.yaml [--seeds 5] [OPTIONS]",
+        "which of two configurations is better, over seeds",
+        trains=True,
     ),
     "list": Command("list", "list", "every name that a configuration may say"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..errors import BadInput, RunFailed
-from . import terminal, threads
+from . import processes, terminal, threads
 from .commands import COMMANDS
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -62,6 +62,8 @@ def _dispatch(words: list[str]) -> int:
         raise BadInput("No command was given: begin with `mainstem train FILE`, or see `mainstem --help`.")
     if name not in COMMANDS:
         raise _unknown(name)
+    if COMMANDS[name].trains and not processes.alone():
+        return 2
     run: Callable[[list[str]], int] = importlib.import_module(f".{COMMANDS[name].module}", __package__).run
     return run(words[1:])
 
