@@ -59,7 +59,7 @@ def test_every_part_is_on_the_page(parsed: Parsed) -> None:
     for expected in (
         "Finished all its steps", "1.4977 nats per token", "It overfits", "unigram 4.81 bits/byte", "Speed",
         "tokens per second", "Learning rate", "Gradient norm", "backward", "The stream by depth",
-        "The gradient by depth", "dropout, embedding", "Decoupled weight decay 0.1", "coef * sum|w|",
+        "The gradient by depth", "dropout, embedding", "Decoupled weight decay 0.1", "coef * sum |w|",
         "attention.query", "class Archive", "temperature 0.8", "10,038,954",
         "mainstem train 'my corpus.txt' --out runs/first", "2.13.0", "AVX512", "eval_every: 100", "Seed",
     ):  # fmt: skip

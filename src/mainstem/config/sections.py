@@ -1,13 +1,15 @@
 """The tree of a run's configuration as types: every field with its limits, default and meaning. Torch-free.
 
-May import nothing of the project.
+May import the catalogue.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+
+from .. import catalogue
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +29,10 @@ Count = Annotated[int, Meta(ge=1, le=2**24)]
 Steps = Annotated[int, Meta(ge=1, lt=2**28)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
+if TYPE_CHECKING:
+    PenaltyName = str
+else:
+    PenaltyName = Literal[tuple(catalogue.names("penalty"))]
 Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
 
 
@@ -78,7 +84,7 @@ class Noise(Section, frozen=True, kw_only=True):
 
 
 class PenaltyTerm(Section, frozen=True, kw_only=True):
-    name: Annotated[Literal["l1", "l2"], about("coef * sum|w| or coef * sum w^2")]
+    name: Annotated[PenaltyName, about("R(w): coef * sum|w|, coef * sum w^2, or half of each")]
     coef: Annotated[NonNegative, about("its multiplier")]
     on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from .. import catalogue
 from ..config import PenaltyTerm
 from .base import Penalty
+from .elastic_net import ElasticNet
 from .l1 import L1
 from .l2 import L2
 
-__all__ = ["L1", "L2", "Penalty", "make"]
+__all__ = ["L1", "L2", "ElasticNet", "Penalty", "make"]
 
 
 def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import catalogue, files
 from . import depth_figures, figures, phases, source, tables, template
 from .chart import view
 from .headline import headline
@@ -92,7 +92,7 @@ def _drawn_with(sample: dict[str, Any]) -> str:
 def _penalties(run: Source) -> list[str]:
     """Return every term of the loss and the decay, in words."""
     terms = run.config.get("penalty")
-    formula = {"l1": "coef * sum|w|", "l2": "coef * sum w^2"}
+    formula = {spec.name: spec.summary for spec in catalogue.specs("penalty")}
     found = []
     for term in terms if isinstance(terms, list) else []:
         name = source.mapping(term).get("name")

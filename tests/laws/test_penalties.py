@@ -1,0 +1,139 @@
+"""What holds for every penalty of the catalogue: as a term of the loss, as a proximal step, and in what it declares."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from mainstem import catalogue, config, optim, penalty
+from mainstem.errors import BadInput
+
+NAMES = catalogue.names("penalty")
+each = pytest.mark.parametrize("name", NAMES)
+LR, COEF = 0.1, 0.8
+
+
+class Net(nn.Module):
+    """A tied matrix, a mixing matrix, norms and biases: what a penalty takes unasked, and what it does not."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(6, 4)
+        self.up = nn.Linear(4, 5)
+        self.norm = nn.LayerNorm(5)
+        self.mix = nn.Parameter(torch.randn(2, 2))
+        self.head = nn.Linear(4, 6, bias=False)
+        self.head.weight = self.embed.weight
+
+    def roles(self):
+        return {"up.weight": "feedforward.in", "mix": "mix", "head.weight": "head"}
+
+
+def of(name, **options):
+    return catalogue.resolve("penalty", name)(COEF, **options)
+
+
+def value(term, w):
+    """Return R(w) of one tensor in float64."""
+    return COEF * term.of(w.double())
+
+
+@each
+def test_it_is_a_frozen_penalty_that_a_configuration_makes(name):
+    term = of(name)
+    assert isinstance(term, penalty.Penalty)
+    assert [field.name for field in dataclasses.fields(term)][:2] == ["coef", "on"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        term.coef = 1.0
+    assert penalty.make([config.PenaltyTerm(name=name, coef=COEF, on="mix")]) == [of(name, on="mix")]
+    assert eval(repr(term), {type(term).__name__: type(term)}) == term  # the audit table names it so
+
+
+@each
+def test_it_is_zero_at_zero_and_positive_elsewhere_and_convex(name):
+    term = of(name)
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 3, 4)
+    assert value(term, torch.zeros(3, 4)) == 0 and value(term, a) > 0
+    assert value(term, 0.3 * a + 0.7 * b) < 0.3 * value(term, a) + 0.7 * value(term, b)
+
+
+@each
+def test_unasked_it_takes_the_matrices_and_a_tied_one_once(name):
+    torch.manual_seed(0)
+    model = Net()
+    term = of(name)
+    term.begin(model)
+    total = term(model)
+    right = value(term, model.embed.weight) + value(term, model.up.weight)
+    torch.testing.assert_close(total.double(), right, rtol=1e-6, atol=0)
+    total.backward()
+    assert {n for n, p in model.named_parameters() if p.grad is not None} == {"embed.weight", "up.weight"}
+
+
+@each
+def test_its_gradient_is_that_of_finite_differences(name):
+    torch.manual_seed(0)
+    w = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(of(name).of, (w,))
+
+
+def objective(term, w, v, metric):
+    """Return 1/(2 lr) sum metric (w - v)^2 + R(w), for weights [..., N] one by one."""
+    pieces = torch.stack([value(term, x) for x in w.reshape(-1)]).reshape(w.shape)
+    return metric * (w - v).square() / (2 * LR) + pieces
+
+
+METRICS = {"euclid": lambda shape: 1.0, "adam": lambda shape: torch.rand(shape, dtype=torch.float64) * 3 + 0.01}
+
+
+@each
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_proximal_step_is_the_minimum(name, metric):
+    """No point nearby, and none further off, is better: for every weight, in the metric."""
+    torch.manual_seed(0)
+    term = of(name)
+    v = torch.cat([torch.randn(20), torch.tensor([0.0, 0.01, -0.01])]).double()
+    d = METRICS[metric](v.shape)
+    w = term.prox(v, LR, d)
+    best = objective(term, w, v, d)
+    for shift in (1e-4, -1e-4, 0.05, -0.05, 1.0, -1.0):
+        assert (objective(term, w + shift, v, d) > best).all()
+    assert (best <= objective(term, torch.zeros_like(v), v, d) + 1e-15).all()
+
+
+@each
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_proximal_step_meets_the_condition_of_optimality(name, metric):
+    """metric (v - w) / lr is a subgradient of R at w: the derivative, or at a kink within both one-sided ones."""
+    torch.manual_seed(1)
+    term = of(name)
+    v = torch.cat([torch.randn(30), torch.zeros(1)]).double()
+    d = METRICS[metric](v.shape)
+    w = term.prox(v, LR, d)
+    force = d * (v - w) / LR
+    step = 1e-7
+    above = torch.stack([(value(term, x + step) - value(term, x)) / step for x in w])
+    below = torch.stack([(value(term, x) - value(term, x - step)) / step for x in w])
+    assert (force <= above + 1e-5).all() and (force >= below - 1e-5).all()
+
+
+@each
+def test_a_proximal_step_shrinks_keeps_signs_and_goes_to_nothing_with_its_coef(name):
+    v = torch.randn(100)
+    w = of(name).prox(v, LR)
+    assert (w.abs() <= v.abs()).all() and (w * v >= 0).all() and w.dtype == v.dtype
+    assert catalogue.resolve("penalty", name)(0.0).prox(v, LR).equal(v)
+
+
+@each
+def test_patterns_that_fit_nothing_and_impossible_coefs_are_refused(name):
+    for use in (of(name, on="feedfoward"), of(name, on="feedfoward").begin):
+        with pytest.raises(BadInput, match=r"'feedfoward'.*feedforward"):
+            use(Net())
+    with pytest.raises(BadInput, match="feedfoward"):
+        optim.AdamW(optim.groups(Net()), proximal=of(name, on="feedfoward"))
+    for coef in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(BadInput, match=f"coef {coef} of {type(of(name)).__name__}"):
+            catalogue.resolve("penalty", name)(coef)
