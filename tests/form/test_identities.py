@@ -4,7 +4,7 @@ import pytest
 import torch
 from variants import shaken, small, tokens
 
-from mainstem import form
+from mainstem import execute, form
 from mainstem.errors import BadInput
 from mainstem.form.deepnorm import constants
 from mainstem.nn import Context
@@ -13,7 +13,7 @@ from mainstem.stream import State, sites
 
 def stream_of(model, x):
     state = model.stream.open(model.embedding(x))
-    return model.stream.through(model.blocks, state, Context())
+    return execute.through(model.stream, model.blocks, state)
 
 
 def closed(model, x):
@@ -66,7 +66,7 @@ def test_value_residual_with_own_values_alone_is_pre_norm():
 def test_reinjection_of_nothing_is_add_on_the_normed_embedding():
     model, plain = sharing({"name": "reinjection", "keep": 1.0, "inject": 0.0})
     x0 = model.stream.open(model.embedding(tokens())).main
-    expected = plain.stream.through(plain.blocks, State(x0, {}), Context()).main
+    expected = execute.through(plain.stream, plain.blocks, State(x0, {})).main
     assert torch.equal(stream_of(model, tokens()).main, expected)
 
 

@@ -32,7 +32,7 @@ def test_gradients_equal_finite_differences(name):
     def total(m):
         # The model's logits are float32; the law needs all digits, so it reads the closed stream.
         with noise.counter(seed=3, step=4, samples=range(len(x))):
-            closed = m.stream.close(m.stream.through(m.blocks, m.stream.open(m.embedding(x)), _context()))
+            closed = m.features(x)
         return torch.tanh(closed).sum()
 
     total(model).backward()
@@ -40,12 +40,6 @@ def test_gradients_equal_finite_differences(name):
     step = 1e-6
     measured = (along(step) - along(-step)) / (2 * step)
     torch.testing.assert_close(slope, measured, rtol=1e-5, atol=1e-5)
-
-
-def _context():
-    from mainstem.nn import Context
-
-    return Context()
 
 
 @pytest.mark.parametrize(("batch", "length"), [(1, 1), (1, 7), (3, 1), (5, 8)])

@@ -31,8 +31,7 @@ def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
     x = tokens()
     expected = oracle.logits(x, STACKS[name])
     # The model gives float32 logits; its stream is compared before that.
-    state = model.stream.through(model.blocks, model.stream.open(model.embedding(x)), _context())
-    logits = model.stream.close(state) @ model.embedding.weight.T
+    logits = model.features(x) @ model.embedding.weight.T
     torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-9)
     direction = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     (logits * direction).sum().backward()
@@ -42,12 +41,6 @@ def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
         torch.testing.assert_close(
             parameter.grad, plain[key].grad, rtol=1e-8, atol=1e-8, msg=lambda m, k=key: f"{k}: {m}"
         )
-
-
-def _context():
-    from mainstem.nn import Context
-
-    return Context()
 
 
 @pytest.mark.parametrize("name", RESIDUALS)

@@ -37,12 +37,12 @@ def small(residual, seed=0, **changes):
     return LanguageModel(Settings(**{**SIZES, "residual": residual, **changes}), seed=seed)
 
 
-def shaken(model, seed=5):
+def shaken(model, seed=5, by=0.3):
     """Move every parameter to a random place, so that no identity at initialisation can hide an error."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter += by * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
     return model
 
 

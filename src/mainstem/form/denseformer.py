@@ -13,26 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import ops
-from ..ops.depth_sum import Link
 from ..stream import Connection, Single, Site, State, Stream
-from ..stream.state import Normed
 from .base import Form
-
-
-class Deep(Normed):
-    """A state that carries the end of the chain of averages too; made of it by others, a state begins a new chain."""
-
-    link: Link | None = None
-
-    @classmethod
-    def after(cls, before: State, main: tuple[Tensor, tuple[Tensor, ...]], link: Link | None) -> Deep:
-        state = cls(main, before.side)
-        state.link = link
-        return state
-
-
-def link_of(state: State) -> Link | None:
-    return state.link if isinstance(state, Deep) else None
 
 
 class History(Single):
@@ -48,26 +30,12 @@ class History(Single):
 class AddWithHistory(Connection):
     """x + F(x), the history left as it is."""
 
-    reads_stream = True
-
     def read(self, state: State) -> tuple[Tensor, None]:
         return state.main[0], None
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         x_BTD, history = state.main
-        return Deep.after(state, (x_BTD + y_BTD, history), link_of(state))
-
-    def norm_behind(self, ahead: nn.Module | None) -> nn.Module | None:
-        return ahead
-
-    def residual(self, state: State) -> Tensor:
-        x_BTD: Tensor = state.main[0]
-        return x_BTD
-
-    def join(self, state: State, norm: nn.Module, stream_BTD: Tensor, normed_BTD: Tensor) -> State:
-        after = Deep.after(state, (stream_BTD, state.main[1]), link_of(state))
-        after.by, after.normed = norm, normed_BTD
-        return after
+        return State((x_BTD + y_BTD, history), state.side)
 
     def stream(self) -> Stream:
         return History()
@@ -84,14 +52,15 @@ class Average(AddWithHistory):
         return {"weight": "mix"}
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
+        history, weights = self.extended(state, y_BTD)
+        return State((ops.depth_sum(history, weights), history), state.side)
+
+    def extended(self, state: State, y_BTD: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the history with x + F(x) at its end, and the weights of its arrays."""
         x_BTD, history = state.main
         history = (*history, x_BTD + y_BTD)
-        # The newest comes first in it, so that the sum is exact while the others weigh 0.
-        total, link = ops.chained_depth_sum(history, self.weight[-len(history) :], link_of(state))
-        return Deep.after(state, (total, history), link)
-
-    def norm_behind(self, ahead: nn.Module | None) -> None:
-        return None
+        # The newest comes first in the sum, so that it is exact while the others weigh 0.
+        return history, self.weight[-len(history) :]
 
     def extra_repr(self) -> str:
         return f"{len(self.weight)}"

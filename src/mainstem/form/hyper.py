@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from .. import ops
 from ..errors import BadInput
 from ..nn import NormSpec, RMSNorm
+from ..nn.built import as_built
 from ..ops.mix_streams.tables import tables
-from ..stream import Connection, Residual, Single, Site, State, Stream, fused
-from ..stream.state import Ahead
-from ..stream.stream import Block
+from ..stream import Connection, Single, Site, State, Stream
 from .base import Form
 
 
@@ -35,21 +34,8 @@ class Streams(Single):
     def close(self, state: State) -> Tensor:
         return super().close(State(state.main.sum(2), state.side))
 
-    def ahead(self, blocks: list[Block], recompute: bool = False) -> dict[nn.Module, nn.Module]:
-        if not fused.allowed():
-            return {}
-        found: dict[nn.Module, nn.Module] = {}
-        before: Residual | None = None
-        for block in blocks:
-            # What a checkpoint hands on is tensors alone, and a watched or unknown block might change them.
-            residuals = list(block.children()) if isinstance(block, nn.Module) and fused.unwatched(block) else []
-            before = before if residuals and not recompute else None
-            for residual in residuals:
-                own = residual if isinstance(residual, Residual) and fused.unwatched(residual) else None
-                if before is not None and own is not None:
-                    found[before] = own.connection
-                before = own
-        return found
+
+_MATRICES = ("alpha", "beta", "alpha_scale", "beta_scale")
 
 
 class Weights(nn.Module):
@@ -95,44 +81,33 @@ class Hyperconnect(Connection):
         return {"read_S": "mix", "mix_SS": "mix", "write_S": "mix"}
 
     def read(self, state: State) -> tuple[Tensor, Any]:
-        if isinstance(state, Ahead) and state.by is self:
-            x_BTD, weights = state.found
-            return x_BTD, weights
         h_BTSD: Tensor = state.main
-        if self.in_one_pass():
-            _, x_BTD, weights = ops.step_streams(h_BTSD, **self._reading())
+        if (reading := self.reading()) is not None:
+            _, x_BTD, weights = ops.step_streams(h_BTSD, **reading)
             return x_BTD, weights
         assert self.dynamic is not None
-        weights = self._base() + self.dynamic(h_BTSD)
+        weights = self._static() + self.dynamic(h_BTSD)
         return ops.read_streams(h_BTSD, weights), weights
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         return State(ops.mix_streams(state.main, carry, y_BTD), state.side)
 
-    def write_for(self, state: State, y_BTD: Tensor, carry: Any, reader: nn.Module | None) -> State:
-        if not isinstance(reader, Hyperconnect) or not reader.in_one_pass():
-            return self.write(state, y_BTD, carry)
-        main, x_BTD, weights = ops.step_streams(state.main, weights=carry, y_BTD=y_BTD, **reader._reading())
-        return Ahead.of(main, state.side, reader, (x_BTD, weights))
-
-    def in_one_pass(self) -> bool:
-        """Return whether `ops.step_streams` can read for this one: the weights are static, or of an RMS norm."""
-        return self.dynamic is None or type(self.dynamic.norm) is RMSNorm
-
-    def _base(self) -> Tensor:
-        # Of each stream: how it is read, where it goes, how it is written to.
-        return torch.cat([self.read_S.unsqueeze(1), self.mix_SS, self.write_S.unsqueeze(1)], 1)
-
-    def _reading(self) -> dict[str, Any]:
-        """Return what `ops.step_streams` reads by."""
+    def reading(self) -> dict[str, Any] | None:
+        """Return what `ops.step_streams` reads by; None where `dynamic` is not what the op computes."""
         weights = self.dynamic
         if weights is None:
-            return {"base": self._base()}
+            return {"base": self._static()}
+        if not as_built(weights, Weights, holds=_MATRICES) or not as_built(weights.norm, RMSNorm, holds=("gain",)):
+            return None
         base, project_KD, scales = tables(
-            self.read_S, self.mix_SS, self.write_S, weights.alpha, weights.beta, weights.norm.gain,
-            weights.alpha_scale, weights.beta_scale,
+            self.read_S, self.mix_SS, self.write_S, weights.alpha, weights.beta,
+            weights.norm.gain, weights.alpha_scale, weights.beta_scale,
         )  # fmt: skip
         return {"base": base, "project_KD": project_KD, "scales": scales, "eps": weights.norm.eps}
+
+    def _static(self) -> Tensor:
+        # Of each stream: how it is read, where it goes, how it is written to.
+        return torch.cat([self.read_S.unsqueeze(1), self.mix_SS, self.write_S.unsqueeze(1)], 1)
 
     def stream(self) -> Stream:
         return Streams(self.count)

@@ -27,16 +27,6 @@ class NormAfter(Connection):
         x_BTD = state.main if self.alpha == 1.0 else self.alpha * state.main
         return State(self.norm(x_BTD + y_BTD), state.side)
 
-    def norm_behind(self, ahead: nn.Module | None) -> nn.Module | None:
-        return self.norm
-
-    def residual(self, state: State) -> Tensor:
-        x_BTD: Tensor = state.main if self.alpha == 1.0 else self.alpha * state.main
-        return x_BTD
-
-    def join(self, state: State, norm: nn.Module, stream_BTD: Tensor, normed_BTD: Tensor) -> State:
-        return State(normed_BTD, state.side)
-
     def extra_repr(self) -> str:
         return f"alpha={self.alpha:g}"
 

@@ -1,6 +1,7 @@
 """Whole models: a short composition of public parts."""
 
-from .block import Block, block
+from ..stream import Block
+from .block import block
 from .build import build, settings
 from .generate import generate
 from .init import INITS

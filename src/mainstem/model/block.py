@@ -1,38 +1,17 @@
-"""A block: residuals in a row, with names. May import form, stream, nn and noise."""
+"""The block that a form makes of specs. May import form, stream, nn and noise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import nn
 
 from ..errors import BadInput
 from ..form import Form
-from ..nn import Context, Spec
+from ..nn import Spec
 from ..noise import Dropout, StochasticDepth
-from ..stream import Residual, Site, State, Sum
-
-
-class Block(nn.Module):
-    """A list of residuals, run in order; a mapping gives them names of their own.
-
-    >>> import torch
-    >>> block = Block([Residual([nn.Linear(2, 2)]), Residual([nn.Linear(2, 2)])])
-    >>> [name for name, _ in block.named_children()]
-    ['0', '1']
-    """
-
-    def __init__(self, residuals: Mapping[str, Residual] | Iterable[Residual]) -> None:
-        super().__init__()
-        named = residuals.items() if isinstance(residuals, Mapping) else enumerate(residuals)
-        for name, residual in named:
-            self.add_module(str(name), residual)
-
-    def forward(self, state: State, ctx: Context | None = None) -> State:
-        for residual in self.children():
-            state = residual(state, ctx)
-        return state
+from ..stream import Block, Residual, Site, Sum
 
 
 def block(form: Form, sites: list[Site], specs: list[Spec], rates: Mapping[str, float], depth: list[float]) -> Block:

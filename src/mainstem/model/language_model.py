@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from .. import noise, ops
+from .. import execute, noise, ops
 from ..errors import BadInput
 from ..nn import NORMS, Cache, Context, Embedding, Linear, NGrams
 from ..optim.roles import roles
@@ -113,9 +113,8 @@ class LanguageModel(nn.Module):
         if cache is not None and cache.length:
             positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)
         ctx = Context(positions=positions, documents=documents_BT, cache=cache)
-        state = self.stream.open(self.embedding(tokens_BT, ctx))
-        state = self.stream.through(self.blocks, state, ctx, recompute=self.recompute and self.training)
-        return self.stream.close(state)
+        x_BTD = self.embedding(tokens_BT, ctx)
+        return execute.run(self.stream, self.blocks, x_BTD, ctx, recomputed=self.recompute and self.training)
 
     def config(self) -> dict[str, Any]:
         """Return JSON values from which `from_config` builds the same model, weights aside."""

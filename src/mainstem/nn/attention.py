@@ -16,12 +16,12 @@ from .. import ops
 from ..errors import BadInput
 from ..noise import Dropout
 from ..ops.dispatch import choose
+from .built import plain, unwatched
 from .context import Context
 from .linear import Linear
 from .norm import NormSpec, RMSNorm
 from .rotary import Rotary
 from .spec import Spec
-from .watched import plain, unwatched
 
 
 @dataclass(frozen=True)

@@ -39,17 +39,12 @@ class Cache:
 
 @dataclass(frozen=True)
 class Context:
-    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream.
-
-    `ahead`: what reads what a residual writes, by residual, where the two may be computed together: a norm, or the
-    next residual's connection.
-    """
+    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream."""
 
     positions: Tensor | None = None
     documents: Tensor | None = None
     cache: Cache | None = None
     side: Mapping[str, Tensor] = field(default_factory=dict)
-    ahead: Mapping[nn.Module, nn.Module] = field(default_factory=dict)
 
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
         return replace(self, side=side) if side else self

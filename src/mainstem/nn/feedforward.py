@@ -16,9 +16,9 @@ from .. import ops
 from ..errors import BadInput
 from ..noise import Dropout
 from ..ops.dispatch import choose
+from .built import plain, unwatched
 from .linear import Linear
 from .spec import Spec
-from .watched import plain, unwatched
 
 Activation = Literal["gelu", "relu2", "swiglu"]
 

@@ -12,6 +12,7 @@ import logging
 import os
 
 import torch
+from torch import Tensor
 
 from ..counter import constant
 from ..errors import BadInput
@@ -34,6 +35,11 @@ def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) ->
     'reference'
     """
     return _choose(op, impl, device, dtype)
+
+
+def has_kernel(op: str, x: Tensor) -> bool:
+    """Return whether `op` has a kernel on the device of `x` and for its dtype."""
+    return choose(op, "auto", x.device.type, x.dtype) != "reference"
 
 
 @functools.cache

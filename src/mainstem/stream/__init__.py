@@ -1,15 +1,17 @@
 """The residual stream: what flows through depth, and how each sublayer meets it."""
 
+from .block import Block
 from .branch import Branch, Sum
 from .connection import Add, Connection, Replace
+from .couple import Couple, Reversible
 from .residual import Residual
-from .reversible import Couple, Reversible
 from .site import Site, sites
 from .state import State, leaves
 from .stream import Single, Stream
 
 __all__ = [
     "Add",
+    "Block",
     "Branch",
     "Connection",
     "Couple",

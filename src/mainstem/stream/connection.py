@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .state import Normed, State
+from .state import State
 from .stream import Single, Stream
 
 
@@ -20,34 +20,12 @@ class Connection(nn.Module):
     """
 
     stem = "connection"
-    reads_stream = False
-    """Whether `read` gives the stream as it is, what `residual` returns."""
 
     def read(self, state: State) -> tuple[Tensor, Any]:
         raise NotImplementedError(f"{type(self).__name__} is abstract")
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         raise NotImplementedError(f"{type(self).__name__} is abstract")
-
-    def norm_behind(self, ahead: nn.Module | None) -> nn.Module | None:
-        """Return the norm that is taken of the sum as soon as it is written, or None where there is no such norm.
-
-        `ahead` is the one with which the next reader begins, if it does. A connection that returns a norm has `join`.
-        """
-        return None
-
-    def join(self, state: State, norm: nn.Module, stream_BTD: Tensor, normed_BTD: Tensor) -> State:
-        """Return what `write` does, from the sum `residual(state) + y` and from that sum's `norm`."""
-        raise NotImplementedError(f"{type(self).__name__} has no norm behind its sum")
-
-    def write_for(self, state: State, y_BTD: Tensor, carry: Any, reader: nn.Module | None) -> State:
-        """Return what `write` does; `reader`, where it is known, may have been given its part in the same pass."""
-        return self.write(state, y_BTD, carry)
-
-    def residual(self, state: State) -> Tensor:
-        """Return what the branch's output is added to, for `join`."""
-        main: Tensor = state.main
-        return main
 
     def stream(self) -> Stream:
         """Return the stream that this connection opens and closes where it stands alone in somebody's model."""
@@ -63,25 +41,15 @@ class Add(Connection):
     Source: He et al. 2016 (1512.03385), equation 1.
     """
 
-    reads_stream = True
-
     def read(self, state: State) -> tuple[Tensor, None]:
         return state.main, None
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         return State(state.main + y_BTD, state.side)
 
-    def norm_behind(self, ahead: nn.Module | None) -> nn.Module | None:
-        return ahead
-
-    def join(self, state: State, norm: nn.Module, stream_BTD: Tensor, normed_BTD: Tensor) -> State:
-        return Normed.of(stream_BTD, state.side, norm, normed_BTD)
-
 
 class Replace(Connection):
     """y = F(x), no residual connection: what every other one is compared with."""
-
-    reads_stream = True
 
     def read(self, state: State) -> tuple[Tensor, None]:
         return state.main, None

@@ -15,10 +15,9 @@ from .. import counter
 from ..errors import BadInput
 from ..nn import Context
 from ..noise import StochasticDepth, rows
-from . import fused
 from .branch import Branch, Side
 from .connection import Add, Connection
-from .state import State, normed_by
+from .state import State
 from .subset import spread, take
 
 
@@ -53,35 +52,10 @@ class Residual(nn.Module):
         ctx = Context() if ctx is None else ctx
         if isinstance(state, Tensor):
             alone = self.connection.stream()
-            return alone.close(self._step(alone.open(state), ctx))
-        return self._step(state, ctx)
-
-    def _step(self, state: State, ctx: Context) -> State:
-        behind = self.connection.norm_behind(ctx.ahead.get(self))
-        before = normed_by(state, self.branch)
-        if before is not None or (fused.is_norm(behind) and fused.allowed() and fused.writes(self)):
-            return self._joined(state, ctx, before, behind)
+            return alone.close(self.forward(alone.open(state), ctx))
         x_BTD, carry = self.connection.read(state)
         y_BTD, side = self.output(x_BTD, ctx.with_side(state.side))
-        # A state to which values are added is made anew, and what was read ahead would be lost.
-        reader = None if side else ctx.ahead.get(self)
-        after = self.connection.write_for(state, y_BTD, carry, reader)
-        return State(after.main, {**after.side, **side}) if side else after
-
-    def _joined(self, state: State, ctx: Context, before: Tensor | None, behind: nn.Module | None) -> State:
-        """Step without the norm that was computed with the write before, and with the one behind this write."""
-        x_BTD, carry = self.connection.read(state)
-        y_BTD, side, last = fused.output(self.branch, x_BTD, ctx.with_side(state.side), before)
-        residual_BTD = self.connection.residual(state) if fused.is_norm(behind) else y_BTD
-        if fused.is_norm(behind) and fused.writes(self) and fused.fits(y_BTD, residual_BTD):
-            stream_BTD, normed_BTD = fused.join(y_BTD, residual_BTD, last, behind)
-            if side:
-                state = State(state.main, {**state.side, **side})
-            return self.connection.join(state, behind, stream_BTD, normed_BTD)
-        if last is not None:
-            y_BTD = last(y_BTD)
-        after = self.connection.write(state, y_BTD, carry)
-        return State(after.main, {**after.side, **side}) if side else after
+        return self.connection.write(state, y_BTD, carry).with_side(side)
 
     def output(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
         """Return what the branch writes, and the values that it sends along."""

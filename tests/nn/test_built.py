@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations
 
 from mainstem import noise, ops
 from mainstem.nn import Attention, AttentionSpec, FeedForward, FeedForwardSpec
-from mainstem.nn.watched import plain, unwatched
+from mainstem.nn.built import plain, unwatched
 
 SUBLAYERS = {
     "attention": AttentionSpec(48, 4, kv_heads=2, rate=0.3),

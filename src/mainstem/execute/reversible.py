@@ -1,6 +1,8 @@
-"""Two streams whose inputs are computed back from their outputs, so that no activation is stored.
+"""The reversible stream without stored activations: backward runs the sublayers in reverse.
 
-May import counter, noise and its neighbours. Shapes: B batch, T position, D width.
+Each input is what came out, less the branch's output, computed again with the same masks. The forward is the plain
+stack's bit for bit; gradients are equal up to the rounding of the reconstruction (1e-10 in float64).
+Shapes: B batch, T position, D width.
 """
 
 from __future__ import annotations
@@ -15,80 +17,15 @@ from torch import Tensor, nn
 from .. import counter
 from ..errors import BadInput
 from ..nn import Context
+from ..nn.built import as_built
 from ..noise import replay
-from .connection import Connection
-from .residual import Residual
-from .state import State
-from .stream import Block, Stream
+from ..stream import Block, Couple, Residual, State
+from .chain import Step, is_open
 
 
-class Couple(Connection):
-    """(a, b) -> (b, a + F(b)): the additive coupling, whose two halves change places at each sublayer.
-
-    Written for a pair of sublayers it is a' = a + F(b), b' = b + G(a').
-
-    Source: Gomez et al. 2017 (1707.04585), equation 6.
-    """
-
-    def read(self, state: State) -> tuple[Tensor, None]:
-        return state.main[1], None
-
-    def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
-        first, second = state.main
-        return State((second, first + y_BTD), state.side)
-
-    def unread(self, state: State) -> Tensor:
-        """Return what `read` gave, from the state after the write."""
-        x_BTD: Tensor = state.main[0]
-        return x_BTD
-
-    def unwrite(self, state: State, y_BTD: Tensor) -> State:
-        """Return the state before the write."""
-        second, written = state.main
-        return State((written - y_BTD, second), state.side)
-
-    def stream(self) -> Stream:
-        return Reversible()
-
-
-class Reversible(Stream):
-    """Opens (x, x), closes the mean of the two, then `norm`.
-
-    `through` stores the last state alone. Backward runs the sublayers in reverse: each input is what came out, less
-    the branch's output computed again with the same masks. The forward is the plain stack's bit for bit; gradients
-    are equal up to the rounding of the reconstruction (1e-10 in float64). Under `torch.compile`, while generating
-    with a cache, and where a block or a residual has hooks (somebody is watching, or FSDP), the activations are
-    stored as usual.
-    """
-
-    def __init__(self, norm: nn.Module | None = None) -> None:
-        super().__init__()
-        self.norm = norm
-
-    def open(self, x_BTD: Tensor) -> State:
-        return State((x_BTD, x_BTD), {})
-
-    def close(self, state: State) -> Tensor:
-        x_BTD = 0.5 * (state.main[0] + state.main[1])
-        return x_BTD if self.norm is None else self.norm(x_BTD)
-
-    def through(self, blocks: Iterable[Block], state: State, ctx: Context, recompute: bool = False) -> State:
-        blocks = list(blocks)
-        chain = [residual for block in blocks for residual in _residuals(block)]
-        # Hooks of blocks gather the weights of a sharded model, which backward would have to do again.
-        watched = [*(block for block in blocks if isinstance(block, nn.Module)), *chain]
-        hooked = any(module._forward_hooks or module._forward_pre_hooks for module in watched)
-        if torch.compiler.is_compiling() or hooked or ctx.cache is not None or not torch.is_grad_enabled():
-            return super().through(blocks, state, ctx)
-        run = _Run(chain, ctx, tuple(state.side))
-        parameters = [p for residual in chain for p in residual.parameters() if p.requires_grad]
-        run.num_parameters = len(parameters)
-        outputs = _Reverse.apply(run, *state.main, *state.side.values(), *parameters)
-        return State(outputs[:2], dict(zip(run.names, outputs[2:], strict=True)))
-
-
-def _residuals(block: Block) -> list[Residual]:
-    found: list[Any] = [block] if isinstance(block, Residual) else list(getattr(block, "children", list)())
+def chain(blocks: Iterable[Step]) -> list[Residual]:
+    """Return the residuals of `blocks` in order; raise `BadInput` where one of them has no reversible connection."""
+    found = [part for block in blocks for part in _parts(block)]
     for residual in found:
         if not isinstance(residual, Residual) or not isinstance(residual.connection, Couple):
             raise BadInput(
@@ -98,13 +35,38 @@ def _residuals(block: Block) -> list[Residual]:
     return found
 
 
+def _parts(block: Step) -> list[Any]:
+    return [block] if isinstance(block, Residual) else list(getattr(block, "children", list)())
+
+
+def possible(blocks: Iterable[Step], residuals: Iterable[Residual], ctx: Context) -> bool:
+    """Return whether activations need not be stored: they are asked for again, and every part is what was built.
+
+    Hooks of a block gather the weights of a sharded model, which backward would have to do again; and the gradient is
+    that of `Couple` itself, whatever a subclass writes.
+    """
+    return (
+        ctx.cache is None
+        and torch.is_grad_enabled()
+        and all(isinstance(block, Residual) or as_built(block, Block) for block in blocks)
+        and all(is_open(residual) and as_built(residual.connection, Couple) for residual in residuals)
+    )
+
+
+def through(residuals: list[Residual], state: State, ctx: Context) -> State:
+    """Return the state behind `residuals`, which alone is kept."""
+    run = _Run(residuals, ctx, tuple(state.side))
+    parameters = [p for residual in residuals for p in residual.parameters() if p.requires_grad]
+    outputs = _Reverse.apply(run, *state.main, *state.side.values(), *parameters)
+    return State(outputs[:2], dict(zip(run.names, outputs[2:], strict=True)))
+
+
 class _Run:
     """What backward must know of the forward, besides tensors."""
 
     def __init__(self, chain: list[Residual], ctx: Context, names: tuple[str, ...]) -> None:
         self.chain, self.ctx, self.names = chain, ctx, list(names)
         self.given = len(names)
-        self.num_parameters = 0
         self.scope = counter.current()
         self.calls: list[dict[str, int]] = []
         self.seeds: list[Tensor] = []

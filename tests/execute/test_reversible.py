@@ -4,18 +4,25 @@ import pytest
 import torch
 from variants import NOISY, shaken, small, tokens
 
-from mainstem import noise
+from mainstem import execute, noise
+from mainstem.errors import BadInput
+from mainstem.execute import plain
 from mainstem.nn import Context
-from mainstem.stream import Stream
+from mainstem.stream import Add, Couple
 
 FORMS = ["reversible", "reversible | value_residual"]
 
 
+def state_of(model, x, stored):
+    state = model.stream.open(model.embedding(x))
+    if stored:
+        return plain.through(model.blocks, state, Context())
+    return execute.through(model.stream, model.blocks, state)
+
+
 def closed(model, x, stored):
-    through = Stream.through if stored else type(model.stream).through
     with noise.counter(seed=3, step=4, samples=range(len(x))):
-        state = model.stream.open(model.embedding(x))
-        return model.stream.close(through(model.stream, model.blocks, state, Context()))
+        return model.stream.close(state_of(model, x, stored))
 
 
 @pytest.mark.parametrize("residual", FORMS)
@@ -29,8 +36,8 @@ def test_equals_the_stack_with_stored_activations(residual, dtype):
         y = closed(model, x, stored)
         torch.tanh(y).sum().backward()
         results.append((y, {k: p.grad.clone() for k, p in model.named_parameters()}))
-    (plain, expected), (reverse, found) = results
-    assert torch.equal(plain, reverse)
+    (forward, expected), (reverse, found) = results
+    assert torch.equal(forward, reverse)
     for key, grad in found.items():
         if dtype == torch.float64:
             torch.testing.assert_close(grad, expected[key], rtol=1e-10, atol=1e-10, msg=lambda m, k=key: f"{k}: {m}")
@@ -46,9 +53,7 @@ def test_without_a_scope_the_masks_come_again_from_torchs_generator():
     for stored in (True, False):
         torch.manual_seed(0)
         model.zero_grad()
-        through = Stream.through if stored else type(model.stream).through
-        state = through(model.stream, model.blocks, model.stream.open(model.embedding(x)), Context())
-        torch.tanh(model.stream.close(state)).sum().backward()
+        torch.tanh(model.stream.close(state_of(model, x, stored))).sum().backward()
         grads.append([p.grad.clone() for p in model.parameters()])
     for a, b in zip(*grads, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
@@ -82,3 +87,35 @@ def test_watching_a_residual_stores_the_activations():
     closed(model, tokens(), stored=False).sum().backward()
     handle.remove()
     assert calls == [1]
+
+
+def change_a_write(connection):
+    class Twice(Couple):
+        def write(self, state, y_BTD, carry):
+            return super().write(state, 2 * y_BTD, carry)
+
+    connection.__class__ = Twice
+
+
+def put_a_method_in_its_place(connection):
+    write = connection.write
+    connection.write = lambda state, y, carry: write(state, 2 * y, carry)
+
+
+@pytest.mark.parametrize("change", [change_a_write, put_a_method_in_its_place])
+def test_a_connection_that_is_another_has_its_own_gradient(change):
+    grads = []
+    for stored in (True, False):
+        model = shaken(small("reversible")).double()
+        change(model.blocks[1].attention.connection)
+        torch.tanh(closed(model, tokens(), stored)).sum().backward()
+        grads.append([p.grad for p in model.parameters()])
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_another_connection_is_refused_by_name():
+    model = small("reversible")
+    model.blocks[0].attention.connection = Add()
+    with pytest.raises(BadInput, match="reversible connection"):
+        model(tokens())

@@ -1,0 +1,69 @@
+"""Whether a module is still what it was when it was built, so that a kernel may compute what it computes.
+
+May import torch alone.
+"""
+
+from __future__ import annotations
+
+from typing import TypeGuard, TypeVar
+
+from torch import nn
+from torch.nn.modules import module as modules
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_REPLACED = frozenset({"forward", "read", "write", "open", "close", "run", "output", "draw", "keep", "angles"})
+"""Methods that somebody may have put others in place of, on the one object."""
+
+
+def as_built(module: object, *kinds: type[Module], holds: tuple[str, ...] = ()) -> TypeGuard[Module]:
+    """Return whether `module` is exactly one of `kinds`, and computes what that class does with nobody looking on.
+
+    It has no hooks, and neither have all modules together; no method was replaced on it; it was not compiled by
+    itself; and each name in `holds` is a parameter of its own, neither computed (as pruning does) nor sharded. A
+    subclass is another kind. It is asked at every forward, because nothing tells when a module changes.
+
+    >>> layer = nn.Linear(2, 2)
+    >>> as_built(layer, nn.Linear, holds=("weight",))
+    True
+    >>> _ = layer.register_forward_hook(lambda *_: None)
+    >>> as_built(layer, nn.Linear, holds=("weight",))
+    False
+    """
+    if type(module) not in kinds or modules._has_any_global_hook():
+        return False
+    own = module.__dict__
+    if (
+        own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]
+        or not _REPLACED.isdisjoint(own) or own.get("_compiled_call_impl") is not None
+    ):  # fmt: skip
+        return False
+    held = own["_parameters"]
+    return not holds or all(type(held.get(name)) is nn.Parameter for name in holds)
+
+
+def absent(module: nn.Module | None) -> bool:
+    """Return whether there is no module here, or torch's `nn.Identity`, by which people leave one out."""
+    return module is None or type(module) is nn.Identity
+
+
+def unwatched(*given: nn.Module | None) -> bool:
+    """Return whether nobody has hooks on any of these or on all modules, so that their values may be made otherwise."""
+    if modules._has_any_global_hook():
+        return False
+    for m in given:  # not `any`, whose generator takes as long again as the loop
+        if m is not None and (m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks):
+            return False
+    return True
+
+
+def plain(*given: nn.Module | None) -> bool:
+    """Return whether these are linear maps without a bias that nobody watches, and their weights ordinary tensors."""
+    from .linear import Linear
+
+    for m in given:
+        if type(m) not in (nn.Linear, Linear) or m is None or m._parameters["bias"] is not None:
+            return False
+        if type(m._parameters["weight"]) is not nn.Parameter:  # sharded, or computed anew at every look
+            return False
+    return unwatched(*given)

@@ -1,0 +1,58 @@
+"""Two streams whose inputs can be computed back from their outputs, so that no activation need be stored.
+
+Shapes: B batch, T position, D width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from .connection import Connection
+from .state import State
+from .stream import Stream
+
+
+class Couple(Connection):
+    """(a, b) -> (b, a + F(b)): the additive coupling, whose two halves change places at each sublayer.
+
+    Written for a pair of sublayers it is a' = a + F(b), b' = b + G(a').
+
+    Source: Gomez et al. 2017 (1707.04585), equation 6.
+    """
+
+    def read(self, state: State) -> tuple[Tensor, None]:
+        return state.main[1], None
+
+    def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
+        first, second = state.main
+        return State((second, first + y_BTD), state.side)
+
+    def unread(self, state: State) -> Tensor:
+        """Return what `read` gave, from the state after the write."""
+        x_BTD: Tensor = state.main[0]
+        return x_BTD
+
+    def unwrite(self, state: State, y_BTD: Tensor) -> State:
+        """Return the state before the write."""
+        second, written = state.main
+        return State((written - y_BTD, second), state.side)
+
+    def stream(self) -> Stream:
+        return Reversible()
+
+
+class Reversible(Stream):
+    """Opens (x, x), closes the mean of the two, then `norm`."""
+
+    def __init__(self, norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def open(self, x_BTD: Tensor) -> State:
+        return State((x_BTD, x_BTD), {})
+
+    def close(self, state: State) -> Tensor:
+        x_BTD = 0.5 * (state.main[0] + state.main[1])
+        return x_BTD if self.norm is None else self.norm(x_BTD)

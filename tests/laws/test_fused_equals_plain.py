@@ -1,0 +1,139 @@
+"""What the executor computes at once is what the algebra says: values, gradients, masks, for any set of rules."""
+
+import copy
+import itertools
+import random
+
+import pytest
+import torch
+from arrays import needs_kernels
+from variants import NOISY, RESIDUALS, shaken, small, tokens
+
+from mainstem import execute, noise, ops
+from mainstem.model import Rates
+from mainstem.noise.site import Noise
+
+# No rate of stochastic depth: beside a branch that may be skipped, fewer rules fit.
+QUIET_DEPTH = Rates(embedding=0.1, attention_weights=0.2, attention=0.1, hidden=0.2, feedforward=0.1)
+LAYERS = 3
+ALL = 2 * LAYERS
+ONE_CALL = {"pre_norm": ALL, "sandwich": ALL, "value_residual": ALL, "post_norm": ALL, "deepnorm": ALL,
+            "parallel": 1, "reinjection": 1, "sandwich | reinjection": 1, "denseformer": LAYERS}  # fmt: skip
+"""How many calls of dropout + add + norm one forward has: 1 is the closing norm; elsewhere there are none."""
+
+
+def subsets():
+    rules = execute.RULES
+    every = [s for n in range(len(rules) + 1) for s in itertools.combinations(rules, n)]
+    chosen = [s for s in every if len(s) in (0, 1, len(rules))]
+    others = [s for s in every if s not in chosen]
+    return chosen + random.Random(7).sample(others, min(8, len(others)))
+
+
+SUBSETS = subsets()
+forms = pytest.mark.parametrize("name", RESIDUALS)
+pytestmark = needs_kernels
+
+
+def built(name, rates=QUIET_DEPTH, **changes):
+    # Not far: float32 and float64 are compared, and streams that mix strongly magnify every rounding.
+    return shaken(small(RESIDUALS[name], rates=rates, layers=LAYERS, **changes), by=0.1)
+
+
+def outcome(model, rules=execute.RULES, recomputed=False):
+    """Return the closed stream and all gradients under the counter."""
+    model.zero_grad()
+    x = tokens(4, 8)
+    with noise.counter(seed=3, step=4, samples=range(len(x))):
+        closed = execute.run(model.stream, model.blocks, model.embedding(x), recomputed=recomputed, rules=rules)
+    torch.tanh(closed).sum().backward()
+    return closed.detach(), {key: p.grad.clone() for key, p in model.named_parameters() if p.grad is not None}
+
+
+def same(found, expected, relative=1e-4, zero=1e-6):
+    torch.testing.assert_close(found[0], expected[0].to(found[0].dtype), rtol=1e-5, atol=1e-5)
+    assert found[1].keys() == expected[1].keys()
+    # Some gradients are sums that cancel out, such as that of a weight whose size the norm behind it takes away.
+    largest = max(true.norm() for true in expected[1].values())
+    for key, grad in found[1].items():
+        true = expected[1][key].to(grad.dtype)
+        assert (grad - true).norm() <= relative * true.norm() + zero * largest, key
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Return the ops that took a write together with something else, in order."""
+    found = []
+    for name in ("dropout_add_norm", "step_streams", "chained_depth_sum"):
+        original = getattr(ops, name)
+
+        def note(*given, name=name, original=original, **rest):
+            if name != "step_streams" or "weights" in rest:  # a read alone is the connection's own
+                found.append(name)
+            return original(*given, **rest)
+
+        monkeypatch.setattr(ops, name, note)
+    return found
+
+
+@pytest.mark.parametrize("rules", SUBSETS, ids=lambda rules: "+".join(rule.__name__ for rule in rules) or "none")
+@forms
+def test_any_set_of_rules_gives_the_same(name, rules):
+    model = built(name, rates=NOISY if len(rules) == 1 else QUIET_DEPTH)
+    same(outcome(model, rules), outcome(model, ()))
+
+
+@forms
+@pytest.mark.parametrize("recomputed", [False, True])
+@pytest.mark.parametrize("norm", ["rms", "layer"])
+def test_all_rules_give_the_same_in_every_runner(name, norm, recomputed, calls):
+    model = built(name, norm=norm)
+    names = list(model.state_dict())
+    found = outcome(model, recomputed=recomputed)
+    if not recomputed:
+        assert calls.count("dropout_add_norm") == ONE_CALL.get(name, 0)
+    calls.clear()
+    expected = outcome(model, ())
+    assert not calls and list(model.state_dict()) == names
+    same(found, expected)
+
+
+@forms
+@pytest.mark.parametrize("rates", [QUIET_DEPTH, NOISY], ids=["dropout", "depth"])
+def test_float32_is_float64_with_the_same_masks(name, rates):
+    model = built(name, rates)
+    exact = copy.deepcopy(model).double()
+    same(outcome(model), outcome(exact))
+
+
+@forms
+def test_the_sites_that_draw_are_those_of_the_parts(name, monkeypatch):
+    model, drawn, original = built(name, NOISY), [], Noise.draw
+
+    def draw(self, num_samples):
+        found = original(self, num_samples)
+        drawn.append((found[1], num_samples))
+        return found
+
+    monkeypatch.setattr(Noise, "draw", draw)
+    outcome(model)
+    fused = list(drawn)
+    drawn.clear()
+    outcome(model, ())
+    assert fused == drawn and fused
+
+
+@forms
+def test_evaluation_gives_the_same(name):
+    model = built(name).eval()
+    x = model.embedding(tokens(2, 8))
+    found, expected = (execute.run(model.stream, model.blocks, x, rules=rules) for rules in (execute.RULES, ()))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@forms
+def test_a_write_behind_a_branch_that_may_be_skipped_takes_no_dropout(name, calls):
+    model = built(name, Rates(depth=0.3))
+    outcome(model)
+    skipped = [module.skip for module in model.modules() if getattr(module, "skip", None) is not None]
+    assert skipped and calls.count("dropout_add_norm") <= 2 * LAYERS - len(skipped)
