@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate clean
+.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme clean
 
 install: $(INSTALLED)
 
@@ -64,6 +64,18 @@ emulate: $(INSTALLED)
 	cmake -S . -B build/emulate -DMAINSTEM_EMULATE=ON
 	cmake --build build/emulate --parallel 2
 	$(BIN)/python -m pytest -q --kernels build/emulate/libmainstem_kernels.so tests/ops --ignore tests/ops/test_library.py -k 'not triton' $(ARGS)
+
+# What a tiny run shows and writes, stored anew after a change of it that is meant: read `git diff tests/golden` then.
+golden: $(INSTALLED)
+	$(BIN)/python tests/support/golden.py
+
+# Small faults put into what is shown, one at a time: each must be noticed by the files above; minutes.
+mutants: $(INSTALLED)
+	$(BIN)/python tests/golden/mutations.py
+
+# The commands of README.md, typed from top to bottom in a fresh copy; minutes.
+readme: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow tests/docs/test_readme.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist

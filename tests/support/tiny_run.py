@@ -10,13 +10,16 @@ from mainstem import config, data
 from mainstem.train import assemble, device, run_folder
 from mainstem.train.loop import Parts
 
-WORDS = ("stem", "river", "delta", "mouth")
+WORDS = ("stem", "river", "delta", "mouth", "source", "bank", "flood", "bed")
 
 
 def text(folder: Path, name: str = "corpus.txt", words: int = 500) -> Path:
-    """Write a text that can be learned, and return where."""
-    path = folder / name
-    path.write_text(" ".join(WORDS[i * i % 7 % 4] for i in range(words)))
+    """Write a text of words in an order that is always the same and that nothing predicts, and return where."""
+    path, state, chosen = folder / name, 1, []
+    for _ in range(words):
+        state = (1664525 * state + 1013904223) % 2**32
+        chosen.append(WORDS[state >> 29])
+    path.write_text(" ".join(chosen))
     return path
 
 

@@ -18,11 +18,11 @@ def parts(tmp_path, monkeypatch) -> Parts:
 
 def test_text_model_and_length(parts):
     assert opening(parts, State(), 61.0).splitlines() == [
-        "text   corpus.txt: 2.78 kB, 1 document; tokenizer byte (asked for), vocabulary",
-        "       256; 2,505 tokens to train on, 279 held out",
+        "text   corpus.txt: 2.81 kB, 1 document; tokenizer byte (asked for), vocabulary",
+        "       256; 2,533 tokens to train on, 282 held out",
         "model  pre_norm, 1 layer of width 16, 7,232 parameters; on cpu with 1 thread, in",
         "       float32",
-        "run    up to 8 steps of 64 tokens, 0.204 passes over the text, about 1:01; in my",
+        "run    up to 8 steps of 64 tokens, 0.202 passes over the text, about 1:01; in my",
         "       runs/first",
     ]
 

@@ -97,8 +97,8 @@ class Plain:
             return
         try:
             encoding = self._stream.encoding or "ascii"
-            whole = "\n".join(fold(text, _width()))
-            self._stream.write(whole.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            known = text.encode(encoding, "backslashreplace").decode(encoding)
+            self._stream.write("\n".join(fold(known, _width())) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             _to_nowhere(self._stream)

@@ -36,20 +36,23 @@ class Pass(NamedTuple):
 def foot(numbers: dict[str, Any] | None, now: Pass | None, width: int) -> str:
     """Return the last line of the terminal: how far the run is, or the pass in it, in at most `width` columns.
 
-    The bar takes what the words leave. Where there is little room the speed is left out, then the bar, then the loss;
-    the time left is left out last of all.
+    The bar takes what the words leave; what is all or nothing has none. Where there is little room the speed is left
+    out, then the bar, then the loss; the time left is left out last of all.
     """
     words = [] if numbers is None else describe({name: numbers[name] for name in _LASTING})
     if now is not None:
         share = now.done / max(now.total, 1)
         steady = [word for word in words if word.text.startswith(("step", "left"))]
-        words = [Word(now.what, 3), _BAR, Word(f"{share:.0%}", 2), *steady]
+        known = [_BAR, Word(f"{share:.0%}", 2)] if now.total > 1 else []
+        words = [Word(now.what, 3), *known, *steady]
     elif numbers is not None:
         share = numbers["step"] / numbers["steps"]
         words = [_BAR, *words]
     else:
         return ""
     kept = keep(words, width)
+    if _BAR not in kept:
+        return fit(kept, width)
     room = len(_BAR.text) + width - columns(joined(kept))
     return fit([Word(bar(share, room), 5) if word is _BAR else word for word in kept], width)
 

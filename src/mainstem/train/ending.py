@@ -64,25 +64,31 @@ def _sample(sample: dict[str, Any] | None) -> list[str]:
     from ..report.words import visible  # late: the page has been made
 
     begun = visible(whole(sample["prompt"]))
-    text = visible(whole(sample["text"]), lines=True).expandtabs(4).split("\n")
-    lines = [_cut(line.rstrip(), WIDTH - 4) for line in text]
-    shown = [line for line in lines if line][:_SHOWN]
-    return [_cut(f'it writes, after "{begun}":', WIDTH), *(f"    {line}" for line in shown)]
+    text = visible(whole(sample["text"]), lines=True).expandtabs(4)
+    lines = [part for line in text.split("\n") if line.strip() for part in _parts(line.rstrip(), WIDTH - 4)]
+    shown = [f"    {line}" for line in lines[:_SHOWN]]
+    return [*fold(f'it writes, after "{begun}":'), *shown]
 
 
 def whole(text: str) -> str:
     """Return `text` without the halves of characters that a cut between tokens has left at its ends.
 
-    >>> whole("\\ufffdstem\\ufffd\\ufffd")
-    'stem'
+    What is no character in its middle is a question mark.
+
+    >>> whole("\\ufffdmain\\ufffdstem\\ufffd\\ufffd")
+    'main?stem'
     """
-    return text.strip("\ufffd")
+    return text.strip("\ufffd").replace("\ufffd", "?")
 
 
-def _cut(line: str, width: int) -> str:
-    while columns(line) > width:
-        line = line[:-2] + "…"
-    return line
+def _parts(line: str, width: int) -> list[str]:
+    """Return a line of a model's text in parts of at most `width` columns, blanks and all."""
+    found = [""]
+    for character in line:
+        if columns(found[-1] + character) > width:
+            found.append("")
+        found[-1] += character
+    return found
 
 
 def _next(loop: Loop, page: Path | None) -> list[str]:

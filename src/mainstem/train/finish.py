@@ -38,7 +38,9 @@ def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
         with parts.learner.averaged():
             publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
     weights.put(parts.model, loop.best, "the best weights")
+    progress.measuring("waiting for lzma", 0, 1)
     found = yardsticks.result()
+    progress.measuring("waiting for lzma", 1, 1)
     outcome = {
         "reason": reason, "best_step": state.best.step, "best": msgspec.to_builtins(state.best),
         "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),

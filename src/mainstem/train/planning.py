@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 from .. import config, data, optim, runs
 from ..errors import BadInput
-from . import device, new_folder
+from . import device, lines, new_folder
 from .assemble import assemble
 from .cache import used
+from .lines import WIDTH, fold
 from .loop import Parts
+from .opening import passes
 from .run_folder import RunFolder
 
-WIDTH = 80
+_HASH = 16
+"""Signs of a hash that are shown: enough to tell texts apart; facts.json has it whole."""
 
 
 def plan(run: config.Run, *, name: str | None = None) -> str:
@@ -36,7 +38,7 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
             ("memory, about", _pairs(_memory(parts))),
             ("which tensors are decayed and penalised", _regularization(run, parts)),
         ]
-    return "\n\n".join("\n".join([title, "-" * len(title), *lines]) for title, lines in sections)
+    return "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections)
 
 
 def _folder(run: config.Run, name: str) -> tuple[RunFolder, str]:
@@ -46,15 +48,17 @@ def _folder(run: config.Run, name: str) -> tuple[RunFolder, str]:
         folder, there = new_folder.choose(run, False, free)
     except BadInput as error:
         return next(free), f"none: {error}"
-    return folder, f"{folder.path} ({'holds this run: it goes on' if there else 'new'})"
+    return folder, f"{lines.place(folder.path)} ({'holds this run: it goes on' if there else 'new'})"
 
 
 def _pairs(values: dict[str, Any]) -> list[str]:
-    lines = []
+    found = []
     for name, value in values.items():
+        if value == {}:
+            continue
         text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(str(value))
-        lines += textwrap.wrap(f"{name:<20} {text}", WIDTH, subsequent_indent=" " * 21, break_on_hyphens=False)
-    return lines
+        found += fold(f"{name:<20} {text[:_HASH] if name.endswith('hash') else text}", indent=" " * 21)
+    return found
 
 
 def _short(text: str, limit: int = 200) -> str:
@@ -71,7 +75,7 @@ def _length(parts: Parts, where: str) -> dict[str, Any]:
         "steps": parts.steps,
         "tokens a step": tokens,
         "tokens": parts.steps * tokens,
-        "epochs": f"{parts.steps * tokens / len(parts.corpus.train):.2f}",
+        "passes over the text": f"{passes(parts):.3g}",
         "evaluations": -(-parts.steps // run.train.eval_every),
     }
 
@@ -110,9 +114,9 @@ def _regularization(run: config.Run, parts: Parts) -> list[str]:
         shape = "x".join(map(str, tensor.shape))
         key = (general.removeprefix("blocks."), shape, tensor.role, f"{tensor.decay:g}", numbers)
         rows[key] = rows.get(key, 0) + 1
-    lines = [_row("tensor", "shape", "role", "decay", "terms", "count")]
-    lines += [_row(*key, str(count)) for key, count in rows.items()]
-    return lines + [f"penalty {number}: {label}"[:WIDTH] for number, label in enumerate(labels, 1)]
+    found = [_row("tensor", "shape", "role", "decay", "terms", "count")]
+    found += [_row(*key, str(count)) for key, count in rows.items()]
+    return found + [f"penalty {number}: {label}"[:WIDTH] for number, label in enumerate(labels, 1)]
 
 
 def _row(name: str, shape: str, role: str, decay: str, penalties: str, count: str) -> str:
