@@ -1,0 +1,102 @@
+"""Every command of README.md, typed from top to bottom in a fresh copy of the repository, ends well.
+
+What is not as a reader has it, and no more than that:
+
+- `.venv` borrows the packages that run this test, so nothing is downloaded; `.ci/run` installs from nothing.
+- The reader's own files are small: corpus.txt and other.txt, two configurations a.yaml and b.yaml, and run.yaml as the
+  page shows it.
+- What would take minutes is made shorter by what `SHORTER` adds to a line, or puts in place of a part of it.
+
+Takes about three minutes on two cores: `make readme`.
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from code_blocks import ROOT, blocks
+
+pytestmark = pytest.mark.slow
+
+SHORTER = {
+    "make train": ("", ' ARGS="--train.budget 10s"'),
+    "make test": ("", ' ARGS="tests/test_errors.py tests/config"'),
+    "mainstem train corpus.txt": ("", " --train.budget 8s"),
+    "mainstem lab vanishing": ("2m", "20s"),
+    "mainstem lab --all": ("15m", "60s"),
+}
+"""By how a line begins: a part of it and what stands there instead, or what is added at its end."""
+
+
+def typed(line: str) -> str:
+    """Return what is typed for `line`."""
+    for begin, (part, other) in SHORTER.items():
+        if line.startswith(begin):
+            assert part in line
+            return line.replace(part, other) if part else line + other
+    return line
+
+
+def commands() -> list[str]:
+    return [line for block in blocks(ROOT / "README.md") if block.language == "sh" for line in block.text.splitlines()]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a copy of what is or would be tracked, with a `.venv` that finds the packages of this one."""
+    copy = tmp_path / "mainstem"
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    venv.create(copy / ".venv", symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(copy / ".venv")}))
+    borrowed = [str(copy / "src"), *(path for path in sys.path if "site-packages" in path)]
+    (packages / "borrow.pth").write_text("\n".join(borrowed) + "\n")
+    script = copy / ".venv" / "bin" / "mainstem"
+    script.write_text(f"#!{copy}/.venv/bin/python\nfrom mainstem.cli.main import main\nraise SystemExit(main())\n")
+    script.chmod(0o755)
+    (copy / ".venv" / ".installed").touch()
+    return copy
+
+
+def _files(folder: Path) -> None:
+    """Write what a reader has: two texts and three configurations."""
+    words = [
+        word for path in sorted((ROOT / "docs" / "guide" / "en").glob("*.md")) for word in path.read_text().split()
+    ]
+    text = " ".join(words)
+    (folder / "corpus.txt").write_text(text[:100_000] + "\ndef the river(self):\n" * 20)
+    (folder / "other.txt").write_text(text[1000:4000])
+    (run,) = [block.text for block in blocks(ROOT / "README.md") if block.language == "yaml"]
+    (folder / "run.yaml").write_text(run.replace("preset: micro", "preset: nano"))
+    small = "data: {paths: [corpus.txt]}\nmodel: {layers: 1, width: 16, heads: 2, context: 16}\n"
+    for name, rate in (("a", 0.0), ("b", 0.2)):
+        (folder / f"{name}.yaml").write_text(f"{small}train: {{steps: 5, eval_every: 5}}\nnoise: {{rate: {rate}}}\n")
+
+
+def test_every_command_ends_well_where_it_stands(clone: Path, tmp_path: Path) -> None:
+    _files(clone)
+    lines = commands()
+    assert len(lines) > 15
+    script = "".join(f"echo == {number} $SECONDS s\n{typed(line)} || exit 1\n" for number, line in enumerate(lines))
+    here = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS")}
+    done = subprocess.run(
+        ["bash"], input=script, text=True, cwd=clone, capture_output=True, check=False,
+        env={**here, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    last = done.stdout.rpartition("== ")[2]
+    number = int(last.split()[0])
+    assert done.returncode == 0, f"{lines[number]!r} ended badly:\n{last[-2000:]}\n{done.stderr[-3000:]}"
+    assert number == len(lines) - 1
+    assert "Traceback" not in done.stderr
