@@ -91,3 +91,15 @@ def test_files_that_are_none(name: str, finished: Path, tmp_path: Path, capsys: 
     (tmp_path / "empty.txt").touch()
     assert main(["evaluate", str(finished), str(tmp_path / name)]) == 2
     assert capsys.readouterr().err.startswith("mainstem: ")
+
+
+def test_a_folder_is_read_without_what_is_no_text(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "text").write_text("the river carries what every tributary adds " * 3)
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG\0")
+    (tmp_path / ".git").mkdir()
+    assert main(["evaluate", str(finished), str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("left out: 1 hidden ('.git'), 1 not text ('...")
+    assert "132 tokens, 132 bytes" in out
+    assert main(["evaluate", str(finished), str(tmp_path / "logo.png")]) == 2
+    assert "NUL byte at offset 4" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
     if paths:
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
         section = msgspec.structs.replace(loaded.run.data, **changed)
-        return data.encode_files(paths, section, loaded.tokenizer, cache)
+        return data.encode_files(paths, section, loaded.tokenizer, cache, say=terminal.line)
     return own_corpus(loaded, options.data.paths, cache).held_out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,21 @@ def encode_files(
     tokenizer: Tokenizer,
     cache: Path | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Tokens:
     """Return the whole text of `paths` in the ids of `tokenizer`, read as `section` says.
 
     The end of a document stands after each where the tokenizer has one. Without `cache` the ids lie in a temporary file
-    that is gone when they are. Raises `BadInput` as `prepare` does, and for a character that the vocabulary lacks.
+    that is gone when they are. `say` hears what was left out of a folder. Raises `BadInput` as `prepare` does, and for
+    a character that the vocabulary lacks.
     """
     if not paths:
         raise BadInput("No file was given: name at least one.")
     documents = Documents(config.Data(paths=list(paths), glob=section.glob, field=section.field, format=section.format),
                           find(config.Data(paths=list(paths), glob=section.glob)))  # fmt: skip
     found = survey(documents, progress)
+    if documents.left_out:
+        say(f"left out: {documents.left_out}")
     if cache is not None:
         return _kept(documents, found, tokenizer, cache, progress)
     with tempfile.TemporaryDirectory(prefix="mainstem-") as folder:
