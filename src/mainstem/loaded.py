@@ -67,7 +67,7 @@ def build(settings: dict[str, Any], path: Path) -> LanguageModel:
     empty = _outline(settings, path.parent / "config.json")
     weights.check_shapes(empty, tensors, str(path))
     _check_tables(empty, path)
-    model = LanguageModel.from_config(settings)
+    model = LanguageModel.from_config(settings, seed=None)
     weights.put(model, weights.read(path), str(path))
     return model.eval()
 
@@ -76,7 +76,7 @@ def _outline(settings: dict[str, Any], path: Path) -> LanguageModel:
     """Return the model of `settings` without memory for its tensors."""
     try:
         with torch.device("meta"):
-            return LanguageModel.from_config(settings)
+            return LanguageModel.from_config(settings, seed=None)
     except Exception as error:  # noqa: BLE001 - a file may say anything, and a form may fail on it anyhow
         raise BadInput(f"{str(path)!r} describes no model ({error}): it is damaged.") from None
 

@@ -172,6 +172,17 @@ def test_where_no_file_can_be_written_is_a_sentence_before_and_after_the_work(tm
     assert files.check_target(tmp_path / "page.html") == tmp_path / "page.html"
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+def test_a_place_that_only_seems_writable_is_told_before_the_work() -> None:
+    with pytest.raises(BadInput, match="cannot be written"):
+        files.check_folder(Path("/proc/run"))
+
+
+def test_looking_leaves_nothing(tmp_path: Path) -> None:
+    files.check_folder(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_full_disk_is_no_fault_of_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(RunFailed, match="the disk is full"):

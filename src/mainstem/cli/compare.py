@@ -49,12 +49,14 @@ def run(words: list[str]) -> int:
 def _compare(names: tuple[str, str], runs: list[config.Run], options: Options, command: str) -> None:
     began = time.perf_counter()
     from ..lab import comparing, suite, text, words
-    from ..train import Stop, device
+    from ..train import Stop, device, refuse
 
     a, b = (comparing.Side(name, device.settle(run)) for name, run in zip(names, runs, strict=True))
     folder = Path(options.out)
     suite.check_folder(folder)
     experiment = comparing.experiment(a, b, folder / "runs", options.delta)
+    for side in (a, b):
+        refuse.early(side.run)
     comparing.check(a, b, text.reader(suite.tokens(folder)))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
     memory.keep()

@@ -103,8 +103,7 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     memory.keep()
     found: list[Results] = []
     experiments = [spec.load() for spec in specs]
-    for experiment in experiments:
-        experiment.check(settings)
+    suite.check(experiments, plan)
     for results, page in suite.run(experiments, plan, began, _say):
         found.append(results)
         for line in words.of(results, terminal.width()):

@@ -65,7 +65,7 @@ def _help(given: arguments.Arguments) -> list[str]:
     try:
         own, flags = _sort(given._replace(flags=[flag for flag in given.flags if flag[0] != "help"]))
         tree = configure(given.positional, own, flags)
-        file = arguments.run_folder(own["resume"]) / "config.yaml" if "resume" in own else own.get("config")
+        file = runs.find(own["resume"]) / "config.yaml" if "resume" in own else own.get("config")
         values = {**flags, **({"data.paths": given.positional} if given.positional else {})}
         origins = config.origins(values, file, None if file is not None else tree.recipe)
     except BadInput as error:  # whoever asks for help may have come to this point by a mistake

@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +118,8 @@ def check_folder(path: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, f"{str(there)!r} is not a folder")
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, f"the folder {str(there)!r} is not writable")
+        # The right to write says little to root, or of /proc, a full quota and a share: only making something tells.
+        os.rmdir(tempfile.mkdtemp(prefix=NEW, dir=there))
         with contextlib.suppress(FileNotFoundError):
             os.stat(path)  # a name that is too long is told here
     except (OSError, ValueError) as error:

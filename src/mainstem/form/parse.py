@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -48,7 +49,9 @@ def _named(values: dict[str, Any]) -> Form:
     for key in values:
         if key not in known:
             allowed = ", ".join(known) or "no values at all"
-            raise BadInput(f"model.residual.{key} is not a value of {name}, which takes {allowed}")
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f": did you mean {near[0]}?" if near else f", which takes {allowed}"
+            raise BadInput(f"model.residual.{key} is not a value of {name}{hint}")
     hints, taken = get_type_hints(form), {}
     for key, value in values.items():
         try:

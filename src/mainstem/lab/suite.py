@@ -13,7 +13,7 @@ import torch
 
 from .. import files
 from ..errors import BadInput
-from ..train import environment
+from ..train import environment, refuse
 from ..train.cache import cache_folder
 from ..train.run_folder import RunFolder
 from . import page, text
@@ -50,7 +50,7 @@ def run(
     by `time.perf_counter`. In a suite, an experiment whose share is too small for one seed is said to be left out.
     """
     check_folder(plan.folder)
-    engine = Engine(text.reader(tokens(plan.folder)), Cache(plan.folder / "trials"), plan.settings, say)
+    engine = _engine(plan, say)
     # By what was asked for, not by what is left: else the same command would not find its own trainings again.
     double = (plan.budget or 0.0) / max(1, len(experiments)) >= _LONG
     for number, experiment in enumerate(experiments):
@@ -66,6 +66,19 @@ def run(
             continue
         results.facts.update(facts(plan))
         yield results, write(plan, results)
+
+
+def check(experiments: Sequence[Experiment], plan: Plan) -> None:
+    """Raise `BadInput` for what is wrong with a training of any of the experiments, before a text is read."""
+    engine = _engine(plan, lambda line: None)
+    for experiment in experiments:
+        experiment.check(plan.settings)
+        for cell in experiment.cells:
+            refuse.early(engine.configured(experiment, cell, 0, double=False))
+
+
+def _engine(plan: Plan, say: Callable[[str], None]) -> Engine:
+    return Engine(text.reader(tokens(plan.folder)), Cache(plan.folder / "trials"), plan.settings, say)
 
 
 def facts(plan: Plan) -> dict[str, Any]:

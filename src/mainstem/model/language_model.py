@@ -24,12 +24,14 @@ from .settings import Settings
 class LanguageModel(nn.Module):
     """Logits of the next token at each position: int64 [B, T] -> float32 [B, T, V].
 
+    Initial weights are drawn from `seed`; without one they are whatever, for a model that is given others.
+
     >>> model = LanguageModel(Settings(vocab=65, layers=2, width=32, heads=2, context=16), seed=0)
     >>> model(torch.zeros(1, 5, dtype=torch.int64)).shape
     torch.Size([1, 5, 65])
     """
 
-    def __init__(self, settings: Settings, seed: int = 0) -> None:
+    def __init__(self, settings: Settings, seed: int | None = 0) -> None:
         super().__init__()
         self.settings = settings
         self.recompute = False
@@ -38,9 +40,10 @@ class LanguageModel(nn.Module):
         # Layers draw weights of their own when they are made; the counter's replace them below.
         with torch.random.fork_rng(devices=[]):
             self._build(settings)
-        specs = settings.specs()
-        places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
-        initialise(self, roles(self), form, places, settings.init, seed)
+        if seed is not None:
+            specs = settings.specs()
+            places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
+            initialise(self, roles(self), form, places, settings.init, seed)
         noise.bind(self)
 
     def _build(self, settings: Settings) -> None:
@@ -121,5 +124,5 @@ class LanguageModel(nn.Module):
         return self.settings.to_json()
 
     @staticmethod
-    def from_config(values: dict[str, Any], seed: int = 0) -> LanguageModel:
+    def from_config(values: dict[str, Any], seed: int | None = 0) -> LanguageModel:
         return LanguageModel(Settings.from_json(values), seed)

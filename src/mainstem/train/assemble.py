@@ -15,7 +15,7 @@ import torch
 from .. import config, data, model
 from ..errors import BadInput
 from ..measure.evaluate import over
-from . import environment, facts, length, weights
+from . import environment, facts, length, memory, weights
 from .device import Place
 from .loop import Parts
 from .phases import Clock, Phases
@@ -45,6 +45,7 @@ def assemble(
     `began` is when the time of `train.budget` began, by `clock`; now, where it is not given.
     """
     began = clock() if began is None else began
+    memory.refuse(run, corpus.tokenizer.vocab_size, place)
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
     data.check_length(corpus, network.context)
     stored = facts.read(folder.path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import config, data, optim, runs
 from ..errors import BadInput
-from . import device, lines, new_folder
+from . import device, lines, memory, new_folder, refuse
 from .assemble import assemble
 from .cache import used
 from .lines import WIDTH, fold
@@ -28,6 +28,7 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
     place = device.choose(run.train)
     with device.threads(run.train.threads):
         folder, where = _folder(run, name or run.recipe or "run")
+        refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
             corpus = data.prepare(run.data, cache)
         parts = assemble(run, folder, corpus, place)
@@ -92,15 +93,7 @@ def _memory(parts: Parts) -> dict[str, Any]:
     kept = rows * number * (blocks * (10 * width + 2 * hidden) + settings["layers"] * width)
     logits = 3 * 4 * rows * settings["vocab"]
     parts_of = {"weights and moments": weights * copies, "activations": kept, "logits": logits}
-    return {name: _size(value) for name, value in {**parts_of, "together": sum(parts_of.values())}.items()}
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+    return {name: memory.written(value) for name, value in {**parts_of, "together": sum(parts_of.values())}.items()}
 
 
 def _regularization(run: config.Run, parts: Parts) -> list[str]:

@@ -12,7 +12,19 @@ import torch
 
 from .. import config, data, optim, runs
 from ..errors import BadInput, RunFailed, command
-from . import checkpoint, device, environment, facts, lines, new_folder, run_folder, signals, tensorboard, weights
+from . import (
+    checkpoint,
+    device,
+    environment,
+    facts,
+    lines,
+    new_folder,
+    refuse,
+    run_folder,
+    signals,
+    tensorboard,
+    weights,
+)
 from .assemble import assemble, environment_of, start_from
 from .cache import used
 from .console import Progress
@@ -45,14 +57,13 @@ def run(
     """
     progress = console if console is not None else make_console()
     began, run = clock(), runs.settled(device.settle(run))
-    if run.log.tensorboard:
-        tensorboard.check()
     with signals.catch() as requests, contextlib.ExitStack() as stack:
         stack.enter_context(progress.running())
         place = device.choose(run.train)
         stack.enter_context(device.threads(run.train.threads))
         free = new_folder.places(name or run.recipe or "run")
         folder, there = new_folder.choose(run, resume, free)
+        refuse.early(run, begins=not there)
         if there:
             stack.enter_context(run_folder.claim(run, folder))
         cache = stack.enter_context(used(folder))
@@ -61,7 +72,8 @@ def run(
             progress.say(corpus.left_out)
         for doubt in corpus.doubts:
             progress.warn(doubt)
-        parts = assemble(run, folder, corpus, place, began, clock)
+        with _failures(run):
+            parts = assemble(run, folder, corpus, place, began, clock)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))

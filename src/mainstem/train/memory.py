@@ -1,0 +1,146 @@
+"""How much memory a run needs at least, and how much there can be, so that sizes are refused before they are asked for.
+
+May import `config`, `form` and its siblings. Estimates are lower bounds: what is refused could not have been trained.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from .. import config, form
+from ..errors import BadInput
+from .device import Place
+
+_BLOCK = 60_000
+"""Bytes that Python and torch take for the objects of one block, whatever its width."""
+
+
+class Sizes(NamedTuple):
+    """What a run's memory follows from; `rows` are the sequences computed at once."""
+
+    layers: int
+    width: int
+    hidden: int
+    context: int
+    streams: int
+    ngram_rows: int
+    vocabulary: int
+    rows: int
+
+
+USUAL = Sizes(
+    layers=48, width=2048, hidden=8192, context=2048, streams=4, ngram_rows=1 << 18, vocabulary=1 << 16, rows=64
+)
+"""Sizes beyond which a field may be what takes the memory."""
+
+_FIELDS = {
+    "layers": "model.layers", "width": "model.width", "context": "model.context", "streams": "model.residual.streams",
+    "ngram_rows": "model.ngram_rows", "vocabulary": "data.vocabulary", "rows": "train.batch",
+}  # fmt: skip
+
+
+def refuse(run: config.Run, vocab: int, place: Place) -> None:
+    """Raise `BadInput` where a resolved `run` with a vocabulary of `vocab` needs more memory than there can be."""
+    sizes = sizes_of(run, vocab)
+    needed = least(run, sizes)
+    limit, owner = there(place)
+    if needed <= limit:
+        return
+    name = max(_FIELDS, key=lambda name: needed - least(run, _usual(sizes, name)))
+    field = "train.micro_batch" if name == "rows" and run.train.micro_batch is not None else _FIELDS[name]
+    more = ", or give --train.micro-batch" if field == "train.batch" else ""
+    raise BadInput(
+        f"A training of this model needs at least {written(needed)} of memory, and {owner} {written(max(0, limit))}: "
+        f"give a smaller {field} (it is {getattr(sizes, name)}){more}."
+    )
+
+
+def sizes_of(run: config.Run, vocab: int) -> Sizes:
+    """Return the sizes of a resolved run."""
+    model, parsed = run.model, form.parse(run.model.residual)
+    several = parsed.forms if isinstance(parsed, form.Combined) else (parsed,)
+    streams = max(getattr(each, "streams", 1) for each in several)
+    rows = min(run.train.batch, run.train.micro_batch or run.train.batch)
+    given = (model.layers, model.width, model.hidden, model.context, streams, model.ngram_rows, vocab, rows)
+    return Sizes(*(size or 1 for size in given))
+
+
+def least(run: config.Run, sizes: Sizes) -> int:
+    """Return the bytes that a training takes at the very least: weights, their gradients and moments, the stream.
+
+    Counted are the matrices of plain blocks, hyper-connections' weights, embedding, n-grams and head, in float32: once
+    each for weights, gradients, the best ones and each moment; and of the activations the stream and each block's
+    input alone, unless backward computes that again.
+    """
+    layers, width, streams, vocab = sizes.layers, sizes.width, sizes.streams, sizes.vocabulary
+    model = run.model
+    heads, kv_heads = model.heads or 1, model.kv_heads or 1
+    matrices = 3 if model.feedforward == "swiglu" else 2
+    block = 2 * width * width + 2 * width * (width * kv_heads // heads) + matrices * width * sizes.hidden
+    block += 2 * streams * (streams + 2) if streams > 1 else 0
+    tables = vocab * (1 if model.head == "tied" else 2)
+    tables += sum(min(vocab**n, sizes.ngram_rows) for n in range(2, (model.ngrams or 1) + 1))
+    tables += sizes.context if model.positions == "learned" else 0
+    # Muon keeps one moment of each matrix, AdamW two.
+    copies = 4 + (run.optim.name == "adamw") + (run.optim.average > 0)
+    weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
+    tokens = sizes.rows * sizes.context
+    kept = layers * (2 if run.train.dtype == "bfloat16" else 4)
+    if run.train.checkpoint == "blocks" or "reversible" in str(model.residual):
+        kept = 0
+    return weights + tokens * width * (kept + 2 * 4 * streams)
+
+
+def there(place: Place) -> tuple[int, str]:
+    """Return the bytes that there can be at most for a training at `place`, and who has them, with the verb."""
+    if place.device.type == "cuda":
+        return torch.cuda.get_device_properties(place.device).total_memory, "the GPU has"
+    limits = [(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") + _swap(), "this machine has")]
+    group = _number(Path("/sys/fs/cgroup/memory.max"))
+    if group is not None:
+        limits.append((group, "its group of processes may have"))
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = _number(Path("/proc/self/statm"))
+    if allowed != resource.RLIM_INFINITY and pages is not None:
+        limits.append((allowed - pages * os.sysconf("SC_PAGE_SIZE"), "its limit (`ulimit -v`) leaves"))
+    return min(limits)
+
+
+def written(count: float) -> str:
+    """Return a number of bytes for people.
+
+    >>> written(1536), written(3 << 40), written(10**30)
+    ('1.5 KiB', '3.0 TiB', '9.1e+17 TiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB" if count < 1e6 else f"{count:.1e} TiB"
+
+
+def _usual(sizes: Sizes, name: str) -> Sizes:
+    names = ("width", "hidden") if name == "width" else (name,)  # the one follows from the other
+    return sizes._replace(**{each: min(getattr(sizes, each), getattr(USUAL, each)) for each in names})
+
+
+def _swap() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("SwapTotal:"))
+
+
+def _number(path: Path) -> int | None:
+    """Return the first number that a file of the kernel's holds, or None."""
+    try:
+        word = path.read_text().split()[0]
+    except (OSError, IndexError):
+        return None
+    return int(word) if word.isdigit() else None

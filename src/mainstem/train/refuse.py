@@ -1,0 +1,53 @@
+"""What is wrong with a run whatever its text is: asked before the text is read. May import all but the cli."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from .. import config, model, optim, penalty
+from . import device, memory, tensorboard, weights
+
+_VOCABULARY = {"byte": 256, "bpe": 257}
+"""Tokens that there are at least, whatever the text is."""
+
+_SMALL = {"hidden": 8, "context": 8, "ngram_rows": 4}
+
+
+def early(run: config.Run, begins: bool = True) -> None:
+    """Raise `BadInput` for what no text could make right, in well under a second.
+
+    Forms, their values, and pairs of forms and initial weights that cannot be; sizes that no memory holds; patterns of
+    a decay or a penalty that fit nothing; a device or TensorBoard that is not there; and where the run `begins`, the
+    weights of `train.init_from` that are not there, are damaged or are another model's.
+    """
+    run = device.settle(config.resolve(run))
+    if run.log.tensorboard:
+        tensorboard.check()
+    place = device.choose(run.train)
+    memory.refuse(run, _VOCABULARY.get(run.data.tokenizer, 1), place)
+    network = skeleton(run)
+    optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
+    if begins and run.train.init_from is not None:
+        _check_start(run, run.train.init_from, place)
+
+
+def skeleton(run: config.Run) -> model.LanguageModel:
+    """Return a model with the names, roles and layers of the run's own, and as small as those allow."""
+    assert run.model.heads is not None
+    sizes = msgspec.structs.replace(run.model, width=2 * run.model.heads, **_SMALL)
+    return model.LanguageModel(model.settings(sizes, run.noise, 2), None)
+
+
+def _check_start(run: config.Run, source: str, place: device.Place) -> None:
+    found = weights.read(Path(source) / "model.safetensors")
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    # How many tokens there are is the text's matter: here they are as many as those weights have.
+    vocab = next((shape[0] for name, shape in shapes.items() if name == "embedding.weight" and shape), 1)
+    memory.refuse(run, vocab, place)
+    weights.check_shapes(
+        model.LanguageModel(model.settings(run.model, run.noise, vocab), None),
+        shapes,
+        f"train.init_from {source!r}",
+    )

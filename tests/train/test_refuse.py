@@ -1,0 +1,135 @@
+"""What no text could make right is refused before any is read, wherever a training is asked for."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+
+from mainstem import catalogue, config, data, model, train
+from mainstem.cli.main import main
+from mainstem.errors import BadInput
+from mainstem.lab.cache import Cache
+from mainstem.lab.engine import Engine
+from mainstem.optim.roles import roles
+from mainstem.train import refuse
+
+TINY = {"model.layers": 2, "model.width": 16, "model.heads": 2, "model.context": 8, "data.tokenizer": "byte"}
+
+WRONG = [
+    (["--model.residual.strems", "4"], "model.residual.strems is not a value of pre_norm, which takes no values"),
+    (["--model.residual", "hyper", "--model.residual.strems", "4"], "not a value of hyper: did you mean streams?"),
+    (["--model.residual", "hyper", "--model.residual.weights", "dynamical"], "give one of static, dynamic"),
+    (["--model.residual", "hyper", "--model.residual.streams", "1000000000"], "TiB of memory"),
+    (["--model.residual", "deepnorm | sandwich"], "cannot be combined"),
+    (["--model.residual", "rezero", "--model.init", "zero"], "have no gradient, ever"),
+    (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "no parameter fits 'hed'"),
+    (["--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
+    (["--train.init-from", "nowhere"], "nowhere/model.safetensors"),
+    (["--train.device", "mps"], "is not on this machine"),
+    (["--log.tensorboard"], "tensorboard is not installed"),
+]
+
+
+@pytest.fixture
+def no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Be where no text can be read, and TensorBoard is missing."""
+
+    def read(*_: Any, **__: Any) -> None:
+        raise AssertionError("text was read")
+
+    monkeypatch.setattr(data, "prepare", read)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("flags", "said"), WRONG, ids=[" ".join(flags)[:50] for flags, _ in WRONG])
+def test_train_and_plan_refuse_it_first(
+    flags: list[str], said: str, no_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for plan in ([], ["--plan"]):
+        assert main(["train", "a.txt", "--out", "r", *flags, *plan]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+    assert not list(no_text.iterdir())
+
+
+@pytest.mark.parametrize(("flags", "said"), WRONG[:-1], ids=[" ".join(flags)[:50] for flags, _ in WRONG[:-1]])
+def test_compare_and_lab_refuse_it_first(
+    flags: list[str], said: str, no_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (no_text / f"{name}.yaml").write_text(f"train: {{steps: 3}}\nnoise: {{rate: 0.{'ab'.index(name)}}}\n")
+    assert main(["compare", "a.yaml", "b.yaml", *flags]) == 2
+    assert said in capsys.readouterr().err
+    if "init-from" not in flags[0] and "--model.residual" not in flags:
+        assert main(["lab", "dropout", "--seeds", "1", *flags]) == 2
+        assert said in capsys.readouterr().err
+    assert sorted(path.name for path in no_text.iterdir()) == ["a.yaml", "b.yaml"]
+
+
+def source(folder: Path, **flags: Any) -> config.Run:
+    """Train a little into `folder`, and return a configuration that begins from there."""
+    text = folder.parent / "text.txt"
+    text.write_text("the river carries what every tributary adds\n" * 60)
+    run = config.load({**TINY, "out": str(folder), "train.steps": 1, "train.batch": 2, "data.paths": [str(text)]})
+    train.run(run)
+    return config.override(run, {"train.init_from": str(folder), "out": str(folder.parent / "next"), **flags})
+
+
+def test_weights_to_begin_with(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    run = source(first)
+    refuse.early(run)
+    refuse.early(config.override(run, {"model.init": "zero", "noise.rate": 0.1}))
+    with pytest.raises(BadInput, match="another model's weights"):
+        refuse.early(config.override(run, {"model.width": 32}))
+    with pytest.raises(BadInput, match="another model's weights"):
+        refuse.early(config.override(run, {"model.layers": 3}))
+    broken = shutil.copytree(first, tmp_path / "broken")
+    path = broken / "model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    tensors["embedding.weight"][0, 0] = float("inf")
+    safetensors.torch.save_file(tensors, path)
+    with pytest.raises(BadInput, match="not finite numbers"):
+        refuse.early(config.override(run, {"train.init_from": str(broken)}))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BadInput, match="cannot be read"):
+        refuse.early(config.override(run, {"train.init_from": str(broken)}))
+
+
+def test_a_run_that_goes_on_needs_no_beginning(tmp_path: Path) -> None:
+    run = source(tmp_path / "first")
+    train.run(run)
+    shutil.rmtree(tmp_path / "first")
+    with pytest.raises(BadInput, match="first"):
+        refuse.early(run)
+    assert train.run(run, resume=True).reason == "steps"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {}, {"model.residual": "hyper | value_residual", "model.ngrams": 3, "model.positions": "learned"},
+        {"model.kv_heads": 1, "model.feedforward": "swiglu", "model.norm": "layer", "model.head": "untied"},
+        {"optim.name": "muon", "noise.rate": 0.1, "noise.depth": 0.2},
+    ],
+)  # fmt: skip
+def test_the_skeleton_has_the_names_and_roles_of_the_model(flags: dict[str, Any]) -> None:
+    run = config.load({**TINY, "model.heads": 4, **flags})
+    whole = model.build(run.model, run.noise, 99)
+    small = refuse.skeleton(run)
+    assert roles(small) == roles(whole)
+    assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in whole.parameters())
+
+
+def test_every_experiment_is_let_through() -> None:
+    engine = Engine(lambda _: pytest.fail("text was read"), Cache(Path("nowhere")), {}, print)  # type: ignore[arg-type,return-value]
+    for spec in catalogue.specs("experiment"):
+        experiment = spec.load()
+        for cell in experiment.cells:
+            refuse.early(engine.configured(experiment, cell, 0, False))
