@@ -63,6 +63,7 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "vanishing", "--train.save-every", "3"], "--train.save-every cannot be given here"),
         (["lab", "vanishing", "--train.keep", "3"], "--train.keep cannot be given here"),
         (["lab", "vanishing", "--train.eval-every", "3"], "--train.eval-every cannot be given here"),
+        (["lab", "vanishing", "--train.eval-tokens", "3"], "--train.eval-tokens cannot be given here"),
         (["lab", "vanishing", "--log.tensorboard", "true"], "--log.tensorboard cannot be given here"),
         (["lab", "vanishing", "--model.preset", "small"], "--model.preset cannot be given here"),
         (["lab", "vanishing", "--model.layers", "3"], "model.layers cannot be set for vanishing"),

@@ -31,7 +31,7 @@ def test_overfitting_is_read_from_the_metrics(finished: Path, tmp_path: Path, ca
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     losses = [3.0, 2.5, 2.0, 2.1, 2.2, 2.3, 2.4]
-    lines = [{"step": 10 * i, "held_out": {"nats_per_token": loss}, "gap": loss - 2 + 0.1 * i}
+    lines = [{"step": 10 * i, "held_out": {"nats_per_token": loss}, "gap": {"training": 2 - 0.1 * i}}
              for i, loss in enumerate(losses, 1)]  # fmt: skip
     (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"held_out": null, "broken')
     assert main(["probe", str(run)]) == 0

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mainstem import noise
 from mainstem.data import Tokens
 from mainstem.errors import BadInput
-from mainstem.measure.evaluate import Abandoned, evaluate, over
+from mainstem.measure.evaluate import Abandoned, Held, error, evaluate, over
 from mainstem.model import LanguageModel, Settings
 from mainstem.ops.cross_entropy import chunked
 
@@ -61,6 +61,69 @@ def test_parts_add_up_to_the_whole() -> None:
     assert len(held.nats_W) == 8
     assert held.of(torch.arange(8)) == pytest.approx(held.nats_per_token)
     assert int(held.tokens_W.sum()) == 29
+
+
+def test_a_sample_takes_the_same_evenly_spread_windows_every_time() -> None:
+    model, seen = Bigram(), []
+    model.register_forward_hook(lambda _m, given, _o: seen.append(given[0].clone()))
+    text = _tokens([i * i % 5 for i in range(4 * 100 + 1)], 401)
+    full = evaluate(model, text)
+    seen.clear()
+    done: list[int] = []
+    held = evaluate(model, text, windows=7, tell=done.append)
+    again = evaluate(model, text, windows=7)
+    first, second = torch.cat(seen[: len(seen) // 2]), torch.cat(seen[len(seen) // 2 :])
+    assert torch.equal(first, second)
+    assert held.nats_per_token == again.nats_per_token
+    places = [100 * i // 7 for i in range(7)]
+    assert max(b - a for a, b in itertools.pairwise([*places, 100])) <= 15
+    assert torch.equal(first, torch.tensor([[i * i % 5 for i in range(4 * at, 4 * at + 4)] for at in places]))
+    assert held.nats_per_token == pytest.approx(full.of(torch.tensor(places)), rel=1e-6)
+    assert (held.tokens, done[-1], held.windows, len(held.nats_W)) == (28, 28, 100, 7)
+    assert held.bits_per_byte / held.nats_per_token == pytest.approx(full.bits_per_byte / full.nats_per_token)
+
+
+def test_all_windows_have_no_error_and_more_than_there_are_is_all() -> None:
+    text = _tokens([i * i % 5 for i in range(41)], 41)
+    model = Bigram()
+    full, many = evaluate(model, text), evaluate(model, text, windows=1000)
+    assert full.error is None and many.error is None
+    assert many.nats_per_token == full.nats_per_token
+    assert evaluate(model, text, windows=9).error is not None
+    assert math.isnan(evaluate(model, text, windows=1).error or 0.0)
+
+
+def test_the_error_is_the_closed_form_and_that_of_a_random_sample_where_order_says_nothing() -> None:
+    draw = torch.Generator().manual_seed(5)
+    tokens_W = torch.randint(3, 9, (4000,), generator=draw).double()
+    nats_W = tokens_W * (2 + torch.randn(4000, generator=draw, dtype=torch.float64))
+    ratio = float(nats_W.sum() / tokens_W.sum())
+    rest = nats_W - ratio * tokens_W
+    random = math.sqrt(4000 / 3999 * float(rest.square().sum())) / float(tokens_W.sum())
+    assert error(nats_W, tokens_W) == pytest.approx(random, rel=0.05)
+    picks = torch.randint(4000, (400, 4000), generator=draw)  # a bootstrap
+    means = nats_W[picks].sum(1) / tokens_W[picks].sum(1)
+    assert error(nats_W, tokens_W) == pytest.approx(float(means.std()), rel=0.1)
+    assert error(torch.tensor([1.0, 3.0, 2.0]), torch.ones(3)) == pytest.approx(math.sqrt(3 / 4 * (4 + 1)) / 3)
+
+
+def test_windows_that_are_like_their_neighbours_make_an_evenly_spread_sample_better() -> None:
+    draw = torch.Generator().manual_seed(6)
+    steps = torch.randn(3000, generator=draw, dtype=torch.float64)
+    level, nats = 0.0, []
+    for step in steps.tolist():  # documents of about fifty windows
+        level = 0.98 * level + 0.2 * step
+        nats.append(3 + level)
+    nats_W = torch.tensor(nats, dtype=torch.float64)
+    misses, errors = [], []
+    for offset in range(20):
+        sample = nats_W[torch.arange(offset, 3000, 20)]
+        held = Held(float(sample.mean()), math.nan, 150, sample, torch.ones(150, dtype=torch.float64), 3000)
+        misses.append(float(sample.mean() - nats_W.mean()))
+        errors.append(held.error or 0.0)
+    true = math.sqrt(sum(miss**2 for miss in misses) / len(misses))
+    random = float(nats_W.std()) / math.sqrt(150)
+    assert true < sum(errors) / len(errors) < 0.8 * random
 
 
 def test_it_can_be_abandoned_in_the_middle() -> None:

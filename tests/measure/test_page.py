@@ -35,9 +35,12 @@ def test_the_pointer_reads_a_confidence_as_a_share() -> None:
 
 def test_positions_draw_the_loss_at_each_place_and_say_the_gap() -> None:
     losses = [4.0, 3.5, math.nan, 3.0]
-    figure = positions(losses, train=2.9, held_out=3.15)
+    figure = positions(losses, train=2.9, held_out=3.15, low=0.1, high=0.4)
     assert figure.lines[0].points == [(0.0, 4.0), (1.0, 3.5), (3.0, 3.0)]
     assert figure.table.rows == [["0", "4"], ["1", "3.5"], ["3", "3"]]
-    assert "Training text 2.9, held-out 3.15, gap 0.25 nats per token" in figure.caption
+    assert (
+        "Training text 2.9, held-out 3.15, both in eval mode; gap 0.25 nats per token, 95% interval 0.1 to 0.4"
+        in figure.caption
+    )
     assert (figure.x.scale.low, figure.x.scale.high) == (0, 3)
     assert figure.y.scale.low < 3.0 < 4.0 < figure.y.scale.high

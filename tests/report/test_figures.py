@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import run_folders
 
-from mainstem.report import depth_figures, figures, phases, source
+from mainstem.report import depth_figures, figures, metrics, phases, source
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def test_the_loss_figure_has_both_curves_gap_yardsticks_and_best_step(run: sourc
     by_name = {line.name: line.points for line in figure.lines}
     assert by_name["held-out"] == [(line["step"], line["held_out"]["nats_per_token"]) for line in held]
     assert [y for _, y in by_name["training text, without noise"]] == pytest.approx(
-        [line["held_out"]["nats_per_token"] - line["gap"] for line in held]
+        [line["held_out"]["nats_per_token"] - line["gap"]["value"] for line in held]
     )
     gap = next(band for band in figure.bands if band.style == "gap")
-    assert [high - low for _, low, high in gap.points] == pytest.approx([line["gap"] for line in held])
+    assert [high - low for _, low, high in gap.points] == pytest.approx([line["gap"]["value"] for line in held])
     assert {rule.name: rule.y for rule in figure.rules} == {
         "unigram 4.81 bits/byte": pytest.approx(4.812 * math.log(2)),
         "lzma 2.30 bits/byte": pytest.approx(2.296 * math.log(2)),
@@ -52,6 +52,18 @@ def test_bytes_per_token_come_from_the_evaluations_where_facts_have_none(run: so
     assert figures.nats_per_bit(run) == pytest.approx(math.log(2))
     run.facts["bytes_per_token"] = 3.5
     assert figures.nats_per_bit(run) == pytest.approx(3.5 * math.log(2))
+
+
+def test_the_gap_is_drawn_with_its_interval(run: source.Source) -> None:
+    figure = figures.gap(run)
+    assert figure is not None
+    (line,), (band,) = figure.lines, figure.bands
+    assert [x for x, _ in line.points] == [x for x, _, _ in band.points]
+    assert all(low < y < high for (_, y), (_, low, high) in zip(line.points, band.points, strict=True))
+    assert [high - low for _, low, high in band.points] == pytest.approx([0.04] * len(line.points))
+    assert figure.y.scale.low <= 0 and [rule.y for rule in figure.rules] == [0.0]
+    run.metrics.evaluations = metrics.Metrics().evaluations
+    assert figures.gap(run) is None
 
 
 def test_without_a_gap_the_training_loss_is_its_lower_edge(tmp_path: Path) -> None:

@@ -10,12 +10,16 @@ import run_folders
 from mainstem.report import headline, source
 from mainstem.report.metrics import Metrics
 
+WIDE = 0.05
+"""Half an interval of a gap here."""
+
 
 def curves(*passes: tuple[float, float | None]) -> Metrics:
     metrics = Metrics()
     for step, (nats, gap) in enumerate(passes, 1):
         line = {"step": 100 * step, "held_out": {"nats_per_token": nats, "bits_per_byte": nats * 1.44}}
-        metrics.add(line | ({} if gap is None else {"gap": gap}))
+        found = None if gap is None else {"value": gap, "low": gap - WIDE, "high": gap + WIDE}
+        metrics.add(line | {"gap": found})
     return metrics
 
 
@@ -23,10 +27,13 @@ def curves(*passes: tuple[float, float | None]) -> Metrics:
     ("passes", "said"),
     [
         ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.4)], "It overfits: after step 200 held-out loss rose by 0.1 nats"),
-        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.4)], "grew from 0.2 to 0.4"),
+        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.4)], "the gap to the training text is 0.4 (95% interval 0.35 to 0.45) now"),
+        ([(2.0, 0.01), (1.5, 0.02), (1.6, 0.04)], "rose by 0.1 nats per token. The weights"),
         ([(2.0, None), (1.5, None), (1.6, None)], "It overfits: after step 200"),
         ([(2.0, 0.1), (1.5, 0.2), (1.505, 0.4)], "but held-out loss has not risen"),
-        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.1)], "It does not overfit: the gap to the training text is 0.1"),
+        ([(2.0, 0.1), (1.5, 0.2), (1.6, 0.1)], "It does not overfit: the gap to the training text is 0.1 (95"),
+        ([(2.0, 0.1), (1.5, 0.1), (1.4, 0.04)], "cannot be told: 0.04 (95% interval -0.01 to 0.09) nats per token"),
+        ([(2.0, 0.1), (1.5, 0.1), (1.4, -0.04)], "cannot be told: -0.04 (95% interval -0.09 to 0.01) nats per token"),
         ([(2.0, 0.1), (1.5, 0.1), (1.4, 0.1)], "lowest at the last pass, so more steps may help"),
         ([(2.0, None), (1.5, None), (1.4, None)], "no sign that it overfits"),
         ([(2.0, 0.1), (1.5, 0.1)], "too few held-out passes"),

@@ -27,7 +27,11 @@ def test_the_numbers_of_a_run_are_found(tmp_path: Path) -> None:
     assert found.steps.points("lr") == [(line["step"], line["lr"]) for line in lines]
     held = [line for line in lines if "held_out" in line]
     assert found.evaluations.points("held_out") == [(line["step"], line["held_out"]["nats_per_token"]) for line in held]
-    assert found.evaluations.points("gap") == [(line["step"], line["gap"]) for line in held]
+    assert found.evaluations.points("gap") == [(line["step"], line["gap"]["value"]) for line in held]
+    assert found.evaluations.points("gap_low") == [(line["step"], line["gap"]["low"]) for line in held]
+    assert found.last is not None and found.last.gap is not None
+    assert found.last.gap.clear and found.last.error == 0.01
+    assert not metrics.Gap(0.1, -0.1, 0.3).clear and metrics.Gap(-0.3, -0.5, -0.1).clear
     assert found.best is not None
     assert found.best.nats == min(line["held_out"]["nats_per_token"] for line in held)
     assert [snapshot.step for snapshot in found.snapshots] == [100, 200, 300]

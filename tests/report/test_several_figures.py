@@ -10,6 +10,7 @@ import pytest
 import run_folders
 from run_folders import Made
 
+from mainstem import config
 from mainstem.report import source
 from mainstem.report.groups import grouped
 from mainstem.report.several_figures import figures, merged
@@ -41,7 +42,7 @@ def test_every_line_is_drawn_at_the_mean_of_its_runs(tmp_path: Path) -> None:
     assert list(drawn) == KEYS
     rows = [run_folders.lines(each) for each in made]
     for key, take in (
-        ("held-steps", lambda line: line["held_out"]["nats_per_token"]), ("gap", lambda line: line["gap"])
+        ("held-steps", lambda line: line["held_out"]["nats_per_token"]), ("gap", lambda line: line["gap"]["value"])
     ):  # fmt: skip
         at = [(lines[19]["step"], take(lines[19])) for lines in rows]
         mean = math.fsum(y for _, y in at) / 3
@@ -73,3 +74,18 @@ def test_a_long_noisy_curve_is_drawn_with_few_points(tmp_path: Path) -> None:
     for key in ("training", "gradient"):
         assert 60 <= len(drawn[key].lines[0].points) <= 120
     assert drawn["training"].lines[0].points[0][1] > drawn["training"].lines[0].points[-1][1]
+
+
+def test_the_gap_of_a_single_run_has_its_interval_for_a_band(tmp_path: Path) -> None:
+    folders = [run_folders.make(tmp_path / "alone", Made(steps=40, eval_every=10), seed=5)]
+    folders += [run_folders.make(tmp_path / f"two{seed}", Made(steps=40, eval_every=10, seed=seed), seed=seed,
+                                 noise=config.Noise(rate=0.3)) for seed in (0, 1)]  # fmt: skip
+    found = grouped([source.read(folder) for folder in folders], folders)
+    gap = next(figure for figure in figures(found, bits=False) if figure.key == "gap")
+    styles = {line.name: line.style for line in gap.lines}
+    bands = {band.style: band for band in gap.bands}
+    assert set(bands) == set(styles.values())
+    assert [high - low for _, low, high in bands[styles["alone"]].points] == pytest.approx([0.04] * 4)
+    assert "The band of a single run is its 95% interval" in gap.caption
+    ends = [end for band in gap.bands for _, *both in band.points for end in both]
+    assert gap.y.scale.low <= min(ends) <= max(ends) <= gap.y.scale.high

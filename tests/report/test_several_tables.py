@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import run_folders
@@ -35,6 +36,8 @@ def test_means_have_the_standard_deviation_of_the_seeds(tmp_path: Path) -> None:
     (row,) = means.rows
     assert row[:4] == ["a", "3", "1.3000 ± 0.3606", "0.6500 ± 0.1803"]
     assert row[means.heads.index("parameters")] == "1.21M", "what does not vary has no spread"
+    gaps = [line[every.heads.index("gap at last")] for line in every.rows]
+    assert all(re.fullmatch(r"\S+ \(\S+ to \S+\)", gap) for gap in gaps)
     assert [line[:2] for line in every.rows] == [["a0", "1.0000"], ["a1", "1.2000"], ["a2", "1.7000"]]
     assert all(len(line) == len(every.heads) for line in every.rows)
 
@@ -58,3 +61,12 @@ def test_only_fields_that_differ_are_rows(tmp_path: Path) -> None:
     assert (
         differences(group(made(tmp_path / "x", 1.0, 2.0))) == "Nothing but the seed: the configurations are the same."
     )
+
+
+def test_what_a_sample_says_stands_with_its_error(tmp_path: Path) -> None:
+    (folder,) = made(tmp_path, 1.0)
+    found = json.loads((folder / "facts.json").read_text())
+    found["outcome"]["best"]["error"] = 0.0321
+    (folder / "facts.json").write_text(json.dumps(found))
+    (every,) = numbers(group([folder]))
+    assert every.rows[0][1] == "1.0000 ± 0.032"

@@ -65,8 +65,10 @@ def lines(made: Made) -> list[dict[str, Any]]:
         if step % made.eval_every == 0 or step == made.steps:
             gap = 0.03 + 0.05 * share + 1.4 * max(0.0, share - made.turn) ** 1.5
             held = seen + gap - 0.35 * max(0.0, share - made.turn) ** 1.5
-            line["held_out"] = {"nats_per_token": held, "bits_per_byte": held / LN2 / 1.0}
-            line["gap"] = gap
+            line["held_out"] = {"nats_per_token": held, "bits_per_byte": held / LN2 / 1.0, "tokens": 16384,
+                                "error": 0.01}  # fmt: skip
+            line["gap"] = {"value": gap, "low": gap - 0.02, "high": gap + 0.02, "training": held - gap,
+                           "held_out": held}  # fmt: skip
             phases["evaluate"] = 0.9
             phases["save"] = 0.11
         seconds += sum(phases.values()) + 0.0004
@@ -123,11 +125,16 @@ def facts(made: Made, found: list[dict[str, Any]]) -> dict[str, Any]:
         },
         "parameters": parameters(made), "num_parameters": 1_214_080, "bytes_per_token": 1.0,
     }  # fmt: skip
+    gap = {"value": 0.001, "low": -0.02, "high": 0.02, "training": 5.549, "held_out": 5.55}
+    values["start"] = {
+        "step": 0, "nats_per_token": 5.55, "bits_per_byte": 8.0, "tokens": 16384, "error": 0.001, "gap": gap,
+    }  # fmt: skip
     if made.finished and evaluations:
         best = min(evaluations, key=lambda line: line["held_out"]["nats_per_token"])
         values["yardsticks"] = {"unigram_bpb": 4.812, "lzma_bpb": 2.296}
         values["outcome"] = {
-            "reason": "steps", "best_step": best["step"], "best": {"step": best["step"], **best["held_out"]},
+            "reason": "steps", "best_step": best["step"],
+            "best": {"step": best["step"], **best["held_out"], "error": None},
             "last": {"step": found[-1]["step"], **evaluations[-1]["held_out"]}, "seconds": found[-1]["seconds"],
         }  # fmt: skip
     return values

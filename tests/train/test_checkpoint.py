@@ -25,7 +25,7 @@ def _save(run: Path, step: int, keep: int = 2) -> None:
 
 
 def _content(step: int) -> dict[str, object]:
-    state = {"step": step, "best": {"step": step, "nats_per_token": 1.0, "bits_per_byte": 2.0}}
+    state = {"step": step, "best": {"step": step, "nats_per_token": 1.0, "bits_per_byte": 2.0, "tokens": 9}}
     return {"state": state, "steps": 20, "optimizer": {}, "facts": {}, "metrics": {"offset": 0, "sha256": None}}
 
 
@@ -40,7 +40,7 @@ def test_the_newest_by_number_is_found_whole(tmp_path: Path) -> None:
     found = checkpoint.newest(tmp_path, pytest.fail)
     assert found is not None
     assert found[0].name == "step-10"
-    assert found[1].state.best == Best(step=10, nats_per_token=1.0, bits_per_byte=2.0)
+    assert found[1].state.best == Best(step=10, nats_per_token=1.0, bits_per_byte=2.0, tokens=9)
     assert torch.equal(checkpoint.load(found[0], "optimizer")["m"], torch.full((3,), -10.0))
 
 

@@ -20,7 +20,8 @@ SAMPLE = {"prompt": "the river\n", "text": " takes\x1b[2J\tall\n\n\nof\nthem\n" 
 def loop(tmp_path, monkeypatch) -> Loop:
     monkeypatch.chdir(tmp_path)
     parts = tiny_run.parts(tiny_run.run(tiny_run.text(tmp_path), "my runs/first"), tmp_path / "cache")
-    state = State(step=8, seconds=75.0, best=Best(step=4, nats_per_token=1.25, bits_per_byte=1.75))
+    reached = Best(step=4, nats_per_token=1.25, bits_per_byte=1.75, tokens=100)
+    state = State(step=8, seconds=75.0, reached=reached)
     nobody: Any = None
     return Loop(parts, state, nobody, nobody, nobody)
 
@@ -29,6 +30,10 @@ def test_the_outcome_says_what_lower_means_and_why_it_ended(loop):
     text = " ".join(ending(loop, "steps", FOUND, None, None).split())
     assert "ended after 8 steps and 1:15: all its steps" in text
     assert "held-out loss 1.2500 nats per token, 1.7500 bits per byte, at step 4; lower is better" in text
+    assert loop.state.reached is not None
+    loop.state.reached.error = 0.0321
+    text = " ".join(ending(loop, "steps", FOUND, None, None).split())
+    assert "held-out loss 1.2500 ± 0.032 (a standard error, of a sample) nats per token" in text
     assert "5 evaluations without gain" in ending(loop, "patience", FOUND, None, None)
 
 

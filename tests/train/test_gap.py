@@ -1,63 +1,67 @@
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from scipy import stats
+from torch import Tensor
 
-from mainstem.measure.evaluate import evaluate
+from mainstem.data import Tokens
+from mainstem.data.batches import spread
+from mainstem.measure.evaluate import Held
 from mainstem.train import gap
+from mainstem.train.state import Gap
 
 
-class Bigram(nn.Module):
-    context = 4
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.table = nn.Embedding(5, 5)
-
-    def forward(self, x_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        out: Tensor = self.table(x_BT)
-        return out
+def held(nats_W: Tensor, windows: int, tokens_W: Tensor | None = None) -> Held:
+    tokens_W = torch.ones_like(nats_W) if tokens_W is None else tokens_W
+    total = float(tokens_W.sum())
+    return Held(float(nats_W.sum()) / total, math.nan, int(total), nats_W, tokens_W, windows)
 
 
-def _tokens(ids: list[int]) -> Any:
-    import numpy as np
-
-    from mainstem.data import Tokens
-
-    return Tokens(np.array(ids, dtype=np.uint8), np.array([0]), len(ids), np.ones(5, dtype=np.int64))
-
-
-def test_windows_are_spread_over_everything() -> None:
-    assert gap.spread(3, 64).tolist() == [0, 1, 2]
-    found = gap.spread(1000, 64).tolist()
-    assert len(set(found)) == 64
-    assert found[0] == 0
-    assert found[-1] >= 1000 - 2 * 1000 // 64
+def test_it_is_held_out_less_training_with_welchs_interval() -> None:
+    a, b = torch.tensor([2.0, 3.0, 2.5, 4.0]).double(), torch.tensor([1.0, 1.5, 1.0]).double()
+    found = gap.between(held(a, 10**9), held(b, 10**9))
+    assert found is not None
+    assert (found.held_out, found.training) == (pytest.approx(2.875), pytest.approx(3.5 / 3))
+    assert found.value == pytest.approx(2.875 - 3.5 / 3)
+    squares = [float(x.diff().square().sum()) / (2 * (len(x) - 1)) / len(x) for x in (a, b)]
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / 2 + squares[1] ** 2 / (4 / 3))
+    wide = stats.t.ppf(0.975, freedom) * math.sqrt(sum(squares))
+    assert (found.low, found.high) == (pytest.approx(found.value - wide), pytest.approx(found.value + wide))
 
 
-def test_text_that_both_sides_share_has_no_gap() -> None:
-    model, text = Bigram(), _tokens([i * i % 5 for i in range(41)])
-    held = evaluate(model, text)
-    assert gap.gap(model, held, text, 4) == pytest.approx(0.0, abs=1e-9)
+def test_two_passes_over_everything_leave_nothing_uncertain() -> None:
+    a, b = torch.tensor([2.0, 3.0]).double(), torch.tensor([1.0, 1.5]).double()
+    assert gap.between(held(a, 2), held(b, 2)) == Gap(1.25, 1.25, 1.25, 1.25, 2.5)
+    one = gap.between(held(a, 2), held(b, 100))
+    assert one is not None and one.low < 1.25 < one.high
+    assert gap.between(held(a[:1], 2), held(b, 2)) is None  # one window of two says nothing of the other
 
 
-def test_it_is_held_out_less_training_over_as_many_tokens() -> None:
-    model = Bigram()
-    train, other = _tokens([0, 1] * 100), _tokens([2, 3] * 10 + [2])
-    table = model.table.weight.detach().double().log_softmax(-1)
-    held = evaluate(model, other)
-    expected = -(table[2, 3] + table[3, 2]) / 2 + (table[0, 1] + table[1, 0]) / 2
-    assert gap.gap(model, held, train, 4) == pytest.approx(expected.item(), rel=1e-5)
+@pytest.mark.parametrize("documents", [1, 30])
+def test_nineteen_of_twenty_intervals_hold_the_gap_of_all_windows(documents: int) -> None:
+    """Windows come in documents of so many, alike within one; a fixed seed, 400 made-up texts."""
+    draw = np.random.default_rng(7)
+    inside = 0
+    for _ in range(400):
+        sides, truth = [], []
+        for count, level in ((900, 3.2), (2000, 3.0)):
+            own = draw.gamma(4.0, 0.25, size=-(-count // documents)).repeat(documents)[:count]
+            tokens_W = draw.integers(64, 129, size=count).astype(float)
+            nats_W = tokens_W * (level + own + 0.3 * draw.normal(size=count))
+            some = spread(count, 60)
+            truth.append(nats_W.sum() / tokens_W.sum())
+            sides.append(held(torch.from_numpy(nats_W[some]), count, torch.from_numpy(tokens_W[some])))
+        found = gap.between(*sides)
+        assert found is not None
+        inside += found.low <= truth[0] - truth[1] <= found.high
+    assert inside / 400 >= 0.925
+    assert documents > 1 or inside / 400 <= 0.975
 
 
-def test_a_large_held_out_part_is_sampled_on_both_sides() -> None:
-    model = Bigram()
-    seen: list[int] = []
-    model.register_forward_hook(lambda _m, given, _o: seen.append(len(given[0])))
-    held = evaluate(model, _tokens([i % 5 for i in range(4 * 300 + 1)]))
-    seen.clear()
-    value = gap.gap(model, held, _tokens([i % 5 for i in range(4 * 500 + 1)]), 4)
-    assert sum(seen) == gap.WINDOWS
-    assert value == pytest.approx(held.of(gap.spread(300, 64)) - held.nats_per_token, abs=0.2)
-    assert torch.isfinite(torch.tensor(value))
+def test_windows_of_training_text_are_whole_and_spread() -> None:
+    tokens: Any = Tokens(np.arange(1000) % 251, np.array([0]), 1000, np.ones(251, dtype=np.int64))
+    x_BT = torch.cat([window[0] for window in gap.training_windows(tokens, 10, 7)])
+    assert x_BT[:, 0].tolist() == [10 * (99 * i // 7) % 251 for i in range(7)]

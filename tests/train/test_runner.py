@@ -2,6 +2,7 @@ import errno
 import json
 import math
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import facts, loop, runner, step, weights
+from mainstem.train import evaluation, facts, loop, runner, step, weights
 from mainstem.train.console import Plain
 
 
@@ -88,6 +89,55 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
     assert [numbers["step"] for numbers in console.shown] == [3, 4, 6, 8]
 
 
+def test_passes_in_between_are_samples_and_the_last_one_takes_all(tmp_path: Path) -> None:
+    train.run(_run(tmp_path, train={"steps": 40, "eval_every": 15, "eval_tokens": 64}), console=Heard())
+    out, lines = tmp_path / "run", _lines(tmp_path / "run")
+    held = [line for line in lines if "held_out" in line]
+    assert [line["step"] for line in held] == [15, 30, 40]
+    assert {line["held_out"]["tokens"] for line in held} == {64}
+    assert all(line["held_out"]["error"] > 0 for line in held)
+    assert all(line["gap"]["low"] < line["gap"]["value"] < line["gap"]["high"] for line in held)
+    found = msgspec.json.decode((out / "facts.json").read_bytes())
+    best = found["outcome"]["best"]
+    assert (best["tokens"], best["error"]) == (found["corpus"]["held_out_tokens"] - 1, None)
+    assert msgspec.json.decode((out / "config.json").read_bytes())["held_out"] == best
+    assert found["outcome"]["last"]["tokens"] == 64
+    assert (found["start"]["step"], found["start"]["tokens"]) == (0, 64)
+    assert found["start"]["nats_per_token"] > held[-1]["held_out"]["nats_per_token"]
+    assert "Before the first step held-out loss was" in (out / "report.html").read_text()
+
+
+def test_a_short_training_has_no_time_to_measure_everything(tmp_path: Path) -> None:
+    console = Heard()
+    outcome = train.run(_run(tmp_path, train={"steps": 8, "eval_tokens": 64}), console=console)
+    assert (outcome.best.tokens, outcome.best.error is None) == (64, False)
+    measured = [numbers for numbers in console.shown if "held_out" in numbers]
+    assert [numbers["step"] for numbers in measured] == [3, 6, 8]
+    assert all(numbers["held_out_error"] > 0 for numbers in measured)
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+def test_leaving_in_the_middle_of_a_pass_changes_nothing(tmp_path: Path, at: str) -> None:
+    given = {"steps": 40, "eval_every": 15, "eval_tokens": 64, "save_every": 7}
+    train.run(_run(tmp_path, "whole", train=given, optim={"average": 0.9}), console=Heard())
+
+    class Leaves(Heard):
+        def measuring(self, what: str, done: int, total: int) -> None:
+            if what == "held-out loss" and done < total and (at == "start" or total > 2 * 64):
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(train.Stop):
+        train.run(_run(tmp_path, train=given, optim={"average": 0.9}), console=Leaves())
+    train.run(_run(tmp_path, train=given, optim={"average": 0.9}), resume=True, console=Heard())
+    for name in ("model.safetensors", "last/model.safetensors", "config.json", "last/config.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    apart = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in _lines(tmp_path / "run")]
+    whole = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in _lines(tmp_path / "whole")]
+    assert apart == whole
+    facts_of = [msgspec.json.decode((tmp_path / name / "facts.json").read_bytes()) for name in ("run", "whole")]
+    assert facts_of[0]["start"] == facts_of[1]["start"]
+
+
 def test_norms_by_depth_are_taken_as_often_as_said(tmp_path: Path) -> None:
     train.run(_run(tmp_path), resume=False, console=Heard())
     lines = _lines(tmp_path / "run")
@@ -127,8 +177,10 @@ def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
 
 
 def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, losses = loop.evaluate, iter([3.0, 2.0, 2.5, 2.0, 1.0])
-    monkeypatch.setattr(loop, "evaluate", lambda *a, **k: real(*a, **k)._replace(nats_per_token=next(losses)))
+    real, losses = evaluation.taken, iter([5.0, 3.0, 2.0, 2.5, 2.0, 1.0])  # the first before the first step
+    monkeypatch.setattr(
+        evaluation, "taken", lambda *a, **k: msgspec.structs.replace(real(*a, **k), nats_per_token=next(losses))
+    )
     kept: dict[int, bytes] = {}
     judge = loop.Loop._judge
 

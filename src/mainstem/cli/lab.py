@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..lab.result import Results
 
 _LENGTH = "the trainings of an experiment have the same number of steps: give --train.steps"
+_MEASURED = "a training of an experiment is measured when it has ended"
 _NO_FOLDER = "a training of an experiment leaves no folder of its own"
 _UNUSED = {
     "seed": "an experiment takes seeds from 0 on: give --seeds N",
@@ -28,7 +29,8 @@ _UNUSED = {
     "train.budget": _LENGTH,
     "train.epochs": _LENGTH,
     "train.patience": "a training of an experiment takes all its steps",
-    "train.eval_every": "a training of an experiment is measured when it has ended",
+    "train.eval_every": _MEASURED,
+    "train.eval_tokens": _MEASURED,
     "train.save_every": _NO_FOLDER,
     "train.keep": _NO_FOLDER,
     "train.init_from": "a training of an experiment begins with the initial weights of its seed",

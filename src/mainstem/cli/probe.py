@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -39,12 +40,13 @@ class Options(Section, frozen=True, kw_only=True):
 
 
 class Windows(NamedTuple):
-    """The measured windows of one side of the split."""
+    """The measured windows of one side of the split, of `windows` in all."""
 
     x_BT: Any
     y_BT: Any
     documents_BT: Any
     weight_BT: Any
+    windows: int
 
 
 def run(words: list[str]) -> int:
@@ -85,43 +87,50 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
 
     from ..measure import page, watch
     from ..measure.cross_entropy import cross_entropy_BT
+    from ..measure.evaluate import Held
     from ..measure.quantity import calibration, held_out
+    from ..train.gap import between
     from .evaluate import _cache, own_corpus
 
     corpus = own_corpus(loaded, options.data.paths, _cache(folder))
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)
-    sides = [
-        _windows(tokens, loaded.model.context, options.windows, masked, place)
-        for tokens in (corpus.train, corpus.held_out)
-    ]
-    # Both sides on equally many windows: a gap between unlike numbers of tokens is noise.
-    fewest = min(len(side.x_BT) for side in sides)
-    train, held = (Windows(*(None if part is None else part[:fewest] for part in side)) for side in sides)
-    losses = []
+    train, held = (_windows(tokens, loaded.model.context, options.windows, masked, place)
+                   for tokens in (corpus.train, corpus.held_out))  # fmt: skip
+    measured = []
     with watch(model) as m:
         for side, backward in ((train, False), (held, True)):
             with torch.set_grad_enabled(backward), place.autocast():
                 logits_BTV = model(side.x_BT, side.documents_BT)
             loss_BT = cross_entropy_BT(logits_BTV, side.y_BT)
-            mean = (loss_BT * side.weight_BT).sum() / side.weight_BT.sum()
-            losses.append(float(mean.detach()))
+            nats_W, tokens_W = (loss_BT * side.weight_BT).sum(1), side.weight_BT.sum(1)
+            mean = nats_W.sum() / tokens_W.sum()
+            parts = nats_W.detach().cpu().double(), tokens_W.cpu().double()
+            measured.append(Held(float(mean.detach()), math.nan, int(tokens_W.sum()), *parts, side.windows))
             if backward:
                 mean.backward()
     right = held.weight_BT.flatten() > 0
     sure = calibration.of_logits(logits_BTV.detach().flatten(0, 1)[right], held.y_BT.flatten()[right])
     by_position = held_out.by_position(loss_BT, held.weight_BT)
     model.zero_grad(set_to_none=True)
-    return m, [page.positions(by_position, *losses), page.reliability(sure)]
+    gap = between(measured[1], measured[0])
+    figures = [] if gap is None else [page.positions(by_position, gap.training, gap.held_out, gap.low, gap.high)]
+    return m, [*figures, page.reliability(sure)]
 
 
 def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) -> Windows:
-    from ..data.batches import held_out_windows
+    import torch
 
-    found = next(held_out_windows(tokens, context, documents=masked), None)
-    if found is None:
+    from ..data.batches import held_out_windows, num_windows, spread
+
+    every = num_windows(tokens, context)
+    if not every:
         raise BadInput(f"{len(tokens)} tokens leave nothing to predict: the run's text has become too short to probe.")
-    return Windows(*(None if part is None else place.take(part[:count]) for part in found))
+    batches = zip(*held_out_windows(tokens, context, masked, spread(every, count)), strict=True)
+    x_BT, y_BT, documents_BT, weight_BT = (
+        None if batch[0] is None else place.take(torch.cat(batch)) for batch in batches
+    )
+    return Windows(x_BT, y_BT, documents_BT, weight_BT, every)
 
 
 def curves(path: Path) -> list[tuple[int, float, float]]:
@@ -131,9 +140,10 @@ def curves(path: Path) -> list[tuple[int, float, float]]:
     found: list[tuple[int, float, float]] = []
     for line in metrics.lines(path):
         held = line.get("held_out") if line is not None else None
-        if line is None or not isinstance(held, dict):
+        gap = line.get("gap") if line is not None else None
+        if line is None or not isinstance(held, dict) or not isinstance(gap, dict):
             continue
-        loss, gap = metrics.number(held.get("nats_per_token")), metrics.number(line.get("gap"))
-        if loss is not None and gap is not None:
-            found.append((line["step"], loss - gap, loss))
+        loss, train = metrics.number(held.get("nats_per_token")), metrics.number(gap.get("training"))
+        if loss is not None and train is not None:
+            found.append((line["step"], train, loss))
     return found

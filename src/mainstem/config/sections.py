@@ -27,6 +27,7 @@ Rate = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=2**24)]
 Steps = Annotated[int, Meta(ge=1, lt=2**28)]
+Tokens = Annotated[int, Meta(ge=1, lt=2**48)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Data(Section, frozen=True, kw_only=True):
     vocabulary: Annotated[
         Annotated[int, Meta(ge=257, le=10**6)] | Literal["auto"], about("tokens of a bpe vocabulary; auto: by size")
     ] = "auto"
-    held_out: Annotated[float, Meta(gt=0, lt=1), about("share of the bytes kept for evaluation")] = 0.1
+    held_out: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None, about("share of the bytes kept for evaluation", "0.1, at most 2 MB")
+    ] = None
     split: Annotated[Literal["auto", "document", "tail"], about("how the held-out part is cut")] = "auto"
     documents: Annotated[Literal["join", "mask"], about("whether attention sees past a document's start")] = "join"
 
@@ -113,6 +116,7 @@ class Train(Section, frozen=True, kw_only=True):
     batch: Annotated[Count, about("sequences a step")] = 32
     micro_batch: Annotated[Count | None, about("sequences at once", "the whole batch")] = None
     eval_every: Annotated[Steps, about("steps between held-out passes")] = 250
+    eval_tokens: Annotated[Tokens, about("tokens of either side in such a pass; the last takes more")] = 16384
     save_every: Annotated[Steps, about("steps between checkpoints")] = 250
     keep: Annotated[int, Meta(ge=2, le=2**24), about("checkpoints kept")] = 2
     patience: Annotated[int, Meta(ge=0, lt=2**28), about("evaluations without gain before it stops; 0: never")] = 5

@@ -111,17 +111,35 @@ def _documents_at(tokens: Tokens, places_BT: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(found.reshape(places_BT.shape).astype(np.int64))
 
 
-def held_out_windows(tokens: Tokens, context: int, documents: bool = False) -> Iterator[Window]:
+def num_windows(tokens: Tokens, context: int) -> int:
+    """Return how many windows `held_out_windows` has for `tokens`; the last one may be short."""
+    return -(-max(0, len(tokens) - 1) // context)
+
+
+def spread(count: int, wanted: int) -> NDArray[np.int64]:
+    """Return `wanted` numbers below `count`, evenly spread and always the same; all of them where there are no more.
+
+    >>> spread(10, 4).tolist()
+    [0, 2, 5, 7]
+    """
+    wanted = min(count, wanted)
+    return np.arange(wanted, dtype=np.int64) * count // max(wanted, 1)
+
+
+def held_out_windows(
+    tokens: Tokens, context: int, documents: bool = False, which: NDArray[np.int64] | None = None
+) -> Iterator[Window]:
     """Yield batches of windows without overlap: every token that has a predecessor is a target exactly once.
 
-    The last window is filled up with weight 0. Fewer than two tokens give no window.
+    `which` takes the windows of these numbers only. The last window is filled up with weight 0. Fewer than two tokens
+    give no window.
     """
     ids = np.asarray(tokens.ids)
     targets = len(ids) - 1
     rows = max(1, _HELD_TOKENS // context)
-    for first in range(0, max(0, targets), rows * context):
-        count = min(rows, -(-(targets - first) // context))
-        places_BT = first + np.arange(count * context, dtype=np.int64).reshape(count, context)
+    numbers = np.arange(num_windows(tokens, context), dtype=np.int64) if which is None else which
+    for first in range(0, len(numbers), rows):
+        places_BT = numbers[first : first + rows, None] * context + _positions(context)
         weight_BT = torch.from_numpy((places_BT < targets).astype(np.float32))
         places_BT = np.minimum(places_BT, targets - 1)
         x_BT, y_BT = (torch.from_numpy(ids[places_BT + shift].astype(np.int64)) for shift in (0, 1))

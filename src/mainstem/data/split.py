@@ -16,6 +16,10 @@ from ..errors import BadInput
 from .documents import Piece
 from .survey import Survey, changed
 
+SHARE, CAP = 0.1, 2_000_000
+"""Where nothing is asked for, a tenth of the bytes is held out, and no more than this: what 2 MB say about a model
+would be hardly more certain with more, and a pass over all of them takes time."""
+
 _ENOUGH = 20
 """Distinct documents from which on a choice among them comes near the share that was asked for."""
 
@@ -31,17 +35,27 @@ class Split(NamedTuple):
 
 def split(found: Survey, section: config.Data) -> Split:
     """Return how the corpus is cut. Raises `BadInput` where one of the two sides would be empty."""
+    wanted = share(section, found.num_bytes)
     _, group_N = np.unique(found.digests_N, return_inverse=True)
     distinct = int(group_N.max()) + 1
     if section.split == "document" or (section.split == "auto" and distinct >= _ENOUGH):
-        chosen = _by_document(found, group_N, distinct, section.held_out)
-        share = float(found.bytes_N[chosen.held_N].sum()) / found.num_bytes
-        if section.split == "document" or 0.5 <= share / section.held_out <= 2:
+        chosen = _by_document(found, group_N, distinct, wanted)
+        held = float(found.bytes_N[chosen.held_N].sum()) / found.num_bytes
+        if section.split == "document" or 0.5 <= held / wanted <= 2:
             return chosen
-        return _tail(found, group_N, section.held_out, f"choosing whole documents would hold out {share:.0%}")
+        return _tail(found, group_N, wanted, f"choosing whole documents would hold out {held:.0%}")
     few = f"{_count(distinct, 'distinct document')}, too few to choose among"
     why = "asked for" if section.split == "tail" else few
-    return _tail(found, group_N, section.held_out, why)
+    return _tail(found, group_N, wanted, why)
+
+
+def share(section: config.Data, num_bytes: int) -> float:
+    """Return the share of the bytes that is to be held out.
+
+    >>> share(config.Data(), 10_000_000), share(config.Data(), 40_000_000), share(config.Data(held_out=0.1), 40_000_000)
+    (0.1, 0.05, 0.1)
+    """
+    return section.held_out if section.held_out is not None else min(SHARE, CAP / max(1, num_bytes))
 
 
 def sides(pieces: Iterable[Piece], chosen: Split) -> Iterator[tuple[bool, Piece]]:

@@ -75,7 +75,7 @@ def run(trial: Trial, folder: Path) -> Numbers:
     return {
         "best": done.best.bits_per_byte,
         "last": last.bits if last.bits is not None else done.best.bits_per_byte,
-        "gap": last.gap if last.gap is not None else 0.0,
+        "gap": last.gap.value if last.gap is not None else 0.0,
         "steps": float(found.last_step),
         "seconds": done.seconds,
         "curve_steps": [bin.x for bin in passes],

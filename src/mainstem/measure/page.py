@@ -49,14 +49,14 @@ def reliability(found: Calibration) -> Figure:
     )  # fmt: skip
 
 
-def positions(losses: Sequence[float], train: float, held_out: float) -> Figure:
-    """Return held-out loss by position of the window, and the gap to the training text in the caption."""
+def positions(losses: Sequence[float], train: float, held_out: float, low: float, high: float) -> Figure:
+    """Return held-out loss by position of the window; the caption has the gap and the ends of its 95% interval."""
     points = [(float(at), value) for at, value in enumerate(losses) if math.isfinite(value)]
     cells = [[count(at), number(value)] for at, value in thin(points, 200)]
     return Figure(
         "position", "Held-out loss by position",
-        f"Mean loss at each position of the window. Training text {number(train)}, held-out {number(held_out)}, gap "
-        f"{number(held_out - train)} nats per token, both in eval mode.",
+        f"Mean loss at each position of the window. Training text {number(train)}, held-out {number(held_out)}, both "
+        f"in eval mode; gap {number(held_out - train)} nats per token, 95% interval {number(low)} to {number(high)}.",
         Axis("position", Scale(0.0, max(1.0, len(losses) - 1.0)), whole=True),
         Axis("loss (nats per token)", around([y for _, y in points])),
         Table("Held-out loss by position", ["position", "nats per token"], cells, frozenset({0, 1})),

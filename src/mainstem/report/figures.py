@@ -70,6 +70,28 @@ def loss(source: Source) -> Figure | None:
     )  # fmt: skip
 
 
+def gap(source: Source) -> Figure | None:
+    """The gap over steps, and its interval."""
+    points, band = source.metrics.evaluations.points("gap"), interval(source)
+    if not points:
+        return None
+    y = around([*(end for _, *ends in band for end in ends), 0.0])
+    columns = [dict(points), {x: low for x, low, _ in band}, {x: high for x, _, high in band}]
+    return Figure(
+        "gap", "Gap", "Held-out loss less loss on training text, both without noise; the band is its 95% interval. The "
+        "windows are the same at every pass, so changes are surer than the height.", _steps(source),
+        Axis("nats per token", y), of_points("Gap", ["step", "gap", "from", "to"], columns),
+        lines=[Line("gap", points, "held", dots=True)], bands=[Band("95% interval", band, "gap")],
+        rules=[Rule("no gap", 0.0, "unigram")],
+    )  # fmt: skip
+
+
+def interval(source: Source) -> list[tuple[float, float, float]]:
+    """Return the 95% interval of the gap at every pass."""
+    ends = ((bin.x, bin.mean("gap_low"), bin.mean("gap_high")) for bin in source.metrics.evaluations)
+    return [(x, low, high) for x, low, high in ends if low is not None and high is not None]
+
+
 def rate(source: Source) -> Figure | None:
     """The learning rate over steps."""
     points = source.metrics.steps.points("lr")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from .metrics import Evaluation, Metrics, number
+from .metrics import Evaluation, Gap, Metrics, evaluation, number
 from .source import Source, mapping
 from .words import compact, count, duration, short
 
@@ -33,11 +33,14 @@ def headline(source: Source) -> Headline:
         found.sentences.append(f"There is no held-out loss yet: metrics.jsonl has {seen}, and no held-out pass.")
     else:
         bits = f", {best.bits:.4f} bits per byte" if best.bits is not None else ""
+        error = f" ± {short(best.error)}" if best.error is not None else ""
+        sample = " The ± is a standard error, as a sample of the held-out part was measured." if error else ""
         found.sentences.append(
-            f"Held-out loss {best.nats:.4f} nats per token{bits}, reached at step {count(best.step)}"
-            f"{f' of {count(curves.last_step)}' if curves.last_step > best.step else ''}."
+            f"Held-out loss {best.nats:.4f}{error} nats per token{bits}, reached at step {count(best.step)}"
+            f"{f' of {count(curves.last_step)}' if curves.last_step > best.step else ''}.{sample}"
         )
-        found.sentences += [sentence for sentence in (_beside(source, best), overfitting(curves)) if sentence]
+        more = (_beside(source, best), overfitting(curves, gap_of(source)), _start(source))
+        found.sentences += [sentence for sentence in more if sentence]
         found.bars = _bars(source, best)
     found.tiles = _tiles(source, best)
     return found
@@ -57,11 +60,17 @@ def status(source: Source) -> str:
 def best_of(source: Source) -> Evaluation | None:
     """Return the best held-out pass: of the outcome where there is one, else of the curves."""
     outcome = source.fact("outcome")
-    best, step = mapping(outcome.get("best")), number(outcome.get("best_step"))
-    nats = number(best.get("nats_per_token"))
-    if nats is None or step is None:
-        return source.metrics.best
-    return Evaluation(int(step), nats, number(best.get("bits_per_byte")), None)
+    step = number(outcome.get("best_step"))
+    found = None if step is None else evaluation(int(step), mapping(outcome.get("best")))
+    return source.metrics.best if found is None else found
+
+
+def gap_of(source: Source) -> Gap | None:
+    """Return the gap at the end: of the outcome, which may be over more text, where its weights are the last ones."""
+    best, last = best_of(source), source.metrics.last
+    if best is not None and best.gap is not None and (last is None or last.step == best.step):
+        return best.gap
+    return None if last is None else last.gap
 
 
 def yardsticks(source: Source) -> dict[str, float]:
@@ -71,8 +80,10 @@ def yardsticks(source: Source) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def overfitting(curves: Metrics) -> str:
-    """Return whether held-out loss rose again while the gap grew.
+def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
+    """Return whether held-out loss rose again, and what is known of the gap, which is that of the end.
+
+    Nothing is said to be so because of a gap whose interval holds 0.
 
     >>> overfitting(Metrics())
     'There are too few held-out passes to tell whether it overfits.'
@@ -80,23 +91,35 @@ def overfitting(curves: Metrics) -> str:
     first, best, last = curves.first, curves.best, curves.last
     if first is None or best is None or last is None or curves.evaluations.rows < 3:
         return "There are too few held-out passes to tell whether it overfits."
+    gap = last.gap if gap is None else gap
     rise = last.nats - best.nats
-    grew = None if best.gap is None or last.gap is None else last.gap - best.gap
-    if rise >= RISE * abs(best.nats) and (grew is None or grew > 0):
-        gap = f", while the gap to the training text grew from {short(best.gap or 0.0)} to {short(last.gap or 0.0)}"
+    shrank = gap is not None and best.gap is not None and gap.value <= best.gap.value
+    if rise >= RISE * abs(best.nats) and not shrank:
+        beside = f", and the gap to the training text is {gap} now" if gap is not None and gap.clear else ""
         return (
-            f"It overfits: after step {count(best.step)} held-out loss rose by {short(rise)} nats per token"
-            f"{gap if grew is not None else ''}. The weights of step {count(best.step)} are the ones kept."
+            f"It overfits: after step {count(best.step)} held-out loss rose by {short(rise)} nats per token{beside}. "
+            f"The weights of step {count(best.step)} are the ones kept."
         )
-    if last.gap is None:
-        return "Held-out loss has not risen again, so there is no sign that it overfits."
-    if first.gap is not None and last.gap > first.gap and last.gap > 0.1 * last.nats:
+    risen = "Held-out loss has not risen again, so there is no sign that it overfits."
+    if gap is None:
+        return risen
+    if not gap.clear:
+        return f"{risen} Whether there is a gap to the training text cannot be told: {gap} nats per token."
+    if first.gap is not None and gap.value > first.gap.value and gap.low > 0.1 * last.nats:
         return (
-            f"The gap to the training text has grown to {short(last.gap)} nats per token, but held-out loss has not "
-            "risen: it learns the training text by heart in part, and no harm shows yet."
+            f"The gap to the training text has grown to {gap} nats per token, but held-out loss has not risen: it "
+            "learns the training text by heart in part, and no harm shows yet."
         )
     more = " Held-out loss was lowest at the last pass, so more steps may help." if best.step == last.step else ""
-    return f"It does not overfit: the gap to the training text is {short(last.gap)} nats per token.{more}"
+    return f"It does not overfit: the gap to the training text is {gap} nats per token.{more}"
+
+
+def _start(source: Source) -> str:
+    start = evaluation(0, source.fact("start"))
+    if start is None:
+        return ""
+    beside = f", and the gap {start.gap}" if start.gap is not None else ""
+    return f"Before the first step held-out loss was {start.nats:.4f}{beside}."
 
 
 def _beside(source: Source, best: Evaluation) -> str:
@@ -124,8 +147,10 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
         tiles.append(("Held-out", f"{best.bits:.3f}", "bits per byte"))
     if best is not None:
         tiles.append(("Perplexity", compact(math.exp(min(best.nats, 700.0))), "per token, held-out"))
-    if curves.last is not None and curves.last.gap is not None:
-        tiles.append(("Gap", f"{curves.last.gap:.3g}", "nats per token, last pass"))
+    if (gap := gap_of(source)) is not None:
+        between = f"{gap.low:.2g} to {gap.high:.2g}"
+        tiles.append(("Gap", f"{gap.value:.3g}", f"nats per token, 95%: {between}") if gap.clear else
+                     ("Gap", between, "nats per token, 95% interval"))  # fmt: skip
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         tiles.append(("Parameters", compact(parameters), "numbers learned"))
     if curves.training_seconds > 0:

@@ -18,6 +18,7 @@ import msgspec
 
 from .. import files
 from .series import Series
+from .words import short
 
 PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
 _TRAINING = PHASES[:4]
@@ -26,13 +27,31 @@ _LONGEST = 1 << 20
 _SNAPSHOTS = 64
 
 
+class Gap(NamedTuple):
+    """Held-out loss less loss on training text, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval does not hold 0, so that there is a gap to speak of."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        """Return the gap and its interval as a sentence has them."""
+        return f"{short(self.value)} (95% interval {short(self.low)} to {short(self.high)})"
+
+
 class Evaluation(NamedTuple):
-    """A held-out pass."""
+    """A held-out pass; `error` is the standard error of `nats` where the pass was over a sample."""
 
     step: int
     nats: float
     bits: float | None
-    gap: float | None
+    gap: Gap | None
+    error: float | None = None
 
 
 class Snapshot(NamedTuple):
@@ -105,10 +124,12 @@ class Metrics:
         found = line.get("held_out")
         if not isinstance(found, dict) or (nats := number(found.get("nats_per_token"))) is None:
             return
-        now = Evaluation(step, nats, number(found.get("bits_per_byte")), number(line.get("gap")))
+        now = evaluation(step, {**found, "gap": line.get("gap")})
+        assert now is not None
         columns = {"held_out": nats}
         if now.gap is not None:
-            columns |= {"gap": now.gap, "train": nats - now.gap}
+            columns |= {"gap": now.gap.value, "gap_low": now.gap.low, "gap_high": now.gap.high,
+                        "train": nats - now.gap.value}  # fmt: skip
         if (seconds := number(line.get("seconds"))) is not None:
             columns["seconds"] = seconds
         self.evaluations.add(step, columns)
@@ -126,6 +147,23 @@ class Metrics:
                 self.snapshots = self.snapshots[::2]
                 self._every *= 2
         self._seen += 1
+
+
+def evaluation(step: int, found: dict[str, Any]) -> Evaluation | None:
+    """Return a held-out pass from a mapping of its numbers, None where the loss is missing."""
+    nats = number(found.get("nats_per_token"))
+    if nats is None:
+        return None
+    return Evaluation(
+        step, nats, number(found.get("bits_per_byte")), _gap(found.get("gap")), number(found.get("error"))
+    )
+
+
+def _gap(found: Any) -> Gap | None:
+    if not isinstance(found, dict):
+        return None
+    value, low, high = (number(found.get(name)) for name in Gap._fields)
+    return None if value is None or low is None or high is None else Gap(value, low, high)
 
 
 def read(path: Path) -> Metrics:

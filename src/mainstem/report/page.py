@@ -58,9 +58,9 @@ def content(run: Source) -> dict[str, Any]:
         "headline": headline(run),
         "notes": [visible(note, limit=500) for note in run.notes],
         "loss": _drawn(figures.loss(run)),
-        "over_time": [_drawn(figure) for figure in (figures.rate(run), figures.gradient(run), figures.speed(run),
-                                                         figures.update(run), figures.slope(run))
-                      if figure is not None],
+        "over_time": [_drawn(figure) for draw in (figures.gap, figures.rate, figures.gradient, figures.speed,
+                                                   figures.update, figures.slope)
+                      if (figure := draw(run)) is not None],
         "phases": phases.split(run.metrics),
         "depth": [_drawn(figure) for figure in (depth_figures.stream(run), depth_figures.gradient(run))
                   if figure is not None],

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from .chart import SERIES, Axis, Band, Figure, Line, Point
-from .figures import at, loss_scale, nats_per_bit
+from .figures import at, interval, loss_scale, nats_per_bit
 from .groups import Group
 from .scale import Scale, around
 from .source import Source
@@ -33,8 +34,7 @@ def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
         _curves(groups, "training", "Training loss over steps",
                 "As it went, with noise where there is some; each point is the mean of neighbouring steps.",
                 "step", "nats per token", lambda run: _smooth(run.metrics.steps.points("loss")), settle=True),
-        _curves(groups, "gap", "Gap over steps", "Held-out loss less loss on training text, both without noise.",
-                "step", "nats per token", lambda run: run.metrics.evaluations.points("gap")),
+        _gaps(groups),
         _curves(groups, "gradient", "Gradient norm over steps",
                 "Over all parameters, before clipping; each point is the geometric mean of neighbouring steps.",
                 "step", "norm", lambda run: _smooth(run.metrics.steps.points("grad_norm"), log=True), log=True),
@@ -103,6 +103,31 @@ def _curves(
         bands=[Band(legend(group), [(x, low, high) for x, _, low, high in points], style, legend=False)
                for group, style, points in drawn if group.seeds > 1],
     )  # fmt: skip
+
+
+def _gaps(groups: Sequence[Group]) -> Figure | None:
+    """Return the gap over steps; a configuration of one seed has the gap's own interval for its band."""
+    caption = "Held-out loss less loss on training text, both without noise."
+    found = _curves(groups, "gap", "Gap over steps", caption, "step", "nats per token",
+                    lambda run: run.metrics.evaluations.points("gap"))  # fmt: skip
+    if found is None:
+        return None
+    single = [(group, line.style, interval(group.counted[0])) for group, line in _drawn(groups, found)
+              if group.seeds == 1]  # fmt: skip
+    bands = [Band(legend(group), ends, style, legend=False) for group, style, ends in single if ends]
+    if not bands:
+        return found
+    every = [y for line in found.lines for _, y in line.points]
+    every += [end for band in [*found.bands, *bands] for _, *ends in band.points for end in ends]
+    return replace(
+        found, caption=f"{found.caption} The band of a single run is its 95% interval.", bands=[*found.bands, *bands],
+        y=replace(found.y, scale=around(every)),
+    )  # fmt: skip
+
+
+def _drawn(groups: Sequence[Group], figure: Figure) -> list[tuple[Group, Line]]:
+    named = {legend(group): group for group in groups}
+    return [(named[line.name], line) for line in figure.lines]
 
 
 def legend(group: Group) -> str:

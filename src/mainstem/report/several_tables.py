@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from . import groups
 from .groups import Group
-from .headline import best_of, status
+from .headline import best_of, gap_of, status
 from .metrics import number
 from .source import Source
 from .tables import Table
@@ -30,13 +30,14 @@ _COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float]
     ("held-out", lambda run: reached(run, False), lambda y: f"{y:.4f}"),
     ("bits per byte", lambda run: reached(run, True), lambda y: f"{y:.4f}"),
     ("best step", lambda run: None if (best := best_of(run)) is None else float(best.step), count),
-    ("gap at last", lambda run: None if run.metrics.last is None else run.metrics.last.gap, lambda y: f"{y:.4f}"),
+    ("gap at last", lambda run: None if (gap := gap_of(run)) is None else gap.value, lambda y: f"{y:.4f}"),
     ("steps", lambda run: float(run.metrics.last_step), count),
     ("time", lambda run: _seconds(run), duration),
     ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
     ("tokens/s", lambda run: _speed(run), compact),
 )
 _UNITS = "Held-out is the best held-out loss, in nats per token as the gap is, which is that of the last pass."
+_INTERVALS = " Behind ± stands a standard error, behind a gap its 95% interval."
 
 
 def _seconds(run: Source) -> float | None:
@@ -53,11 +54,12 @@ def numbers(found: Sequence[Group]) -> list[Table]:
     """Return the runs, and before them their groups where a group has several."""
     heads = ["", *(head for head, _, _ in _COLUMNS)]
     every = [
-        [visible(name, limit=100), *(_cell(take(run), text) for _, take, text in _COLUMNS), status(run).split(",")[0]]
+        [visible(name, limit=100), *(_cell(take(run), text) + _unsure(run, head) for head, take, text in _COLUMNS),
+         status(run).split(",")[0]]
         for group in found for name, run in zip(group.names, group.runs, strict=True)
     ]  # fmt: skip
     numeric = frozenset(range(1, len(heads)))
-    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, _UNITS)]
+    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, _UNITS + _INTERVALS)]
     if any(group.seeds > 1 for group in found):
         rows = [[group.name, count(group.seeds), *(_mean(values(group, take), text)
                  for _, take, text in _COLUMNS)] for group in found]  # fmt: skip
@@ -69,6 +71,14 @@ def numbers(found: Sequence[Group]) -> list[Table]:
 
 def _cell(value: float | None, text: Callable[[float], str]) -> str:
     return "–" if value is None else text(value)
+
+
+def _unsure(run: Source, head: str) -> str:
+    """Return what stands behind a number of one run that was measured on a sample."""
+    best, gap = best_of(run), gap_of(run)
+    if head == "held-out" and best is not None and best.error is not None:
+        return f" ± {best.error:.2g}"
+    return f" ({gap.low:.2g} to {gap.high:.2g})" if head == "gap at last" and gap is not None else ""
 
 
 def _mean(found: Sequence[float], text: Callable[[float], str]) -> str:

@@ -30,19 +30,21 @@ def ending(loop: Loop, reason: str, found: dict[str, float], sample: dict[str, A
 
 def _reached(loop: Loop, reason: str) -> list[str]:
     state, train = loop.state, loop.parts.run.train
-    assert state.best is not None
+    found = state.reached
+    assert found is not None
+    error = "" if found.error is None else f" ± {found.error:.2g} (a standard error, of a sample)"
     ended = "all its steps" if reason == "steps" else f"{train.patience} evaluations without gain"
     return [
         *fold(f"ended after {state.step:,} steps and {clock(state.seconds)}: {ended}"),
         *fold(
-            f"held-out loss {state.best.nats_per_token:.4f} nats per token, {state.best.bits_per_byte:.4f} bits per "
-            f"byte, at step {state.best.step:,}; lower is better, and a guess without knowledge costs 8 bits per byte"
+            f"held-out loss {found.nats_per_token:.4f}{error} nats per token, {found.bits_per_byte:.4f} bits per byte, "
+            f"at step {found.step:,}; lower is better, and a guess without knowledge costs 8 bits per byte"
         ),
     ]
 
 
 def _beside(loop: Loop, found: dict[str, float]) -> list[str]:
-    best, corpus = loop.state.best, loop.parts.corpus
+    best, corpus = loop.state.reached, loop.parts.corpus
     assert best is not None
     tail = min(yardsticks.TAIL, int(corpus.train.num_bytes))
     which = "all" if tail == corpus.train.num_bytes else f"the last {size(tail)} of"

@@ -30,11 +30,11 @@ def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
     """Write what a finished run offers, and say it. All is made again, the same, when a run goes on at its end."""
     parts, state, progress = loop.parts, loop.state, loop.progress
     folder = parts.folder
-    assert state.best is not None
+    assert state.reached is not None
     assert state.last is not None
     assert loop.best is not None
     with disk("the model", folder):
-        publish.model(folder.path, parts.model, loop.best, state.best)
+        publish.model(folder.path, parts.model, loop.best, state.reached)
         with parts.learner.averaged():
             publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
     weights.put(parts.model, loop.best, "the best weights")
@@ -42,7 +42,7 @@ def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
     found = yardsticks.result()
     progress.measuring("waiting for lzma", 1, 1)
     outcome = {
-        "reason": reason, "best_step": state.best.step, "best": msgspec.to_builtins(state.best),
+        "reason": reason, "best_step": state.reached.step, "best": msgspec.to_builtins(state.reached),
         "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),
     }  # fmt: skip
     with disk(facts.NAME, folder):
@@ -52,7 +52,7 @@ def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
     if yardsticks.error is not None:
         progress.warn(f"a yardstick could not be computed: {yardsticks.error}")
     progress.say(ending(loop, reason, found, (samples or [None])[0], page))
-    return Outcome(reason, state.best, state.seconds, folder.path)
+    return Outcome(reason, state.reached, state.seconds, folder.path)
 
 
 def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:

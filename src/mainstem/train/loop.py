@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from .. import config, data, optim
-from ..measure.evaluate import Abandoned, evaluate
-from . import checkpoint, diverged, gap, publish, weights
+from ..measure.evaluate import Abandoned
+from . import checkpoint, diverged, evaluation, facts, publish, weights
 from .console import Progress
 from .device import Place
 from .metrics import Metrics
@@ -88,6 +89,8 @@ class Loop:
         """Train until something ends it, and return what: steps, or patience. Raises `Stop` where it was asked to."""
         train = self.parts.run.train
         with self.requests.finish_first():
+            if self.state.step == 0:
+                self._start()
             while True:
                 if self.state.pending is not None:
                     self._evaluate()
@@ -96,9 +99,12 @@ class Loop:
                     self.save()
                 if self.requests.code:
                     raise Stop(self.requests.code, saved=True)
-                if done:
+                if done and self.state.reached is not None:
                     return done
-                self._step()
+                if done:
+                    self._reach()
+                else:
+                    self._step()
 
     def save(self) -> None:
         """Write a checkpoint of what is now."""
@@ -141,7 +147,7 @@ class Loop:
 
     def _step(self) -> None:
         parts, every = self.parts, self.parts.run.log.quantities
-        step = self.state.step + 1
+        step, self.state.reached = self.state.step + 1, None
         taken = parts.learner.step(step, parts.steps, self._phases, watch=bool(every) and step % every == 0)
         self.state.step, self._saved = step, False
         self.state.tokens += taken.tokens
@@ -153,7 +159,7 @@ class Loop:
         line["seconds"] = round(self.parts.clock() - self._began, 4)
         line["phases"] = self._phases.take()
         self._lines.append((line, found))
-        evaluated = step % run.train.eval_every == 0 or step >= self.parts.steps
+        evaluated = evaluation.due(step, self.parts.steps, run.train.eval_every)
         if not evaluated and step % run.log.every:
             return
         last = self._write_lines(keep_last=evaluated)
@@ -181,28 +187,27 @@ class Loop:
             if self.board is not None:
                 self.board.add(line)
 
+    def _start(self) -> None:
+        """Measure the model before its first step, for reference; facts.json has it from now on."""
+        parts = self.parts
+        self.state.start = found = self._pass(0, evaluation.sample(parts.learner, parts.corpus.held_out))
+        if found is not None:
+            parts.facts["start"] = msgspec.to_builtins(found)
+            with disk(facts.NAME, parts.folder):
+                facts.write(parts.folder.path / facts.NAME, parts.facts)
+        self._first = (0, parts.clock())
+
     def _evaluate(self) -> None:
         """Complete the pending line with a held-out pass; a request to leave in its middle leaves it pending."""
         parts, line = self.parts, self.state.pending
         assert line is not None
-        how: dict[str, Any] = {
-            "documents": parts.run.data.documents == "mask", "autocast": parts.place.autocast,
-            "stop": lambda: self.requests.code is not None,
-        }  # fmt: skip
         with parts.learner.averaged():
-            try:
-                held = evaluate(parts.model, parts.corpus.held_out, context=parts.context, **how)
-                line["gap"] = gap.gap(parts.model, held, parts.corpus.train, parts.context, **how)
-            except Abandoned:
-                line.pop("gap", None)
+            found = self._pass(line["step"], evaluation.sample(parts.learner, parts.corpus.held_out))
+            if found is None:
                 return
-            if not math.isfinite(held.nats_per_token):
-                found = line["step"], "held_out", held.nats_per_token
-                raise diverged.number(parts.run, *found, parts.folder.checkpoints)
-            line["held_out"] = {"nats_per_token": held.nats_per_token, "bits_per_byte": held.bits_per_byte}
-            self._judge(Best(step=line["step"], **line["held_out"]))
+            self._judge(found)
+        line.update(evaluation.line(found))
         self.state.pending, self._saved = None, False
-        self._phases.mark("evaluate")
         line["seconds"] = round(self.parts.clock() - self._began, 4)
         line["phases"] = {**line["phases"], **self._phases.take()}
         self._record(line)
@@ -210,7 +215,42 @@ class Loop:
             self.metrics.flush()
         self._show(line)
 
+    def _reach(self) -> None:
+        """Measure the best weights on all of the held-out part, where that does not take too long for this run."""
+        parts, best = self.parts, self.state.best
+        assert best is not None
+        assert self.best is not None
+        windows = evaluation.last(parts.learner, parts.corpus.held_out, self.state.tokens)
+        if windows is None:
+            self.state.reached = best
+            return
+        now = weights.take(parts.model)
+        weights.put(parts.model, self.best, "the best weights")
+        self.state.reached = self._pass(best.step, windows)
+        weights.put(parts.model, now, "the weights of the last step")
+        self._saved = self.state.reached is None
+
+    def _pass(self, step: int, windows: evaluation.Windows) -> Best | None:
+        """Return what the model's present weights come to; None where a request to leave came in the middle."""
+        parts = self.parts
+        what = "held-out loss"
+        try:
+            found = evaluation.taken(
+                parts.learner, parts.corpus.held_out, windows, step,
+                stop=lambda: self.requests.code is not None,
+                tell=lambda done: self.progress.measuring(what, min(done, windows.tokens - 1), windows.tokens),
+            )  # fmt: skip
+        except Abandoned:
+            return None
+        finally:
+            self.progress.measuring(what, windows.tokens, windows.tokens)
+        self._phases.mark("evaluate")
+        if not math.isfinite(found.nats_per_token):
+            raise diverged.number(parts.run, step, "held_out", found.nats_per_token, parts.folder.checkpoints)
+        return found
+
     def _judge(self, now: Best) -> None:
+        """Compare a pass with the best before it; both are over the same windows."""
         best = self.state.best
         self.state.last = now
         if best is None or now.nats_per_token < best.nats_per_token:
@@ -224,10 +264,8 @@ class Loop:
         tokens = steps * self.parts.run.train.batch * self.parts.context
         measured = {}
         if "held_out" in line:
-            held = line["held_out"]["nats_per_token"]
-            found = {"value": line["gap"], "low": line["gap"], "high": line["gap"], "held_out": held,
-                   "training": held - line["gap"]}  # fmt: skip
-            measured = {"held_out": held, "held_out_error": None, "gap": found}
+            held = line["held_out"]
+            measured = {"held_out": held["nats_per_token"], "held_out_error": held["error"], "gap": line["gap"]}
         self.progress.show({
             "step": line["step"], "steps": self.parts.steps, "loss": line["loss"], "rate": tokens / seconds,
             "left": (self.parts.steps - line["step"]) * seconds / max(steps, 1), **measured,

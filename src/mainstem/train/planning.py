@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import config, data, optim, runs
 from ..errors import BadInput
-from . import device, lines, memory, new_folder, refuse
+from . import device, evaluation, lines, memory, new_folder, refuse
 from .assemble import assemble
 from .cache import used
 from .lines import WIDTH, fold
@@ -77,7 +77,7 @@ def _length(parts: Parts, where: str) -> dict[str, Any]:
         "tokens a step": tokens,
         "tokens": parts.steps * tokens,
         "passes over the text": f"{passes(parts):.3g}",
-        "evaluations": -(-parts.steps // run.train.eval_every),
+        "evaluations": evaluation.passes(parts.steps, run.train.eval_every),
     }
 
 

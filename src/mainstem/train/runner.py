@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 import torch
 
 from .. import config, data, optim, runs
@@ -73,7 +74,7 @@ def run(
         for doubt in corpus.doubts:
             progress.warn(doubt)
         with _failures(run):
-            parts = assemble(run, folder, corpus, place, began, clock)
+            parts = assemble(run, folder, corpus, place, began, clock, progress.measuring)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
@@ -111,6 +112,8 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
         for difference in environment.mismatches(content.facts, now):
             progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
         progress.say(f"going on at step {state.step} of {parts.steps}")
+    if state.start is not None:
+        parts.facts["start"] = msgspec.to_builtins(state.start)
     with disk("the configuration", folder):
         run_folder.extend(parts.run, folder)
         parts.corpus.tokenizer.save(folder.path / "tokenizer.json")

@@ -10,12 +10,29 @@ from msgspec import Struct
 from ..files import Count
 
 
+class Gap(Struct, frozen=True, forbid_unknown_fields=True):
+    """``value = held_out - training`` in nats per token, and the ends of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+    training: float
+    held_out: float
+
+
 class Best(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The best held-out pass so far."""
+    """A held-out pass after `step` steps.
+
+    `error` is the standard error where only `tokens` of the held-out tokens were measured, None where all were; `gap`
+    is None where nothing says how sure it would be.
+    """
 
     step: Count
     nats_per_token: float
     bits_per_byte: float
+    tokens: Count
+    error: float | None = None
+    gap: Gap | None = None
 
 
 class _Pending(Struct):
@@ -32,15 +49,18 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where a run stands after `step` steps.
 
     `pending` is the line of metrics.jsonl of a step whose held-out pass has not been made yet: a signal may come in the
-    middle of one. `waited` counts evaluations without gain.
+    middle of one. `waited` counts evaluations without gain. `start` is the pass before the first step,
+    `reached` the one at the end, of the best weights: with it the run is over, unless it is extended.
     """
 
     step: Count = 0
     tokens: Count = 0
     seconds: float = 0.0
     waited: Count = 0
+    start: Best | None = None
     best: Best | None = None
     last: Best | None = None
+    reached: Best | None = None
     pending: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:

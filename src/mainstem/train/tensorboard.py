@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import BadInput
 
 FOLDER = "tensorboard"
-_NUMBERS = ("loss", "penalty", "lr", "grad_norm", "tokens", "gap", "update_ratio", "gradient_slope")
+_NUMBERS = ("loss", "penalty", "lr", "grad_norm", "tokens", "update_ratio", "gradient_slope")
 
 
 def check() -> None:
@@ -55,7 +55,8 @@ def numbers(line: dict[str, Any]) -> dict[str, float]:
     {'loss': 2.5, 'held_out/nats_per_token': 2.0, 'stream/0': 1.0, 'stream/1': 4.0}
     """
     found = {name: line[name] for name in _NUMBERS if name in line}
-    found |= {f"held_out/{name}": value for name, value in line.get("held_out", {}).items()}
+    for part in ("held_out", "gap"):
+        found |= {f"{part}/{name}": value for name, value in (line.get(part) or {}).items()}
     for name in ("stream", "gradient"):
         found |= {f"{name}/{depth}": value for depth, value in enumerate(line.get(name, []))}
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}

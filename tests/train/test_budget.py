@@ -1,0 +1,71 @@
+"""How many steps a budget of wall time is."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from learners import made
+
+from mainstem.train import budget, evaluation
+from mainstem.train.budget import Costs
+from mainstem.train.step import Learner, Taken
+
+
+def fixed(monkeypatch: pytest.MonkeyPatch, costs: Costs) -> None:
+    monkeypatch.setattr(budget, "timed", lambda *_: costs)
+
+
+def clock_at(now: float) -> Callable[[], float]:
+    return lambda: now
+
+
+def test_steps_passes_the_end_and_what_has_passed_fill_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, held_out = made(tmp_path)
+    costs = Costs(step=1.0, token=0.01, once=7.0)
+    fixed(monkeypatch, costs)
+    every, tokens = learner.run.train.eval_every, 4 * 16
+    for seconds in (30.0, 200.0, 1000.0, 4321.0):
+        number = budget.steps(learner, held_out, seconds, began=-10.0, clock=clock_at(0.0))
+
+        def spent(steps: int) -> float:
+            end = evaluation.last(learner, held_out, steps * tokens)
+            passed = (1 + evaluation.passes(steps, every)) * 320 + (0 if end is None else end.tokens)
+            return 10 + 7 + steps + 0.01 * passed + 3
+
+        assert spent(number) <= seconds < spent(number + 1)
+
+
+def test_a_budget_that_has_passed_is_no_step(tmp_path: Path) -> None:
+    learner, held_out = made(tmp_path)
+    assert budget.steps(learner, held_out, 1.0, time.perf_counter() - 60, time.perf_counter) == 0
+
+
+def test_what_is_compiled_is_counted_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, held_out = made(tmp_path)
+    real, now = Learner.step, 0.0
+
+    def step(self: Learner, number: int, *rest: Any) -> Taken:
+        nonlocal now
+        now += 50.0 if number == 1 else 1.0
+        return real(self, number, *rest)
+
+    monkeypatch.setattr(Learner, "step", step)
+    costs = budget.timed(learner, held_out, 1000.0, lambda: now)
+    assert costs == Costs(step=1.0, token=0.0, once=49.0)
+
+
+def test_timing_leaves_the_model_as_it_was_and_says_how_far_it_is(tmp_path: Path) -> None:
+    learner, held_out = made(tmp_path)
+    weights = {name: value.clone() for name, value in learner.model.state_dict().items()}
+    told: list[tuple[str, int, int]] = []
+    costs = budget.timed(learner, held_out, 100.0, time.perf_counter, lambda *now: told.append(now))
+    assert min(costs.step, costs.token) > 0 <= costs.once
+    assert learner.model.training
+    assert all(torch.equal(value, weights[name]) for name, value in learner.model.state_dict().items())
+    assert [done for _, done, _ in told] == [*range(1, 22), 1]
+    assert told[-1][1] == told[-1][2]
