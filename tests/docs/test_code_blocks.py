@@ -143,6 +143,15 @@ def test_what_contributing_quotes_is_still_there():
     sources = (ROOT / "src/mainstem/catalogue.py", ROOT / "tests/support/plain_forms.py")
     lines = {line.strip() for source in sources for line in source.read_text(encoding="utf-8").splitlines()}
     quoted = [block for block in blocks(ROOT / "CONTRIBUTING.md") if block.language == "text"]
-    assert len(quoted) == len(sources)
+    assert len(quoted) == 4
     for block in quoted:
         assert [line for line in block.text.splitlines() if line.strip() not in lines] == [], str(block)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-TW.md"])
+@pytest.mark.parametrize("kind", ["penalty", "after"])
+def test_every_penalty_and_every_step_after_an_update_stands_in_the_readme(readme, kind):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for spec in catalogue.specs(kind):
+        said = {"proximal": "proximal="}.get(spec.name, f".{spec.target.partition(':')[2]}")
+        assert said in text, spec.name

@@ -1,5 +1,12 @@
-"""Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules."""
+"""Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
+What may follow an update is listed by the catalogue; `optim.MaxNorm` is found there, so that a new one is its file and
+one line.
+"""
+
+from typing import Any
+
+from .. import catalogue
 from . import averaging, schedule, state
 from .adam import Adam
 from .after import After, Proximal
@@ -8,7 +15,6 @@ from .clip import clip
 from .direction import Direction
 from .groups import Multipliers, groups
 from .make import make
-from .max_norm import MaxNorm
 from .momentum import Momentum
 from .muon import Orthogonal
 from .optimizer import Update
@@ -26,7 +32,6 @@ __all__ = [
     "Before",
     "Decay",
     "Direction",
-    "MaxNorm",
     "Momentum",
     "Multipliers",
     "Muon",
@@ -46,3 +51,14 @@ __all__ = [
     "table",
     "update",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for spec in catalogue.specs("after"):
+        if spec.target.endswith(f":{name}"):
+            return spec.load()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *(spec.target.partition(":")[2] for spec in catalogue.specs("after"))})

@@ -1,15 +1,16 @@
-"""Penalties R(w) on the weights, as terms of the loss or as proximal steps; weight decay is a part of `optim`."""
+"""Penalties R(w) on the weights, as terms of the loss or as proximal steps; weight decay is a part of `optim`.
+
+The catalogue lists them; `penalty.ElasticNet` is found there, so that a new penalty is its file and one line.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 from .. import catalogue
 from ..config import PenaltyTerm
 from .base import Penalty
-from .elastic_net import ElasticNet
-from .l1 import L1
-from .l2 import L2
 
-__all__ = ["L1", "L2", "ElasticNet", "Penalty", "make"]
+__all__ = ["Penalty", "make"]
 
 
 def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:
@@ -19,3 +20,14 @@ def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:
     [L1(coef=1e-05, on='feedforward')]
     """
     return [catalogue.resolve("penalty", term.name)(term.coef, term.on) for term in terms]
+
+
+def __getattr__(name: str) -> Any:
+    for spec in catalogue.specs("penalty"):
+        if spec.target.endswith(f":{name}"):
+            return spec.load()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *(spec.target.partition(":")[2] for spec in catalogue.specs("penalty"))})
