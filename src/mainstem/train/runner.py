@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 
 import msgspec
-import torch
 
 from .. import config, data, optim, runs
 from ..errors import BadInput, RunFailed, command
@@ -37,6 +36,7 @@ from .metrics import Metrics
 from .opening import opening
 from .phases import Clock
 from .run_folder import RunFolder
+from .shortage import shortage
 from .state import State
 from .yardstick import Yardsticks
 
@@ -73,8 +73,8 @@ def run(
             progress.say(corpus.left_out)
         for doubt in corpus.doubts:
             progress.warn(doubt)
-        with _failures(run):
-            parts = assemble(run, folder, corpus, place, began, clock, progress.measuring)
+        stack.enter_context(shortage(run, corpus.tokenizer.vocab_size))
+        parts = assemble(run, folder, corpus, place, began, clock, progress.measuring)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
@@ -87,7 +87,7 @@ def run(
             stack.callback(loop.board.close)
         progress.say(opening(parts, loop.state, _left(parts, loop.state)))
         yardsticks = Yardsticks(corpus, cache)
-        with _failures(run), _leaving(loop):
+        with _leaving(loop):
             reason = loop.go()
             return finish(loop, reason, yardsticks)
 
@@ -161,23 +161,3 @@ def _leaving(loop: Loop) -> Iterator[None]:
         where = f"saved at step {loop.state.step}" if stop.saved else "what was saved before is whole"
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
-
-
-@contextlib.contextmanager
-def _failures(run: config.Run) -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _no_memory(run) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error):
-            raise _no_memory(run) from error
-        raise
-
-
-def _no_memory(run: config.Run) -> RunFailed:
-    size = run.train.micro_batch or run.train.batch
-    return RunFailed(
-        f"There is not enough memory for {size} sequences at once: give --train.micro-batch {max(1, size // 2)} under "
-        "another --out, or --train.checkpoint blocks. The numbers stay the same with either."
-    )
