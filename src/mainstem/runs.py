@@ -47,12 +47,12 @@ def find(path: str | os.PathLike[str]) -> Path:
 
     Raises `BadInput` where there is none.
     """
-    folder, given = follow(path), os.fspath(path)
+    folder, shown = follow(path), files.shown(path)
     if not files.is_folder(folder):
         means = f", which stands for {str(folder)!r}" if folder != Path(path) else ""
-        raise BadInput(f"There is no run at {given!r}{means}: give the folder that was the --out of a training.")
+        raise BadInput(f"There is no run at {shown}{means}: give the folder that was the --out of a training.")
     if not files.is_file(folder / "config.yaml"):
-        raise BadInput(f"{given!r} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
+        raise BadInput(f"{shown} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
     return folder
 
 

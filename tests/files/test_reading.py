@@ -23,7 +23,7 @@ def test_whatever_is_no_file_is_refused_by_name_and_nothing_is_waited_for(tmp_pa
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     reasons = {
-        "pipe": "is not a regular file", "folder": "is a folder", "none": "No such file", "nowhere": "No such file",
+        "pipe": "is not a regular file", "folder": "is a folder", "none": "does not exist", "nowhere": "not exist",
         "loop": "symbolic links", "n" * 300: "name too long", "a\0b": "null byte", "file/x": "Not a directory",
     }  # fmt: skip
     for name, why in reasons.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from .. import config
+from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from . import arguments, terminal
@@ -50,7 +50,7 @@ def run(words: list[str]) -> int:
     folder = arguments.run_folder(path)
     for file in paths:
         if not os.path.exists(file):
-            raise BadInput(f"{file!r} does not exist: give the name of a file or a folder that can be read.")
+            raise BadInput(f"{files.shown(file)} does not exist: give the name of a file or a folder that can be read.")
     _evaluate(folder, paths, options)
     return 0
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .. import __version__
+from .. import __version__, files
 from ..errors import BadInput, RunFailed
 from . import processes, terminal, threads
 from .commands import COMMANDS
@@ -37,11 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _refuse("interrupted", 130)
     except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        terminal.to_nowhere()
-        where = f" at {error.filename!r}" if error.filename else ""
-        return _refuse(f"The disk is full{where}: make room, and give the same command again.", 1)
+        return _disk(error)
     return code
 
 
@@ -72,6 +69,18 @@ def _unknown(name: str) -> BadInput:
     near = difflib.get_close_matches(name.lstrip("-"), COMMANDS, 1)
     remedy = f"did you mean {near[0]}?" if near else f"give one of {', '.join(COMMANDS)}."
     return BadInput(f"{name[:60]!r} is not a command: {remedy}")
+
+
+def _disk(error: OSError) -> int:
+    """Say what the system refuses; an error about no file is none of the surroundings', and goes on its way."""
+    if error.errno in _FULL:
+        terminal.to_nowhere()
+        where = f" at {error.filename!r}" if error.filename else ""
+        return _refuse(f"The disk is full{where}: make room, and give the same command again.", 1)
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        raise error
+    where, why = files.shown(os.fsdecode(error.filename)), error.strerror or error
+    return _refuse(f"{where} cannot be used ({why}): see that it is there, and that you may read and write it.", 1)
 
 
 def _refuse(error: object, code: int) -> int:

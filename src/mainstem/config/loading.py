@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .. import catalogue
+from .. import catalogue, files
 from ..errors import BadInput
 from . import layers, presets
 from .building import build
@@ -96,20 +96,9 @@ def _nested(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_file(path: Path) -> dict[str, Any]:
     """Return the tree that a YAML file holds; of a bounded size, as a pipe or a device would never end."""
-    shown = repr(str(path))
-    try:
-        if path.is_dir():
-            raise BadInput(f"{shown} is a folder: give a YAML file to --config, or a run's folder to --resume.")
-        if path.exists() and not path.is_file():
-            raise BadInput(f"{shown} is not a regular file: give a YAML file.")
-        with path.open("rb") as stream:
-            data = stream.read(LIMIT + 1)
-    except FileNotFoundError:
-        raise BadInput(f"{shown} does not exist: give the name of a YAML file.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadInput(f"{shown} cannot be read ({reason}): give a YAML file that can.") from None
-    return read(data, shown)
+    if files.is_folder(path):
+        raise BadInput(f"{str(path)!r} is a folder: give a YAML file to --config, or a run's folder to --resume.")
+    return read(files.read(path, LIMIT, "give a YAML file"), repr(str(path)))
 
 
 class _naming:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from .. import config
 from ..errors import BadInput
 from . import store
 from .choose import TABLE, Choice, choose
 from .documents import Documents, Progress
-from .encode import Side, opened
+from .encode import Side, Sizes, opened
 from .overlap import Overlap
 from .sources import find
 from .split import Split, sides, split
@@ -31,6 +33,27 @@ _SEEN = 0.25
 than a tenth, for their licences and tables."""
 
 _TRAIN, _HELD = "train", "held_out"
+
+
+class _Sides(Struct):
+    train: Sizes
+    held_out: Sizes
+
+
+class _Facts(Struct):
+    hash: str
+    held_out_hash: str
+
+
+class _Content(store.Content):
+    """What the manifest of a corpus holds; its facts are many more, which are shown."""
+
+    sizes: _Sides
+    tokenizer: str
+    facts: _Facts
+
+    def __post_init__(self) -> None:
+        from_json(self.tokenizer.encode())
 
 
 class Corpus(NamedTuple):
@@ -60,9 +83,11 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
     found = survey(documents, progress)
     chosen = split(found, section)
     name = f"tokens-{_key(section, documents, found)}"
-    content = store.find(cache, name)
+    content = store.find(cache, name, _Content)
     if content is None:
-        content = store.make(cache, name, lambda folder: _fill(folder, section, documents, found, chosen, progress))
+        fill = functools.partial(_fill, section=section, documents=documents, found=found, chosen=chosen,
+                                 progress=progress)  # fmt: skip
+        content = store.make(cache, name, fill, _Content)
     tokenizer = from_json(content["tokenizer"].encode())
     parts = [opened(cache / name, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
     facts = {**content["facts"], **_origin(documents, found)}

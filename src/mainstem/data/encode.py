@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
+from .. import files
 from .documents import Piece
 from .store import Writer
 from .streams import CHUNK
@@ -38,6 +40,18 @@ class Batcher:
     def clear(self) -> None:
         self.pieces = []
         self._size = 0
+
+
+class Sizes(Struct):
+    """How much a `Side` has written."""
+
+    bytes: files.Count
+    tokens: files.Count
+    documents: files.Count
+
+    def __post_init__(self) -> None:
+        if self.tokens and not self.bytes:
+            raise ValueError("there are tokens of no text")
 
 
 class Side:

@@ -14,7 +14,7 @@ from .. import config
 from ..errors import BadInput
 from . import store
 from .documents import Documents, Progress
-from .encode import Side, opened
+from .encode import Side, Sizes, opened
 from .sources import find
 from .survey import Survey, survey, unchanged
 from .tokenizer import Tokenizer
@@ -22,6 +22,10 @@ from .tokens import Tokens
 
 _NAME = "other"
 _VERSION = 1
+
+
+class _Content(store.Content):
+    sizes: Sizes
 
 
 def encode_files(
@@ -65,5 +69,5 @@ def _kept(documents: Documents, found: Survey, tokenizer: Tokenizer, cache: Path
         finally:
             side.close()
 
-    content = store.find(cache, name) or store.make(cache, name, fill)
+    content = store.find(cache, name, _Content) or store.make(cache, name, fill, _Content)
     return opened(cache / name, _NAME, tokenizer, content["sizes"])

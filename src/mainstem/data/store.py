@@ -15,10 +15,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from .. import files
@@ -29,6 +30,16 @@ MANIFEST = "manifest.json"
 _LIMIT = 1 << 26
 
 _log = logging.getLogger(__name__)
+
+
+class Content(Struct):
+    """What a manifest must hold: size and SHA-256 of each file. Who keeps more there says so in a kind of its own."""
+
+    files: dict[Annotated[str, Meta(pattern="^[a-z_]+([.][a-z]+)?$")], tuple[files.Count, str]]
+
+
+class _Manifest(Struct):
+    content: dict[str, Any]
 
 
 class Writer:
@@ -57,26 +68,29 @@ class Writer:
             self._descriptor = -1
 
 
-def find(cache: Path, name: str) -> dict[str, Any] | None:
-    """Return the manifest of the folder `name` where it is there and whole, else None."""
+def find(cache: Path, name: str, kind: type[Content] = Content) -> dict[str, Any] | None:
+    """Return the manifest of the folder `name` where it is there, whole and a `kind`, else None."""
     folder = cache / name
-    if not folder.is_dir():
+    if not files.is_folder(folder):
         return None
     try:
-        content = _read_manifest(folder / MANIFEST)
+        content = _read_manifest(folder / MANIFEST, kind)
         for file, entry in content["files"].items():
             if files.measure(folder / file) != files.Entry(*entry):
-                raise ValueError(f"{file} differs from what was written")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        _log.warning("The cache %s is damaged (%s): it is made again.", shown(folder), error)
+                raise files.Unusable(file, "differs from what was written")
+    except files.Unusable as error:
+        _log.warning("The cache %s is damaged (%s %s): it is made again.", shown(folder), error.path.name, error.why)
         return None
     return content
 
 
-def make(cache: Path, name: str, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def make(
+    cache: Path, name: str, fill: Callable[[Path], dict[str, Any]], kind: type[Content] = Content
+) -> dict[str, Any]:
     """Have `fill` write a folder and return its content, add the manifest, and let the whole appear as `name`.
 
-    Where another process was faster, its folder stands. Raises `BadInput` where the cache cannot be written.
+    The content is a `kind`, in JSON values. Where another process was faster, its folder stands. Raises `BadInput`
+    where the cache cannot be written.
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -85,7 +99,7 @@ def make(cache: Path, name: str, fill: Callable[[Path], dict[str, Any]]) -> dict
             files.write_synced(new / MANIFEST, _manifest(content))
             files.sync_folder(new)
             with _locked(cache):
-                found = find(cache, name)
+                found = find(cache, name, kind)
                 if found is not None:
                     return found
                 if os.path.lexists(cache / name):
@@ -152,9 +166,14 @@ def _manifest(content: dict[str, Any]) -> bytes:
     return msgspec.json.encode({"checksum": hashlib.sha256(body).hexdigest(), "content": content})
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path, kind: type[Content]) -> dict[str, Any]:
     data = files.read(path, _LIMIT)
-    content: dict[str, Any] = msgspec.json.decode(data)["content"]
-    if _manifest(content) != data:
-        raise ValueError(f"{path.name} differs from what was written")
+    content = files.decode(data, _Manifest, path).content
+    try:
+        whole = _manifest(content) == data
+    except RecursionError:  # writing takes more of the stack than reading
+        whole = False
+    if not whole:
+        raise files.Unusable(path, "differs from what was written")
+    files.checked(content, kind, path)
     return content

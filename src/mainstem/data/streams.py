@@ -1,20 +1,20 @@
 """The bytes of one file, in chunks of a fixed size; `.gz` and `.zst` are expanded on the way, never on the disk.
 
-What expands beyond all reason is refused before it fills the memory or the disk. May import `errors`.
+What expands beyond all reason is refused before it fills the memory or the disk. May import `files` and `errors`.
 """
 
 from __future__ import annotations
 
 import gzip
 import os
-import stat
 import zlib
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import zstandard
 
+from .. import files
 from ..errors import BadInput
 from .names import shown
 
@@ -50,19 +50,14 @@ def chunks(path: Path, consumed: Consumed = lambda count: None) -> Iterator[byte
             raise BadInput(f"{shown(path)} cannot be read ({why}): give a file that can be.") from None
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> FileIO:
     try:
-        # Without O_NONBLOCK a FIFO that took the file's place since it was listed would hang here.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise BadInput(f"{shown(path)} cannot be read ({error.strerror}): give a file that can be.") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise BadInput(f"{shown(path)} is not a regular file: save its content to a file and give that.")
-    return open(descriptor, "rb", buffering=0)
+        return files.opened(path)
+    except files.Unusable as error:
+        raise BadInput(f"{shown(path)} {error.why}: save its content to a file and give that.") from None
 
 
-def _expanded(path: Path, raw: BinaryIO) -> Iterator[bytes]:
+def _expanded(path: Path, raw: FileIO) -> Iterator[bytes]:
     expand = {".gz": _gzip, ".zst": _zstandard}.get(path.suffix.lower())
     if expand is None:
         while chunk := raw.read(CHUNK):
@@ -83,13 +78,13 @@ def _expanded(path: Path, raw: BinaryIO) -> Iterator[bytes]:
         raise BadInput(f"{shown(path)} is damaged or not compressed ({error}): mend or rename it.") from None
 
 
-def _gzip(raw: BinaryIO) -> Iterator[bytes]:
+def _gzip(raw: FileIO) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
         while chunk := stream.read(CHUNK):
             yield chunk
 
 
-def _zstandard(raw: BinaryIO) -> Iterator[bytes]:
+def _zstandard(raw: FileIO) -> Iterator[bytes]:
     """Expand frame after frame; the library's own reader takes a frame that was cut short for a whole one."""
     frame = zstandard.ZstdDecompressor().decompressobj()
     whole = False

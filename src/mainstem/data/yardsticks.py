@@ -10,12 +10,13 @@ import lzma as codec
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 
 from .. import files
-from ..errors import BadInput
 from .corpus import Corpus
 from .tokenizer import Tokenizer
 from .tokens import Tokens
@@ -25,6 +26,10 @@ TAIL = 1 << 24
 
 _LARGEST_DICTIONARY = 1 << 26
 _STEP = 1 << 18
+
+
+class _Kept(Struct):
+    bits_per_byte: Annotated[float, Meta(ge=0)]
 
 
 def unigram(corpus: Corpus) -> float:
@@ -114,8 +119,6 @@ def _name(corpus: Corpus, start: int) -> str:
 
 def _read(path: Path) -> float | None:
     try:
-        found = msgspec.json.decode(files.read(path, 1 << 10))
-        value = float(found["bits_per_byte"])
-    except (BadInput, msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return files.load(path, _Kept, 1 << 10).bits_per_byte
+    except files.Unusable:
         return None
-    return value if math.isfinite(value) and value >= 0 else None

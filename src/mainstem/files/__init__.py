@@ -3,7 +3,7 @@
 May import `errors` only.
 """
 
-from .reading import Entry, Unusable, is_file, is_folder, measure, opened, read
+from .reading import Entry, Unusable, is_file, is_folder, measure, opened, read, shown
 from .stored import Count, checked, decode, load
 from .writing import (
     NEW,
@@ -24,6 +24,6 @@ from .writing import (
 
 __all__ = [
     "NEW", "OLD", "Count", "Entry", "Unusable", "check_folder", "check_target", "checked", "decode", "is_file",
-    "is_folder", "load", "make_folder", "measure", "new_folder", "opened", "read", "remove", "sweep", "sync",
+    "is_folder", "load", "make_folder", "measure", "new_folder", "opened", "read", "remove", "shown", "sweep", "sync",
     "sync_folder", "write_all", "write_atomic", "write_synced", "write_text",
 ]  # fmt: skip

@@ -19,6 +19,16 @@ _LONGEST = 200
 _REMEDY = "give a file that can be read"
 
 
+def shown(path: str | os.PathLike[str]) -> str:
+    r"""Return `path` in quotes, with control characters escaped and at most about 200 characters of it.
+
+    >>> print(shown("a\x1b[2Jb"))
+    'a\x1b[2Jb'
+    """
+    text = os.fspath(path)
+    return repr(text if len(text) <= _LONGEST else "..." + text[-_LONGEST:])
+
+
 class Entry(NamedTuple):
     """What a file must still be when it is read again."""
 
@@ -33,8 +43,7 @@ class Unusable(BadInput):
     """
 
     def __init__(self, path: str | os.PathLike[str], why: str, remedy: str = _REMEDY) -> None:
-        text = os.fspath(path)
-        super().__init__(f"{text if len(text) <= _LONGEST else '...' + text[-_LONGEST:]!r} {why}: {remedy}.")
+        super().__init__(f"{shown(path)} {why}: {remedy}.")
         self.path, self.why = Path(path), why
 
 
@@ -46,6 +55,8 @@ def opened(path: str | os.PathLike[str], remedy: str = _REMEDY) -> FileIO:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError as error:
+        raise Unusable(path, "does not exist", remedy) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise Unusable(path, f"cannot be read ({getattr(error, 'strerror', None) or error})", remedy) from error
     kind = os.fstat(descriptor).st_mode

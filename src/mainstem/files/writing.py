@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput, RunFailed
-from .reading import Entry
+from .reading import Entry, shown
 
 NEW, OLD = ".new-", ".old-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -116,7 +116,8 @@ def check_folder(path: Path) -> None:
         there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
         if not os.path.isdir(there):
             raise NotADirectoryError(errno.ENOTDIR, f"{str(there)!r} is not a folder")
-        if not os.access(there, os.W_OK | os.X_OK):
+        # By the rights that writing goes by, where the system can tell: another user's may have been taken on.
+        if not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(errno.EACCES, f"the folder {str(there)!r} is not writable")
         # The right to write says little to root, or of /proc, a full quota and a share: only making something tells.
         os.rmdir(tempfile.mkdtemp(prefix=NEW, dir=there))
@@ -229,8 +230,9 @@ def _delete_unless_held(path: Path) -> None:
 
 
 def _cannot(path: Path, error: Exception) -> BadInput | RunFailed:
-    shown = str(path) if len(str(path)) <= 200 else f"...{str(path)[-200:]}"
     if isinstance(error, OSError) and error.errno in _FULL:
-        return RunFailed(f"{shown!r} cannot be written, as the disk is full: make room, and give the command again.")
+        return RunFailed(
+            f"{shown(path)} cannot be written, as the disk is full: make room, and give the command again."
+        )
     why = getattr(error, "strerror", None) or error
-    return BadInput(f"{shown!r} cannot be written ({why}): give another place, or the right to write there.")
+    return BadInput(f"{shown(path)} cannot be written ({why}): give another place, or the right to write there.")

@@ -6,19 +6,29 @@ May import `files` and its siblings.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from .. import config, files
 from .experiment import Numbers
 
 _LIMIT = 1 << 24
+
+
+_Number = float | Literal["nan", "inf", "-inf"]
+
+
+class _Stored(Struct):
+    """The content of a file."""
+
+    seconds: float
+    numbers: dict[str, _Number | list[_Number]]
 
 
 class Kept(NamedTuple):
@@ -47,21 +57,25 @@ class Cache:
 
     def get(self, name: str) -> Kept | None:
         """Return the trial of that key, or None where there is none, or none that can be read."""
-        path = self.folder / f"{name}.json"
         try:
-            content = json.loads(files.read(path, _LIMIT))
-            numbers = {str(k): _number(v) for k, v in content["numbers"].items()}
-            seconds = float(content["seconds"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found = files.load(self.folder / f"{name}.json", _Stored, _LIMIT)
+        except files.Unusable:
             return None
-        return Kept(numbers, seconds) if math.isfinite(seconds) else None
+        return Kept({name: _number(value) for name, value in found.numbers.items()}, found.seconds)
 
     def put(self, name: str, kept: Kept) -> None:
         """Keep a trial, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"seconds": kept.seconds, "numbers": dict(kept.numbers)})
-        files.write_atomic(self.folder / f"{name}.json", text.encode())
+        files.make_folder(self.folder)
+        stored = _Stored(kept.seconds, {name: _stored(value) for name, value in kept.numbers.items()})
+        files.write_text(self.folder / f"{name}.json", msgspec.json.encode(stored).decode())
 
 
-def _number(value: Any) -> float | list[float]:
+def _number(value: _Number | list[_Number]) -> float | list[float]:
     return [float(one) for one in value] if isinstance(value, list) else float(value)
+
+
+def _stored(value: float | Sequence[float]) -> _Number | list[_Number]:
+    """Return `value` as JSON has it, which knows no number that is not finite."""
+    if isinstance(value, Sequence):
+        return [one if math.isfinite(one) else str(float(one)) for one in value]  # type: ignore[misc]
+    return value if math.isfinite(value) else str(float(value))  # type: ignore[return-value]

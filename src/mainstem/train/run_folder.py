@@ -58,18 +58,17 @@ def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
     Raises `BadInput` where it holds something else, cannot be written, or (with `resume`) holds no run.
     """
     assert run.out is not None
-    folder = RunFolder(runs.follow(run.out).resolve())
+    folder = RunFolder(Path(os.path.realpath(runs.follow(run.out))))
     if not os.path.lexists(folder.path):
         if resume:
             raise BadInput(f"There is no run at {run.out!r} to resume: give the folder of one to --resume.")
-        if folder.path == Path(runs.HOME, runs.LAST).resolve():
+        if folder.path == Path(os.path.realpath(Path(runs.HOME, runs.LAST))):
             raise BadInput(f"--out {run.out!r} is the name that stands for the newest run: give another, or none.")
         files.check_folder(folder.path)
         return folder, False
     if not files.is_folder(folder.path):
         raise BadInput(f"--out {run.out!r} is not a folder: give the name of a new one.")
-    if not os.access(folder.path, os.W_OK | os.X_OK):
-        raise BadInput(f"--out {run.out!r} cannot be written to: make it writable, or give another folder.")
+    files.check_folder(folder.path)
     _check_parts(folder)
     if not folder.config.exists():
         if resume or not is_free(folder):

@@ -69,7 +69,7 @@ class Tokenizer(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_state(cls, state: dict[str, Any]) -> Tokenizer:
-        """Return the tokenizer that `state` describes."""
+        """Return the tokenizer that `state` describes. Raises `ValueError` where it describes none."""
 
     def encode(self, text: str | bytes) -> list[int]:
         """Return the ids of `text`. Bytes that are no UTF-8 become the ids of single bytes where there are such.

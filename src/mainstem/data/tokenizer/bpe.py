@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
 
@@ -30,6 +31,9 @@ one word.
 
 _PART = 1 << 15
 """Characters that one thread learns from at a time."""
+
+_LONGEST = 1 << 12
+"""Bytes of a token: no word has as many, so none is ever learned."""
 
 _GROUP = 1 << 18
 """Characters whose words are held at once: as strings they take twenty times the room."""
@@ -54,6 +58,11 @@ def _letters() -> list[str]:
     return [letters[value] for value in range(256)]
 
 
+class _State(Struct):
+    merges: list[tuple[int, int]]
+    end: bool
+
+
 class Bpe(Tokenizer):
     """The bytes, then one id for each of `merges` (pairs of ids) that makes a new string, in order.
 
@@ -70,6 +79,8 @@ class Bpe(Tokenizer):
             if not (0 <= left < len(tokens) and 0 <= right < len(tokens)):
                 raise BadInput(f"The merge of {left} and {right} joins tokens that are not there yet.")
             token = tokens[left] + tokens[right]
+            if len(token) > _LONGEST:  # else a few merges of a stranger's file would fill the memory
+                raise BadInput(f"The merge of {left} and {right} makes a token of {len(token)} bytes.")
             if token not in ids:
                 ids[token] = len(tokens)
                 tokens.append(token)
@@ -105,7 +116,8 @@ class Bpe(Tokenizer):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Bpe:
-        return cls([(int(left), int(right)) for left, right in state["merges"]], bool(state["end"]))
+        found = msgspec.convert(state, _State)
+        return cls(found.merges, found.end)
 
 
 def train(texts: Iterable[bytes], vocabulary: int, end: bool) -> Bpe:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
 from .base import Ids, Tokenizer
 
 SINGLE = [bytes([value]) for value in range(256)]
+
+
+class _State(Struct):
+    end: bool
 
 
 class Byte(Tokenizer):
@@ -39,4 +45,5 @@ class Byte(Tokenizer):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Byte:
-        return cls(bool(state["end"]))
+        found = msgspec.convert(state, _State)
+        return cls(found.end)

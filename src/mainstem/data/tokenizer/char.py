@@ -9,7 +9,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from ...errors import BadInput
@@ -17,6 +19,12 @@ from .base import Ids, Tokenizer
 from .byte import SINGLE
 
 _CODE_POINTS = 0x110000
+
+
+class _State(Struct):
+    characters: str
+    fallback: bool
+    end: bool
 
 
 class Char(Tokenizer):
@@ -85,7 +93,8 @@ class Char(Tokenizer):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Char:
-        return cls(str(state["characters"]), bool(state["fallback"]), bool(state["end"]))
+        found = msgspec.convert(state, _State)
+        return cls(found.characters, found.fallback, found.end)
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:

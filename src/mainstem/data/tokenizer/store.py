@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ... import files
-from ...errors import BadInput
-from ..names import shown
 from .base import VERSION, Tokenizer, sealed
 from .bpe import Bpe
 from .byte import Byte
@@ -23,28 +21,33 @@ _KINDS: dict[str, type[Tokenizer]] = {kind.name: kind for kind in (Byte, Char, B
 def load(path: str | os.PathLike[str]) -> Tokenizer:
     """Return the tokenizer that `Tokenizer.save` wrote to `path`. Raises `BadInput` where it is missing or damaged.
 
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "tokenizer.json"
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tokenizer.json"
     >>> Char("abc").save(path)
     >>> load(path)
     Char(vocab_size=3, end=None)
     """
+    return from_json(files.read(path, _LIMIT), path)
+
+
+def from_json(data: bytes, path: str | os.PathLike[str] = "tokenizer.json") -> Tokenizer:
+    """Return the tokenizer that `to_json` described; raise `files.Unusable`, about `path`, where it is none."""
     try:
-        return from_json(files.read(Path(path), _LIMIT))
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, BadInput) and "cannot be read" in str(error):
-            raise
-        raise BadInput(f"{shown(path)} describes no tokenizer ({error}): it is damaged.") from None
+        header = msgspec.json.decode(data, type=_Header)
+        if header.version != VERSION:
+            raise ValueError(f"version {header.version}, where this program writes {VERSION}")
+        if header.name not in _KINDS:
+            raise ValueError(f"the name {header.name!r}, where {', '.join(_KINDS)} are known")
+        found = msgspec.json.decode(data, type=dict[str, Any])
+        if sealed({name: value for name, value in found.items() if name != "checksum"}) != data:
+            raise ValueError(f"its content is not that of the checksum {header.checksum!r}")
+        return _KINDS[header.name].from_state(found)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise files.Unusable(path, f"describes no tokenizer ({why})", "it is damaged") from None
 
 
-def from_json(data: bytes) -> Tokenizer:
-    """Return the tokenizer that `to_json` described."""
-    found = msgspec.json.decode(data, type=dict[str, Any])
-    if found["version"] != VERSION:
-        raise ValueError(f"version {found['version']!r}, where this program writes {VERSION}")
-    if found["name"] not in _KINDS:
-        raise ValueError(f"the name {found['name']!r}, where {', '.join(_KINDS)} are known")
-    checksum = found.pop("checksum")
-    if sealed(found) != data:
-        raise ValueError(f"its content is not that of the checksum {checksum!r}")
-    return _KINDS[found["name"]].from_state(found)
+class _Header(Struct):
+    version: int
+    name: str
+    checksum: str
