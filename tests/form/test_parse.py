@@ -18,7 +18,9 @@ def test_names_values_and_lists():
     ("value", "said"),
     [
         ("hypr", "hyper"),
-        ({"name": "hyper", "stream": 4}, "streams"),
+        ({"name": "hyper", "strems": 4}, r"model\.residual\.strems is not a value of hyper: did you mean streams\?"),
+        ({"name": "pre_norm", "strems": 4}, "takes no values at all: --model.residual hyper has streams"),
+        ({"name": "rezero", "zzz": 4}, "takes start: leave it out"),
         ({"name": "hyper", "streams": "four"}, "'four'.*a whole number"),
         ({"name": "hyper", "weights": "some"}, "'some'.*static, dynamic"),
         ({"name": "rezero", "start": "none"}, "'none'.*a number"),

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from mainstem import config, form, model
-from mainstem.errors import BadInput
+from mainstem.errors import BadInput, RunFailed
 from mainstem.train import memory
 from mainstem.train.device import Place
+from mainstem.train.shortage import shortage
 
 CPU = Place(torch.device("cpu"), torch.float32)
 GIB = 1 << 30
@@ -77,6 +78,12 @@ def test_it_counts_the_stream_and_what_blocks_keep() -> None:
     assert activations(model__residual="hyper") == tokens * width * (4 * 4 + 2 * 4 * streams)
 
 
+def test_where_no_field_is_beyond_the_usual_there_is_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "there", lambda place: (1 << 20, "its limit (`ulimit -v`) leaves"))
+    with pytest.raises(BadInput, match=r"leaves 1\.0 MiB: give it more, or a smaller model\.width, model\.layers or"):
+        memory.refuse(config.load(), 257, CPU)
+
+
 def test_usual_sizes_are_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "there", lambda place: (4 * GIB, "this machine has"))
     for preset in ("nano", "micro", "small"):
@@ -108,3 +115,22 @@ def test_under_a_limit_it_is_a_sentence(tmp_path: Path) -> None:
     assert "of memory, and its limit (`ulimit -v`) leaves" in found.stderr
     assert found.stderr.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "limited", "known"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.", False, True),
+        ("could not create a primitive", True, True),
+        ("could not create a primitive", False, False),
+        ("shapes do not fit", True, False),
+    ],
+)
+def test_an_allocation_that_fails_after_all_is_a_sentence(
+    said: str, limited: bool, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "limited", lambda: limited)
+    expected = pytest.raises(RunFailed, match="not enough memory for 32") if known else pytest.raises(RuntimeError)
+    with expected as caught, shortage(config.load(), 300):
+        raise RuntimeError(said)
+    assert known or str(caught.value) == said

@@ -48,10 +48,7 @@ def _named(values: dict[str, Any]) -> Form:
     known = [field.name for field in fields(form)]
     for key in values:
         if key not in known:
-            allowed = ", ".join(known) or "no values at all"
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f": did you mean {near[0]}?" if near else f", which takes {allowed}"
-            raise BadInput(f"model.residual.{key} is not a value of {name}{hint}")
+            raise BadInput(f"model.residual.{key} is not a value of {name}{_meant(str(key), known)}")
     hints, taken = get_type_hints(form), {}
     for key, value in values.items():
         try:
@@ -61,6 +58,20 @@ def _named(values: dict[str, Any]) -> Form:
                 f"model.residual.{key} of {name} is {value!r}, which is not allowed: give {_words(hints[key])}"
             ) from None
     return form(**taken)
+
+
+def _meant(key: str, known: list[str]) -> str:
+    """Return what somebody may have meant who gave `key` to a form with the values `known`: one of these, or a form."""
+    near = difflib.get_close_matches(key, known, 1)
+    if near:
+        return f": did you mean {near[0]}?"
+    owners = [
+        f"--model.residual {spec.name} has {found[0]}"
+        for spec in catalogue.specs("residual")
+        if (found := difflib.get_close_matches(key, [field.name for field in fields(spec.load())], 1, 0.75))
+    ]
+    remedy = " and ".join(owners) or "leave it out"
+    return f", which takes {', '.join(known) or 'no values at all'}: {remedy}"
 
 
 def _words(kind: Any) -> str:

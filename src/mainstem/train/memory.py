@@ -51,12 +51,9 @@ def refuse(run: config.Run, vocab: int, place: Place) -> None:
     limit, owner = there(place)
     if needed <= limit:
         return
-    name = max(_FIELDS, key=lambda name: needed - least(run, _usual(sizes, name)))
-    field = "train.micro_batch" if name == "rows" and run.train.micro_batch is not None else _FIELDS[name]
-    more = ", or give --train.micro-batch" if field == "train.batch" else ""
     raise BadInput(
         f"A training of this model needs at least {written(needed)} of memory, and {owner} {written(max(0, limit))}: "
-        f"give a smaller {field} (it is {getattr(sizes, name)}){more}."
+        f"{_remedy(run, sizes, needed)}."
     )
 
 
@@ -106,7 +103,7 @@ def there(place: Place) -> tuple[int, str]:
         limits.append((group, "its group of processes may have"))
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     pages = _number(Path("/proc/self/statm"))
-    if allowed != resource.RLIM_INFINITY and pages is not None:
+    if limited() and pages is not None:
         limits.append((allowed - pages * os.sysconf("SC_PAGE_SIZE"), "its limit (`ulimit -v`) leaves"))
     return min(limits)
 
@@ -122,6 +119,24 @@ def written(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB" if count < 1e6 else f"{count:.1e} TiB"
+
+
+def limited() -> bool:
+    """Return whether the process may have less memory than the machine has (`ulimit -v`)."""
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
+def _remedy(run: config.Run, sizes: Sizes, needed: int) -> str:
+    """Return what to give less of: the field that is furthest beyond what is usual, counted in memory."""
+    gains = {name: needed - least(run, _usual(sizes, name)) for name in _FIELDS}
+    name = max(gains, key=lambda name: gains[name])
+    if not gains[name]:
+        return "give it more, or a smaller model.width, model.layers or train.batch"
+    if name != "rows":
+        return f"give a smaller {_FIELDS[name]} (it is {getattr(sizes, name)})"
+    if run.train.micro_batch is not None:
+        return f"give a smaller train.micro_batch (it is {sizes.rows})"
+    return f"give a smaller train.batch (it is {sizes.rows}), or give --train.micro-batch"
 
 
 def _usual(sizes: Sizes, name: str) -> Sizes:

@@ -9,6 +9,7 @@ import torch
 
 from .. import config
 from ..errors import RunFailed
+from . import memory
 
 _LARGE = 1 << 15
 """Tokens of a vocabulary from which on it may be what takes the memory."""
@@ -31,7 +32,9 @@ def _is_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     if isinstance(error, RuntimeError):
-        return "allocate memory" in str(error) or "bad_alloc" in str(error)
+        # oneDNN says no more than "could not create a primitive" then; without a limit that may mean something else.
+        known = ("allocate memory", "bad_alloc", *(("could not create a primitive",) if memory.limited() else ()))
+        return any(said in str(error) for said in known)
     # What is written in Rust panics where Python could not give it an object; nobody can import the class.
     return type(error).__name__ == "PanicException" and "pointer is null" in str(error)
 
