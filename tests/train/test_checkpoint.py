@@ -26,7 +26,8 @@ def _save(run: Path, step: int, keep: int = 2) -> None:
 
 def _content(step: int) -> dict[str, object]:
     state = {"step": step, "best": {"step": step, "nats_per_token": 1.0, "bits_per_byte": 2.0, "tokens": 9}}
-    return {"state": state, "steps": 20, "optimizer": {}, "facts": {}, "metrics": {"offset": 0, "sha256": None}}
+    made_by = {"length": {"steps": 20, "asked": {}}, "config": "", "corpus": "c0ffee", "facts": {}}
+    return {"state": state, "optimizer": {}, "metrics": {"offset": 0, "sha256": None}, **made_by}
 
 
 def _names(run: Path) -> list[str]:

@@ -2,7 +2,7 @@ import pytest
 
 from mainstem import config
 from mainstem.errors import BadInput
-from mainstem.train.length import resolve, seconds, steps_of_epochs
+from mainstem.train.length import Length, resolve, seconds, steps_of_epochs
 
 
 def _never(_: float) -> int:
@@ -27,16 +27,18 @@ def test_epochs_round_up_and_are_never_nothing() -> None:
 
 
 def test_each_way_of_saying_how_long() -> None:
-    assert resolve(config.Train(steps=7), 640, 64, None, _never)["steps"] == 7
-    assert resolve(config.Train(epochs=2.0), 640, 64, None, _never)["steps"] == 20
-    assert resolve(config.Train(budget="10m"), 640, 64, None, lambda s: int(s) // 2)["steps"] == 300
-    assert resolve(config.Train(), 640, 64, None, _never)["steps"] > 0
+    assert resolve(config.Train(steps=7), 640, 64, [], _never).steps == 7
+    assert resolve(config.Train(epochs=2.0), 640, 64, [], _never).steps == 20
+    assert resolve(config.Train(budget="10m"), 640, 64, [], lambda s: int(s) // 2).steps == 300
+    assert resolve(config.Train(), 640, 64, [], _never).steps > 0
     with pytest.raises(BadInput, match=r"train\.steps 7, train\.epochs 2\.0"):
-        resolve(config.Train(steps=7, epochs=2.0), 640, 64, None, _never)
+        resolve(config.Train(steps=7, epochs=2.0), 640, 64, [], _never)
 
 
 def test_what_was_resolved_once_stays() -> None:
     train = config.Train(budget="10m")
-    first = resolve(train, 640, 64, None, lambda _: 300)
-    assert resolve(train, 640, 64, first, _never) == first
-    assert resolve(config.Train(budget="20m"), 640, 64, first, lambda _: 600)["steps"] == 600
+    first = resolve(train, 640, 64, [], lambda _: 300)
+    other = Length(7, {"steps": None, "epochs": None, "budget": "10m"})
+    assert resolve(train, 640, 64, [first, other], _never) == first
+    assert resolve(train, 640, 64, [other, first], _never) == other
+    assert resolve(config.Train(budget="20m"), 640, 64, [first, other], lambda _: 600).steps == 600

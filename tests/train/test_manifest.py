@@ -11,7 +11,8 @@ from mainstem.train import manifest
 from mainstem.train.manifest import Damaged
 
 CONTENT: dict[str, Any] = {
-    "step": 1, "steps": 9, "files": {}, "metrics": {"offset": 7, "sha256": "x"}, "state": {"step": 1, "seconds": 0.25},
+    "step": 1, "length": {"steps": 9, "asked": {"steps": 9}}, "config": "seed: 0", "corpus": "c0ffee",
+    "files": {}, "metrics": {"offset": 7, "sha256": "x"}, "state": {"step": 1, "seconds": 0.25},
     "optimizer": {"version": 1}, "facts": {"text": "é\u2028\n"},
 }  # fmt: skip
 
@@ -28,7 +29,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     content = _checkpoint(tmp_path / "step-5")
     found = manifest.read(tmp_path / "step-5")
     assert msgspec.to_builtins(found.files) == content["files"]
-    assert (found.step, found.steps, found.facts) == (5, 9, content["facts"])
+    assert (found.step, found.length.steps, found.facts) == (5, 9, content["facts"])
     assert found.metrics == manifest.Record(7, "x")
 
 
@@ -45,9 +46,10 @@ def test_every_flipped_bit_of_the_manifest_is_noticed() -> None:
             manifest.decode(changed)
 
 
-def test_a_newer_version_is_refused_by_its_number() -> None:
-    data = manifest.encode({**CONTENT, "version": 2})
-    with pytest.raises(Damaged, match="version 2"):
+@pytest.mark.parametrize("version", [1, manifest.VERSION + 1])
+def test_another_version_is_refused_by_its_number(version: int) -> None:
+    data = manifest.encode({**CONTENT, "version": version})
+    with pytest.raises(Damaged, match=f"version {version}, and this mainstem reads version {manifest.VERSION}"):
         manifest.decode(data)
 
 

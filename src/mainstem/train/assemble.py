@@ -6,11 +6,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import msgspec
+
 from .. import config, data, model
 from ..errors import BadInput
 from . import budget, environment, facts, length, memory, weights
 from .device import Place
 from .loop import Parts
+from .past import NOTHING, Past
 from .phases import Clock
 from .run_folder import RunFolder
 from .step import Learner
@@ -24,8 +27,9 @@ def assemble(
     began: float | None = None,
     clock: Clock = perf_counter,
     tell: budget.Tell | None = None,
+    past: Past = NOTHING,
 ) -> Parts:
-    """Return the parts of `run`; where two of them do not go together, `BadInput` says which.
+    """Return the parts of `run`, of which `past` is known; where two do not go together, `BadInput` says which.
 
     `began` is when the time of `train.budget` began, by `clock`; now, where it is not given.
     ``tell(what, done, total)`` is called while a few steps are timed for it.
@@ -34,8 +38,7 @@ def assemble(
     memory.refuse(run, corpus.tokenizer.vocab_size, place)
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
     data.check_length(corpus, network.context)
-    stored = facts.read(folder.path)
-    _check_corpus(corpus, stored, run)
+    _check_corpus(corpus, past.corpus, run)
     parts = Parts(
         run=run,
         folder=folder,
@@ -46,14 +49,13 @@ def assemble(
         clock=clock,
     )
     parts.facts = facts.gather(run, corpus, network, place.device)
-    known = stored.get("length") if stored else None
     tokens = run.train.batch * network.context
 
     def fitting(seconds: float) -> int:
         return budget.steps(parts.learner, corpus.held_out, seconds, start, clock, tell)
 
-    resolved = length.resolve(run.train, len(corpus.train), tokens, known, fitting)
-    parts.steps, parts.facts["length"] = resolved["steps"], resolved
+    resolved = length.resolve(run.train, len(corpus.train), tokens, past.lengths, fitting)
+    parts.steps, parts.facts["length"] = resolved.steps, msgspec.to_builtins(resolved)
     return parts
 
 
@@ -69,8 +71,7 @@ def start_from(parts: Parts) -> None:
         weights.put(parts.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
 
 
-def _check_corpus(corpus: data.Corpus, stored: facts.Facts | None, run: config.Run) -> None:
-    before = ((stored or {}).get("corpus") or {}).get("hash")
+def _check_corpus(corpus: data.Corpus, before: str | None, run: config.Run) -> None:
     if before is not None and before != corpus.facts["hash"]:
         raise BadInput(
             f"The data of {run.out!r} has changed since the run began (its hash is {corpus.facts['hash'][:12]}, and "

@@ -24,7 +24,7 @@ def ending(loop: Loop, reason: str, found: dict[str, float], sample: dict[str, A
 
     `found` has the bits per byte of each yardstick; `sample` and `page` are None where they could not be made.
     """
-    paragraphs = [_reached(loop, reason), _beside(loop, found), _sample(sample), _next(loop, page)]
+    paragraphs = [_reached(loop, reason), _beside(loop, found), _sample(sample), _next(loop, reason, page)]
     return "\n".join(itertools.chain.from_iterable(paragraphs))
 
 
@@ -93,9 +93,11 @@ def _parts(line: str, width: int) -> list[str]:
     return found
 
 
-def _next(loop: Loop, page: Path | None) -> list[str]:
+def _next(loop: Loop, reason: str, page: Path | None) -> list[str]:
     run = place(loop.parts.folder.path)
     longer = ["train", "--resume", run, "--train.steps", str(_GOING_ON * loop.parts.steps)]
+    if reason == "patience":  # which has ended it, and would again
+        longer = ["train", "--resume", run, "--train.patience", "0"]
     lines = [f"  let it write  {command('sample', run)}"]
     if page is not None:
         lines.append(f"  see its page  {place(page)}, made again by {command('report', run)}")

@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import torch
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from .. import config, data, files, optim, penalty
 from ..model import LanguageModel
 from ..model.generate import generate_rows
 from . import environment
+from .length import Length
 
 NAME, SAMPLES = "facts.json", "samples.json"
 _PROMPT, _LENGTH = 24, 120
@@ -31,17 +32,12 @@ class _Corpus(Struct):
     hash: str | None = None
 
 
-class _Length(Struct):
-    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
-    asked: dict[str, Any]
-
-
 class _Known(Struct):
     """What is asked of the facts of a run that is gone on with or loaded; they hold much more, for the report."""
 
     command: list[str] | None = None
     corpus: _Corpus | None = None
-    length: _Length | None = None
+    length: Length | None = None
     yardsticks: dict[str, float] | None = None
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from .. import config
 from ..errors import BadInput
@@ -14,8 +16,12 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _DEFAULT_EPOCHS = 20.0
 """Where nothing is said: early stopping usually ends such a run sooner."""
 
-Record = dict[str, Any]
-"""JSON: `steps`, and under `asked` the fields that they were resolved from."""
+
+class Length(Struct, frozen=True):
+    """How many steps a run has; `asked` are the fields that they were resolved from."""
+
+    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
+    asked: dict[str, Any]
 
 
 def seconds(budget: str) -> float:
@@ -40,9 +46,15 @@ def steps_of_epochs(epochs: float, num_tokens: int, tokens_per_step: int) -> int
 
 
 def resolve(
-    train: config.Train, num_tokens: int, tokens_per_step: int, stored: Record | None, measured: Callable[[float], int]
-) -> Record:
-    """Return the number of steps and what it came from; what was resolved before stays, so that going on is exact.
+    train: config.Train,
+    num_tokens: int,
+    tokens_per_step: int,
+    known: Iterable[Length],
+    measured: Callable[[float], int],
+) -> Length:
+    """Return the number of steps and what it came from; what is `known` to have been resolved before stays.
+
+    So going on is exact. Of several that are known the first one with the same fields is taken.
 
     `measured` turns a budget in seconds into steps; it is called at most once in the life of a run.
     """
@@ -50,12 +62,13 @@ def resolve(
     if sum(value is not None for value in asked.values()) > 1:
         given = ", ".join(f"train.{name} {value}" for name, value in asked.items() if value is not None)
         raise BadInput(f"{given} all say how long the run is: give one of them.")
-    if stored is not None and stored["asked"] == asked:
-        return stored
+    for before in known:
+        if before.asked == asked:
+            return before
     if train.steps is not None:
         steps = train.steps
     elif train.budget is not None:
         steps = max(1, measured(seconds(train.budget)))
     else:
         steps = steps_of_epochs(train.epochs or _DEFAULT_EPOCHS, num_tokens, tokens_per_step)
-    return {"steps": steps, "asked": asked}
+    return Length(steps, asked)

@@ -123,8 +123,7 @@ class Loop:
         with disk("metrics.jsonl", parts.folder):
             record = self.metrics.sync()
         content = {
-            "metrics": record, "state": self.state, "optimizer": settings, "steps": parts.steps,
-            "facts": parts.decisive,
+            "metrics": record, "state": self.state, "optimizer": settings, **parts.decisive
         }  # fmt: skip
         checkpoint.save(parts.folder.checkpoints, self.state.step, tensors, content, run.train.keep)
         self._publish()

@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: what its files must be, and everything that is not a tensor. May import `files`.
+"""The manifest of a checkpoint: what its files must be, and everything in it that is not a tensor.
 
 Its bytes are the canonical form of its content with a checksum of that content, so that no flipped byte goes unnoticed.
 """
@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from .. import files
+from .. import config, files
+from .length import Length
 from .state import State
 
 NAME = "manifest.json"
-VERSION = 1
+VERSION = 2
 _LIMIT = 1 << 26
 _FOLDER = re.compile(r"step-([0-9]+)")
 
@@ -44,10 +45,15 @@ class Record(Struct, frozen=True):
 
 
 class Manifest(Struct, kw_only=True):
-    """All that is read of a manifest. `optimizer` is looked at by the optimizer, `facts` are compared and shown."""
+    """All that is read of a manifest. `optimizer` is looked at by the optimizer, `facts` are compared and shown.
+
+    `config` is the run's whole configuration as YAML, and `corpus` the hash of its text: what trained the weights.
+    """
 
     step: files.Count
-    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
+    length: Length
+    config: str
+    corpus: Annotated[str, Meta(pattern="^[0-9a-f]+$")]
     files: dict[_Name, Entry]
     metrics: Record
     state: State
@@ -57,6 +63,7 @@ class Manifest(Struct, kw_only=True):
     def __post_init__(self) -> None:
         if self.state.step != self.step:
             raise ValueError(f"its state is that of step {self.state.step}")
+        config.read(self.config, "config")
 
 
 def encode(content: dict[str, Any]) -> bytes:

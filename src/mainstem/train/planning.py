@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import config, data, optim, runs
-from ..errors import BadInput
-from . import device, evaluation, lines, memory, new_folder, refuse
+from ..errors import BadInput, RunFailed
+from . import device, evaluation, lines, memory, new_folder, past, refuse
 from .assemble import assemble
 from .cache import used
 from .lines import WIDTH, fold
 from .loop import Parts
 from .opening import passes
+from .past import NOTHING, Past
 from .run_folder import RunFolder
 
 _HASH = 16
@@ -27,11 +28,11 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
     run = runs.settled(device.settle(run))
     place = device.choose(run.train)
     with device.threads(run.train.threads):
-        folder, where = _folder(run, name or run.recipe or "run")
+        folder, before, where = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
             corpus = data.prepare(run.data, cache)
-        parts = assemble(run, folder, corpus, place)
+        parts = assemble(run, folder, corpus, place, past=before)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),
@@ -42,14 +43,17 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
     return "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections)
 
 
-def _folder(run: config.Run, name: str) -> tuple[RunFolder, str]:
-    """Return the folder whose record the plan goes by, and where the run would go in words."""
+def _folder(run: config.Run, name: str) -> tuple[RunFolder, Past, str]:
+    """Return where the run would go, what is known of it there, and both in words."""
     free = new_folder.places(name)
     try:
         folder, there = new_folder.choose(run, False, free)
-    except BadInput as error:
-        return next(free), f"none: {error}"
-    return folder, f"{lines.place(folder.path)} ({'holds this run: it goes on' if there else 'new'})"
+        before = past.read(folder, lambda _: None) if there else NOTHING
+        past.check(run, before)
+    except (BadInput, RunFailed) as error:
+        return next(free), NOTHING, f"none: {error}"
+    at = "" if before.checkpoint is None else f" at step {before.checkpoint[1].step}"
+    return folder, before, f"{lines.place(folder.path)} ({f'holds this run: it goes on{at}' if there else 'new'})"
 
 
 def _pairs(values: dict[str, Any]) -> list[str]:

@@ -135,6 +135,15 @@ def differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "")
     return found
 
 
+def changes(text: str, run: config.Run) -> list[str]:
+    """Return the names of the fields in which `run` is not what `text`, its configuration before, allows it to be."""
+    try:
+        stored = _whole(config.parse(text))
+    except BadInput:  # of a newer version, or changed by hand: as it stands there
+        stored = config.read(text)
+    return differences(stored, _whole(run))
+
+
 def extend(run: config.Run, folder: RunFolder) -> None:
     """Make `run` the folder's configuration, where it differs in what may change; called once nothing can refuse it."""
     text = config.dump(runs.recorded(run, folder.path)).encode()
@@ -158,12 +167,7 @@ def prepare(run: config.Run, folder: RunFolder) -> None:
 
 
 def _compare(run: config.Run, folder: RunFolder) -> None:
-    text = files.read(folder.config, _LIMIT).decode("utf-8", "replace")
-    try:
-        stored = _whole(config.parse(text))
-    except BadInput:  # of a newer version, or changed by hand: as it stands there
-        stored = config.read(text)
-    if changed := differences(stored, _whole(run)):
+    if changed := changes(files.read(folder.config, _LIMIT).decode("utf-8", "replace"), run):
         raise BadInput(
             f"{run.out!r} holds a run with another configuration ({', '.join(changed[:4])}"
             f"{', ...' if len(changed) > 4 else ''} differ): give another --out, or the configuration it has."

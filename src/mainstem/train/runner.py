@@ -19,6 +19,7 @@ from . import (
     facts,
     lines,
     new_folder,
+    past,
     refuse,
     run_folder,
     signals,
@@ -34,6 +35,7 @@ from .loop import Loop, Parts, disk
 from .manifest import Manifest, Record
 from .metrics import Metrics
 from .opening import opening
+from .past import NOTHING, Past
 from .phases import Clock
 from .run_folder import RunFolder
 from .shortage import shortage
@@ -65,8 +67,11 @@ def run(
         free = new_folder.places(name or run.recipe or "run")
         folder, there = new_folder.choose(run, resume, free)
         refuse.early(run, begins=not there)
+        before = NOTHING
         if there:
             stack.enter_context(run_folder.claim(run, folder))
+            before = past.read(folder, progress.warn)
+            past.check(run, before)
         cache = stack.enter_context(used(folder))
         corpus = data.prepare(run.data, cache, progress.measuring)
         if corpus.left_out:
@@ -74,14 +79,14 @@ def run(
         for doubt in corpus.doubts:
             progress.warn(doubt)
         stack.enter_context(shortage(run, corpus.tokenizer.vocab_size))
-        parts = assemble(run, folder, corpus, place, began, clock, progress.measuring)
+        parts = assemble(run, folder, corpus, place, began, clock, progress.measuring, before)
         if not there:
             start_from(parts)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
             parts = dataclasses.replace(parts, run=run, folder=folder)
             if (warning := new_folder.newest(folder)) is not None:
                 progress.warn(warning)
-        loop = begin(parts, progress, requests)
+        loop = begin(parts, before, progress, requests)
         stack.callback(loop.metrics.close)
         if loop.board is not None:
             stack.callback(loop.board.close)
@@ -92,15 +97,14 @@ def run(
             return finish(loop, reason, yardsticks)
 
 
-def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
-    """Return a loop that stands where the newest whole checkpoint is, or at step 0 where none was ever completed."""
+def begin(parts: Parts, before: Past, progress: Progress, requests: signals.Requests) -> Loop:
+    """Return a loop that stands where the checkpoint of `before` is, or at step 0 where none was ever completed."""
     folder, now = parts.folder, environment_of(parts)
-    found = checkpoint.newest(folder.path, progress.warn)
-    if found is None:
+    if before.checkpoint is None:
         start_from(parts)
         state, best, metrics = State(), None, _metrics(folder, Record(0, None))
     else:
-        path, content = found
+        path, content = before.checkpoint
         state, best = restore(parts, path, content)
         if state.step > parts.steps:
             raise BadInput(
@@ -112,6 +116,8 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
         for difference in environment.mismatches(content.facts, now):
             progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
         progress.say(f"going on at step {state.step} of {parts.steps}")
+        if (risen := past.risen(parts.run, content, parts.steps)) is not None:
+            progress.say(risen)
     if state.start is not None:
         parts.facts["start"] = msgspec.to_builtins(state.start)
     with disk("the configuration", folder):
@@ -119,7 +125,10 @@ def begin(parts: Parts, progress: Progress, requests: signals.Requests) -> Loop:
         parts.corpus.tokenizer.save(folder.path / "tokenizer.json")
         parts.facts.update(facts.begun(folder.path))
         facts.write(folder.path / facts.NAME, parts.facts)
-    parts.decisive = now
+    parts.decisive = {
+        "facts": now, "length": parts.facts["length"], "corpus": parts.corpus.facts["hash"],
+        "config": config.dump(runs.recorded(parts.run, folder.path)),
+    }  # fmt: skip
     board = tensorboard.Board(folder.path, state.step) if parts.run.log.tensorboard else None
     return Loop(parts, state, metrics, progress, requests, best, board)
 

@@ -1,0 +1,105 @@
+"""What a run's folder knows of it: the newest whole checkpoint, and facts.json. May import `optim` and its siblings.
+
+The checkpoint's manifest is asked first: no byte of it changes unnoticed, and it says what trained the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .. import config, optim
+from ..config.words import show
+from ..errors import BadInput, command
+from . import checkpoint, facts, run_folder
+from .length import Length
+from .manifest import Manifest
+from .run_folder import RunFolder
+
+
+class Past(NamedTuple):
+    """`checkpoint` is the newest whole one, its folder and its manifest; None where none was ever completed."""
+
+    checkpoint: tuple[Path, Manifest] | None = None
+    facts: facts.Facts | None = None
+
+    @property
+    def lengths(self) -> list[Length]:
+        """How long the run was to be, as the checkpoint and the facts have it, in this order."""
+        known = (self.facts or {}).get("length")
+        found = [] if self.checkpoint is None else [self.checkpoint[1].length]
+        return found if known is None else [*found, msgspec.convert(known, Length)]
+
+    @property
+    def corpus(self) -> str | None:
+        """The hash of the run's text."""
+        if self.checkpoint is not None:
+            return self.checkpoint[1].corpus
+        found: str | None = ((self.facts or {}).get("corpus") or {}).get("hash")
+        return found
+
+
+NOTHING = Past()
+"""Of a run that has not begun."""
+
+
+def read(folder: RunFolder, warn: Callable[[str], None]) -> Past:
+    """Return what is known of the run in `folder`; damaged checkpoints are named to `warn`.
+
+    Raises `RunFailed` where there are checkpoints and none is whole.
+    """
+    return Past(checkpoint.newest(folder.path, warn), facts.read(folder.path))
+
+
+def check(run: config.Run, past: Past) -> None:
+    """Raise `BadInput` where `run` is not what trained the weights in `past`, or what ended it would end it again."""
+    if past.checkpoint is None:
+        return
+    manifest = past.checkpoint[1]
+    if changed := run_folder.changes(manifest.config, run):
+        before, now = config.read(manifest.config), config.read(config.dump(config.resolve(run)))
+        said = [f"{name} is {show(_at(now, name))} and was {show(_at(before, name))}" for name in changed[:3]]
+        more = ", ..." if len(changed) > len(said) else ""
+        fresh = f"{command('train', '--config', f'{run.out}/config.yaml')} --out NEW"
+        raise BadInput(
+            f"config.yaml of {run.out!r} is not what trained its weights: {', '.join(said)}{more}. Put it back, or "
+            f"begin another run: `{fresh}`."
+        )
+    _check_patience(run, manifest)
+
+
+def risen(run: config.Run, manifest: Manifest, steps: int) -> str | None:
+    """Return a line where the learning rate goes up, as the run ends at another step now; None where it does not."""
+    step, before = manifest.step, manifest.length.steps
+    if not step or steps in (before, step):
+        return None
+    old = run.optim.lr * optim.schedule.factor(step, before, run.optim)
+    new = run.optim.lr * optim.schedule.factor(step + 1, steps, run.optim)
+    if new <= old:
+        return None
+    return f"the learning rate rises from {old:.3g} to {new:.3g}, as its schedule ends at step {steps} now"
+
+
+def _check_patience(run: config.Run, manifest: Manifest) -> None:
+    """Refuse to make a run longer that its patience has ended, and would end again at once."""
+    waited, patience = manifest.state.waited, run.train.patience
+    if not patience or waited < patience:
+        return
+    before = config.parse(manifest.config).train
+    fields = ("steps", "epochs", "budget", "patience")
+    if all(getattr(before, name) == getattr(run.train, name) for name in fields):
+        return
+    raise BadInput(
+        f"The run in {run.out!r} was ended at step {manifest.step} by {waited} evaluations without gain, and "
+        f"train.patience {patience} would end it again: give --train.patience 0, or more than {waited}."
+    )
+
+
+def _at(tree: Any, name: str) -> Any:
+    """Return the value at a dotted name, None where there is none."""
+    for part in name.split("."):
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
