@@ -1,10 +1,12 @@
 """How many steps a budget of wall time is."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from learners import made
@@ -38,6 +40,27 @@ def test_steps_passes_the_end_and_what_has_passed_fill_the_budget(
             return 10 + 7 + steps + 0.01 * passed + 3
 
         assert spent(number) <= seconds < spent(number + 1)
+
+
+def test_the_time_of_the_steps_that_fit_is_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, held_out = made(tmp_path)
+    fixed(monkeypatch, Costs(step=1.0, token=0.01, once=7.0))
+    number = budget.steps(learner, held_out, 1000.0, began=0.0, clock=clock_at(0.0))
+    said = budget.estimate(learner, held_out, number, clock_at(0.0))
+    assert said is not None
+    assert said + 3 == pytest.approx(1000.0, abs=5)
+
+
+def test_a_run_is_timed_where_that_is_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, held_out = made(tmp_path)
+    looks = iter(range(1000))
+    assert budget.estimate(learner, held_out, 99, lambda: 0.0) is None
+    # A step takes a second between two looks of its own and those of its phases, so one is timed after the first.
+    assert (budget.estimate(learner, held_out, 100, lambda: float(next(looks))) or 0) > 100
+    compiled = dataclasses.replace(learner, run=msgspec.structs.replace(
+        learner.run, train=msgspec.structs.replace(learner.run.train, compile="inductor")))  # fmt: skip
+    assert budget.estimate(compiled, held_out, 1000, lambda: 0.0) is None
+    assert next(looks) < 30
 
 
 def test_a_budget_that_has_passed_is_no_step(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_the_outcome_says_what_lower_means_and_why_it_ended(loop):
     assert loop.state.reached is not None
     loop.state.reached.error = 0.0321
     text = " ".join(ending(loop, "steps", FOUND, None, None).split())
-    assert "held-out loss 1.2500 ± 0.032 (a standard error, of a sample) nats per token" in text
+    assert "held-out loss 1.2500 +- 0.032 (standard error of a sample) nats per token" in text
     assert "5 evaluations without gain" in ending(loop, "patience", FOUND, None, None)
 
 
@@ -43,6 +43,14 @@ def test_each_yardstick_is_beaten_or_not_and_says_what_it_had_at_hand(loop, monk
     assert "lzma 1.5000 bits per byte, not beaten: it copies from all the training text, and" in text
     monkeypatch.setattr(data.yardsticks, "TAIL", 1000)
     assert "from the last 1 kB of the training text" in " ".join(ending(loop, "steps", FOUND, None, None).split())
+
+
+def test_a_sample_that_is_too_near_a_yardstick_beats_it_not(loop):
+    assert loop.state.reached is not None
+    for bits, said in ((1.7, "not beaten"), (1.8, "beaten")):
+        for error, then in ((None, said), (0.01, said), (0.05, "too close for a sample to tell")):
+            loop.state.reached.error = error
+            assert f"{bits}000 bits per byte, {then}:" in ending(loop, "steps", {"unigram_bpb": bits}, None, None)
 
 
 def test_what_could_not_be_made_is_left_out(loop):

@@ -27,6 +27,12 @@ _TOKENS = 8192
 _END = 3.0
 """Seconds that samples and the report take after the last pass; they get at most a tenth of a budget."""
 
+_WORTH = 100
+"""Steps of a run from which on a few more are worth knowing how long it takes."""
+
+_GLANCE = 0.5
+"""Seconds of steps that are timed for that."""
+
 Tell = Callable[[str, int, int], None]
 
 
@@ -46,15 +52,27 @@ def steps(learner: Learner, held_out: Any, budget: float, began: float, clock: C
     """
     costs = timed(learner, held_out, budget, clock, tell)
     left = budget - (clock() - began) - min(_END, 0.1 * budget) - costs.once
-    run, few = learner.run.train, evaluation.sample(learner, held_out).tokens
-
-    def seconds(number: int) -> float:
-        end = evaluation.last(learner, held_out, number * run.batch * learner.plan.context)
-        passes = 1 + evaluation.passes(number, run.eval_every)
-        return number * costs.step + (passes * few + (0 if end is None else end.tokens)) * costs.token
-
     most = max(0, int(left / max(costs.step, 1e-9)))
-    return bisect_right(range(1, most + 1), left, key=seconds)
+    return bisect_right(range(1, most + 1), left, key=lambda number: duration(learner, held_out, number, costs))
+
+
+def duration(learner: Learner, held_out: Any, number: int, costs: Costs) -> float:
+    """Return the seconds of `number` steps from the first one on, with their passes."""
+    run, few = learner.run.train, evaluation.sample(learner, held_out).tokens
+    end = evaluation.last(learner, held_out, number * run.batch * learner.plan.context)
+    passes = 1 + evaluation.passes(number, run.eval_every)
+    return number * costs.step + (passes * few + (0 if end is None else end.tokens)) * costs.token
+
+
+def estimate(learner: Learner, held_out: Any, number: int, clock: Clock, tell: Tell | None = None) -> float | None:
+    """Return about how many seconds a run of `number` steps takes, by timing a few that are thrown away.
+
+    None where it would take as long to say so: for a short run, and where a step has to be compiled first.
+    """
+    if number < _WORTH or learner.run.train.compile != "off":
+        return None
+    costs = timed(learner, held_out, _GLANCE / _SHARE, clock, tell)
+    return costs.once + duration(learner, held_out, number, costs)
 
 
 def timed(learner: Learner, held_out: Any, budget: float, clock: Clock, tell: Tell | None = None) -> Costs:

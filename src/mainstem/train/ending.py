@@ -11,6 +11,7 @@ from ..errors import command
 from .console import clock
 from .lines import WIDTH, columns, fold, place, size
 from .loop import Loop
+from .state import Best
 
 _SHOWN = 4
 """Lines of a sample."""
@@ -32,7 +33,7 @@ def _reached(loop: Loop, reason: str) -> list[str]:
     state, train = loop.state, loop.parts.run.train
     found = state.reached
     assert found is not None
-    error = "" if found.error is None else f" ± {found.error:.2g} (a standard error, of a sample)"
+    error = "" if found.error is None else f" +- {found.error:.2g} (standard error of a sample)"
     ended = "all its steps" if reason == "steps" else f"{train.patience} evaluations without gain"
     return [
         *fold(f"ended after {state.step:,} steps and {clock(state.seconds)}: {ended}"),
@@ -54,10 +55,17 @@ def _beside(loop: Loop, found: dict[str, float]) -> list[str]:
     }
     lines = []
     for name, value in found.items():
-        compared = "beaten" if best.bits_per_byte < value else "not beaten"
-        text = f"{name.removesuffix('_bpb'):<7} {value:.4f} bits per byte, {compared}: {knows[name]}"
+        text = f"{name.removesuffix('_bpb'):<7} {value:.4f} bits per byte, {_compared(best, value)}: {knows[name]}"
         lines += fold(text, indent=" " * 8)
     return lines
+
+
+def _compared(best: Best, value: float) -> str:
+    """Return whether `best` has fewer bits per byte than `value`; a sample says so from two standard errors on."""
+    unsure = 0.0 if best.error is None else 2 * best.error * best.bits_per_byte / best.nats_per_token
+    if abs(best.bits_per_byte - value) < unsure:
+        return "too close for a sample to tell"
+    return "beaten" if best.bits_per_byte < value else "not beaten"
 
 
 def _sample(sample: dict[str, Any] | None) -> list[str]:

@@ -13,6 +13,7 @@ import msgspec
 from .. import config, data, optim, runs
 from ..errors import BadInput, RunFailed, command
 from . import (
+    budget,
     checkpoint,
     device,
     environment,
@@ -90,9 +91,9 @@ def run(
         stack.callback(loop.metrics.close)
         if loop.board is not None:
             stack.callback(loop.board.close)
-        progress.say(opening(parts, loop.state, _left(parts, loop.state)))
-        yardsticks = Yardsticks(corpus, cache)
         with _leaving(loop):
+            progress.say(opening(parts, loop.state, _left(loop)))
+            yardsticks = Yardsticks(corpus, cache)
             reason = loop.go()
             return finish(loop, reason, yardsticks)
 
@@ -149,9 +150,18 @@ def restore(parts: Parts, path: Path, content: Manifest) -> tuple[State, weights
         ) from None
 
 
-def _left(parts: Parts, state: State) -> float | None:
-    """Return about how many seconds a run takes from `state` on, where it has taken steps; None where it has not."""
-    return (parts.steps - state.step) * state.seconds / state.step if state.step else None
+def _left(loop: Loop) -> float | None:
+    """Return about how many seconds the run goes on for: by those it has taken, or by timing; None where a budget says.
+
+    None, too, where the run is too short to be timed.
+    """
+    parts, state = loop.parts, loop.state
+    if state.step:
+        return (parts.steps - state.step) * state.seconds / state.step
+    if parts.run.train.budget is not None:
+        return None
+    tell = loop.progress.measuring
+    return budget.estimate(parts.learner, parts.corpus.held_out, parts.steps, parts.clock, tell)
 
 
 def _metrics(folder: RunFolder, record: Record) -> Metrics:
