@@ -11,8 +11,7 @@ from mainstem.cli.main import main
 def test_it_fits(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     assert main(["list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    longest = max(len(line) for line in lines if "--" not in line)
+    longest = max(map(len, capsys.readouterr().out.splitlines()))
     assert longest <= columns
 
 

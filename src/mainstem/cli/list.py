@@ -37,7 +37,12 @@ def run(words: list[str]) -> int:
     width = terminal.width(most=120)
     indent = 20 if width >= 50 else 4
     for number, kind in enumerate(catalogue.kinds()):
-        terminal.line(("\n" if number else "") + f"{kind}  {_WHERE.get(kind, '')}".rstrip())
+        if number:
+            terminal.line()
+        where = _WHERE.get(kind, "")
+        in_one = len(kind) + 2 + len(where) <= width
+        for line in [f"{kind}  {where}".rstrip()] if in_one else text.wrap(where, width, 1, f"{kind}  "):
+            terminal.line(line.rstrip())
         for spec in catalogue.specs(kind):
             for line in text.wrap(spec.summary, width, indent, f"  {spec.name}  "):
                 terminal.line(line)
