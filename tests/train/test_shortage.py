@@ -1,3 +1,4 @@
+import errno
 from typing import Any
 
 import pytest
@@ -21,6 +22,9 @@ class PanicException(BaseException):
             "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
         ),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("can't start new thread"),
+        ImportError("libscipy_openblas.so: failed to map segment from shared object"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
         PanicException("PyObject pointer is null"),
     ],
 )
@@ -35,7 +39,15 @@ def test_whatever_runs_out_of_memory_ends_in_a_sentence(error: BaseException, vo
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("shapes"), PanicException("other"), KeyboardInterrupt(), RunFailed("disk")]
+    "error",
+    [
+        RuntimeError("shapes"),
+        ImportError("No module named x"),
+        OSError(errno.ENOSPC, "full"),
+        PanicException("other"),
+        KeyboardInterrupt(),
+        RunFailed("disk"),
+    ],
 )
 def test_other_errors_pass(error: Any) -> None:
     with pytest.raises(type(error)) as caught, shortage(config.Run(), 256):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 import torch
@@ -31,9 +32,16 @@ def shortage(run: config.Run, vocab: int) -> Iterator[None]:
 def _is_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
+    if isinstance(error, (ImportError, OSError)):  # of a library that is loaded late, or of a thread
+        return "failed to map segment" in str(error) or getattr(error, "errno", None) == errno.ENOMEM
     if isinstance(error, RuntimeError):
         # oneDNN says no more than "could not create a primitive" then; without a limit that may mean something else.
-        known = ("allocate memory", "bad_alloc", *(("could not create a primitive",) if memory.limited() else ()))
+        known = (
+            "allocate memory",
+            "bad_alloc",
+            "start new thread",
+            *(("could not create a primitive",) if memory.limited() else ()),
+        )
         return any(said in str(error) for said in known)
     # What is written in Rust panics where Python could not give it an object; nobody can import the class.
     return type(error).__name__ == "PanicException" and "pointer is null" in str(error)
