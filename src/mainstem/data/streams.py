@@ -54,7 +54,7 @@ def _opened(path: Path) -> FileIO:
     try:
         return files.opened(path)
     except files.Unusable as error:
-        raise BadInput(f"{shown(path)} {error.why}: save its content to a file and give that.") from None
+        raise BadInput(f"{shown(path)} {error.why}: give a regular file that can be read.") from None
 
 
 def _expanded(path: Path, raw: FileIO) -> Iterator[bytes]:

@@ -117,7 +117,7 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: bytes) 
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="/t' cannot be read"):
+    with pytest.raises(BadInput, match="/t' does not exist"):
         load(tmp_path / "t")
 
 
