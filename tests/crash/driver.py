@@ -17,6 +17,7 @@ from medium import EXIT, Medium
 
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
+from mainstem.train.console import Plain
 
 STEPS = 12
 
@@ -49,15 +50,12 @@ def corpus(folder: Path) -> Path:
     return path
 
 
-class Silent:
+class Silent(Plain):
     """A console that keeps what it is told."""
 
     def __init__(self) -> None:
-        from mainstem.train.console import Plain
-
-        self._plain = Plain(None)
+        super().__init__(None)
         self.said: list[str] = []
-        self.running, self.show = self._plain.running, self._plain.show
 
     def say(self, text: str) -> None:
         self.said.append(text)
