@@ -4,7 +4,8 @@
 
 Memory is what autograd keeps for backward, parameters left out, after the forward of one training step: 100 blocks
 against 4, both reversible, and both pre-norm beside them. Time is a whole step (forward, backward, update) of a deep
-model with and without stochastic depth at a mean rate of 0.25, interleaved, median of the rounds.
+model with and without stochastic depth at a mean rate of 0.25, interleaved, median of the rounds; it is the step that
+`mainstem train` takes.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from mainstem import noise, optim
+from mainstem import config, data, model, noise
 from mainstem.model import LanguageModel, Rates, Settings
+from mainstem.train import device
+from mainstem.train.phases import Phases
+from mainstem.train.step import Learner
+
+VOCAB = 65
 
 
 def kept_bytes(residual: str, layers: int) -> int:
-    model = LanguageModel(
-        Settings(vocab=65, layers=layers, width=64, heads=4, context=64, residual=residual, rates=Rates(hidden=0.1))
+    network = LanguageModel(
+        Settings(vocab=VOCAB, layers=layers, width=64, heads=4, context=64, residual=residual, rates=Rates(hidden=0.1))
     )
-    parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    parameters = {p.untyped_storage().data_ptr() for p in network.parameters()}
     seen: dict[int, int] = {}
 
     def pack(t: torch.Tensor) -> torch.Tensor:
@@ -42,30 +49,30 @@ def kept_bytes(residual: str, layers: int) -> int:
         torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t),
         noise.counter(seed=0, step=0, samples=range(8)),
     ):
-        logits = model(x)
+        logits = network(x)
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), x.flatten())
     assert loss.requires_grad  # the graph, and all it keeps, is alive until here
     return sum(seen.values())
 
 
 class Stepper:
+    """The trainer's own step, on tokens that were drawn at random."""
+
     def __init__(self, last_rate: float, layers: int, width: int, batch: int, context: int) -> None:
-        self.model = LanguageModel(
-            Settings(vocab=65, layers=layers, width=width, heads=4, context=context, rates=Rates(depth=last_rate))
-        )
-        self.optimizer = optim.AdamW(optim.groups(self.model), lr=1e-4)
-        self.x = torch.randint(65, (batch, context))
+        run = config.load({
+            "model.layers": layers, "model.width": width, "model.heads": 4, "model.context": context,
+            "noise.depth": last_rate, "train.batch": batch, "optim.schedule": "constant", "optim.lr": 1e-4,
+        })  # fmt: skip
+        ids = np.random.default_rng(0).integers(VOCAB, size=64 * batch * context)
+        text = data.Tokens(ids, np.zeros(1, np.int64), len(ids), np.ones(VOCAB, np.int64))
+        network = model.build(run.model, run.noise, VOCAB, run.seed)
+        self.learner = Learner.of(run, network, text, device.choose(run.train))
         self.number = 0
 
     def __call__(self) -> float:
         start = time.perf_counter()
-        with noise.counter(seed=0, step=self.number, samples=range(len(self.x))):
-            logits = self.model(self.x)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.x.flatten())
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
         self.number += 1
+        self.learner.step(self.number, 1 << 20, Phases())
         return time.perf_counter() - start
 
 

@@ -37,7 +37,7 @@ class Bare:
         self._parts = parts
         self._step = 0
         context, batch = parts.context, parts.run.train.batch
-        fetched = data.batches.fetch(parts.corpus.train, parts.plan, 1, range(batch), False)
+        fetched = data.batches.fetch(parts.corpus.train, parts.learner.plan, 1, range(batch), False)
         self._x, self._y, _ = fetched
         self._tokens = context * batch
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainstem import config
 from mainstem.data.documents import Piece
-from mainstem.data.split import Split, sides, split
+from mainstem.data.split import Split, share, sides, split
 from mainstem.data.survey import Survey
 from mainstem.errors import BadInput
 
@@ -128,3 +128,19 @@ def test_a_corpus_that_grew_meanwhile_is_noticed() -> None:
     pieces = [Piece(b"abcdef", 6, True, True), Piece(b"g", 1, True, True)]
     with pytest.raises(BadInput, match="changed while it was being read"):
         list(sides(pieces, chosen))
+
+
+@pytest.mark.parametrize("how", ["document", "tail"])
+def test_at_most_two_megabytes_are_held_out_unless_a_share_is_asked_for(how: str) -> None:
+    sizes = np.full(400, 100_000)
+    digests = np.array([int.from_bytes(hashlib.sha256(bytes([n % 256, n // 256])).digest()[:8], "big")
+                        for n in range(400)], np.uint64)  # fmt: skip
+    found = Survey(sizes, sizes, digests, "", 0, 0)  # 40 MB in 400 documents
+
+    def held(**given: Any) -> float:
+        chosen = split(found, config.Data(split=how, **given))
+        return float(found.bytes_N[chosen.held_N].sum())
+
+    assert held() == pytest.approx(2e6, rel=0.5)
+    assert held(held_out=0.1) == pytest.approx(4e6, rel=0.5)
+    assert share(config.Data(), 10**6) == 0.1

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from learners import made
 
@@ -12,6 +12,8 @@ from mainstem.train.evaluation import Windows, due, passes
 
 
 @given(st.integers(1, 400), st.integers(1, 60))
+@example(6, 4)
+@example(5, 4)
 def test_passes_are_counted_and_none_falls_next_to_the_last(steps: int, every: int) -> None:
     found = [step for step in range(1, steps + 1) if due(step, steps, every)]
     assert len(found) == passes(steps, every)
