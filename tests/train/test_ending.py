@@ -8,7 +8,7 @@ import tiny_run
 
 from mainstem import data
 from mainstem.train.ending import ending
-from mainstem.train.lines import columns
+from mainstem.train.lines import columns, fold
 from mainstem.train.loop import Loop
 from mainstem.train.state import Best, State
 
@@ -59,7 +59,7 @@ def test_what_could_not_be_made_is_left_out(loop):
 
 
 def test_a_sample_is_short_and_moves_no_cursor(loop):
-    lines = ending(loop, "steps", FOUND, SAMPLE, None).splitlines()
+    lines = fold(ending(loop, "steps", FOUND, SAMPLE, None))
     at = lines.index('it writes, after "the river␊":')
     assert lines[at + 1 : at + 5] == ["     takes␛[2J  all", "    of", "    them", "    " + "wide" * 19]
     assert lines[at + 5] == "next:"

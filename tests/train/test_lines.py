@@ -10,10 +10,10 @@ TEXT = "the report could not be written: make room, then `mainstem report 'my ru
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80])
 def test_text_is_folded_between_words_and_no_word_is_lost(width: int) -> None:
-    lines = fold(TEXT, width, "  ")
-    assert " ".join(line.strip() for line in lines) == TEXT
+    lines = fold(f"why  {TEXT}", width)
+    assert " ".join(line.strip() for line in lines) == f"why  {TEXT}"
     assert all(columns(line) <= width or "`" in line for line in lines)
-    assert all(line.startswith("  ") for line in lines[1:])
+    assert all(line.startswith("     ") and line[5] != " " for line in lines[1:])
 
 
 def test_a_command_is_never_cut_in_two() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import tiny_run
 
-from mainstem.train.lines import columns
+from mainstem.train.lines import columns, fold
 from mainstem.train.loop import Parts
 from mainstem.train.opening import form, opening, passes
 from mainstem.train.state import State
@@ -17,7 +17,7 @@ def parts(tmp_path, monkeypatch) -> Parts:
 
 
 def test_text_model_and_length(parts):
-    assert opening(parts, State(), 61.0).splitlines() == [
+    assert fold(opening(parts, State(), 61.0)) == [
         "text   corpus.txt: 2.81 kB, 1 document; tokenizer byte (asked for), vocabulary",
         "       256; 2,533 tokens to train on, 282 held out",
         "model  pre_norm, 1 layer of width 16, 7,232 parameters; on cpu with 1 thread, in",
@@ -60,7 +60,7 @@ def test_where_the_text_is_from(parts, paths, said):
 def test_a_long_path_is_folded_and_all_other_lines_are_narrow(parts, tmp_path):
     path = str(tmp_path / ("long" * 30))
     parts.run = msgspec.structs.replace(parts.run, data=msgspec.structs.replace(parts.run.data, paths=[path]))
-    lines = opening(parts, State(), 3.0).splitlines()
+    lines = fold(opening(parts, State(), 3.0))
     assert all(columns(line) <= 80 or "longlong" in line for line in lines)
 
 

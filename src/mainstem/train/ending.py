@@ -9,7 +9,7 @@ from typing import Any
 from ..data import yardsticks
 from ..errors import command
 from .console import clock
-from .lines import WIDTH, columns, fold, place, size
+from .lines import WIDTH, columns, place, size
 from .loop import Loop
 from .state import Best
 
@@ -36,11 +36,9 @@ def _reached(loop: Loop, reason: str) -> list[str]:
     error = "" if found.error is None else f" +- {found.error:.2g} (standard error of a sample)"
     ended = "all its steps" if reason == "steps" else f"{train.patience} evaluations without gain"
     return [
-        *fold(f"ended after {state.step:,} steps and {clock(state.seconds)}: {ended}"),
-        *fold(
-            f"held-out loss {found.nats_per_token:.4f}{error} nats per token, {found.bits_per_byte:.4f} bits per byte, "
-            f"at step {found.step:,}; lower is better, and a guess without knowledge costs 8 bits per byte"
-        ),
+        f"ended after {state.step:,} steps and {clock(state.seconds)}: {ended}",
+        f"held-out loss {found.nats_per_token:.4f}{error} nats per token, {found.bits_per_byte:.4f} bits per byte, "
+        f"at step {found.step:,}; lower is better, and a guess without knowledge costs 8 bits per byte",
     ]
 
 
@@ -53,11 +51,10 @@ def _beside(loop: Loop, found: dict[str, float]) -> list[str]:
         "unigram_bpb": "it knows how often each token occurs in the training text, not what stands before",
         "lzma_bpb": f"it copies from {which} the training text, and from the held-out text up to each place",
     }
-    lines = []
-    for name, value in found.items():
-        text = f"{name.removesuffix('_bpb'):<7} {value:.4f} bits per byte, {_compared(best, value)}: {knows[name]}"
-        lines += fold(text, indent=" " * 8)
-    return lines
+    return [
+        f"{name.removesuffix('_bpb'):<7}  {value:.4f} bits per byte, {_compared(best, value)}: {knows[name]}"
+        for name, value in found.items()
+    ]
 
 
 def _compared(best: Best, value: float) -> str:
@@ -77,7 +74,7 @@ def _sample(sample: dict[str, Any] | None) -> list[str]:
     text = visible(whole(sample["text"]), lines=True).expandtabs(4)
     lines = [part for line in text.split("\n") if line.strip() for part in _parts(line.rstrip(), WIDTH - 4)]
     shown = [f"    {line}" for line in lines[:_SHOWN]]
-    return [*fold(f'it writes, after "{begun}":'), *shown]
+    return [f'it writes, after "{begun}":', *shown]
 
 
 def whole(text: str) -> str:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 WIDTH = 80
 
+_LABEL = r"\S.{0,20}? {2,}"
+
 
 class Word(NamedTuple):
     """Part of a line; the higher its `rank`, the sooner it is left out. One that begins with a blank joins on."""
@@ -33,21 +35,24 @@ def columns(text: str) -> int:
     )
 
 
-def fold(text: str, width: int = WIDTH, indent: str = "") -> list[str]:
-    """Return `text` in lines of at most `width` columns, all but its first indented.
+def fold(text: str, width: int = WIDTH) -> list[str]:
+    """Return `text` in lines of at most `width` columns, cut between words.
 
-    A line of `text` that begins with a blank stays as it is, and so does what stands in backquotes: a command that is
-    cut in two is another command. A word that is wider than a line keeps a line of its own.
+    Behind a label, which is a few words with two blanks or more behind them, lines stand below what it labels. A line
+    of `text` that begins with a blank stays as it is, and so does what stands in backquotes: a command that is cut in
+    two is another command. A word that is wider than a line keeps a line of its own.
 
-    >>> fold("a river and its main stem", 12, "  ")
-    ['a river and', '  its main', '  stem']
+    >>> fold("map  a river and its stem", 16)
+    ['map  a river and', '     its stem']
     """
     found: list[str] = []
     for line in text.split("\n"):
-        now = indent if found else ""
-        if line[:1].isspace() or columns(now + line) <= width:
-            found.append(line if line[:1].isspace() else now + line)
+        if line[:1].isspace() or columns(line) <= width:
+            found.append(line)
             continue
+        label = re.match(_LABEL, line)
+        indent = " " * (label.end() if label else 0)
+        now = ""
         for number, word in enumerate(re.findall(r"\s*(?:`[^`]*`|\S)+", line)):
             if number and columns(now + word) > width:
                 found.append(now)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from .console import clock
-from .lines import fold, place, several, size
+from .lines import place, several, size
 from .loop import Parts
 from .state import State
 
-_INDENT = " " * 7
 _NAMED = 2
 """Files that are named; of more, the rest are counted."""
 
@@ -18,8 +17,7 @@ _NAMED = 2
 def opening(parts: Parts, state: State, seconds: float | None) -> str:
     """Return three lines about a run that stands at `state` and goes on for about `seconds`, where that is known."""
     told = {"text": _text(parts), "model": _model(parts), "run": _length(parts, state, seconds)}
-    lines = [fold(f"{name:<6} {text}", indent=_INDENT) for name, text in told.items()]
-    return "\n".join(line for folded in lines for line in folded)
+    return "\n".join(f"{name:<5}  {text}" for name, text in told.items())
 
 
 def passes(parts: Parts) -> float:

@@ -62,7 +62,7 @@ def _pairs(values: dict[str, Any]) -> list[str]:
         if value == {}:
             continue
         text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _short(str(value))
-        found += fold(f"{name:<20} {text[:_HASH] if name.endswith('hash') else text}", indent=" " * 21)
+        found += fold(f"{name:<20} {text[:_HASH] if name.endswith('hash') else text}")
     return found
 
 
