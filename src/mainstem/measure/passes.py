@@ -51,6 +51,14 @@ class Tree:
         self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
+        self._images = any(weight.dim() == 4 for _, weight in self.weight)
+
+    def rows(self, values: list[Tensor]) -> list[Tensor]:
+        """Return what a layer was given or gave, a token as one row: its streams, [B, T, S, D], stand side by side.
+
+        Four axes are an image, [B, C, H, W], where the model has the weights of a convolution.
+        """
+        return values if self._images else [x.flatten(2) if x.dim() == 4 else x for x in values]
 
 
 class Hooks:
@@ -169,7 +177,7 @@ class Hooks:
             read = tensors(changed)
             if first:
                 for quantity in self._record.wants("stream"):
-                    quantity.stream(INPUT, [], read)
+                    quantity.stream(INPUT, [], self._tree.rows(read))
             self._nodes.setdefault(id(module), []).append((read[0].grad_fn, read))
             if args:
                 return (changed, *args[1:]), kwargs
@@ -190,7 +198,7 @@ class Hooks:
             if same and tap not in self._record.paths and (way := residual_path.passes(node, written)) is not None:
                 self._record.paths[tap] = way
             for quantity in self._record.wants("stream"):
-                quantity.stream(tap, read, written)
+                quantity.stream(tap, self._tree.rows(read), self._tree.rows(written))
             if not self._record.wants("gradient"):
                 return None
             noted = self._gradients(tap)
@@ -225,7 +233,7 @@ class Hooks:
             if stack and stack[-1][1] and written:
                 tap = self._once("branch", name)
                 for quantity in self._record.wants("branch"):
-                    quantity.branch(tap, stack[-1][1], written)
+                    quantity.branch(tap, self._tree.rows(stack[-1][1]), self._tree.rows(written))
 
         return hook
 
