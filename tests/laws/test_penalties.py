@@ -64,7 +64,6 @@ def test_unasked_it_takes_the_matrices_and_a_tied_one_once(name):
     torch.manual_seed(0)
     model = Net()
     term = of(name)
-    term.begin(model)
     total = term(model)
     right = value(term, model.embed.weight) + value(term, model.up.weight)
     torch.testing.assert_close(total.double(), right, rtol=1e-6, atol=0)
@@ -129,9 +128,8 @@ def test_a_proximal_step_shrinks_keeps_signs_and_goes_to_nothing_with_its_coef(n
 
 @each
 def test_patterns_that_fit_nothing_and_impossible_coefs_are_refused(name):
-    for use in (of(name, on="feedfoward"), of(name, on="feedfoward").begin):
-        with pytest.raises(BadInput, match=r"'feedfoward'.*feedforward"):
-            use(Net())
+    with pytest.raises(BadInput, match=r"'feedfoward'.*feedforward"):
+        of(name, on="feedfoward")(Net())
     with pytest.raises(BadInput, match="feedfoward"):
         optim.AdamW(optim.groups(Net()), proximal=of(name, on="feedfoward"))
     for coef in (-1.0, float("nan"), float("inf")):

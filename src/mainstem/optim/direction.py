@@ -41,9 +41,12 @@ class Moved(NamedTuple):
     def alike(self, *keys: str) -> Iterator[tuple[tuple[Any, ...], Moved]]:
         """Yield the parameters whose groups have the same values at `keys`, and these values."""
         found: dict[tuple[Any, ...], list[int]] = {}
+        values_of: dict[int, tuple[Any, ...]] = {}
         for index, group in enumerate(self.groups):
-            values = tuple(tuple(group[key]) if isinstance(group[key], list) else group[key] for key in keys)
-            found.setdefault(values, []).append(index)
+            if id(group) not in values_of:
+                options = (group[key] for key in keys)
+                values_of[id(group)] = tuple(tuple(each) if isinstance(each, list) else each for each in options)
+            found.setdefault(values_of[id(group)], []).append(index)
         for values, indices in found.items():
             yield values, self if len(found) == 1 else self.take(indices)
 

@@ -46,14 +46,13 @@ def _rule(moved: Moved, direction: Direction) -> Rule | None:
 
 def passes(moved: Moved) -> bool:
     """Return whether the kernels of `ops.update` read all of these: dense, float32 or bfloat16, on a CPU."""
-    states = [value for state in moved.states for key, value in state.items() if key != "step"]
-    tensors = sharded.local_all([*moved.params, *moved.grads, *states])
-    kinds = {(t.device.type, t.dtype, t.layout) for t in tensors}
+    tensors = sharded.local_all([*moved.params, *moved.grads])
+    kinds = {(t.device, t.dtype, t.layout) for t in tensors}
     return all(
-        device == "cpu"
+        device.type == "cpu"
         and dtype in (torch.float32, torch.bfloat16)
         and layout == torch.strided
-        and choose("update", "auto", device, dtype) == "cpu"
+        and choose("update", "auto", "cpu", dtype) == "cpu"
         for device, dtype, layout in kinds
     )
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+_PLAIN = {Tensor, nn.Parameter}
 
 
 def local(tensor: Tensor) -> Tensor:
@@ -20,7 +22,16 @@ def local(tensor: Tensor) -> Tensor:
 
 def local_all(tensors: Iterable[Tensor]) -> list[Tensor]:
     """Return `local` of each."""
-    return [local(tensor) for tensor in tensors]
+    listed = list(tensors)
+    # Whole lists first: with many small tensors, looking at each would cost as much as the update.
+    if all_here(listed) and not any(d.is_complex for d in {t.dtype for t in listed}):
+        return listed
+    return [local(tensor) for tensor in listed]
+
+
+def all_here(tensors: Iterable[Tensor]) -> bool:
+    """Return whether all of `tensors` are plain ones: asked of whole lists, as looking at each costs time."""
+    return {type(tensor) for tensor in tensors} <= _PLAIN
 
 
 def is_sharded(tensor: Tensor) -> bool:

@@ -44,10 +44,10 @@ def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, averag
 
 def gradient_norm(grads: Sequence[Tensor]) -> Tensor:
     """Return the norm over all of `grads`: by the kernel where it reads them, which no number of threads changes."""
-    kinds = {(g.device.type, g.dtype, g.layout) for g in grads}
+    kinds = {(g.device, g.dtype, g.layout) for g in grads}
     reads = all(
-        device == "cpu" and layout == torch.strided and choose("update.norm", "auto", device, dtype) == "cpu"
+        device.type == "cpu" and layout == torch.strided and choose("update.norm", "auto", "cpu", dtype) == "cpu"
         for device, dtype, layout in kinds
     )
-    spread = any(sharded.is_sharded(grad) for grad in grads)
-    return ops.update.norm(grads) if reads and not spread else sharded.norm(grads)
+    here = sharded.all_here(grads)
+    return ops.update.norm(grads) if reads and here else sharded.norm(grads)

@@ -32,13 +32,6 @@ class Penalty(ABC):
         if not (math.isfinite(self.coef) and self.coef >= 0):
             raise BadInput(f"coef {self.coef} of {type(self).__name__} cannot be used: give a finite number >= 0")
 
-    def begin(self, model: nn.Module) -> None:
-        """Look whether it can be used with `model`, before anything is trained.
-
-        Raises `BadInput` where `on` fits nothing.
-        """
-        select(model, self.on)
-
     def __call__(self, model: nn.Module) -> Tensor:
         """Return coef times the sum, a term of the loss: 0-d, float32, or float64 where all tensors are.
 
