@@ -101,8 +101,8 @@ def test_a_polite_signal_saves_and_loses_no_step(
 ) -> None:
     out = tmp_path / "run"
     process = _train(tmp_path, out, "save_every=100000")
-    while not (out / "metrics.jsonl").exists() and process.poll() is None:
-        time.sleep(0.01)
+    while process.poll() is None and not ((out / "metrics.jsonl").exists() and (out / "metrics.jsonl").stat().st_size):
+        time.sleep(0.01)  # until steps have been taken: before the first one there is nothing to save
     time.sleep(0.5)
     process.send_signal(number)
     began = time.monotonic()

@@ -220,6 +220,30 @@ def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
     assert [line["step"] for line in _lines(tmp_path / "run")][:3] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("at", "said"), [(0, "nothing was saved yet"), (3, "saved at step 3"), (5, "saved at step 5")])
+def test_whoever_leaves_is_told_what_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, said: str
+) -> None:
+    name = "_step" if at else "_start"
+    real = getattr(loop.Loop, name)
+
+    def asked(self: loop.Loop) -> None:
+        real(self)
+        if self.state.step == at:
+            self.requests(signal.SIGINT)
+
+    monkeypatch.setattr(loop.Loop, name, asked)
+    console = Heard()
+    with pytest.raises(train.Stop) as stop:
+        train.run(_run(tmp_path, train={"save_every": 100}), console=console)
+    assert stop.value.code == 130
+    assert console.said[-1].startswith(f"stopped by SIGINT; {said}. Go on with:")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert [path.name for path in checkpoints.glob("*")] == ([f"step-{at}"] if at else [])
+    monkeypatch.setattr(loop.Loop, name, real)
+    assert train.run(_run(tmp_path), resume=True, console=Heard()).reason == "steps"
+
+
 def test_a_full_disk_fails_the_run_and_it_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train.run(_run(tmp_path, "whole"), resume=False, console=Heard())
     write, room = os.write, 150_000

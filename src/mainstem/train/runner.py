@@ -177,6 +177,7 @@ def _leaving(loop: Loop) -> Iterator[None]:
         yield
     except signals.Stop as stop:
         again = command("train", "--resume", lines.place(loop.parts.folder.path))
-        where = f"saved at step {loop.state.step}" if stop.saved else "what was saved before is whole"
+        saved = checkpoint.last(loop.parts.folder.checkpoints)
+        where = "nothing was saved yet" if saved is None else f"saved at step {saved}"
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
