@@ -23,12 +23,15 @@ STEPS = 12
 
 
 def settings(out: Path, **more: int) -> config.Run:
-    """Return a run that uses whatever has a state: dropout, averages, patience, a schedule, norms by depth."""
-    given = {"steps": STEPS, "batch": 4, "eval_every": 3, "save_every": 4, "threads": 1, **more}
+    """Return a run that uses whatever has a state: dropout, averages, patience, a schedule, norms by depth.
+
+    Its passes in between are samples, and the held-out part is small enough for a pass over all of it at the end.
+    """
+    given = {"steps": STEPS, "batch": 4, "eval_every": 3, "save_every": 4, "threads": 1, "eval_tokens": 64, **more}
     width = given.pop("width", 16)
     return config.Run(
         out=str(out),
-        data=config.Data(paths=[str(corpus(out.parent))], tokenizer="byte"),
+        data=config.Data(paths=[str(corpus(out.parent))], tokenizer="byte", held_out=0.04),
         model=config.Model(
             layers=1, width=width, heads=2, context=16, norm="rms", feedforward="relu2", qk_norm="rms",
             positions="rotary", head="tied", init="auto",
