@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import optim
+from ...penalty.base import soft
 from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_curves
@@ -28,15 +29,6 @@ EDGES = tuple(10.0 ** (-6 + 0.5 * i) for i in range(13))
 """Sizes at which the distribution of |w| is read: 1e-6 to 1."""
 
 _WINDOWS = 64
-
-
-def soft(v: Tensor, threshold: Tensor | float) -> Tensor:
-    """Return sign(v) max(|v| - threshold, 0), which minimises (w - v)^2 / 2 + threshold |w|.
-
-    >>> [round(x, 4) for x in soft(torch.tensor([1.0, -0.3, 0.05]), 0.1).tolist()]
-    [0.9, -0.2, 0.0]
-    """
-    return v.sign() * (v.abs() - threshold).clamp(min=0)
 
 
 def adam_prox(trial: Trial, coef: float) -> AfterStep:
