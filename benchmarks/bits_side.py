@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mainstem import catalogue, config, noise, optim
 from mainstem.model import LanguageModel, Rates, Settings
+from mainstem.nn import Attention
 
 BATCH, LENGTH, VOCAB = 6, 12, 29
 SIZES = {"vocab": VOCAB, "layers": 3, "width": 32, "heads": 2, "context": LENGTH}
@@ -71,6 +72,9 @@ def masks(model: nn.Module) -> dict[str, str]:
                 if isinstance(module, noise.StochasticDepth):
                     kept = module.keep(BATCH)
                     made = torch.zeros(0) if kept is None else kept[0].float()
+                elif isinstance(model.get_submodule(name.rpartition(".")[0]), Attention):
+                    heads = torch.ones(BATCH, 2, LENGTH, LENGTH)
+                    made = module.weights(heads, LENGTH) if hasattr(module, "weights") else module(heads)
                 else:
                     made = module(torch.ones(BATCH, 3, 13))
             found[name] = digest(made)

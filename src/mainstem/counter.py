@@ -163,10 +163,10 @@ def enter(scope: Scope | None) -> Iterator[Scope | None]:
 
 
 def _checked(name: str, value: int | Tensor, limit: int) -> int | Tensor:
-    """Return `value`, if all of it is in [0, limit); what lies on a device is not waited for."""
+    """Return `value`, if all of it is in [0, limit); what lies on a device or in a transform is not waited for."""
     if isinstance(value, int):
         inside = 0 <= value < limit
-    elif value.device.type != "cpu" or not value.numel():
+    elif value.device.type != "cpu" or not value.numel() or torch._C._are_functorch_transforms_active():
         inside = True
     else:
         inside = 0 <= int(value.min()) and int(value.max()) < limit

@@ -7,14 +7,12 @@ import random
 import pytest
 import torch
 from arrays import needs_kernels
-from variants import NOISY, RESIDUALS, shaken, small, tokens
+from variants import NOISY, QUIET_DEPTH, RESIDUALS, shaken, small, tokens
 
 from mainstem import execute, noise, ops
 from mainstem.model import Rates
 from mainstem.noise.site import Noise
 
-# No rate of stochastic depth: beside a branch that may be skipped, fewer rules fit.
-QUIET_DEPTH = Rates(embedding=0.1, attention_weights=0.2, attention=0.1, hidden=0.2, feedforward=0.1)
 LAYERS = 3
 ALL = 2 * LAYERS
 ONE_CALL = {"pre_norm": ALL, "sandwich": ALL, "value_residual": ALL, "post_norm": ALL, "deepnorm": ALL,

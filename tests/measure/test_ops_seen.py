@@ -6,7 +6,7 @@ from arrays import needs_kernels
 
 from mainstem import measure
 from mainstem.model import LanguageModel, Settings
-from mainstem.nn import attention, feedforward
+from mainstem.nn import attention, fused_attention, fused_feedforward
 
 SEEN = ("attention_logit", "attention_entropy", "dead_units")
 
@@ -22,8 +22,8 @@ def test_kernels_hide_nothing(monkeypatch, kind, documents):
     ids = torch.arange(12).div(5, rounding_mode="floor").expand(2, 12) if documents else None
     found = []
     for kernels in (True, False):
-        monkeypatch.setattr(attention, "_in_blocks", lambda *given, kernels=kernels: kernels)
-        monkeypatch.setattr(feedforward, "one_pass", lambda *given, kernels=kernels: kernels)
+        for module in (attention, fused_attention, fused_feedforward):
+            monkeypatch.setattr(module, "has_kernel", lambda *given, kernels=kernels: kernels)
         with measure.watch(model) as m:
             model(tokens, ids).square().mean().backward()
         found.append({name: list(m.results[name].values()) for name in SEEN})

@@ -5,7 +5,7 @@ import torch
 
 from mainstem import noise
 from mainstem.errors import BadInput
-from mainstem.nn import attention
+from mainstem.nn import attention, fused_attention
 from mainstem.nn.attention import Attention, AttentionSpec
 from mainstem.nn.context import Context
 from mainstem.ops import library
@@ -40,8 +40,8 @@ def whole_rows(monkeypatch):
     """Return a function that lets self-attention hold whole rows from then on."""
 
     def whole():
-        monkeypatch.setattr(attention, "_in_blocks", lambda *_: False)
-        monkeypatch.setattr(attention, "_blocks", lambda *_: False)
+        for module in (attention, fused_attention):
+            monkeypatch.setattr(module, "has_kernel", lambda *_: False)
 
     return whole
 
@@ -84,13 +84,11 @@ def test_recomputed_in_backward_the_masks_are_the_same(spec):
 
 def test_what_runs_where():
     query = torch.zeros(1, 2, 5, 8)
-    assert attention._in_blocks(query, 5, 5, False) and attention._in_blocks(query, 5, 9, False)
-    assert attention._in_blocks(query, 1, 1, True) and attention._in_blocks(query, 1, 9, True)
-    assert attention._in_blocks(query.bfloat16(), 1, 9, False)
-    assert not attention._in_blocks(query, 1, 9, False)  # a step of generation
-    assert not attention._in_blocks(query.double(), 5, 5, True) and not attention._in_blocks(
-        query.to("meta"), 5, 5, True
-    )
+    ours, new = attention._by_our_op, query[:, :, :1]
+    assert ours(query, 5, True) and ours(query, 9, True)
+    assert ours(new, 1, False) and ours(new, 9, False) and ours(new.bfloat16(), 9, True)
+    assert not ours(new, 9, True)  # a step of generation
+    assert not ours(query.double(), 5, False) and not ours(query.to("meta"), 5, False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])

@@ -1,14 +1,14 @@
-"""Whoever watches a part of a sublayer sees it called; whoever does not, gets the same values in one node."""
+"""A part of a sublayer that is not what was built is called; where all are, one node gives the same values."""
 
 import pytest
 import torch
 from arrays import needs_kernels
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 from mainstem import noise, ops
-from mainstem.nn import Attention, AttentionSpec, FeedForward, FeedForwardSpec
-from mainstem.nn.built import plain, unwatched
+from mainstem.nn import Attention, AttentionSpec, FeedForward, FeedForwardSpec, Linear
+from mainstem.nn.built import absent, as_built, plain_linear
 
 SUBLAYERS = {
     "attention": AttentionSpec(48, 4, kv_heads=2, rate=0.3),
@@ -58,8 +58,7 @@ def test_a_part_that_is_watched_is_called_and_changes_nothing(name, nodes):
         getattr(layer, part).register_forward_hook(lambda *_, seen=seen: seen.append(1))
         nodes.clear()
         found = outcome(layer, x)
-        # Attention draws its dropout, and does not call it.
-        assert not nodes and (seen or (part == "dropout" and name == "attention")), part
+        assert not nodes and seen, part
         for value, want in zip(found, expected, strict=True):
             torch.testing.assert_close(value, want, rtol=1e-4, atol=1e-5)
 
@@ -94,20 +93,64 @@ def test_global_hooks_see_every_part(name, nodes):
     assert layer.output in seen and not nodes
 
 
-def test_what_is_plain():
-    linear = nn.Linear(2, 2, bias=False)
-    assert plain(linear) and unwatched(linear, None)
-    assert not plain(nn.Linear(2, 2)) and not plain(nn.Identity()) and not plain(None)
-    handle = linear.register_full_backward_hook(lambda *_: None)
-    assert not plain(linear) and not unwatched(linear)
-    handle.remove()
-    assert plain(linear)
+def hooked(module):
+    module.register_forward_hook(lambda *_: None)
 
-    class Sharded(nn.Parameter):
-        """As a weight is whose rows lie on several machines: a kind of its own."""
 
-    linear.weight = Sharded(torch.eye(2))
-    assert not plain(linear)
+def with_another_forward(module):
+    module.forward = module.forward
+
+
+def compiled_by_itself(module):
+    module.compile(backend="eager")
+
+
+class Mine(Linear):
+    """A kind of its own."""
+
+
+class Sharded(nn.Parameter):
+    """As a weight is whose rows lie on several machines."""
+
+
+CHANGES = {
+    "forward hook": hooked,
+    "pre-hook": lambda module: module.register_forward_pre_hook(lambda *_: None),
+    "backward hook": lambda module: module.register_full_backward_hook(lambda *_: None),
+    "backward pre-hook": lambda module: module.register_full_backward_pre_hook(lambda *_: None),
+    "forward": with_another_forward,
+    "compiled": compiled_by_itself,
+    "subclass": lambda module: setattr(module, "__class__", Mine),
+    "pruned": lambda module: prune.l1_unstructured(module, "weight", amount=0.5),
+    "parametrized": parametrizations.weight_norm,
+    "sharded": lambda module: setattr(module, "weight", Sharded(torch.eye(2))),
+    "biased": lambda module: setattr(module, "bias", nn.Parameter(torch.zeros(2))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_layer_that_was_changed_is_not_as_built(change):
+    layer = Linear(2, 2)
+    assert as_built(layer, Linear, holds=("weight",)) and plain_linear(layer)
+    CHANGES[change](layer)
+    assert not plain_linear(layer)
+    assert as_built(layer, Linear, holds=("weight",)) is (change == "biased")
+
+
+def test_a_tensor_or_a_buffer_is_no_weight():
+    for put in (lambda m, w: setattr(m, "weight", w), lambda m, w: m.register_buffer("weight", w)):
+        layer = Linear(2, 2)
+        weight = layer.weight.detach()
+        del layer.weight
+        put(layer, weight)
+        assert not plain_linear(layer) and layer(torch.ones(1, 2)).shape == (1, 2)
+
+
+def test_only_one_of_the_kinds_is_as_built():
+    layer = nn.Linear(2, 2, bias=False)
+    assert as_built(layer, nn.Linear, Linear) and not as_built(layer, Linear) and not as_built(None, Linear)
+    assert plain_linear(layer, rows=2) and not plain_linear(layer, rows=3) and not plain_linear(nn.Linear(2, 2))
+    assert absent(None) and absent(nn.Identity()) and not absent(layer)
 
 
 def test_names_of_layers_are_as_ever():

@@ -32,6 +32,10 @@ SIZES = {"vocab": 13, "layers": 3, "width": 12, "heads": 2, "context": 8}
 NOISY = Rates(embedding=0.1, attention_weights=0.2, attention=0.1, hidden=0.2, feedforward=0.1, depth=0.3)
 
 
+QUIET_DEPTH = Rates(embedding=0.1, attention_weights=0.2, attention=0.1, hidden=0.2, feedforward=0.1)
+"""All dropout, and no stochastic depth: beside a branch that may be skipped, fewer rules fit."""
+
+
 def small(residual, seed=0, **changes):
     """Return a model of `residual` small enough for plain loops."""
     return LanguageModel(Settings(**{**SIZES, "residual": residual, **changes}), seed=seed)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import execute, noise, ops
 from ..errors import BadInput
 from ..nn import NORMS, Cache, Context, Embedding, Linear, NGrams
+from ..nn.built import plain_linear
 from ..optim.roles import roles
 from ..stream import sites
 from .block import block
@@ -94,7 +96,14 @@ class LanguageModel(nn.Module):
         Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T].
         """
         x_BTD = self.features(tokens_BT, documents_BT, cache)
-        weight = self.embedding.weight if self.head is None else self.head.weight
+        if self.head is not None and not plain_linear(self.head):
+            # Somebody changed the head, shards it or looks on: it has to be called, which makes whole logits.
+            logits_BTV = self.head(x_BTD).float()
+            if targets_BT is None:
+                return logits_BTV
+            loss = F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), reduction=reduction)
+            return loss.view_as(targets_BT) if reduction == "none" else loss
+        weight = self._tied() if self.head is None else self.head.weight
         if targets_BT is None:
             return ops.linear(x_BTD, weight.to(x_BTD.dtype)).float()
         kind = x_BTD.device.type
@@ -102,6 +111,15 @@ class LanguageModel(nn.Module):
             x_BTD = x_BTD.to(torch.get_autocast_dtype(kind))
         loss = ops.cross_entropy(x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction=reduction)
         return loss.view_as(targets_BT) if reduction == "none" else loss
+
+    def _tied(self) -> Tensor:
+        weight = self.embedding.weight
+        if type(weight).__name__ == "DTensor":
+            raise BadInput(
+                "the embedding is sharded by itself, so the tied head cannot read its weight: shard the model as a "
+                "whole, which gathers both, or use model.head untied"
+            )
+        return weight
 
     def losses(self, tokens_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """Return each position's cross-entropy in nats, float32 [B, T]; a held-out pass asks for nothing else."""

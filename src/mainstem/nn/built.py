@@ -1,6 +1,6 @@
 """Whether a module is still what it was when it was built, so that a kernel may compute what it computes.
 
-May import torch alone.
+May import its neighbour `linear`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from typing import TypeGuard, TypeVar
 
 from torch import nn
 from torch.nn.modules import module as modules
+
+from .linear import Linear
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -47,23 +49,11 @@ def absent(module: nn.Module | None) -> bool:
     return module is None or type(module) is nn.Identity
 
 
-def unwatched(*given: nn.Module | None) -> bool:
-    """Return whether nobody has hooks on any of these or on all modules, so that their values may be made otherwise."""
-    if modules._has_any_global_hook():
+def plain_linear(module: nn.Module | None, rows: int | None = None) -> bool:
+    """Return whether `module` is a linear map as it was built, without a bias, of `rows` outputs where they are given.
+
+    Its weight may then be used without calling it.
+    """
+    if not as_built(module, Linear, nn.Linear, holds=("weight",)) or module._parameters.get("bias") is not None:
         return False
-    for m in given:  # not `any`, whose generator takes as long again as the loop
-        if m is not None and (m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks):
-            return False
-    return True
-
-
-def plain(*given: nn.Module | None) -> bool:
-    """Return whether these are linear maps without a bias that nobody watches, and their weights ordinary tensors."""
-    from .linear import Linear
-
-    for m in given:
-        if type(m) not in (nn.Linear, Linear) or m is None or m._parameters["bias"] is not None:
-            return False
-        if type(m._parameters["weight"]) is not nn.Parameter:  # sharded, or computed anew at every look
-            return False
-    return unwatched(*given)
+    return rows is None or module.weight.shape[0] == rows

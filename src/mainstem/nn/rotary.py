@@ -5,6 +5,8 @@ Shapes: B batch, T position, H heads, K head width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ from ..ops.rms_norm.reference import turn
 
 
 class Rotary(nn.Module):
-    """Turn pairs (x_i, x_{i + K/2}) of each head by the angle position * base^(-2 i / K).
+    """Rotate pairs (x_i, x_{i + K/2}) of each head by the angle position * base^(-2 i / K).
 
     Products of queries and keys then depend on the difference of their positions alone. Input and output
     [B, H, T, K]; `positions` [T] or None for 0..T-1.
@@ -20,7 +22,7 @@ class Rotary(nn.Module):
     Source: Su et al. 2021 (2104.09864), equation 34, with the halves as pairs in place of neighbours.
 
     >>> x = torch.randn(1, 1, 1, 4)
-    >>> Rotary(4)(x).equal(x)  # position 0 is not turned
+    >>> Rotary(4)(x).equal(x)  # position 0 is not rotated
     True
     """
 
@@ -45,6 +47,18 @@ class Rotary(nn.Module):
         if stored:
             return self.cosine_TK[:length], self.sine_TK[:length]
         return self._tables(torch.arange(length, device=like.device) if positions is None else positions)
+
+    def float_angles(self, length: int, like: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return `angles` in float32, as the kernels read them."""
+        cosine, sine = self.angles(length, like, positions)
+        return cosine.to(torch.float32), sine.to(torch.float32)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rotary:
+        # The tables are numbers, not state: made anew they are right after `to_empty` too, and exact in any dtype.
+        super()._apply(fn, recurse)
+        cosine, sine = self._tables(torch.arange(len(self.cosine_TK), device=self.cosine_TK.device))
+        self.cosine_TK, self.sine_TK = cosine.to(torch.float32), sine.to(torch.float32)
+        return self
 
     def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:
         return turn(x_BHTK, *self.angles(x_BHTK.shape[2], x_BHTK, positions))

@@ -34,7 +34,7 @@ class StochasticDepth(Noise):
 
     def keep(self, num_samples: int) -> tuple[Tensor, Tensor] | None:
         """Return (kept [B] bool, scale of a kept branch), or None where nothing can be dropped."""
-        if not self.training or self.silent:
+        if not self.dropping:
             return None
         draw, site = self.draw(num_samples)
         if self.per == "batch":

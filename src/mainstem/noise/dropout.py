@@ -12,7 +12,9 @@ class Dropout(Noise):
     """Zero each element with probability `rate` in training and scale the others, so that the mean stays.
 
     y = m * x / (1 - rate), m ~ Bernoulli(1 - rate); in evaluation y = x. Representable rates are k / 2^16; the scale
-    is that of the rate really used. `batch_dim` is the axis of the samples. Input and output have any one shape.
+    is that of the rate really used. `batch_dim` is the axis of the samples. Input and output have any one shape;
+    with a `context` they are attention weights [B, H, Q, C], and the row of a mask is head * context + query, so that
+    padding changes no mask.
 
     Source: Srivastava et al. 2014. The textbook's y = x * d leaves out the scale, so that its means in training and
     evaluation differ by the factor 1 - rate.
@@ -25,19 +27,12 @@ class Dropout(Noise):
 
     stem = "dropout"
 
-    def __init__(self, rate: float, batch_dim: int = 0) -> None:
+    def __init__(self, rate: float, batch_dim: int = 0, context: int | None = None) -> None:
         super().__init__(rate)
-        self.batch_dim = batch_dim
+        self.batch_dim, self.context = batch_dim, context
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.silent:
+        if not self.dropping:
             return x
-        draw, site = self.draw(x.shape[self.batch_dim])
-        return ops.dropout(x, self.threshold, site=site, draw=draw, batch_dim=self.batch_dim)
-
-    def weights(self, p_BHQT: Tensor, context: int) -> Tensor:
-        """Drop attention weights: the row of a mask is head * context + query, so padding changes no mask."""
-        if not self.training or self.silent:
-            return p_BHQT
-        draw, site = self.draw(p_BHQT.shape[0])
-        return ops.dropout(p_BHQT, self.threshold, site=site, draw=draw, context=context)
+        context = None if self.context is None else max(self.context, x.shape[-1])
+        return ops.dropout(x, batch_dim=self.batch_dim, context=context, **self.drawn(x.shape[self.batch_dim]))

@@ -5,7 +5,8 @@ May import counter and ops.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,22 @@ class Noise(nn.Module):
         self.threshold.copy_(ops.threshold(rate))
         self.rate = float(rate)
         self.silent = self.silent and rate == 0
+
+    @property
+    def dropping(self) -> bool:
+        """Whether anything can be dropped now: in training, at a rate that is or was above 0."""
+        return self.training and not self.silent
+
+    def drawn(self, num_samples: int) -> dict[str, Any]:
+        """Return what this call draws from as the ops take it: `threshold`, `site` and `draw`."""
+        draw, site = self.draw(num_samples)
+        return {"threshold": self.threshold, "site": site, "draw": draw}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Noise:
+        # The threshold is the rate, not state: made anew it is right after `to_empty` too.
+        super()._apply(fn, recurse)
+        self.threshold = ops.threshold(self.rate).to(self.threshold.device)
+        return self
 
     def draw(self, num_samples: int) -> tuple[Draw, int]:
         """Return what this call draws from, and its site: `num_samples` rows where no scope names them."""

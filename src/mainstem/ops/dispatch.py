@@ -17,6 +17,7 @@ from torch import Tensor
 from ..counter import constant
 from ..errors import BadInput
 from . import library
+from .gradient import transformed
 
 IMPLEMENTATIONS = ("auto", "reference", "cpu", "triton")
 TRITON = frozenset({"attention", "drop_path", "dropout", "dropout_add_norm", "mask_bits"})
@@ -29,17 +30,27 @@ _log = logging.getLogger("mainstem.ops")
 def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) -> str:
     """Return "reference", "cpu" or "triton" for `op` on arrays of `dtype` (None: it makes bits) on a `device` type.
 
+    Where a transform of torch.func runs, "auto" is the reference, which all of them can look into.
+
     Raises `BadInput` where `impl` is unknown, or names an implementation that cannot take these arrays.
 
     >>> choose("dropout", "reference", "cpu", torch.float32)
     'reference'
     """
+    if impl == "auto" and transformed():
+        return "reference"
     return _choose(op, impl, device, dtype)
 
 
-def has_kernel(op: str, x: Tensor) -> bool:
-    """Return whether `op` has a kernel on the device of `x` and for its dtype."""
-    return choose(op, "auto", x.device.type, x.dtype) != "reference"
+def computed_dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype in which an op that autocast knows computes with `x`."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+
+def has_kernel(op: str, x: Tensor, dtype: torch.dtype | None = None) -> bool:
+    """Return whether `op` has a kernel on the device of `x`, for its dtype or the given one."""
+    return choose(op, "auto", x.device.type, x.dtype if dtype is None else dtype) != "reference"
 
 
 @functools.cache

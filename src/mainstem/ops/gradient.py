@@ -11,6 +11,11 @@ from torch import Tensor
 Setup = Callable[[Any, tuple[Any, ...], Any], None]
 
 
+def transformed() -> bool:
+    """Return whether a transform of torch.func runs."""
+    return torch._C._are_functorch_transforms_active()
+
+
 def observed(x: Tensor) -> bool:
     """Return whether somebody looks at operators: a compiler, a dispatch mode, a transform or a kind of tensor.
 
@@ -19,7 +24,7 @@ def observed(x: Tensor) -> bool:
     return (
         type(x) is not Tensor
         or torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
+        or transformed()
         or torch._C._len_torch_dispatch_stack() > 0
     )
 
@@ -83,6 +88,19 @@ def differentiable(
     once = plain(type(name, (torch.autograd.Function,), methods))
 
     def call(*inputs: Any) -> Any:
-        return (Transformed.apply if torch._C._are_functorch_transforms_active() else once)(*inputs)
+        return (Transformed.apply if transformed() else once)(*inputs)
+
+    return call
+
+
+def shortened(forward: Callable[..., Any], setup: Setup, backward: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return `differentiable` of a `forward` that consists of torch's own operations.
+
+    Its `backward` is only the faster one: where a transform runs, `forward` itself is what is transformed.
+    """
+    whole = differentiable(forward, setup, backward, name)
+
+    def call(*inputs: Any) -> Any:
+        return (forward if transformed() else whole)(*inputs)
 
     return call

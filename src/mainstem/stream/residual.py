@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from .. import counter
 from ..errors import BadInput
 from ..nn import Context
+from ..nn.built import absent
 from ..noise import StochasticDepth, rows
+from ..ops.gradient import transformed
 from .branch import Branch, Side
 from .connection import Add, Connection
 from .state import State
@@ -59,13 +61,14 @@ class Residual(nn.Module):
 
     def output(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
         """Return what the branch writes, and the values that it sends along."""
-        decision = None if self.skip is None else self.skip.keep(len(x_BTD))
+        skip = self.skip
+        decision = None if skip is None or absent(skip) else skip.keep(len(x_BTD))
         if decision is None:
             y_BTD, side = self.branch(x_BTD, ctx)
             return y_BTD, side
         kept_B, scale = (part.to(x_BTD.device) for part in decision)
-        if torch.compiler.is_compiling():
-            # A compiled graph has one shape, so all samples are computed and the masked ones thrown away.
+        if torch.compiler.is_compiling() or transformed():
+            # Their graphs have one shape, so all samples are computed and the masked ones thrown away.
             y_BTD, side = self.branch(x_BTD, ctx)
             kept = kept_B.view(-1, *[1] * (y_BTD.dim() - 1))
             y_BTD = torch.where(kept, y_BTD * scale, torch.zeros((), dtype=y_BTD.dtype))

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..ops.gradient import differentiable
+from ..ops.gradient import shortened
 
 
 def _taken(x: Tensor, index: Tensor) -> Tensor:
@@ -39,8 +39,8 @@ def _spread_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return take(grad, ctx.saved_tensors[0]), None, None
 
 
-_take = differentiable(_taken, _taken_setup, _taken_backward, "take")
-_put = differentiable(_spread, _spread_setup, _spread_backward, "spread")
+_take = shortened(_taken, _taken_setup, _taken_backward, "take")
+_put = shortened(_spread, _spread_setup, _spread_backward, "spread")
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from ...stream import Add, Connection, Replace, Residual, Single, State, Stream
 from ..fused import Fusion, Kept, Read
 
 Norm = LayerNorm | RMSNorm
+NOTHING: dict[str, Any] = {"threshold": None, "site": None, "draw": None}
 
 
 def add_norm(here: Residual, then: Residual | Stream | None) -> Fusion | None:
@@ -56,7 +57,7 @@ def _write(
 def undropped(residual: Residual) -> bool:
     """Return whether stochastic depth leaves nothing out of `residual` now."""
     skip = residual.skip
-    return absent(skip) or (as_built(skip, StochasticDepth) and (skip.silent or not skip.training))
+    return absent(skip) or (as_built(skip, StochasticDepth) and not skip.dropping)
 
 
 def is_norm(module: nn.Module | None) -> TypeGuard[Norm]:
@@ -70,12 +71,7 @@ def fits(y_BTD: Tensor, x_BTD: Tensor) -> bool:
 
 def summed_and_normed(y_BTD: Tensor, x_BTD: Tensor, drop: Dropout | None, norm: Norm) -> tuple[Tensor, Tensor]:
     """Return the stream x + dropout(y), and its norm."""
-    threshold = draw = site = None
-    if drop is not None and drop.training and not drop.silent:
-        draw, site = drop.draw(len(y_BTD))
-        threshold = drop.threshold
     bias = norm.bias if isinstance(norm, LayerNorm) else None
-    return ops.dropout_add_norm(
-        y_BTD, x_BTD, norm.gain, bias, threshold, site=site, draw=draw, eps=norm.eps,
-        norm="rms" if bias is None else "layer",
-    )  # fmt: skip
+    drawn = NOTHING if drop is None or not drop.dropping else drop.drawn(len(y_BTD))
+    kind = "rms" if bias is None else "layer"
+    return ops.dropout_add_norm(y_BTD, x_BTD, norm.gain, bias, eps=norm.eps, norm=kind, **drawn)

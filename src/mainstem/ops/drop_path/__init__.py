@@ -10,7 +10,7 @@ from torch import Tensor
 from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
-from ..gradient import differentiable
+from ..gradient import differentiable, transformed
 from ..layout import Layout, layout
 from . import cpu, reference
 
@@ -41,7 +41,9 @@ def drop_path(x: Tensor, threshold: Tensor, *, site: int, draw: Draw, impl: str 
         raise BadInput(f"drop_path takes floating point [B, ...], not {x.dtype} of shape {list(x.shape)}")
     where = layout((x.shape[0], 1), 0, None, draw, site)
     chosen = choose("drop_path", impl, x.device.type, x.dtype)
-    return _differentiable(x, threshold, draw.key, draw.samples, site, where, chosen)
+    # A transform of torch.func looks into the reference itself, whose operations it knows.
+    function = _apply if chosen == "reference" and transformed() else _differentiable
+    return function(x, threshold, draw.key, draw.samples, site, where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
-from ..gradient import differentiable
+from ..gradient import differentiable, transformed
 from ..layout import Layout, layout
 from . import cpu, reference
 
@@ -53,7 +53,9 @@ def dropout(
         raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}")
     where = layout(x.shape, batch_dim, context, draw, site)
     chosen = choose("dropout", impl, x.device.type, x.dtype)
-    return _differentiable(x, threshold, draw.key, draw.samples, site, where, chosen)
+    # A transform of torch.func looks into the reference itself, whose operations it knows.
+    function = _apply if chosen == "reference" and transformed() else _differentiable
+    return function(x, threshold, draw.key, draw.samples, site, where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gradient import differentiable
+from ..gradient import shortened
 
 Tables = tuple[Tensor, Tensor, Tensor]
 
@@ -57,4 +57,4 @@ def _backward(ctx: Any, dbase: Tensor, dproject: Tensor, dscales: Tensor) -> tup
     )  # fmt: skip
 
 
-_tables = differentiable(_forward, _setup, _backward, "stream_tables")
+_tables = shortened(_forward, _setup, _backward, "stream_tables")

@@ -1,0 +1,65 @@
+"""Where parts of a feed-forward sublayer become one call: the whole of it, or the activation with its dropout.
+
+A rule here is asked by the module itself, so that it holds where a module is used alone too. Shapes: B batch, T
+position, D width, F hidden width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..noise import Dropout
+from ..ops.dispatch import computed_dtype, has_kernel
+from ..ops.gradient import observed
+from .built import absent, as_built, plain_linear
+
+if TYPE_CHECKING:
+    from .feedforward import FeedForward
+
+
+def whole(part: FeedForward, x_BTD: Tensor) -> Tensor | None:
+    """Return what `part` makes of `x_BTD` by `ops.feedforward`; None where it has to take its parts."""
+    parts, spec = part._modules, part.spec
+    gate = parts.get("gate")
+    if (
+        x_BTD.dim() < 2
+        or observed(x_BTD)
+        or not (absent(parts.get("dropout")) or as_built(parts.get("dropout"), Dropout))
+        or not plain_linear(parts.get("input"), spec.hidden)
+        or not plain_linear(parts.get("output"))
+        or not (plain_linear(gate, spec.hidden) if spec.activation == "swiglu" else gate is None)
+        or not one_call(part, x_BTD.numel() // spec.width * spec.hidden, x_BTD, computed_dtype(x_BTD))
+    ):
+        return None
+    return ops.feedforward(
+        x_BTD, part.input.weight, part.output.weight, kind=spec.activation,
+        gate=None if part.gate is None else part.gate.weight, **_drawn(part, x_BTD),
+    )  # fmt: skip
+
+
+def activated(part: FeedForward, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tensor | None:
+    """Return the activation and its dropout by one `ops.activation`; None where both are to be taken by themselves."""
+    drop = part._modules.get("dropout")
+    if not (absent(drop) or as_built(drop, Dropout)) or not one_call(part, h_BTF.numel(), h_BTF, h_BTF.dtype):
+        return None
+    return ops.activation(h_BTF, kind=part.spec.activation, gate=gate_BTF, **_drawn(part, h_BTF))
+
+
+def _drawn(part: FeedForward, x: Tensor) -> dict[str, Any]:
+    drop = part._modules.get("dropout")
+    return drop.drawn(len(x)) if isinstance(drop, Dropout) and drop.dropping else {}
+
+
+def one_call(part: FeedForward, elements: int, like: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether `ops.activation` is faster than the activation and the dropout one after the other."""
+    # torch's own gelu and silu use fused multiply-add, which the kernel does without to give equal bits everywhere.
+    # Where an array is small the time is the call's, and one of ours with its gradient is dearer.
+    drop, kind = part._modules.get("dropout"), part.spec.activation
+    dropping = isinstance(drop, Dropout) and drop.dropping
+    small = elements < 1 << 15 and not dropping
+    worth = not small and (kind == "relu2" or (dtype == torch.float32 and (kind == "swiglu" or dropping)))
+    return worth and has_kernel("activation", like, dtype)
