@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torch.distributed
 from torch import nn
 from torch.optim import lr_scheduler
 
@@ -209,6 +210,25 @@ def test_state_dicts_go_on_exactly_and_copies_do_too(make):
         backward(each_model, 2)
         each_optimizer.step()
     assert same(weights(model), weights(loaded)) and same(weights(model), weights(copied))
+
+
+@each
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_states_of_distributed_checkpoints_go_on_exactly(make):
+    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
+
+    model, loaded = net(), net()
+    optimizer, other = (make(optim.groups(each_model, decay=0.1)) for each_model in (model, loaded))
+    for seed in range(2):
+        backward(model, seed)
+        optimizer.step()
+    loaded.load_state_dict(model.state_dict())
+    set_optimizer_state_dict(loaded, other, copy.deepcopy(get_optimizer_state_dict(model, optimizer)))
+    assert same(weights(model), weights(loaded))
+    for each_model, each_optimizer in ((model, optimizer), (loaded, other)):
+        backward(each_model, 2)
+        each_optimizer.step()
+    assert same(weights(model), weights(loaded))
 
 
 def test_torchs_adamw_loads_our_state_and_we_load_its():
