@@ -104,9 +104,12 @@ def test_data_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.M
     folder = _stored(Path("runs") / "a", "corpus.txt")
     monkeypatch.chdir(tmp_path)
     run = runs.stored("work" / folder)
-    assert run.data.paths == [str(tmp_path / "work" / "corpus.txt")]
+    assert run.data.paths == ["work/corpus.txt"]
     assert run.out == "work/runs/a"
     runs.check_data(run.data.paths, run.out)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert runs.stored(tmp_path / "work" / folder).data.paths == [str(tmp_path / "work" / "corpus.txt")]
 
 
 def test_data_that_has_moved_with_its_run_is_found_and_else_named(tmp_path: Path) -> None:
@@ -150,3 +153,21 @@ def test_a_working_folder_that_yaml_cannot_name_leaves_paths_relative(
     run = runs.recorded(config.load({"data.paths": ["corpus.txt"]}), Path("runs/a"))
     assert (run.data.paths, run.out) == (["corpus.txt"], "runs/a")
     assert config.dump(run).encode()
+
+
+def test_what_others_may_see_has_no_folder_above_the_run(tmp_path: Path) -> None:
+    run = config.load(
+        {"data.paths": [str(tmp_path / "a b.txt"), "/far/c.txt"], "train.init_from": str(tmp_path / "runs/y")}
+    )
+    text = config.dump(runs.recorded(run, tmp_path / "runs" / "@x"))
+    shown = runs.public(text, config.read(text))
+    assert str(tmp_path) not in shown
+    tree = config.read(shown)
+    assert (tree["out"], tree["train"]["init_from"], tree["data"]["paths"][0]) == ("./@x", "./y", "../a b.txt")
+    assert runs.public("seed: 3", {"seed": 3}) == "seed: 3"
+    for odd in (
+        {"out": 3},
+        {"out": "/x", "data": [], "train": {"init_from": 7}},
+        {"out": "/x", "data": {"paths": [[1]]}},
+    ):
+        assert runs.public("seed: 3", odd) == "seed: 3"

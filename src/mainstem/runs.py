@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -93,11 +94,11 @@ def stored(folder: Path) -> config.Run:
     """Return the configuration of the run in `folder`, with that as its `out`.
 
     Where its data is not where it was, and the folder has moved, the data is looked for where it would be if both had
-    moved together.
+    moved together. Paths in the working folder are relative, as a person there would write them.
     """
     path = folder / "config.yaml"
     run = config.parse(files.read(path, LIMIT), repr(str(path)))
-    paths = [_moved(each, run.out, folder) for each in run.data.paths]
+    paths = [_near(_moved(each, run.out, folder)) for each in run.data.paths]
     return msgspec.structs.replace(run, out=str(folder), data=msgspec.structs.replace(run.data, paths=paths))
 
 
@@ -116,6 +117,33 @@ def _moved(path: str, out: str | None, folder: Path) -> str:
     way = os.path.relpath(os.path.realpath(path), os.path.realpath(out))
     beside = os.path.normpath(os.path.join(os.path.realpath(folder), way))
     return beside if os.path.exists(beside) else path
+
+
+def public(text: str, tree: Mapping[str, Any]) -> str:
+    """Return the `text` of a config.yaml, whose values are `tree`, as a page may show it to others.
+
+    Its paths are those from the folder that holds the run: the names of folders above it are nobody's matter.
+    """
+    out, data, train = tree.get("out"), tree.get("data"), tree.get("train")
+    if not isinstance(out, str) or not os.path.isabs(out):
+        return text
+    paths: list[Any] = [out]
+    if isinstance(data, Mapping) and isinstance(data.get("paths"), list):
+        paths += data["paths"]
+    if isinstance(train, Mapping):
+        paths.append(train.get("init_from"))
+    above = os.path.dirname(out)
+    for path in sorted(
+        (path for path in paths if isinstance(path, str) and os.path.isabs(path)), key=len, reverse=True
+    ):
+        shown = os.path.relpath(path, above)
+        text = text.replace(path, shown if shown.startswith("..") else f"./{shown}")  # a bare name may be no YAML
+    return text
+
+
+def _near(path: str) -> str:
+    inside = os.path.join(os.getcwd(), "")
+    return os.path.relpath(path) if path.startswith(inside) else path
 
 
 def _absolute(path: str | Path) -> str:

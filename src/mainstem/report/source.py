@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import config, files
+from .. import config, files, runs
 from ..errors import BadInput
 from . import metrics
 
@@ -55,6 +55,7 @@ def read(folder: Path) -> Source:
     notes: list[str] = []
     text = files.read(path, _CONFIG).decode("utf-8", "replace")
     try:
+        text = runs.public(text, config.read(text))
         tree = config.read(text)
     except BadInput as error:
         tree = {}
