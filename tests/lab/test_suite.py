@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,22 @@ from mainstem.lab import Cell, Contrast, Experiment, against, suite
 from mainstem.lab.trial import Trial
 
 
-def experiment(name: str, seconds: float = 0.0) -> Experiment:
-    """b is lower than a by 1, after a wait."""
+class Clock:
+    """Stands still, but for what trials add to it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def experiment(name: str, seconds: float = 0.0, clock: Clock | None = None) -> Experiment:
+    """b is lower than a by 1; a training takes `seconds` by the clock."""
 
     def trial(trial: Trial) -> dict[str, float]:
         if trial.limit is None:
-            time.sleep(seconds)
+            if clock is not None:
+                clock.now += seconds
         else:
             trial.seconds = seconds / 9  # four steps of forty, one of which is not counted again
         return {"loss": 1.0 + (trial.cell.name == "a") + 0.01 * trial.run.seed}
@@ -35,9 +44,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite.text, "reader", lambda folder: lambda section: corpus())
 
 
-def run(folder: Path, budget: float | None, seeds: int | None, *found: Experiment) -> tuple[list[Any], list[str]]:
-    plan, said = suite.Plan(folder, {}, budget, seeds, "mainstem lab x"), []
-    return list(suite.run(found, plan, time.perf_counter(), said.append)), said
+def run(
+    folder: Path, budget: float | None, seeds: int | None, *found: Experiment, clock: Clock | None = None
+) -> tuple[list[Any], list[str]]:
+    clock = Clock() if clock is None else clock
+    plan, said = suite.Plan(folder, {}, budget, seeds, "mainstem lab x", clock), []
+    return list(suite.run(found, plan, clock(), said.append)), said
 
 
 def test_every_experiment_has_its_results_and_its_page(tmp_path: Path) -> None:
@@ -56,13 +68,15 @@ def test_every_experiment_has_its_results_and_its_page(tmp_path: Path) -> None:
 
 def test_what_one_leaves_of_its_share_goes_to_the_next(tmp_path: Path) -> None:
     """The first ends at ten seeds in no time, so the second has nearly all: far more than its half would buy."""
-    made, _ = run(tmp_path, 2.0 + suite._END, None, experiment("quick"), experiment("slow", 0.08))
+    clock = Clock()
+    slow = experiment("slow", 0.1, clock)
+    made, _ = run(tmp_path, 2.0 + suite._END, None, experiment("quick"), slow, clock=clock)
     assert len(made[0][0].seeds) == 10
-    assert len(made[1][0].seeds) > 0.5 * 2.0 / (2 * 0.08)
+    assert len(made[1][0].seeds) == 9  # of 0.2 s each, where 1.15 times as much must be left; its half would buy 4
 
 
 def test_one_whose_share_is_too_small_is_left_out_by_name(tmp_path: Path) -> None:
-    made, said = run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0), experiment("short"))
+    made, said = run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0), experiment("short"))  # 2 s a seed
     assert [results.experiment.name for results, _ in made] == ["short"]
     assert any(line.startswith("long was left out. A budget of") for line in said)
     with pytest.raises(BadInput, match="too small for one seed of long"):

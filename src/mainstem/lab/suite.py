@@ -32,13 +32,17 @@ _END = 2.0
 
 
 class Plan(NamedTuple):
-    """`budget` seconds for all experiments together, or `seeds` for each; `settings` are fields of every training."""
+    """`budget` seconds for all experiments together, or `seeds` for each; `settings` are fields of every training.
+
+    The budget is spent by `clock`, which returns seconds.
+    """
 
     folder: Path
     settings: Mapping[str, Any]
     budget: float | None
     seeds: int | None
     command: str
+    clock: Callable[[], float] = time.perf_counter
 
 
 def run(
@@ -47,7 +51,7 @@ def run(
     """Yield the results of each experiment with the page that was written, NAME.html beside NAME.json.
 
     What one experiment leaves of its share of the budget goes to those behind it. `began` is when the budget began,
-    by `time.perf_counter`. In a suite, an experiment whose share is too small for one seed is said to be left out.
+    by `plan.clock`. In a suite, an experiment whose share is too small for one seed is said to be left out.
     """
     check_folder(plan.folder)
     engine = _engine(plan, say)
@@ -56,7 +60,7 @@ def run(
     for number, experiment in enumerate(experiments):
         share = None
         if plan.budget is not None:
-            share = (plan.budget - _END - (time.perf_counter() - began)) / (len(experiments) - number)
+            share = (plan.budget - _END - (plan.clock() - began)) / (len(experiments) - number)
         try:
             results = engine.run(experiment, share, plan.seeds, double)
         except TooSmall as error:
@@ -78,7 +82,7 @@ def check(experiments: Sequence[Experiment], plan: Plan) -> None:
 
 
 def _engine(plan: Plan, say: Callable[[str], None]) -> Engine:
-    return Engine(text.reader(tokens(plan.folder)), Cache(plan.folder / "trials"), plan.settings, say)
+    return Engine(text.reader(tokens(plan.folder)), Cache(plan.folder / "trials"), plan.settings, say, plan.clock)
 
 
 def facts(plan: Plan) -> dict[str, Any]:
