@@ -34,6 +34,14 @@ def test_the_rate_fills_the_sites() -> None:
     assert [quiet.rate, *(getattr(quiet, site) for site in SITES)] == [0.0] * 6
 
 
+def test_a_field_that_a_rate_says_nothing_of_stays() -> None:
+    class More(config.Noise, frozen=True, kw_only=True):
+        extra: float = 0.0
+
+    noise = config.resolve(config.Run(noise=More(rate=0.2, depth=0.3, extra=0.5))).noise
+    assert isinstance(noise, More) and (noise.rate, noise.depth, noise.extra) == (0.2, 0.3, 0.5)
+
+
 def test_what_follows_from_a_field_follows_again() -> None:
     run = config.load({"model.heads": 2})
     assert run.model.hidden == 512

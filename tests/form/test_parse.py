@@ -1,6 +1,9 @@
 """From what a user writes to a form."""
 
+import json
+
 import pytest
+from variants import RESIDUALS
 
 from mainstem import form
 from mainstem.errors import BadInput
@@ -12,6 +15,20 @@ def test_names_values_and_lists():
     given = ["sandwich", {"name": "reinjection", "inject": 0.2}]
     assert form.parse(given) == form.Sandwich() | form.Reinjection(inject=0.2)
     assert form.parse("sandwich|reinjection") == form.Sandwich() | form.Reinjection()
+
+
+@pytest.mark.parametrize("name", RESIDUALS)
+def test_a_form_is_written_as_what_is_parsed_to_it(name):
+    made = form.parse(RESIDUALS[name])
+    assert form.parse(json.loads(json.dumps(form.written(made)))) == made
+
+
+def test_a_form_without_a_name_is_not_written():
+    class Mine(form.Form):
+        pass
+
+    with pytest.raises(BadInput, match="Mine has no name in the catalogue"):
+        form.written(Mine())
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,15 @@ import math
 
 import pytest
 import torch
-from variants import small
+from torch import nn
+from variants import RESIDUALS, SIZES, small
 
+from mainstem.form import Form
+from mainstem.model import LanguageModel, Settings, block
 from mainstem.model.init import normal
+from mainstem.nn import NORMS, Attention, AttentionSpec, FeedForward, FeedForwardSpec
 from mainstem.optim.roles import roles
+from mainstem.stream import Add, State, sites
 
 
 def std(model, role):
@@ -76,3 +81,48 @@ def test_normal_numbers_are_normal():
     assert abs(drawn.mean()) < 4 / 512
     assert abs(drawn.var() - 1) < 4 * math.sqrt(2) / 512
     assert abs((drawn.abs() < 1).double().mean() - 0.682689) < 4 * 0.4655 / 512
+
+
+class Gated(Add):
+    """A stranger's connection, with a layer of torch's that says no role."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.gate = nn.Linear(width, width)
+        self.mixed = nn.Parameter(torch.randn(width))
+
+    def write(self, state, y_BTD, carry):
+        return State(state.main + self.gate(y_BTD).sigmoid() * self.mixed * y_BTD, state.side)
+
+
+class Gates(Form):
+    def connection(self, site):
+        return Gated(site.width)
+
+
+@pytest.mark.parametrize("residual", [*RESIDUALS.values(), Gates()], ids=[*RESIDUALS, "a stranger's"])
+def test_every_parameter_is_a_function_of_the_seed(residual):
+    built = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        built.append(LanguageModel(Settings(**SIZES, residual=residual), seed=7))
+    for (name, one), two in zip(built[0].named_parameters(), built[1].parameters(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def test_a_strangers_layer_is_drawn_by_its_name():
+    name = "blocks.1.attention.connection.gate"
+    model = LanguageModel(Settings(**SIZES, residual=Gates()), seed=7)
+    gate = model.get_submodule(name)
+    torch.testing.assert_close(gate.weight.detach(), 0.02 * normal(f"{name}.weight", (12, 12), 7))
+    assert not gate.bias.any()
+
+
+def test_a_block_may_have_two_sublayers_of_one_kind():
+    kinds = ("feedforward", "attention", "feedforward")
+    specs = [FeedForwardSpec(12, 24), AttentionSpec(12, 2), FeedForwardSpec(12, 36)]
+    made = block(Form(), sites(kinds, 1, 12, NORMS["rms"]), specs, dict.fromkeys(kinds, 0.1), [0.0] * 3)
+    parts = [residual.branch.parts()[1] for residual in made.children()]
+    assert [type(part) for part in parts] == [FeedForward, Attention, FeedForward]
+    assert [name for name, _ in made.named_children()] == ["feedforward", "attention", "feedforward_2"]
+    assert parts[2].spec.hidden == 36

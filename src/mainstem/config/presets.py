@@ -71,4 +71,4 @@ def _model(model: Model) -> Model:
 def _noise(noise: Noise) -> Noise:
     rate = noise.rate or 0.0
     sites = {name: rate if getattr(noise, name) is None else getattr(noise, name) for name in SITES}
-    return Noise(rate=rate, depth=noise.depth, **sites)
+    return msgspec.structs.replace(noise, rate=rate, **sites)

@@ -8,9 +8,9 @@ from typing import Any
 from .. import catalogue
 from .base import Form, Multipliers
 from .combined import Combined
-from .parse import parse
+from .parse import parse, written
 
-__all__ = ["Combined", "Form", "Multipliers", "parse"]
+__all__ = ["Combined", "Form", "Multipliers", "parse", "written"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,10 @@ class Form:
     """
 
     def groups(self, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
-        """Return which sublayers of a block share one residual; by default each has its own."""
+        """Return which sublayers of a block share one residual; by default each has its own.
+
+        A second sublayer of a kind comes as `feedforward_2`.
+        """
         return [(kind,) for kind in kinds]
 
     def stream(self, sites: Sequence[Site]) -> Stream:

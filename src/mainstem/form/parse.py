@@ -40,6 +40,35 @@ def parse(value: Any) -> Form:
     )
 
 
+def written(form: Form) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return the JSON value from which `parse` makes `form` again.
+
+    Raises `BadInput` where the catalogue does not list it.
+
+    >>> from mainstem import form
+    >>> written(form.Hyper(streams=2))
+    {'name': 'hyper', 'streams': 2, 'weights': 'dynamic'}
+    """
+    if isinstance(form, Combined):
+        return [{"name": _name_of(part), **_fields(part)} for part in form.forms]
+    return {"name": _name_of(form), **_fields(form)}
+
+
+def _fields(form: Form) -> dict[str, Any]:
+    return {field.name: getattr(form, field.name) for field in fields(form)}
+
+
+def _name_of(form: Form) -> str:
+    kind = type(form)
+    for spec in catalogue.SPECS:
+        if spec.kind == "residual" and spec.target.endswith(f":{kind.__name__}") and spec.load() is kind:
+            return spec.name
+    raise BadInput(
+        f"the form {kind.__name__} has no name in the catalogue, so a model of it cannot be written: give it a line in "
+        "catalogue.py, or keep the model in memory"
+    )
+
+
 def _named(values: dict[str, Any]) -> Form:
     if "name" not in values:
         raise BadInput(f"model.residual {values!r} has no name: add one, as in {{name: hyper, streams: 4}}")

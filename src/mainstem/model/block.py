@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -19,19 +20,20 @@ def block(form: Form, sites: list[Site], specs: list[Spec], rates: Mapping[str, 
 
     `rates` is the dropout behind each kind of branch; `depth` the rate of stochastic depth at each site.
     """
-    by_kind = {site.kind: (site, spec, rate) for site, spec, rate in zip(sites, specs, depth, strict=True)}
+    names = sublayer_names(site.kind for site in sites)
+    by_name = dict(zip(names, zip(sites, specs, depth, strict=True), strict=True))
     residuals: dict[str, Residual] = {}
-    for group in form.groups(tuple(by_kind)):
+    for group in form.groups(tuple(names)):
         branches: dict[str, list[nn.Module]] = {}
         publishes = False
-        for kind in group:
-            site, spec, _ = by_kind[kind]
+        for name in group:
+            site, spec, _ = by_name[name]
             spec = form.sublayer(site, spec)
             publishes = publishes or getattr(spec, "publishes", None) is not None
-            branches[kind] = form.branch(site, spec)
-            if rates[kind]:
-                branches[kind].append(Dropout(rates[kind]))
-        members = [by_kind[kind] for kind in group]
+            branches[name] = form.branch(site, spec)
+            if rates[site.kind]:
+                branches[name].append(Dropout(rates[site.kind]))
+        members = [by_name[name] for name in group]
         first, last = members[0][0], members[-1][0]
         site = first if len(group) == 1 else _joined(first, last)
         rate = members[-1][2]
@@ -40,6 +42,20 @@ def block(form: Form, sites: list[Site], specs: list[Spec], rates: Mapping[str, 
         branch = branches[group[0]] if len(group) == 1 else [Sum(branches)]
         residuals["_".join(group)] = Residual(branch, form.connection(site), skip)
     return Block(residuals)
+
+
+def sublayer_names(kinds: Iterable[str]) -> list[str]:
+    """Return a name for each sublayer of a block: its kind, numbered from the second of a kind on.
+
+    >>> sublayer_names(["feedforward", "attention", "feedforward"])
+    ['feedforward', 'attention', 'feedforward_2']
+    """
+    counts: Counter[str] = Counter()
+    names = []
+    for kind in kinds:
+        counts[kind] += 1
+        names.append(kind if counts[kind] == 1 else f"{kind}_{counts[kind]}")
+    return names
 
 
 def _joined(first: Site, last: Site) -> Site:

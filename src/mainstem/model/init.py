@@ -15,10 +15,12 @@ from .. import counter
 from ..errors import BadInput
 from ..form import Form
 from ..stream import Site
+from .block import sublayer_names
 
 Rule = Callable[[str, tuple[int, int], int], float]
 """(role, (rows, columns), N) -> standard deviation."""
 
+DRAWN = frozenset({"embedding", "position", "head", "attention", "feedforward", "linear"})
 OUTPUTS = frozenset({"attention.out", "feedforward.out"})
 
 
@@ -56,6 +58,15 @@ def chosen(init: str, form: Form) -> str:
     return name
 
 
+def _by_name(sites: list[Site]) -> dict[tuple[str, str], Site]:
+    """Return the sites by the number of their block and their name in it."""
+    found: dict[tuple[str, str], Site] = {}
+    for block in sorted({site.block for site in sites}):
+        own = [site for site in sites if site.block == block]
+        found |= {(str(block), name): site for name, site in zip(sublayer_names(s.kind for s in own), own, strict=True)}
+    return found
+
+
 def normal(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     """Return standard normal float32 numbers for the parameter `name`: a function of seed, name and position."""
     site = counter.site_id("init", name)
@@ -64,15 +75,23 @@ def normal(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
 
 @torch.no_grad()
 def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[Site], init: str, seed: int) -> None:
-    """Draw every matrix of `model`; gains, biases, gates, mixing weights and n-grams keep what they begin with."""
+    """Draw every matrix of `model`; gains, gates, mixing weights and n-grams keep what they begin with.
+
+    So do the parameters of modules that say no role, but for linear ones: their weights are drawn as a head's, and
+    their biases begin at 0.
+    """
     rule = INITS[chosen(init, form)]
-    at = {(site.block, site.kind): site for site in sites}
+    at = _by_name(sites)
+    biases = {f"{name}.bias" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     for name, parameter in model.named_parameters():
         role = roles[name]
         kind = role.split(".")[0]
-        if kind not in ("embedding", "position", "head", "attention", "feedforward") or role == "embedding.ngram":
+        if name in biases:
+            parameter.zero_()
+        if kind not in DRAWN or role == "embedding.ngram" or parameter.dim() < 2:
             continue
-        std = rule(role, (parameter.shape[0], parameter.shape[1]), sites[0].sublayers)
+        std = rule(role, (len(parameter), parameter[0].numel()), sites[0].sublayers)
         if kind in ("attention", "feedforward"):
-            std *= form.init_scale(at[int(name.split(".")[1]), kind], role)
+            block, *path = name.split(".")[1:]
+            std *= form.init_scale(next(at[block, part] for part in path if (block, part) in at), role)
         parameter.copy_(normal(name, tuple(parameter.shape), seed) * std if std else torch.zeros(parameter.shape))

@@ -39,8 +39,10 @@ class LanguageModel(nn.Module):
         self.recompute = False
         form = settings.form
         chosen(settings.init, form)
-        # Layers draw weights of their own when they are made; the counter's replace them below.
+        # Layers draw weights of their own when they are made, which the counter's replace below. What a stranger's
+        # module keeps of them is a function of the seed too.
         with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(seed or 0)
             self._build(settings)
         if seed is not None:
             specs = settings.specs()

@@ -5,13 +5,14 @@ Shapes: V vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 import msgspec
 
+from ..config.presets import hidden_width
 from ..errors import BadInput
-from ..form import Form, parse
+from ..form import Form, parse, written
 from ..nn import NORMS, AttentionSpec, FeedForwardSpec, Spec
 from ..nn.feedforward import Activation
 
@@ -32,8 +33,8 @@ class Rates:
 class Settings:
     """A causal language model, in numbers and names. `residual` is a form, or what `form.parse` makes into one.
 
-    `ngrams`: how many of the last tokens the embedding looks at together, 1 at the token alone; `ngram_rows`: the most
-    rows that a length has.
+    `hidden`: 4 times the width if left out, 8/3 times it for swiglu. `ngrams`: how many of the last tokens the
+    embedding looks at together, 1 at the token alone; `ngram_rows`: the most rows that a length has.
 
     >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).head_width
     16
@@ -83,7 +84,7 @@ class Settings:
             qk_norm=None if self.qk_norm == "none" else NORMS[self.qk_norm],
             rate=self.rates.attention_weights,
         )
-        hidden = self.hidden or 4 * self.width
+        hidden = self.hidden or hidden_width(self.width, self.feedforward)
         return [attention, FeedForwardSpec(self.width, hidden, self.feedforward, self.rates.hidden)]
 
     def rate_behind(self, kind: str) -> float:
@@ -92,10 +93,8 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values that `from_json` makes into the same settings."""
-        residual = self.residual
-        if isinstance(residual, Form):
-            raise BadInput("settings with a form object cannot be written: name the form, as in residual='hyper'")
-        return asdict(self)
+        residual = written(self.residual) if isinstance(self.residual, Form) else self.residual
+        return asdict(replace(self, residual=residual))
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Settings:
