@@ -17,6 +17,7 @@ def parts(tmp_path, monkeypatch) -> Parts:
 
 
 def test_text_model_and_length(parts):
+    parts.facts["machine"]["threads"] = 1  # whatever this machine has
     assert fold(opening(parts, State(), 61.0)) == [
         "text   corpus.txt: 2.81 kB, 1 document; tokenizer byte (asked for), vocabulary",
         "       256; 2,533 tokens to train on, 282 held out",
