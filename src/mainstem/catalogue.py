@@ -44,6 +44,7 @@ SPECS = (
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
     Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
+    Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),

@@ -93,6 +93,41 @@ def test_rezero_at_one_adds_the_branch():
     assert torch.equal(residual(x), x + residual.branch.feedforward(x))
 
 
+@pytest.mark.parametrize(("layers", "start"), [(3, 0.1), (18, 0.1), (19, 1e-5), (24, 1e-5), (25, 1e-6), (30, 1e-6)])
+def test_layer_scale_starts_as_deep_as_the_model_is(layers, start):
+    model = small("layer_scale", layers=layers)
+    factors = [p for name, p in model.named_parameters() if name.endswith("scale.factor")]
+    assert len(factors) == 2 * layers
+    assert all(torch.equal(factor, torch.full((12,), start)) for factor in factors)
+
+
+def test_layer_scale_at_one_is_pre_norm():
+    model, plain = sharing({"name": "layer_scale", "start": 1.0})
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+
+
+def test_layer_scale_is_what_scaled_rows_of_the_output_projections_are():
+    model, plain = sharing({"name": "layer_scale", "start": 1.0})
+    shaken(model)
+    plain.load_state_dict({name: value for name, value in model.state_dict().items() if "scale" not in name})
+    with torch.no_grad():
+        for ours, theirs in zip(model.blocks, plain.blocks, strict=True):
+            for kind in ("attention", "feedforward"):
+                factor = getattr(ours, kind).branch.scale.factor
+                getattr(theirs, kind).branch.get_submodule(kind).output.weight.mul_(factor.unsqueeze(1))
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
+
+
+def test_layer_scale_is_a_scale_and_not_decayed():
+    from mainstem import optim
+
+    model = small("layer_scale")
+    rows = {row.name: row for row in optim.table(model, optim.AdamW(optim.groups(model)))}
+    scales = [row for name, row in rows.items() if name.endswith("scale.factor")]
+    assert {(row.role, row.decay) for row in scales} == {("scale", 0.0)}
+    assert rows["blocks.0.attention.branch.attention.output.weight"].decay > 0
+
+
 def test_parallel_without_feedforward_is_attention_alone():
     model, _ = sharing("parallel")
     residual = model.blocks[0].attention_feedforward
@@ -138,30 +173,16 @@ def test_sandwich_writes_have_one_size():
 
 
 @pytest.mark.parametrize(
-    ("residual", "piece"),
+    ("residual", "init"),
     [
-        ("hyper | denseformer", "stream"),
-        ("deepnorm | post_norm", "stream"),
-        ("sandwich | rezero", "branch"),
-        ("reversible | post_norm", "stream"),
+        ("sandwich", "zero"),
+        ("rezero", "zero"),
+        ({"name": "layer_scale", "start": 0.0}, "zero"),
+        ("deepnorm", "gpt2"),
+        ("pre_norm", "nothing"),
+        ("layer_scale | deepnorm", "gpt2"),
     ],
-)
-def test_two_claims_on_one_piece_are_refused_by_name(residual, piece):
-    with pytest.raises(BadInput, match=piece) as caught:
-        form.parse(residual)
-    assert all(type(form.parse(name.strip())).__name__ in str(caught.value) for name in residual.split("|"))
-
-
-@pytest.mark.parametrize(
-    ("residual", "init"), [("sandwich", "zero"), ("rezero", "zero"), ("deepnorm", "gpt2"), ("pre_norm", "nothing")]
 )
 def test_initial_weights_that_cannot_work_are_refused(residual, init):
     with pytest.raises(BadInput, match="use"):
         small(residual, init=init)
-
-
-def test_init_scales_of_combined_forms_multiply():
-    site = sites(("attention", "feedforward"), 6, 8)[1]
-    both = form.DeepNorm() | form.ValueResidual()
-    assert both.init_scale(site, "feedforward.out") == form.DeepNorm().init_scale(site, "feedforward.out")
-    assert form.Combined((both, form.ValueResidual())).multipliers("mix") == form.Multipliers()

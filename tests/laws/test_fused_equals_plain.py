@@ -16,7 +16,8 @@ from mainstem.noise.site import Noise
 LAYERS = 3
 ALL = 2 * LAYERS
 ONE_CALL = {"pre_norm": ALL, "sandwich": ALL, "value_residual": ALL, "post_norm": ALL, "deepnorm": ALL,
-            "parallel": 1, "reinjection": 1, "sandwich | reinjection": 1, "denseformer": LAYERS}  # fmt: skip
+            "layer_scale": ALL, "parallel": 1, "reinjection": 1, "sandwich | reinjection": 1,
+            "denseformer": LAYERS}  # fmt: skip
 """How many calls of dropout + add + norm one forward has: 1 is the closing norm; elsewhere there are none."""
 
 

@@ -112,6 +112,13 @@ def rezero(m, x):
     return x
 
 
+def layer_scale(m, x):
+    for _, kind, name, inner in m.sublayers():
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        x = x + m.p[f"{name}.branch.scale.factor"] * y
+    return m.norm("stream.norm", x)
+
+
 def plain(m, x):
     for _, kind, name, inner in m.sublayers():
         x = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]

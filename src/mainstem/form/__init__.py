@@ -6,11 +6,11 @@ The catalogue lists them; `form.Hyper` is found there, so that a new form is its
 from typing import Any
 
 from .. import catalogue
-from .base import Form, Multipliers
+from .base import Form, Multipliers, Parts
 from .combined import Combined
 from .parse import parse, written
 
-__all__ = ["Combined", "Form", "Multipliers", "parse", "written"]
+__all__ = ["Combined", "Form", "Multipliers", "Parts", "parse", "written"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,25 @@ if TYPE_CHECKING:
     from .combined import Combined
 
 
+class Parts(NamedTuple):
+    """A branch to be: modules in front of a sublayer, the sublayer's spec, and modules behind it.
+
+    >>> from torch import nn
+    >>> from mainstem.nn import FeedForwardSpec
+    >>> parts = Parts((nn.Identity(),), FeedForwardSpec(4, 8), (nn.Identity(),))
+    >>> [type(module).__name__ for module in parts.build()]
+    ['Identity', 'FeedForward', 'Identity']
+    """
+
+    before: tuple[nn.Module, ...]
+    sublayer: Spec
+    behind: tuple[nn.Module, ...] = ()
+
+    def build(self) -> list[nn.Module]:
+        """Return the modules of the branch in order, the sublayer built."""
+        return [*self.before, self.sublayer.build(), *self.behind]
+
+
 class Multipliers(NamedTuple):
     """Factors on what the optimizer does to parameters of one role."""
 
@@ -28,8 +47,8 @@ class Multipliers(NamedTuple):
 class Form:
     """Pre-norm, and the base of all other forms: a form overrides what it says otherwise, and nothing else.
 
-    Forms combine with ``|``: what only one of them defines is taken from it, factors multiply, and two that define
-    the same piece are refused by name.
+    Forms combine with ``|``: each changes the branch that the one before it leaves, factors multiply, and two that
+    define the same one of groups, stream and connection are refused by name.
     """
 
     def groups(self, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -47,13 +66,13 @@ class Form:
         """Return how the sublayer at `site` reads and writes; it may own weights."""
         return Add()
 
-    def sublayer(self, site: Site, spec: Spec) -> Spec:
-        """Return the sublayer's spec, changed where the form asks for it; those of several forms apply in turn."""
-        return spec
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        """Return `parts` as the form changes them; the first form is given pre-norm's, a norm and the sublayer.
 
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        """Return the modules of the branch, with its norms and scales; the block adds dropout behind them."""
-        return [site.norm.build(site.width), spec.build()]
+        A norm that belongs to the sublayer goes directly behind it, a factor to the end, so that forms may come in
+        any order. The block adds dropout behind them.
+        """
+        return parts
 
     def init(self) -> str:
         """Return the name of the initial weights that the form was published with."""
@@ -69,6 +88,10 @@ class Form:
 
     def refuses(self, init: str) -> str | None:
         """Return why these initial weights cannot work with the form and what to do, or None."""
+        return None
+
+    def beside(self, other: Form) -> str | None:
+        """Return why the form cannot be combined with `other`, beyond claims on the same piece, or None."""
         return None
 
     def __or__(self, other: Form) -> Combined:

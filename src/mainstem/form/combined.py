@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torch import nn
+from itertools import combinations
 
 from ..errors import BadInput
-from ..nn import Spec
 from ..stream import Connection, Site, Stream
-from .base import Form, Multipliers, defines
+from .base import Form, Multipliers, Parts, defines
 
-CLAIMS = ("groups", "stream", "connection", "branch", "init")
+CLAIMS = ("groups", "stream", "connection")
 
 
 @dataclass(frozen=True)
 class Combined(Form):
-    """What only one of the forms defines is taken from it; specs are changed in turn, factors multiply.
+    """Several forms at once: groups, stream and connection are one form's, everything else is folded over all.
 
-    Raises `BadInput` where two define the same one of stream, connection, branch, groups or initial weights.
+    Each form changes the branch that the one before it leaves; `init_scale` and `multipliers` multiply; ``init: auto``
+    is the first of the forms' own initial weights that none of them refuses.
+
+    Raises `BadInput` where two forms define the same one of groups, stream and connection, where one form is named
+    twice, and where a form says that it cannot stand beside another.
 
     >>> from mainstem import form
-    >>> (form.Hyper(streams=2) | form.ValueResidual()).forms[0].streams
-    2
+    >>> (form.Sandwich() | form.LayerScale()).init()
+    'normal'
     """
 
     forms: tuple[Form, ...]
@@ -33,13 +35,10 @@ class Combined(Form):
         for form in self.forms:
             flat.extend(form.forms if isinstance(form, Combined) else [form])
         object.__setattr__(self, "forms", tuple(flat))
-        for piece in CLAIMS:
-            claimants = [type(form).__name__ for form in flat if defines(form, piece)]
-            if len(claimants) > 1:
-                raise BadInput(
-                    f"{' and '.join(claimants)} both define the {piece} of the residual, so they cannot be combined: "
-                    "leave one of them out"
-                )
+        for one, other in combinations(flat, 2):
+            if reason := _refused(one, other):
+                names = f"{type(one).__name__} and {type(other).__name__}"
+                raise BadInput(f"{names} cannot be combined, as {reason}: leave one of them out")
 
     def _owner(self, piece: str) -> Form:
         return next((form for form in self.forms if defines(form, piece)), Form())
@@ -53,16 +52,14 @@ class Combined(Form):
     def connection(self, site: Site) -> Connection:
         return self._owner("connection").connection(site)
 
-    def sublayer(self, site: Site, spec: Spec) -> Spec:
+    def branch(self, site: Site, parts: Parts) -> Parts:
         for form in self.forms:
-            spec = form.sublayer(site, spec)
-        return spec
-
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        return self._owner("branch").branch(site, spec)
+            parts = form.branch(site, parts)
+        return parts
 
     def init(self) -> str:
-        return self._owner("init").init()
+        own = [form.init() for form in self.forms if defines(form, "init")] or [super().init()]
+        return next((name for name in own if self.refuses(name) is None), own[0])
 
     def init_scale(self, site: Site, role: str) -> float:
         factor = 1.0
@@ -78,3 +75,13 @@ class Combined(Form):
 
     def refuses(self, init: str) -> str | None:
         return next((reason for form in self.forms if (reason := form.refuses(init))), None)
+
+
+def _refused(one: Form, other: Form) -> str | None:
+    """Return why the two cannot be combined, or None."""
+    if type(one) is type(other):
+        return "they are the same form"
+    for piece in CLAIMS:
+        if defines(one, piece) and defines(other, piece):
+            return f"both define the {piece} of the residual"
+    return one.beside(other) or other.beside(one)

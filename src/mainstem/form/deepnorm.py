@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
-
-from ..nn import Spec
 from ..stream import Connection, Single, Site, Stream
-from .base import Form
+from .base import Form, Parts
 from .post_norm import NormAfter
 
 SCALED = frozenset({"attention.value", "attention.out", "feedforward.in", "feedforward.gate", "feedforward.out"})
@@ -38,8 +35,8 @@ class DeepNorm(Form):
     def connection(self, site: Site) -> Connection:
         return NormAfter(site.norm.build(site.width), constants(site.blocks)[0])
 
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        return [spec.build()]
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        return parts._replace(before=())
 
     def init(self) -> str:
         return "xavier"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import fields
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -104,7 +105,8 @@ def _meant(key: str, known: list[str]) -> str:
 
 
 def _words(kind: Any) -> str:
-    """Return what may be given: the choices, or the type's name."""
+    """Return what may be given: the choices, or the type's name; of a field that may be null, what else it may be."""
+    kind = next((some for some in get_args(kind) if get_origin(kind) is UnionType and some is not NoneType), kind)
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return f"one of {', '.join(map(str, choices))}" if choices else names.get(kind, f"a value of type {kind}")

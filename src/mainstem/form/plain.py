@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
-
-from ..nn import Spec
 from ..stream import Replace, Single, Site, Stream
-from .base import Form
+from .base import Form, Parts
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,8 @@ class Plain(Form):
     def connection(self, site: Site) -> Replace:
         return Replace()
 
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        return super().branch(site, spec) if self.norm else [spec.build()]
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        return parts if self.norm else parts._replace(before=())
 
     def init(self) -> str:
         return "xavier"

@@ -8,9 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..nn import Spec
 from ..stream import Connection, Single, Site, State, Stream
-from .base import Form
+from .base import Form, Parts
 
 
 class NormAfter(Connection):
@@ -44,8 +43,8 @@ class PostNorm(Form):
     def connection(self, site: Site) -> Connection:
         return NormAfter(site.norm.build(site.width))
 
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        return [spec.build()]
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        return parts._replace(before=())
 
     def init(self) -> str:
         return "xavier"

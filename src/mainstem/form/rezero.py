@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
-
-from ..nn import Scale, Spec
+from ..nn import Scale
 from ..stream import Single, Site, Stream
-from .base import Form
+from .base import Form, Parts
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class ReZero(Form):
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Single()
 
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        return [spec.build(), Scale(self.start)]
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        return parts._replace(before=(), behind=(*parts.behind, Scale(self.start)))
 
     def init(self) -> str:
         return "xavier"

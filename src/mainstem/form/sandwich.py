@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
-from ..nn import Spec
 from ..stream import Site
-from .base import Form
+from .base import Form, Parts
 
 
 @dataclass(frozen=True)
@@ -19,8 +16,8 @@ class Sandwich(Form):
     embedding as well: not done here.
     """
 
-    def branch(self, site: Site, spec: Spec) -> list[nn.Module]:
-        return [site.norm.build(site.width), spec.build(), site.norm.build(site.width)]
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        return parts._replace(behind=(site.norm.build(site.width), *parts.behind))
 
     def init(self) -> str:
         return "normal"

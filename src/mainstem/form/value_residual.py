@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..nn import AttentionSpec, Spec, ValueMix
+from ..nn import AttentionSpec, ValueMix
 from ..stream import Site
-from .base import Form
+from .base import Form, Parts
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class ValueResidual(Form):
     first: float = 0.5
     own: float = 0.5
 
-    def sublayer(self, site: Site, spec: Spec) -> Spec:
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        spec = parts.sublayer
         if not isinstance(spec, AttentionSpec):
-            return spec
+            return parts
         if site.block == 0:
-            return replace(spec, publishes="value")
-        return replace(spec, mix=ValueMix(self.first, self.own))
+            return parts._replace(sublayer=replace(spec, publishes="value"))
+        return parts._replace(sublayer=replace(spec, mix=ValueMix(self.first, self.own)))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import nn
 
 from ..errors import BadInput
-from ..form import Form
+from ..form import Form, Parts
 from ..nn import Spec
 from ..noise import Dropout, StochasticDepth
 from ..stream import Block, Residual, Site, Sum
@@ -28,9 +28,9 @@ def block(form: Form, sites: list[Site], specs: list[Spec], rates: Mapping[str, 
         publishes = False
         for name in group:
             site, spec, _ = by_name[name]
-            spec = form.sublayer(site, spec)
-            publishes = publishes or getattr(spec, "publishes", None) is not None
-            branches[name] = form.branch(site, spec)
+            parts = form.branch(site, Parts((site.norm.build(site.width),), spec))
+            publishes = publishes or getattr(parts.sublayer, "publishes", None) is not None
+            branches[name] = parts.build()
             if rates[site.kind]:
                 branches[name].append(Dropout(rates[site.kind]))
         members = [by_name[name] for name in group]

@@ -1,0 +1,54 @@
+"""LayerScale: x + g * F(norm x), g small at first. May import nn, stream and its neighbours here.
+
+Shapes: D width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..nn import Scale
+from ..stream import Site
+from .base import Form, Parts
+from .rezero import ReZero
+
+
+def start_of(blocks: int) -> float:
+    """Return what every element of g starts at in a stack of L blocks: 0.1 up to 18, 1e-5 up to 24, then 1e-6.
+
+    >>> [start_of(blocks) for blocks in (12, 18, 24, 36)]
+    [0.1, 0.1, 1e-05, 1e-06]
+    """
+    if blocks <= 18:
+        return 0.1
+    return 1e-5 if blocks <= 24 else 1e-6
+
+
+@dataclass(frozen=True)
+class LayerScale(Form):
+    """x + diag(g) F(Norm x) with g in R^D learned for each sublayer, small at first; dropout stands behind the scale.
+
+    `start` is what every element of g starts at; by default it follows from the number of blocks, as in the paper: 0.1
+    up to 18, 1e-5 up to 24, 1e-6 in deeper stacks. g is not decayed.
+
+    Source: Touvron et al. 2021 (2103.17239), equation 4 and section 2 for the start.
+    """
+
+    start: float | None = None
+
+    def branch(self, site: Site, parts: Parts) -> Parts:
+        start = start_of(site.blocks) if self.start is None else self.start
+        return parts._replace(behind=(*parts.behind, Scale(start, site.width)))
+
+    def refuses(self, init: str) -> str | None:
+        if init == "zero" and self.start == 0:
+            return (
+                "zero-initialised projections behind layer_scale's zero scale have no gradient, ever: "
+                "use model.init gpt2, or a start other than 0"
+            )
+        return None
+
+    def beside(self, other: Form) -> str | None:
+        if isinstance(other, ReZero):
+            return "both put a learned factor behind the sublayer, and LayerScale's can take every value of ReZero's"
+        return None

@@ -1,0 +1,133 @@
+"""Which forms combine, what each of the others is refused for, and what a combination builds."""
+
+from itertools import combinations, permutations
+
+import pytest
+import torch
+from variants import loss, small, tokens
+
+from mainstem import catalogue, form
+from mainstem.errors import BadInput
+from mainstem.stream import sites
+
+NAMES = catalogue.names("residual")
+OWN_STREAM = ("post_norm", "deepnorm", "hyper", "denseformer", "reinjection", "reversible", "rezero", "plain")
+"""Each says how the stream opens and closes, so any two of them are refused."""
+
+REFUSED = {
+    **{frozenset(pair): "both define the stream" for pair in combinations(OWN_STREAM, 2)},
+    frozenset(("rezero", "layer_scale")): "both put a learned factor behind the sublayer",
+}
+"""Every pair of names that cannot be combined, and its reason; all other pairs must build and train."""
+
+BRANCH = {
+    "sandwich | layer_scale": ["norm", "feedforward", "norm_2", "scale"],
+    "sandwich | rezero": ["feedforward", "norm", "scale"],
+    "sandwich | post_norm": ["feedforward", "norm"],
+    "layer_scale | deepnorm": ["feedforward", "scale"],
+    "pre_norm | layer_scale": ["norm", "feedforward", "scale"],
+    "hyper | layer_scale": ["norm", "feedforward", "scale"],
+}
+"""What stands in the branch of a feed-forward, in either order of the forms."""
+
+
+def refusal(names):
+    """Return what is said about a combination of these names, or None where it is one."""
+    try:
+        form.parse(" | ".join(names))
+    except BadInput as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("names", list(combinations(NAMES, 2)), ids=" | ".join)
+def test_a_pair_trains_or_is_refused_for_the_reason_in_the_table(names):
+    reason = REFUSED.get(frozenset(names))
+    found = [refusal(pair) for pair in permutations(names)]
+    if reason is not None:
+        assert all(sentence is not None and reason in sentence for sentence in found)
+        assert all(type(form.parse(name)).__name__ in sentence for name in names for sentence in found)
+        assert all(sentence.endswith("leave one of them out") for sentence in found)
+        return
+    assert found == [None, None]
+    trains(" | ".join(names))
+
+
+def trains(residual):
+    """Take two steps in float32; the loss is finite, and then every parameter has a gradient other than zero."""
+    model = small(residual, layers=2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        value = loss(model, tokens(4, 8))
+        assert torch.isfinite(value)
+        value.backward()
+        optimizer.step()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert not silent
+
+
+def test_the_table_names_forms_of_the_catalogue_alone():
+    assert {name for pair in REFUSED for name in pair} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_form_is_not_combined_with_itself(name):
+    assert "they are the same form" in refusal([name, name])
+
+
+@pytest.mark.parametrize(
+    "names", ["sandwich | layer_scale | value_residual | parallel", "hyper | sandwich | layer_scale"]
+)
+def test_more_than_two_train(names):
+    trains(names)
+
+
+def test_one_of_three_that_fits_none_is_named():
+    with pytest.raises(BadInput, match=r"^ReZero and LayerScale cannot be combined"):
+        form.Sandwich() | form.ReZero() | form.LayerScale()
+
+
+@pytest.mark.parametrize("residual", BRANCH)
+def test_the_branch_is_the_same_in_either_order(residual):
+    for names in permutations(residual.split(" | ")):
+        branch = small(" | ".join(names)).blocks[0].feedforward.branch
+        assert [name for name, _ in branch.named_children()] == BRANCH[residual]
+
+
+def test_a_norm_of_the_branch_stands_in_front_of_the_factor_in_either_order():
+    one, other = (small(names, init="normal") for names in ("sandwich | layer_scale", "layer_scale | sandwich"))
+    assert one.state_dict().keys() == other.state_dict().keys()
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(one(tokens()), other(tokens()))
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_pre_norm_changes_nothing(name):
+    assert torch.equal(small(f"pre_norm | {name}")(tokens()), small(name)(tokens()))
+
+
+@pytest.mark.parametrize(
+    ("residual", "init"),
+    [
+        ("layer_scale | value_residual", "gpt2"),
+        ("sandwich | layer_scale", "normal"),
+        ("layer_scale | sandwich", "normal"),
+        ("sandwich | rezero", "normal"),
+        ("rezero | sandwich", "xavier"),
+        ("sandwich | deepnorm", "xavier"),
+    ],
+)
+def test_initial_weights_are_the_first_that_no_form_refuses(residual, init):
+    assert form.parse(residual).init() == init
+    auto, named = small(residual), small(residual, init=init)
+    assert all(torch.equal(auto.state_dict()[name], value) for name, value in named.state_dict().items())
+
+
+def test_init_scales_and_multipliers_of_combined_forms_multiply():
+    site = sites(("attention", "feedforward"), 6, 8)[1]
+    both = form.DeepNorm() | form.ValueResidual()
+    assert both.init_scale(site, "feedforward.out") == form.DeepNorm().init_scale(site, "feedforward.out")
+    three = form.Reinjection() | form.ValueResidual() | form.Sandwich()
+    assert three.multipliers("reinjection.keep") == form.Multipliers(lr=0.01)
+    assert three.multipliers("mix") == form.Multipliers()
