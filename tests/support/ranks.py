@@ -34,7 +34,8 @@ def step(model: torch.nn.Module, rows: range) -> torch.Tensor:
 
 def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
     """Raise where a step on all processes is not that of one: by its loss, or by a gradient."""
-    whole, split = (shaken(small(form, rates=rates, ngrams=3, ngram_rows=40)) for _ in range(2))
+    head = "tied" if rates.depth else "untied"
+    whole, split = (shaken(small(form, rates=rates, ngrams=3, ngram_rows=40, head=head)) for _ in range(2))
     if "reversible" in str(form):  # what it computes back is rounded, so that only float64 is equal to what is stored
         whole, split = whole.double(), split.double()
     expected = step(whole, range(SAMPLES))
@@ -44,6 +45,8 @@ def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
         mesh = init_device_mesh("cpu", (WORLD,))
         for block in split.blocks:
             fully_shard(block, mesh=mesh)
+        if split.head is not None:  # by itself, so that its weight is there only while it is called
+            fully_shard(split.head, mesh=mesh)
         wrapped = fully_shard(split, mesh=mesh)
     each = SAMPLES // WORLD
     loss = step(wrapped, range(rank * each, (rank + 1) * each))

@@ -100,9 +100,10 @@ class LanguageModel(nn.Module):
         x_BTD = self.features(tokens_BT, documents_BT, cache)
         if self.head is not None and not plain_linear(self.head):
             # Somebody changed the head, shards it or looks on: it has to be called, which makes whole logits.
-            logits_BTV = self.head(x_BTD).float()
+            logits_BTV: Tensor = self.head(x_BTD)
             if targets_BT is None:
-                return logits_BTV
+                return logits_BTV.float()
+            logits_BTV = logits_BTV.to(torch.promote_types(logits_BTV.dtype, torch.float32))
             loss = F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), reduction=reduction)
             return loss.view_as(targets_BT) if reduction == "none" else loss
         weight = self._tied() if self.head is None else self.head.weight
