@@ -8,6 +8,8 @@ from mainstem import catalogue, config
 from mainstem.cli.main import main
 from mainstem.errors import BadInput
 from mainstem.form import Form
+from mainstem.model import LanguageModel, Settings
+from mainstem.optim.schedule import factor
 
 FIELDS = {
     "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "schedule": "optim.schedule",
@@ -26,7 +28,23 @@ def test_every_target_is_there(spec: catalogue.Spec) -> None:
 @pytest.mark.parametrize("kind", FIELDS)
 def test_the_names_are_those_that_the_field_allows(kind: str) -> None:
     field = next(field for field in config.fields(config.Run) if field.name == FIELDS[kind])
-    assert sorted(field.choices) == sorted(catalogue.names(kind))
+    assert list(field.choices) == catalogue.names(kind)
+
+
+def test_a_line_of_the_catalogue_is_all_that_a_variant_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = (
+        catalogue.Spec("norm", "mine", "nn.norm:LayerNorm", "another norm"),
+        catalogue.Spec("schedule", "mine", "optim.schedule:constant", "another schedule"),
+        catalogue.Spec("init", "mine", "model.init:INITS.zero", "other initial weights"),
+        catalogue.Spec("preset", "mine", "config.presets:MICRO", "another size"),
+    )
+    monkeypatch.setattr(catalogue, "SPECS", (*catalogue.SPECS, *more))
+    sizes = {"vocab": 5, "layers": 1, "width": 8, "heads": 2, "context": 4}
+    made = LanguageModel(Settings(**sizes, norm="mine", init="mine"))
+    assert made.state_dict()["stream.norm.bias"].shape == (8,)
+    assert not made.state_dict()["blocks.0.attention.branch.attention.output.weight"].any()
+    assert factor(50, 100, config.Optim(schedule="mine")) == 1.0
+    assert config.resolve(config.Run(model=config.Model(preset="mine"))).model.width == 256
 
 
 def test_residuals_are_forms_with_a_name_each() -> None:

@@ -5,13 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mainstem import config
-from mainstem.config.presets import COMMON, PRESETS, SITES, reduce
+from mainstem import catalogue, config
+from mainstem.config.presets import COMMON, SITES, reduce
+
+PRESETS = {name: catalogue.resolve("preset", name) for name in catalogue.names("preset")}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_what_a_user_could_have_typed(preset: str) -> None:
-    resolved = config.resolve(config.Run(model=config.Model(preset=preset))).model  # type: ignore[arg-type]
+    resolved = config.resolve(config.Run(model=config.Model(preset=preset))).model
     typed = config.resolve(config.Run(model=config.Model(**PRESETS[preset], **COMMON))).model
     assert msgspec.structs.replace(typed, preset=preset) == resolved
     assert None not in msgspec.structs.astuple(resolved)

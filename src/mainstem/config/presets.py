@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
+from .. import catalogue
 from .sections import Model, Noise, Run
 
 NANO: dict[str, Any] = {"layers": 4, "width": 128, "heads": 4, "context": 64}
 MICRO: dict[str, Any] = {"layers": 6, "width": 256, "heads": 8, "context": 256}
 SMALL: dict[str, Any] = {"layers": 8, "width": 384, "heads": 6, "context": 256}
-PRESETS = {"nano": NANO, "micro": MICRO, "small": SMALL}
 
 COMMON: dict[str, Any] = {
     "norm": "rms", "feedforward": "relu2", "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto",
@@ -62,7 +62,7 @@ def hidden_width(width: int, feedforward: str) -> int:
 
 def _model(model: Model) -> Model:
     given = {name: value for name in model.__struct_fields__ if (value := getattr(model, name)) is not None}
-    values = {**COMMON, **PRESETS[model.preset], **given}
+    values = {**COMMON, **catalogue.resolve("preset", model.preset), **given}
     values.setdefault("kv_heads", values["heads"])
     values.setdefault("hidden", hidden_width(values["width"], values["feedforward"]))
     return Model(**values)

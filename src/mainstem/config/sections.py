@@ -30,10 +30,21 @@ Steps = Annotated[int, Meta(ge=1, lt=2**28)]
 Tokens = Annotated[int, Meta(ge=1, lt=2**48)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
+# Names that the catalogue lists, so that a new one is allowed here by its line there.
 if TYPE_CHECKING:
+    TokenizerName = str
+    PresetName = str
+    NormName = str
+    ActivationName = str
+    InitName = str
     PenaltyName = str
+    OptimizerName = str
+    ScheduleName = str
 else:
-    PenaltyName = Literal[tuple(catalogue.names("penalty"))]
+    TokenizerName, PresetName, NormName, ActivationName, InitName, PenaltyName, OptimizerName, ScheduleName = (
+        Literal[tuple(catalogue.names(kind))]
+        for kind in ("tokenizer", "preset", "norm", "feedforward", "init", "penalty", "optimizer", "schedule")
+    )
 Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
 
 
@@ -42,7 +53,7 @@ class Data(Section, frozen=True, kw_only=True):
     glob: Annotated[Text, about("which files of a folder")] = "*"
     field: Annotated[Text | None, about("the key of each JSON line that holds the text; a.b: inside a")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"], about("how files are read")] = "text"
-    tokenizer: Annotated[Literal["auto", "byte", "char", "bpe"], about("how text becomes tokens")] = "auto"
+    tokenizer: Annotated[TokenizerName, about("how text becomes tokens")] = "auto"
     vocabulary: Annotated[
         Annotated[int, Meta(ge=257, le=10**6)] | Literal["auto"], about("tokens of a bpe vocabulary; auto: by size")
     ] = "auto"
@@ -54,16 +65,14 @@ class Data(Section, frozen=True, kw_only=True):
 
 
 class Model(Section, frozen=True, kw_only=True):
-    preset: Annotated[Literal["nano", "micro", "small"], about("fields not given come from here")] = "nano"
+    preset: Annotated[PresetName, about("fields not given come from here")] = "nano"
     layers: Annotated[Count | None, about("blocks, of two sublayers each", "by preset")] = None
     width: Annotated[Count | None, about("numbers a position has in the stream", "by preset")] = None
     heads: Annotated[Count | None, about("attention heads", "by preset")] = None
     kv_heads: Annotated[Count | None, about("heads of keys and values; fewer are shared", "as heads")] = None
     context: Annotated[Count | None, about("tokens seen at once", "by preset")] = None
-    norm: Annotated[Literal["rms", "layer"] | None, about("normalisation", "rms")] = None
-    feedforward: Annotated[
-        Literal["gelu", "relu2", "swiglu"] | None, about("activation between its matrices", "relu2")
-    ] = None
+    norm: Annotated[NormName | None, about("normalisation", "rms")] = None
+    feedforward: Annotated[ActivationName | None, about("activation between its matrices", "relu2")] = None
     hidden: Annotated[Count | None, about("width between its matrices", "4 width; swiglu 8/3")] = None
     qk_norm: Annotated[Literal["rms", "none"] | None, about("normalisation of queries and keys", "rms")] = None
     positions: Annotated[Literal["rotary", "learned", "none"] | None, about("how order is told", "rotary")] = None
@@ -72,7 +81,7 @@ class Model(Section, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=8)] | None, about("last tokens that the embedding sees together", "1")
     ] = None
     ngram_rows: Annotated[Count | None, about("most rows for each length of n-gram", "16384")] = None
-    init: Annotated[Literal["auto", "gpt2", "zero", "normal", "xavier"] | None, about("initial weights", "auto")] = None
+    init: Annotated[InitName | None, about("initial weights", "auto")] = None
     residual: Annotated[Any, about("a form's name, name and values, or a list")] = "pre_norm"
 
 
@@ -93,7 +102,7 @@ class PenaltyTerm(Section, frozen=True, kw_only=True):
 
 
 class Optim(Section, frozen=True, kw_only=True):
-    name: Annotated[Literal["adamw", "muon"], about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
+    name: Annotated[OptimizerName, about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
     lr: Annotated[Positive, about("peak learning rate; with muon, of what AdamW takes")] = 2e-3
     betas: Annotated[tuple[Rate, Rate], about("AdamW's moments")] = (0.9, 0.95)
     eps: Annotated[Positive, about("AdamW's denominator")] = 1e-8
@@ -101,7 +110,7 @@ class Optim(Section, frozen=True, kw_only=True):
     momentum: Annotated[Rate, about("Muon's momentum")] = 0.9
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
-    schedule: Annotated[Literal["cosine", "linear", "wsd", "constant"], about("after the warm-up")] = "cosine"
+    schedule: Annotated[ScheduleName, about("after the warm-up")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02
     cooldown: Annotated[float, Meta(gt=0, le=1), about("share of the steps that wsd decays over")] = 0.3
     floor: Annotated[Share, about("last learning rate, as a share of the peak")] = 0.0

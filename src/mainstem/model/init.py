@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .. import counter
+from .. import catalogue, counter
 from ..errors import BadInput
 from ..form import Form
 from ..stream import Site
@@ -51,8 +51,8 @@ equation 16, as a normal distribution). Embeddings, positions and heads have 0.0
 def chosen(init: str, form: Form) -> str:
     """Return the name of the rule for `init`, where auto means the form's own; refuse what cannot work."""
     name = form.init() if init == "auto" else init
-    if name not in INITS:
-        raise BadInput(f"model.init {init!r} is not known: use auto, {', '.join(INITS)}")
+    if name not in (names := catalogue.names("init")):
+        raise BadInput(f"model.init {init!r} is not known: use {', '.join(names)}")
     if reason := form.refuses(name):
         raise BadInput(f"model.init {name!r}: {reason}")
     return name
@@ -80,7 +80,7 @@ def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[
     So do the parameters of modules that say no role, but for linear ones: their weights are drawn as a head's, and
     their biases begin at 0.
     """
-    rule = INITS[chosen(init, form)]
+    rule: Rule = catalogue.resolve("init", chosen(init, form))
     at = _by_name(sites)
     biases = {f"{name}.bias" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     for name, parameter in model.named_parameters():

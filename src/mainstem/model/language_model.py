@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from .. import execute, noise, ops
 from ..errors import BadInput
-from ..nn import NORMS, Cache, Context, Embedding, Linear, NGrams
+from ..nn import Cache, Context, Embedding, Linear, NGrams
 from ..nn.built import plain_linear
 from ..optim.roles import roles
 from ..stream import sites
 from .block import block
 from .init import chosen, initialise
-from .settings import Settings
+from .settings import Settings, norm_of
 
 
 class LanguageModel(nn.Module):
@@ -52,7 +52,7 @@ class LanguageModel(nn.Module):
 
     def _build(self, settings: Settings) -> None:
         form, specs = settings.form, settings.specs()
-        self._norm = NORMS[settings.norm]
+        self._norm = norm_of(settings.norm)
         places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
         learned = settings.context if settings.positions == "learned" else None
         grams = None

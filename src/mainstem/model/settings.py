@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from .. import catalogue
 from ..config.presets import hidden_width
+from ..config.sections import NormName
 from ..errors import BadInput
 from ..form import Form, parse, written
-from ..nn import NORMS, AttentionSpec, FeedForwardSpec, Spec
+from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
 from ..nn.feedforward import Activation
 
 
@@ -27,6 +29,15 @@ class Rates:
     hidden: float = 0.0
     feedforward: float = 0.0
     depth: float = 0.0
+
+
+def norm_of(name: str) -> NormSpec:
+    """Return the norm that the catalogue lists under `name`.
+
+    >>> norm_of("rms").build(8)
+    RMSNorm(8, eps=1e-06)
+    """
+    return NormSpec(catalogue.resolve("norm", name))
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Settings:
     context: int
     kv_heads: int | None = None
     hidden: int | None = None
-    norm: Literal["rms", "layer"] = "rms"
+    norm: NormName = "rms"
     feedforward: Activation = "relu2"
     qk_norm: Literal["rms", "none"] = "rms"
     positions: Literal["rotary", "learned", "none"] = "rotary"
@@ -81,7 +92,7 @@ class Settings:
             kv_heads=self.kv_heads,
             context=self.context,
             rotary_base=10000.0 if self.positions == "rotary" else None,
-            qk_norm=None if self.qk_norm == "none" else NORMS[self.qk_norm],
+            qk_norm=None if self.qk_norm == "none" else norm_of(self.qk_norm),
             rate=self.rates.attention_weights,
         )
         hidden = self.hidden or hidden_width(self.width, self.feedforward)

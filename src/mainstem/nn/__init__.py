@@ -6,13 +6,12 @@ from .embedding import Embedding
 from .feedforward import FeedForward, FeedForwardSpec
 from .linear import Linear
 from .ngrams import NGrams
-from .norm import NORMS, LayerNorm, NormSpec, RMSNorm
+from .norm import LayerNorm, NormSpec, RMSNorm
 from .rotary import Rotary
 from .scale import Scale
 from .spec import Spec
 
 __all__ = [
-    "NORMS",
     "Attention",
     "AttentionSpec",
     "Cache",

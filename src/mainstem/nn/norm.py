@@ -80,6 +80,3 @@ class NormSpec:
 
     def build(self, width: int) -> LayerNorm | RMSNorm:
         return self.kind(width) if self.eps is None else self.kind(width, self.eps)
-
-
-NORMS: dict[str, NormSpec] = {"rms": NormSpec(RMSNorm), "layer": NormSpec(LayerNorm)}

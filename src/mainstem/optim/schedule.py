@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 from torch.optim import Optimizer
 
+from .. import catalogue
 from ..config import Optim
 from ..errors import BadInput
+
+Shape = Callable[[int, int, int, Optim], float]
+"""(step, last step of the warm-up, steps, section) -> x in [0, 1], for the steps behind the warm-up: a schedule."""
 
 
 def factor(step: int, steps: int, section: Optim) -> float:
     """Return the share of the peak learning rate at `step` of `steps`, counted from 1.
 
     With w = max(1, round(warmup * steps)): step / w up to step w, where it is exactly 1. Then x + floor * (1 - x),
-    where x falls from 1 to 0, so that the last step has exactly the floor; with t the share done of the steps after w,
-    x is 1 - t ("linear"), (1 + cos(pi t)) / 2 ("cosine") or 1 until the last round(cooldown * steps) steps and then
-    linear ("wsd"). "constant" stays at 1. A single step has factor 1; beyond the last step the last one's goes on.
+    where x is what the schedule of that name in the catalogue gives: it falls from 1 to 0, so that the last step has
+    exactly the floor, or stays at 1. A single step has factor 1; beyond the last step the last one's goes on.
 
     Raises `BadInput` for a step below 1.
 
@@ -31,15 +35,30 @@ def factor(step: int, steps: int, section: Optim) -> float:
     warm = max(1, round(section.warmup * steps))
     if step <= warm:
         return step / warm
-    if section.schedule == "constant":
-        return 1.0
-    start = warm
-    if section.schedule == "wsd":
-        start = max(warm, steps - max(1, round(section.cooldown * steps)))
+    shape: Shape = catalogue.resolve("schedule", section.schedule)
     # Written so that both ends are exact: x = 1 gives 1 and x = 0 the floor, without rounding.
-    t = max(0.0, (step - start) / (steps - start))
-    x = 0.5 * (1.0 + math.cos(math.pi * t)) if section.schedule == "cosine" else 1.0 - t
+    x = shape(step, warm, steps, section)
     return x + section.floor * (1.0 - x)
+
+
+def cosine(step: int, start: int, steps: int, section: Optim) -> float:
+    """Return (1 + cos(pi t)) / 2, with t the share done of the steps behind `start`."""
+    return 0.5 * (1.0 + math.cos(math.pi * (step - start) / (steps - start)))
+
+
+def linear(step: int, start: int, steps: int, section: Optim) -> float:
+    """Return 1 - t, with t the share done of the steps behind `start`."""
+    return 1.0 - max(0.0, (step - start) / (steps - start))
+
+
+def wsd(step: int, start: int, steps: int, section: Optim) -> float:
+    """Return 1 until the last round(cooldown * steps) steps, which are linear."""
+    return linear(step, max(start, steps - max(1, round(section.cooldown * steps))), steps, section)
+
+
+def constant(step: int, start: int, steps: int, section: Optim) -> float:
+    """Return 1."""
+    return 1.0
 
 
 def apply(optimizer: Optimizer, share: float) -> None:
