@@ -8,7 +8,7 @@ What is not as a reader has it, and no more than that:
 - Trainings and tests are made shorter by what `SHORTER` adds to a line, one line is another (`INSTEAD`), and one is
   left out (`LEFT_OUT`).
 
-`make readme` takes about five minutes on two cores, so it is not part of `make test`.
+`make readme` takes some minutes, so it is not part of `make test`.
 """
 
 import os
