@@ -26,11 +26,15 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row(0, "char", 4096),
-    Row(4_000_000, "bpe", 4096),
+    Row(0, "char", 1024),
+    Row(600_000, "bpe", 1024),
+    Row(3_000_000, "bpe", 4096),
 )
-"""What `auto` stands for in data.tokenizer and data.vocabulary. Units of several characters must be seen often
-enough to be learned, so a larger text takes larger ones."""
+"""What `auto` stands for in data.tokenizer and data.vocabulary: what docs/results/tokenizers.md measured.
+
+Units of several characters must be seen often enough to be learned, so a larger text takes larger ones. Below 600,000
+characters a run learns the text by heart before units pay.
+"""
 
 _ALPHABET = 512
 """Distinct characters that an alphabet may have, with its signs; scripts of words or syllables have thousands."""
