@@ -23,7 +23,7 @@ WRONG = [
     (["--model.residual", "hyper", "--model.residual.strems", "4"], "not a value of hyper: did you mean streams?"),
     (["--model.residual", "hyper", "--model.residual.weights", "dynamical"], "give one of static, dynamic"),
     (["--model.residual", "hyper", "--model.residual.streams", "1000000000"], "TiB of memory"),
-    (["--model.residual", "deepnorm | sandwich"], "cannot be combined"),
+    (["--model.residual", "deepnorm | rezero"], "both define the stream of the residual: leave one"),
     (["--model.residual", "rezero", "--model.init", "zero"], "have no gradient, ever"),
     (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "no parameter fits 'hed'"),
     (["--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
