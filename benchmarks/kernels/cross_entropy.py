@@ -44,7 +44,7 @@ def _peak(side: int, answer: multiprocessing.connection.Connection) -> None:
 
 
 def _kilobytes(name: str) -> int:
-    # Not getrusage, whose peak a process inherits from whoever started it.
+    # Not getrusage, whose peak a process inherits from the one that started it.
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 

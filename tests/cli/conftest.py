@@ -16,7 +16,7 @@ TINY = (
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep tokens out of the cache of whoever runs the tests."""
+    """Keep tokens out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -39,7 +39,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a finished run; whoever changes it copies it first."""
+    """Return the folder of a finished run; a test that changes it copies it first."""
     out = tmp_path_factory.mktemp("runs") / "first"
     assert main(["train", str(corpus), "--out", str(out), *TINY]) == 0
     return out

@@ -30,7 +30,7 @@ def test_ranks_share_the_slots_without_rest(plan: Plan, world: int, step: int) -
 
 
 @given(plan=plans, world=st.integers(1, 5))
-def test_a_row_is_the_same_whoever_fetches_it(plan: Plan, world: int) -> None:
+def test_a_row_is_the_same_on_every_rank(plan: Plan, world: int) -> None:
     text = tokens(plan.num_tokens)
     whole = fetch(text, plan, 3, plan.slots(3))
     parts = [fetch(text, plan, 3, plan.slots(3, rank, world)) for rank in range(world)]

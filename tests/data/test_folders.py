@@ -67,7 +67,7 @@ def test_what_is_the_systems(path: str, inside: bool) -> None:
 def test_what_cannot_be_entered_is_left_out_and_a_root_of_that_kind_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever runs the tests may be root, whom no mode keeps out: the system's answer is given in its place."""
+    """Root runs the tests at times, whom no mode keeps out: the system's answer is given in its place."""
     fill(tmp_path, "a", "closed/b")
     scan = os.scandir
 

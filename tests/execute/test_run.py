@@ -107,7 +107,7 @@ def test_a_stream_that_closes_otherwise_is_closed_so():
 def test_where_somebody_looks_on_the_algebra_runs_as_it_is_written(situation, monkeypatch):
     model = shaken(small("pre_norm"))
     expected = loss(model, tokens())
-    monkeypatch.setattr(fused, "through", None)  # whoever calls it fails
+    monkeypatch.setattr(fused, "through", None)  # a call of it fails
     if situation == "mode":
         with torch.utils.flop_counter.FlopCounterMode(display=False):
             found = loss(model, tokens())

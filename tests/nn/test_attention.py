@@ -132,5 +132,5 @@ def test_norm_and_rotary_positions_in_one_pass_are_the_two_apart(heads):
         part.register_forward_hook(lambda module, *_: calls.append(type(module).__name__))
     for value, want in zip(found, results(layer, x), strict=True):
         torch.testing.assert_close(value, want, rtol=1e-4, atol=1e-5)
-    # Whoever watches is told: the norm of queries by its own hook, rotary positions for queries and keys.
+    # Hooks are called: the norm of queries by its own hook, rotary positions for queries and keys.
     assert calls == ["RMSNorm", "Rotary", "Rotary"]

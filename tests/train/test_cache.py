@@ -71,7 +71,7 @@ def test_a_run_with_a_cache_of_its_own_leaves_nothing_beside_it(
 
 
 def test_no_right_to_look_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may be root, whom no mode keeps out: the system's answer is given in its place."""
+    """Root runs the tests at times, whom no mode keeps out: the system's answer is given in its place."""
     stat = os.stat
 
     def closed(path: Path, **more: object) -> os.stat_result:

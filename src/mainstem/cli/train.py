@@ -68,7 +68,7 @@ def _help(given: arguments.Arguments) -> list[str]:
         file = runs.find(own["resume"]) / "config.yaml" if "resume" in own else own.get("config")
         values = {**flags, **({"data.paths": given.positional} if given.positional else {})}
         origins = config.origins(values, file, None if file is not None else tree.recipe)
-    except BadInput as error:  # whoever asks for help may have come to this point by a mistake
+    except BadInput as error:  # a mistake on the line is a reason to ask for help
         return help_text.of_train(config.origins({}, recipe=_DEFAULT), topic, str(error))
     return help_text.of_train(origins, topic)
 

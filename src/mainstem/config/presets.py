@@ -36,7 +36,7 @@ def resolve(run: Run) -> Run:
 def reduce(run: Run) -> Run:
     """Return `run` without the fields that `resolve` would fill with the same values.
 
-    So that whoever changes the width of a stored run gets the hidden width that follows from it. A run that still has
+    So that a stored run whose width is changed gets the hidden width that follows from it. A run that still has
     gaps was written by hand, and stays: what it says was meant.
     """
     if resolve(run) != run:

@@ -92,7 +92,7 @@ def fetch(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return x_BT, y_BT (x moved on by one) and, if asked for, the number of the document of each x_BT; all int64.
 
-    Row i is slot ``slots[i]`` of the global batch, whoever else computes the rest of it.
+    Row i is slot ``slots[i]`` of the global batch, which other processes may compute the rest of.
     """
     starts_B = plan.offsets(step, slots)
     places_BT = starts_B[:, None] + _positions(plan.context + 1)

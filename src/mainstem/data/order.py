@@ -19,7 +19,7 @@ _SITE = "windows"
 
 @functools.lru_cache(maxsize=64)
 def epoch_words(seed: int, epoch: int) -> tuple[int, ...]:
-    """Return the words that belong to one epoch: the keys of the rounds, then two for whoever draws its offset."""
+    """Return the words that belong to one epoch: the keys of the rounds, then two from which its offset is drawn."""
     site = counter.site_id("order", _SITE)
     return tuple(counter.words(seed, site, _ROUNDS + 2, sample=epoch).tolist())
 

@@ -1,4 +1,4 @@
-"""The one way in which a file is opened to be read, whoever named it: a pipe, a device or a folder never hangs us.
+"""The one way in which any file is opened to be read: a pipe, a device or a folder never hangs us.
 
 May import `errors` only.
 """
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 class Unusable(BadInput):
     """A file that is not there, cannot be read, or is not what it should be.
 
-    `path` is the file and `why` completes "The file ...", for whoever makes another sentence of it.
+    `path` is the file and `why` completes "The file ...", for a caller that makes another sentence of it.
     """
 
     def __init__(self, path: str | os.PathLike[str], why: str, remedy: str = _REMEDY) -> None:

@@ -60,7 +60,7 @@ def write_synced(path: Path, data: bytes) -> Entry:
 
 
 def write_atomic(path: Path, data: bytes) -> Entry:
-    """Replace the file `path` by one that holds `data`: whoever looks sees all of the old or all of the new.
+    """Replace the file `path` by one that holds `data`: a reader sees all of the old or all of the new.
 
     Any number of processes may write to one `path` at once; the last one stands.
 

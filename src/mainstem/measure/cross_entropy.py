@@ -12,7 +12,7 @@ from torch.nn import functional
 def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor, weight_BT: Tensor | None = None) -> Tensor:
     """Return ``sum_bt weight_bt * -ln softmax(logits_bt)[target_bt]`` in nats, a float32 scalar.
 
-    A sum, not a mean: what it is divided by (the tokens of the whole batch) is known only to whoever splits the batch.
+    A sum, not a mean: what it is divided by (the tokens of the whole batch) is known only where the batch is split.
 
     >>> import torch
     >>> cross_entropy(torch.tensor([[[2.0, 1.0, 0.0]]]), torch.tensor([[0]]))

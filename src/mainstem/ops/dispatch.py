@@ -94,5 +94,5 @@ def _obstacle(op: str, device: str, dtype: torch.dtype | None) -> tuple[str | No
     if dtype not in (None, torch.float32, torch.bfloat16):
         return f"the kernel reads float32 and bfloat16, not {dtype}", logging.INFO
     found = library.load()
-    # Only this one can be helped, by whoever installs, so it alone is said without being asked for.
+    # Installing again helps against this one alone, so it alone is said without being asked for.
     return (found, logging.WARNING) if isinstance(found, str) else (None, logging.INFO)

@@ -55,7 +55,7 @@ class Metrics:
             self.flush()
 
     def flush(self) -> None:
-        """Hand all lines to the system, so that whoever reads the file sees them."""
+        """Hand all lines to the system, so that a reader of the file sees them."""
         data = b"".join(self._lines)
         files.write_all(self._descriptor, data)
         self._hash.update(data)

@@ -54,7 +54,7 @@ def claim(run: config.Run, folder: RunFolder, free: Iterator[RunFolder]) -> Iter
     """Claim the folder for a run that begins, or the next of `free` where it named none and this one has been taken.
 
     Gives the folder, and the run with it as its `out`. Of two processes that want a folder at once one gets its lock.
-    The other one, or whoever comes when the first has ended already, takes the next.
+    The other one takes the next, and so does one that comes when the first has ended already.
     """
     if run.out is not None:
         with run_folder.claim(run, folder):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 Clock = Callable[[], float]
-"""Seconds since some moment. Whoever measures takes one, so that a test can hand over a clock that it knows."""
+"""Seconds since some moment. It is handed over, so that a test can give a clock that it knows."""
 
 NAMES = ("data", "forward", "backward", "update", "evaluate", "save")
 

@@ -21,7 +21,7 @@ VERSION = 1
 def model(folder: Path, network: torch.nn.Module, tensors: weights.Tensors, at: Best) -> None:
     """Write `tensors` as a model of the kind of `network` into `folder`, which is made if need be.
 
-    The weights come last: whoever finds them finds their configuration too.
+    The weights come last: where they are, their configuration is too.
     """
     settings: dict[str, Any] = network.config()  # type: ignore[operator]
     said = {"version": VERSION, "model": settings, "step": at.step, "held_out": msgspec.to_builtins(at)}

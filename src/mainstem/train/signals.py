@@ -40,7 +40,7 @@ class Requests:
 
     @contextlib.contextmanager
     def finish_first(self) -> Iterator[None]:
-        """Inside the ``with`` the first signal only sets `code`: whoever loops looks at it between two steps."""
+        """Inside the ``with`` the first signal only sets `code`, which the loop looks at between two steps."""
         self.patient = True
         try:
             yield

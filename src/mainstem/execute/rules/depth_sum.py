@@ -19,7 +19,7 @@ from ..fused import Fusion, Kept
 
 
 def depth_sum(here: Residual, then: Residual | Stream | None) -> Fusion | None:
-    """Fit a write of `Average`, whoever reads it."""
+    """Fit every write of `Average`."""
     if not as_built(here.connection, Average):
         return None
     return Fusion(partial(_write, here.connection))

@@ -16,7 +16,7 @@ from .add_norm import Norm, fits, is_norm, summed_and_normed, undropped
 
 
 def norm_after(here: Residual, then: Residual | Stream | None) -> Fusion | None:
-    """Fit a write of `NormAfter`, whoever reads it."""
+    """Fit every write of `NormAfter`."""
     if not undropped(here) or not as_built(here.connection, NormAfter):
         return None
     norm = here.connection.norm
