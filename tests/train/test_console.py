@@ -26,6 +26,12 @@ def test_a_step_is_one_plain_line_of_ascii() -> None:
     assert stream.getvalue() == "step 10/100  loss 1.500  held-out 1.750 +-0.004  gap 0.20 to 0.30  left 1:01\n"
 
 
+def test_a_gap_of_all_the_text_is_one_number() -> None:
+    stream = io.StringIO()
+    console.Plain(stream).show({**NUMBERS, "gap": {"value": 0.25, "low": 0.25, "high": 0.25}})
+    assert "gap 0.25  left" in stream.getvalue()
+
+
 def test_what_was_not_measured_is_not_shown() -> None:
     stream = io.StringIO()
     plain = console.Plain(stream)

@@ -43,7 +43,7 @@ def factor(step: int, steps: int, section: Optim) -> float:
 
 def cosine(step: int, start: int, steps: int, section: Optim) -> float:
     """Return (1 + cos(pi t)) / 2, with t the share done of the steps behind `start`."""
-    return 0.5 * (1.0 + math.cos(math.pi * (step - start) / (steps - start)))
+    return 0.5 * (1.0 + math.cos(math.pi * ((step - start) / (steps - start))))
 
 
 def linear(step: int, start: int, steps: int, section: Optim) -> float:

@@ -69,6 +69,8 @@ def clock(seconds: float) -> str:
 def describe(numbers: dict[str, Any]) -> list[Word]:
     """Return what is shown of a step, in its order; of a gap its interval, as one number would say too much.
 
+    Where all the text was measured, the interval is that number.
+
     >>> fit(describe({"step": 5, "steps": 9, "loss": 2.5, "rate": 1234.5, "left": 61.0}))
     'step 5/9  loss 2.500  tokens/s 1,234  left 1:01'
     """
@@ -78,7 +80,8 @@ def describe(numbers: dict[str, Any]) -> list[Word]:
         if (error := numbers.get("held_out_error")) is not None:
             words.append(Word(f" +-{error:.3f}", 5))
     if (gap := numbers.get("gap")) is not None:
-        words.append(Word(f"gap {gap['low']:.2f} to {gap['high']:.2f}", 4))
+        low, high = f"{gap['low']:.2f}", f"{gap['high']:.2f}"
+        words.append(Word(f"gap {low}" if low == high else f"gap {low} to {high}", 4))
     return [*words, Word(f"tokens/s {numbers['rate']:,.0f}", 6), Word(f"left {clock(numbers['left'])}", 0)]
 
 
