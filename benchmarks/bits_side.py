@@ -32,12 +32,15 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "micro-batches": {"rates": NOISY, "split": 4},
     "recomputed": {"rates": WITHOUT_DEPTH, "recompute": True},
     "averaged": {"average": 0.9},
-    "muon": {"rates": NOISY, "optimizer": "muon", "average": 0.9},
+    "muon": {"rates": NOISY, "optimizer": "muon"},
     "documents, layer norm, swiglu": {
-        "rates": WITHOUT_DEPTH, "documents": True, "norm": "layer", "feedforward": "swiglu", "kv_heads": 1,
+        "rates": WITHOUT_DEPTH, "documents": True, "norm": "layer", "feedforward": "swiglu", "hidden": 88,
+        "kv_heads": 1,
     },
 }  # fmt: skip
-KEYS = ("rates", "norm", "feedforward", "kv_heads")
+KEYS = ("rates", "norm", "feedforward", "hidden", "kv_heads")
+RATES = {"lr": 3e-3, "muon_lr": 0.02, "momentum": 0.95}
+"""Said in full, like the hidden width above: a default that changes is no change of how anything is computed."""
 
 
 def forms() -> Iterator[tuple[str, Any]]:
@@ -85,7 +88,7 @@ def outcome(form: Any, situation: dict[str, Any], dtype: str, steps: int) -> dic
     settings = {key: situation[key] for key in KEYS if key in situation}
     model = LanguageModel(Settings(**SIZES, residual=form, **settings), seed=5)
     model.set_checkpoint(situation.get("recompute", False))
-    optimizer = optim.make(model, config.Optim(name=situation.get("optimizer", "adamw"), lr=3e-3))
+    optimizer = optim.make(model, config.Optim(name=situation.get("optimizer", "adamw"), **RATES))
     average = optim.averaging.Average(model, situation["average"]) if "average" in situation else None
     losses, norms, split = [], [], situation.get("split", BATCH)
     documents = torch.arange(LENGTH).expand(BATCH, -1) // 5 if situation.get("documents") else None
