@@ -142,7 +142,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model(torch.randn(2, 40, 16)).square().mean().backward()
         step.step()
     confidence = torch.rand(500)
-    more = [positions([3.0 + 1 / (i + 1) for i in range(256)], 2.9, 3.1),
+    more = [positions([3.0 + 1 / (i + 1) for i in range(256)], 2.9, 3.1, 0.1, 0.3),
             reliability(calibration(confidence, torch.rand(500) < confidence))]  # fmt: skip
     text = written(m, "Inside " + "a-long-name-" * 8, "<script>bad()</script>", "mainstem probe " + "x" * 300, more)
     found = tmp_path_factory.mktemp("page") / "probe.html"
