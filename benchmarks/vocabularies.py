@@ -1,6 +1,6 @@
 """Which vocabulary a text of a given size deserves: bits per byte by vocabulary, at equal time, over paired seeds.
 
-    python benchmarks/tokenizers.py TEXT ... --seeds 0 1 2 3 --vocabularies 0 512 1024 2048 4096 8192 --seconds 51
+    python benchmarks/vocabularies.py TEXT ... --seeds 0 1 2 3 --vocabularies 0 512 1024 2048 4096 8192 --seconds 51
 
 Without a TEXT it takes Python's standard library. Vocabulary 0 stands for characters, with bytes for what is unseen.
 Each arm is one training with the recipe `default`, whose number of steps is what its step costs: `--seconds` divided by
