@@ -114,7 +114,7 @@ def test_many_write_one_file_at_once_and_the_last_one_stands(tmp_path: Path) -> 
         for _ in range(20):
             try:
                 files.write_atomic(path, bytes([number]) * 1000)
-                files.sweep(tmp_path)  # as a run does that is gone on with meanwhile
+                files.sweep(tmp_path)  # as a run does when it is resumed meanwhile
             except OSError as error:
                 errors.append(error)
 

@@ -78,7 +78,7 @@ FAULTS = (
 
 
 def noticed(copy: Path) -> str:
-    """Return what the golden files say of the sources in `copy`; nothing where they see no fault. In a fork."""
+    """Return the fault that the golden files find in the sources in `copy`, or nothing; they run in a fork."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

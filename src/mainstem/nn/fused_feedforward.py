@@ -57,7 +57,7 @@ def _drawn(part: FeedForward, x: Tensor) -> dict[str, Any]:
 def one_call(part: FeedForward, elements: int, like: Tensor, dtype: torch.dtype) -> bool:
     """Return whether `ops.activation` is faster than the activation and the dropout one after the other."""
     # torch's own gelu and silu use fused multiply-add, which the kernel does without to give equal bits everywhere.
-    # Where an array is small the time is the call's, and one of ours with its gradient is dearer.
+    # Where an array is small a call costs more than its work, and our op with its gradient costs more than torch's.
     drop, kind = part._modules.get("dropout"), part.spec.activation
     dropping = isinstance(drop, Dropout) and drop.dropping
     small = elements < 1 << 15 and not dropping

@@ -27,7 +27,7 @@ def AdamW(
 
     w <- (1 - lr*wd) w - lr * m/(sqrt(v) + eps). The decay is each group's `weight_decay`, 0 where it has none (torch's
     own default is 0.01). `proximal` is a penalty that a proximal step applies, in the metric sqrt(v) + eps; `after`
-    follows it. State and state dict are those of torch.optim.AdamW, which loads them, and the other way round. On a CPU
+    follows it. State and state dict are those of torch.optim.AdamW, and each loads the other's. On a CPU
     one pass of `ops.update` goes over all groups.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101), algorithm 2.

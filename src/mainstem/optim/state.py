@@ -119,7 +119,7 @@ def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mappi
         _refuse(f"has {len(saved.groups)} groups, and this one {len(groups)}")
     expected = {f"{entry}/{name}" for name, entries in saved.entries.items() for entry in entries}
     if expected != set(tensors):
-        _refuse(f"names tensors that are not there, or the other way round: {sorted(expected ^ set(tensors))[0]}")
+        _refuse(f"names tensors that are not there, or leaves out some that are: {sorted(expected ^ set(tensors))[0]}")
     for name, p in (pair for group in groups for pair in group.items()):
         for entry in saved.entries.get(name, []):
             value = tensors[f"{entry}/{name}"]

@@ -33,7 +33,7 @@ class _Corpus(Struct):
 
 
 class _Known(Struct):
-    """What is asked of the facts of a run that is gone on with or loaded; they hold much more, for the report."""
+    """The facts that code reads of a run that is resumed or loaded; the file holds much more, for the report."""
 
     command: list[str] | None = None
     corpus: _Corpus | None = None
