@@ -221,9 +221,7 @@ def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
 
 
 @pytest.mark.parametrize(("at", "said"), [(0, "nothing was saved yet"), (3, "saved at step 3"), (5, "saved at step 5")])
-def test_leaving_says_what_is_saved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, said: str
-) -> None:
+def test_leaving_says_what_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, said: str) -> None:
     name = "_step" if at else "_start"
     real = getattr(loop.Loop, name)
 

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """A branch to be: modules in front of a sublayer, the sublayer's spec, and modules behind it.
+    """A branch before it is built: modules in front of a sublayer, the sublayer's spec, and modules behind it.
 
-    >>> from torch import nn
-    >>> from mainstem.nn import FeedForwardSpec
-    >>> parts = Parts((nn.Identity(),), FeedForwardSpec(4, 8), (nn.Identity(),))
-    >>> [type(module).__name__ for module in parts.build()]
-    ['Identity', 'FeedForward', 'Identity']
+    Args:
+        before: modules that are called before the sublayer, such as the norm of pre-norm.
+        sublayer: the spec of attention or of the feed-forward sublayer.
+        behind: modules that are called after it, such as a second norm or a scale.
+
+    Example:
+        >>> from torch import nn
+        >>> from mainstem.nn import FeedForwardSpec
+        >>> parts = Parts((nn.Identity(),), FeedForwardSpec(4, 8), (nn.Identity(),))
+        >>> [type(module).__name__ for module in parts.build()]
+        ['Identity', 'FeedForward', 'Identity']
     """
 
     before: tuple[nn.Module, ...]
@@ -38,17 +44,27 @@ class Parts(NamedTuple):
 
 
 class Multipliers(NamedTuple):
-    """Factors on what the optimizer does to parameters of one role."""
+    """Factors on what the optimizer does to the parameters of one role.
+
+    Args:
+        lr: the factor on the learning rate.
+    """
 
     lr: float = 1.0
 
 
 @dataclass(frozen=True)
 class Form:
-    """Pre-norm, and the base of all other forms: a form overrides what it says otherwise, and nothing else.
+    """A residual form: what a published method says about streams, connections and branches. The base is pre-norm.
 
-    Forms combine with ``|``: each changes the branch that the one before it leaves, factors multiply, and two that
-    define the same one of groups, stream and connection are refused by name.
+    A form is a frozen dataclass whose fields are its configuration. It overrides the methods in which it differs from
+    pre-norm, and nothing else. Forms combine with ``|``: each changes the branch that the one before it leaves, factors
+    multiply, and two that define the same one of `groups`, `stream` and `connection` are refused by name.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.Sandwich() | form.ValueResidual(first=0.25)
+        Combined(forms=(Sandwich(), ValueResidual(first=0.25, own=0.5)))
     """
 
     def groups(self, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:

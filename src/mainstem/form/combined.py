@@ -15,17 +15,22 @@ CLAIMS = ("groups", "stream", "connection")
 
 @dataclass(frozen=True)
 class Combined(Form):
-    """Several forms at once: groups, stream and connection are one form's, everything else is folded over all.
+    """Several forms at once: groups, stream and connection belong to one of them, everything else is folded over all.
 
     Each form changes the branch that the one before it leaves; `init_scale` and `multipliers` multiply; ``init: auto``
     is the first of the forms' own initial weights that none of them refuses.
 
-    Raises `BadInput` where two forms define the same one of groups, stream and connection, where one form is named
-    twice, and where a form says that it cannot stand beside another.
+    Args:
+        forms: the forms, in order; ``a | b`` is shorter.
 
-    >>> from mainstem import form
-    >>> (form.Sandwich() | form.LayerScale()).init()
-    'normal'
+    Raises:
+        BadInput: where two forms define the same one of groups, stream and connection, where one form is named twice,
+            and where a form says that it cannot stand beside another.
+
+    Example:
+        >>> from mainstem import form
+        >>> (form.Sandwich() | form.LayerScale()).init()
+        'normal'
     """
 
     forms: tuple[Form, ...]

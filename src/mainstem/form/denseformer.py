@@ -18,7 +18,11 @@ from .base import Form
 
 
 class History(Single):
-    """main = (x, (X_0, X_1, ...)): the stream, and the embedding and the blocks' outputs before averaging."""
+    """Keeps what the blocks have made: main = (x, (X_0, X_1, ...)), the stream and the arrays before averaging.
+
+    Shapes:
+        x and each X_j [B, T, D]
+    """
 
     def open(self, x_BTD: Tensor) -> State:
         return State((x_BTD, (x_BTD,)), {})
@@ -28,7 +32,11 @@ class History(Single):
 
 
 class AddWithHistory(Connection):
-    """x + F(x), the history left as it is."""
+    """Adds within a block, and leaves the history as it is.
+
+    Formula:
+        x' = x + F(x)
+    """
 
     def read(self, state: State) -> tuple[Tensor, None]:
         return state.main[0], None
@@ -42,7 +50,14 @@ class AddWithHistory(Connection):
 
 
 class Average(AddWithHistory):
-    """After the last write of block i: X_i = x + F(x), then x = sum_{j <= i} a_j X_j; a starts at (0, ..., 0, 1)."""
+    """Adds, notes the block's output in the history, and averages the history with learned weights.
+
+    Formula:
+        X_i = x + F(x), then x' = sum_{j <= i} a_j X_j; a starts at (0, ..., 0, 1)
+
+    Args:
+        length: how many arrays are averaged: the embedding and i blocks.
+    """
 
     def __init__(self, length: int) -> None:
         super().__init__()
@@ -68,11 +83,25 @@ class Average(AddWithHistory):
 
 @dataclass(frozen=True)
 class DenseFormer(Form):
-    """After block i: x = sum_{j <= i} a_ij X_j over the embedding X_0 and the blocks' outputs X_j before averaging.
+    """DenseFormer: behind each block, a learned average over the embedding and all blocks so far.
 
-    L (L + 3) / 2 learned weights; no weight decay.
+    Formula:
+        x = sum_{j <= i} a_ij X_j behind block i, with X_0 the embedding and X_j the output of block j before averaging
 
-    Source: Pagliardini et al. 2024 (2402.02622), equation 1.
+        a_i starts at (0, ..., 0, 1), so that the network begins as a pre-norm one.
+
+    It has L (L + 3) / 2 learned weights, which are not decayed, and keeps L + 1 arrays of the stream's size.
+
+    Shapes:
+        X_j [B, T, D], a_i [i + 1]
+
+    Source:
+        Pagliardini et al. 2024 (2402.02622), equation 1. Their dilation and period are not offered.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.parse("denseformer | value_residual").init()
+        'gpt2'
     """
 
     def stream(self, sites: Sequence[Site]) -> Stream:

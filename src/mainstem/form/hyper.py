@@ -22,7 +22,15 @@ from .base import Form
 
 
 class Streams(Single):
-    """Opens S copies of the embedded tokens, [B, T, S, D]; closes their sum, then the norm."""
+    """Opens S copies of the embedded tokens; closes their sum, then the norm.
+
+    Shapes:
+        the state [B, T, S, D]
+
+    Args:
+        count: S.
+        norm: the norm behind the sum, or None.
+    """
 
     def __init__(self, count: int, norm: nn.Module | None = None) -> None:
         super().__init__(norm)
@@ -39,9 +47,13 @@ _MATRICES = ("alpha", "beta", "alpha_scale", "beta_scale")
 
 
 class Weights(nn.Module):
-    """Adds to the static weights what each token asks for: s_a tanh(h W) and s_b tanh(h w), h = norm(H). [B, T, S, D].
+    """What each token adds to the static weights of a hyper-connection.
 
-    W, w start at 0, so that the dynamic form begins as the static one; s at 0.01.
+    Formula:
+        s_a tanh(h W) for reading and mixing, s_b tanh(h w) for writing, h = Norm(H); W and w start at 0, s at 0.01
+
+    Shapes:
+        H [B, T, S, D] -> [B, T, S, S + 2]
     """
 
     def __init__(self, width: int, count: int, norm: NormSpec) -> None:
@@ -64,9 +76,19 @@ class Weights(nn.Module):
 
 
 class Hyperconnect(Connection):
-    """read h = sum_s Am_s H_s; write H'_t = B_t y + sum_s Ar[s, t] H_s, mixed in float32. State [B, T, S, D].
+    """Reads a mixture of the streams and writes to all of them, mixed in float32.
 
-    Starts with Am = e_(k mod S), Ar = I, B = 1 for the sublayer k, counted from 0 over the whole model.
+    Formula:
+        h = sum_s Am_s H_s; H'_t = B_t y + sum_s Ar[s, t] H_s
+        At the start Am = e_(k mod S), Ar = I and B = 1 for the sublayer k.
+
+    Shapes:
+        the state [B, T, S, D], h and y [B, T, D]
+
+    Args:
+        count: S.
+        start: which stream is read at the start, k mod S.
+        dynamic: what each token adds to the weights, or None.
     """
 
     def __init__(self, count: int, start: int, dynamic: Weights | None = None) -> None:
@@ -118,11 +140,32 @@ class Hyperconnect(Connection):
 
 @dataclass(frozen=True)
 class Hyper(Form):
-    """S streams; each sublayer reads a learned mixture, writes to all, and mixes them: static or per token.
+    """Hyper-connections: S streams; each sublayer reads a learned mixture of them, writes to all, and mixes them.
 
-    The paper also scales initial output projections by sqrt(S), in a direction it leaves open: left out here.
+    Formula:
+        h = sum_s Am_s H_s; H'_t = B_t F(Norm h) + sum_s Ar[s, t] H_s; at the end sum_s H_s, then the norm
 
-    Source: Zhu et al. 2024 (2409.19606), equations 2 (write), 10 to 13 (dynamic) and 14 (start).
+        With ``weights="dynamic"`` each token adds s tanh(Norm(H) W) to Am, Ar and B, W starting at 0.
+
+    Shapes:
+        H [B, T, S, D]; Am, B [S]; Ar [S, S]
+
+    Args:
+        streams: S, at least 1.
+        weights: "static", or "dynamic": the mixture depends on the token.
+
+    The paper also scales the initial output projections by sqrt(S), in a direction that it leaves open: left out here.
+
+    Raises:
+        BadInput: where `streams` is below 1.
+
+    Source:
+        Zhu et al. 2024 (2409.19606), equations 2 (write), 10 to 13 (dynamic) and 14 (start).
+
+    Example:
+        >>> from mainstem import form
+        >>> form.parse({"name": "hyper", "streams": 2})
+        Hyper(streams=2, weights='dynamic')
     """
 
     streams: int = 4

@@ -26,12 +26,24 @@ def start_of(blocks: int) -> float:
 
 @dataclass(frozen=True)
 class LayerScale(Form):
-    """x + diag(g) F(Norm x) with g in R^D learned for each sublayer, small at first; dropout stands behind the scale.
+    """LayerScale: a learned factor for each channel of what a sublayer writes, small at first.
 
-    `start` is what every element of g starts at; by default it follows from the number of blocks, as in the paper: 0.1
-    up to 18, 1e-5 up to 24, 1e-6 in deeper stacks. g is not decayed.
+    Formula:
+        x' = x + diag(g) F(Norm x), g in R^D for each sublayer; dropout stands behind the scale
 
-    Source: Touvron et al. 2021 (2103.17239), equation 4 and section 2 for the start.
+    g is not decayed.
+
+    Args:
+        start: what every element of g starts at. None: by depth, as in the paper: 0.1 up to 18 blocks, 1e-5 up to 24,
+            1e-6 in deeper stacks.
+
+    Source:
+        Touvron et al. 2021 (2103.17239), equation 4, and section 2 for the start.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.layer_scale.start_of(24)
+        1e-05
     """
 
     start: float | None = None

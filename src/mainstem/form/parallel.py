@@ -9,11 +9,20 @@ from .base import Form
 
 @dataclass(frozen=True)
 class Parallel(Form):
-    """x + Attention(Norm x) + FeedForward(Norm' x): one read and one write a block, each with a norm of its own.
+    """Parallel sublayers: attention and feed-forward read the same stream, and their sum is written once a block.
 
-    GPT-J and PaLM share one norm; N counts both sublayers for initial weights.
+    Formula:
+        x' = x + Attention(Norm x) + FeedForward(Norm' x)
 
-    Source: Wang and Komatsuzaki, GPT-J (2021); Chowdhery et al. 2022 (2204.02311), section 2.
+    GPT-J and PaLM share one norm between the two; here each has its own. For initial weights both sublayers count.
+
+    Source:
+        Wang and Komatsuzaki, GPT-J (2021); Chowdhery et al. 2022 (2204.02311), section 2.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.Parallel().groups(("attention", "feedforward"))
+        [('attention', 'feedforward')]
     """
 
     def groups(self, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:

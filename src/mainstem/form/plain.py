@@ -11,12 +11,24 @@ from .base import Form, Parts
 
 @dataclass(frozen=True)
 class Plain(Form):
-    """x' = F(norm x), each sublayer's output in place of its input: the control that every residual is compared with.
+    """No residual: each sublayer's output takes the place of its input. The control that every form is compared with.
 
-    ``norm=False`` takes the norms away as well, the last one too, and begins with Xavier's weights, whose products
-    keep their size. A sublayer that stochastic depth leaves out gives zeros, from which nothing comes back: use none.
+    Formula:
+        x' = F(Norm x), or F(x) without norms
 
-    Source: the plain networks of He et al. 2016 (1512.03385), section 3.3.
+    Args:
+        norm: False takes all norms of the stream away, the last one too, and begins with Xavier's weights, whose
+            products keep their size. Queries and keys keep theirs.
+
+    A sublayer that stochastic depth leaves out gives zeros, from which nothing comes back: use no stochastic depth.
+
+    Source:
+        The plain networks of He et al. 2016 (1512.03385), section 3.3.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.Plain(norm=False).init()
+        'xavier'
     """
 
     norm: bool = True

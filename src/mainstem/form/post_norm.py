@@ -13,7 +13,18 @@ from .base import Form, Parts
 
 
 class NormAfter(Connection):
-    """x' = Norm(alpha x + F(x)): the norm stands on the stream itself, behind the sum. [B, T, D]."""
+    """Adds to the stream, then normalises the stream itself.
+
+    Formula:
+        x' = Norm(alpha x + F(x))
+
+    Shapes:
+        the state and x [B, T, D]
+
+    Args:
+        norm: the module that normalises the sum.
+        alpha: the factor on the stream; 1 for post-norm, more for DeepNorm.
+    """
 
     def __init__(self, norm: nn.Module, alpha: float = 1.0) -> None:
         super().__init__()
@@ -32,9 +43,20 @@ class NormAfter(Connection):
 
 @dataclass(frozen=True)
 class PostNorm(Form):
-    """Norm(x + F(x)), with no norm behind the last: deep stacks of it need a warm-up.
+    """Post-norm, as the first Transformer and the textbook have it: the norm stands on the stream, behind each sum.
 
-    Source: Vaswani et al. 2017 (1706.03762), section 3.1; the textbook's 7.4.2 and 7.4.4.
+    Formula:
+        x' = Norm(x + F(x)), with no norm behind the last
+
+    Deep stacks of it need a warm-up.
+
+    Source:
+        Vaswani et al. 2017 (1706.03762), section 3.1; the textbook's 7.4.2 and 7.4.4.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.PostNorm().init()
+        'xavier'
     """
 
     def stream(self, sites: Sequence[Site]) -> Stream:

@@ -9,7 +9,16 @@ from .base import Form
 
 @dataclass(frozen=True)
 class PreNorm(Form):
-    """x + F(Norm x), closed by a norm: the default, and what every other form is a change of.
+    """Pre-norm, the default: the norm stands in front of each sublayer, and the stream itself is never normalised.
 
-    Source: Wang et al. 2019 (1906.01787); Xiong et al. 2020 (2002.04745), section 3.2.
+    Formula:
+        x' = x + F(Norm x); behind the last sublayer, Norm x
+
+    Source:
+        Wang et al. 2019 (1906.01787); Xiong et al. 2020 (2002.04745), section 3.2.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.parse("pre_norm") == form.PreNorm()
+        True
     """

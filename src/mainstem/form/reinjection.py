@@ -18,7 +18,11 @@ from .base import Form, Multipliers
 
 
 class WithEmbedding(Single):
-    """Opens with x0 = x / rms(x), which travels beside the stream under the name x0."""
+    """Opens with the normalised embedding, which travels beside the stream under the name x0.
+
+    Formula:
+        x0 = x / rms(x)
+    """
 
     def open(self, x_BTD: Tensor) -> State:
         x0_BTD = ops.rms_norm(x_BTD, None, 1e-6)
@@ -26,7 +30,18 @@ class WithEmbedding(Single):
 
 
 class Reinject(Connection):
-    """x <- a x + b x0, then x + F(x): both the branch and the stream see the new x. a, b are learned. [B, T, D]."""
+    """Mixes the embedding into the stream, then adds: both the branch and the stream see the new x.
+
+    Formula:
+        x <- a x + b x0; x' = x + F(x)
+
+    Shapes:
+        the state [B, T, D]
+
+    Args:
+        keep: a at the start.
+        inject: b at the start.
+    """
 
     def __init__(self, keep: float, inject: float) -> None:
         super().__init__()
@@ -49,11 +64,25 @@ class Reinject(Connection):
 
 @dataclass(frozen=True)
 class Reinjection(Form):
-    """Before each block x <- a x + b x0 with x0 = norm(embedding); a and b are learned, without weight decay.
+    """Re-injection: before each block the stream is mixed anew with the normalised embedding.
 
-    a compounds over the blocks, so its learning rate is a hundredth of b's.
+    Formula:
+        x <- a x + b x0, x0 = embedding / rms(embedding); then the block as with pre-norm
 
-    Source: Karpathy, nanochat (2026), where a = 1, b = 0 in the first version; slowrun starts from 1 and 0.1.
+    a and b are learned, one pair a block, without weight decay. a compounds over the blocks, so its learning rate is a
+    hundredth of b's.
+
+    Args:
+        keep: a at the start.
+        inject: b at the start.
+
+    Source:
+        Karpathy, nanochat (2026), whose first version has a = 1 and b = 0; slowrun starts from 1 and 0.1, as here.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.Reinjection().multipliers("reinjection.keep")
+        Multipliers(lr=0.01)
     """
 
     keep: float = 1.0

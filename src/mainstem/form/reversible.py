@@ -12,11 +12,19 @@ from .base import Form
 
 @dataclass(frozen=True)
 class Reversible(Form):
-    """a' = a + F(Norm b), b' = b + G(Norm a'): memory for activations that does not grow with depth.
+    """Reversible residuals: activations are computed back in backward, so that their memory does not grow with depth.
 
-    Opens both streams with the embedding, closes their mean, then the norm.
+    Formula:
+        a' = a + F(Norm b), b' = b + G(Norm a')
+        Both start as the embedding; at the end stands the norm of their mean.
 
-    Source: Gomez et al. 2017 (1707.04585), equation 6; Kitaev et al. 2020 (2001.04451), section 3.
+    Source:
+        Gomez et al. 2017 (1707.04585), equation 6; Kitaev et al. 2020 (2001.04451), section 3.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.parse("reversible")
+        Reversible()
     """
 
     def stream(self, sites: Sequence[Site]) -> Stream:

@@ -12,12 +12,24 @@ from .base import Form, Parts
 
 @dataclass(frozen=True)
 class ReZero(Form):
-    """x + a F(x) with one learned number a per sublayer, 0 at the start, and no norm; dropout stands behind the scale.
+    """ReZero: one learned factor for each sublayer, 0 at the start, and no norm: the network begins as the identity.
 
-    The first step moves a alone. The authors' code shares one a between both sublayers of a block; here each
-    sublayer has its own, as equation 5 has it.
+    Formula:
+        x' = x + a F(x); dropout stands behind the scale
 
-    Source: Bachlechner et al. 2020 (2003.04887), equation 5.
+    The first step moves a alone. The authors' code shares one a between both sublayers of a block; here each sublayer
+    has its own, as equation 5 has it.
+
+    Args:
+        start: a at the start.
+
+    Source:
+        Bachlechner et al. 2020 (2003.04887), equation 5.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.ReZero().init()
+        'xavier'
     """
 
     start: float = 0.0

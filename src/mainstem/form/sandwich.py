@@ -10,10 +10,19 @@ from .base import Form, Parts
 
 @dataclass(frozen=True)
 class Sandwich(Form):
-    """x + Norm2(F(Norm1 x)): what a branch writes has one size, whatever its weights do.
+    """Sandwich norm: a second norm behind each sublayer, so that what a branch writes has one size.
 
-    Source: Ding et al. 2021 (2105.13290), sandwich norm; Kim et al. 2025 (2502.02732), Peri-LN, which normalises the
-    embedding as well: not done here.
+    Formula:
+        x' = x + Norm2(F(Norm1 x)); behind the last sublayer, Norm x
+
+    Source:
+        Ding et al. 2021 (2105.13290). Peri-LN of Kim et al. 2025 (2502.02732) normalises the embedding as
+        well: not done here.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.Sandwich().refuses("zero") is None  # zero projections under a norm have a gradient of 1 / sqrt(eps)
+        False
     """
 
     def branch(self, site: Site, parts: Parts) -> Parts:

@@ -11,12 +11,25 @@ from .base import Form, Parts
 
 @dataclass(frozen=True)
 class ValueResidual(Form):
-    """V_l <- m1 V_1 + m2 V_l for blocks l >= 2, before attention; m1, m2 are learned, one pair a block.
+    """Value residuals: the attention of every later block also sees the values of the first.
 
-    V_1 are the first block's projected values; they travel beside the stream. The authors' code holds the weights
-    at 0.5; here they start there.
+    Formula:
+        V_l <- m1 V_1 + m2 V_l for blocks l >= 2, before attention
 
-    Source: Zhou et al. 2024 (2410.17897), equation 5.
+    V_1 are the first block's projected values, which travel beside the stream. m1 and m2 are learned, one pair a block.
+    The authors' code holds them at 0.5; here they start there.
+
+    Args:
+        first: m1 at the start.
+        own: m2 at the start.
+
+    Source:
+        Zhou et al. 2024 (2410.17897), equation 5.
+
+    Example:
+        >>> from mainstem import form
+        >>> form.ValueResidual(first=0.25)
+        ValueResidual(first=0.25, own=0.5)
     """
 
     first: float = 0.5

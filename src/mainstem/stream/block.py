@@ -12,11 +12,15 @@ from .state import State
 
 
 class Block(nn.Module):
-    """A list of residuals, run in order; a mapping gives them names of their own.
+    """A list of residuals, called in order.
 
-    >>> block = Block([Residual([nn.Linear(2, 2)]), Residual([nn.Linear(2, 2)])])
-    >>> [name for name, _ in block.named_children()]
-    ['0', '1']
+    Args:
+        residuals: the residuals; a mapping gives them names of their own.
+
+    Example:
+        >>> block = Block([Residual([nn.Linear(2, 2)]), Residual([nn.Linear(2, 2)])])
+        >>> [name for name, _ in block.named_children()]
+        ['0', '1']
     """
 
     def __init__(self, residuals: Mapping[str, Residual] | Iterable[Residual]) -> None:

@@ -15,14 +15,22 @@ Side = dict[str, Tensor]
 
 
 class Branch(nn.Module):
-    """Modules in a row: each is called with x, and with the context too where it declares `wants_context`.
+    """The branch F of a residual: modules in a row.
 
-    A module may return (y, side) to send named values along the stream. Each is named by what it is (its `stem`, or
-    its class), not by its number, so that a norm put in between changes neither the masks nor the initial weights
-    of the others; a second of one kind is `norm_2`.
+    A module is called with x, and with the context too where it declares ``wants_context = True``. It may return
+    (y, side) to send named values along the stream. Each is named by what it is (its `stem`, or its class), not by its
+    number, so that a norm put in between changes neither the masks nor the initial weights of the others; the second of
+    a kind is `norm_2`.
 
-    >>> [name for name, _ in Branch([nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)]).named_children()]
-    ['linear', 'relu', 'linear_2']
+    Args:
+        modules: what is called, in order.
+
+    Returns:
+        From `forward`, (y [B, T, D], the values that the modules publish).
+
+    Example:
+        >>> [name for name, _ in Branch([nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)]).named_children()]
+        ['linear', 'relu', 'linear_2']
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
@@ -57,13 +65,22 @@ class Branch(nn.Module):
 class Sum(nn.Module):
     """Several branches of one input, added: one read and one write for, say, attention and feed-forward.
 
-    y = sum_i F_i(x): [B, T, D] -> [B, T, D].
+    Formula:
+        y = sum_i F_i(x)
 
-    Source: Wang and Komatsuzaki, GPT-J (2021); PaLM (2204.02311), section 2, "parallel layers".
+    Shapes:
+        x, y [B, T, D]
 
-    >>> import torch
-    >>> Sum({"a": [nn.Identity()], "b": [nn.Identity()]})(torch.ones(1, 1, 2)).tolist()
-    [[[2.0, 2.0]]]
+    Args:
+        branches: the modules of each branch, by name.
+
+    Source:
+        Wang and Komatsuzaki, GPT-J (2021); PaLM (2204.02311), section 2, "parallel layers".
+
+    Example:
+        >>> import torch
+        >>> Sum({"a": [nn.Identity()], "b": [nn.Identity()]})(torch.ones(1, 1, 2)).tolist()
+        [[[2.0, 2.0]]]
     """
 
     stem = "sum"

@@ -14,9 +14,24 @@ from .stream import Single, Stream
 
 
 class Connection(nn.Module):
-    """Reads the input of a branch from the state, and writes its output back. Abstract; may own weights.
+    """How a sublayer meets the stream: it reads the input of a branch, and writes its output back. Abstract.
 
-    `carry` is whatever `write` needs of what `read` computed.
+    Formula:
+        x, carry = read(state); state' = write(state, F(x), carry)
+
+    It may own weights. `carry` is whatever `write` needs of what `read` computed.
+
+    Example:
+        >>> import torch
+        >>> from mainstem.stream import State
+        >>> class Halve(Connection):
+        ...     def read(self, state):
+        ...         return state.main, None
+        ...     def write(self, state, y_BTD, carry):
+        ...         return State((state.main + y_BTD) / 2, state.side)
+        >>> from mainstem.stream import Residual
+        >>> Residual([torch.nn.Identity()], Halve())(torch.ones(1, 1, 2)).tolist()
+        [[[1.0, 1.0]]]
     """
 
     stem = "connection"
@@ -36,9 +51,22 @@ class Connection(nn.Module):
 
 
 class Add(Connection):
-    """y = F(x) + x, the residual connection.
+    """The residual connection.
 
-    Source: He et al. 2016 (1512.03385), equation 1.
+    Formula:
+        y = F(x) + x
+
+    Shapes:
+        the state, x and y [B, T, D]
+
+    Source:
+        He et al. 2016 (1512.03385), equation 1.
+
+    Example:
+        >>> import torch
+        >>> from mainstem.stream import State
+        >>> Add().write(State(torch.ones(1, 1, 2), {}), torch.ones(1, 1, 2), None).main.tolist()
+        [[[2.0, 2.0]]]
     """
 
     def read(self, state: State) -> tuple[Tensor, None]:
@@ -49,7 +77,14 @@ class Add(Connection):
 
 
 class Replace(Connection):
-    """y = F(x), no residual connection: what every other one is compared with."""
+    """No residual connection: what every other one is compared with.
+
+    Formula:
+        y = F(x)
+
+    Shapes:
+        the state, x and y [B, T, D]
+    """
 
     def read(self, state: State) -> tuple[Tensor, None]:
         return state.main, None

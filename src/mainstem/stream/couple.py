@@ -15,11 +15,16 @@ from .stream import Stream
 
 
 class Couple(Connection):
-    """(a, b) -> (b, a + F(b)): the additive coupling, whose two halves change places at each sublayer.
+    """The additive coupling: one of two streams is read, the other is written, and they change places at each sublayer.
 
-    Written for a pair of sublayers it is a' = a + F(b), b' = b + G(a').
+    Formula:
+        (a, b) -> (b, a + F(b)); for a pair of sublayers, a' = a + F(b), b' = b + G(a')
 
-    Source: Gomez et al. 2017 (1707.04585), equation 6.
+    Shapes:
+        the state (a, b), each [B, T, D]
+
+    Source:
+        Gomez et al. 2017 (1707.04585), equation 6.
     """
 
     def read(self, state: State) -> tuple[Tensor, None]:
@@ -44,7 +49,11 @@ class Couple(Connection):
 
 
 class Reversible(Stream):
-    """Opens (x, x), closes the mean of the two, then `norm`."""
+    """Two streams that can be computed back: opens (x, x), closes the mean of both, then the norm.
+
+    Args:
+        norm: the norm behind the mean, or None.
+    """
 
     def __init__(self, norm: nn.Module | None = None) -> None:
         super().__init__()

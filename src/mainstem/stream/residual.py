@@ -24,15 +24,30 @@ from .subset import spread, take
 
 
 class Residual(nn.Module):
-    """A branch F around which the stream flows on: with the default connection, y = F(x) + x. Final.
+    """A branch F around which the stream flows on. Final.
 
-    `branch` is a list of modules, run in order. `connection` says how the branch reads and writes; `skip` leaves the
-    branch out at random, before it is computed. Called with a state it returns a state; called with a plain tensor
-    [B, T, D] it opens and closes its connection's own stream, so that it fits into any model.
+    Formula:
+        y = F(x) + x with the default connection; in general, what `connection` reads and writes
 
-    >>> block = Residual([nn.LayerNorm(4), nn.Linear(4, 4)])
-    >>> block(torch.randn(2, 3, 4)).shape
-    torch.Size([2, 3, 4])
+    Shapes:
+        x, y [B, T, D]. Called with a `State` it returns one. Called with a plain tensor it opens and closes the stream
+        of its connection, so that it fits into any model.
+
+    Args:
+        branch: the modules of F, called in order.
+        connection: how the branch reads and writes; `Add()` by default.
+        skip: stochastic depth, which decides before the branch is computed for whom it is.
+
+    Raises:
+        BadInput: where a branch that sends values along the stream is left out by `skip`.
+
+    Source:
+        He et al. 2016 (1512.03385), equation 1; Huang et al. 2016 (1603.09382) for `skip`.
+
+    Example:
+        >>> block = Residual([nn.LayerNorm(4), nn.Linear(4, 4)])
+        >>> block(torch.randn(2, 3, 4)).shape
+        torch.Size([2, 3, 4])
     """
 
     def __init__(

@@ -9,9 +9,17 @@ from ..nn import NormSpec
 
 @dataclass(frozen=True)
 class Site:
-    """One sublayer's place: `block` and `sublayer` count from 0 over the whole model.
+    """The place of one sublayer in the model. A form asks it for whatever depends on depth.
 
-    `blocks` is L and `sublayers` N, the writes of the whole model; `kind` is attention or feedforward.
+    Args:
+        block: which block, from 0.
+        sublayer: which sublayer, from 0 over the whole model.
+        kind: attention or feedforward.
+        first_in_block, last_in_block: whether it is the first or the last of its block.
+        blocks: L, how many blocks the model has.
+        sublayers: N, how many sublayers write to the stream in the whole model.
+        width: D.
+        norm: the kind of norm that the model has.
     """
 
     block: int

@@ -8,10 +8,19 @@ from torch import Tensor
 
 
 class State(NamedTuple):
-    """`main` is the stream as its family has it, `side` the named values that travel beside it.
+    """What flows through the depth of a network: the stream itself, and named values that travel beside it.
 
     Both are plain trees of tensors (a tensor, or tuples of them; a dict), so that checkpointing, compilation and
     distribution can look inside. A state is never changed in place.
+
+    Args:
+        main: the stream as its family has it: a tensor [B, T, D], S streams in one, a pair, a tensor with a history.
+        side: values by name, such as the first block's attention values.
+
+    Example:
+        >>> import torch
+        >>> State(torch.zeros(1, 2, 4), {}).with_side({"x0": torch.ones(1, 2, 4)}).side["x0"].shape
+        torch.Size([1, 2, 4])
     """
 
     main: Any

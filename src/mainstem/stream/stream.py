@@ -13,9 +13,12 @@ from .state import State
 
 
 class Stream(nn.Module):
-    """Opens a state from the embedded tokens and closes it into what the head reads. Abstract.
+    """What opens a state from the embedded tokens, and closes it into what the head reads. Abstract.
 
-    Owns the final norm, if the form has one. Opened and closed once per model.
+    It owns the final norm, if the form has one. A model opens and closes it once.
+
+    Shapes:
+        open: x [B, T, D] -> State; close: State -> [B, T, D]
     """
 
     def open(self, x_BTD: Tensor) -> State:
@@ -29,7 +32,19 @@ class Stream(nn.Module):
 
 
 class Single(Stream):
-    """One tensor [B, T, D]; closed by `norm`, or as it is."""
+    """The ordinary stream: one tensor, closed by a norm or as it is.
+
+    Shapes:
+        the state [B, T, D]
+
+    Args:
+        norm: the norm behind the last sublayer, or None.
+
+    Example:
+        >>> import torch
+        >>> Single().open(torch.zeros(1, 2, 4)).main.shape
+        torch.Size([1, 2, 4])
+    """
 
     def __init__(self, norm: nn.Module | None = None) -> None:
         super().__init__()
