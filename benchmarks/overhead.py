@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from mainstem import config, counter, data, optim
-from mainstem.train import console, device, run_folder, runner, signals
+from mainstem.runs import run_folder
+from mainstem.train import console, device, runner, signals
 from mainstem.train.assemble import assemble
 from mainstem.train.loop import Loop, Parts
 

@@ -8,7 +8,8 @@ import torch
 import mainstem
 from mainstem import config, train
 from mainstem.errors import BadInput
-from mainstem.train import facts, weights
+from mainstem.runs import weights
+from mainstem.train import samples
 from mainstem.train.console import Plain
 
 
@@ -23,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-        patch.setattr(facts, "_LENGTH", 3)
+        patch.setattr(samples, "_LENGTH", 3)
         train.run(config.load(flags), console=Plain(None))
     return root / "run"
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from . import config, data, files, runs
 from .errors import BadInput
 from .model import LanguageModel
-from .train import facts, publish, weights
+from .runs import facts, publish, weights
 
 _LIMIT = 1 << 24
 _TABLES = 1 << 28

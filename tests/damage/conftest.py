@@ -8,7 +8,7 @@ import pytest
 from damaged import Made
 
 from mainstem import config, train
-from mainstem.train import facts
+from mainstem.train import samples
 from mainstem.train.console import Plain
 
 
@@ -23,7 +23,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Made:
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-        patch.setattr(facts, "_LENGTH", 3)
+        patch.setattr(samples, "_LENGTH", 3)
         train.run(config.load(flags), console=Plain(None))
     return Made(root)
 
@@ -31,7 +31,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture
 def fresh(original: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Made]:
     """Give a function that returns a new copy, and makes its cache the one that is used."""
-    monkeypatch.setattr(facts, "_LENGTH", 3)
+    monkeypatch.setattr(samples, "_LENGTH", 3)
 
     def copy() -> Made:
         made = Made(tmp_path / "made")

@@ -12,7 +12,7 @@ from damaged import READERS, Made, answer
 from hypothesis import strategies as st
 
 from mainstem.data.tokenizer.base import sealed
-from mainstem.train import manifest
+from mainstem.runs import manifest
 
 READ = {
     "run/facts.json": ("resume", "report", "several", "evaluate", "probe"),

@@ -59,7 +59,7 @@ FAULTS = (
     Fault("passes times 100", "train/opening.py", "return parts.steps * parts", "return 100 * parts.steps * parts"),
     Fault("a plan's parameters without vectors", "train/planning.py", '"parameters": sum(p.numel() for p in',
           '"parameters": sum(p.ndim // 2 * p.numel() for p in'),
-    Fault("a run's parameters without vectors", "train/facts.py", "sum(p.numel() for p in model.parameters())",
+    Fault("a run's parameters without vectors", "train/assemble.py", "sum(p.numel() for p in network.parameters())",
           "sum(p.numel() for p in model.parameters() if p.ndim > 1)"),
     Fault("a plan's memory without moments", "train/planning.py", "copies = 5 +", "copies = 1 +"),
     Fault("a plan's evaluations", "train/planning.py", "run.train.eval_every", "run.log.every"),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mainstem import config, data
-from mainstem.train import assemble, device, run_folder
+from mainstem.runs import run_folder
+from mainstem.train import assemble, device
 from mainstem.train.loop import Parts
 
 WORDS = ("stem", "river", "delta", "mouth", "source", "bank", "flood", "bed")

@@ -7,10 +7,10 @@ import pytest
 import tiny_run
 
 from mainstem import data
+from mainstem.runs.state import Best, State
 from mainstem.train.ending import ending
 from mainstem.train.lines import columns, fold
 from mainstem.train.loop import Loop
-from mainstem.train.state import Best, State
 
 FOUND = {"unigram_bpb": 2.5, "lzma_bpb": 1.5}
 SAMPLE = {"prompt": "the river\n", "text": " takes\x1b[2J\tall\n\n\nof\nthem\n" + "wide" * 40 + "\nfive"}

@@ -6,14 +6,15 @@ import pytest
 import tiny_run
 
 from mainstem import report, train
-from mainstem.train import facts
+from mainstem.runs import facts
+from mainstem.train import samples
 from mainstem.train.console import Plain
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(facts, "_LENGTH", 5)
+    monkeypatch.setattr(samples, "_LENGTH", 5)
     monkeypatch.chdir(tmp_path)
 
 
@@ -39,7 +40,7 @@ def test_one_that_fails_leaves_the_other(tmp_path, monkeypatch, capsys, missing)
     def fails(*_):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(*((facts, "samples") if missing == "samples.json" else (report, "write")), fails)
+    monkeypatch.setattr(*((samples, "drawn") if missing == "samples.json" else (report, "write")), fails)
     _, warned = _trained(tmp_path, capsys)
     assert f"{missing} is missing: it could not be written (no ink)" in warned
     there = {"samples.json", "report.html"} - {missing}

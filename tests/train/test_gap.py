@@ -10,8 +10,8 @@ from torch import Tensor
 from mainstem.data import Tokens
 from mainstem.data.batches import spread
 from mainstem.measure.evaluate import Held
+from mainstem.runs.state import Gap
 from mainstem.train import gap
-from mainstem.train.state import Gap
 
 
 def held(nats_W: Tensor, windows: int, tokens_W: Tensor | None = None) -> Held:

@@ -2,7 +2,8 @@ import pytest
 
 from mainstem import config
 from mainstem.errors import BadInput
-from mainstem.train.length import Length, resolve, seconds, steps_of_epochs
+from mainstem.runs.state import Length
+from mainstem.train.length import resolve, seconds, steps_of_epochs
 
 
 def _never(_: float) -> int:

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 import tiny_run
 
+from mainstem.runs.state import State
 from mainstem.train.lines import columns, fold
 from mainstem.train.loop import Parts
 from mainstem.train.opening import form, opening, passes
-from mainstem.train.state import State
 
 
 @pytest.fixture

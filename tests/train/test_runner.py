@@ -12,7 +12,8 @@ import torch
 
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import evaluation, facts, loop, runner, step, weights
+from mainstem.runs import weights
+from mainstem.train import evaluation, loop, runner, samples, step
 from mainstem.train.console import Plain
 
 
@@ -38,7 +39,7 @@ class Heard(Plain):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(facts, "_LENGTH", 5)  # tokens of a sample, which take most of the time of so small a run
+    monkeypatch.setattr(samples, "_LENGTH", 5)  # tokens of a sample, which take most of the time of so small a run
 
 
 def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
@@ -301,7 +302,7 @@ def test_weights_of_another_run_as_a_start(tmp_path: Path) -> None:
 
 
 def test_a_report_that_fails_leaves_a_good_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "samples", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
+    monkeypatch.setattr(samples, "drawn", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
     console = Heard()
     assert train.run(_run(tmp_path), resume=False, console=console).reason == "steps"
     assert any("samples.json is missing" in line and "no ink" in line for line in console.warned)

@@ -161,8 +161,8 @@ def _devices() -> Finding:
 
 
 def _cache() -> Finding:
-    from ..train.cache import cache_folder
-    from ..train.run_folder import RunFolder
+    from ..runs.cache import cache_folder
+    from ..runs.run_folder import RunFolder
 
     inside = RunFolder(Path("runs/last").resolve())
     found = cache_folder(inside)

@@ -134,7 +134,7 @@ def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, options: Options, cach
 
 
 def _cache(folder: Path) -> Path:
-    from ..train.cache import cache_folder
-    from ..train.run_folder import RunFolder
+    from ..runs.cache import cache_folder
+    from ..runs.run_folder import RunFolder
 
     return cache_folder(RunFolder(folder.resolve()))

@@ -135,7 +135,7 @@ def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) ->
 
 def curves(path: Path) -> list[tuple[int, float, float]]:
     """Return (step, training loss in eval mode, held-out loss) of each evaluation that metrics.jsonl has whole."""
-    from ..report import metrics
+    from ..runs import metrics
 
     found: list[tuple[int, float, float]] = []
     for line in metrics.lines(path):

@@ -13,9 +13,10 @@ import torch
 
 from .. import files
 from ..errors import BadInput
-from ..train import environment, refuse
-from ..train.cache import cache_folder
-from ..train.run_folder import RunFolder
+from ..runs import environment
+from ..runs.cache import cache_folder
+from ..runs.run_folder import RunFolder
+from ..train import refuse
 from . import page, text
 from .cache import Cache
 from .commit import commit

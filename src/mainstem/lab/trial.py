@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 
 from .. import config, data, model
 from ..measure.evaluate import Held, over
-from ..train import device, weights
+from ..runs import weights
+from ..train import device
 from ..train.gap import training_windows
 from ..train.phases import Phases
 from ..train.step import Learner

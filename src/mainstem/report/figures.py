@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 
+from ..runs.metrics import number
 from .chart import Axis, Band, Figure, Line, Mark, Point, Rule
 from .headline import best_of, yardsticks
-from .metrics import number
 from .scale import Scale, around
 from .source import Source
 from .tables import of_points

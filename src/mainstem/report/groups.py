@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .metrics import number
+from ..runs.metrics import number
 from .source import Source
 from .words import visible
 

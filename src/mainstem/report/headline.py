@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from .metrics import Evaluation, Gap, Metrics, evaluation, number
+from ..runs.metrics import number
+from .metrics import Evaluation, Gap, Metrics, evaluation
 from .source import Source, mapping
 from .words import compact, count, duration, short
 

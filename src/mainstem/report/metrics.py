@@ -1,29 +1,23 @@
 """metrics.jsonl as curves, read as a stream, so that a file of any length takes the same memory.
 
 A run may still be writing: a last line without its end is left out. Lines that are no JSON object with a step are
-counted and left out. May import `files` and its neighbours here.
+counted and left out. May import `runs` and its neighbours here.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from .. import files
+from ..runs.metrics import lines, number
 from .series import Series
 from .words import short
 
 PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
 _TRAINING = PHASES[:4]
 _NAMES = ("loss", "lr", "grad_norm", "penalty", "update_ratio", "gradient_slope")
-_LONGEST = 1 << 20
 _SNAPSHOTS = 64
 
 
@@ -180,46 +174,5 @@ def read(path: Path) -> Metrics:
     return metrics
 
 
-def lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Yield what the lines of the file `path` hold, whose `step` is a whole number; None for one that is none of ours.
-
-    Everything else in a line may be of any type: `number` makes numbers of it. A file that is not there has no lines.
-    """
-    if not os.path.lexists(path):
-        return
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    for line in _lines(path):
-        try:
-            found = decode(line) if line else {}
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found = {}
-        step = found.get("step")
-        yield found if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 1 << 53 else None
-
-
-def number(value: Any) -> float | None:
-    """Return a finite number as a float, and None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) and abs(found) < 1e100 else None
-
-
 def _numbers(values: Any) -> list[float | None]:
     return [number(value) for value in values[:10_000]] if isinstance(values, list) else []
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield complete lines; an empty one stands for a line that is too long to be one."""
-    with io.BufferedReader(files.opened(path, "give the folder of a run"), _LONGEST) as stream:
-        while line := stream.readline(_LONGEST):
-            if line.endswith(b"\n"):
-                yield line
-                continue
-            while len(line) == _LONGEST and not line.endswith(b"\n"):
-                line = stream.readline(_LONGEST)
-            if line.endswith(b"\n"):
-                yield b""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalogue, files
+from ..runs.metrics import number
 from . import depth_figures, figures, phases, source, tables, template
 from .chart import view
 from .headline import headline
-from .metrics import number
 from .source import Source
 from .words import short, visible
 

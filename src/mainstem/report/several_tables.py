@@ -6,10 +6,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
+from ..runs.metrics import number
 from . import groups
 from .groups import Group
 from .headline import best_of, gap_of, status
-from .metrics import number
 from .source import Source
 from .tables import Table
 from .words import compact, count, duration, visible

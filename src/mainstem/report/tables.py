@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .metrics import number
+from ..runs.metrics import number
 from .source import Source
 from .words import count, short, visible
 

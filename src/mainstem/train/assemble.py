@@ -7,15 +7,17 @@ from time import perf_counter
 from typing import Any
 
 import msgspec
+import torch
 
-from .. import config, data, model
+from .. import config, data, model, optim, penalty
 from ..errors import BadInput
-from . import budget, environment, facts, length, memory, weights
+from ..runs import environment, facts, weights
+from ..runs.past import NOTHING, Past
+from ..runs.run_folder import RunFolder
+from . import budget, length, memory
 from .device import Place
 from .loop import Parts
-from .past import NOTHING, Past
 from .phases import Clock
-from .run_folder import RunFolder
 from .step import Learner
 
 
@@ -48,7 +50,7 @@ def assemble(
         steps=0,
         clock=clock,
     )
-    parts.facts = facts.gather(run, corpus, network, place.device)
+    parts.facts = gather(run, corpus, network, place.device)
     tokens = run.train.batch * network.context
 
     def fitting(seconds: float) -> int:
@@ -57,6 +59,21 @@ def assemble(
     resolved = length.resolve(run.train, len(corpus.train), tokens, past.lengths, fitting)
     parts.steps, parts.facts["length"] = resolved.steps, msgspec.to_builtins(resolved)
     return parts
+
+
+def gather(run: config.Run, corpus: data.Corpus, network: torch.nn.Module, device: torch.device) -> facts.Facts:
+    """Return what is known before the first step."""
+    rows = optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
+    return {
+        "version": 1,
+        "command": environment.command(),
+        "versions": environment.versions(),
+        "machine": environment.machine(device),
+        "corpus": corpus.facts,
+        "parameters": [row._asdict() for row in rows],
+        "num_parameters": sum(p.numel() for p in network.parameters()),
+        "bytes_per_token": corpus.held_out.num_bytes / max(1, len(corpus.held_out)),
+    }
 
 
 def environment_of(parts: Parts) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is said when a number of a run is no longer finite: which field is at fault, and what is still there.
 
-May import `config`, `errors` and `checkpoint`.
+May import `config`, `errors` and `runs`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import config
 from ..errors import RunFailed
-from . import checkpoint
+from ..runs import checkpoint
 
 _WORDS = {"loss": "loss", "grad_norm": "gradient's norm", "penalty": "penalty", "held_out": "held-out loss"}
 _FAR = 1e3

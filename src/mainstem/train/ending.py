@@ -8,10 +8,10 @@ from typing import Any
 
 from ..data import yardsticks
 from ..errors import command
+from ..runs.state import Best
 from .console import clock
 from .lines import WIDTH, columns, place, size
 from .loop import Loop
-from .state import Best
 
 _SHOWN = 4
 """Lines of a sample."""

@@ -13,8 +13,8 @@ import msgspec
 
 from ..data.batches import num_windows
 from ..measure.evaluate import evaluate
+from ..runs.state import Best
 from .gap import between
-from .state import Best
 from .step import Learner
 
 _LAST = 0.3

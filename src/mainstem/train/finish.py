@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import command
-from . import facts, publish, weights
+from ..runs import facts, publish, weights
+from ..runs.disk import disk
+from ..runs.state import Best
+from . import samples
 from .ending import ending
 from .lines import place
-from .loop import Loop, disk
-from .state import Best
+from .loop import Loop
 from .yardstick import Yardsticks
 
 
@@ -33,7 +35,7 @@ def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
     assert state.reached is not None
     assert state.last is not None
     assert loop.best is not None
-    with disk("the model", folder):
+    with disk("the model", folder.path):
         publish.model(folder.path, parts.model, loop.best, state.reached)
         with parts.learner.averaged():
             publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
@@ -45,13 +47,13 @@ def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
         "reason": reason, "best_step": state.reached.step, "best": msgspec.to_builtins(state.reached),
         "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),
     }  # fmt: skip
-    with disk(facts.NAME, folder):
+    with disk(facts.NAME, folder.path):
         facts.write(folder.path / facts.NAME, {**parts.facts, "yardsticks": found, "outcome": outcome})
-    samples = _offered(loop, facts.SAMPLES, lambda: _samples(loop))
+    written = _offered(loop, facts.SAMPLES, lambda: _samples(loop))
     page = _offered(loop, "report.html", lambda: _page(folder.path))
     if yardsticks.error is not None:
         progress.warn(f"a yardstick could not be computed: {yardsticks.error}")
-    progress.say(ending(loop, reason, found, (samples or [None])[0], page))
+    progress.say(ending(loop, reason, found, (written or [None])[0], page))
     return Outcome(reason, state.reached, state.seconds, folder.path)
 
 
@@ -71,7 +73,7 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
 
 def _samples(loop: Loop) -> list[dict[str, Any]]:
     parts = loop.parts
-    made = facts.samples(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
+    made = samples.drawn(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
     facts.write(parts.folder.path / facts.SAMPLES, made)
     return made
 

@@ -1,6 +1,6 @@
 """The generalisation gap: held-out loss minus training loss, both in eval mode, with its 95% interval.
 
-May import `data` and `measure`. Shapes: W windows.
+May import `data`, `measure` and `runs`. Shapes: W windows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data.batches import Window, held_out_windows, spread
 from ..measure.evaluate import Held
-from .state import Gap
+from ..runs.state import Gap
 
 _LEVEL = 0.975
 

@@ -1,27 +1,19 @@
-"""How many steps a run has: given, or from epochs, or from a budget of wall time. May import `config` and `errors`."""
+"""How many steps a run has: given, or from epochs, or from a budget of wall time. May import `optim` and `runs`."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
 
-from msgspec import Meta, Struct
-
-from .. import config
+from .. import config, optim
 from ..errors import BadInput
+from ..runs.manifest import Manifest
+from ..runs.state import Length
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _DEFAULT_EPOCHS = 20.0
 """Where nothing is said: early stopping usually ends such a run sooner."""
-
-
-class Length(Struct, frozen=True):
-    """How many steps a run has; `asked` are the fields that they were resolved from."""
-
-    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
-    asked: dict[str, Any]
 
 
 def seconds(budget: str) -> float:
@@ -72,3 +64,15 @@ def resolve(
     else:
         steps = steps_of_epochs(train.epochs or _DEFAULT_EPOCHS, num_tokens, tokens_per_step)
     return Length(steps, asked)
+
+
+def risen(run: config.Run, manifest: Manifest, steps: int) -> str | None:
+    """Return a line where the learning rate goes up, as the run ends at another step now; None where it does not."""
+    step, before = manifest.step, manifest.length.steps
+    if not step or steps in (before, step):
+        return None
+    old = run.optim.lr * optim.schedule.factor(step, before, run.optim)
+    new = run.optim.lr * optim.schedule.factor(step + 1, steps, run.optim)
+    if new <= old:
+        return None
+    return f"the learning rate rises from {old:.3g} to {new:.3g}, as its schedule ends at step {steps} now"

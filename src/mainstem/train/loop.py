@@ -6,7 +6,6 @@ is therefore found when its line is due, always before anything is saved.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -18,14 +17,16 @@ from torch import Tensor, nn
 
 from .. import config, data, optim
 from ..measure.evaluate import Abandoned
-from . import checkpoint, diverged, evaluation, facts, publish, weights
+from ..runs import checkpoint, facts, publish, weights
+from ..runs.disk import disk
+from ..runs.metrics import Metrics
+from ..runs.run_folder import RunFolder
+from ..runs.state import Best, State
+from . import diverged, evaluation
 from .console import Progress
 from .device import Place
-from .metrics import Metrics
 from .phases import Clock, Phases
-from .run_folder import RunFolder
 from .signals import Requests, Stop
-from .state import Best, State
 from .step import Learner
 from .tensorboard import Board
 
@@ -120,7 +121,7 @@ class Loop:
         if (name := diverged.first(tensors)) is not None:
             raise diverged.tensor(run, self.state.step, name, parts.folder.checkpoints)
         self.state.seconds = self.parts.clock() - self._began
-        with disk("metrics.jsonl", parts.folder):
+        with disk("metrics.jsonl", parts.folder.path):
             record = self.metrics.sync()
         content = {
             "metrics": record, "state": self.state, "optimizer": settings, **parts.decisive
@@ -134,7 +135,7 @@ class Loop:
         """Offer the best model so far, where it is not the one that is offered already."""
         best = self.state.best
         if best is not None and self.best is not None and best.step != self._published:
-            with disk("the best model", self.parts.folder):
+            with disk("the best model", self.parts.folder.path):
                 publish.model(self.parts.folder.path, self.parts.model, self.best, best)
             self._published = best.step
 
@@ -181,7 +182,7 @@ class Loop:
         return line
 
     def _record(self, line: dict[str, Any]) -> None:
-        with disk("metrics.jsonl", self.parts.folder):
+        with disk("metrics.jsonl", self.parts.folder.path):
             self.metrics.append(line)
             if self.board is not None:
                 self.board.add(line)
@@ -192,7 +193,7 @@ class Loop:
         self.state.start = found = self._pass(0, evaluation.sample(parts.learner, parts.corpus.held_out))
         if found is not None:
             parts.facts["start"] = msgspec.to_builtins(found)
-            with disk(facts.NAME, parts.folder):
+            with disk(facts.NAME, parts.folder.path):
                 facts.write(parts.folder.path / facts.NAME, parts.facts)
         self._first = (0, parts.clock())
 
@@ -210,7 +211,7 @@ class Loop:
         line["seconds"] = round(self.parts.clock() - self._began, 4)
         line["phases"] = {**line["phases"], **self._phases.take()}
         self._record(line)
-        with disk("metrics.jsonl", parts.folder):
+        with disk("metrics.jsonl", parts.folder.path):
             self.metrics.flush()
         self._show(line)
 
@@ -269,15 +270,6 @@ class Loop:
             "step": line["step"], "steps": self.parts.steps, "loss": line["loss"], "rate": tokens / seconds,
             "left": (self.parts.steps - line["step"]) * seconds / max(steps, 1), **measured,
         })  # fmt: skip
-
-
-@contextlib.contextmanager
-def disk(what: str, folder: RunFolder) -> Any:
-    """Turn the failure of a write inside the ``with`` into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise checkpoint.disk_failed(error, what, folder.path) from error
 
 
 def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict[str, float]]:

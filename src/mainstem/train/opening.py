@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..runs.state import State
 from .console import clock
 from .lines import place, several, size
 from .loop import Parts
-from .state import State
 
 _NAMED = 2
 """Files that are named; of more, the rest are counted."""

@@ -6,14 +6,15 @@ from typing import Any
 
 from .. import config, data, optim, runs
 from ..errors import BadInput, RunFailed
-from . import device, evaluation, lines, memory, new_folder, past, refuse
+from ..runs import new_folder, past
+from ..runs.cache import used
+from ..runs.past import NOTHING, Past
+from ..runs.run_folder import RunFolder
+from . import device, evaluation, lines, memory, refuse
 from .assemble import assemble
-from .cache import used
 from .lines import WIDTH, fold
 from .loop import Parts
 from .opening import passes
-from .past import NOTHING, Past
-from .run_folder import RunFolder
 
 _HASH = 16
 """Signs of a hash that are shown: enough to tell texts apart; facts.json has it whole."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from .. import config, model, optim, penalty
-from . import device, memory, tensorboard, weights
+from ..runs import weights
+from . import device, memory, tensorboard
 
 _VOCABULARY = {"byte": 256, "bpe": 257}
 """Tokens that there are at least, whatever the text is."""

@@ -12,35 +12,23 @@ import msgspec
 
 from .. import config, data, optim, runs
 from ..errors import BadInput, RunFailed, command
-from . import (
-    budget,
-    checkpoint,
-    device,
-    environment,
-    facts,
-    lines,
-    new_folder,
-    past,
-    refuse,
-    run_folder,
-    signals,
-    tensorboard,
-    weights,
-)
+from ..runs import checkpoint, environment, facts, new_folder, past, run_folder, weights
+from ..runs.cache import used
+from ..runs.disk import disk, disk_failed
+from ..runs.manifest import Manifest, Record
+from ..runs.metrics import Metrics
+from ..runs.past import NOTHING, Past
+from ..runs.run_folder import RunFolder
+from ..runs.state import State
+from . import budget, device, length, lines, refuse, signals, tensorboard
 from .assemble import assemble, environment_of, start_from
-from .cache import used
 from .console import Progress
 from .console import make as make_console
 from .finish import Outcome, finish
-from .loop import Loop, Parts, disk
-from .manifest import Manifest, Record
-from .metrics import Metrics
+from .loop import Loop, Parts
 from .opening import opening
-from .past import NOTHING, Past
 from .phases import Clock
-from .run_folder import RunFolder
 from .shortage import shortage
-from .state import State
 from .yardstick import Yardsticks
 
 
@@ -117,11 +105,11 @@ def begin(parts: Parts, before: Past, progress: Progress, requests: signals.Requ
         for difference in environment.mismatches(content.facts, now):
             progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
         progress.say(f"going on at step {state.step} of {parts.steps}")
-        if (risen := past.risen(parts.run, content, parts.steps)) is not None:
+        if (risen := length.risen(parts.run, content, parts.steps)) is not None:
             progress.say(risen)
     if state.start is not None:
         parts.facts["start"] = msgspec.to_builtins(state.start)
-    with disk("the configuration", folder):
+    with disk("the configuration", folder.path):
         run_folder.extend(parts.run, folder)
         parts.corpus.tokenizer.save(folder.path / "tokenizer.json")
         parts.facts.update(facts.begun(folder.path))
@@ -168,7 +156,7 @@ def _metrics(folder: RunFolder, record: Record) -> Metrics:
     try:
         return Metrics(folder.metrics, record.offset, record.sha256)
     except OSError as error:
-        raise checkpoint.disk_failed(error, "metrics.jsonl", folder.path) from error
+        raise disk_failed(error, "metrics.jsonl", folder.path) from error
 
 
 @contextlib.contextmanager

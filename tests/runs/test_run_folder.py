@@ -7,7 +7,7 @@ import pytest
 
 from mainstem import config
 from mainstem.errors import BadInput
-from mainstem.train import run_folder
+from mainstem.runs import run_folder
 
 
 def _run(out: Path, **train: Any) -> config.Run:

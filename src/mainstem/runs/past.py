@@ -1,4 +1,4 @@
-"""What a run's folder knows of it: the newest whole checkpoint, and facts.json. May import `optim` and its siblings.
+"""What a run's folder knows of it: the newest whole checkpoint, and facts.json. May import its siblings.
 
 The checkpoint's manifest is asked first: no byte of it changes unnoticed, and it says what trained the weights.
 """
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .. import config, optim
+from .. import config
 from ..config.words import show
 from ..errors import BadInput, command
 from . import checkpoint, facts, run_folder
-from .length import Length
 from .manifest import Manifest
 from .run_folder import RunFolder
+from .state import Length
 
 
 class Past(NamedTuple):
@@ -69,18 +69,6 @@ def check(run: config.Run, past: Past) -> None:
             f"begin another run: `{fresh}`."
         )
     _check_patience(run, manifest)
-
-
-def risen(run: config.Run, manifest: Manifest, steps: int) -> str | None:
-    """Return a line where the learning rate goes up, as the run ends at another step now; None where it does not."""
-    step, before = manifest.step, manifest.length.steps
-    if not step or steps in (before, step):
-        return None
-    old = run.optim.lr * optim.schedule.factor(step, before, run.optim)
-    new = run.optim.lr * optim.schedule.factor(step + 1, steps, run.optim)
-    if new <= old:
-        return None
-    return f"the learning rate rises from {old:.3g} to {new:.3g}, as its schedule ends at step {steps} now"
 
 
 def _check_patience(run: config.Run, manifest: Manifest) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mainstem.errors import BadInput
-from mainstem.train import checkpoint, weights
+from mainstem.runs import checkpoint, weights
 
 
 def _tied() -> nn.Module:

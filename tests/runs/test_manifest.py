@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from mainstem import files
-from mainstem.train import manifest
-from mainstem.train.manifest import Damaged
+from mainstem.runs import manifest
+from mainstem.runs.manifest import Damaged
 
 CONTENT: dict[str, Any] = {
     "step": 1, "length": {"steps": 9, "asked": {"steps": 9}}, "config": "seed: 0", "corpus": "c0ffee",

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mainstem.errors import RunFailed
-from mainstem.train import checkpoint
-from mainstem.train.metrics import Metrics
-from mainstem.train.state import Best
+from mainstem.runs import checkpoint
+from mainstem.runs.metrics import Metrics
+from mainstem.runs.state import Best
 
 
 def _tensors(value: float) -> dict[str, dict[str, torch.Tensor]]:

@@ -6,15 +6,14 @@ May import `config`, `files` and `errors`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import config, files, runs
+from .. import config, files
 from ..errors import BadInput
+from . import lock, paths
 
 EXTENDABLE = (
     "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.patience", "train.keep",
@@ -48,21 +47,17 @@ class RunFolder(NamedTuple):
         return self.path / "last"
 
 
-class Taken(BadInput):
-    """Another process trains in the folder."""
-
-
 def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
     """Return the folder that `run` names and whether it holds this very run already; write nothing.
 
     Raises `BadInput` where it holds something else, cannot be written, or (with `resume`) holds no run.
     """
     assert run.out is not None
-    folder = RunFolder(Path(os.path.realpath(runs.follow(run.out))))
+    folder = RunFolder(Path(os.path.realpath(paths.follow(run.out))))
     if not os.path.lexists(folder.path):
         if resume:
             raise BadInput(f"There is no run at {run.out!r} to resume: give the folder of one to --resume.")
-        if folder.path == Path(os.path.realpath(Path(runs.HOME, runs.LAST))):
+        if folder.path == Path(os.path.realpath(Path(paths.HOME, paths.LAST))):
             raise BadInput(f"--out {run.out!r} is the name that stands for the newest run: give another, or none.")
         files.check_folder(folder.path)
         return folder, False
@@ -99,21 +94,15 @@ def claim(run: config.Run, folder: RunFolder) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder's lock; the folder is made if need be. Raises `Taken` where another process holds it.
-
-    A lock by a file's existence would be stale after a kill; `flock` ends with its process. The text is for people.
-    """
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        _check_parts(folder)
-        descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-    except OSError as error:
-        raise _cannot_write(folder.path, error) from None
-    try:
-        _lock(descriptor, folder.path)
+    """Hold the folder's lock; the folder is made if need be. Raises `lock.Taken` where another process holds it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            _check_parts(folder)
+            stack.enter_context(lock.hold(folder.path))
+        except OSError as error:
+            raise _cannot_write(folder.path, error) from None
         yield
-    finally:
-        os.close(descriptor)
 
 
 def differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
@@ -146,7 +135,7 @@ def changes(text: str, run: config.Run) -> list[str]:
 
 def extend(run: config.Run, folder: RunFolder) -> None:
     """Make `run` the folder's configuration, where it differs in what may change; called once nothing can refuse it."""
-    text = config.dump(runs.recorded(run, folder.path)).encode()
+    text = config.dump(paths.recorded(run, folder.path)).encode()
     if not folder.config.exists() or files.read(folder.config, _LIMIT) != text:
         files.write_atomic(folder.config, text)
 
@@ -177,18 +166,6 @@ def _compare(run: config.Run, folder: RunFolder) -> None:
 def _whole(run: config.Run) -> dict[str, Any]:
     """Return every field of `run`, those that came after it was stored with what they amount to."""
     return config.read(config.dump(config.resolve(run)))
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
-        raise Taken(
-            f"{str(path)!r} is being trained by {owner!r}: wait until it ends, or give another --out."
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"host {socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
 
 
 def _check_parts(folder: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one object a line, each step once, in order. May import `files` and `errors`.
+"""metrics.jsonl: one object a line, each step once, in order; its writer and its reader. May import `files`.
 
 The file runs ahead of the checkpoint, so a checkpoint records how long the file was, and the hash of that much; going
 on from it cuts the file there. Lines are written when they are worth a system call and synced at checkpoints only.
@@ -7,8 +7,11 @@ on from it cuts the file there. Lines are written when they are worth a system c
 from __future__ import annotations
 
 import hashlib
+import io
+import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import msgspec
 
 from .. import files
 
-_CHUNK = 1 << 20
+_CHUNK = _LONGEST = 1 << 20
 
 
 class Lost(Exception):
@@ -83,6 +86,34 @@ def check(path: Path, offset: int, sha256: str | None) -> None:
         raise Lost("metrics.jsonl has other bytes than it had")
 
 
+def lines(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield what the lines of the file `path` hold, whose `step` is a whole number; None for one that is none of ours.
+
+    Everything else in a line may be of any type: `number` makes numbers of it. A file that is not there has no lines.
+    """
+    if not os.path.lexists(path):
+        return
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    for line in _lines(path):
+        try:
+            found = decode(line) if line else {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = {}
+        step = found.get("step")
+        yield found if isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 1 << 53 else None
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number as a float, and None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) and abs(found) < 1e100 else None
+
+
 def _prefix(path: Path, length: int) -> hashlib._Hash:
     digest = hashlib.sha256()
     if length:
@@ -91,3 +122,16 @@ def _prefix(path: Path, length: int) -> hashlib._Hash:
                 digest.update(chunk)
                 length -= len(chunk)
     return digest
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield complete lines; an empty one stands for a line that is too long to be one."""
+    with io.BufferedReader(files.opened(path, "give the folder of a run"), _LONGEST) as stream:
+        while line := stream.readline(_LONGEST):
+            if line.endswith(b"\n"):
+                yield line
+                continue
+            while len(line) == _LONGEST and not line.endswith(b"\n"):
+                line = stream.readline(_LONGEST)
+            if line.endswith(b"\n"):
+                yield b""

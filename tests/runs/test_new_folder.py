@@ -11,8 +11,8 @@ import pytest
 
 from mainstem import config
 from mainstem.errors import BadInput
-from mainstem.train import new_folder
-from mainstem.train.run_folder import RunFolder
+from mainstem.runs import new_folder
+from mainstem.runs.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .. import config, files
-from .length import Length
-from .state import State
+from .state import Length, State
 
 NAME = "manifest.json"
 VERSION = 2

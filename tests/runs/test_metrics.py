@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.train.metrics import Lost, Metrics, check
+from mainstem.runs.metrics import Lost, Metrics, check
 
 
 def _steps(path: Path) -> list[int]:

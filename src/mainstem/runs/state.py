@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ..files import Count
+
+
+class Length(Struct, frozen=True):
+    """How many steps a run has; `asked` are the fields that they were resolved from."""
+
+    steps: Annotated[int, Meta(ge=1, le=1 << 53)]
+    asked: dict[str, Any]
 
 
 class Gap(Struct, frozen=True, forbid_unknown_fields=True):

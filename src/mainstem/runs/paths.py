@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from . import config, files
-from .config.reader import LIMIT
-from .errors import BadInput
+from .. import config, files
+from ..config.reader import LIMIT
+from ..errors import BadInput
 
 HOME = "runs"
 """Where a run lies for which no folder is given."""

@@ -6,7 +6,6 @@ safetensors files with at most one metadata key (several come in an order that d
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +17,9 @@ from safetensors.torch import save as _bytes
 from torch import Tensor
 
 from .. import files
-from ..errors import RunFailed, command
+from ..errors import RunFailed
 from . import manifest
+from .disk import disk_failed
 from .manifest import Damaged, Manifest
 from .metrics import Lost
 from .metrics import check as check_metrics
@@ -106,17 +106,6 @@ def load(path: Path, stem: str) -> Tensors:
         return _parse(files.read(path / f"{stem}.safetensors", sys.maxsize))
     except (SafetensorError, files.Unusable) as error:
         raise Damaged(f"{stem}.safetensors cannot be read ({error})") from None
-
-
-def disk_failed(error: OSError, what: str, run: Path) -> RunFailed:
-    """Return the sentence for a disk that did not take `what`, with the remedy."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    why = "the disk is full" if full else str(error.strerror or error)
-    remedy = "free some space" if full else "make the folder writable"
-    return RunFailed(
-        f"{what} could not be written: {why}. What was saved before is whole: {remedy}, then "
-        f"`{command('train', '--resume', run)}`."
-    )
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

@@ -7,8 +7,8 @@ import pytest
 from mainstem import config, train
 from mainstem.data.store import find
 from mainstem.errors import BadInput
-from mainstem.train.cache import cache_folder, used
-from mainstem.train.run_folder import RunFolder
+from mainstem.runs.cache import cache_folder, used
+from mainstem.runs.run_folder import RunFolder
 
 
 def _file(path: Path) -> str:

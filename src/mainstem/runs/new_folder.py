@@ -1,6 +1,6 @@
 """The folder of a run for which none was given: `runs/<date>-<name>`, and never that of another run.
 
-May import `config`, `runs`, `errors` and its siblings.
+May import `config`, `files`, `errors` and its siblings.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from .. import config, files, runs
+from .. import config, files
 from ..errors import BadInput
-from . import run_folder
+from . import lock, paths, run_folder
 from .run_folder import RunFolder
 
 _LONGEST = 60
@@ -26,7 +26,7 @@ _LONGEST = 60
 
 def places(name: str) -> Iterator[RunFolder]:
     """Yield the folders that a new run called `name` may have now, without end, the first choice first."""
-    home = Path(runs.HOME).resolve()
+    home = Path(paths.HOME).resolve()
     clean = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST].strip(".-") or "run"
     first = f"{time.strftime('%Y-%m-%d')}-{clean}"
     for number in itertools.count(1):
@@ -64,11 +64,11 @@ def claim(run: config.Run, folder: RunFolder, free: Iterator[RunFolder]) -> Iter
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(run_folder.hold(place))
-            except run_folder.Taken:
+            except lock.Taken:
                 continue
             if place.config.exists():
                 continue
-            named = msgspec.structs.replace(run, out=os.path.join(runs.HOME, place.path.name))
+            named = msgspec.structs.replace(run, out=os.path.join(paths.HOME, place.path.name))
             run_folder.prepare(named, place)
             yield named, place
             return
@@ -76,4 +76,4 @@ def claim(run: config.Run, folder: RunFolder, free: Iterator[RunFolder]) -> Iter
 
 def newest(folder: RunFolder) -> str | None:
     """Let `runs/last` stand for `folder` if that lies in `runs`; return a warning where it cannot."""
-    return runs.point(folder.path) if folder.path.parent == Path(runs.HOME).resolve() else None
+    return paths.point(folder.path) if folder.path.parent == Path(paths.HOME).resolve() else None

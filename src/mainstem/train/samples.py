@@ -1,0 +1,27 @@
+"""Text that a trained model writes, for samples.json and the end of a run. May import `data`, `model` and `config`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import config, data
+from ..model import LanguageModel
+from ..model.generate import generate_rows
+
+_PROMPT, _LENGTH = 24, 120
+
+
+def drawn(model: LanguageModel, corpus: data.Corpus, seed: int, number: int = 3) -> list[dict[str, Any]]:
+    """Return text that `model` writes after beginnings from the held-out part, evenly spread over it."""
+    length = min(_PROMPT, model.context, len(corpus.held_out))
+    starts = [index * max(0, len(corpus.held_out) - length) // number for index in range(number)]
+    prompts = [[int(token) for token in corpus.held_out.ids[start : start + length]] for start in starts]
+    seeds = [seed + index for index in range(number)]
+    how = config.Sampling()
+    columns = generate_rows(model, prompts, _LENGTH, seeds, how.temperature, how.top_k)
+    found = []
+    for prompt, made, own in zip(prompts, zip(*columns, strict=True), seeds, strict=True):
+        text = data.tokenizer.Whole(corpus.tokenizer)
+        said = {"prompt": text(prompt).lstrip("\ufffd"), "text": text(made)}  # a window may begin within a character
+        found.append({**said, "seed": own, "temperature": how.temperature, "top_k": how.top_k})
+    return found
