@@ -4,7 +4,7 @@ Nothing is imported before it is asked for, torch least of all, so that the comm
 
 >>> from mainstem import Residual, noise
 >>> noise.Dropout(0.5)
-Dropout(rate=0.5)
+Dropout(p=0.5, inplace=False)
 """
 
 from __future__ import annotations

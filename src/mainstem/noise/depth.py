@@ -9,44 +9,80 @@ from torch import Tensor
 
 from .. import ops
 from ..counter import WHOLE_BATCH, Draw
-from .site import Noise
+from .site import Noise, laid_out_as
 
 
 class StochasticDepth(Noise):
-    """Decide, before a branch is computed, for whom it is: `Residual(branch, skip=StochasticDepth(rate))`.
+    """Leave out a branch for some samples: x + m / (1 - rate) * F(x), m ~ Bernoulli(1 - rate), one m a sample.
 
-    x + m / (1 - rate) * F(x), m ~ Bernoulli(1 - rate), one m a sample, or one for the whole batch (`per`). What is
-    dropped is not computed, so it costs nothing.
+    As `Residual(branch, skip=StochasticDepth(rate))` it decides before the branch is computed, and what is dropped is
+    not computed and costs nothing. Called as a module it multiplies what a branch returned: ``x + drop_path(F(x))``,
+    with timm's names, `drop_prob` and `scale_by_keep`. Both draw the same m.
+
+    `rate`, or `drop_prob`, which is the same: the probability. `scale_by_keep`: whether kept samples are divided by
+    1 - rate. `per`: one m for each sample or one for the whole "batch".
+
+    Raises `BadInput`, a ValueError, where `rate` is not in [0, 1].
 
     Source: Huang et al. 2016 (1603.09382). The paper does not scale in training but at test time; here kept branches
     are scaled in training, so that evaluation needs no change.
 
-    >>> StochasticDepth(0.25).eval().keep(4) is None
-    True
+    >>> x, drop_path = torch.ones(4, 2), StochasticDepth(0.25).eval()
+    >>> (x + drop_path(x)).unique().tolist(), drop_path.keep(4) is None
+    ([2.0], True)
     """
 
     purpose = "path"
     stem = "skip"
 
-    def __init__(self, rate: float, per: Literal["sample", "batch"] = "sample") -> None:
-        super().__init__(rate)
-        self.per = per
+    def __init__(
+        self,
+        rate: float = 0.0,
+        scale_by_keep: bool = True,
+        *,
+        per: Literal["sample", "batch"] = "sample",
+        drop_prob: float | None = None,
+    ) -> None:
+        super().__init__(rate if drop_prob is None else drop_prob)
+        self.scale_by_keep, self.per = scale_by_keep, per
+
+    @property
+    def drop_prob(self) -> float:
+        """The rate, by the name that timm has for it."""
+        return self.rate
+
+    @drop_prob.setter
+    def drop_prob(self, rate: float) -> None:
+        self.set_rate(rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` [B, ...] with whole samples 0, and the others scaled."""
+        if not self.dropping:
+            return x
+        if self.per == "sample" and self.scale_by_keep:
+            return laid_out_as(x, ops.drop_path(x, **self.drawn(len(x))))
+        kept, scale = (part.to(x.device) for part in self._decision(len(x)))
+        kept = kept.view(-1, *[1] * (x.dim() - 1))
+        return torch.where(kept, x * scale.to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
 
     def keep(self, num_samples: int) -> tuple[Tensor, Tensor] | None:
         """Return (kept [B] bool, scale of a kept branch), or None where nothing can be dropped."""
-        if not self.dropping:
-            return None
+        return self._decision(num_samples) if self.dropping else None
+
+    def _decision(self, num_samples: int) -> tuple[Tensor, Tensor]:
         draw, site = self.draw(num_samples)
         if self.per == "batch":
             draw = Draw(draw.key, torch.full((1,), WHOLE_BATCH, dtype=torch.int64, device=draw.samples.device))
         bits = ops.mask_bits((len(draw.samples), 1), self.threshold, site=site, draw=draw)
         kept = (bits[:, 0] & 1).bool()
         # At rate 1 nothing is kept, so that the scale is of no consequence; it must only be finite.
-        scale = 65536.0 / (65536 - self.threshold).clamp(min=1).to(torch.float32)
+        dropped = self.threshold if self.scale_by_keep else torch.zeros_like(self.threshold)
+        scale = 65536.0 / (65536 - dropped).clamp(min=1).to(torch.float32)
         return kept.expand(num_samples), scale
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, per={self.per!r}"
+        said = f"drop_prob={self.drop_prob:g}, scale_by_keep={self.scale_by_keep}, per={self.per!r}"
+        return said + self._said
 
 
 def linear_rates(last: float, num_sublayers: int) -> list[float]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import ops
-from .site import Noise
+from .site import Noise, laid_out_as
 
 
-class Dropout(Noise):
-    """Zero each element with probability `rate` in training and scale the others, so that the mean stays.
+class Dropout(Noise, nn.Dropout):
+    """Zero each element with probability `p` in training and scale the others, so that the mean stays.
 
-    y = m * x / (1 - rate), m ~ Bernoulli(1 - rate); in evaluation y = x. Representable rates are k / 2^16; the scale
-    is that of the rate really used. `batch_dim` is the axis of the samples. Input and output have any one shape;
-    with a `context` they are attention weights [B, H, Q, C], and the row of a mask is head * context + query, so that
-    padding changes no mask.
+    y = m * x / (1 - p), m ~ Bernoulli(1 - p); in evaluation y = x. Representable rates are k / 2^16; the scale
+    is that of the rate really used. It is an `nn.Dropout`: `p` may be set, with `inplace` x itself becomes y, and y
+    lies in memory as x does. Unlike torch's, what is dropped is 0 even where x is infinite or NaN, and integers are
+    refused in training.
+
+    `p`, or `rate`, which is the same: the probability. `batch_dim`: the axis of the samples. Input and output have any
+    one shape; with a `context` they are attention weights [B, H, Q, C], and the row of a mask is head * context +
+    query, so that padding changes no mask.
+
+    Raises `BadInput`, a ValueError, where `p` is not in [0, 1].
 
     Source: Srivastava et al. 2014. The textbook's y = x * d leaves out the scale, so that its means in training and
-    evaluation differ by the factor 1 - rate.
+    evaluation differ by the factor 1 - p.
 
     >>> import torch
     >>> layer = Dropout(0.5).eval()
@@ -27,12 +33,37 @@ class Dropout(Noise):
 
     stem = "dropout"
 
-    def __init__(self, rate: float, batch_dim: int = 0, context: int | None = None) -> None:
-        super().__init__(rate)
-        self.batch_dim, self.context = batch_dim, context
+    def __init__(
+        self,
+        p: float = 0.5,
+        inplace: bool = False,
+        *,
+        rate: float | None = None,
+        batch_dim: int = 0,
+        context: int | None = None,
+    ) -> None:
+        Noise.__init__(self, p if rate is None else rate)
+        self.inplace, self.batch_dim, self.context = inplace, batch_dim, context
+
+    @property
+    def p(self) -> float:
+        """The rate, by the name that torch has for it."""
+        return self.rate
+
+    @p.setter
+    def p(self, rate: float) -> None:
+        self.set_rate(rate)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.dropping:
             return x
+        y = self._dropped(x) if x.dim() else self._dropped(x[None])[0]
+        return x.copy_(y) if self.inplace else y
+
+    def _dropped(self, x: Tensor) -> Tensor:
         context = None if self.context is None else max(self.context, x.shape[-1])
-        return ops.dropout(x, batch_dim=self.batch_dim, context=context, **self.drawn(x.shape[self.batch_dim]))
+        y = ops.dropout(x, batch_dim=self.batch_dim, context=context, **self.drawn(x.shape[self.batch_dim]))
+        return laid_out_as(x, y)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p:g}, inplace={self.inplace}{self._said}"

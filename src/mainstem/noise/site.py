@@ -35,7 +35,7 @@ class Noise(nn.Module):
     threshold: Tensor
 
     def __init__(self, rate: float) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # not what a drop-in stands for, which would set a rate of its own
         self.site: str | None = None
         self._scoped = False
         self.register_buffer("threshold", ops.threshold(rate), persistent=False)
@@ -83,12 +83,21 @@ class Noise(nn.Module):
         return scope.draw, counter.site_id(self.purpose, scope.visit(self.site))
 
     def extra_repr(self) -> str:
-        return f"rate={self.rate:g}" + ("" if self.site is None else f", site={self.site!r}")
+        return f"rate={self.rate:g}{self._said}"
+
+    @property
+    def _said(self) -> str:
+        return "" if self.site is None else f", site={self.site!r}"
 
 
 def _drop_in(num_samples: int) -> Draw:
     seed = torch.randint(0, 2**62, (1,), dtype=torch.int64)
     return Draw(torch.cat([seed, torch.zeros(2, dtype=torch.int64)]), torch.arange(num_samples))
+
+
+def laid_out_as(x: Tensor, y: Tensor) -> Tensor:
+    """Return `y`, whose elements lie in their order, as those of `x` of the same shape do: channels last, say."""
+    return y if x.is_contiguous() else torch.empty_like(x, dtype=y.dtype).copy_(y)
 
 
 def bind(model: nn.Module) -> nn.Module:

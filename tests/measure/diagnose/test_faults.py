@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mainstem import catalogue, measure
+from mainstem import catalogue, measure, noise
 from mainstem.model import LanguageModel, Settings
 
 
@@ -146,6 +146,15 @@ def test_dropout_in_eval(fault):
     assert "`attention" in watched(model, torch.randn(2, 4, 16))["dropout in eval"].evidence
     assert watched(Attend().eval(), torch.randn(2, 4, 16)) == {}
     assert watched(Attend(), torch.randn(2, 4, 16)) == {}  # in training it may drop
+
+
+@pytest.mark.parametrize("noisy", [noise.Dropout(0.1), noise.StochasticDepth(0.1)], ids=["elements", "branches"])
+def test_our_own_noise_that_is_left_on_is_found_too(noisy):
+    model = nn.Sequential(nn.Linear(8, 8), noisy).eval()
+    noisy.train()
+    with measure.watch(model) as found:
+        model(torch.randn(4, 8)).sum().backward()
+    assert "dropout in eval" in {each.fault for each in found.diagnose()}
 
 
 def test_attention_dropout_applied_twice():

@@ -58,7 +58,7 @@ def unscale(network: nn.Module) -> list[Unscaled]:
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is noise.Dropout:
-                changed.append(Unscaled(child.rate, child.batch_dim))
+                changed.append(Unscaled(child.rate, batch_dim=child.batch_dim))
                 setattr(parent, name, changed[-1].train(child.training))
     noise.bind(network)
     return changed

@@ -55,7 +55,8 @@ def dropped_twice(watch: Watch) -> Iterator[Finding]:
 
 
 def _noisy(module: nn.Module) -> bool:
-    if "drop" not in type(module).__name__.lower():
+    name = type(module).__name__.lower()
+    if "drop" not in name and "stochasticdepth" not in name:
         return False
     return any(
         isinstance(rate := getattr(module, name, None), float) and rate > 0 for name in ("p", "rate", "drop_prob")
