@@ -20,8 +20,10 @@ $(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS) | $(BIN)/
 train: $(INSTALLED)
 	$(BIN)/mainstem train $(ARGS)
 
+# Tests run in so many processes, each with one thread; ARGS="-n 0" runs them in this one, as a debugger wants it.
+WORKERS ?= 2
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,9 +1,13 @@
 """What pytest must not import (modules that need triton, where it is not installed), and which kernels are tested."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported, which reads it once: processes of tests share the cores, so each keeps to one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/mainstem/ops/*/*triton.py"]
 

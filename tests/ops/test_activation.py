@@ -148,7 +148,7 @@ def test_every_instruction_set_gives_the_same_bits(name, kind, dtype):
 
 @needs_kernels
 @kinds
-def test_any_number_of_threads_gives_the_same_bits(kind, one_thread):
+def test_any_number_of_threads_gives_the_same_bits(kind):
     x, up = normal((3, 700, 129)), normal((3, 700, 129)).cos()
     torch.set_num_threads(1)
     expected = results(x, kind, 0.3, "cpu", up, gate_of(x, kind))

@@ -91,7 +91,7 @@ def test_the_heads_are_joined_without_a_copy():
 @needs_kernels
 @dtypes
 @rates
-def test_any_number_of_threads_gives_the_same_bits(one_thread, rate, dtype):
+def test_any_number_of_threads_gives_the_same_bits(rate, dtype):
     given = arrays((2, 6, 2, 300, 300, 32), dtype)
     torch.set_num_threads(1)
     expected = results(*given, rate, impl="cpu")

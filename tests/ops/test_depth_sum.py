@@ -71,7 +71,7 @@ def test_every_instruction_set_gives_the_same_bits(name, dtype):
 
 
 @needs_kernels
-def test_any_number_of_threads_gives_the_same_bits(one_thread):
+def test_any_number_of_threads_gives_the_same_bits():
     arrays, weights, up = arrays_of((3, 70, 384), 7), torch.linspace(-1, 1, 7), normal((3, 70, 384)).cos()
     torch.set_num_threads(1)
     expected = results(arrays, weights, "cpu", up)

@@ -51,7 +51,7 @@ def test_every_instruction_set_gives_the_bits_of_the_reference(shape, dtype, nam
 
 
 @needs_kernels
-def test_any_layout_and_number_of_threads_gives_the_same_bits(one_thread):
+def test_any_layout_and_number_of_threads_gives_the_same_bits():
     x, own, threshold = torch.randn(6, 7000, 5).transpose(1, 2), draw(6), ops.threshold(0.5)
     alone = ops.drop_path(x, threshold, site=9, draw=own, impl="cpu")
     torch.set_num_threads(5)

@@ -124,7 +124,7 @@ def test_a_product_half_way_between_two_bfloat16_goes_to_the_even_one(threshold,
 
 
 @needs_kernels
-def test_any_number_of_threads_gives_the_same_bits(one_thread):
+def test_any_number_of_threads_gives_the_same_bits():
     x, where = normal((3, 700, 129)), {"site": SITE, "draw": draw(3), "impl": "cpu"}
     expected = ops.dropout(x, ops.threshold(0.3), **where), ops.mask_bits(x.shape, ops.threshold(0.3), **where)
     for threads in (1, 2, 3, 4):

@@ -147,7 +147,7 @@ def test_every_instruction_set_gives_the_same_bits(name, dtypes, norm):
 
 @needs_kernels
 @norms
-def test_any_number_of_threads_gives_the_same_bits(one_thread, norm):
+def test_any_number_of_threads_gives_the_same_bits(norm):
     inputs = arrays((3, 700, 129), norm)
     torch.set_num_threads(1)
     expected = results(inputs, norm, impl="cpu")

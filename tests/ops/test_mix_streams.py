@@ -96,7 +96,7 @@ def test_nan_and_infinity_reach_the_streams_of_their_token_alone(impl):
 
 @needs_kernels
 @stages
-def test_any_number_of_threads_gives_the_same_bits(stage, one_thread):
+def test_any_number_of_threads_gives_the_same_bits(stage):
     named = inputs_of((3, 211, 4, 72), stage)
     torch.set_num_threads(1)
     expected = results(named, "cpu")

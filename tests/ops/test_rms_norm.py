@@ -127,7 +127,7 @@ def test_every_instruction_set_gives_the_same_bits(name, dtype):
 
 
 @needs_kernels
-def test_any_number_of_threads_gives_the_same_bits(one_thread):
+def test_any_number_of_threads_gives_the_same_bits():
     for shape in ((3, 700, 129), (4, 20000)):
         x, upstream, gain = normal(shape), normal(shape).cos(), gain_of(shape[-1])
         torch.set_num_threads(1)

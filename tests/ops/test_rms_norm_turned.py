@@ -56,7 +56,7 @@ def test_it_is_the_norm_and_then_the_turn():
 
 @needs_kernels
 @dtypes
-def test_layouts_and_threads_change_no_bit(dtype, one_thread):
+def test_layouts_and_threads_change_no_bit(dtype):
     x, upstream = normal((12, 4, 64, 32), dtype), normal((12, 4, 64, 32), dtype).cos()
     gain = torch.linspace(0.3, 1.7, 32)
     torch.set_num_threads(1)

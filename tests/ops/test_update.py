@@ -109,7 +109,7 @@ def test_the_average_follows_what_is_stored(impl):
 
 
 @needs_kernels
-def test_threads_change_no_bit(one_thread):
+def test_threads_change_no_bit():
     held, runs = state(), []
     for threads in (1, 2, 3, 8):
         torch.set_num_threads(threads)
