@@ -66,7 +66,7 @@ class Stepper:
         ids = np.random.default_rng(0).integers(VOCAB, size=64 * batch * context)
         text = data.Tokens(ids, np.zeros(1, np.int64), len(ids), np.ones(VOCAB, np.int64))
         network = model.build(run.model, run.noise, VOCAB, run.seed)
-        self.learner = Learner.of(run, network, text, device.choose(run.train))
+        self.learner = Learner.of(run, network, text, device.choose(run.machine))
         self.number = 0
 
     def __call__(self) -> float:

@@ -26,7 +26,7 @@ def parts_of(run: config.Run) -> Parts:
     """Return the parts of `run`, with its folder claimed for as long as the process lives."""
     folder, _ = run_folder.inspect(run, resume=False)
     corpus = data.prepare(run.data, folder.path.parent / "cache")
-    parts = assemble(run, folder, corpus, device.choose(run.train))
+    parts = assemble(run, folder, corpus, device.choose(run.machine))
     run_folder.claim(run, folder).__enter__()
     return parts
 
@@ -79,7 +79,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         flags = {"data": {"paths": [str(given.text)] if given.text else [], "tokenizer": "byte"}}
-        flags |= {"train": {"steps": 10**6, "eval_every": 10**6, "save_every": 10**6}, "log": {"quantities": 0}}
+        flags |= {"train.steps": 10**6, "evaluate.every": 10**6, "save.every": 10**6, "log.quantities": 0}
         sides: dict[str, Bare | Trained] = {}
         for name in ("bare", "trainer"):
             run = config.load({**flags, "out": str(Path(folder) / name)}, None, None)

@@ -48,8 +48,8 @@ def flags(vocabulary: int, seed: int, seconds: float) -> list[str]:
     chosen = ["--data.tokenizer", "bpe", "--data.vocabulary", str(vocabulary)]
     return [
         *(chosen if vocabulary else ["--data.tokenizer", "char"]), "--seed", str(seed), "--train.steps", str(steps),
-        "--train.eval-every", str(-(-steps // PASSES)), "--train.patience", "0", "--train.save-every", str(steps),
-        "--train.threads", "1",
+        "--evaluate.every", str(-(-steps // PASSES)), "--train.patience", "0", "--save.every", str(steps),
+        "--machine.threads", "1",
     ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def test_importing_it_imports_nothing_heavy() -> None:
 
 
 def test_importing_the_trainer_leaves_the_compiler_out() -> None:
-    """Dynamo alone takes the better part of a second to import, and only `train.compile` needs it."""
+    """Dynamo alone takes the better part of a second to import, and only `machine.compile` needs it."""
     code = "import sys, mainstem.train; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch._dynamo" not in found

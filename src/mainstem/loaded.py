@@ -48,7 +48,7 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
     if not os.path.lexists(source / "model.safetensors"):
         raise BadInput(f"The run at {str(path)!r} has saved no model yet: train it further with --resume.")
     model = build(_settings(source / "config.json"), source / "model.safetensors")
-    tokenizer = data.tokenizer.load(folder / "tokenizer.json")
+    tokenizer = data.tokenizer.load(folder / "vocabulary.json")
     if tokenizer.vocab_size != model.settings.vocab:
         raise BadInput(
             f"The tokenizer of {str(path)!r} has {tokenizer.vocab_size} tokens where its model has "

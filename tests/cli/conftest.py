@@ -9,8 +9,8 @@ import pytest
 from mainstem.cli.main import main
 
 TINY = (
-    "--train.steps", "4", "--train.batch", "4", "--train.eval-every", "2", "--model.layers", "1", "--model.width", "16",
-    "--model.heads", "2", "--model.context", "16", "--data.tokenizer", "byte", "--train.threads", "1",
+    "--train.steps", "4", "--train.batch", "4", "--evaluate.every", "2", "--model.layers", "1", "--model.width", "16",
+    "--model.heads", "2", "--model.context", "16", "--data.tokenizer", "byte", "--machine.threads", "1",
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from mainstem.cli.main import main
 Capture = pytest.CaptureFixture[str]
 SMALL = """
 model: {layers: 1, width: 16, heads: 2, context: 16}
-train: {steps: 4, batch: 4, eval_every: 2}
+train: {steps: 4, batch: 4}
+evaluate: {every: 2}
 data: {tokenizer: byte}
 """
 

@@ -60,10 +60,10 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "vanishing", "--train.epochs", "3"], "give --train.steps"),
         (["lab", "vanishing", "--train.patience", "3"], "--train.patience cannot be given here"),
         (["lab", "vanishing", "--train.init-from", "runs/x"], "--train.init-from cannot be given here"),
-        (["lab", "vanishing", "--train.save-every", "3"], "--train.save-every cannot be given here"),
-        (["lab", "vanishing", "--train.keep", "3"], "--train.keep cannot be given here"),
-        (["lab", "vanishing", "--train.eval-every", "3"], "--train.eval-every cannot be given here"),
-        (["lab", "vanishing", "--train.eval-tokens", "3"], "--train.eval-tokens cannot be given here"),
+        (["lab", "vanishing", "--save.every", "3"], "--save.every cannot be given here"),
+        (["lab", "vanishing", "--save.keep", "3"], "--save.keep cannot be given here"),
+        (["lab", "vanishing", "--evaluate.every", "3"], "--evaluate.every cannot be given here"),
+        (["lab", "vanishing", "--evaluate.tokens", "3"], "--evaluate.tokens cannot be given here"),
         (["lab", "vanishing", "--log.tensorboard", "true"], "--log.tensorboard cannot be given here"),
         (["lab", "vanishing", "--model.preset", "small"], "--model.preset cannot be given here"),
         (["lab", "vanishing", "--model.layers", "3"], "model.layers cannot be set for vanishing"),
@@ -99,13 +99,13 @@ def test_every_field_of_a_run_holds_or_is_refused(tmp_path, capsys: Capture) -> 
     names = {field.name for field in config.fields(config.Run)}
     for unused in _UNUSED:
         assert any(name == unused or name.startswith(f"{unused}.") for name in names), unused
-    for name in ("train.batch", "train.threads", "train.dtype", "data.documents", "optim.average", "train.compile"):
+    for name in ("train.batch", "machine.threads", "data.documents", "optim.average", "machine.compile"):
         assert name in names and name not in _UNUSED
 
 
 def test_the_precision_may_be_left_to_the_machine(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     words = ["lab", "sites", "--seeds", "1", "--out", str(tmp_path / "lab"), "--data.paths", str(corpus), *SMALL]
-    assert main([*words, "--train.dtype", "auto", "--optim.average", "0.9"]) == 0
+    assert main([*words, "--machine.dtype", "auto", "--optim.average", "0.9"]) == 0
     assert "sites: seed 0 done" in capsys.readouterr().out
 
 

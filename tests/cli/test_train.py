@@ -219,7 +219,7 @@ def test_another_configuration_is_refused_and_nothing_changes(finished: Path, ca
 def test_a_damaged_configuration_is_named(finished: Path, tmp_path: Path, capsys: Capture) -> None:
     for content, said in {
         b"seed: [": "is not YAML",
-        b"seed: -1": "seed is -1",
+        b"version: 2\nseed: -1": "seed is -1",
         b"\xff": "not UTF-8",
         b"#" * (1 << 21): "damaged",
     }.items():

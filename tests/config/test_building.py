@@ -21,7 +21,7 @@ REFUSED = [
     ({"train": {"steps": "many"}}, "train.steps is 'many': give a whole number of at least 1 and below 268435456, or null."),
     ({"train": {"steps": True}}, "train.steps is True: give a whole number of at least 1 and below 268435456, or null."),
     ({"train": {"batch": 2.5}}, "train.batch is 2.5: give a whole number of at least 1 and at most 16777216."),
-    ({"train": {"keep": 1}}, "train.keep is 1: give a whole number of at least 2 and at most 16777216."),
+    ({"save": {"keep": 1}}, "save.keep is 1: give a whole number of at least 2 and at most 16777216."),
     ({"data": {"vocabulary": "some"}}, "data.vocabulary is 'some': give a whole number of at least 257 and at most 1000000, or auto."),
     ({"data": {"vocabulary": 12}}, "data.vocabulary is 12: give a whole number of at least 257 and at most 1000000, or auto."),
     ({"train": {"budget": "0s"}}, "train.budget is '0s': give a time such as 90s, 10m or 2h, or null."),
@@ -76,7 +76,7 @@ def test_what_is_refused(tree: dict[str, Any], said: str) -> None:
 
 def test_long_values_are_cut() -> None:
     with pytest.raises(BadInput) as caught:
-        build({"train": {"dtype": "x" * 10_000}}, config.Run)
+        build({"machine": {"dtype": "x" * 10_000}}, config.Run)
     assert len(str(caught.value)) < 200
 
 

@@ -15,8 +15,8 @@ from mainstem.errors import BadInput
     ("name", "text", "found"),
     [
         ("train.steps", "100", 100), ("train.steps", "none", None), ("optim.lr", "1e-3", 1e-3), ("optim.lr", ".5", 0.5),
-        ("train.compile", "off", "off"), ("model.qk_norm", "none", "none"), ("model.norm", "none", None),
-        ("train.checkpoint", "none", "none"), ("optim.decay_on", "none", None), ("out", "none", None), ("data.glob", "none", "none"), ("out", "7", "7"),
+        ("machine.compile", "off", "off"), ("model.qk_norm", "none", "none"), ("model.norm", "none", None),
+        ("machine.recompute", "none", "none"), ("optim.decay_on", "none", None), ("out", "none", None), ("data.glob", "none", "none"), ("out", "7", "7"),
         ("out", "a: b", "a: b"), ("data.paths", "a,b", ["a,b"]), ("data.paths", "[a, b]", ["a", "b"]),
         ("optim.betas", "0.9, 0.99", [0.9, 0.99]), ("optim.betas", "[0.9, 0.99]", [0.9, 0.99]), ("optim.betas.1", "0.5", 0.5),
         ("penalty", "[{name: l1, coef: 1e-5}]", [{"name": "l1", "coef": 1e-5}]), ("penalty.0.coef", "1e-5", 1e-5),

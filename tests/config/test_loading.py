@@ -13,7 +13,7 @@ def test_flags_stand_over_a_file_and_a_file_over_defaults(tmp_path: Path) -> Non
     path = tmp_path / "my.yaml"
     path.write_text("seed: 5\ntrain:\n  batch: 8\n  steps: 3\n")
     run = config.load({"train": {"steps": 9}, "out": "elsewhere"}, path)
-    assert (run.seed, run.train.batch, run.train.steps, run.train.keep, run.out) == (5, 8, 9, 2, "elsewhere")
+    assert (run.seed, run.train.batch, run.train.steps, run.save.keep, run.out) == (5, 8, 9, 2, "elsewhere")
 
 
 def test_a_file_may_begin_from_a_recipe(tmp_path: Path) -> None:

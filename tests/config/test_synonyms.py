@@ -5,7 +5,7 @@ import pytest
 from mainstem import config
 from mainstem.cli.main import main
 from mainstem.cli.sample import Options
-from mainstem.config.synonyms import SYNONYMS, ours
+from mainstem.config.synonyms import RENAMED, SYNONYMS, ours
 from mainstem.errors import BadInput
 
 FIELDS = [field.name for root in (config.Run, Options) for field in config.fields(root)]
@@ -55,6 +55,18 @@ def test_every_synonym_leads_to_a_field_and_is_none(theirs: str) -> None:
     assert bare in FIELDS or bare.rpartition(".")[0] in FIELDS
     assert theirs not in FIELDS
     assert theirs == theirs.lower().replace("-", "_")
+
+
+@pytest.mark.parametrize(("before", "now"), RENAMED.items())
+def test_the_name_of_before_is_answered_with_that_of_now(
+    before: str, now: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert now in FIELDS and before not in FIELDS
+    assert main(["train", f"--{before.replace('_', '-')}", "1"]) == 2
+    assert f"{before} is now {now}: give it by that name." in capsys.readouterr().err
+    section, _, field = before.partition(".")
+    with pytest.raises(BadInput, match=f"{before} is now {now}"):
+        config.parse(f"{section}: {{{field}: 1}}")
 
 
 def test_a_command_is_offered_its_own_fields_only() -> None:

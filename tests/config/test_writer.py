@@ -11,6 +11,7 @@ from msgspec import inspect
 
 from mainstem import catalogue, config
 from mainstem.config.fields import Field
+from mainstem.config.version import VERSION
 from mainstem.errors import BadInput
 
 ODD = ["1e-3", "null", "off", "~", "5", " a ", "a: b", "- x", "#", "[", "é\u2028", "\x1b[2J"]
@@ -76,7 +77,7 @@ def test_property_any_valid_tree_survives(tree: dict[str, Any]) -> None:
     assert config.override(config.parse(text), {}) == run
     assert config.parse(text.encode()) == run
     assume(isinstance(run.model.residual, str))
-    assert msgspec.json.decode(msgspec.json.encode(run)) == config.read(text)
+    assert {"version": VERSION, **msgspec.json.decode(msgspec.json.encode(run))} == config.read(text)
 
 
 def test_a_file_loads_as_the_run_that_it_was_dumped_from(tmp_path: Any) -> None:
@@ -91,10 +92,10 @@ def test_it_begins_with_the_version_and_quotes_what_others_would_misread() -> No
     from mainstem import __version__
 
     text = config.dump(config.Run())
-    first, second = text.splitlines()[:2]
+    first, second, third = text.splitlines()[:3]
     assert first.startswith("#") and __version__ in first
-    assert second == "seed: 0"
-    assert yaml.safe_load(text)["train"]["compile"] == "off"
+    assert (second, third) == (f"version: {VERSION}", "seed: 0")
+    assert yaml.safe_load(text)["machine"]["compile"] == "off"
 
 
 def test_the_whole_tree_is_written() -> None:

@@ -1,6 +1,6 @@
 """Trains a tiny model, for tests that kill it. Run as a script: torch is imported once, and runs are forked from it.
 
-driver.py train OUT [name=value ...]      one run; prints a line when its first step begins
+driver.py train OUT [field=number ...]    one run; prints a line when its first step begins
 driver.py sweep ROOT POWER FIRST STRIDE   kill at operation FIRST, FIRST + STRIDE, ... and go on; prints JSON
 """
 
@@ -10,6 +10,7 @@ import shutil
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -27,8 +28,16 @@ def settings(out: Path, **more: int) -> config.Run:
 
     Its passes in between are samples, and the held-out part is small enough for a pass over all of it at the end.
     """
-    given = {"steps": STEPS, "batch": 4, "eval_every": 3, "save_every": 4, "threads": 1, "eval_tokens": 64, **more}
+    given = {
+        "train.steps": STEPS, "train.batch": 4, "evaluate.every": 3, "evaluate.tokens": 64, "save.every": 4,
+        "machine.threads": 1, **more,
+    }  # fmt: skip
     width = given.pop("width", 16)
+    sections: dict[str, dict[str, int]] = {}
+    for name, value in given.items():
+        section, _, field = name.partition(".")
+        sections.setdefault(section, {})[field] = value
+    whole: Any = {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
     return config.Run(
         out=str(out),
         data=config.Data(paths=[str(corpus(out.parent))], tokenizer="byte", held_out=0.04),
@@ -39,8 +48,8 @@ def settings(out: Path, **more: int) -> config.Run:
         noise=config.Noise(hidden=0.1, feedforward=0.1),
         penalty=[config.PenaltyTerm(name="l1", coef=1e-5)],
         optim=config.Optim(average=0.9),
-        train=config.Train(**given),
         log=config.Log(every=5, quantities=4),
+        **whole,
     )  # fmt: skip
 
 

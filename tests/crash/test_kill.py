@@ -42,7 +42,8 @@ def test_an_end_at_any_operation_changes_nothing(tmp_path: Path, power: int) -> 
 
 
 def _train(tmp_path: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(DRIVER), "train", str(out), f"steps={STEPS}", "eval_every=50", "save_every=5", *more]
+    command = [sys.executable, str(DRIVER), "train", str(out), f"train.steps={STEPS}"]
+    command += ["evaluate.every=50", "save.every=5", *more]
     return subprocess.Popen(
         command, env=_environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -100,7 +101,7 @@ def test_a_polite_signal_saves_and_loses_no_step(
     tmp_path: Path, whole: Path, number: signal.Signals, code: int
 ) -> None:
     out = tmp_path / "run"
-    process = _train(tmp_path, out, "save_every=100000")
+    process = _train(tmp_path, out, "save.every=100000")
     while process.poll() is None and not ((out / "metrics.jsonl").exists() and (out / "metrics.jsonl").stat().st_size):
         time.sleep(0.01)  # until steps have been taken: before the first one there is nothing to save
     time.sleep(0.5)
@@ -113,13 +114,13 @@ def test_a_polite_signal_saves_and_loses_no_step(
     assert len(saved) == 1
     assert len(_timeless(out)) in (saved[0], saved[0] - 1)  # less one where a held-out pass was interrupted
     assert f"saved at step {saved[0]}" in said
-    _finish(_train(tmp_path, out, "save_every=100000"))
+    _finish(_train(tmp_path, out, "save.every=100000"))
     _same(out, whole)
 
 
 def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    process = _train(tmp_path, out, "save_every=100000", "eval_every=100000", "width=512", "batch=256")
+    process = _train(tmp_path, out, "save.every=100000", "evaluate.every=100000", "width=512", "train.batch=256")
     while not (out / "metrics.jsonl").exists() and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.2)

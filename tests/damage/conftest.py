@@ -19,7 +19,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Made:
     flags = {
         "data": {"paths": [str(root / "corpus.txt")], "tokenizer": "char"}, "out": str(root / "run"),
         "model": {"layers": 1, "width": 16, "heads": 2, "context": 8}, "optim": {"average": 0.5},
-        "train": {"steps": 4, "batch": 4, "eval_every": 2, "save_every": 2, "threads": 1},
+        "train": {"steps": 4, "batch": 4}, "evaluate": {"every": 2}, "save": {"every": 2}, "machine": {"threads": 1},
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))

@@ -19,7 +19,7 @@ READ = {
     "run/samples.json": ("report",),
     "run/config.json": ("evaluate", "sample", "probe"),
     "run/last/config.json": ("last",),
-    "run/tokenizer.json": ("evaluate", "sample"),
+    "run/vocabulary.json": ("evaluate", "sample"),
     "run/metrics.jsonl": ("resume", "report", "several", "probe"),
     "run/checkpoints/step-4/manifest.json": ("resume",),
     "run/checkpoints/*/manifest.json": ("resume",),

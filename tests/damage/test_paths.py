@@ -68,7 +68,7 @@ def test_a_bad_path_is_a_sentence(place: Path, capsys: pytest.CaptureFixture[str
 
 
 PARTS = (
-    "config.yaml", "facts.json", "samples.json", "config.json", "model.safetensors", "tokenizer.json", "metrics.jsonl",
+    "config.yaml", "facts.json", "samples.json", "config.json", "model.safetensors", "vocabulary.json", "metrics.jsonl",
     "lock", "checkpoints", "last", "report.html", "probe.html",
 )  # fmt: skip
 

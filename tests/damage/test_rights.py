@@ -61,7 +61,7 @@ def test_a_run_that_may_not_be_entered(shared: Made, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("part", ["config.yaml", "facts.json", "samples.json", "config.json", "model.safetensors",
-                                  "tokenizer.json", "metrics.jsonl", "checkpoints", "last"])  # fmt: skip
+                                  "vocabulary.json", "metrics.jsonl", "checkpoints", "last"])  # fmt: skip
 def test_a_part_that_may_not_be_read(shared: Made, capsys: pytest.CaptureFixture[str], part: str) -> None:
     for command in ("report", "sample", "evaluate", "probe", "resume"):
         (shared.run / part).chmod(0)

@@ -86,7 +86,8 @@ def _files(folder: Path) -> None:
     (folder / "run.yaml").write_text(run.replace("preset: micro", "preset: nano"))
     small = "data: {paths: [corpus.txt]}\nmodel: {layers: 1, width: 16, heads: 2, context: 16}\n"
     for name, rate in (("a", 0.0), ("b", 0.2)):
-        (folder / f"{name}.yaml").write_text(f"{small}train: {{steps: 5, eval_every: 5}}\nnoise: {{rate: {rate}}}\n")
+        length = "train: {steps: 5}\nevaluate: {every: 5}\n"
+        (folder / f"{name}.yaml").write_text(f"{small}{length}noise: {{rate: {rate}}}\n")
 
 
 def test_every_command_ends_well_where_it_stands(clone: Path, tmp_path: Path) -> None:

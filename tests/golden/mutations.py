@@ -62,7 +62,7 @@ FAULTS = (
     Fault("a run's parameters without vectors", "train/assemble.py", "sum(p.numel() for p in network.parameters())",
           "sum(p.numel() for p in model.parameters() if p.ndim > 1)"),
     Fault("a plan's memory without moments", "train/planning.py", "copies = 5 +", "copies = 1 +"),
-    Fault("a plan's evaluations", "train/planning.py", "run.train.eval_every", "run.log.every"),
+    Fault("a plan's evaluations", "train/planning.py", "run.evaluate.every", "run.log.every"),
     Fault("everything is decayed", "train/planning.py", 'f"{tensor.decay:g}"', '"0.1"'),
     Fault("training and held-out tokens are swapped", "train/opening.py", "{len(parts.corpus.train):,}",
           "{len(parts.corpus.held_out):,}"),

@@ -9,7 +9,7 @@ from mainstem.lab.comparing import Side, experiment
 
 SIZES = {
     "model.layers": 1, "model.width": 16, "model.heads": 2, "model.context": 16, "train.steps": 4, "train.batch": 4,
-    "train.eval_every": 2, "data.tokenizer": "byte",
+    "evaluate.every": 2, "data.tokenizer": "byte",
 }  # fmt: skip
 
 

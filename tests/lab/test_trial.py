@@ -15,7 +15,7 @@ from mainstem.measure.evaluate import evaluate
 SETTINGS = {
     "model.layers": 2, "model.width": 16, "model.heads": 2, "model.context": 16, "noise.rate": 0.1,
     "penalty.0.name": "l2", "penalty.0.coef": 1e-4, "train.steps": 6, "train.batch": 4, "optim.name": "muon",
-    "data.tokenizer": "byte", "train.eval_every": 6, "seed": 3,
+    "data.tokenizer": "byte", "evaluate.every": 6, "seed": 3,
 }  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def made(text, tmp_path, **changes):
 @pytest.mark.parametrize(
     "changes",
     [{}, {"optim.average": 0.9, "train.micro_batch": 3, "optim.clip": 0.01},
-     {"data.documents": "mask", "train.checkpoint": "blocks", "optim.name": "adamw", "optim.schedule": "wsd"},
-     {"train.compile": "aot_eager", "train.dtype": "auto", "optim.average": 0.5}],
+     {"data.documents": "mask", "machine.recompute": "blocks", "optim.name": "adamw", "optim.schedule": "wsd"},
+     {"machine.compile": "aot_eager", "machine.dtype": "auto", "optim.average": 0.5}],
     ids=str,
 )  # fmt: skip
 def test_the_numbers_are_those_of_a_run_to_the_bit(text, tmp_path, changes):
@@ -55,7 +55,7 @@ def test_a_field_that_changes_a_run_changes_a_trial(text, tmp_path):
     plain = made(text, tmp_path)[1].train()
     held = {
         str(changes): made(text, tmp_path, **changes)[1].train().held_out().nats_per_token
-        for changes in ({"optim.average": 0.9}, {"data.documents": "mask"}, {"train.dtype": "bfloat16"})
+        for changes in ({"optim.average": 0.9}, {"data.documents": "mask"}, {"machine.dtype": "bfloat16"})
     }
     assert len({plain.held_out().nats_per_token, *held.values()}) == 4
 

@@ -61,7 +61,7 @@ def test_every_part_is_on_the_page(parsed: Parsed) -> None:
         "tokens per second", "Learning rate", "Gradient norm", "backward", "The stream by depth",
         "The gradient by depth", "dropout, embedding", "Decoupled weight decay 0.1", "coef * sum |w|",
         "attention.query", "class Archive", "temperature 0.8", "10,038,954",
-        "mainstem train 'my corpus.txt' --out runs/first", "2.13.0", "AVX512", "eval_every: 100", "Seed",
+        "mainstem train 'my corpus.txt' --out runs/first", "2.13.0", "AVX512", "every: 100", "Seed",
     ):  # fmt: skip
         assert expected in text, expected
 

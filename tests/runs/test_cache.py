@@ -62,7 +62,11 @@ def test_a_run_with_a_cache_of_its_own_leaves_nothing_beside_it(
     (tmp_path / "text").write_text("the river carries what every tributary adds " * 30)
     model = config.Model(layers=1, width=8, heads=1, context=8)
     run = config.Run(
-        out="run", data=config.Data(paths=["text"]), model=model, train=config.Train(steps=1, batch=1, threads=1)
+        out="run",
+        data=config.Data(paths=["text"]),
+        model=model,
+        train=config.Train(steps=1, batch=1),
+        machine=config.Machine(threads=1),
     )
     train.run(run)
     assert sorted(os.listdir(tmp_path)) == ["run", "text"]

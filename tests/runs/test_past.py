@@ -88,7 +88,7 @@ def test_a_configuration_edited_by_hand_is_refused_by_name_before_data_is_read(
 
 
 def test_what_may_change_may_be_edited(copy: Path) -> None:
-    run = _edited(copy, **{"train.steps": 9, "train.patience": 0, "train.save_every": 2, "log.every": 1})
+    run = _edited(copy, **{"train.steps": 9, "train.patience": 0, "save.every": 2, "log.every": 1})
     assert train.run(run, resume=True, console=Heard()).reason == "steps"
     assert json.loads((copy / "metrics.jsonl").read_text().splitlines()[-1])["step"] == 9
 
@@ -135,8 +135,8 @@ def test_other_text_is_refused_where_the_facts_are_lost(copy: Path, tmp_path: Pa
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Run:
     """Return a run that patience has ended at step 6 of 12."""
     monkeypatch.setattr(loop.Loop, "_judge", _never_better(loop.Loop._judge))
-    more = {"steps": 12, "eval_every": 2, "save_every": 2, "patience": 2}
-    run = tiny_run.run(tiny_run.text(tmp_path), tmp_path / "run", train=more)
+    more = {"train": {"steps": 12, "patience": 2}, "evaluate": {"every": 2}, "save": {"every": 2}}
+    run = tiny_run.run(tiny_run.text(tmp_path), tmp_path / "run", **more)
     console = Heard()
     assert train.run(run, console=console).reason == "patience"
     assert any("--train.patience 0" in line for line in console.said)  # how to train longer

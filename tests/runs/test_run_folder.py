@@ -3,6 +3,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mainstem import config
@@ -70,7 +71,7 @@ def test_another_configuration_is_refused_and_nothing_changes(tmp_path: Path) ->
 
 def test_a_run_may_be_extended(tmp_path: Path) -> None:
     folder = _begin(_run(tmp_path / "r", steps=5))
-    longer = _run(tmp_path / "r", steps=9, patience=3, save_every=2)
+    longer = msgspec.structs.replace(_run(tmp_path / "r", steps=9, patience=3), save=config.Save(every=2))
     before = folder.config.read_bytes()
     assert run_folder.inspect(longer, resume=True)[1]
     with run_folder.claim(longer, folder):

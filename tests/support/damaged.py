@@ -42,7 +42,7 @@ READERS: dict[str, Words] = {
 
 SMALL = (
     "--model.layers", "1", "--model.width", "16", "--model.heads", "2", "--model.context", "8", "--data.tokenizer",
-    "char", "--train.batch", "4", "--train.threads", "1",
+    "char", "--train.batch", "4", "--machine.threads", "1",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from mainstem.train import device
 from mainstem.train.step import Learner
 
 
-def made(tmp_path: Path, eval_tokens: int = 160, size: int = 12000) -> tuple[Learner, data.Tokens]:
+def made(tmp_path: Path, sampled: int = 160, size: int = 12000) -> tuple[Learner, data.Tokens]:
     """Return a learner with windows of 16 bytes, and its held-out part: a tenth of `size` bytes."""
     text = tmp_path / "text.txt"
     text.write_text("".join(f"line {i * i % 97} of {i}, " for i in range(size))[:size])
@@ -17,9 +17,10 @@ def made(tmp_path: Path, eval_tokens: int = 160, size: int = 12000) -> tuple[Lea
         config.Run(
             data=config.Data(paths=[str(text)], tokenizer="byte"),
             model=config.Model(layers=1, width=16, heads=2, context=16),
-            train=config.Train(batch=4, eval_tokens=eval_tokens),
+            train=config.Train(batch=4),
+            evaluate=config.Evaluate(tokens=sampled),
         )
     )
     corpus = data.prepare(run.data, tmp_path / "cache")
     network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, 0)
-    return Learner.of(run, network, corpus.train, device.choose(run.train)), corpus.held_out
+    return Learner.of(run, network, corpus.train, device.choose(run.machine)), corpus.held_out

@@ -145,7 +145,8 @@ def make(folder: Path, made: Made | None = None, /, **settings: Any) -> Path:
     made = made or Made()
     folder.mkdir(parents=True, exist_ok=True)
     run = config.Run(
-        **{"noise": config.Noise(rate=0.1, depth=0.05), "train": config.Train(steps=made.steps, eval_every=100),
+        **{"noise": config.Noise(rate=0.1, depth=0.05), "train": config.Train(steps=made.steps),
+           "evaluate": config.Evaluate(every=100),
            "penalty": [config.PenaltyTerm(name="l1", coef=1e-6, on="feedforward")], **settings}
     )  # fmt: skip
     found = lines(made)

@@ -30,13 +30,11 @@ def run(path: str | Path, out: str | Path, **more: dict[str, Any]) -> config.Run
         "data": {"paths": [str(path)], "tokenizer": "byte"},
         "model": {"layers": 1, "width": 16, "heads": 2, "context": 16},
         "noise": {"hidden": 0.1}, "optim": {}, "log": {"every": 2, "quantities": 4},
-        "train": {"steps": 8, "batch": 4, "eval_every": 4, "save_every": 4, "threads": 1},
+        "train": {"steps": 8, "batch": 4}, "evaluate": {"every": 4}, "save": {"every": 4}, "machine": {"threads": 1},
     }  # fmt: skip
     for name, values in more.items():
         sections[name] = {**sections.get(name, {}), **values}
-    kinds = {"data": config.Data, "model": config.Model, "noise": config.Noise, "optim": config.Optim,
-             "log": config.Log, "train": config.Train}  # fmt: skip
-    whole: Any = {name: kinds[name](**values) for name, values in sections.items()}
+    whole: Any = {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
     return config.resolve(config.Run(out=str(out), **whole))
 
 
@@ -44,4 +42,4 @@ def parts(given: config.Run, cache: Path, clock: Callable[[], float] | None = No
     """Return the parts of a run that has not begun."""
     folder, _ = run_folder.inspect(given, resume=False)
     more = {} if clock is None else {"clock": clock}
-    return assemble.assemble(given, folder, data.prepare(given.data, cache), device.choose(given.train), **more)
+    return assemble.assemble(given, folder, data.prepare(given.data, cache), device.choose(given.machine), **more)

@@ -30,7 +30,7 @@ def test_steps_passes_the_end_and_what_has_passed_fill_the_budget(
     learner, held_out = made(tmp_path)
     costs = Costs(step=1.0, token=0.01, once=7.0)
     fixed(monkeypatch, costs)
-    every, tokens = learner.run.train.eval_every, 4 * 16
+    every, tokens = learner.run.evaluate.every, 4 * 16
     for seconds in (30.0, 200.0, 1000.0, 4321.0):
         number = budget.steps(learner, held_out, seconds, began=-10.0, clock=clock_at(0.0))
 
@@ -58,7 +58,7 @@ def test_a_run_is_timed_where_that_is_worth_it(tmp_path: Path, monkeypatch: pyte
     # A step takes a second between two looks of its own and those of its phases, so one is timed after the first.
     assert (budget.estimate(learner, held_out, 100, lambda: float(next(looks))) or 0) > 100
     compiled = dataclasses.replace(learner, run=msgspec.structs.replace(
-        learner.run, train=msgspec.structs.replace(learner.run.train, compile="inductor")))  # fmt: skip
+        learner.run, machine=msgspec.structs.replace(learner.run.machine, compile="inductor")))  # fmt: skip
     assert budget.estimate(compiled, held_out, 1000, lambda: 0.0) is None
     assert next(looks) < 30
 

@@ -11,17 +11,17 @@ from mainstem.train import device
 def test_auto_is_bfloat16_where_the_processor_multiplies_it(monkeypatch, fast, expected):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
-    run = device.settle(config.Run(train=config.Train(dtype="auto", device="cpu")))
-    assert run.train.dtype == expected
-    assert device.choose(run.train).dtype == getattr(torch, expected)
+    run = device.settle(config.Run(machine=config.Machine(dtype="auto", device="cpu")))
+    assert run.machine.dtype == expected
+    assert device.choose(run.machine).dtype == getattr(torch, expected)
 
 
 def test_a_torch_that_cannot_be_asked_computes_in_float32(monkeypatch):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
-    assert device.settle(config.Run(train=config.Train(dtype="auto", device="cpu"))).train.dtype == "float32"
+    assert device.settle(config.Run(machine=config.Machine(dtype="auto", device="cpu"))).machine.dtype == "float32"
 
 
 def test_what_was_asked_for_stays():
-    run = config.Run(train=config.Train(dtype="bfloat16", device="cpu"))
+    run = config.Run(machine=config.Machine(dtype="bfloat16", device="cpu"))
     assert device.settle(run) is run

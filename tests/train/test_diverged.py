@@ -14,7 +14,7 @@ from mainstem.train import diverged
 from mainstem.train.console import Plain
 
 
-def _run(tmp_path: Path, optim: dict[str, Any], penalty: list[config.PenaltyTerm], **more: Any) -> config.Run:
+def _run(tmp_path: Path, optim: dict[str, Any], penalty: list[config.PenaltyTerm], every: int = 250) -> config.Run:
     (tmp_path / "corpus.txt").write_text(
         " ".join(["stem", "river", "delta", "mouth"][i * i % 7 % 4] for i in range(500))
     )
@@ -24,7 +24,10 @@ def _run(tmp_path: Path, optim: dict[str, Any], penalty: list[config.PenaltyTerm
         model=config.Model(layers=1, width=16, heads=2, context=16),
         optim=config.Optim(**optim),
         penalty=penalty,
-        train=config.Train(**{"steps": 12, "batch": 4, "eval_every": 12, "threads": 1, **more}),
+        train=config.Train(steps=12, batch=4),
+        evaluate=config.Evaluate(every=12),
+        save=config.Save(every=every),
+        machine=config.Machine(threads=1),
     )
 
 
@@ -47,20 +50,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
         ({"clip": 0.0}, 1e30, r"smaller penalty\.0\.coef \(it is 1e\+30\), or with optim\.clip 1 \(it is 0: none\)\. "),
     ],
 )
-@pytest.mark.parametrize("save_every", [1, 100])
+@pytest.mark.parametrize("every", [1, 100])
 def test_the_field_at_fault_is_named_and_nothing_that_is_not_finite_is_saved(
-    tmp_path: Path, optim: dict[str, Any], coef: float, said: str, save_every: int
+    tmp_path: Path, optim: dict[str, Any], coef: float, said: str, every: int
 ) -> None:
     terms = [config.PenaltyTerm(name="l2", coef=coef)] if coef else []
     with pytest.raises(RunFailed, match=said) as failure:
-        train.run(_run(tmp_path, optim, terms, save_every=save_every), console=Plain(None))
+        train.run(_run(tmp_path, optim, terms, every), console=Plain(None))
     files = _saved(tmp_path / "run")
     for path in files:
         assert all(torch.isfinite(tensor).all() for tensor in load_file(path).values()), path
     newest = max((int(path.parent.name.removeprefix("step-")) for path in files), default=None)
     kept = "Nothing had been saved." if newest is None else f"Checkpoint {newest}, from before that, is kept."
     assert str(failure.value).endswith(kept)
-    assert newest is not None or save_every == 100 or "step 1" in str(failure.value)
+    assert newest is not None or every == 100 or "step 1" in str(failure.value)
 
 
 def test_before_the_first_update_the_initial_weights_are_at_fault(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_pass_in_between_takes_a_fixed_number_of_tokens(tmp_path: Path) -> Non
 
 
 def test_a_small_held_out_part_is_measured_whole(tmp_path: Path) -> None:
-    learner, held_out = made(tmp_path, eval_tokens=10**6)
+    learner, held_out = made(tmp_path, sampled=10**6)
     windows = evaluation.sample(learner, held_out)
     assert windows.held_out == -(-(len(held_out) - 1) // 16)
     found = evaluation.taken(learner, held_out, windows, 1)

@@ -28,7 +28,7 @@ WRONG = [
     (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "no parameter fits 'hed'"),
     (["--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
     (["--train.init-from", "nowhere"], "nowhere/model.safetensors"),
-    (["--train.device", "mps"], "is not on this machine"),
+    (["--machine.device", "mps"], "is not on this machine"),
     (["--log.tensorboard"], "tensorboard is not installed"),
 ]
 

@@ -51,13 +51,12 @@ def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
         "model": {"layers": 1, "width": 16, "heads": 2, "context": 16, "norm": "rms", "feedforward": "relu2",
                   "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto"},
         "noise": {"hidden": 0.1}, "optim": {}, "log": {"every": 4, "quantities": 4},
-        "train": {"steps": 8, "batch": 4, "eval_every": 3, "save_every": 3, "threads": 1},
+        "train": {"steps": 8, "batch": 4}, "evaluate": {"every": 3}, "save": {"every": 3}, "machine": {"threads": 1},
     }  # fmt: skip
     for name, values in more.items():
         sections[name] = {**sections.get(name, {}), **values}
-    kinds = {"data": config.Data, "model": config.Model, "noise": config.Noise, "optim": config.Optim,
-             "log": config.Log, "train": config.Train}  # fmt: skip
-    return config.Run(out=str(tmp_path / out), **{name: kinds[name](**values) for name, values in sections.items()})
+    whole: Any = {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
+    return config.Run(out=str(tmp_path / out), **whole)
 
 
 def _lines(out: Path) -> list[dict[str, Any]]:
@@ -71,7 +70,7 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
     assert outcome.reason == "steps"
     assert outcome.path == out
     for name in ("config.yaml", "config.json", "model.safetensors", "last/config.json", "last/model.safetensors",
-                 "tokenizer.json", "facts.json", "samples.json", "report.html"):  # fmt: skip
+                 "vocabulary.json", "facts.json", "samples.json", "report.html"):  # fmt: skip
         assert (out / name).stat().st_size > 0, name
     lines = _lines(out)
     assert [line["step"] for line in lines] == list(range(1, 9))
@@ -91,7 +90,7 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
 
 
 def test_passes_in_between_are_samples_and_the_last_one_takes_all(tmp_path: Path) -> None:
-    train.run(_run(tmp_path, train={"steps": 40, "eval_every": 15, "eval_tokens": 64}), console=Heard())
+    train.run(_run(tmp_path, train={"steps": 40}, evaluate={"every": 15, "tokens": 64}), console=Heard())
     out, lines = tmp_path / "run", _lines(tmp_path / "run")
     held = [line for line in lines if "held_out" in line]
     assert [line["step"] for line in held] == [15, 30, 40]
@@ -110,7 +109,7 @@ def test_passes_in_between_are_samples_and_the_last_one_takes_all(tmp_path: Path
 
 def test_a_short_training_has_no_time_to_measure_everything(tmp_path: Path) -> None:
     console = Heard()
-    outcome = train.run(_run(tmp_path, train={"steps": 8, "eval_tokens": 64}), console=console)
+    outcome = train.run(_run(tmp_path, train={"steps": 8}, evaluate={"tokens": 64}), console=console)
     assert (outcome.best.tokens, outcome.best.error is None) == (64, False)
     measured = [numbers for numbers in console.shown if "held_out" in numbers]
     assert [numbers["step"] for numbers in measured] == [3, 6, 8]
@@ -119,8 +118,11 @@ def test_a_short_training_has_no_time_to_measure_everything(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("at", ["start", "end"])
 def test_leaving_in_the_middle_of_a_pass_changes_nothing(tmp_path: Path, at: str) -> None:
-    given = {"steps": 40, "eval_every": 15, "eval_tokens": 64, "save_every": 7}
-    train.run(_run(tmp_path, "whole", train=given, optim={"average": 0.9}), console=Heard())
+    given: dict[str, Any] = {
+        "train": {"steps": 40}, "evaluate": {"every": 15, "tokens": 64}, "save": {"every": 7},
+        "optim": {"average": 0.9},
+    }  # fmt: skip
+    train.run(_run(tmp_path, "whole", **given), console=Heard())
 
     class Leaves(Heard):
         def measuring(self, what: str, done: int, total: int) -> None:
@@ -128,8 +130,8 @@ def test_leaving_in_the_middle_of_a_pass_changes_nothing(tmp_path: Path, at: str
                 signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(train.Stop):
-        train.run(_run(tmp_path, train=given, optim={"average": 0.9}), console=Leaves())
-    train.run(_run(tmp_path, train=given, optim={"average": 0.9}), resume=True, console=Heard())
+        train.run(_run(tmp_path, **given), console=Leaves())
+    train.run(_run(tmp_path, **given), resume=True, console=Heard())
     for name in ("model.safetensors", "last/model.safetensors", "config.json", "last/config.json"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     apart = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in _lines(tmp_path / "run")]
@@ -190,7 +192,7 @@ def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: p
         kept[now.step] = weights.take(self.parts.model)["embedding.weight"].numpy().tobytes()
 
     monkeypatch.setattr(loop.Loop, "_judge", noted)
-    run = _run(tmp_path, train={"steps": 50, "eval_every": 2, "patience": 2})
+    run = _run(tmp_path, train={"steps": 50, "patience": 2}, evaluate={"every": 2})
     outcome = train.run(run, resume=False, console=Heard())
     assert outcome.reason == "patience"
     assert outcome.best.step == 4
@@ -234,7 +236,7 @@ def test_leaving_says_what_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(loop.Loop, name, asked)
     console = Heard()
     with pytest.raises(train.Stop) as stop:
-        train.run(_run(tmp_path, train={"save_every": 100}), console=console)
+        train.run(_run(tmp_path, save={"every": 100}), console=console)
     assert stop.value.code == 130
     assert console.said[-1].startswith(f"stopped by SIGINT; {said}. Go on with:")
     checkpoints = tmp_path / "run" / "checkpoints"
@@ -289,13 +291,14 @@ def test_a_device_that_is_absent_is_named(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has it")
     with pytest.raises(BadInput, match="'cuda' is not on this machine: give one of cpu"):
-        train.run(_run(tmp_path, train={"device": "cuda"}), resume=False, console=Heard())
+        train.run(_run(tmp_path, machine={"device": "cuda"}), resume=False, console=Heard())
 
 
 def test_weights_of_another_run_as_a_start(tmp_path: Path) -> None:
     train.run(_run(tmp_path, "first"), resume=False, console=Heard())
-    given = {"init_from": str(tmp_path / "first"), "steps": 1, "eval_every": 1}
-    train.run(_run(tmp_path, train=given, optim={"lr": 1e-12, "decay": 0.0}), resume=False, console=Heard())
+    given = {"init_from": str(tmp_path / "first"), "steps": 1}
+    weak = {"lr": 1e-12, "decay": 0.0}
+    train.run(_run(tmp_path, train=given, evaluate={"every": 1}, optim=weak), resume=False, console=Heard())
     first = weights.read(tmp_path / "first" / "model.safetensors")
     for name, tensor in weights.read(tmp_path / "run" / "model.safetensors").items():
         torch.testing.assert_close(tensor, first[name], rtol=0, atol=1e-9)

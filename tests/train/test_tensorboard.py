@@ -19,7 +19,9 @@ def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Run:
         out=str(tmp_path / "run"),
         data=config.Data(paths=[str(tmp_path / "text.txt")], tokenizer="byte"),
         model=config.Model(layers=2, width=16, heads=2, context=16),
-        train=config.Train(steps=6, batch=2, eval_every=3, threads=1),
+        train=config.Train(steps=6, batch=2),
+        evaluate=config.Evaluate(every=3),
+        machine=config.Machine(threads=1),
         log=config.Log(quantities=2, tensorboard=True),
     )
 

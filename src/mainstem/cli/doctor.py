@@ -46,7 +46,7 @@ _OPTIONAL = {
 """What the extras of the package bring, by the names of distributions; only their versions are looked at."""
 
 _PROGRAMS = {
-    "c++": "kernels cannot be built, nor --train.compile inductor run",
+    "c++": "kernels cannot be built, nor --machine.compile inductor run",
     "chromium": "tests of pages in a browser are skipped",
     "chromedriver": "tests of pages in a browser are skipped",
 }

@@ -61,10 +61,10 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from ..train import device
 
     loaded = load(folder, last=options.last)
-    place = device.choose(config.Train(device=options.device, dtype=loaded.run.train.dtype))
+    place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     cache = _cache(folder)
     tokens = _tokens(loaded, paths, options, cache)
-    with device.threads(loaded.run.train.threads):
+    with device.threads(loaded.run.machine.threads):
         held = measure.evaluate(
             loaded.model.to(place.device),
             tokens,

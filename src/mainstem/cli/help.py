@@ -22,7 +22,10 @@ _ABOUT = {
     "noise": "what is dropped at random in training; rates in [0, 1)",
     "penalty": "a list: --penalty.0.name l1 --penalty.0.coef 1e-5",
     "optim": "the update of the weights",
-    "train": "how long, where, and what is saved",
+    "train": "how long, and in which portions",
+    "evaluate": "how well it does on text that it does not train on",
+    "save": "checkpoints",
+    "machine": "where and how it computes",
     "log": "what is written down",
 }
 SECTIONS = tuple(_ABOUT)

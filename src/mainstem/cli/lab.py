@@ -29,10 +29,8 @@ _UNUSED = {
     "train.budget": _LENGTH,
     "train.epochs": _LENGTH,
     "train.patience": "a training of an experiment takes all its steps",
-    "train.eval_every": _MEASURED,
-    "train.eval_tokens": _MEASURED,
-    "train.save_every": _NO_FOLDER,
-    "train.keep": _NO_FOLDER,
+    "evaluate": _MEASURED,
+    "save": _NO_FOLDER,
     "train.init_from": "a training of an experiment begins with the initial weights of its seed",
     "log": _NO_FOLDER,
 }

@@ -66,8 +66,8 @@ def run(words: list[str]) -> int:
 
     files.check_target(folder / NAME)
     loaded = load(folder, last=options.last)
-    place = device.choose(config.Train(device=options.device, dtype=loaded.run.train.dtype))
-    with device.threads(loaded.run.train.threads):
+    place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
+    with device.threads(loaded.run.machine.threads):
         watch, figures = _measure(loaded, folder, place, options)
     for step, train, held in curves(folder / "metrics.jsonl"):
         watch.loss(step, train, held)

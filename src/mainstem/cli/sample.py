@@ -47,7 +47,7 @@ def run(words: list[str]) -> int:
 
     loaded = load(folder, last=options.last)
     tokens = beginning(prompt, loaded.tokenizer)
-    loaded.model.to(device.choose(config.Train(device=options.device)).device)
+    loaded.model.to(device.choose(config.Machine(device=options.device)).device)
     for number in range(options.num_samples):
         seed = (options.seed + number) % 2**63
         if options.num_samples > 1:

@@ -9,13 +9,29 @@ from .loading import load, override, parse
 from .origins import Origin, origins
 from .presets import resolve
 from .reader import read
-from .sections import Data, Log, Model, Noise, Optim, PenaltyTerm, Run, Sampling, Section, Train
+from .sections import (
+    Data,
+    Evaluate,
+    Log,
+    Machine,
+    Model,
+    Noise,
+    Optim,
+    PenaltyTerm,
+    Run,
+    Sampling,
+    Save,
+    Section,
+    Train,
+)  # fmt: skip
 from .writer import dump
 
 __all__ = [
     "Data",
+    "Evaluate",
     "Field",
     "Log",
+    "Machine",
     "Model",
     "Noise",
     "Optim",
@@ -23,6 +39,7 @@ __all__ = [
     "PenaltyTerm",
     "Run",
     "Sampling",
+    "Save",
     "Section",
     "Train",
     "dump",

@@ -13,8 +13,9 @@ from .. import catalogue
 from ..errors import BadInput
 from .fields import annotation as annotation_of
 from .fields import bare, children, choices, fields, items_of, optional, section_of
-from .sections import Section
+from .sections import Run, Section
 from .suggesting import suggestion
+from .synonyms import RENAMED
 from .words import allowed, show
 
 T = TypeVar("T", bound=Section)
@@ -26,7 +27,10 @@ def build(tree: Mapping[str, Any], root: type[T]) -> T:
 
 
 def unknown(name: str, root: type[Section]) -> BadInput:
-    """Return the error for a name that no field has."""
+    """Return the error for a name that no field has, or none any more."""
+    if root is Run and name.replace("-", "_") in RENAMED:
+        now = RENAMED[name.replace("-", "_")]
+        return BadInput(f"{name} is now {now}: give it by that name.")
     meant = suggestion(name, [field.name.replace(".N.", ".0.") for field in fields(root)])
     remedy = meant or "leave it out, or find it in `mainstem train --help`."
     return BadInput(f"{name} is not the name of a field: {remedy}")

@@ -68,8 +68,8 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
 def typed(name: str, text: Any, root: type[Section] = Run) -> Any:
     """Return a flag's value from its `text`, as the field `name` asks; what is no text stays as it is.
 
-    >>> typed("train.steps", "1e3"), typed("train.compile", "off"), typed("optim.betas", "0.9,0.99"), typed("out", "7")
-    (1000.0, 'off', [0.9, 0.99], '7')
+    >>> typed("train.steps", "1e3"), typed("machine.compile", "off"), typed("optim.betas", "0.9,0.99")
+    (1000.0, 'off', [0.9, 0.99])
     """
     if not isinstance(text, str):
         return text

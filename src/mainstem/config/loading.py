@@ -11,7 +11,7 @@ import msgspec
 
 from .. import catalogue, files
 from ..errors import BadInput
-from . import layers, presets
+from . import layers, presets, version
 from .building import build
 from .reader import LIMIT, read
 from .relations import check
@@ -56,13 +56,13 @@ def override(run: Run, flags: Flags) -> Run:
     return _over(run, _settings(flags))
 
 
-def parse(text: str | bytes, name: str = "the configuration") -> Run:
+def parse(text: str | bytes, name: str = "the configuration", stored: bool = False) -> Run:
     """Return the run that `text`, such as `dump` writes, describes; what it leaves out keeps its default.
 
-    The result is checked, and not resolved: `parse(dump(run)) == run`.
+    The result is checked, and not resolved: `parse(dump(run)) == run`. What a run has `stored` says its version.
     """
     with _naming(name):
-        run = build(_nested(read(text, name)), Run)
+        run = build(_nested(version.without(read(text, name), name, stored)), Run)
         check(presets.resolve(run))
     return run
 
@@ -98,7 +98,8 @@ def from_file(path: Path) -> dict[str, Any]:
     """Return the tree that a YAML file holds; of a bounded size, as a pipe or a device would never end."""
     if files.is_folder(path):
         raise BadInput(f"{str(path)!r} is a folder: give a YAML file to --config, or a run's folder to --resume.")
-    return read(files.read(path, LIMIT, "give a YAML file"), repr(str(path)))
+    name = repr(str(path))
+    return version.without(read(files.read(path, LIMIT, "give a YAML file"), name), name)
 
 
 class _naming:

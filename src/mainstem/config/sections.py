@@ -124,19 +124,28 @@ class Train(Section, frozen=True, kw_only=True):
     budget: Annotated[Time | None, about("wall time, measured on the first steps")] = None
     batch: Annotated[Count, about("sequences a step")] = 32
     micro_batch: Annotated[Count | None, about("sequences at once", "the whole batch")] = None
-    eval_every: Annotated[Steps, about("steps between held-out passes")] = 250
-    eval_tokens: Annotated[Tokens, about("tokens of either side in such a pass; the last takes more")] = 16384
-    save_every: Annotated[Steps, about("steps between checkpoints")] = 250
-    keep: Annotated[int, Meta(ge=2, le=2**24), about("checkpoints kept")] = 2
     patience: Annotated[int, Meta(ge=0, lt=2**28), about("evaluations without gain before it stops; 0: never")] = 5
+    init_from: Annotated[Text | None, about("a run whose weights to begin with")] = None
+
+
+class Evaluate(Section, frozen=True, kw_only=True):
+    every: Annotated[Steps, about("steps between held-out passes")] = 250
+    tokens: Annotated[Tokens, about("tokens of either side in such a pass; the last takes more")] = 16384
+
+
+class Save(Section, frozen=True, kw_only=True):
+    every: Annotated[Steps, about("steps between checkpoints")] = 250
+    keep: Annotated[int, Meta(ge=2, le=2**24), about("checkpoints kept")] = 2
+
+
+class Machine(Section, frozen=True, kw_only=True):
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"], about("of the products; auto: bfloat16 where it is fast")
     ] = "float32"
     compile: Annotated[Literal["off", "inductor", "aot_eager"], about("torch.compile's backend")] = "off"
-    checkpoint: Annotated[Literal["none", "blocks"], about("what backward computes again")] = "none"
     threads: Annotated[int, Meta(ge=0, le=4096), about("CPU threads; 0: torch's choice")] = 0
-    init_from: Annotated[Text | None, about("a run whose weights to begin with")] = None
+    recompute: Annotated[Literal["none", "blocks"], about("what backward computes again")] = "none"
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -164,4 +173,7 @@ class Run(Section, frozen=True, kw_only=True):
     penalty: Annotated[list[PenaltyTerm], about("terms of the loss")] = []
     optim: Optim = Optim()
     train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    save: Save = Save()
+    machine: Machine = Machine()
     log: Log = Log()

@@ -97,17 +97,18 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "gradient_accumulation_steps": ("train.micro_batch", _PARTS), "grad_accum": ("train.micro_batch", _PARTS),
     "accumulate_grad_batches": ("train.micro_batch", _PARTS), "gradient_accumulation": ("train.micro_batch", _PARTS),
     "grad_accum_steps": ("train.micro_batch", _PARTS),
-    "eval_interval": ("train.eval_every", ""), "eval_steps": ("train.eval_every", ""),
-    "eval_freq": ("train.eval_every", ""), "val_check_interval": ("train.eval_every", ""),
-    "save_steps": ("train.save_every", ""), "save_interval": ("train.save_every", ""),
-    "checkpoint_interval": ("train.save_every", ""), "save_total_limit": ("train.keep", ""),
+    "eval_every": ("evaluate.every", ""), "eval_interval": ("evaluate.every", ""),
+    "eval_steps": ("evaluate.every", ""), "eval_tokens": ("evaluate.tokens", ""), "save_every": ("save.every", ""),
+    "eval_freq": ("evaluate.every", ""), "val_check_interval": ("evaluate.every", ""),
+    "save_steps": ("save.every", ""), "save_interval": ("save.every", ""),
+    "checkpoint_interval": ("save.every", ""), "save_total_limit": ("save.keep", ""),
     "early_stopping": ("train.patience", "which counts evaluations without gain"),
     "early_stopping_patience": ("train.patience", ""),
-    "precision": ("train.dtype", ""), "mixed_precision": ("train.dtype", ""), "bf16": ("train.dtype", ""),
-    "fp16": ("train.dtype", "which is bfloat16, float32 or auto"), "torch_compile": ("train.compile", ""),
-    "gradient_checkpointing": ("train.checkpoint", "which is blocks or none"),
-    "activation_checkpoint": ("train.checkpoint", "which is blocks or none"),
-    "num_threads": ("train.threads", ""), "init_checkpoint": ("train.init_from", ""),
+    "precision": ("machine.dtype", ""), "mixed_precision": ("machine.dtype", ""), "bf16": ("machine.dtype", ""),
+    "fp16": ("machine.dtype", "which is bfloat16, float32 or auto"), "torch_compile": ("machine.compile", ""),
+    "gradient_checkpointing": ("machine.recompute", "which is blocks or none"),
+    "activation_checkpoint": ("machine.recompute", "which is blocks or none"),
+    "num_threads": ("machine.threads", ""), "init_checkpoint": ("train.init_from", ""),
     "model_name_or_path": ("train.init_from", "which is the folder of a run of mainstem"),
     # the rest
     "output_dir": ("out", ""), "out_dir": ("out", ""), "save_dir": ("out", ""), "dump_folder": ("out", ""),
@@ -118,6 +119,14 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "num_return_sequences": ("num_samples", ""), "n_samples": ("num_samples", ""),
 }  # fmt: skip
 """Their name, ours, and where it is not the same quantity, half a sentence that says so."""
+
+RENAMED: dict[str, str] = {
+    "train.eval_every": "evaluate.every", "train.eval_tokens": "evaluate.tokens",
+    "train.save_every": "save.every", "train.keep": "save.keep",
+    "train.device": "machine.device", "train.dtype": "machine.dtype", "train.compile": "machine.compile",
+    "train.threads": "machine.threads", "train.checkpoint": "machine.recompute",
+}  # fmt: skip
+"""What fields were called before, and are called now."""
 
 
 def ours(name: str, known: Collection[str]) -> tuple[str, str] | None:

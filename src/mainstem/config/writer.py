@@ -9,6 +9,7 @@ import yaml
 
 from .reader import scalar
 from .sections import Run
+from .version import VERSION
 
 
 class _Dumper(yaml.SafeDumper):
@@ -37,7 +38,7 @@ _Dumper.add_representer(str, _text)
 
 
 def dump(run: Run) -> str:
-    """Return `run` as YAML, every field of it, below a comment that says which version wrote it.
+    """Return `run` as YAML, its version and every field of it, below a comment that says which program wrote it.
 
     >>> from mainstem import config
     >>> config.parse(config.dump(config.Run(seed=3))).seed
@@ -45,6 +46,6 @@ def dump(run: Run) -> str:
     """
     from .. import __version__
 
-    tree = msgspec.to_builtins(run)
+    tree = {"version": VERSION, **msgspec.to_builtins(run)}
     text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return f"# The configuration of a run, every field of it, as mainstem {__version__} resolved it.\n{text}"

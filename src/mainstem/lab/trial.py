@@ -67,11 +67,11 @@ class Trial:
         run = device.settle(self.run)
         network = self.build() if network is None else network
         text = self.corpus.train if tokens is None else spread(self.corpus.train, tokens)
-        learner = Learner.of(run, network, text, device.choose(run.train))
+        learner = Learner.of(run, network, text, device.choose(run.machine))
         self.optimizer = learner.optimizer
         steps, phases = run.train.steps or 1, Phases()
         losses: list[float] = []
-        with device.threads(run.train.threads):
+        with device.threads(run.machine.threads):
             for step in range(1, min(steps, self.limit or steps) + 1):
                 losses.append(float(learner.step(step, steps, phases).numbers["loss"]))
                 if not math.isfinite(losses[-1]):

@@ -17,7 +17,7 @@ from .. import config, files
 from .state import Length, State
 
 NAME = "manifest.json"
-VERSION = 2
+VERSION = 3
 _LIMIT = 1 << 26
 _FOLDER = re.compile(r"step-([0-9]+)")
 

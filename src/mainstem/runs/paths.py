@@ -97,7 +97,7 @@ def stored(folder: Path) -> config.Run:
     moved together. Paths in the working folder are relative, as a person there would write them.
     """
     path = folder / "config.yaml"
-    run = config.parse(files.read(path, LIMIT), repr(str(path)))
+    run = config.parse(files.read(path, LIMIT), repr(str(path)), stored=True)
     paths = [_near(_moved(each, run.out, folder)) for each in run.data.paths]
     return msgspec.structs.replace(run, out=str(folder), data=msgspec.structs.replace(run.data, paths=paths))
 

@@ -15,7 +15,7 @@ from .. import files
 from . import checkpoint, weights
 from .state import Best
 
-VERSION = 1
+VERSION = 2
 
 
 def model(folder: Path, network: torch.nn.Module, tensors: weights.Tensors, at: Best) -> None:

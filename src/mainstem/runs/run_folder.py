@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import config, files
+from ..config import version
 from ..errors import BadInput
 from . import lock, paths
 
 EXTENDABLE = (
-    "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.patience", "train.keep",
-    "train.save_every", "train.device", "train.threads", "data.paths",
+    "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.patience", "save",
+    "machine.device", "machine.threads", "data.paths",
 )  # fmt: skip
 """What may change when a run goes on: how long, where, what is said about it, and where the same data lies now
 (its hash must stay); never what it computes."""
@@ -126,10 +127,12 @@ def differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "")
 
 def changes(text: str, run: config.Run) -> list[str]:
     """Return the names of the fields in which `run` is not what `text`, its configuration before, allows it to be."""
+    name = f"config.yaml of {run.out!r}"
+    tree = version.without(config.read(text, name), name, stored=True)
     try:
         stored = _whole(config.parse(text))
     except BadInput:  # of a newer version, or changed by hand: as it stands there
-        stored = config.read(text)
+        stored = tree
     return differences(stored, _whole(run))
 
 
@@ -165,7 +168,7 @@ def _compare(run: config.Run, folder: RunFolder) -> None:
 
 def _whole(run: config.Run) -> dict[str, Any]:
     """Return every field of `run`, those that came after it was stored with what they amount to."""
-    return config.read(config.dump(config.resolve(run)))
+    return version.without(config.read(config.dump(config.resolve(run))), "the configuration")
 
 
 def _check_parts(folder: RunFolder) -> None:

@@ -65,7 +65,7 @@ def gather(run: config.Run, corpus: data.Corpus, network: torch.nn.Module, devic
     """Return what is known before the first step."""
     rows = optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
     return {
-        "version": 1,
+        "version": 2,
         "command": environment.command(),
         "versions": environment.versions(),
         "machine": environment.machine(device),

@@ -58,9 +58,9 @@ def steps(learner: Learner, held_out: Any, budget: float, began: float, clock: C
 
 def duration(learner: Learner, held_out: Any, number: int, costs: Costs) -> float:
     """Return the seconds of `number` steps from the first one on, with their passes."""
-    run, few = learner.run.train, evaluation.sample(learner, held_out).tokens
-    end = evaluation.last(learner, held_out, number * run.batch * learner.plan.context)
-    passes = 1 + evaluation.passes(number, run.eval_every)
+    run, few = learner.run, evaluation.sample(learner, held_out).tokens
+    end = evaluation.last(learner, held_out, number * run.train.batch * learner.plan.context)
+    passes = 1 + evaluation.passes(number, run.evaluate.every)
     return number * costs.step + (passes * few + (0 if end is None else end.tokens)) * costs.token
 
 
@@ -69,7 +69,7 @@ def estimate(learner: Learner, held_out: Any, number: int, clock: Clock, tell: T
 
     None where it would take as long to say so: for a short run, and where a step has to be compiled first.
     """
-    if number < _WORTH or learner.run.train.compile != "off":
+    if number < _WORTH or learner.run.machine.compile != "off":
         return None
     costs = timed(learner, held_out, _GLANCE / _SHARE, clock, tell)
     return costs.once + duration(learner, held_out, number, costs)

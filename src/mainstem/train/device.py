@@ -42,12 +42,12 @@ def settle(run: config.Run) -> config.Run:
 
     bfloat16 on GPUs that have it and on x86 processors that multiply it (AVX512_BF16, AMX); float32 elsewhere.
     """
-    if run.train.dtype != "auto":
+    if run.machine.dtype != "auto":
         return run
-    kind = choose(msgspec.structs.replace(run.train, dtype="float32")).device.type
+    kind = choose(msgspec.structs.replace(run.machine, dtype="float32")).device.type
     fast = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and multiplies_bfloat16()
     return msgspec.structs.replace(
-        run, train=msgspec.structs.replace(run.train, dtype="bfloat16" if fast else "float32")
+        run, machine=msgspec.structs.replace(run.machine, dtype="bfloat16" if fast else "float32")
     )
 
 
@@ -58,16 +58,16 @@ def multiplies_bfloat16() -> bool:
     return any(question() for question in asked if question is not None)
 
 
-def choose(train: config.Train) -> Place:
-    """Return the place that `train` asks for; a device that is not there raises `BadInput`."""
+def choose(machine: config.Machine) -> Place:
+    """Return the place that `machine` asks for; a device that is not there raises `BadInput`."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    name = train.device
+    name = machine.device
     if name == "auto":
         name = "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
     if not there[name]:
         found = ", ".join(key for key, value in there.items() if value)
-        raise BadInput(f"train.device {name!r} is not on this machine: give one of {found}, or auto.")
-    return Place(torch.device(name), getattr(torch, train.dtype))
+        raise BadInput(f"machine.device {name!r} is not on this machine: give one of {found}, or auto.")
+    return Place(torch.device(name), getattr(torch, machine.dtype))
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ def passes(steps: int, every: int) -> int:
 
 
 def sample(learner: Learner, held_out: Any) -> Windows:
-    """Return what a pass in between takes: `train.eval_tokens` of either side, or all that there are."""
+    """Return what a pass in between takes: `evaluate.tokens` of either side, or all that there are."""
     return _windows(learner, held_out, *(2 * [_wanted(learner)]))
 
 
@@ -108,7 +108,7 @@ def line(found: Best) -> dict[str, Any]:
 
 
 def _wanted(learner: Learner) -> int:
-    return max(FEWEST, -(-learner.run.train.eval_tokens // learner.plan.context))
+    return max(FEWEST, -(-learner.run.evaluate.tokens // learner.plan.context))
 
 
 def _windows(learner: Learner, held_out: Any, held: int, training: int) -> Windows:

@@ -88,7 +88,7 @@ class Loop:
 
     def go(self) -> str:
         """Train until something ends it, and return what: steps, or patience. Raises `Stop` where it was asked to."""
-        train = self.parts.run.train
+        every = self.parts.run.save.every
         with self.requests.finish_first():
             if self.state.step == 0:
                 self._start()
@@ -96,7 +96,7 @@ class Loop:
                 if self.state.pending is not None:
                     self._evaluate()
                 done = self._done()
-                if not self._saved and (done or self.state.step % train.save_every == 0 or self.requests.code):
+                if not self._saved and (done or self.state.step % every == 0 or self.requests.code):
                     self.save()
                 if self.requests.code:
                     raise Stop(self.requests.code, saved=True)
@@ -126,7 +126,7 @@ class Loop:
         content = {
             "metrics": record, "state": self.state, "optimizer": settings, **parts.decisive
         }  # fmt: skip
-        checkpoint.save(parts.folder.checkpoints, self.state.step, tensors, content, run.train.keep)
+        checkpoint.save(parts.folder.checkpoints, self.state.step, tensors, content, run.save.keep)
         self._publish()
         self._saved = True
         self._phases.mark("save")
@@ -159,7 +159,7 @@ class Loop:
         line["seconds"] = round(self.parts.clock() - self._began, 4)
         line["phases"] = self._phases.take()
         self._lines.append((line, found))
-        evaluated = evaluation.due(step, self.parts.steps, run.train.eval_every)
+        evaluated = evaluation.due(step, self.parts.steps, run.evaluate.every)
         if not evaluated and step % run.log.every:
             return
         last = self._write_lines(keep_last=evaluated)

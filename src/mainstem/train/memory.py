@@ -87,8 +87,8 @@ def least(run: config.Run, sizes: Sizes) -> int:
     copies = 4 + (run.optim.name == "adamw") + (run.optim.average > 0)
     weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
     tokens = sizes.rows * sizes.context
-    kept = layers * (2 if run.train.dtype == "bfloat16" else 4)
-    if run.train.checkpoint == "blocks" or "reversible" in str(model.residual):
+    kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
+    if run.machine.recompute == "blocks" or "reversible" in str(model.residual):
         kept = 0
     return weights + tokens * width * (kept + 2 * 4 * streams)
 

@@ -49,7 +49,7 @@ def _model(parts: Parts) -> str:
         where += f" with {several(parts.facts['machine']['threads'], 'thread')}"
     return (
         f"{form(settings['residual'])}, {several(settings['layers'], 'layer')} of width {settings['width']}, "
-        f"{parts.facts['num_parameters']:,} parameters; on {where}, in {parts.run.train.dtype}"
+        f"{parts.facts['num_parameters']:,} parameters; on {where}, in {parts.run.machine.dtype}"
     )
 
 

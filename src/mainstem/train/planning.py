@@ -27,8 +27,8 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
     would go, there is a plan; it says so where the run would be refused. `name` is as `train.run` has it.
     """
     run = runs.settled(device.settle(run))
-    place = device.choose(run.train)
-    with device.threads(run.train.threads):
+    place = device.choose(run.machine)
+    with device.threads(run.machine.threads):
         folder, before, where = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
@@ -76,13 +76,13 @@ def _length(parts: Parts, where: str) -> dict[str, Any]:
     run, tokens = parts.run, parts.run.train.batch * parts.context
     return {
         "folder": where,
-        "device": f"{parts.place.device.type}, {run.train.dtype}",
+        "device": f"{parts.place.device.type}, {run.machine.dtype}",
         "parameters": sum(p.numel() for p in parts.model.parameters()),
         "steps": parts.steps,
         "tokens a step": tokens,
         "tokens": parts.steps * tokens,
         "passes over the text": f"{passes(parts):.3g}",
-        "evaluations": evaluation.passes(parts.steps, run.train.eval_every),
+        "evaluations": evaluation.passes(parts.steps, run.evaluate.every),
     }
 
 
@@ -93,8 +93,8 @@ def _memory(parts: Parts) -> dict[str, Any]:
     copies = 5 + (1 if run.optim.average else 0)  # weights, gradients, two moments, the best so far
     rows = (run.train.micro_batch or run.train.batch) * parts.context
     width, hidden = settings["width"], settings["hidden"] or 4 * settings["width"]
-    number = 2 if run.train.dtype == "bfloat16" else 4
-    blocks = 1 if run.train.checkpoint == "blocks" else settings["layers"]
+    number = 2 if run.machine.dtype == "bfloat16" else 4
+    blocks = 1 if run.machine.recompute == "blocks" else settings["layers"]
     kept = rows * number * (blocks * (10 * width + 2 * hidden) + settings["layers"] * width)
     logits = 3 * 4 * rows * settings["vocab"]
     parts_of = {"weights and moments": weights * copies, "activations": kept, "logits": logits}

@@ -26,7 +26,7 @@ def early(run: config.Run, begins: bool = True) -> None:
     run = device.settle(config.resolve(run))
     if run.log.tensorboard:
         tensorboard.check()
-    place = device.choose(run.train)
+    place = device.choose(run.machine)
     memory.refuse(run, _VOCABULARY.get(run.data.tokenizer, 1), place)
     network = skeleton(run)
     optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))

@@ -51,8 +51,8 @@ def run(
     began, run = clock(), runs.settled(device.settle(run))
     with signals.catch() as requests, contextlib.ExitStack() as stack:
         stack.enter_context(progress.running())
-        place = device.choose(run.train)
-        stack.enter_context(device.threads(run.train.threads))
+        place = device.choose(run.machine)
+        stack.enter_context(device.threads(run.machine.threads))
         free = new_folder.places(name or run.recipe or "run")
         folder, there = new_folder.choose(run, resume, free)
         refuse.early(run, begins=not there)
@@ -100,7 +100,7 @@ def begin(parts: Parts, before: Past, progress: Progress, requests: signals.Requ
                 f"The run in {str(folder.path)!r} has taken {state.step} steps already, more than the {parts.steps} "
                 "asked for: leave --train.steps out, or give a larger number."
             )
-        checkpoint.tidy(folder.checkpoints, state.step, parts.run.train.keep)
+        checkpoint.tidy(folder.checkpoints, state.step, parts.run.save.keep)
         metrics = _metrics(folder, content.metrics)
         for difference in environment.mismatches(content.facts, now):
             progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
@@ -111,7 +111,7 @@ def begin(parts: Parts, before: Past, progress: Progress, requests: signals.Requ
         parts.facts["start"] = msgspec.to_builtins(state.start)
     with disk("the configuration", folder.path):
         run_folder.extend(parts.run, folder)
-        parts.corpus.tokenizer.save(folder.path / "tokenizer.json")
+        parts.corpus.tokenizer.save(folder.path / "vocabulary.json")
         parts.facts.update(facts.begun(folder.path))
         facts.write(folder.path / facts.NAME, parts.facts)
     parts.decisive = {

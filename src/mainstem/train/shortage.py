@@ -58,5 +58,5 @@ def _sentence(run: config.Run, vocab: int) -> RunFailed:
     size = run.train.micro_batch or run.train.batch
     return RunFailed(
         f"There is not enough memory for {size} sequences at once: give --train.micro-batch {max(1, size // 2)} under "
-        "another --out, or --train.checkpoint blocks. The numbers stay the same with either."
+        "another --out, or --machine.recompute blocks. The numbers stay the same with either."
     )

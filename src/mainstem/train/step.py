@@ -50,14 +50,14 @@ class Learner:
     @classmethod
     def of(cls, run: config.Run, network: Any, text: data.Tokens, place: Place) -> Learner:
         """Return what trains `network` (a `LanguageModel`) on `text` as `run` says, before its first step."""
-        network.set_checkpoint(run.train.checkpoint == "blocks")
+        network.set_checkpoint(run.machine.recompute == "blocks")
         network.to(place.device)
         network.train()
         return cls(
             run=run,
             text=text,
             model=network,
-            forward=device.compiled(network, run.train.compile),
+            forward=device.compiled(network, run.machine.compile),
             optimizer=optim.make(network, run.optim),
             penalties=list(penalty.make(run.penalty)),
             average=optim.averaging.Average(network, run.optim.average) if run.optim.average else None,

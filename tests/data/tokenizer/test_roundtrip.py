@@ -79,13 +79,13 @@ def test_the_end_is_one_more_id_without_bytes(tokenizer: Tokenizer) -> None:
 
 @every
 def test_saving_and_loading_change_nothing(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    path = tmp_path / "tokenizer.json"
+    path = tmp_path / "vocabulary.json"
     tokenizer.save(path)
     again = load(path)
     assert repr(again) == repr(tokenizer)
     assert again.encode(TEXT) == tokenizer.encode(TEXT)
     assert again.to_json() == path.read_bytes() == tokenizer.to_json()
-    assert [child.name for child in tmp_path.iterdir()] == ["tokenizer.json"]
+    assert [child.name for child in tmp_path.iterdir()] == ["vocabulary.json"]
 
 
 @every

@@ -22,7 +22,7 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
     """Return the tokenizer that `Tokenizer.save` wrote to `path`. Raises `BadInput` where it is missing or damaged.
 
     >>> import pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tokenizer.json"
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "vocabulary.json"
     >>> Char("abc").save(path)
     >>> load(path)
     Char(vocab_size=3, end=None)
@@ -30,7 +30,7 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
     return from_json(files.read(path, _LIMIT), path)
 
 
-def from_json(data: bytes, path: str | os.PathLike[str] = "tokenizer.json") -> Tokenizer:
+def from_json(data: bytes, path: str | os.PathLike[str] = "vocabulary.json") -> Tokenizer:
     """Return the tokenizer that `to_json` described; raise `files.Unusable`, about `path`, where it is none."""
     try:
         header = msgspec.json.decode(data, type=_Header)

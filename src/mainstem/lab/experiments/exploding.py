@@ -116,7 +116,7 @@ EXPERIMENT = Experiment(
     figures=figures,
     base={"model.width": 32, "model.heads": 2, "model.context": 32, "model.layers": LAYERS, "model.init": "xavier",
           "model.feedforward": "gelu", "train.batch": 8, "train.steps": 1},
-    decides=("optim", "penalty", "noise", "train.steps", "train.micro_batch", "train.compile"),  # no step is taken
+    decides=("optim", "penalty", "noise", "train.steps", "train.micro_batch", "machine.compile"),  # no step is taken
     conditions=f"{LAYERS} blocks of width 32 at their initial weights, every matrix of a block times 1, 1.5 or 2; "
     "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step.",
     sources=("1512.03385 (residual connections)", "2002.04745 (where the norm sits decides the size of gradients)"),

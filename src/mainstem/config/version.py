@@ -1,0 +1,30 @@
+"""Which edition of the tree a stored configuration has. May import `errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BadInput
+
+VERSION = 2
+"""Raised where a field is renamed or means something else; a new field needs none."""
+
+
+def without(tree: Mapping[str, Any], name: str, stored: bool = False) -> dict[str, Any]:
+    """Return `tree` without its version.
+
+    A file that somebody wrote may leave it out; what a run `stored` without one is of version 1.
+
+    Raises `BadInput` where this program reads another version.
+
+    >>> without({"version": 2, "seed": 1}, "config.yaml")
+    {'seed': 1}
+    """
+    found = tree.get("version", 1 if stored else VERSION)
+    if found != VERSION or isinstance(found, bool):
+        raise BadInput(
+            f"{name} has version {str(found)[:40]}, and this mainstem reads version {VERSION}: use the mainstem that "
+            "wrote it, or train anew."
+        )
+    return {key: value for key, value in tree.items() if key != "version"}
