@@ -11,12 +11,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .. import counter, ops
+from .. import counter, names, ops
 from ..counter import Draw, Scope
 from ..errors import BadInput
-
-WRAPPERS = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"})
-"""Names that torch's wrappers put into a qualified name; a site has the same name with and without them."""
 
 
 def _in_backward() -> bool:
@@ -103,6 +100,8 @@ def laid_out_as(x: Tensor, y: Tensor) -> Tensor:
 def bind(model: nn.Module) -> nn.Module:
     """Give each noise module of `model` its qualified name as its site, and return the model.
 
+    A wrapper of torch's (`torch.compile`, DistributedDataParallel, AveragedModel, ...) is no part of a name.
+
     Raises `BadInput` where two sites would have one identity.
 
     >>> from mainstem import noise
@@ -111,10 +110,9 @@ def bind(model: nn.Module) -> nn.Module:
     '1'
     """
     seen: dict[int, str] = {}
-    for qualified, module in model.named_modules():
+    for name, module in names.sites(model).items():
         if not isinstance(module, Noise):
             continue
-        name = ".".join(part for part in qualified.split(".") if part not in WRAPPERS)
         word = counter.site_id(module.purpose, name)
         if word in seen:
             raise BadInput(

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from ..errors import BadInput
-from .names import Parameters, parameters
+from ..names import Parameters, parameters
 
 MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear", "mix.dynamic")
 """The roles that a decay or a penalty takes when no pattern says otherwise."""

@@ -1,5 +1,6 @@
 """Names and roles behind whatever wraps or reparametrizes a model: those of the model itself."""
 
+import copy
 import os
 
 import pytest
@@ -9,19 +10,22 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 from torch.optim.swa_utils import AveragedModel
 
-from mainstem import optim
+from mainstem import noise, optim, penalty
+from mainstem.names import parameters, sites
 from mainstem.optim.averaging import Average
-from mainstem.optim.names import parameters
 from mainstem.optim.roles import named, roles, select
 
 
 class Net(nn.Module):
-    """It has a part that it calls `module` itself, which is no wrapper."""
+    """It has parts that it calls `module` and `_orig_mod` itself, which are no wrappers."""
 
     def __init__(self):
         super().__init__()
         self.module = nn.Linear(4, 4)
         self.norm = nn.LayerNorm(4)
+        self._orig_mod = noise.Dropout(0.5)
+        self.skip = noise.StochasticDepth(0.5)
+        self.again = self.skip
         self.out = nn.Linear(4, 4, bias=False)
         self.out.weight = self.module.weight
 
@@ -29,7 +33,12 @@ class Net(nn.Module):
         return {"module.weight": "feedforward.in", "out.weight": "head"}
 
     def forward(self, x):
-        return self.out(self.norm(self.module(x)))
+        return x + self.skip(self.out(self._orig_mod(self.norm(self.module(x)))))
+
+
+NAMES = ["module.weight", "module.bias", "norm.weight", "norm.bias"]
+SITES = {"": Net, "module": nn.Linear, "norm": nn.LayerNorm, "_orig_mod": noise.Dropout, "skip": noise.StochasticDepth,
+         "out": nn.Linear}  # fmt: skip
 
 
 @pytest.fixture
@@ -43,40 +52,92 @@ def alone(tmp_path):
     torch.distributed.destroy_process_group()
 
 
+def recomputed(model):
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper  # takes seconds
+
+    return checkpoint_wrapper(model)
+
+
+def fully_sharded(model):
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    return FullyShardedDataParallel(model, use_orig_params=True, device_id=torch.device("cpu"))
+
+
 WRAPPERS = {
     "DistributedDataParallel": nn.parallel.DistributedDataParallel,
     "DataParallel": nn.DataParallel,
     "AveragedModel": AveragedModel,
+    "compiled": lambda model: torch.compile(model, backend="eager"),
+    "recomputed": recomputed,
+    "fully sharded": fully_sharded,
     "compiled and averaged": lambda model: AveragedModel(torch.compile(model, backend="eager")),
+    "a DataParallel in another": lambda model: nn.DataParallel(nn.DataParallel(model)),
 }
+each = pytest.mark.parametrize("wrap", list(WRAPPERS.values()), ids=list(WRAPPERS))
+pytestmark = pytest.mark.filterwarnings("ignore:.*FSDP.*:UserWarning", "ignore:FSDP will not all-gather:UserWarning")
 
 
-@pytest.mark.parametrize("wrap", list(WRAPPERS.values()), ids=list(WRAPPERS))
-def test_a_wrapper_leaves_no_trace(wrap, alone):
-    plain = Net()
-    wrapped = wrap(Net())
-    assert list(named(wrapped)) == list(named(plain)) == ["module.weight", "module.bias", "norm.weight", "norm.bias"]
+def inside(wrapped):
+    """Return the Net that a wrapper holds, or its copy."""
+    return next(part for part in wrapped.modules() if isinstance(part, Net))
+
+
+@each
+def test_names_roles_and_patterns_are_those_without_the_wrapper(wrap, alone):
+    plain, wrapped = Net(), wrap(Net())
+    assert list(named(wrapped)) == list(named(plain)) == NAMES
     assert roles(wrapped) == roles(plain)
     assert parameters(wrapped).aliases == parameters(plain).aliases
     for on in (None, "head", "module.*", "norm"):
         assert list(select(wrapped, on)) == list(select(plain, on))
-    inside = nn.Sequential(wrap(Net()))
-    assert list(named(inside)) == [f"0.{name}" for name in named(plain)]
-    assert roles(inside) == {f"0.{name}": role for name, role in roles(plain).items()}
+    outer = nn.Sequential(wrap(Net()))
+    assert list(named(outer)) == [f"0.{name}" for name in named(plain)]
+    assert roles(outer) == {f"0.{name}": role for name, role in roles(plain).items()}
 
 
-@pytest.mark.parametrize("wrap", [nn.DataParallel, AveragedModel])
-def test_an_average_and_the_state_of_an_optimizer_go_on_without_the_wrapper(wrap):
+@each
+def test_sites_of_noise_and_their_masks_are_those_without_the_wrapper(wrap, alone):
+    plain, wrapped = noise.bind(Net()), noise.bind(wrap(Net()))
+    assert {name: type(part) for name, part in sites(plain).items()} == SITES
+    assert {name: type(part) for name, part in sites(wrapped).items()} == SITES
+    x, found = torch.ones(16, 64), []
+    for net in (plain, inside(wrapped)):
+        assert (net._orig_mod.site, net.skip.site) == ("_orig_mod", "skip")
+        with noise.counter(seed=1, step=2, samples=range(16)):
+            found.append(net._orig_mod(x) + net.skip(x))
+    assert found[0].equal(found[1])
+
+
+@each
+@pytest.mark.parametrize("on", [None, "module.*", "norm", "head"])
+def test_penalties_and_decay_take_what_they_take_without_the_wrapper(wrap, on, alone):
+    torch.manual_seed(0)
+    plain = Net()
+    wrapped = wrap(copy.deepcopy(plain))
+    R = penalty.L2(0.1, on=on)
+    assert R(wrapped).equal(R(plain))
+    found = [optim.groups(net, decay=0.3, on=on) for net in (plain, wrapped)]
+    said = [[{k: v for k, v in group.items() if k != "params"} for group in groups] for groups in found]
+    assert said[0] == said[1] and any(group["weight_decay"] for group in said[0])
+    rows = [optim.table(net, optim.AdamW(groups), [R]) for net, groups in zip((plain, wrapped), found, strict=True)]
+    assert rows[0] == rows[1]
+
+
+@each
+def test_an_average_and_the_state_of_an_optimizer_go_on_without_the_wrapper(wrap, alone):
     model = Net()
     wrapped = wrap(model)
+    inner = inside(wrapped)
     average = Average(wrapped, decay=0.5)
     average.update(wrapped)
-    inner = wrapped.module
     average.update(inner)
-    other = Average(inner, decay=0.5)
+    other = Average(Net(), decay=0.5)
     other.load(average.state())
+    assert {*average.state()} == {*NAMES, "average.updates"}
     optimizer = optim.AdamW(optim.groups(wrapped))
-    inner(torch.ones(2, 4)).sum().backward()
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad = torch.ones_like(p)
     optimizer.step()
     tensors, tree = optim.state.flatten(optimizer, wrapped)
     optim.state.restore(optim.AdamW(optim.groups(inner)), inner, tensors, tree)

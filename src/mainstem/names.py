@@ -1,4 +1,8 @@
-"""The parameters and modules of a model by the names that its author gave them, whatever wraps or reparametrizes it."""
+"""The parameters and modules of a model by the names that its author gave them, whatever wraps or reparametrizes it.
+
+The one place where a name becomes an identity: of a site of noise, an average, a pattern, a saved state. Imports torch
+alone.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,12 @@ from torch.optim.swa_utils import AveragedModel
 _WRAPPERS = (nn.parallel.DistributedDataParallel, nn.DataParallel, AveragedModel)
 """Modules that hold another one as `module` and are no part of it."""
 
-_INSERTED = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"})
-"""Names that other wrappers put into a qualified name."""
+_INSERTED = {
+    "_orig_mod": "OptimizedModule",
+    "_checkpoint_wrapped_module": "ActivationWrapper",
+    "_fsdp_wrapped_module": "FullyShardedDataParallel",
+}
+"""Names that other wrappers hold a module by, and the classes that do, by name: importing them takes seconds."""
 
 
 class Parameters(NamedTuple):
@@ -38,7 +46,7 @@ def parameters(module: nn.Module) -> Parameters:
     ('weight', True)
     """
     by_path = dict(module.named_modules(remove_duplicate=False))
-    wrapped = {f"{path}.module" if path else "module" for path, part in by_path.items() if isinstance(part, _WRAPPERS)}
+    wrapped = {f"{path}.{held}" if path else held for path, part in by_path.items() for held in _holds(part)}
     plain = {path: _plain(path, wrapped) for path in by_path}
     modules = {plain[path]: part for path, part in by_path.items()}
     held: dict[str, nn.Parameter] = {}
@@ -57,12 +65,29 @@ def parameters(module: nn.Module) -> Parameters:
     return Parameters({name: held[name] for name in aliases}, aliases, modules, origins)
 
 
+def sites(module: nn.Module) -> dict[str, nn.Module]:
+    """Return `module` and all inside it, each once, under the first of its names; of a wrapper what it wraps.
+
+    >>> list(sites(nn.DataParallel(nn.Sequential(nn.ReLU()))))
+    ['', '0']
+    """
+    found: dict[int, tuple[str, nn.Module]] = {}
+    for name, part in parameters(module).modules.items():
+        found.setdefault(id(part), (name, part))
+    return dict(found.values())
+
+
+def _holds(part: nn.Module) -> list[str]:
+    """Return the names by which `part`, if it is a wrapper, holds what it wraps."""
+    if isinstance(part, _WRAPPERS):
+        return ["module"]
+    classes = {each.__name__ for each in type(part).__mro__ if each.__module__.startswith("torch.")}
+    return [name for name, kind in _INSERTED.items() if kind in classes]
+
+
 def _plain(name: str, wrapped: set[str]) -> str:
-    parts, kept = name.split("."), []
-    for number, part in enumerate(parts, 1):
-        if part not in _INSERTED and ".".join(parts[:number]) not in wrapped:
-            kept.append(part)
-    return ".".join(kept)
+    parts = name.split(".")
+    return ".".join(part for number, part in enumerate(parts, 1) if ".".join(parts[:number]) not in wrapped)
 
 
 def _origin(part: nn.Module, path: str, own: str) -> tuple[str, bool]:
