@@ -21,6 +21,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from side import command
+
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("src/mainstem/kernels")
 LIBRARY = "libmainstem_kernels.so"
@@ -56,9 +58,9 @@ def build(root: Path) -> None:
 def train(root: Path, out: Path, options: argparse.Namespace) -> subprocess.Popen[bytes]:
     """Begin to train all cases with the sources of `root`."""
     # The package's sources come from `root`; the library of kernels and all else from this environment.
-    environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
-    side = [sys.executable, str(ROOT / "benchmarks" / "bits_side.py"), str(out)]
-    return subprocess.Popen([*side, "--only", options.only, "--steps", str(options.steps)], env=environment)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    words = [*command(root, "bits_side.py"), str(out)]
+    return subprocess.Popen([*words, "--only", options.only, "--steps", str(options.steps)], env=environment)
 
 
 def differences(base: Outcome, here: Outcome) -> list[str]:

@@ -16,12 +16,12 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from bits import ROOT, build, sources, unpack
 from measure import interval
+from side import command
 
 AS_A_RUN = {
     "GOMP_SPINCOUNT": "2000", "MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483647",
@@ -34,10 +34,14 @@ class Side:
     """A process that trains with the sources of `root`."""
 
     def __init__(self, root: Path, only: str) -> None:
-        environment = os.environ | {"PYTHONPATH": str(root / "src")} | AS_A_RUN
-        command = [sys.executable, str(ROOT / "benchmarks" / "steps_side.py"), only]
+        environment = os.environ | AS_A_RUN
         self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [*command(root, "steps_side.py"), only],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
 
     def ask(self, line: str) -> str:

@@ -58,7 +58,7 @@ def stepper(shape: dict[str, int], form: str, rate: float, dtype: str) -> Callab
 
 
 def main() -> None:
-    only = sys.argv[1] if len(sys.argv) > 1 else ""
+    only = sys.argv[1]
     steps = {case: stepper(*what) for case, what in CASES.items() if only in case}
     for line in sys.stdin:
         case = line.strip()
