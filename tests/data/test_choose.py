@@ -4,14 +4,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.texts import text
 
 from mainstem import config
 from mainstem.data import choose as choosing
 from mainstem.data.choose import TABLE, Choice, Row, choose
-from mainstem.data.documents import Documents
-from mainstem.data.sources import find
 from mainstem.data.split import sides, split
-from mainstem.data.survey import survey
 from mainstem.errors import BadInput
 
 
@@ -19,9 +17,8 @@ def chosen(folder: Path, content: str | bytes, **how: Any) -> Choice:
     path = folder / "text"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     section = config.Data(paths=[str(path)], **how)
-    documents = Documents(section, find(section))
-    found = survey(documents)
-    return choose(section, documents, found, split(found, section))
+    with text(path, **how) as found:
+        return choose(section, found, split(found.found, section))
 
 
 def test_a_small_text_in_an_alphabet_is_read_as_characters(tmp_path: Path) -> None:
@@ -51,15 +48,14 @@ def test_the_table_is_asked_for_the_characters_of_the_training_part(
     folder = tmp_path_factory.mktemp("sizes")
     for number, size in enumerate(sizes):
         (folder / f"{number:02}").write_text(("é" * 3 + chr(97 + number)) * size)
-    section = config.Data(paths=[str(folder)], split=name, held_out=share)
-    documents = Documents(section, find(section))
-    found = survey(documents)
-    try:
-        cut = split(found, section)
-    except BadInput:
-        return
-    train = sum(len(piece.data.decode()) for held, piece in sides(documents.pieces(), cut) if not held)
-    assert choosing._train_chars(found, cut) == train
+    how: dict[str, Any] = {"split": name, "held_out": share}
+    with text(folder, **how) as read:
+        try:
+            cut = split(read.found, config.Data(paths=[str(folder)], **how))
+        except BadInput:
+            return
+        train = sum(len(piece.data.decode()) for held, piece in sides(read.pieces(), cut) if not held)
+        assert choosing._train_chars(read.found, cut) == train
 
 
 def test_the_table_is_in_the_order_of_its_sizes_and_covers_all() -> None:
@@ -95,20 +91,19 @@ def test_what_is_asked_for_is_given(tmp_path: Path, name: str) -> None:
 
 
 def test_the_vocabulary_comes_from_the_training_part_alone(tmp_path: Path) -> None:
-    text = "ab" * 45 + "xyxyxyxyxy"
-    assert chosen(tmp_path, text, tokenizer="bpe", vocabulary=300).tokenizer.encode("xy") == [120, 121]
-    found = chosen(tmp_path, text, tokenizer="char")
+    content = "ab" * 45 + "xyxyxyxyxy"
+    assert chosen(tmp_path, content, tokenizer="bpe", vocabulary=300).tokenizer.encode("xy") == [120, 121]
+    found = chosen(tmp_path, content, tokenizer="char")
     assert found.tokenizer.vocab_size == 2 + 256
     assert "2 characters of the held-out part are not in the training part" in found.reason
     assert chosen(tmp_path, "ab" * 50, tokenizer="char").tokenizer.vocab_size == 2
 
 
 def test_a_vocabulary_is_learned_from_a_spread_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mainstem.data.streams.CHUNK", 100)
-    monkeypatch.setattr("mainstem.data.encode.CHUNK", 100)
+    monkeypatch.setattr(choosing, "_BLOCK", 100)
     monkeypatch.setattr(choosing, "_SAMPLE", 500)
-    text = "".join(f"{letter}{letter} " * 33 + "\n" for letter in "abcdefghijk")
-    tokenizer = chosen(tmp_path, text, tokenizer="bpe", held_out=0.01).tokenizer
+    content = "".join(f"{letter}{letter} " * 33 + "\n" for letter in "abcdefghijk")
+    tokenizer = chosen(tmp_path, content, tokenizer="bpe", held_out=0.01).tokenizer
     learned = [letter for letter in "abcdefghijk" if len(tokenizer.encode(f"{letter}{letter}")) == 1]
     assert 3 <= len(learned) <= 6
     assert learned[0] < "d" < "h" < learned[-1]

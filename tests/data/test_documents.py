@@ -6,21 +6,28 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.texts import Pieces, documents
 
 from mainstem import config
 from mainstem.data import prepare, streams, utf8
-from mainstem.data.documents import Documents
-from mainstem.data.sources import find
+from mainstem.data.documents import Documents, Piece
+from mainstem.data.meter import Progress
 from mainstem.errors import BadInput
+
+
+def taken(*paths: Path | str, progress: Progress | None = None, **more: Any) -> tuple[Documents, list[Piece]]:
+    """Return the documents of `paths`, read, and their pieces."""
+    found, taker = documents(*paths, **more), Pieces()
+    found.read(taker, "reading", progress)
+    return found, taker.pieces
 
 
 def read(path: Path | str, **more: Any) -> list[str | bytes]:
     """Return each document of `path`, checking the marks of its pieces on the way."""
-    section = config.Data(paths=[str(path)], **more)
-    documents = Documents(section, find(section))
     found: list[bytes] = []
     ended = True
-    for piece in documents.pieces():
+    documents, pieces = taken(path, **more)
+    for piece in pieces:
         assert piece.data
         assert piece.first == ended
         if piece.first:
@@ -86,12 +93,8 @@ def test_binary_is_refused_and_read_where_bytes_were_said(tmp_path: Path) -> Non
 def test_empty_files_are_counted_and_not_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     (tmp_path / "b").write_text("b")
-    section = config.Data(paths=[str(tmp_path)])
-    documents = Documents(section, find(section))
-    assert len(list(documents.pieces())) == 1
-    assert documents.empty == 1
-    assert len(list(documents.pieces())) == 1
-    assert documents.empty == 1
+    found, pieces = taken(tmp_path)
+    assert (len(pieces), found.empty) == (1, 1)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -102,24 +105,20 @@ def test_what_is_no_text_is_left_out_of_a_folder_and_counted(tmp_path: Path, for
     (tmp_path / "c").write_bytes(b"c" * 20 + b"\xff")
     (tmp_path / "d.gz").write_bytes(b"no gzip")
     (tmp_path / "e").write_text("\ufeffe", encoding="utf-16")
-    section = config.Data(paths=[str(tmp_path)], format=format)
-    documents = Documents(section, find(section))
     told: list[tuple[str, int, int]] = []
-    for _ in range(2):
-        read = [piece.data for piece in documents.pieces("", lambda *what: told.append(what))]
-        assert documents.left_out.counts() == {"unreadable": 1, **({"not_text": 3} if format == "text" else {})}
-        assert told[-1][1] == told[-1][2]
-        assert documents.files == (1 if format == "text" else 4)
-    assert b"".join(read)[:20] == b"b" * 20 or format == "bytes"
-    assert "not text ('..." in str(documents.left_out) or format == "bytes"
+    found, pieces = taken(tmp_path, format=format, progress=lambda *what: told.append(what))
+    assert found.left_out.counts() == {"unreadable": 1, **({"not_text": 3} if format == "text" else {})}
+    assert told[-1][1] == told[-1][2]
+    assert found.files == (1 if format == "text" else 4)
+    assert b"".join(piece.data for piece in pieces) == b"b" * 20 or format == "bytes"
+    assert "not text ('..." in str(found.left_out) or format == "bytes"
 
 
 @pytest.mark.usefixtures("small_chunks")
 def test_a_file_of_the_folder_that_is_also_given_by_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a\0")
-    section = config.Data(paths=[str(tmp_path), str(tmp_path / "a")])
     with pytest.raises(BadInput, match="NUL byte at offset 1"):
-        list(Documents(section, find(section)).pieces())
+        taken(tmp_path, tmp_path / "a")
 
 
 def test_a_folder_without_text_is_refused_with_what_was_left_out(tmp_path: Path) -> None:
@@ -132,9 +131,8 @@ def test_a_folder_without_text_is_refused_with_what_was_left_out(tmp_path: Path)
 def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a" * 10)
     (tmp_path / "b").write_text("b" * 20)
-    section = config.Data(paths=[str(tmp_path)])
     told: list[tuple[str, int, int]] = []
-    list(Documents(section, find(section)).pieces("reading", lambda *what: told.append(what)))
+    taken(tmp_path, progress=lambda *what: told.append(what))
     assert told == [("reading", 10, 30), ("reading", 30, 30)]
 
 
@@ -174,10 +172,7 @@ def test_null_is_counted_as_an_empty_line(tmp_path: Path, field: str) -> None:
         rows = [{key: row} for row in rows]
     path.write_text("\n".join(map(json.dumps, rows)) + '\n{"data": null, "a": {"b": null}, "text": null}\n')
     assert read(path, field=field) == ["one", "two"]
-    section = config.Data(paths=[str(path)], field=field)
-    documents = Documents(section, find(section))
-    list(documents.pieces())
-    assert documents.empty == 3
+    assert taken(path, field=field)[0].empty == 3
 
 
 def test_lines_that_are_all_null_are_named_with_their_key(tmp_path: Path) -> None:
@@ -266,14 +261,12 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None
 
 
 def test_freed_memory_is_given_back_while_a_long_file_is_read(tmp_path, monkeypatch):
-    from mainstem.data import documents, heap
+    from mainstem.data import heap, meter
 
-    monkeypatch.setattr(documents, "_RELEASE", 1 << 22)
+    monkeypatch.setattr(meter, "_RELEASE", 1 << 22)
     calls = []
     monkeypatch.setattr(heap, "release", lambda: calls.append(1))
     path = tmp_path / "long.txt"
     path.write_bytes(b"a line of text\n" * 1_000_000)
-    section = config.Data(paths=[str(path)])
-    found = Documents(section, find(section))
-    assert sum(len(piece.data) for piece in found.pieces()) == 15_000_000
+    assert sum(len(piece.data) for piece in taken(path)[1]) == 15_000_000
     assert len(calls) == 3

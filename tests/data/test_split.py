@@ -19,7 +19,7 @@ def survey(texts: list[str]) -> Survey:
     digests = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
     chars = np.array([len(text) for text in texts])
     sizes = np.array([len(text.encode()) for text in texts])
-    return Survey(sizes, chars, np.array(digests, np.uint64), "", 0)
+    return Survey(sizes, chars, np.array(digests, np.uint64), "")
 
 
 def cut(texts: list[str], size: int = 3, **how: Any) -> tuple[Split, list[str], list[str]]:
@@ -123,19 +123,12 @@ def test_one_document_cannot_be_split_by_document() -> None:
         cut(["same", "same"], split="document")
 
 
-def test_a_corpus_that_grew_meanwhile_is_noticed() -> None:
-    chosen = split(survey(["abcdef"]), config.Data())
-    pieces = [Piece(b"abcdef", 6, True, True), Piece(b"g", 1, True, True)]
-    with pytest.raises(BadInput, match="changed while it was being read"):
-        list(sides(pieces, chosen))
-
-
 @pytest.mark.parametrize("how", ["document", "tail"])
 def test_at_most_two_megabytes_are_held_out_unless_a_share_is_asked_for(how: str) -> None:
     sizes = np.full(400, 100_000)
     digests = np.array([int.from_bytes(hashlib.sha256(bytes([n % 256, n // 256])).digest()[:8], "big")
                         for n in range(400)], np.uint64)  # fmt: skip
-    found = Survey(sizes, sizes, digests, "", 0, 0)  # 40 MB in 400 documents
+    found = Survey(sizes, sizes, digests, "")  # 40 MB in 400 documents
 
     def held(**given: Any) -> float:
         chosen = split(found, config.Data(split=how, **given))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from .. import config
 from ..errors import BadInput
-from .documents import Documents, Progress
+from .documents import kind
 from .encode import Batcher
+from .meter import Progress
+from .reading import Text
 from .split import Split, sides
 from .survey import Survey
-from .tokenizer import Bpe, Byte, Char, Tokenizer, bpe, char
+from .tokenizer import Bpe, Byte, Char, Tokenizer, char, learned
 
 
 class Row(NamedTuple):
@@ -45,6 +48,12 @@ _OFTEN = 50
 _SAMPLE = 1 << 24
 """Bytes of training text that a vocabulary is learned from, spread evenly where there is more."""
 
+_BLOCK = 1 << 16
+"""Bytes of text that are taken or left out together."""
+
+_BREAK = re.compile(rb"[!-~](?=\n)")
+"""Between a visible character and a line break no word goes on."""
+
 
 class Choice(NamedTuple):
     tokenizer: Tokenizer
@@ -58,24 +67,22 @@ class _Characters(NamedTuple):
     held: NDArray[np.int64]
 
 
-def choose(
-    section: config.Data, documents: Documents, found: Survey, chosen: Split, progress: Progress | None = None
-) -> Choice:
+def choose(section: config.Data, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
     """Return the tokenizer of the run, learned from the training part alone, and why it is this one."""
-    name, ends = section.tokenizer, len(found) > 1
-    if documents.format == "bytes":
+    name, ends = section.tokenizer, len(text.found) > 1
+    if kind(section) == "bytes":
         if name not in ("auto", "byte"):
             raise BadInput(f"data.tokenizer {name} needs text, but data.format is bytes: use --data.tokenizer byte.")
         return Choice(Byte(ends), "raw bytes have no other units" if name == "auto" else "asked for")
     if name == "byte":
         return Choice(Byte(ends), "asked for")
-    chars = _train_chars(found, chosen)
+    chars = _train_chars(text.found, chosen)
     row = _row(chars)
     if name == "bpe" or (name == "auto" and row.name == "bpe"):
         why = "asked for" if name == "bpe" else f"{chars} characters: enough text to learn units of several characters"
         size = row.vocabulary if section.vocabulary == "auto" else section.vocabulary
-        return Choice(_learned(size, documents, chosen, ends, progress), why)
-    counts = _count(documents, chosen, progress)
+        return Choice(_learned(size, text, chosen, ends, progress), why)
+    counts = _count(text, chosen, progress)
     if name == "auto":
         name, reason = _fitting(counts.train)
         if name == "byte":
@@ -112,12 +119,10 @@ def _fitting(train: NDArray[np.int64]) -> tuple[Literal["char", "byte"], str]:
     return "byte", f"{said}: too few of each to learn a character by itself"
 
 
-def _batches(
-    documents: Documents, chosen: Split, stage: str, progress: Progress | None
-) -> Iterator[tuple[bool, list[bytes]]]:
+def _batches(text: Text, chosen: Split, stage: str, progress: Progress | None) -> Iterator[tuple[bool, list[bytes]]]:
     """Yield a few MiB of text at a time, of one side each, in order."""
     waiting = {False: Batcher(), True: Batcher()}
-    for held, piece in sides(documents.pieces(stage, progress), chosen):
+    for held, piece in sides(text.pieces(stage, progress), chosen):
         if waiting[held].add(piece):
             yield held, [piece.data for piece in waiting[held].pieces]
             waiting[held].clear()
@@ -126,24 +131,42 @@ def _batches(
             yield held, [piece.data for piece in batcher.pieces]
 
 
-def _count(documents: Documents, chosen: Split, progress: Progress | None) -> _Characters:
+def _count(text: Text, chosen: Split, progress: Progress | None) -> _Characters:
     counts = _Characters(np.zeros(0x110000, np.int64), np.zeros(0x110000, np.int64))
-    for held, texts in _batches(documents, chosen, "characters", progress):
+    for held, texts in _batches(text, chosen, "characters", progress):
         side = counts.held if held else counts.train
         side += char.histogram(texts)
     return counts
 
 
-def _learned(vocabulary: int, documents: Documents, chosen: Split, ends: bool, progress: Progress | None) -> Bpe:
-    every = max(1, -(-documents.sources.num_bytes // _SAMPLE))
-    number = 0
+def _learned(vocabulary: int, text: Text, chosen: Split, ends: bool, progress: Progress | None) -> Bpe:
+    pieces = sides(text.pieces("vocabulary", progress), chosen)
+    share = min(1.0, _SAMPLE / text.found.num_bytes)
+    return learned.train(_spread((piece.data for held, piece in pieces if not held), share), vocabulary, ends)
 
-    def sample() -> Iterator[bytes]:
-        nonlocal number
-        for held, texts in _batches(documents, chosen, "vocabulary", progress):
-            if not held:
-                if number % every == 0:
-                    yield from texts
-                number += 1
 
-    return bpe.train(sample(), vocabulary, ends)
+def _spread(texts: Iterable[bytes], share: float) -> Iterator[bytes]:
+    """Yield about `share` of the text, in blocks that lie evenly in it."""
+    seen = taken = 0
+    for data in texts:
+        for block in _blocks(data):
+            if taken <= share * seen:
+                taken += len(block)
+                yield block
+            seen += len(block)
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """Cut `data` into blocks of `_BLOCK` to twice as many bytes, between two words wherever a line ends in time."""
+    start = 0
+    while start < len(data):
+        stop = start + _BLOCK
+        if len(data) <= stop + _BLOCK:
+            stop = len(data)
+        elif (found := _BREAK.search(data, stop, stop + _BLOCK)) is not None:
+            stop = found.end()
+        else:
+            while data[stop] & 0xC0 == 0x80:  # inside a character
+                stop += 1
+        yield data[start:stop]
+        start = stop

@@ -15,12 +15,14 @@ from .. import config
 from ..errors import BadInput
 from . import store
 from .choose import TABLE, Choice, choose
-from .documents import Documents, Progress
+from .documents import Documents
 from .encode import Side, Sizes, opened
+from .meter import Progress
 from .overlap import Overlap
+from .reading import Text, read
 from .sources import find
 from .split import Split, sides, split
-from .survey import Survey, survey, unchanged
+from .survey import Survey
 from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
 from .tokens import Tokens
@@ -80,17 +82,17 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
     Raises `BadInput` for whatever cannot be trained on: a file that is missing, empty, no text, too short to cut, ...
     """
     documents = Documents(section, find(section))
-    found = survey(documents, progress)
-    chosen = split(found, section)
-    name = f"tokens-{_key(section, documents, found)}"
-    content = store.find(cache, name, _Content)
-    if content is None:
-        fill = functools.partial(_fill, section=section, documents=documents, found=found, chosen=chosen,
-                                 progress=progress)  # fmt: skip
-        content = store.make(cache, name, fill, _Content)
+    with read(documents, cache, progress) as text:
+        found = text.found
+        chosen = split(found, section)
+        name = f"tokens-{_key(section, documents, found)}"
+        content = store.find(cache, name, _Content)
+        if content is None:
+            fill = functools.partial(_fill, section=section, text=text, chosen=chosen, progress=progress)
+            content = store.make(cache, name, fill, _Content)
     tokenizer = from_json(content["tokenizer"].encode())
     parts = [opened(cache / name, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
-    facts = {**content["facts"], **_origin(documents, found)}
+    facts = {**content["facts"], **_origin(documents)}
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
     return Corpus(parts[0], parts[1], tokenizer, facts, without, tuple(_doubts(facts, found)))
 
@@ -118,15 +120,14 @@ def _key(section: config.Data, documents: Documents, found: Survey) -> str:
     return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]
 
 
-def _fill(
-    folder: Path, section: config.Data, documents: Documents, found: Survey, chosen: Split, progress: Progress | None
-) -> dict[str, Any]:
+def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progress: Progress | None) -> dict[str, Any]:
     """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
-    choice = choose(section, documents, found, chosen, progress)
+    found = text.found
+    choice = choose(section, text, chosen, progress)
     overlap = Overlap(found.num_bytes)
     parts = [Side(folder, name, choice.tokenizer) for name in (_TRAIN, _HELD)]
     try:
-        for held, piece in sides(unchanged(documents, found, "tokens", progress), chosen):
+        for held, piece in sides(text.pieces("tokens", progress), chosen):
             parts[held].add(piece)
             overlap.add(held, piece.data)
         train, held_out = (part.finish() for part in parts)
@@ -171,12 +172,12 @@ def _doubts(facts: dict[str, Any], found: Survey) -> Iterator[str]:
         )
 
 
-def _origin(documents: Documents, found: Survey) -> dict[str, Any]:
+def _origin(documents: Documents) -> dict[str, Any]:
     """Return what a corpus of the same content may have differently."""
     return {
         "origin": documents.sources.origin,
         "format": documents.format,
         "files": documents.files,
         "left_out": documents.left_out.counts(),
-        "empty_documents": found.empty,
+        "empty_documents": documents.empty,
     }

@@ -5,24 +5,17 @@ A document is a file, or the named field of one JSON line. May import `config`, 
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .. import config
 from ..errors import BadInput
-from . import heap, jsonl, left_out, utf8
+from . import jsonl, left_out, stamps, utf8
+from .meter import Meter, Progress
 from .sources import Sources
-from .streams import Consumed, chunks
-
-_RELEASE = 1 << 26
-"""Bytes of files between two times that freed memory is given back."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage, and how much of how much is done in it."""
+from .streams import Consumed, Unreadable, chunks
 
 
 class Piece(NamedTuple):
@@ -34,83 +27,80 @@ class Piece(NamedTuple):
     last: bool
 
 
+class Taker(Protocol):
+    """What a text is read into. Of a file that turns out to be no text, everything since `begin` is undone."""
+
+    def begin(self) -> None: ...
+    def add(self, piece: Piece) -> None: ...
+    def undo(self) -> None: ...
+
+
+class Dropped(NamedTuple):
+    """A file that was left out when it was read: the reason, and its number among the sources."""
+
+    reason: str
+    number: int
+
+
 @dataclass
 class Documents:
-    """The documents of `sources`, as `section` says they are to be read; may be gone through any number of times.
+    """The documents of `sources`, as `section` says they are to be read.
 
-    After a pass, `empty` says how many had no content, and `left_out` also counts the files that were found in a folder
-    and cannot be read as text. The first pass decides which these are.
+    After they have been read, `empty` says how many had no content, and `dropped` which files of a folder cannot be
+    read as text; `left_out` counts these too.
     """
 
     section: config.Data
     sources: Sources
     empty: int = 0
+    dropped: list[Dropped] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.format = kind(self.section)
-        self.left_out = self.sources.left_out.copy()
-        self._fits: dict[Path, bool] = {}
 
     @property
     def files(self) -> int:
-        """Return how many files are read; each counts before the first pass has looked into it."""
-        return sum(self._fits.get(path, True) for path in self.sources.paths)
+        """Return how many files are read."""
+        return len(self.sources.paths) - len(self.dropped)
 
-    def pieces(self, stage: str = "", progress: Progress | None = None) -> Iterator[Piece]:
-        """Yield every piece in order. Raises `BadInput` for content that is not what `format` says."""
-        self.empty = 0
-        done = released = 0
+    @property
+    def left_out(self) -> left_out.LeftOut:
+        """Return what was left out of the folders that were given."""
+        found = self.sources.left_out.copy()
+        for reason, number in self.dropped:
+            found.add(reason, self.sources.paths[number])
+        return found
 
-        def consumed(count: int) -> None:
-            nonlocal done, released
-            done += count
-            if done - released >= _RELEASE:
-                released = done
-                heap.release()
-            if progress is not None:
-                progress(stage, min(done, self.sources.num_bytes), self.sources.num_bytes)
-
-        for path in self.sources.paths:
-            stream = self._stream(path, consumed)
-            if stream is None:
-                continue
-            if self.format == "bytes":
-                yield from self._marked((data, len(data)) for data in stream)
-            elif self.format == "text":
-                yield from self._marked(utf8.cut_at_lines(utf8.text(path, stream)))
-            else:
-                yield from self._lines(path, stream)
-
-    def _stream(self, path: Path, consumed: Consumed) -> Iterator[bytes] | None:
-        """Return the bytes of `path`, or None where it is left out. It is looked into before any of it is used."""
-        if path in self.sources.named or self._fits.get(path):
-            return chunks(path, consumed)
-        if path not in self._fits:
+    def read(self, taker: Taker, stage: str = "", progress: Progress | None = None) -> None:
+        """Give every piece to `taker`, in order. Raises `BadInput` for content that is not what `format` says."""
+        self.empty, self.dropped = 0, []
+        meter = Meter(stage, self.sources.num_bytes, progress)
+        stamps.wait(self.sources.stamps)
+        for number, (path, known) in enumerate(zip(self.sources.paths, self.sources.stamps, strict=True)):
+            done, empty = meter.done, self.empty
+            taker.begin()
             try:
-                stream = self._looked_into(path, consumed)
-            except BadInput as error:
+                self._file(path, known, taker, meter)
+            except (Unreadable, utf8.NotText) as error:
+                if path in self.sources.named:
+                    raise
+                taker.undo()
                 reason = left_out.NOT_TEXT if isinstance(error, utf8.NotText) else left_out.UNREADABLE
-                self.left_out.add(reason, path)
-                self._fits[path] = False
-            else:
-                self._fits[path] = True
-                return stream
-        with contextlib.suppress(OSError):
-            consumed(path.stat().st_size)
-        return None
+                self.dropped.append(Dropped(reason, number))
+                self.empty = empty
+                if known is not None:
+                    meter.to(done + known.size)
 
-    def _looked_into(self, path: Path, consumed: Consumed) -> Iterator[bytes]:
-        """Return the bytes of `path` once all of them are known to be readable; a long file is read twice."""
-        took: list[int] = []
-        stream = chunks(path, took.append)
-        start = list(itertools.islice(stream, 2))
-        whole = itertools.chain(start, stream)
-        for _ in whole if self.format == "bytes" else utf8.text(path, whole):
-            pass
-        if len(start) > 1:
-            return chunks(path, consumed)
-        consumed(sum(took))
-        return iter(start)
+    def _file(self, path: Path, known: stamps.Stamp | None, taker: Taker, consumed: Consumed) -> None:
+        stream = chunks(path, consumed, known)
+        if self.format == "bytes":
+            pieces = self._marked((data, len(data)) for data in stream)
+        elif self.format == "text":
+            pieces = self._marked(utf8.cut_at_lines(utf8.text(path, stream)))
+        else:
+            pieces = self._lines(path, stream)
+        for piece in pieces:
+            taker.add(piece)
 
     def _marked(self, parts: Iterator[tuple[bytes, int]]) -> Iterator[Piece]:
         """Mark the first and the last piece of one document."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,10 +14,11 @@ import msgspec
 from .. import config
 from ..errors import BadInput
 from . import store
-from .documents import Documents, Progress
+from .documents import Documents
 from .encode import Side, Sizes, opened
+from .meter import Progress
+from .reading import Text, read
 from .sources import find
-from .survey import Survey, survey, unchanged
 from .tokenizer import Tokenizer
 from .tokens import Tokens
 
@@ -46,24 +48,23 @@ def encode_files(
         raise BadInput("No file was given: name at least one.")
     documents = Documents(config.Data(paths=list(paths), glob=section.glob, field=section.field, format=section.format),
                           find(config.Data(paths=list(paths), glob=section.glob)))  # fmt: skip
-    found = survey(documents, progress)
-    if documents.left_out:
-        say(f"left out: {documents.left_out}")
-    if cache is not None:
-        return _kept(documents, found, tokenizer, cache, progress)
-    with tempfile.TemporaryDirectory(prefix="mainstem-") as folder:
-        # The mapping outlives the name of its file.
-        return _kept(documents, found, tokenizer, Path(folder), progress)
+    with contextlib.ExitStack() as stack:
+        # A mapping outlives the name of its file.
+        folder = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainstem-")))
+        text = stack.enter_context(read(documents, folder, progress))
+        if documents.left_out:
+            say(f"left out: {documents.left_out}")
+        return _kept(documents, text, tokenizer, folder, progress)
 
 
-def _kept(documents: Documents, found: Survey, tokenizer: Tokenizer, cache: Path, progress: Progress | None) -> Tokens:
-    key = msgspec.json.encode([_VERSION, found.hash, documents.format, tokenizer.to_json().decode()])
+def _kept(documents: Documents, text: Text, tokenizer: Tokenizer, cache: Path, progress: Progress | None) -> Tokens:
+    key = msgspec.json.encode([_VERSION, text.found.hash, documents.format, tokenizer.to_json().decode()])
     name = f"other-{hashlib.sha256(key).hexdigest()[:32]}"
 
     def fill(folder: Path) -> dict[str, Any]:
         side = Side(folder, _NAME, tokenizer)
         try:
-            for piece in unchanged(documents, found, "tokens", progress):
+            for piece in text.pieces("tokens", progress):
                 side.add(piece)
             return side.finish()
         finally:

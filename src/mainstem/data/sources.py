@@ -6,7 +6,6 @@ left out unless the pattern begins with a dot.
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import os
 import stat
@@ -19,6 +18,7 @@ from ..errors import BadInput
 from . import folders
 from .left_out import LeftOut
 from .names import shown
+from .stamps import Stamp, stamp
 
 _NOT_LIBRARY = frozenset({"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"})
 """Folders of the standard library that hold no library: tests, and what was installed beside it."""
@@ -27,14 +27,20 @@ _NOT_LIBRARY = frozenset({"test", "tests", "idle_test", "site-packages", "dist-p
 class Sources(NamedTuple):
     """Regular files, in order. Those given by name are `named`: any other one that is no text is left out, not refused.
 
-    `left_out` counts what was left out of the folders until now.
+    `stamps` has that of each file, None where it has gone meanwhile. `left_out` counts what was left out of the folders
+    until now.
     """
 
     paths: tuple[Path, ...]
-    num_bytes: int
+    stamps: tuple[Stamp | None, ...]
     origin: str
     named: frozenset[Path]
     left_out: LeftOut
+
+    @property
+    def num_bytes(self) -> int:
+        """Return the bytes of all files."""
+        return sum(each.size for each in self.stamps if each is not None)
 
 
 def find(section: config.Data) -> Sources:
@@ -53,7 +59,7 @@ def find(section: config.Data) -> Sources:
             found.append(path)
             named.append(path)
     origin = ", ".join(map(shown, section.paths))
-    return Sources(tuple(found), _size(found), origin, frozenset(named), left)
+    return Sources(tuple(found), _stamps(found), origin, frozenset(named), left)
 
 
 def _library() -> Sources:
@@ -65,16 +71,17 @@ def _library() -> Sources:
     found = [path for path, _ in folders.walk(root, matches, False, LeftOut())]
     if not found:
         raise BadInput(f"Python's standard library has no sources in {shown(root)}: give a file or folder to train on.")
-    return Sources(tuple(found), _size(found), "Python's standard library", frozenset(), LeftOut())
+    return Sources(tuple(found), _stamps(found), "Python's standard library", frozenset(), LeftOut())
 
 
-def _size(paths: list[Path]) -> int:
-    """Return the bytes of all files, for the display of progress only: one that has gone meanwhile counts nothing."""
-    total = 0
+def _stamps(paths: list[Path]) -> tuple[Stamp | None, ...]:
+    found: list[Stamp | None] = []
     for path in paths:
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
-    return total
+        try:
+            found.append(stamp(path))
+        except OSError:
+            found.append(None)
+    return tuple(found)
 
 
 def _inside(folder: Path, given: str, pattern: str, left: LeftOut) -> list[Path]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import config
 from ..errors import BadInput
 from .documents import Piece
-from .survey import Survey, changed
+from .survey import Survey
 
 SHARE, CAP = 0.1, 2_000_000
 """Where nothing is asked for, a tenth of the bytes is held out, and no more than this: what 2 MB say about a model
@@ -63,8 +63,6 @@ def sides(pieces: Iterable[Piece], chosen: Split) -> Iterator[tuple[bool, Piece]
     number = 0
     before = 0
     for piece in pieces:
-        if number >= len(chosen.held_N):
-            raise changed()
         if chosen.cut is not None and number == chosen.cut[0]:
             yield from _divided(piece, chosen.cut[1] - before)
             before += piece.chars

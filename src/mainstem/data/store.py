@@ -92,7 +92,7 @@ def make(
     The content is a `kind`, in JSON values. Where another process was faster, its folder stands. Raises `BadInput`
     where the cache cannot be written.
     """
-    try:
+    with writing(cache):
         cache.mkdir(parents=True, exist_ok=True)
         with _new(cache, name) as new:
             content = fill(new)
@@ -107,6 +107,13 @@ def make(
                 os.replace(new, cache / name)
                 files.sync_folder(cache)
             return content
+
+
+@contextlib.contextmanager
+def writing(cache: Path) -> Iterator[None]:
+    """Raise `BadInput` where the cache cannot be written inside the ``with``."""
+    try:
+        yield
     except OSError as error:
         raise BadInput(
             f"The cache of tokens in {shown(cache)} cannot be written ({error.strerror or error}): make room or "

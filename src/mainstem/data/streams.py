@@ -17,6 +17,7 @@ import zstandard
 from .. import files
 from ..errors import BadInput
 from .names import shown
+from .stamps import Stamp, stamp
 
 CHUNK = 1 << 22
 """Bytes held at once. Fixed, since a tokenizer may see where a chunk ends."""
@@ -31,14 +32,22 @@ _PIECE = 1 << 11
 Consumed = Callable[[int], None]
 
 
-def chunks(path: Path, consumed: Consumed = lambda count: None) -> Iterator[bytes]:
+class Unreadable(BadInput):
+    """A file that cannot be read: refused where it was given by name, left out where a folder was given."""
+
+
+def chunks(path: Path, consumed: Consumed = lambda count: None, known: Stamp | None = None) -> Iterator[bytes]:
     """Yield the content of `path` in chunks of `CHUNK` bytes (the last may be shorter); none is empty.
 
-    `consumed` hears how many bytes of the file itself each chunk took. Raises `BadInput` where the file cannot be read,
-    is damaged, or expands more than `LARGEST_RATIO` times.
+    `consumed` hears how many bytes of the file itself each chunk took. Raises `Unreadable` where the file cannot be
+    read, is damaged, or expands more than `LARGEST_RATIO` times, and `BadInput` where it is another one than the stamp
+    `known` says, or changes before its end.
     """
     told = 0
     with _opened(path) as raw:
+        before = stamp(raw.fileno())
+        if known is not None and before != known:
+            raise _changed(path)
         try:
             for chunk in _regroup(_expanded(path, raw)):
                 now = raw.tell()
@@ -47,14 +56,20 @@ def chunks(path: Path, consumed: Consumed = lambda count: None) -> Iterator[byte
                 yield chunk
         except OSError as error:
             why = error.strerror or error
-            raise BadInput(f"{shown(path)} cannot be read ({why}): give a file that can be.") from None
+            raise Unreadable(f"{shown(path)} cannot be read ({why}): give a file that can be.") from None
+        if stamp(raw.fileno()) != before:
+            raise _changed(path)
+
+
+def _changed(path: Path) -> BadInput:
+    return BadInput(f"{shown(path)} changed while it was being read: wait until nobody writes to it, or give a copy.")
 
 
 def _opened(path: Path) -> FileIO:
     try:
         return files.opened(path)
     except files.Unusable as error:
-        raise BadInput(f"{shown(path)} {error.why}: give a regular file that can be read.") from None
+        raise Unreadable(f"{shown(path)} {error.why}: give a regular file that can be read.") from None
 
 
 def _expanded(path: Path, raw: FileIO) -> Iterator[bytes]:
@@ -69,13 +84,13 @@ def _expanded(path: Path, raw: FileIO) -> Iterator[bytes]:
         for chunk in expand(raw):
             total += len(chunk)
             if total > limit:
-                raise BadInput(
+                raise Unreadable(
                     f"{shown(path)} expands to more than {LARGEST_RATIO} times its size, as no text does: expand it "
                     "yourself and give the result, if it is what you want."
                 )
             yield chunk
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise BadInput(f"{shown(path)} is damaged or not compressed ({error}): mend or rename it.") from None
+        raise Unreadable(f"{shown(path)} is damaged or not compressed ({error}): mend or rename it.") from None
 
 
 def _gzip(raw: FileIO) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What a first pass over a corpus finds: how long each document is, and a hash of its content. May import its siblings.
+"""What the reading of a corpus finds: how long each document is, and a hash of its content. May import its siblings.
 
 Shapes: N documents.
 """
@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadInput
-from .documents import Documents, Piece, Progress
-from .names import shown
+from .documents import Piece
 
 _KEPT = 8
 """Bytes of SHA-256 kept of each document. Should two different ones agree in them, they share a side of the split."""
@@ -34,7 +31,6 @@ class Survey(NamedTuple):
     chars_N: NDArray[np.int64]
     digests_N: NDArray[np.uint64]
     hash: str
-    empty: int
     nothing_but: str = ""
 
     @property
@@ -59,18 +55,30 @@ def folded(text: bytes) -> bytes:
     return text
 
 
-class _Hasher:
+class Hasher:
     """Takes pieces in order; at the end of each document adds its length and its hash to that of the whole."""
 
-    def __init__(self, documents: Documents) -> None:
-        self.digests_N, self.bytes_N, self.chars_N = bytearray(), array("q"), array("q")
-        self._exact = documents.format == "bytes"
-        self._total = hashlib.sha256(documents.format.encode())
+    def __init__(self, format: str) -> None:
+        self._digests_N, self._bytes_N, self._chars_N = bytearray(), array("q"), array("q")
+        self._exact = format == "bytes"
+        self._total = hashlib.sha256(format.encode())
         self._digest, self._bytes, self._chars = hashlib.sha256(), 0, 0
         self._only: bytes | None = None
         self._blank = not self._exact
+        self._begun: tuple[Any, ...] = ()
+
+    def begin(self) -> None:
+        """Begin a file: what is added from now on is what `undo` takes back."""
+        self._begun = (len(self._bytes_N), self._total.copy(), self._only, self._blank)
+
+    def undo(self) -> None:
+        """Forget everything since `begin`."""
+        number, self._total, self._only, self._blank = self._begun
+        del self._digests_N[number * _KEPT :], self._bytes_N[number:], self._chars_N[number:]
+        self._digest, self._bytes, self._chars = hashlib.sha256(), 0, 0
 
     def add(self, piece: Piece) -> None:
+        """Take the next piece."""
         self._total.update(piece.data)
         kept = piece.data if self._exact else folded(piece.data)
         self._digest.update(kept)
@@ -83,59 +91,22 @@ class _Hasher:
         self._chars += piece.chars
         if piece.last:
             self._total.update(self._bytes.to_bytes(8, "little"))
-            self.digests_N += self._digest.digest()[:_KEPT]
-            self.bytes_N.append(self._bytes)
-            self.chars_N.append(self._chars)
+            self._digests_N += self._digest.digest()[:_KEPT]
+            self._bytes_N.append(self._bytes)
+            self._chars_N.append(self._chars)
             self._digest, self._bytes, self._chars = hashlib.sha256(), 0, 0
 
-    def hash(self) -> str:
-        return self._total.hexdigest()
+    def survey(self) -> Survey:
+        """Return what the pieces came to; it has no documents where there were none."""
+        return Survey(
+            np.array(self._bytes_N, np.int64),
+            np.array(self._chars_N, np.int64),
+            np.frombuffer(bytes(self._digests_N), ">u8").astype(np.uint64),
+            self._total.hexdigest(),
+            self._nothing_but(),
+        )
 
-    def nothing_but(self) -> str:
+    def _nothing_but(self) -> str:
         if self._only:
             return f"the byte 0x{self._only.hex()}" if self._exact else f"the character {self._only.decode()!r}"
         return "white space" if self._blank else ""
-
-
-def survey(documents: Documents, progress: Progress | None = None) -> Survey:
-    """Read the corpus once. Raises `BadInput` where there is nothing in it."""
-    hasher = _Hasher(documents)
-    for piece in documents.pieces("reading", progress):
-        hasher.add(piece)
-    if not hasher.bytes_N:
-        raise _nothing(documents)
-    return Survey(
-        np.frombuffer(hasher.bytes_N, np.int64),
-        np.frombuffer(hasher.chars_N, np.int64),
-        np.frombuffer(bytes(hasher.digests_N), ">u8").astype(np.uint64),
-        hasher.hash(),
-        documents.empty,
-        hasher.nothing_but(),
-    )
-
-
-def unchanged(documents: Documents, found: Survey, stage: str, progress: Progress | None = None) -> Iterator[Piece]:
-    """Yield the pieces once more. Raises `BadInput`, at the end, where they are not those of the survey."""
-    hasher = _Hasher(documents)
-    for piece in documents.pieces(stage, progress):
-        hasher.add(piece)
-        yield piece
-    if hasher.hash() != found.hash:
-        raise changed()
-
-
-def changed() -> BadInput:
-    return BadInput("The corpus changed while it was being read: wait until nobody writes to it, or give a copy.")
-
-
-def _nothing(documents: Documents) -> BadInput:
-    sources, empty = documents.sources, documents.empty
-    if documents.format == "jsonl" and empty:
-        lines = f"No line of {sources.origin} has text in {documents.section.field!r}"
-        return BadInput(f"{lines} ({empty} are null or empty there): name another key by data.field.")
-    if documents.left_out:
-        without = f"(left out: {documents.left_out}; empty: {empty})"
-        return BadInput(f"No file of {sources.origin} is text that can be read {without}: give a file that holds text.")
-    if len(sources.paths) == 1:
-        return BadInput(f"{shown(sources.paths[0])} is empty: give a file that holds text.")
-    return BadInput(f"All {len(sources.paths)} files of {sources.origin} are empty: give files that hold text.")

@@ -6,24 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
-from mainstem.data.tokenizer import bpe
+from mainstem.data.tokenizer import bpe, learned, words
 
 SOURCE = (Path(sysconfig.get_paths()["stdlib"]) / "argparse.py").read_bytes()
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> bpe.Bpe:
-    return bpe.train([SOURCE], 700, True)
+    return learned.train([SOURCE], 700, True)
 
 
 def test_learning_is_a_function_of_the_text(tokenizer: bpe.Bpe) -> None:
-    assert bpe.train([SOURCE], 700, True).to_json() == tokenizer.to_json()
+    assert learned.train([SOURCE], 700, True).to_json() == tokenizer.to_json()
 
 
 def test_vocabulary_has_the_size_asked_for(tokenizer: bpe.Bpe) -> None:
     assert tokenizer.vocab_size == 700
-    assert bpe.train([SOURCE], 257, True).vocab_size == 257
-    assert bpe.train([b"abc"], 4096, False).vocab_size == 256
+    assert learned.train([SOURCE], 257, True).vocab_size == 257
+    assert learned.train([b"abc"], 4096, False).vocab_size == 256
 
 
 def test_units_are_longer_than_bytes(tokenizer: bpe.Bpe) -> None:
@@ -33,8 +33,10 @@ def test_units_are_longer_than_bytes(tokenizer: bpe.Bpe) -> None:
 def test_merges_are_those_of_the_library(tokenizer: bpe.Bpe) -> None:
     """The library's own pipeline, on the whole text at once, is the oracle."""
     library = bpe._build([tokenizer.decode_bytes([i]) for i in range(699)], tokenizer.merges)
-    split = pre_tokenizers.Split(Regex(bpe._WORD), "isolated")
-    library.pre_tokenizer = pre_tokenizers.Sequence([split, bpe._bytes()])
+    split = pre_tokenizers.Split(Regex(words.WORD), "isolated")
+    library.pre_tokenizer = pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     assert library.encode(SOURCE.decode(), add_special_tokens=False).ids == tokenizer.encode(SOURCE)
 
 
@@ -50,19 +52,19 @@ def test_long_text_is_cut_where_no_word_is(tokenizer: bpe.Bpe, monkeypatch: pyte
 
 @given(text=st.text() | st.text("a1 \n\t_é“हि世。"))
 def test_every_character_belongs_to_one_word(text: str) -> None:
-    assert "".join(bpe._WORDS.findall(text)) == text
+    assert "".join(words.WORDS.findall(text)) == text
 
 
 def test_words_are_forgotten_before_they_fill_the_memory(tokenizer: bpe.Bpe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpe, "_REMEMBERED", 10)
     before = tokenizer.encode(SOURCE)
-    assert len(tokenizer._known) > 10
+    assert len(tokenizer._words) > 10
     assert tokenizer.encode("new") == tokenizer.encode("new")
-    assert len(tokenizer._known) <= 10
+    assert len(tokenizer._words) <= 10
     assert tokenizer.encode(SOURCE) == before
 
 
 def test_one_endless_word_is_learned_from_in_no_time() -> None:
     """Without a bound on words this takes minutes."""
     genome = b"".join([b"ACGT"[i * i * 7919 % 17 % 4 :][:1] for i in range(200_000)])
-    assert bpe.train([genome], 300, False).vocab_size == 300
+    assert learned.train([genome], 300, False).vocab_size == 300

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mainstem.data.tokenizer import Bpe, Byte, Char, Tokenizer, load
 from mainstem.data.tokenizer.base import sealed
-from mainstem.data.tokenizer.bpe import train
+from mainstem.data.tokenizer.learned import train
 from mainstem.data.tokenizer.store import from_json
 from mainstem.errors import BadInput
 
