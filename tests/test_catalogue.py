@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from mainstem import catalogue, config
+from mainstem import catalogue, config, optim
 from mainstem.cli.main import main
 from mainstem.errors import BadInput
 from mainstem.form import Form
@@ -35,7 +35,8 @@ def test_a_line_of_the_catalogue_is_all_that_a_variant_needs(monkeypatch: pytest
     more = (
         catalogue.Spec("norm", "mine", "nn.norm:LayerNorm", "another norm"),
         catalogue.Spec("schedule", "mine", "optim.schedule:constant", "another schedule"),
-        catalogue.Spec("init", "mine", "model.init:INITS.zero", "other initial weights"),
+        catalogue.Spec("init", "mine", "model.rules:zero", "other initial weights"),
+        catalogue.Spec("optimizer", "mine", "optim.presets:SGD", "another optimizer"),
         catalogue.Spec("preset", "mine", "config.presets:MICRO", "another size"),
     )
     monkeypatch.setattr(catalogue, "SPECS", (*catalogue.SPECS, *more))
@@ -43,6 +44,8 @@ def test_a_line_of_the_catalogue_is_all_that_a_variant_needs(monkeypatch: pytest
     made = LanguageModel(Settings(**sizes, norm="mine", init="mine"))
     assert made.state_dict()["stream.norm.bias"].shape == (8,)
     assert not made.state_dict()["blocks.0.attention.branch.attention.output.weight"].any()
+    optimizer = optim.make(made, config.Optim(name="mine", lr=0.3, momentum=0.7))
+    assert optimizer.methods == {"sgd": optim.Momentum(0.3, 0.7)}
     assert factor(50, 100, config.Optim(schedule="mine")) == 1.0
     assert config.resolve(config.Run(model=config.Model(preset="mine"))).model.width == 256
 
@@ -82,3 +85,12 @@ def test_an_unknown_name_has_a_neighbour_or_the_whole_list() -> None:
         catalogue.resolve("residual", "deep_norm")
     with pytest.raises(BadInput, match="choose one of rms, layer"):
         catalogue.resolve("norm", 7)
+
+
+@pytest.mark.parametrize("name", [*catalogue.names("norm"), "none"])
+def test_queries_and_keys_may_have_every_norm(name: str) -> None:
+    run = config.load({"model.qk_norm": name})
+    made = LanguageModel(Settings(5, layers=1, width=8, heads=2, context=4, qk_norm=run.model.qk_norm))
+    attention = made.get_submodule("blocks.0.attention.branch.attention")
+    kind = type(None) if name == "none" else catalogue.resolve("norm", name)
+    assert type(attention.query_norm) is type(attention.key_norm) is kind

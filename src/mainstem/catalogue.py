@@ -27,10 +27,7 @@ class Spec:
         module, colon, attribute = self.target.partition(":")
         if not colon:
             return Path(__file__).parent / self.target
-        found: Any = importlib.import_module(f"mainstem.{module}")
-        for part in attribute.split("."):
-            found = found[part] if isinstance(found, dict) else getattr(found, part)
-        return found
+        return getattr(importlib.import_module(f"mainstem.{module}"), attribute)
 
 
 SPECS = (
@@ -70,10 +67,10 @@ SPECS = (
     Spec("tokenizer", "char", "data.tokenizer.char:Char", "the characters that occur"),
     Spec("tokenizer", "bpe", "data.tokenizer.bpe:Bpe", "merged pairs of bytes; no character is unknown"),
     Spec("init", "auto", "model.init:chosen", "what the residual form was published with"),
-    Spec("init", "normal", "model.init:INITS.normal", "N(0, 0.02)"),
-    Spec("init", "gpt2", "model.init:INITS.gpt2", "output projections divided by sqrt(N)"),
-    Spec("init", "zero", "model.init:INITS.zero", "output projections zero"),
-    Spec("init", "xavier", "model.init:INITS.xavier", "N(0, 2 / (rows + columns))"),
+    Spec("init", "normal", "model.rules:normal", "N(0, 0.02)"),
+    Spec("init", "gpt2", "model.rules:gpt2", "output projections divided by sqrt(N)"),
+    Spec("init", "zero", "model.rules:zero", "output projections zero"),
+    Spec("init", "xavier", "model.rules:xavier", "N(0, 2 / (rows + columns))"),
     Spec("preset", "nano", "config.presets:NANO", "4 layers of width 128, context 64: a few seconds of training"),
     Spec("preset", "micro", "config.presets:MICRO", "6 layers of width 256, context 256"),
     Spec("preset", "small", "config.presets:SMALL", "8 layers of width 384, context 256"),

@@ -8,7 +8,7 @@ from variants import RESIDUALS, SIZES, STACKS, loss, shaken, small, tokens
 SETTINGS = [
     {},
     {"norm": "layer", "feedforward": "gelu", "qk_norm": "none"},
-    {"kv_heads": 1, "feedforward": "swiglu", "ngrams": 3, "ngram_rows": 200},
+    {"kv_heads": 1, "feedforward": "swiglu", "qk_norm": "layer", "ngrams": 3, "ngram_rows": 200},
 ]
 
 

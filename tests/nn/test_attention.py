@@ -5,7 +5,7 @@ import torch
 
 from mainstem import noise
 from mainstem.errors import BadInput
-from mainstem.nn import attention, fused_attention
+from mainstem.nn import LayerNorm, NormSpec, attention, fused_attention
 from mainstem.nn.attention import Attention, AttentionSpec
 from mainstem.nn.context import Context
 from mainstem.ops import library
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(isinstance(library.load(), str), reason="the com
 CASES = {
     "plain": AttentionSpec(48, 4),
     "grouped": AttentionSpec(48, 6, kv_heads=2),
+    "layer norms": AttentionSpec(48, 4, qk_norm=NormSpec(LayerNorm)),
     "dropped": AttentionSpec(48, 4, rate=0.4),
     "grouped, dropped": AttentionSpec(48, 4, kv_heads=1, rate=0.4),
     "beyond the context": AttentionSpec(48, 4, rate=0.4, context=32, rotary_base=None),

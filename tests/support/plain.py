@@ -54,8 +54,8 @@ class Plain:
         self.p, self.layers, self.heads, self.kv_heads = p, layers, heads, kv_heads or heads
         self.kind, self.activation, self.qk_norm = norm, activation, qk_norm
 
-    def norm(self, name, x):
-        if self.kind == "rms":
+    def norm(self, name, x, kind=None):
+        if (kind or self.kind) == "rms":
             return rms_norm(x, self.p[f"{name}.gain"])
         return layer_norm(x, self.p[f"{name}.gain"], self.p[f"{name}.bias"])
 
@@ -84,8 +84,8 @@ class Plain:
         return torch.stack(out) @ p[f"{name}.output.weight"].T, own
 
     def _ready(self, name, x, position):
-        if self.qk_norm == "rms":
-            x = rms_norm(x, self.p[f"{name}.gain"])
+        if self.qk_norm != "none":
+            x = self.norm(name, x, self.qk_norm)
         return turn(x, position)
 
     def feedforward(self, name, x):

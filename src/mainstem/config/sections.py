@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     TokenizerName = str
     PresetName = str
     NormName = str
+    NormOrNone = str
     ActivationName = str
     InitName = str
     PenaltyName = str
@@ -45,6 +46,7 @@ else:
         Literal[tuple(catalogue.names(kind))]
         for kind in ("tokenizer", "preset", "norm", "feedforward", "init", "penalty", "optimizer", "schedule")
     )
+    NormOrNone = Literal[(*catalogue.names("norm"), "none")]
 Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
 
 
@@ -74,7 +76,7 @@ class Model(Section, frozen=True, kw_only=True):
     norm: Annotated[NormName | None, about("normalisation", "rms")] = None
     feedforward: Annotated[ActivationName | None, about("activation between its matrices", "relu2")] = None
     hidden: Annotated[Count | None, about("width between its matrices", "4 width; swiglu 8/3")] = None
-    qk_norm: Annotated[Literal["rms", "none"] | None, about("normalisation of queries and keys", "rms")] = None
+    qk_norm: Annotated[NormOrNone | None, about("normalisation of queries and keys", "rms")] = None
     positions: Annotated[Literal["rotary", "learned", "none"] | None, about("how order is told", "rotary")] = None
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
     ngrams: Annotated[

@@ -43,7 +43,7 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "tie_word_embeddings": ("model.head", "which is tied or untied"),
     "weight_tying": ("model.head", "which is tied or untied"),
     "position_embedding_type": ("model.positions", ""), "pos_embedding": ("model.positions", ""),
-    "use_qk_norm": ("model.qk_norm", "which is rms or none"), "initializer": ("model.init", ""),
+    "use_qk_norm": ("model.qk_norm", "which is a norm or none"), "initializer": ("model.init", ""),
     # noise
     "dropout": ("noise.rate", ""), "dropout_rate": ("noise.rate", ""), "dropout_p": ("noise.rate", ""),
     "p_dropout": ("noise.rate", ""), "drop": ("noise.rate", ""),

@@ -4,8 +4,7 @@ from ..stream import Block
 from .block import block
 from .build import build, settings
 from .generate import generate
-from .init import INITS
 from .language_model import LanguageModel
 from .settings import Rates, Settings
 
-__all__ = ["INITS", "Block", "LanguageModel", "Rates", "Settings", "block", "build", "generate", "settings"]
+__all__ = ["Block", "LanguageModel", "Rates", "Settings", "block", "build", "generate", "settings"]

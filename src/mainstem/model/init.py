@@ -6,7 +6,6 @@ Shapes: N sublayers of the whole model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,36 +15,9 @@ from ..errors import BadInput
 from ..form import Form
 from ..stream import Site
 from .block import sublayer_names
-
-Rule = Callable[[str, tuple[int, int], int], float]
-"""(role, (rows, columns), N) -> standard deviation."""
+from .rules import Rule
 
 DRAWN = frozenset({"embedding", "position", "head", "attention", "feedforward", "linear"})
-OUTPUTS = frozenset({"attention.out", "feedforward.out"})
-
-
-def _normal(role: str, shape: tuple[int, int], sublayers: int) -> float:
-    return 0.02
-
-
-def _gpt2(role: str, shape: tuple[int, int], sublayers: int) -> float:
-    return 0.02 / math.sqrt(sublayers) if role in OUTPUTS else 0.02
-
-
-def _zero(role: str, shape: tuple[int, int], sublayers: int) -> float:
-    if role in OUTPUTS:
-        return 0.0
-    return shape[1] ** -0.5 if "." in role else 0.02
-
-
-def _xavier(role: str, shape: tuple[int, int], sublayers: int) -> float:
-    return math.sqrt(2.0 / (shape[0] + shape[1])) if "." in role else 0.02
-
-
-INITS: dict[str, Rule] = {"normal": _normal, "gpt2": _gpt2, "zero": _zero, "xavier": _xavier}
-"""normal: N(0, 0.02). gpt2: the same, output projections divided by sqrt(N) (Radford et al. 2019, section 2.3).
-zero: output projections 0, other matrices N(0, 1/columns). xavier: N(0, 2/(rows + columns)) (Glorot and Bengio 2010,
-equation 16, as a normal distribution). Embeddings, positions and heads have 0.02 under all of them."""
 
 
 def chosen(init: str, form: Form) -> str:

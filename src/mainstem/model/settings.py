@@ -12,7 +12,7 @@ import msgspec
 
 from .. import catalogue
 from ..config.presets import hidden_width
-from ..config.sections import NormName
+from ..config.sections import NormName, NormOrNone
 from ..errors import BadInput
 from ..form import Form, parse, written
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
@@ -60,7 +60,7 @@ class Settings:
     hidden: int | None = None
     norm: NormName = "rms"
     feedforward: Activation = "relu2"
-    qk_norm: Literal["rms", "none"] = "rms"
+    qk_norm: NormOrNone = "rms"
     positions: Literal["rotary", "learned", "none"] = "rotary"
     head: Literal["tied", "untied"] = "tied"
     ngrams: int = 1

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+
 from torch import nn
 
+from .. import catalogue
 from ..config import Optim
 from .groups import groups
 from .optimizer import Update
-from .presets import AdamW, Muon
 
 
 def make(model: nn.Module, section: Optim) -> Update:
-    """Return the optimizer of `section` over the trainable parameters of `model`.
+    """Return the optimizer that the catalogue lists under the name of `section`, over what of `model` is trainable.
+
+    It is called with the parameter groups, and with every field of `section` that it has an argument for.
 
     Each group carries its `peak`: `muon_lr` for what Muon takes and `lr` for the rest, times the group's lr_scale;
     `schedule.apply` sets lr from it.
@@ -21,7 +25,11 @@ def make(model: nn.Module, section: Optim) -> Update:
     >>> sorted({group["peak"] for group in make(nn.Linear(2, 2), Optim(lr=0.1)).param_groups})
     [0.1]
     """
-    made = groups(model, section.decay, section.decay_on)
-    if section.name == "adamw":
-        return AdamW(made, section.lr, section.betas, section.eps)
-    return Muon(made, section.muon_lr, section.lr, section.momentum, section.betas, section.eps)
+    build = catalogue.resolve("optimizer", section.name)
+    # `lr` is AdamW's, also of what another optimizer leaves to it; an optimizer with a rate of its own has a field.
+    own = f"{section.name}_lr"
+    field_of = {"lr": own if hasattr(section, own) else "lr", "adamw_lr": "lr"}
+    wanted = [*inspect.signature(build).parameters][1:]
+    given = {name: getattr(section, field) for name in wanted if hasattr(section, field := field_of.get(name, name))}
+    made: Update = build(groups(model, section.decay, section.decay_on), **given)
+    return made
