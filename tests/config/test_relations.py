@@ -13,6 +13,10 @@ REFUSED = [
     ({"model.kv_heads": 3}, "model.kv_heads 3 does not divide model.heads 4: give 2 or 4."),
     ({"model.width": 12}, "model.width 12 over model.heads 4 is 3 numbers a head, and rotary positions turn pairs of them: "
      "make it even, or give --model.positions learned."),
+    ({"model.head_width": 5}, "model.head_width is 5 numbers a head, and rotary positions turn pairs of them: "
+     "make it even, or give --model.positions learned."),
+    ({"model.rotary_base": 500, "model.positions": "learned"}, "model.rotary_base 500 is for rotary positions, and model.positions is learned: "
+     "leave it out, or give --model.positions rotary."),
     ({"train.steps": 5, "train.epochs": 2}, "train.steps 5 and train.epochs 2.0 all say how long the run is: give one of them."),
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
 ]  # fmt: skip

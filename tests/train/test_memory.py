@@ -71,8 +71,8 @@ def test_it_counts_the_stream_and_what_blocks_keep() -> None:
 
     tokens, width = 64 * 32, 128
     assert activations() == tokens * width * (4 * 4 + 2 * 4)
-    assert activations(train__dtype="bfloat16") == tokens * width * (4 * 2 + 2 * 4)
-    assert activations(train__checkpoint="blocks") == activations(model__residual="reversible") == tokens * width * 8
+    assert activations(machine__dtype="bfloat16") == tokens * width * (4 * 2 + 2 * 4)
+    assert activations(machine__recompute="blocks") == activations(model__residual="reversible") == tokens * width * 8
     assert activations(train__micro_batch=8) == activations() // 4
     streams = form.Hyper().streams
     assert activations(model__residual="hyper") == tokens * width * (4 * 4 + 2 * 4 * streams)

@@ -17,7 +17,8 @@ def _heads(model: Model) -> None:
     assert width is not None
     assert heads is not None
     assert kv_heads is not None
-    if width % heads:
+    head_width = model.head_width or width // heads
+    if model.head_width is None and width % heads:
         raise BadInput(
             f"model.heads {heads} does not divide model.width {width}: give {_divisors(width, heads)} heads."
         )
@@ -25,10 +26,16 @@ def _heads(model: Model) -> None:
         raise BadInput(
             f"model.kv_heads {kv_heads} does not divide model.heads {heads}: give {_divisors(heads, kv_heads)}."
         )
-    if model.positions == "rotary" and width // heads % 2:
+    if model.positions == "rotary" and head_width % 2:
+        said = "model.head_width" if model.head_width else f"model.width {width} over model.heads {heads}"
         raise BadInput(
-            f"model.width {width} over model.heads {heads} is {width // heads} numbers a head, and rotary positions "
-            "turn pairs of them: make it even, or give --model.positions learned."
+            f"{said} is {head_width} numbers a head, and rotary positions turn pairs of them: make it even, or give "
+            "--model.positions learned."
+        )
+    if model.rotary_base is not None and model.positions != "rotary":
+        raise BadInput(
+            f"model.rotary_base {model.rotary_base:g} is for rotary positions, and model.positions is "
+            f"{model.positions}: leave it out, or give --model.positions rotary."
         )
 
 

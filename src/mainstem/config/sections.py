@@ -72,12 +72,17 @@ class Model(Section, frozen=True, kw_only=True):
     width: Annotated[Count | None, about("numbers a position has in the stream", "by preset")] = None
     heads: Annotated[Count | None, about("attention heads", "by preset")] = None
     kv_heads: Annotated[Count | None, about("heads of keys and values; fewer are shared", "as heads")] = None
+    head_width: Annotated[Count | None, about("numbers of a query, key or value of one head", "width / heads")] = None
     context: Annotated[Count | None, about("tokens seen at once", "by preset")] = None
     norm: Annotated[NormName | None, about("normalisation", "rms")] = None
+    eps: Annotated[Positive | None, about("added in norms under the root", "1e-6; layer 1e-5")] = None
     feedforward: Annotated[ActivationName | None, about("activation between its matrices", "relu2")] = None
     hidden: Annotated[Count | None, about("width between its matrices", "4 width; swiglu 8/3")] = None
     qk_norm: Annotated[NormOrNone | None, about("normalisation of queries and keys", "rms")] = None
     positions: Annotated[Literal["rotary", "learned", "none"] | None, about("how order is told", "rotary")] = None
+    rotary_base: Annotated[
+        Annotated[float, Meta(gt=1)] | None, about("rotary angles are position * base^(-2 i / head width)", "10000")
+    ] = None
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
     ngrams: Annotated[
         Annotated[int, Meta(ge=1, le=8)] | None, about("last tokens that the embedding sees together", "1")

@@ -52,7 +52,7 @@ class LanguageModel(nn.Module):
 
     def _build(self, settings: Settings) -> None:
         form, specs = settings.form, settings.specs()
-        self._norm = norm_of(settings.norm)
+        self._norm = norm_of(settings.norm, settings.eps)
         places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
         learned = settings.context if settings.positions == "learned" else None
         grams = None

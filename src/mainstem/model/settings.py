@@ -31,13 +31,13 @@ class Rates:
     depth: float = 0.0
 
 
-def norm_of(name: str) -> NormSpec:
-    """Return the norm that the catalogue lists under `name`.
+def norm_of(name: str, eps: float | None = None) -> NormSpec:
+    """Return the norm that the catalogue lists under `name`; `eps` is what it adds under the root, or its own.
 
-    >>> norm_of("rms").build(8)
-    RMSNorm(8, eps=1e-06)
+    >>> norm_of("rms").build(8), norm_of("layer", eps=1e-12).build(8)
+    (RMSNorm(8, eps=1e-06), LayerNorm(8, eps=1e-12))
     """
-    return NormSpec(catalogue.resolve("norm", name))
+    return NormSpec(catalogue.resolve("norm", name), eps)
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ class Settings:
     """A causal language model, in numbers and names. `residual` is a form, or what `form.parse` makes into one.
 
     `hidden`: 4 times the width if left out, 8/3 times it for swiglu. `ngrams`: how many of the last tokens the
-    embedding looks at together, 1 at the token alone; `ngram_rows`: the most rows that a length has.
+    embedding looks at together, 1 at the token alone; `ngram_rows`: the most rows that a length has. `head_width`: the
+    width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
 
-    >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).head_width
-    16
+    >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).specs()[0].rotary_base
+    10000.0
     """
 
     vocab: int
@@ -57,11 +58,14 @@ class Settings:
     heads: int
     context: int
     kv_heads: int | None = None
+    head_width: int | None = None
     hidden: int | None = None
     norm: NormName = "rms"
+    eps: float | None = None
     feedforward: Activation = "relu2"
     qk_norm: NormOrNone = "rms"
     positions: Literal["rotary", "learned", "none"] = "rotary"
+    rotary_base: float = 10000.0
     head: Literal["tied", "untied"] = "tied"
     ngrams: int = 1
     ngram_rows: int = 1 << 14
@@ -73,12 +77,11 @@ class Settings:
         for name in ("vocab", "layers", "width", "heads", "context", "ngrams", "ngram_rows"):
             if getattr(self, name) < 1:
                 raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
-        if self.width % self.heads:
-            raise BadInput(f"model.heads {self.heads} does not divide model.width {self.width}: change one of them")
-
-    @property
-    def head_width(self) -> int:
-        return self.width // self.heads
+        if self.head_width is None and self.width % self.heads:
+            raise BadInput(
+                f"model.heads {self.heads} does not divide model.width {self.width}: change one of them, or give "
+                "model.head_width"
+            )
 
     @property
     def form(self) -> Form:
@@ -90,9 +93,10 @@ class Settings:
             self.width,
             self.heads,
             kv_heads=self.kv_heads,
+            head_width=self.head_width,
             context=self.context,
-            rotary_base=10000.0 if self.positions == "rotary" else None,
-            qk_norm=None if self.qk_norm == "none" else norm_of(self.qk_norm),
+            rotary_base=self.rotary_base if self.positions == "rotary" else None,
+            qk_norm=None if self.qk_norm == "none" else norm_of(self.qk_norm, self.eps),
             rate=self.rates.attention_weights,
         )
         hidden = self.hidden or hidden_width(self.width, self.feedforward)

@@ -43,6 +43,8 @@ class AttentionSpec(Spec):
     width: int
     heads: int
     kv_heads: int | None = None
+    head_width: int | None = None
+    """Numbers of a query, key or value of one head; the width divided by the heads if left out."""
     context: int = 1024
     rotary_base: float | None = 10000.0
     qk_norm: NormSpec | None = NormSpec()
@@ -78,19 +80,19 @@ class Attention(nn.Module):
         if isinstance(spec, int):
             spec = AttentionSpec(spec, heads or 1)
         shared = spec.kv_heads or spec.heads
-        if spec.width % spec.heads or spec.heads % shared:
+        if (spec.head_width is None and spec.width % spec.heads) or spec.heads % shared:
             raise BadInput(
                 f"width {spec.width}, heads {spec.heads} and kv_heads {shared} do not fit: heads must divide the "
-                "width, and kv_heads the heads"
+                "width where head_width is not given, and kv_heads the heads"
             )
         self.spec = spec
-        self.head_width = spec.width // spec.heads
+        self.head_width = spec.head_width or spec.width // spec.heads
         if spec.rotary_base is not None and self.head_width % 2:
             raise BadInput(f"rotary positions need an even head width, not {self.head_width}: change width or heads")
-        self.query = Linear(spec.width, spec.width)
+        self.query = Linear(spec.width, spec.heads * self.head_width)
         self.key = Linear(spec.width, shared * self.head_width)
         self.value = Linear(spec.width, shared * self.head_width)
-        self.output = Linear(spec.width, spec.width)
+        self.output = Linear(spec.heads * self.head_width, spec.width)
         self.query_norm = None if spec.qk_norm is None else spec.qk_norm.build(self.head_width)
         self.key_norm = None if spec.qk_norm is None else spec.qk_norm.build(self.head_width)
         base = spec.rotary_base

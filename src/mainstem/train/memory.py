@@ -78,7 +78,8 @@ def least(run: config.Run, sizes: Sizes) -> int:
     model = run.model
     heads, kv_heads = model.heads or 1, model.kv_heads or 1
     matrices = 3 if model.feedforward == "swiglu" else 2
-    block = 2 * width * width + 2 * width * (width * kv_heads // heads) + matrices * width * sizes.hidden
+    head_width = model.head_width or width // heads
+    block = 2 * width * head_width * (heads + kv_heads) + matrices * width * sizes.hidden
     block += 2 * streams * (streams + 2) if streams > 1 else 0
     tables = vocab * (1 if model.head == "tied" else 2)
     tables += sum(min(vocab**n, sizes.ngram_rows) for n in range(2, (model.ngrams or 1) + 1))

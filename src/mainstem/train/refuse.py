@@ -13,7 +13,7 @@ from . import device, memory, tensorboard
 _VOCABULARY = {"byte": 256, "bpe": 257}
 """Tokens that there are at least, whatever the text is."""
 
-_SMALL = {"hidden": 8, "context": 8, "ngram_rows": 4}
+_SMALL = {"hidden": 8, "context": 8, "ngram_rows": 4, "head_width": None}
 
 
 def early(run: config.Run, begins: bool = True) -> None:
