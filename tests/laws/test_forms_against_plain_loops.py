@@ -3,7 +3,11 @@
 import pytest
 import torch
 from plain import Plain
+from plain_forms import plain_without_norms
 from variants import RESIDUALS, SIZES, STACKS, loss, shaken, small, tokens
+
+from mainstem import form
+from mainstem.form.base import defines
 
 SETTINGS = [
     {},
@@ -12,12 +16,27 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("name", [name for name in RESIDUALS if name != "reversible | value_residual"])
-@pytest.mark.parametrize("changes", SETTINGS, ids=["rms-relu2", "layer-gelu", "grouped-swiglu-ngrams"])
-def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
-    assert STACKS[name] is not None, f"write the plain loop of {name} in tests/support/plain_forms.py"
-    model = shaken(small(RESIDUALS[name], **changes)).double()
-    plain = {key: value.detach().clone().requires_grad_() for key, value in model.named_parameters()}
+FORMS = {**RESIDUALS, "plain without norms": {"name": "plain", "norm": False}}
+LOOPS = {**STACKS, "plain without norms": plain_without_norms}
+
+
+class Read(dict):
+    """Parameters by name, and which of them were read."""
+
+    def __init__(self, tensors):
+        super().__init__(tensors)
+        self.names = set()
+
+    def __getitem__(self, name):
+        self.names.add(name)
+        return super().__getitem__(name)
+
+
+def compare(name, changes):
+    """Raise where the form's model and its plain loops differ, in outputs or in a gradient."""
+    assert LOOPS[name] is not None, f"write the plain loop of {name} in tests/support/plain_forms.py"
+    model = shaken(small(FORMS[name], **changes)).double()
+    plain = Read({key: value.detach().clone().requires_grad_() for key, value in model.named_parameters()})
     oracle = Plain(
         plain,
         SIZES["layers"],
@@ -26,10 +45,11 @@ def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
         changes.get("norm", "rms"),
         changes.get("feedforward", "relu2"),
         changes.get("qk_norm", "rms"),
+        changes.get("ngram_rows"),
     )
-    oracle.ngram_rows = changes.get("ngram_rows")
     x = tokens()
-    expected = oracle.logits(x, STACKS[name])
+    expected = oracle.logits(x, LOOPS[name])
+    assert plain.names == plain.keys()
     # The model gives float32 logits; its stream is compared before that.
     logits = model.features(x) @ model.embedding.weight.T
     torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-9)
@@ -39,8 +59,30 @@ def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
         torch.testing.assert_close(
-            parameter.grad, plain[key].grad, rtol=1e-8, atol=1e-8, msg=lambda m, k=key: f"{k}: {m}"
+            parameter.grad, dict.get(plain, key).grad, rtol=1e-8, atol=1e-8, msg=lambda m, k=key: f"{k}: {m}"
         )
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name != "reversible | value_residual"])
+@pytest.mark.parametrize("changes", SETTINGS, ids=["rms-relu2", "layer-gelu", "grouped-swiglu-ngrams"])
+def test_outputs_and_every_gradient_equal_the_plain_loops(name, changes):
+    compare(name, changes)
+
+
+def pieces():
+    """Yield each form together with each piece of the algebra that it defines."""
+    for name, residual in FORMS.items():
+        one = form.parse(residual)
+        if name != "plain" and not isinstance(one, form.Combined):  # plain's pieces are there for want of norms
+            yield from ((name, piece) for piece in ("groups", "stream", "connection", "branch") if defines(one, piece))
+
+
+@pytest.mark.parametrize(("name", "piece"), list(pieces()))
+def test_a_form_that_lost_a_piece_is_noticed(name, piece, monkeypatch):
+    """The oracles are strict: none of them agrees with a form of which one piece is pre-norm's."""
+    monkeypatch.setattr(type(form.parse(FORMS[name])), piece, getattr(form.Form, piece))
+    with pytest.raises((AssertionError, LookupError, AttributeError, ValueError, TypeError)):
+        compare(name, {})
 
 
 @pytest.mark.parametrize("name", RESIDUALS)

@@ -1,6 +1,7 @@
 """A whole language model in plain loops and float64, written from the formulas: the oracle of tests/laws.
 
-Nothing here imports mainstem. Parameters come by name; what is computed is one sequence at a time.
+Nothing here imports mainstem. Parameters come by name, and are read because the formula has them, never because they
+are there: a model without them fails. What is computed is one sequence at a time.
 """
 
 import math
@@ -48,9 +49,8 @@ def ngrams(table, text, vocab, limit):
 class Plain:
     """`p` maps names to float64 tensors; `heads`, `kv_heads`, `layers` as in the settings."""
 
-    ngram_rows = 1 << 14
-
-    def __init__(self, p, layers, heads, kv_heads=None, norm="rms", activation="relu2", qk_norm="rms"):
+    def __init__(self, p, layers, heads, kv_heads=None, norm="rms", activation="relu2", qk_norm="rms", ngram_rows=None):
+        self.ngram_rows = ngram_rows
         self.p, self.layers, self.heads, self.kv_heads = p, layers, heads, kv_heads or heads
         self.kind, self.activation, self.qk_norm = norm, activation, qk_norm
 
@@ -66,7 +66,7 @@ class Plain:
         q = (x @ p[f"{name}.query.weight"].T).reshape(length, self.heads, width)
         k = (x @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
         v = own = (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width)
-        if f"{name}.mix_first" in p:
+        if first_values is not None:
             v = p[f"{name}.mix_first"] * first_values + p[f"{name}.mix_own"] * own
         out = []
         for t in range(length):
@@ -118,6 +118,7 @@ class Plain:
         return torch.stack([stack(self, self.embedded(row.tolist())) @ table.T for row in tokens])
 
     def embedded(self, text):
-        table, grams = self.p["embedding.weight"], self.p.get("embedding.ngrams.weight")
-        x = table[text]
-        return x if grams is None else x + ngrams(grams, text, len(table), self.ngram_rows)
+        table = self.p["embedding.weight"]
+        if self.ngram_rows is None:
+            return table[text]
+        return table[text] + ngrams(self.p["embedding.ngrams.weight"], text, len(table), self.ngram_rows)

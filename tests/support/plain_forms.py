@@ -1,4 +1,6 @@
-"""Each residual form as a plain loop over sublayers, from its equation. Nothing here imports mainstem."""
+"""Each residual form as a plain loop over sublayers, from its equation. Nothing here imports mainstem.
+
+No loop asks whether a parameter is there: a form that has lost one fails."""
 
 import torch
 from plain import rms_norm
@@ -27,7 +29,7 @@ def sandwich(m, x):
     return m.norm("stream.norm", x)
 
 
-def hyper(m, x, values=False):
+def hyper(m, x, values=False, dynamic=True):
     p = m.p
     streams = len(p["blocks.0.attention.connection.read_S"])
     state, first = [x for _ in range(streams)], None
@@ -37,7 +39,7 @@ def hyper(m, x, values=False):
         am = [[read[s] for _ in range(length)] for s in range(streams)]
         ar = [[[mix[s, t] for _ in range(length)] for t in range(streams)] for s in range(streams)]
         b = [[write[s] for _ in range(length)] for s in range(streams)]
-        if f"{name}.connection.dynamic.alpha" in p:
+        if dynamic:
             d = f"{name}.connection.dynamic"
             for s in range(streams):
                 h = m.norm(f"{d}.norm", state[s])
@@ -57,6 +59,10 @@ def hyper(m, x, values=False):
             for t in range(streams)
         ]
     return m.norm("stream.norm", sum(state))
+
+
+def hyper_static(m, x):
+    return hyper(m, x, dynamic=False)
 
 
 def hyper_value_residual(m, x):
@@ -123,6 +129,12 @@ def plain(m, x):
     for _, kind, name, inner in m.sublayers():
         x = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
     return m.norm("stream.norm", x)
+
+
+def plain_without_norms(m, x):
+    for _, kind, _, inner in m.sublayers():
+        x = m.sublayer(kind, inner, x)[0]
+    return x
 
 
 def parallel(m, x):

@@ -21,7 +21,7 @@ for registered in catalogue.names("residual"):
 RESIDUALS |= COMBINED
 
 STACKS = {
-    **{name: getattr(plain_forms, name.split()[0], None) for name in RESIDUALS},
+    **{name: getattr(plain_forms, name.replace(" ", "_"), None) for name in RESIDUALS},
     "hyper | value_residual": plain_forms.hyper_value_residual,
     "sandwich | reinjection": plain_forms.sandwich_reinjection,
     "reversible | value_residual": None,
