@@ -36,23 +36,23 @@ def least(call: Callable[[], object], turns: int = 7, calls: int = 20) -> float:
 
 
 def noise_and_norms() -> Iterator[Pass]:
-    draw, rate = Draw(torch.tensor([1, 2, 0]), torch.arange(SHAPE[0])), ops.threshold(0.1)
+    dropping = ops.Mask(ops.threshold(0.1), Draw(torch.tensor([1, 2, 0]), torch.arange(SHAPE[0])), 7)
     gain = torch.ones(SHAPE[2])
     for dtype, size in ((torch.float32, 1.0), (torch.bfloat16, 0.5)):
         x, y = torch.randn(2, *SHAPE).to(dtype).unbind()
         name = str(dtype).removeprefix("torch.")
         yield f"copy, {name}", 2 * size, x.clone
-        yield f"dropout, {name}", 2 * size, lambda x=x: ops.dropout(x, rate, site=7, draw=draw)
-        yield f"drop_path, {name}", 2 * size, lambda x=x: ops.drop_path(x, rate, site=7, draw=draw)
+        yield f"dropout, {name}", 2 * size, lambda x=x: ops.dropout(x, dropping)
+        yield f"drop_path, {name}", 2 * size, lambda x=x: ops.drop_path(x, dropping)
         yield f"rms_norm, {name}", 2 * size, lambda x=x: ops.rms_norm(x, gain, 1e-6)
-        for norm, threshold in (("rms", None), ("rms", rate), ("layer", None)):
+        for norm, mask in (("rms", None), ("rms", dropping), ("layer", None)):
             bias = gain if norm == "layer" else None
             yield (
-                f"dropout_add_norm, {norm}, rate {0.1 if threshold is not None else 0:g}, {name}",
+                f"dropout_add_norm, {norm}, rate {0.1 if mask is not None else 0:g}, {name}",
                 4 * size,
                 (
-                    lambda x=x, y=y, bias=bias, threshold=threshold, norm=norm: ops.dropout_add_norm(
-                        x, y, gain, bias, threshold, site=7, draw=draw, eps=1e-6, norm=norm
+                    lambda x=x, y=y, bias=bias, mask=mask, norm=norm: ops.dropout_add_norm(
+                        x, y, gain, bias, mask, eps=1e-6, norm=norm
                     )
                 ),
             )
@@ -61,7 +61,7 @@ def noise_and_norms() -> Iterator[Pass]:
         yield f"swiglu, {name}", 3 * size, lambda x=x, y=y: ops.activation(x, kind="swiglu", gate=y)
         many, weights = [x + i for i in range(8)], torch.randn(8)
         yield f"depth_sum of 8, {name}", 9 * size, lambda many=many, w=weights: ops.depth_sum(many, w)
-    yield "mask_bits", 1 / 32, lambda: ops.mask_bits(SHAPE, rate, site=7, draw=draw)
+    yield "mask_bits", 1 / 32, lambda: ops.mask_bits(SHAPE, dropping)
 
 
 def updates() -> Iterator[Pass]:

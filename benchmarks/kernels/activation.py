@@ -28,17 +28,17 @@ _PLAIN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def case(kind: str, dtype: torch.dtype, rate: float) -> Case:
     """Return one comparison; each callable is once forward and backward."""
     x, gate = (torch.randn(SHAPE, dtype=dtype, requires_grad=True) for _ in range(2))
-    upstream, threshold = torch.randn(SHAPE, dtype=dtype), ops.threshold(rate) if rate else None
-    draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SHAPE[0]))
+    upstream, draw = torch.randn(SHAPE, dtype=dtype), Draw(torch.tensor([1, 2, 0]), torch.arange(SHAPE[0]))
+    mask = ops.Mask(ops.threshold(rate), draw, 7) if rate else None
     inputs = (x, gate) if kind == "swiglu" else (x,)
 
     def fused() -> Tensor:
         own = gate if kind == "swiglu" else None
-        return ops.activation(x, threshold, kind=kind, gate=own, site=7, draw=draw)  # type: ignore[arg-type]
+        return ops.activation(x, mask, kind=kind, gate=own)  # type: ignore[arg-type]
 
     def plain() -> Tensor:
         y = _PLAIN[kind](x, gate)
-        return y if threshold is None else ops.dropout(y, threshold, site=7, draw=draw)
+        return ops.dropout(y, mask)
 
     def both(forward: Callable[[], Tensor]) -> Callable[[], object]:
         return lambda: torch.autograd.grad(forward(), inputs, upstream)

@@ -25,13 +25,13 @@ def _case(shape: tuple[int, int, int, int], rate: float, dtype: torch.dtype, tar
     sizes = (batch, positions, heads, width)
     query, key, value = (torch.randn(sizes, dtype=dtype).transpose(1, 2).requires_grad_() for _ in range(3))
     upstream = torch.randn(sizes, dtype=dtype).transpose(1, 2)
-    draw, threshold = Draw(torch.tensor([1, 2, 0]), torch.arange(batch)), ops.threshold(rate)
+    mask = ops.Mask(ops.threshold(rate), Draw(torch.tensor([1, 2, 0]), torch.arange(batch)), 7) if rate else None
 
     def both(out: Tensor) -> object:
         return torch.autograd.grad(out, (query, key, value), upstream)
 
     def ours() -> object:
-        return both(ops.attention(query, key, value, threshold if rate else None, site=7, draw=draw))
+        return both(ops.attention(query, key, value, mask))
 
     def theirs() -> object:
         return both(torch.nn.functional.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True))

@@ -37,10 +37,10 @@ def _fused(kind: str, columns: int, dtype: torch.dtype) -> list[Case]:
     upstream, draw = torch.randn_like(x), Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES))
 
     def ours(rate: float) -> Callable[[], None]:
-        threshold = ops.threshold(rate)
+        mask = ops.Mask(ops.threshold(rate), draw, 7)
 
         def forward() -> Tensor:
-            return ops.dropout_add_norm(x, residual, gain, bias, threshold, site=7, draw=draw, eps=1e-6, norm=kind)[1]
+            return ops.dropout_add_norm(x, residual, gain, bias, mask, eps=1e-6, norm=kind)[1]
 
         return partial(_both, forward, inputs, upstream)
 
@@ -73,9 +73,9 @@ def _odd_width() -> Case:
 
 def _dropout(dtype: torch.dtype) -> list[Case]:
     x = torch.randn(SAMPLES, ROWS, COLUMNS, dtype=dtype, requires_grad=True)
-    upstream, threshold = torch.randn_like(x), ops.threshold(0.2)
-    draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES))
-    ours = partial(_both, lambda: ops.dropout(x, threshold, site=7, draw=draw), [x], upstream)
+    upstream = torch.randn_like(x)
+    mask = ops.Mask(ops.threshold(0.2), Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES)), 7)
+    ours = partial(_both, lambda: ops.dropout(x, mask), [x], upstream)
 
     def copies() -> None:
         # A copy each way into memory of its own, as an op's results are.
@@ -87,7 +87,7 @@ def _dropout(dtype: torch.dtype) -> list[Case]:
         # The least that a mask drawn twice takes: its bits alone, each way, and the copies.
         with torch.no_grad():
             for _ in range(2):
-                ops.mask_bits(x.shape, threshold, site=7, draw=draw)
+                ops.mask_bits(x.shape, mask)
         copies()
 
     what = f"dropout {str(dtype).removeprefix('torch.')}"
@@ -103,9 +103,9 @@ def _dropout(dtype: torch.dtype) -> list[Case]:
 
 def _drop_path() -> list[Case]:
     x = torch.randn(SAMPLES, ROWS, COLUMNS, requires_grad=True)
-    upstream, threshold = torch.randn_like(x), ops.threshold(0.1)
-    draw = Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES))
-    ours = partial(_both, lambda: ops.drop_path(x, threshold, site=7, draw=draw), [x], upstream)
+    upstream = torch.randn_like(x)
+    mask = ops.Mask(ops.threshold(0.1), Draw(torch.tensor([1, 2, 0]), torch.arange(SAMPLES)), 7)
+    ours = partial(_both, lambda: ops.drop_path(x, mask), [x], upstream)
 
     def eager() -> Tensor:
         return x * x.new_empty(SAMPLES, 1, 1).bernoulli_(0.9).div_(0.9)

@@ -43,23 +43,23 @@ def _sublayers(samples: int, length: int, width: int, heads: int) -> list[Case]:
 
     x, upstream = torch.randn(samples, length, width, requires_grad=True), torch.randn(samples, length, width)
     inner, outer, square = made(4 * width, width), made(width, 4 * width), [made(width, width) for _ in range(4)]
-    threshold, draw = ops.threshold(0.2), Draw(torch.tensor([1, 2, 0]), torch.arange(samples))
-    site, angle = {"site": 7, "draw": draw}, torch.rand(length, width // heads // 2)
+    mask = ops.Mask(ops.threshold(0.2), Draw(torch.tensor([1, 2, 0]), torch.arange(samples)), 7)
+    angle = torch.rand(length, width // heads // 2)
     gains, angles = [torch.ones(width // heads, requires_grad=True) for _ in range(2)], (angle.cos(), angle.sin())
 
     def fed() -> Tensor:
-        return ops.feedforward(x, inner, outer, threshold, kind="relu2", **site)
+        return ops.feedforward(x, inner, outer, mask, kind="relu2")
 
     def fed_in_parts() -> Tensor:
-        return F.linear(ops.activation(F.linear(x, inner), threshold, kind="relu2", **site), outer)
+        return F.linear(ops.activation(F.linear(x, inner), mask, kind="relu2"), outer)
 
     def attended() -> Tensor:
-        return ops.self_attention(x, *square, threshold, heads=heads, gains=tuple(gains), angles=angles, **site)
+        return ops.self_attention(x, *square, mask, heads=heads, gains=tuple(gains), angles=angles)
 
     def attended_in_parts() -> Tensor:
         q, k, v = (F.linear(x, weight).unflatten(2, (heads, -1)).transpose(1, 2) for weight in square[:3])
         q, k = (ops.rms_norm(part, gain, 1e-6, angles=angles) for part, gain in zip((q, k), gains, strict=True))
-        mixed = ops.attention(q, k, v, threshold, **site)
+        mixed = ops.attention(q, k, v, mask)
         return F.linear(mixed.transpose(1, 2).flatten(2), square[3])
 
     size = f"{samples} x {length} x {width}, rate 0.2"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from arrays import LAYOUTS, bits, draw, needs_kernels, normal
+from arrays import LAYOUTS, bits, draw, mask, needs_kernels, normal
 
 from mainstem import ops
 from mainstem.counter import Draw
@@ -30,9 +30,7 @@ def results(x, kind, rate, impl, upstream, gate=None, samples=None):
     """Return y and the gradients of x and gate."""
     x = x.detach().requires_grad_()
     gate = None if gate is None else gate.detach().requires_grad_()
-    dropping = {} if rate is None else {"site": SITE, "draw": samples or draw(x.shape[0])}
-    threshold = None if rate is None else ops.threshold(rate)
-    y = ops.activation(x, threshold, kind=kind, gate=gate, impl=impl, **dropping)
+    y = ops.activation(x, mask(rate, samples or draw(x.shape[0]), SITE), kind=kind, gate=gate, impl=impl)
     inputs = [x] if gate is None else [x, gate]
     return [y.detach(), *torch.autograd.grad(y, inputs, upstream)]
 
@@ -61,7 +59,7 @@ def test_the_mask_is_that_of_dropout(shape, kind, impl):
     numbers = Draw(torch.tensor([-5, (1 << 28) - 1, 15]), torch.arange(shape[0]) + 0xFFFFFFF0)
     gate = torch.ones(shape) if kind == "swiglu" else None
     y, *gradients = results(ones, kind, 0.3, impl, ones, gate, numbers)
-    expected = ops.dropout(ones, ops.threshold(0.3), site=SITE, draw=numbers, impl="reference") != 0
+    expected = ops.dropout(ones, ops.Mask(ops.threshold(0.3), numbers, SITE), impl="reference") != 0
     for value in (y, *gradients):
         assert (value != 0).equal(expected)
 
@@ -164,7 +162,7 @@ def test_only_inputs_are_kept(kind):
     saved, x = [], normal((4, 300)).requires_grad_()
     gate, one = gate_of(x.detach(), kind), draw(4)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
-        ops.activation(x, ops.threshold(0.3), kind=kind, gate=gate, site=SITE, draw=one, impl="cpu")
+        ops.activation(x, ops.Mask(ops.threshold(0.3), one, SITE), kind=kind, gate=gate, impl="cpu")
     assert sorted(saved) == [1, 3, 4, *[1200] * (1 if gate is None else 2)]
 
 
@@ -175,7 +173,7 @@ def test_compiled_recomputed_and_functional_gradients_are_the_eager_ones(kind, i
     gate = gate_of(x, kind)
 
     def loss(x):
-        return ops.activation(x, threshold, kind=kind, gate=gate, site=SITE, draw=one, impl=impl).sin().sum()
+        return ops.activation(x, ops.Mask(threshold, one, SITE), kind=kind, gate=gate, impl=impl).sin().sum()
 
     def gradient(function):
         leaf = x.clone().requires_grad_()
@@ -196,7 +194,7 @@ def test_finite_differences(kind):
     gate = None if kind != "swiglu" else normal((2, 7), torch.float64).cos().requires_grad_()
 
     def dropped(x, gate=None):
-        return ops.activation(x, ops.threshold(0.3), kind=kind, gate=gate, site=SITE, draw=one)
+        return ops.activation(x, ops.Mask(ops.threshold(0.3), one, SITE), kind=kind, gate=gate)
 
     inputs = (x,) if gate is None else (x, gate)
     assert torch.autograd.gradcheck(dropped, inputs)
@@ -209,7 +207,7 @@ def test_a_gradient_of_a_gradient_is_that_of_the_reference(kind):
     seconds = []
     for impl in ("cpu", "reference"):
         gate = gate_of(x, kind)
-        y = ops.activation(x, ops.threshold(0.3), kind=kind, gate=gate, site=SITE, draw=one, impl=impl)
+        y = ops.activation(x, ops.Mask(ops.threshold(0.3), one, SITE), kind=kind, gate=gate, impl=impl)
         (first,) = torch.autograd.grad((y**2).sum(), x, create_graph=True)
         seconds.append(torch.autograd.grad((first**2).sum(), x)[0])
     torch.testing.assert_close(*seconds, rtol=1e-4, atol=1e-4)
@@ -233,9 +231,8 @@ def test_the_operators_keep_torchs_contract(kind):
         (torch.ones(2, 3), {"kind": "gelu", "gate": torch.ones(2, 3)}, "'gelu' takes no gate"),
         (torch.ones(2, 3), {"kind": "swiglu", "gate": torch.ones(2, 4)}, r"\[2, 4\].*\[2, 3\]"),
         (torch.ones(2, 3, dtype=torch.int64), {}, r"torch\.int64"),
-        (torch.ones(2, 3), {"threshold": ops.threshold(0.1)}, "give site and draw"),
-        (torch.ones(2, 3), {"threshold": ops.threshold(0.1), "site": 1, "draw": draw(3)}, "2 samples"),
-        (torch.ones(2, 3), {"threshold": torch.tensor(-1), "site": 1, "draw": draw(2), "impl": "cpu"}, "threshold"),
+        (torch.ones(2, 3), {"mask": mask(0.1, draw(3), 1)}, "2 samples"),
+        (torch.ones(2, 3), {"mask": ops.Mask(torch.tensor(-1), draw(2), 1), "impl": "cpu"}, "threshold"),
         (torch.ones(2, 3).double(), {"impl": "cpu"}, r"not torch\.float64"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arrays import bits, draw, needs_kernels
+from arrays import bits, draw, mask, needs_kernels
 from attended import SITE, arrays, both, dtypes, near, rates, results
 
 from mainstem import ops
@@ -37,7 +37,7 @@ def test_kernel_reference_and_float64_agree(shape, causal, rate, dtype):
 @rates
 def test_torchs_own_attention_agrees(dtype, rate, impl):
     query, key, value, _ = arrays((2, 4, 2, 70, 70, 16), dtype)
-    settings = {"threshold": ops.threshold(0.0), "site": 0, "draw": draw(2)} if rate else {}
+    settings = {"mask": mask(0.0, draw(2), 0)} if rate else {}
     found = ops.attention(query, key, value, impl=impl, scale=0.3, **settings)
     expected = torch.nn.functional.scaled_dot_product_attention(
         query.double(), key.double(), value.double(), is_causal=True, enable_gqa=True, scale=0.3
@@ -110,10 +110,9 @@ def test_every_instruction_set_agrees(name, rate, dtype):
     for shape in [(2, 4, 2, 70, 133, 33), (1, 2, 2, 64, 64, 64)]:
         query, key, value, upstream = arrays(shape, dtype)
         own = draw(shape[0])
-        dropped = (ops.threshold(rate), own.key, own.samples) if rate else (None, None, None)
-        settings = Settings(None, *dropped, SITE, 150 if rate else 0, True, 0.2)
-        out, lse = cpu.run(query, key, value, *settings, variant)
-        grads = cpu.run_backward(upstream, query, key, value, out, lse, *settings, variant)
+        settings = Settings(None, mask(rate or None, own, SITE), 150 if rate else 0, True, 0.2)
+        out, lse = cpu.run(query, key, value, *settings.flat, variant)
+        grads = cpu.run_backward(upstream, query, key, value, out, lse, *settings.flat, variant)
         wide = [array.double().requires_grad_() for array in (query, key, value)]
         exact = reference.attention(*wide, settings)
         near([out, *grads], [exact, *torch.autograd.grad(exact, wide, upstream.double())], dtype)
@@ -122,7 +121,7 @@ def test_every_instruction_set_agrees(name, rate, dtype):
 @needs_kernels
 def test_the_saved_sums_are_those_of_the_scores():
     query, key, value, _ = arrays((2, 4, 2, 70, 133, 33))
-    _, lse = cpu.run(query, key, value, *Settings(None, None, None, None, 0, 0, False, 0.2))
+    _, lse = cpu.run(query, key, value, *Settings(None, None, 0, False, 0.2).flat)
     score = query @ key.repeat_interleave(2, dim=1).transpose(2, 3) * 0.2
     torch.testing.assert_close(lse, score.logsumexp(-1))
 
@@ -191,11 +190,9 @@ def zeros(*shape, dtype=torch.float32):
         (*[zeros(2, 3, 4, 5)] * 3, {"documents": zeros(2, 4)}, r"documents is torch\.float32"),
         (zeros(2, 3, 2, 5), zeros(2, 3, 4, 5), zeros(2, 3, 4, 5), {"documents": zeros(2, 2, dtype=torch.int64)},
          "as many queries as keys"),
-        (*[zeros(2, 3, 4, 5)] * 3, {"threshold": ops.threshold(0.5)}, "needs site and draw"),
-        (*[zeros(2, 3, 4, 5)] * 3, {"threshold": ops.threshold(0.5), "site": 1, "draw": draw(3)}, "has 2 samples"),
-        (*[zeros(2, 3, 4, 5)] * 3, {"threshold": ops.threshold(0.5), "site": 1, "draw": draw(2), "context": 3},
-         "more than the context of 3"),
-        (*[zeros(2, 3, 4, 5)] * 3, {"threshold": ops.threshold(0.5), "site": 1 << 32, "draw": draw(2)}, "site"),
+        (*[zeros(2, 3, 4, 5)] * 3, {"mask": mask(0.5, draw(3), 1)}, "has 2 samples"),
+        (*[zeros(2, 3, 4, 5)] * 3, {"mask": mask(0.5, draw(2), 1), "context": 3}, "more than the context of 3"),
+        (*[zeros(2, 3, 4, 5)] * 3, {"mask": mask(0.5, draw(2), 1 << 32)}, "site"),
         (*[zeros(2, 3, 4, 5)] * 3, {"impl": "triton"}, "impl .triton. of attention cannot be used"),
         (*[zeros(2, 3, 4, 5, dtype=torch.float16)] * 3, {"impl": "cpu"}, "float16"),
     ],
@@ -219,7 +216,7 @@ def test_what_does_not_fit_is_refused(query, key, value, settings, message):
 def test_what_the_counter_has_no_room_for_is_refused(threshold, own, message):
     given = arrays((2, 1, 1, 3, 3, 4))[:3]
     with pytest.raises(BadInput, match=message):
-        ops.attention(*given, threshold, site=1, draw=own, impl="cpu")
+        ops.attention(*given, ops.Mask(threshold, own, 1), impl="cpu")
 
 
 def test_other_dtypes_run_on_the_reference():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arrays import draw, needs_kernels
+from arrays import draw, mask, needs_kernels
 from attended import SITE, arrays, documents_of, dtypes, near, rates, results
 from compiled import graphs
 
@@ -15,16 +15,14 @@ def test_the_gradients_are_those_of_finite_differences():
     query, key, value, upstream = (a.double().requires_grad_() for a in arrays((2, 2, 1, 3, 4, 2)))
     documents = None
     for rate in (0.0, 0.4):
-        settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
+        settings = {"mask": mask(rate or None, draw(2), SITE)}
 
         def attend(query, key, value, settings=settings):
             return ops.attention(query, key, value, documents=documents, **settings)
 
         assert torch.autograd.gradcheck(attend, (query, key, value))
         assert torch.autograd.gradgradcheck(attend, (query, key, value))
-        plain = Settings(None, None, None, None, 0, 0, True, 2**-0.5)
-        if rate:
-            plain = Settings(None, ops.threshold(rate), *draw(2), SITE, 4, True, 2**-0.5)
+        plain = Settings(None, mask(rate or None, draw(2), SITE), 4 if rate else 0, True, 2**-0.5)
         expected = torch.autograd.grad(attend(query, key, value), (query, key, value), upstream)
         for found, want in zip(reference.backward(upstream, query, key, value, plain), expected, strict=True):
             torch.testing.assert_close(found, want)
@@ -34,7 +32,7 @@ def test_the_gradients_are_those_of_finite_differences():
 @rates
 def test_a_gradient_of_a_gradient_is_that_of_the_reference(rate):
     given = arrays((2, 4, 2, 9, 11, 6))[:3]
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
+    settings = {"mask": mask(rate or None, draw(2), SITE)}
     seconds = []
     for impl in ("cpu", "reference"):
         inputs = [array.detach().requires_grad_() for array in given]
@@ -48,7 +46,7 @@ def test_a_gradient_of_a_gradient_is_that_of_the_reference(rate):
 @rates
 def test_torch_func_differentiates(rate):
     given = arrays((2, 4, 2, 20, 20, 8))[:3]
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
+    settings = {"mask": mask(rate or None, draw(2), SITE)}
 
     def loss(*inputs, impl="cpu"):
         return ops.attention(*inputs, impl=impl, **settings).sin().sum()
@@ -64,7 +62,7 @@ def test_torch_func_differentiates(rate):
 @rates
 def test_recomputed_the_values_are_the_same(rate):
     given = [array.requires_grad_() for array in arrays((2, 4, 2, 70, 70, 8))[:3]]
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
+    settings = {"mask": mask(rate or None, draw(2), SITE)}
 
     def branch(*inputs):
         return ops.attention(*inputs, impl="cpu", **settings).sin()
@@ -81,7 +79,7 @@ def test_backward_keeps_the_arrays_and_one_number_for_each_row():
     saved = []
     given = [array.requires_grad_() for array in arrays((2, 4, 2, 200, 200, 8))[:3]]
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
-        ops.attention(*given, ops.threshold(0.2), site=SITE, draw=draw(2), impl="cpu")
+        ops.attention(*given, ops.Mask(ops.threshold(0.2), draw(2), SITE), impl="cpu")
     whole = 2 * 4 * 200
     assert sorted(saved) == sorted([1, 3, 2, whole, whole * 4, whole * 4, whole * 8, whole * 8])
 
@@ -101,7 +99,7 @@ def test_memory_is_linear_in_the_positions():
 @pytest.mark.parametrize("impl", ["auto", "reference"])
 def test_a_compiled_graph_gives_the_same_values(impl, rate):
     documents = documents_of(2, 33)
-    settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(2)} if rate else {}
+    settings = {"mask": mask(rate or None, draw(2), SITE)}
 
     def loss(query, key, value):
         return ops.attention(query * 2, key, value, documents=documents, impl=impl, **settings).sin().sum()
@@ -129,9 +127,7 @@ def test_a_compiled_graph_calls_the_kernels_in_both_directions():
 @rates
 def test_the_operators_keep_torchs_contract(rate, dtype):
     query, key, value, upstream = arrays((2, 4, 2, 12, 20, 8), dtype)
-    own = draw(2)
-    dropped = (ops.threshold(rate), own.key, own.samples) if rate else (None, None, None)
-    settings = Settings(None, *dropped, SITE, 20 if rate else 0, True, 0.2)
+    settings = Settings(None, mask(rate or None, draw(2), SITE), 20 if rate else 0, True, 0.2).flat
     inputs = [array.requires_grad_() for array in (query, key, value)]
     torch.library.opcheck(torch.ops.mainstem.attention.default, (*inputs, *settings))
     out, lse = cpu.run(query.detach(), key.detach(), value.detach(), *settings)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arrays import bits, draw, needs_kernels
+from arrays import bits, draw, mask, needs_kernels
 from attended import SITE, arrays, both, documents_of, dtypes, near, rates, results
 
 from mainstem import ops
@@ -36,7 +36,7 @@ def masks(rows, heads, queries, keys, context, threshold, own):
     """Return which weights are kept, seen through the op: with equal scores and one-hot values it shows its weights."""
     query, key = torch.zeros(rows, heads, queries, keys), torch.zeros(rows, heads, keys, keys)
     value = torch.eye(keys).expand(rows, heads, keys, keys)
-    shown = ops.attention(query, key, value, threshold, site=SITE, draw=own, context=context, causal=False, impl="cpu")
+    shown = ops.attention(query, key, value, ops.Mask(threshold, own, SITE), context=context, causal=False, impl="cpu")
     scale = 65536 / (65536 - int(threshold)) / keys
     torch.testing.assert_close(shown, (shown != 0) * scale)
     return shown != 0
@@ -51,7 +51,7 @@ def masks(rows, heads, queries, keys, context, threshold, own):
 def test_the_mask_is_that_of_dropout_to_the_bit(queries, keys, context):
     threshold, own = ops.threshold(0.37), draw(2, step=2**28 - 1, view=15, first=2**32 - 5)
     weights = torch.ones(2, 3, queries, keys)
-    expected = ops.dropout(weights, threshold, site=SITE, draw=own, context=context, impl="reference") != 0
+    expected = ops.dropout(weights, ops.Mask(threshold, own, SITE), context=context, impl="reference") != 0
     assert masks(2, 3, queries, keys, context, threshold, own).equal(expected)
 
 
@@ -59,7 +59,7 @@ def test_the_mask_is_that_of_dropout_to_the_bit(queries, keys, context):
 def test_the_mask_is_that_of_dropout_where_the_counter_is_nearly_full():
     # 2 heads of 131072 positions take 2^32 calls: the last head's rows are numbered up to the last of them.
     threshold, own, context = ops.threshold(0.5), draw(1), 131072
-    expected = ops.dropout(torch.ones(1, 2, 3, 90), threshold, site=SITE, draw=own, context=context) != 0
+    expected = ops.dropout(torch.ones(1, 2, 3, 90), ops.Mask(threshold, own, SITE), context=context) != 0
     assert masks(1, 2, 3, 90, context, threshold, own).equal(expected)
     with pytest.raises(BadInput, match="2\\^32"):
         masks(1, 3, 3, 90, context, threshold, own)
@@ -69,11 +69,11 @@ def test_the_mask_is_that_of_dropout_where_the_counter_is_nearly_full():
 def test_masks_do_not_depend_on_the_split_of_the_batch():
     given = arrays((5, 2, 2, 90, 90, 16))
     own = draw(5)
-    settings = {"threshold": ops.threshold(0.2), "site": SITE, "impl": "cpu"}
-    whole = results(*given, draw=own, **settings)
+    whole = results(*given, mask=mask(0.2, own, SITE), impl="cpu")
     for part in (slice(0, 1), slice(1, 3), slice(3, 5)):
         split = Draw(own.key, own.samples[part])
-        for want, found in zip(whole, results(*(a[part] for a in given), draw=split, **settings), strict=True):
+        rows = results(*(a[part] for a in given), mask=mask(0.2, split, SITE), impl="cpu")
+        for want, found in zip(whole, rows, strict=True):
             assert bits(found).equal(bits(want[part]))
 
 

@@ -40,7 +40,7 @@ def test_auto_warns_where_the_kernels_are_not_installed(caplog, monkeypatch):
     with pytest.raises(BadInput, match="there are none"):
         dispatch.choose("dropout", "cpu", "cpu", torch.float32)
     x = torch.ones(2, 100)
-    assert ops.dropout(x, ops.threshold(0.5), site=1, draw=draw(2)).unique().tolist() == [0, 2]
+    assert ops.dropout(x, ops.Mask(ops.threshold(0.5), draw(2), 1)).unique().tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arrays import bits, draw, needs_kernels, normal
+from arrays import bits, draw, mask, needs_kernels, normal
 
 from mainstem import ops
 from mainstem.counter import Draw, site_id
@@ -30,10 +30,8 @@ def arrays(shape, norm, dtypes=(FLOAT, FLOAT), bare=False):
 
 def call(inputs, norm, rate=0.3, scale=0.75, impl="auto", first=5, **rest):
     own = draw(inputs[0].shape[0], first=first)
-    threshold = None if rate is None else ops.threshold(rate)
-    return ops.dropout_add_norm(
-        *inputs, threshold, site=SITE, draw=own, eps=1e-3, norm=norm, scale=scale, impl=impl, **rest
-    )
+    drawn = mask(rate, own, SITE)
+    return ops.dropout_add_norm(*inputs, drawn, eps=1e-3, norm=norm, scale=scale, impl=impl, **rest)
 
 
 def results(inputs, norm, **rest):
@@ -66,7 +64,7 @@ def test_the_parts_one_after_the_other_give_the_same(norm, impl):
     inputs = arrays((4, 6, 40), norm)
     found = results(inputs, norm, impl=impl)
     x, residual, gain, bias = inputs
-    stream = residual + 0.75 * ops.dropout(x, ops.threshold(0.3), site=SITE, draw=draw(4), impl=impl)
+    stream = residual + 0.75 * ops.dropout(x, ops.Mask(ops.threshold(0.3), draw(4), SITE), impl=impl)
     if norm == "rms":
         normed = torch.nn.functional.rms_norm(stream, (40,), gain, 1e-3)
     else:
@@ -76,7 +74,7 @@ def test_the_parts_one_after_the_other_give_the_same(norm, impl):
     expected = [stream, normed, *torch.autograd.grad((stream, normed), wanted, upstream)]
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=2e-5, atol=2e-5)
-    dropped = ops.dropout(torch.ones_like(x), ops.threshold(0.3), site=SITE, draw=draw(4)) == 0
+    dropped = ops.dropout(torch.ones_like(x), ops.Mask(ops.threshold(0.3), draw(4), SITE)) == 0
     assert found[0][dropped].equal(residual[dropped]) and not found[2][dropped].any()
     assert 0.2 < dropped.float().mean() < 0.4
 
@@ -174,9 +172,9 @@ def test_arrays_that_are_not_contiguous_give_the_bits_of_those_that_are(norm):
 def test_nan_and_infinity_stay_in_their_row_and_vanish_where_dropped(norm, impl):
     inputs = arrays((1, 4, 37), norm)
     x = inputs[0].detach()
-    mask = ops.dropout(torch.ones(1, 4, 37), ops.threshold(0.3), site=SITE, draw=draw(1))[0] != 0
-    away, there = int((~mask[0]).nonzero()[0]), int(mask[1].nonzero()[0])
-    x[0, 0, away], x[0, 1, there], x[0, 2, int(mask[2].nonzero()[0])] = float("nan"), float("nan"), float("inf")
+    kept = ops.dropout(torch.ones(1, 4, 37), mask(0.3, draw(1), SITE))[0] != 0
+    away, there = int((~kept[0]).nonzero()[0]), int(kept[1].nonzero()[0])
+    x[0, 0, away], x[0, 1, there], x[0, 2, int(kept[2].nonzero()[0])] = float("nan"), float("nan"), float("inf")
     stream, normed, d_x, *_ = results(inputs, norm, impl=impl)
     assert stream[0, 0].isfinite().all() and normed[0, 0].isfinite().all() and d_x[0, 0].isfinite().all()
     assert normed[0, 1].isnan().all() and normed[0, 2].isnan().any() and stream[0, 2].isinf().sum() == 1
@@ -188,9 +186,9 @@ def test_late_steps_samples_and_rows_draw_as_the_dropout_does():
     own = Draw(torch.tensor([-1, (1 << 28) - 1, 15]), torch.tensor([(1 << 32) - 1, 0, 1 << 31]))
     x = torch.ones(3, 70, 61)
     stream, _ = ops.dropout_add_norm(
-        x, torch.zeros_like(x), None, None, ops.threshold(0.4), site=(1 << 32) - 1, draw=own, eps=1e-3, impl="cpu"
+        x, torch.zeros_like(x), None, None, ops.Mask(ops.threshold(0.4), own, (1 << 32) - 1), eps=1e-3, impl="cpu"
     )
-    assert stream.equal(ops.dropout(x, ops.threshold(0.4), site=(1 << 32) - 1, draw=own, impl="reference"))
+    assert stream.equal(ops.dropout(x, ops.Mask(ops.threshold(0.4), own, (1 << 32) - 1), impl="reference"))
 
 
 @needs_kernels
@@ -236,10 +234,7 @@ def test_the_operators_keep_torchs_contract(norm):
 @needs_kernels
 def test_the_widest_row_is_taken():
     x = normal((2, 65536))
-    ours, theirs = (
-        ops.dropout_add_norm(x, x, None, None, None, site=None, draw=None, eps=1e-6, impl=impl)
-        for impl in ("cpu", "reference")
-    )
+    ours, theirs = (ops.dropout_add_norm(x, x, None, None, None, eps=1e-6, impl=impl) for impl in ("cpu", "reference"))
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -256,15 +251,13 @@ def test_the_widest_row_is_taken():
         ({"norm": "batch"}, "norm 'batch' is unknown"),
         ({"eps": -1.0}, "eps -1.0"),
         ({"scale": float("inf")}, "scale inf"),
-        ({"draw": None}, "no draw"),
-        ({"site": None}, "no site"),
-        ({"draw": draw(5)}, "2 samples"),
+        ({"mask": mask(0.3, draw(5), 3)}, "2 samples"),
         ({"impl": "cpu", "x": torch.ones(2, 3).double()}, "float64"),
         ({"impl": "cpu", "x": torch.ones(2, 65537), "residual": torch.ones(2, 65537), "gain": None}, "65536 columns"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, reason):
     given = {"x": torch.ones(2, 3), "residual": torch.ones(2, 3), "gain": torch.ones(3), "bias": None}
-    given |= {"threshold": ops.threshold(0.3), "site": 3, "draw": draw(2), "eps": 0.1, "norm": "layer"} | change
+    given |= {"mask": mask(0.3, draw(2), 3), "eps": 0.1, "norm": "layer"} | change
     with pytest.raises(BadInput, match=reason):
         ops.dropout_add_norm(**given)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from arrays import bits, draw, needs_kernels, normal
+from arrays import bits, draw, mask, needs_kernels, normal
 
 from mainstem import ops
 from mainstem.errors import BadInput
@@ -26,10 +26,9 @@ def arrays(shape, hidden, out, kind, dtype=torch.float32):
 
 
 def call(given, kind, rate, impl, first=5):
-    dropping = {} if rate is None else {"site": SITE, "draw": draw(given[0].shape[0], first=first)}
-    threshold = None if rate is None else ops.threshold(rate)
+    drawn = mask(rate, draw(given[0].shape[0], first=first), SITE)
     gate = given[3] if len(given) > 3 else None
-    return ops.feedforward(*given[:3], threshold, kind=kind, gate=gate, impl=impl, **dropping)
+    return ops.feedforward(*given[:3], drawn, kind=kind, gate=gate, impl=impl)
 
 
 def results(given, kind, rate, impl):
@@ -58,7 +57,7 @@ def test_the_mask_is_that_of_dropout(kind, impl):
     eye = torch.eye(24)
     x = normal((4, 5, 24)).abs() + 0.5
     y = call([x, eye, eye] + [eye] * (kind == "swiglu"), kind, 0.4, impl)
-    kept = ops.dropout(torch.ones_like(x), ops.threshold(0.4), site=SITE, draw=draw(4), impl="reference")
+    kept = ops.dropout(torch.ones_like(x), ops.Mask(ops.threshold(0.4), draw(4), SITE), impl="reference")
     assert (y != 0).equal(kept != 0)
 
 
@@ -201,10 +200,7 @@ def test_who_counts_operators_sees_every_product():
         ({"outer": torch.zeros(5, 7)}, r"outer \[5, 7\].* do not fit"),
         ({"kind": "swiglu", "gate": torch.zeros(5, 4)}, r"gate \[5, 4\] do not fit"),
         ({"inner": torch.zeros(6, 4).double()}, "torch.float64"),
-        ({"threshold": ops.threshold(0.5)}, "give site and draw"),
-        ({"threshold": ops.threshold(0.5), "draw": draw(2)}, "give site and draw"),
-        ({"threshold": ops.threshold(0.5), "site": 1}, "give site and draw"),
-        ({"threshold": ops.threshold(0.5), "site": 1, "draw": draw(3)}, "2 samples"),
+        ({"mask": mask(0.5, draw(3), 1)}, "2 samples"),
         ({"impl": "triton"}, "triton"),
     ],
 )

@@ -5,16 +5,17 @@ import sys
 
 import pytest
 import torch
-from arrays import draw, needs_kernels, normal
+from arrays import draw, mask, needs_kernels, normal
 
 from mainstem import ops
 
 GAIN = torch.linspace(0.3, 1.7, 24)
 VALUES = normal((4, 5, 24))
+MASK = mask(0.3, draw(4), 3)
 
 
 def dropout(x, impl):
-    return ops.dropout(x, ops.threshold(0.3), site=3, draw=draw(4), impl=impl)
+    return ops.dropout(x, MASK, impl=impl)
 
 
 def rms_norm(x, impl):
@@ -31,15 +32,13 @@ def turned(x, impl):
 
 
 def masked(x, impl):
-    bits = ops.mask_bits((4, 5, 24), ops.threshold(0.3), site=3, draw=draw(4), impl=impl)
+    bits = ops.mask_bits((4, 5, 24), MASK, impl=impl)
     return x * (bits & 1).repeat_interleave(8, dim=-1)
 
 
 def fused(norm):
     def call(x, impl):
-        stream, normed = ops.dropout_add_norm(
-            x, x.cos(), GAIN, None, ops.threshold(0.3), site=3, draw=draw(4), eps=1e-3, norm=norm, impl=impl
-        )
+        stream, normed = ops.dropout_add_norm(x, x.cos(), GAIN, None, MASK, eps=1e-3, norm=norm, impl=impl)
         return stream + normed
 
     return call
@@ -48,7 +47,7 @@ def fused(norm):
 def activated(kind):
     def call(x, impl):
         gate = x.cos() if kind == "swiglu" else None
-        return ops.activation(x, ops.threshold(0.3), kind=kind, gate=gate, site=3, draw=draw(4), impl=impl)
+        return ops.activation(x, MASK, kind=kind, gate=gate, impl=impl)
 
     return call
 
@@ -57,9 +56,8 @@ def fed(kind):
     def call(x, impl):
         inner, gate = VALUES[0].T @ VALUES[1] / 5, VALUES[2].T @ VALUES[1] / 5
         return ops.feedforward(
-            x, inner, inner.cos(), ops.threshold(0.3), kind=kind, gate=gate if kind == "swiglu" else None, site=3,
-            draw=draw(4), impl=impl,
-        )  # fmt: skip
+            x, inner, inner.cos(), MASK, kind=kind, gate=gate if kind == "swiglu" else None, impl=impl
+        )
 
     return call
 
@@ -67,9 +65,8 @@ def fed(kind):
 def attended(x, impl):
     weights, angle = [(VALUES[at].T @ VALUES[3]) / 5 for at in range(4)], torch.linspace(0, 3, 15).view(5, 3)
     return ops.self_attention(
-        x, *weights, ops.threshold(0.3), heads=4, gains=(GAIN[:6], GAIN[6:12]), angles=(angle.cos(), angle.sin()),
-        site=3, draw=draw(4), impl=impl,
-    )  # fmt: skip
+        x, *weights, MASK, heads=4, gains=(GAIN[:6], GAIN[6:12]), angles=(angle.cos(), angle.sin()), impl=impl
+    )
 
 
 def deep(x, impl):

@@ -3,7 +3,7 @@
 import draws
 import pytest
 import torch
-from arrays import LAYOUTS, draw, needs_kernels
+from arrays import LAYOUTS, draw, mask, needs_kernels
 
 from mainstem import ops
 from mainstem.counter import Draw, site_id
@@ -28,7 +28,7 @@ def text(row):
 
 def test_the_worked_example_has_its_halves():
     where = layout((1, 2, 12), 0, None, draw(1), SITE)
-    found = reference.halves(*draw(1), SITE, where, torch.device("cpu"))[0, 0]
+    found = reference.halves(mask(0.3, draw(1), SITE), where, torch.device("cpu"))[0, 0]
     assert " ".join(f"{half:04x}" for half in found[0].tolist()) == (
         "cf16 5329 885b 3e02 a2d0 def0 9961 0d34 6f8d 17c1 07d1 3a81"
     )
@@ -39,7 +39,7 @@ def test_the_worked_example_has_its_halves():
 
 @both
 def test_the_worked_example_has_its_mask(impl):
-    packed = ops.mask_bits((1, 2, 12), ops.threshold(0.25), site=SITE, draw=draw(1), impl=impl)
+    packed = ops.mask_bits((1, 2, 12), ops.Mask(ops.threshold(0.25), draw(1), SITE), impl=impl)
     assert packed.shape == (1, 2, 2)
     assert [text(row) for row in unpack(packed, 12)[0]] == ["111011101000", "111100111111"]
     assert not (packed[..., 1] & 0xF0).any()
@@ -49,9 +49,9 @@ def test_the_worked_example_has_its_mask(impl):
 @pytest.mark.parametrize(("shape", "batch_dim", "context"), LAYOUTS)
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 def test_the_kernel_gives_the_bits_of_the_reference(shape, batch_dim, context, rate):
-    where = {"site": SITE, "draw": draw(shape[batch_dim]), "batch_dim": batch_dim, "context": context}
-    expected = ops.mask_bits(shape, ops.threshold(rate), impl="reference", **where)
-    found = ops.mask_bits(shape, ops.threshold(rate), impl="cpu", **where)
+    given = (shape, mask(rate, draw(shape[batch_dim]), SITE))
+    expected = ops.mask_bits(*given, batch_dim=batch_dim, context=context, impl="reference")
+    found = ops.mask_bits(*given, batch_dim=batch_dim, context=context, impl="cpu")
     assert found.dtype == torch.uint8
     assert found.shape == expected.shape == (*(shape if len(shape) == 1 else shape[:-1]), (_columns(shape) + 7) // 8)
     assert found.equal(expected)
@@ -69,7 +69,7 @@ def test_every_instruction_set_gives_the_same_bits(name, seed):
         own = draw(shape[batch_dim], seed=seed, step=(1 << 28) - 1, view=15, first=(1 << 32) - 16)
         where = layout(shape, batch_dim, context, own, SITE)
         found = cpu.run(ops.threshold(0.3), *own, SITE, where, library.load().variants[name])
-        assert found.equal(reference.mask_bits(ops.threshold(0.3), *own, SITE, where)), shape
+        assert found.equal(reference.mask_bits(mask(0.3, own, SITE), where)), shape
 
 
 @needs_kernels
@@ -79,7 +79,7 @@ def test_rows_of_every_number_of_calls_have_the_same_bits(name):
     for calls in range(1, 70):
         where = layout((2, 8 * calls - calls % 8), 0, None, draw(2), SITE)
         found = cpu.run(ops.threshold(0.3), *draw(2), SITE, where, library.load().variants[name])
-        assert found.equal(reference.mask_bits(ops.threshold(0.3), *draw(2), SITE, where)), calls
+        assert found.equal(reference.mask_bits(mask(0.3, draw(2), SITE), where)), calls
 
 
 @both
@@ -87,7 +87,7 @@ def test_an_element_is_numbered_by_its_row_and_column_within_its_sample(impl):
     shape, batch_dim = (3, 2, 4, 11), 1
     own = draw(2, view=3)
     threshold = ops.threshold(0.4)
-    packed = ops.mask_bits(shape, threshold, site=SITE, draw=own, batch_dim=batch_dim, impl=impl)
+    packed = ops.mask_bits(shape, ops.Mask(threshold, own, SITE), batch_dim=batch_dim, impl=impl)
     kept = unpack(packed, 11)
     for a, b, c, d in [(0, 0, 0, 0), (2, 1, 3, 10), (1, 0, 2, 8), (2, 0, 0, 7)]:
         half = draws.half(
@@ -100,7 +100,7 @@ def test_an_element_is_numbered_by_its_row_and_column_within_its_sample(impl):
 @pytest.mark.parametrize(("heads", "context"), [(8, 1 << 16), (13, 50_001)])
 def test_positions_beyond_2_to_the_31_are_right(impl, heads, context):
     # Both all but fill the counter, and the second has no power of two that a float would carry.
-    packed = ops.mask_bits((1, heads, 2, 19), ops.threshold(0.5), site=SITE, draw=draw(1), context=context, impl=impl)
+    packed = ops.mask_bits((1, heads, 2, 19), ops.Mask(ops.threshold(0.5), draw(1), SITE), context=context, impl=impl)
     kept = unpack(packed, 19)
     where = {"seed": 0x0123456789ABCDEF, "step": 3, "view": 0, "sample": 5, "site": SITE, "width": context}
     for head in range(heads):
@@ -111,9 +111,9 @@ def test_positions_beyond_2_to_the_31_are_right(impl, heads, context):
 
 @both
 def test_padding_changes_no_attention_mask(impl):
-    where = {"site": SITE, "draw": draw(2), "context": 21, "impl": impl}
-    whole = unpack(ops.mask_bits((2, 3, 21, 21), ops.threshold(0.3), **where), 21)
-    part = unpack(ops.mask_bits((2, 3, 10, 13), ops.threshold(0.3), **where), 13)
+    drawn = mask(0.3, draw(2), SITE)
+    whole = unpack(ops.mask_bits((2, 3, 21, 21), drawn, context=21, impl=impl), 21)
+    part = unpack(ops.mask_bits((2, 3, 10, 13), drawn, context=21, impl=impl), 13)
     assert part.equal(whole[:, :, :10, :13])
 
 
@@ -121,19 +121,19 @@ def test_padding_changes_no_attention_mask(impl):
 def test_a_batch_has_the_masks_of_its_samples(impl):
     shape, threshold = (4, 3, 10), ops.threshold(0.3)
     own = Draw(draw(1).key, torch.tensor([7, 0, 9, 7]))
-    whole = ops.mask_bits(shape, threshold, site=SITE, draw=own, impl=impl)
+    whole = ops.mask_bits(shape, ops.Mask(threshold, own, SITE), impl=impl)
     for i in range(4):
         alone = Draw(own.key, own.samples[i : i + 1])
-        assert ops.mask_bits((1, 3, 10), threshold, site=SITE, draw=alone, impl=impl)[0].equal(whole[i])
+        assert ops.mask_bits((1, 3, 10), ops.Mask(threshold, alone, SITE), impl=impl)[0].equal(whole[i])
     order = torch.tensor([2, 0, 3, 1])
-    mixed = ops.mask_bits(shape, threshold, site=SITE, draw=Draw(own.key, own.samples[order]), impl=impl)
+    mixed = ops.mask_bits(shape, ops.Mask(threshold, Draw(own.key, own.samples[order]), SITE), impl=impl)
     assert mixed.equal(whole[order])
     assert whole[0].equal(whole[3]) and not whole[0].equal(whole[1])
 
 
 @both
 def test_a_smaller_rate_drops_a_part_of_what_a_larger_one_drops(impl):
-    masks = [ops.mask_bits((2, 999), ops.threshold(rate), site=1, draw=draw(2), impl=impl) for rate in (0.1, 0.2, 0.7)]
+    masks = [ops.mask_bits((2, 999), ops.Mask(ops.threshold(rate), draw(2), 1), impl=impl) for rate in (0.1, 0.2, 0.7)]
     assert (masks[0] & masks[1]).equal(masks[1]) and not masks[0].equal(masks[1])
     assert (masks[1] & masks[2]).equal(masks[2])
 
@@ -142,7 +142,7 @@ def test_a_smaller_rate_drops_a_part_of_what_a_larger_one_drops(impl):
 @pytest.mark.parametrize("rate", [1 / 65536, 0.1, 0.5, 0.9])
 def test_the_share_kept_is_that_of_the_rate(rate):
     draws_made = 1 << 22
-    packed = ops.mask_bits((4, draws_made // 4), ops.threshold(rate), site=2, draw=draw(4), impl="cpu")
+    packed = ops.mask_bits((4, draws_made // 4), ops.Mask(ops.threshold(rate), draw(4), 2), impl="cpu")
     share = unpack(packed, draws_made // 4).double().mean()
     exact = 1 - int(ops.threshold(rate)) / 65536
     assert abs(share - exact) < 4 * (exact * (1 - exact) / draws_made) ** 0.5
@@ -150,7 +150,7 @@ def test_the_share_kept_is_that_of_the_rate(rate):
 
 @needs_kernels
 def test_columns_are_independent_of_each_other():
-    kept = unpack(ops.mask_bits((1, 1 << 14, 16), ops.threshold(0.5), site=2, draw=draw(1), impl="cpu"), 16)[0].double()
+    kept = unpack(ops.mask_bits((1, 1 << 14, 16), ops.Mask(ops.threshold(0.5), draw(1), 2), impl="cpu"), 16)[0].double()
     correlation = torch.corrcoef(kept.T) - torch.eye(16)
     assert correlation.abs().max() < 5 / 128
 
@@ -158,10 +158,10 @@ def test_columns_are_independent_of_each_other():
 @both
 @pytest.mark.parametrize("change", ["seed", "step", "view", "sample", "site"])
 def test_each_part_of_the_counter_changes_the_mask(impl, change):
-    def mask(site=3, sample=0, **key):
-        return ops.mask_bits((1, 256), ops.threshold(0.5), site=site, draw=draw(1, first=sample, **key), impl=impl)
+    def packed(site=3, sample=0, **key):
+        return ops.mask_bits((1, 256), ops.Mask(ops.threshold(0.5), draw(1, first=sample, **key), site), impl=impl)
 
-    assert not mask().equal(mask(**{change: 1}))
+    assert not packed().equal(packed(**{change: 1}))
 
 
 @needs_kernels
@@ -178,12 +178,12 @@ def test_each_part_of_the_counter_changes_the_mask(impl, change):
 def test_numbers_that_would_be_cut_are_refused(threshold, key, sample, message):
     own = Draw(torch.tensor(key), torch.tensor([sample]))
     with pytest.raises(BadInput, match=message):
-        ops.mask_bits((1, 4), torch.tensor(threshold), site=1, draw=own, impl="cpu")
+        ops.mask_bits((1, 4), ops.Mask(torch.tensor(threshold), own, 1), impl="cpu")
 
 
 def test_the_kernel_can_be_traced():
     def count(threshold, key, samples):
-        return ops.mask_bits((3, 2, 11), threshold, site=1, draw=Draw(key, samples)).sum()
+        return ops.mask_bits((3, 2, 11), ops.Mask(threshold, Draw(key, samples), 1)).sum()
 
     own = draw(3)
     compiled = torch.compile(count, fullgraph=True, backend="aot_eager")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arrays import bits, draw, needs_kernels, normal
+from arrays import bits, draw, mask, needs_kernels, normal
 
 from mainstem import ops
 from mainstem.errors import BadInput
@@ -26,7 +26,7 @@ def call(given, normed, rate, impl, documents=None, heads=4, first=5, **rest):
     x, length = given[0], given[0].shape[1]
     angle = torch.linspace(0, 2, length * WIDTH // 2).view(length, WIDTH // 2)
     if rate is not None:
-        rest |= {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(x.shape[0], first=first)}
+        rest |= {"mask": mask(rate, draw(x.shape[0], first=first), SITE)}
     return ops.self_attention(
         *given[:5], heads=heads, gains=tuple(given[5:]) or None, eps=1e-3, documents=documents, impl=impl,
         angles=(angle.cos(), angle.sin()) if normed == "turned" else None, **rest,
@@ -157,7 +157,7 @@ def test_a_graph_that_is_kept_gives_the_same_gradients_again():
 def test_a_rate_that_changes_before_backward_is_noticed():
     given = [t.requires_grad_() for t in arrays()]
     threshold, one = ops.threshold(0.3), draw(3)
-    y = ops.self_attention(*given[:5], threshold, heads=4, site=SITE, draw=one, impl="cpu")
+    y = ops.self_attention(*given[:5], ops.Mask(threshold, one, SITE), heads=4, impl="cpu")
     threshold.fill_(9)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
@@ -206,10 +206,7 @@ def test_who_counts_operators_sees_every_product():
         ({"gains": (torch.ones(5), torch.ones(6))}, r"a gain of shape \[5\]"),
         ({"angles": (torch.zeros(7, 2), torch.zeros(7, 3))}, r"angles are torch.float32 of shape \[7, 2\]"),
         ({"documents": torch.zeros(2, 6, dtype=torch.int64)}, r"documents is torch.int64 of shape \[2, 6\]"),
-        ({"threshold": ops.threshold(0.5)}, "needs site and draw"),
-        ({"threshold": ops.threshold(0.5), "draw": draw(2)}, "needs site and draw"),
-        ({"threshold": ops.threshold(0.5), "site": 1}, "needs site and draw"),
-        ({"threshold": ops.threshold(0.5), "site": 1, "draw": draw(3)}, "2 samples"),
+        ({"mask": mask(0.5, draw(3), 1)}, "2 samples"),
         ({"impl": "cuda"}, "impl 'cuda' is unknown"),
     ],
 )

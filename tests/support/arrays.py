@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mainstem import ops
 from mainstem.counter import Draw
 from mainstem.ops import library
 
@@ -39,6 +40,11 @@ needs_kernels = pytest.mark.skipif(isinstance(library.load(), str), reason="the 
 
 def draw(num_samples, *, seed=0x0123456789ABCDEF, step=3, view=0, first=5):
     return Draw(torch.tensor([seed, step, view]), torch.arange(first, first + num_samples))
+
+
+def mask(rate, own, site):
+    """Return what a mask of `rate` is drawn from, or None where the rate is None."""
+    return None if rate is None else ops.Mask(ops.threshold(rate), own, site)
 
 
 def normal(shape, dtype=torch.float32):

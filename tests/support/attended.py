@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arrays import draw, needs_kernels
+from arrays import draw, mask, needs_kernels
 
 from mainstem import ops
 
@@ -25,7 +25,7 @@ def results(query, key, value, upstream, rate=0.0, **settings):
     """Return the result and the gradients of query, key and value."""
     inputs = [array.detach().requires_grad_() for array in (query, key, value)]
     if rate:
-        settings = {"threshold": ops.threshold(rate), "site": SITE, "draw": draw(len(query)), **settings}
+        settings = {"mask": mask(rate, draw(len(query)), SITE), **settings}
     out = ops.attention(*inputs, **settings)
     return [out.detach(), *torch.autograd.grad(out, inputs, upstream)]
 

@@ -144,21 +144,21 @@ class Attention(nn.Module):
             raise BadInput("a document mask and a key-value cache do not go together: generate within one document")
         quiet = drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping)
         if (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):
-            draw = {} if quiet or drop is None else drop.drawn(len(query_BHQK))
+            mask = drop.mask(len(query_BHQK)) if as_built(drop, Dropout) else None
             context = max(self.spec.context, seen)
-            return ops.attention(query_BHQK, key_BHCK, value_BHCK, context=context, documents=documents, **draw)
+            return ops.attention(query_BHQK, key_BHCK, value_BHCK, mask, context=context, documents=documents)
         causal = new == seen and documents is None
         if quiet or drop is None:
             unmasked = causal or (new == 1 and documents is None)
-            mask = None if unmasked else _mask(new, seen, documents, query_BHQK.device)
+            visible = None if unmasked else _visible(new, seen, documents, query_BHQK.device)
             grouped = key_BHCK.shape[1] != query_BHQK.shape[1]
             return F.scaled_dot_product_attention(
-                query_BHQK, key_BHCK, value_BHCK, attn_mask=mask, is_causal=causal, enable_gqa=grouped
+                query_BHQK, key_BHCK, value_BHCK, attn_mask=visible, is_causal=causal, enable_gqa=grouped
             )
         times = query_BHQK.shape[1] // key_BHCK.shape[1]
         key_BHCK, value_BHCK = (t.repeat_interleave(times, dim=1) for t in (key_BHCK, value_BHCK))
         score_BHQC = (query_BHQK @ key_BHCK.transpose(2, 3)) * self.head_width**-0.5
-        score_BHQC = score_BHQC.masked_fill(~_mask(new, seen, documents, score_BHQC.device), float("-inf"))
+        score_BHQC = score_BHQC.masked_fill(~_visible(new, seen, documents, score_BHQC.device), float("-inf"))
         weight_BHQC = torch.softmax(score_BHQC, dim=-1, dtype=torch.promote_types(score_BHQC.dtype, torch.float32))
         return drop(weight_BHQC).to(value_BHCK.dtype) @ value_BHCK
 
@@ -179,7 +179,7 @@ def _by_our_op(query_BHQK: Tensor, seen: int, torch_can: bool) -> bool:
     return transformed() or (not theirs and has_kernel("attention", query_BHQK))
 
 
-def _mask(new: int, seen: int, documents_BT: Tensor | None, device: torch.device) -> Tensor:
+def _visible(new: int, seen: int, documents_BT: Tensor | None, device: torch.device) -> Tensor:
     """Return which of `seen` positions each of the last `new` may attend to, bool [new, seen] or [B, 1, new, seen]."""
     causal = torch.ones(new, seen, dtype=torch.bool, device=device).tril(seen - new)
     if documents_BT is None:

@@ -35,10 +35,11 @@ def whole(part: Attention, x_BTD: Tensor, ctx: Context) -> Tensor | None:
         gains, eps = (norms[0].gain, norms[1].gain), norms[0].eps
     if isinstance(rotary, Rotary):
         angles = rotary.float_angles(length, x_BTD, ctx.positions)
-    drawn = drop.drawn(len(x_BTD)) if isinstance(drop, Dropout) and drop.dropping else {}
+    mask = drop.mask(len(x_BTD)) if isinstance(drop, Dropout) else None
     return ops.self_attention(
-        x_BTD, part.query.weight, part.key.weight, part.value.weight, part.output.weight, heads=part.spec.heads,
-        gains=gains, eps=eps, angles=angles, context=max(part.spec.context, length), documents=ctx.documents, **drawn,
+        x_BTD, part.query.weight, part.key.weight, part.value.weight, part.output.weight, mask,
+        heads=part.spec.heads, gains=gains, eps=eps, angles=angles, context=max(part.spec.context, length),
+        documents=ctx.documents,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ position, D width, F hidden width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -36,8 +36,8 @@ def whole(part: FeedForward, x_BTD: Tensor) -> Tensor | None:
     ):
         return None
     return ops.feedforward(
-        x_BTD, part.input.weight, part.output.weight, kind=spec.activation,
-        gate=None if part.gate is None else part.gate.weight, **_drawn(part, x_BTD),
+        x_BTD, part.input.weight, part.output.weight, _mask(part, x_BTD), kind=spec.activation,
+        gate=None if part.gate is None else part.gate.weight,
     )  # fmt: skip
 
 
@@ -46,12 +46,12 @@ def activated(part: FeedForward, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tens
     drop = part._modules.get("dropout")
     if not (absent(drop) or as_built(drop, Dropout)) or not one_call(part, h_BTF.numel(), h_BTF, h_BTF.dtype):
         return None
-    return ops.activation(h_BTF, kind=part.spec.activation, gate=gate_BTF, **_drawn(part, h_BTF))
+    return ops.activation(h_BTF, _mask(part, h_BTF), kind=part.spec.activation, gate=gate_BTF)
 
 
-def _drawn(part: FeedForward, x: Tensor) -> dict[str, Any]:
+def _mask(part: FeedForward, x: Tensor) -> ops.Mask | None:
     drop = part._modules.get("dropout")
-    return drop.drawn(len(x)) if isinstance(drop, Dropout) and drop.dropping else {}
+    return drop.mask(len(x)) if isinstance(drop, Dropout) else None
 
 
 def one_call(part: FeedForward, elements: int, like: Tensor, dtype: torch.dtype) -> bool:

@@ -57,28 +57,27 @@ class StochasticDepth(Noise):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` [B, ...] with whole samples 0, and the others scaled."""
-        if not self.dropping:
+        mask = self.mask(len(x))
+        if mask is None:
             return x
         if self.per == "sample" and self.scale_by_keep:
-            return laid_out_as(x, ops.drop_path(x, **self.drawn(len(x))))
-        kept, scale = (part.to(x.device) for part in self._decision(len(x)))
+            return laid_out_as(x, ops.drop_path(x, mask))
+        kept, scale = (part.to(x.device) for part in self._decision(mask, len(x)))
         kept = kept.view(-1, *[1] * (x.dim() - 1))
         return torch.where(kept, x * scale.to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
 
     def keep(self, num_samples: int) -> tuple[Tensor, Tensor] | None:
         """Return (kept [B] bool, scale of a kept branch), or None where nothing can be dropped."""
-        return self._decision(num_samples) if self.dropping else None
+        mask = self.mask(num_samples)
+        return None if mask is None else self._decision(mask, num_samples)
 
-    def _decision(self, num_samples: int) -> tuple[Tensor, Tensor]:
-        draw, site = self.draw(num_samples)
+    def _decision(self, mask: ops.Mask, num_samples: int) -> tuple[Tensor, Tensor]:
         if self.per == "batch":
-            draw = Draw(draw.key, torch.full((1,), WHOLE_BATCH, dtype=torch.int64, device=draw.samples.device))
-        bits = ops.mask_bits((len(draw.samples), 1), self.threshold, site=site, draw=draw)
-        kept = (bits[:, 0] & 1).bool()
-        # At rate 1 nothing is kept, so that the scale is of no consequence; it must only be finite.
-        dropped = self.threshold if self.scale_by_keep else torch.zeros_like(self.threshold)
-        scale = 65536.0 / (65536 - dropped).clamp(min=1).to(torch.float32)
-        return kept.expand(num_samples), scale
+            everyone = torch.full((1,), WHOLE_BATCH, dtype=torch.int64, device=mask.draw.samples.device)
+            mask = mask._replace(draw=Draw(mask.draw.key, everyone))
+        bits = ops.mask_bits((len(mask.draw.samples), 1), mask)
+        scale = mask.scale(self.threshold.device)
+        return (bits[:, 0] & 1).bool().expand(num_samples), scale if self.scale_by_keep else torch.ones_like(scale)
 
     def extra_repr(self) -> str:
         said = f"drop_prob={self.drop_prob:g}, scale_by_keep={self.scale_by_keep}, per={self.per!r}"

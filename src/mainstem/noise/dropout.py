@@ -62,7 +62,7 @@ class Dropout(Noise, nn.Dropout):
 
     def _dropped(self, x: Tensor) -> Tensor:
         context = None if self.context is None else max(self.context, x.shape[-1])
-        y = ops.dropout(x, batch_dim=self.batch_dim, context=context, **self.drawn(x.shape[self.batch_dim]))
+        y = ops.dropout(x, self.mask(x.shape[self.batch_dim]), batch_dim=self.batch_dim, context=context)
         return laid_out_as(x, y)
 
     def extra_repr(self) -> str:

@@ -6,7 +6,7 @@ May import counter and ops.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .. import counter, names, ops
 from ..counter import Draw, Scope
 from ..errors import BadInput
+from ..ops import Mask
 
 
 def _in_backward() -> bool:
@@ -50,10 +51,12 @@ class Noise(nn.Module):
         """Whether anything can be dropped now: in training, at a rate that is or was above 0."""
         return self.training and not self.silent
 
-    def drawn(self, num_samples: int) -> dict[str, Any]:
-        """Return what this call draws from as the ops take it: `threshold`, `site` and `draw`."""
+    def mask(self, num_samples: int) -> Mask | None:
+        """Return what this call draws from, as the ops take it, or None where nothing is dropped now."""
+        if not self.dropping:
+            return None
         draw, site = self.draw(num_samples)
-        return {"threshold": self.threshold, "site": site, "draw": draw}
+        return Mask(self.threshold, draw, site)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Noise:
         # The threshold is the rate, not state: made anew it is right after `to_empty` too.

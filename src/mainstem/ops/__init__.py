@@ -12,12 +12,14 @@ from .feedforward import feedforward
 from .layout import threshold
 from .library import info
 from .linear import linear
+from .mask import Mask
 from .mask_bits import mask_bits
 from .mix_streams import mix_streams, read_streams, step_streams
 from .rms_norm import rms_norm
 from .self_attention import self_attention
 
 __all__ = [
+    "Mask",
     "activation",
     "attention",
     "chained_depth_sum",

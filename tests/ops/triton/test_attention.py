@@ -2,16 +2,17 @@
 
 import pytest
 import torch
-from arrays import draw
+from arrays import draw, mask
 
 from mainstem import ops
 from mainstem.ops.attention import triton as kernels
+from mainstem.ops.attention.reference import Settings
 
 SITE = 78
 
 
 def _oracle(query, key, value, settings):
-    documents, threshold, counter, samples, site, context, causal, scale = settings
+    documents, mask, context, causal, scale = settings
     key, value = (part.float().repeat_interleave(query.shape[1] // part.shape[1], 1) for part in (key, value))
     score = query.float() @ key.mT * scale
     seen = torch.ones(score.shape, dtype=torch.bool)
@@ -20,9 +21,8 @@ def _oracle(query, key, value, settings):
     if documents is not None:
         seen &= documents[:, None, :, None] == documents[:, None, None, :]
     weight = score.masked_fill(~seen, float("-inf")).softmax(-1)
-    if threshold is not None:
-        place = {"site": site, "draw": type(draw(1))(counter, samples), "context": context}
-        weight = ops.dropout(weight, threshold, impl="reference", **place)
+    if mask is not None:
+        weight = ops.dropout(weight, mask, context=context, impl="reference")
     return (weight @ value).to(query.dtype)
 
 
@@ -35,8 +35,7 @@ def _compare(sizes, device, *, rate=None, causal=True, documents=None, context=0
         torch.randn(batch, keys, groups, width, generator=generator).to(dtype).transpose(1, 2) for _ in range(2)
     )
     counter = draw(batch)
-    drops = (None, None, None) if rate is None else (ops.threshold(rate), *counter)
-    settings = (documents, *drops, SITE, context or keys, causal, 0.3)
+    settings = Settings(documents, mask(rate, counter, SITE), context or keys, causal, 0.3)
     results = []
     for function, where in ((_oracle, "cpu"), (kernels.attention, device)):
         leaves = [part.detach().to(where).requires_grad_() for part in (query, key, value)]
@@ -78,11 +77,11 @@ def test_a_wide_head(device):
 
 def test_no_key_gives_nothing(device):
     query, key = torch.ones(1, 2, 3, 4, device=device), torch.ones(1, 1, 0, 4, device=device)
-    assert not kernels.attention(query, key, key, (None, None, None, None, 0, 0, False, 1.0)).any()
+    assert not kernels.attention(query, key, key, Settings(None, None, 0, False, 1.0)).any()
 
 
 def test_a_seen_nan_reaches_the_result(device):
     query, value = torch.ones(1, 1, 4, 4, device=device), torch.ones(1, 1, 4, 4, device=device)
     key = torch.ones(1, 1, 4, 4, device=device)
     key[0, 0, 0, 0] = float("nan")
-    assert kernels.attention(query, key, value, (None, None, None, None, 0, 0, True, 1.0)).isnan().all()
+    assert kernels.attention(query, key, value, Settings(None, None, 0, True, 1.0)).isnan().all()

@@ -18,7 +18,7 @@ def test_result_and_gradient_are_the_references(shape, dtype, rate, device):
     results = []
     for impl, where in (("reference", "cpu"), ("triton", device)):
         leaf = x.clone().to(where).requires_grad_()
-        y = ops.drop_path(leaf, ops.threshold(rate), site=9, draw=draw(shape[0]), impl=impl)
+        y = ops.drop_path(leaf, ops.Mask(ops.threshold(rate), draw(shape[0]), 9), impl=impl)
         y.sum().backward()
         results.append([part.detach().cpu().nan_to_num(7.0) for part in (y, leaf.grad)])
     assert all(map(torch.equal, *results))

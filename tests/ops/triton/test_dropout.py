@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from arrays import LAYOUTS, draw
+from arrays import LAYOUTS, draw, mask
 
 from mainstem import ops
 from mainstem.counter import site_id
@@ -22,10 +22,10 @@ def _same(found, expected):
 @pytest.mark.parametrize(("shape", "batch_dim", "context"), LAYOUTS)
 def test_the_bits_are_those_of_the_reference(shape, batch_dim, context, rate, device):
     counter = draw(shape[batch_dim])
-    where = {"site": SITE, "batch_dim": batch_dim, "context": context}
-    expected = ops.mask_bits(shape, ops.threshold(rate), impl="reference", draw=counter, **where)
+    where = {"batch_dim": batch_dim, "context": context}
+    expected = ops.mask_bits(shape, mask(rate, counter, SITE), impl="reference", **where)
     counter = type(counter)(counter.key, counter.samples.to(device))
-    found = ops.mask_bits(shape, ops.threshold(rate), impl="triton", draw=counter, **where)
+    found = ops.mask_bits(shape, mask(rate, counter, SITE), impl="triton", **where)
     assert found.device.type == device
     assert found.cpu().equal(expected)
 
@@ -33,7 +33,7 @@ def test_the_bits_are_those_of_the_reference(shape, batch_dim, context, rate, de
 def test_the_worked_example(device):
     counter = draw(1)
     counter = type(counter)(counter.key, counter.samples.to(device))
-    bits = ops.mask_bits((1, 2, 12), ops.threshold(0.25), site=SITE, draw=counter, impl="triton").cpu()
+    bits = ops.mask_bits((1, 2, 12), ops.Mask(ops.threshold(0.25), counter, SITE), impl="triton").cpu()
     text = ["".join(str(byte >> j & 1) for byte in row for j in range(8))[:12] for row in bits[0].tolist()]
     assert text == ["111011101000", "111100111111"]
 
@@ -41,8 +41,8 @@ def test_the_worked_example(device):
 def test_more_than_one_program_with_a_last_one_that_is_not_full(device):
     shape = (3, 7, 8 * kernels.BLOCK // 16 + 5)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    expected = ops.dropout(x, ops.threshold(0.1), site=SITE, draw=draw(3), impl="reference")
-    found = ops.dropout(x.to(device), ops.threshold(0.1), site=SITE, draw=draw(3), impl="triton")
+    expected = ops.dropout(x, ops.Mask(ops.threshold(0.1), draw(3), SITE), impl="reference")
+    found = ops.dropout(x.to(device), ops.Mask(ops.threshold(0.1), draw(3), SITE), impl="triton")
     assert _same(found, expected)
 
 
@@ -57,7 +57,7 @@ def test_dropout_and_its_gradient_are_the_references(shape, dtype, rate, device)
     results = []
     for impl, where in (("reference", "cpu"), ("triton", device)):
         leaf = x.detach().to(where).requires_grad_()
-        y = ops.dropout(leaf, ops.threshold(rate), site=SITE, draw=draw(shape[0]), impl=impl)
+        y = ops.dropout(leaf, ops.Mask(ops.threshold(rate), draw(shape[0]), SITE), impl=impl)
         y.backward(dy.to(where))
         results.append((y.detach(), leaf.grad))
     (expected, dexpected), (found, dfound) = results
@@ -68,11 +68,11 @@ def test_dropout_and_its_gradient_are_the_references(shape, dtype, rate, device)
 
 def test_an_array_that_is_not_contiguous(device):
     x = torch.randn(6, 11, 4, generator=torch.Generator().manual_seed(2)).transpose(1, 2)[::2]
-    expected = ops.dropout(x, ops.threshold(0.1), site=SITE, draw=draw(3), impl="reference")
-    found = ops.dropout(x.to(device), ops.threshold(0.1), site=SITE, draw=draw(3), impl="triton")
+    expected = ops.dropout(x, ops.Mask(ops.threshold(0.1), draw(3), SITE), impl="reference")
+    found = ops.dropout(x.to(device), ops.Mask(ops.threshold(0.1), draw(3), SITE), impl="triton")
     assert _same(found, expected)
 
 
 def test_an_empty_array(device):
     x = torch.ones(2, 0, 3, device=device)
-    assert ops.dropout(x, ops.threshold(0.5), site=SITE, draw=draw(2), impl="triton").shape == (2, 0, 3)
+    assert ops.dropout(x, ops.Mask(ops.threshold(0.5), draw(2), SITE), impl="triton").shape == (2, 0, 3)

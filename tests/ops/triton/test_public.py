@@ -28,7 +28,7 @@ def test_attention(device):
     threshold = ops.threshold(0.3)
 
     def call(impl):
-        return ops.attention(query, key, value, threshold, site=5, draw=draw(device), context=16, impl=impl)
+        return ops.attention(query, key, value, ops.Mask(threshold, draw(device), 5), context=16, impl=impl)
 
     torch.testing.assert_close(*both(call, query, key, value), rtol=1e-4, atol=1e-4)
 
@@ -41,7 +41,7 @@ def test_dropout_add_norm(device):
 
     def call(impl):
         return ops.dropout_add_norm(
-            x, residual, gain, None, threshold, site=5, draw=draw(device), eps=1e-6, scale=0.5, impl=impl
+            x, residual, gain, None, ops.Mask(threshold, draw(device), 5), eps=1e-6, scale=0.5, impl=impl
         )
 
     torch.testing.assert_close(*both(call, x, residual, gain), rtol=1e-4, atol=1e-4)
@@ -51,7 +51,7 @@ def test_dropout_is_the_reference_to_the_bit(device):
     x = torch.linspace(-1, 1, 2 * 5 * 12, device=device).view(2, 5, 12).requires_grad_()
 
     def call(impl):
-        return ops.dropout(x, ops.threshold(0.3), site=5, draw=draw(device), impl=impl)
+        return ops.dropout(x, ops.Mask(ops.threshold(0.3), draw(device), 5), impl=impl)
 
     for a, b in zip(*both(call, x), strict=True):
         assert torch.equal(a, b)

@@ -14,8 +14,8 @@ def test_it_is_the_reference(device):
     def results(impl):
         leaf = x.detach().requires_grad_()
         y = ops.self_attention(
-            leaf, *weights, ops.threshold(0.3), heads=2, gains=gains, angles=(angle.cos(), angle.sin()), site=7,
-            draw=draw(2), impl=impl,
+            leaf, *weights, ops.Mask(ops.threshold(0.3), draw(2), 7), heads=2, gains=gains,
+            angles=(angle.cos(), angle.sin()), impl=impl,
         )  # fmt: skip
         return y.detach(), torch.autograd.grad(y.sin().sum(), leaf)[0]
 

@@ -21,7 +21,6 @@ from ...stream import Add, Connection, Replace, Residual, Single, State, Stream
 from ..fused import Fusion, Kept, Read
 
 Norm = LayerNorm | RMSNorm
-NOTHING: dict[str, Any] = {"threshold": None, "site": None, "draw": None}
 
 
 def add_norm(here: Residual, then: Residual | Stream | None) -> Fusion | None:
@@ -72,6 +71,6 @@ def fits(y_BTD: Tensor, x_BTD: Tensor) -> bool:
 def summed_and_normed(y_BTD: Tensor, x_BTD: Tensor, drop: Dropout | None, norm: Norm) -> tuple[Tensor, Tensor]:
     """Return the stream x + dropout(y), and its norm."""
     bias = norm.bias if isinstance(norm, LayerNorm) else None
-    drawn = NOTHING if drop is None or not drop.dropping else drop.drawn(len(y_BTD))
+    mask = None if drop is None else drop.mask(len(y_BTD))
     kind = "rms" if bias is None else "layer"
-    return ops.dropout_add_norm(y_BTD, x_BTD, norm.gain, bias, eps=norm.eps, norm=kind, **drawn)
+    return ops.dropout_add_norm(y_BTD, x_BTD, norm.gain, bias, mask, eps=norm.eps, norm=kind)

@@ -6,10 +6,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
-from ..layout import layout
+from ..mask import Mask
 from . import cpu, reference
 from .reference import KINDS
 
@@ -18,28 +17,26 @@ Kind = Literal["gelu", "relu2", "swiglu"]
 
 def activation(
     x: Tensor,
-    threshold: Tensor | None = None,
+    mask: Mask | None = None,
     *,
     kind: Kind = "gelu",
     gate: Tensor | None = None,
-    site: int | None = None,
-    draw: Draw | None = None,
     impl: str = "auto",
 ) -> Tensor:
     """Return phi(x) with dropout, in one pass forward and one backward.
 
     gelu: x P(X <= x), X ~ N(0, 1), the exact form; relu2: max(x, 0)^2; swiglu: gate / (1 + exp(-gate)) * x. What is
-    dropped and by what the rest is multiplied is that of `ops.dropout` of the same shape, site and draw, to the bit.
+    dropped and by what the rest is multiplied is that of `ops.dropout` of the same shape and mask, to the bit.
     Arithmetic is float32 (float64 where x is) and rounded once, to x's dtype. Backward keeps x and gate, and draws
-    the mask again; a gradient of a gradient is that of the reference. Threshold None means no dropout.
+    the mask again; a gradient of a gradient is that of the reference. Mask None means no dropout.
 
     `x`, `gate`: floating point [B, ...], of one shape and dtype; the samples lie along the first axis, one per element
-    of `draw.samples`. `threshold`: int64 without axes, from `ops.threshold`. `site`: from `counter.site_id`.
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). "cpu" gives the same bits on any number of threads
-    and any instruction set; in float32 gelu and silu are within 5 units in the last place, below zero as well.
+    of `mask.draw.samples`. `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). "cpu" gives the same bits on
+    any number of threads and any instruction set; in float32 gelu and silu are within 5 units in the last
+    place, below zero as well.
 
-    Raises `BadInput` where `kind` is unknown, `gate` is missing, out of place or of another shape or dtype, `site` or
-    `draw` are missing or do not fit, or `impl` cannot take x.
+    Raises `BadInput` where `kind` is unknown, `gate` is missing, out of place or of another shape or dtype, `mask`
+    does not fit, or `impl` cannot take x.
 
     Sources: Hendrycks and Gimpel 2016 (1606.08415), equation 1; So et al. 2021 (2109.08668); Shazeer 2020
     (2002.05202), equation 5.
@@ -60,12 +57,7 @@ def activation(
             f"gate is {gate.dtype} of shape {list(gate.shape)} on {gate.device}, and x {x.dtype} of shape "
             f"{list(x.shape)} on {x.device}: give two alike"
         )
-    mask = where = None
-    if threshold is not None:
-        if site is None or draw is None:
-            raise BadInput("dropout needs to know what it draws from: give site and draw, or leave out threshold")
-        where, mask = layout(x.shape, 0, None, draw, site), (threshold, draw.key, draw.samples)
-    site = 0 if site is None else site
+    where = None if mask is None else mask.layout(x.shape)
     if choose("activation", impl, x.device.type, x.dtype) == "reference":
-        return reference.activation(x, gate, kind, mask, site, where)
-    return cpu.activation(x, gate, kind, mask, site)
+        return reference.activation(x, gate, kind, mask, where)
+    return cpu.activation(x, gate, kind, mask)

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...counter import Draw
 from .. import library
 from ..gradient import differentiable, operator
-from ..layout import layout
+from ..mask import Mask, from_tensors, tensors
 from . import reference
 from .reference import KINDS
 
@@ -120,10 +119,9 @@ def _backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     x, gate, threshold, key, samples = saved
     dgate: Tensor | None
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
-        mask = where = None
-        if threshold is not None:
-            mask, where = (threshold, key, samples), layout(x.shape, 0, None, Draw(key, samples), ctx.site)
-        dx, dgate = reference.backward(dy, x, gate, KINDS[ctx.kind], mask, ctx.site, where)
+        mask = from_tensors(threshold, key, samples, ctx.site)
+        where = None if mask is None else mask.layout(x.shape)
+        dx, dgate = reference.backward(dy, x, gate, KINDS[ctx.kind], mask, where)
     else:
         dx, dgate = _run_backward(dy, *saved, ctx.kind, ctx.site)
     return dx, None if gate is None else dgate, None, None, None, None, None
@@ -140,9 +138,7 @@ _run_backward = operator("activation_backward", run_backward)
 _differentiable = differentiable(operator("activation", run), _setup, _backward, "activation")
 
 
-def activation(
-    x: Tensor, gate: Tensor | None, kind: str, mask: tuple[Tensor, Tensor, Tensor] | None, site: int
-) -> Tensor:
+def activation(x: Tensor, gate: Tensor | None, kind: str, mask: Mask | None) -> Tensor:
     """Return what `reference.activation` returns, to rounding, and with its mask to the bit."""
-    y: Tensor = _differentiable(x, gate, *(mask or (None, None, None)), KINDS.index(kind), site)
+    y: Tensor = _differentiable(x, gate, *tensors(mask), KINDS.index(kind), 0 if mask is None else mask.site)
     return y

@@ -6,42 +6,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..dropout.reference import dropout
 from ..layout import Layout
-from ..mask_bits.reference import keep
+from ..mask import Mask
 
 KINDS = ("gelu", "relu2", "swiglu")
 
 
-def _dropped(x: Tensor, mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None) -> Tensor:
-    if mask is None or where is None:
-        return x
-    threshold, key, samples = mask
-    kept = keep(threshold, key, samples, site, where, x.device).reshape(x.shape)
-    # At 65536 nothing is kept, and the clamp spares the division by zero.
-    scale = 65536.0 / (65536 - threshold.to(x.device)).clamp(min=1).to(torch.float32)
-    return torch.where(kept, x * scale.to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
+def _dropped(x: Tensor, mask: Mask | None, where: Layout | None) -> Tensor:
+    return x if mask is None or where is None else dropout(x, mask, where)
 
 
-def activation(
-    x: Tensor, gate: Tensor | None, kind: str,
-    mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None,
-) -> Tensor:  # fmt: skip
-    """Return dropout(phi(x)), for any device and dtype; `mask` is threshold, key and samples."""
+def activation(x: Tensor, gate: Tensor | None, kind: str, mask: Mask | None, where: Layout | None) -> Tensor:
+    """Return dropout(phi(x)), for any device and dtype."""
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     if gate is not None:
         y = F.silu(gate.to(wide.dtype)) * wide
     else:
         y = F.gelu(wide) if kind == "gelu" else torch.relu(wide).square()
-    return _dropped(y, mask, site, where).to(x.dtype)
+    return _dropped(y, mask, where).to(x.dtype)
 
 
 def backward(
-    dy: Tensor, x: Tensor, gate: Tensor | None, kind: str,
-    mask: tuple[Tensor, Tensor, Tensor] | None, site: int, where: Layout | None,
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    dy: Tensor, x: Tensor, gate: Tensor | None, kind: str, mask: Mask | None, where: Layout | None
+) -> tuple[Tensor, Tensor | None]:
     """Return the gradients of `x` and `gate`; autograd knows theirs."""
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    g = _dropped(dy.to(wide.dtype), mask, site, where)
+    g = _dropped(dy.to(wide.dtype), mask, where)
     if gate is not None:
         by = gate.to(wide.dtype)
         s = torch.sigmoid(by)

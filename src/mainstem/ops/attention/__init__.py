@@ -9,10 +9,9 @@ import math
 
 from torch import Tensor
 
-from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
-from ..layout import layout
+from ..mask import Mask
 from . import cpu, reference
 from .reference import Settings
 
@@ -21,10 +20,8 @@ def attention(
     query_BHQK: Tensor,
     key_BGCK: Tensor,
     value_BGCK: Tensor,
-    threshold: Tensor | None = None,
+    mask: Mask | None = None,
     *,
-    site: int | None = None,
-    draw: Draw | None = None,
     context: int | None = None,
     causal: bool = True,
     documents: Tensor | None = None,
@@ -37,9 +34,9 @@ def attention(
     last query is the last key's. With `documents`, int64 [B, T] with Q = C = T, it sees the keys of its own number.
     Where C is 0 the result is 0. Softmax and sums are float32 (float64 where the arrays are), rounded once.
 
-    The weights are dropped after the softmax and scaled, as `ops.dropout(weights, context=context)` does, bit for
-    bit: with `threshold` (from `ops.threshold`), `site` and `draw` have to be given; `context`, C if left out, is what
-    their rows are numbered by. Backward draws again. `scale` is 1 / sqrt(K) if left out.
+    The weights are dropped after the softmax and scaled, as `ops.dropout(weights, mask, context=context)` does, bit for
+    bit; `context`, C if left out, is what the rows of the mask are numbered by. Backward draws again. `scale` is
+    1 / sqrt(K) if left out.
 
     `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). "cpu" needs memory linear in Q and C: it keeps the
     arrays, the result and one float32 for each row. It skips blocks of 64 by 64 that the masks hide altogether, so
@@ -64,13 +61,9 @@ def attention(
     width, context = query_BHQK.shape[3], key_BGCK.shape[2] if context is None else context
     if scale is None:
         scale = 1.0 / math.sqrt(max(width, 1))
-    if threshold is None:
-        settings = Settings(documents, None, None, None, 0, 0, causal, scale)
-    else:
-        if site is None or draw is None:
-            raise BadInput("dropout of attention weights needs site and draw beside threshold: give all three or none")
-        layout((*query_BHQK.shape[:3], key_BGCK.shape[2]), 0, context, draw, site)
-        settings = Settings(documents, threshold, draw.key, draw.samples, site, context, causal, scale)
+    if mask is not None:
+        mask.layout((*query_BHQK.shape[:3], key_BGCK.shape[2]), context=context)
+    settings = Settings(documents, mask, 0 if mask is None else context, causal, scale)
     chosen = choose("attention", impl, query_BHQK.device.type, query_BHQK.dtype)
     if chosen == "reference":
         return reference.attention(query_BHQK, key_BGCK, value_BGCK, settings)

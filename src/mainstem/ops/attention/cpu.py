@@ -158,7 +158,7 @@ def _keep_backward(ctx: Any, inputs: Sequence[Any], output: tuple[Tensor, ...]) 
 
 
 def _differentiate_backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-    settings = Settings(*ctx.saved_tensors[4:], *ctx.rest)
+    settings = Settings.of(*ctx.saved_tensors[4:], *ctx.rest)
 
     # What forward left (the result and its sums) is a function of the arrays, which the reference computes anew.
     def pulled(dout: Tensor, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -197,9 +197,10 @@ class _Attention(torch.autograd.Function):
     # One method and not two, see ops.dropout.
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> Tensor:
-        out, lse = run(query, key, value, *settings)
-        ctx.save_for_backward(query, key, value, out, lse, *settings[:4])
-        ctx.rest = settings[4:]
+        flat = settings.flat
+        out, lse = run(query, key, value, *flat)
+        ctx.save_for_backward(query, key, value, out, lse, *flat[:4])
+        ctx.rest = flat[4:]
         return out
 
     @staticmethod
@@ -215,7 +216,7 @@ _once = plain(_Attention)
 def attention(query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> Tensor:
     """Return what `reference.attention` returns, to rounding; autograd and `torch.func` know its gradient."""
     if torch._C._are_functorch_transforms_active():
-        return _Transformed.apply(query, key, value, *settings)[0]
+        return _Transformed.apply(query, key, value, *settings.flat)[0]
     if observed(query):
-        return torch.ops.mainstem.attention(query, key, value, *settings)[0]
+        return torch.ops.mainstem.attention(query, key, value, *settings.flat)[0]
     return _once(query, key, value, settings)

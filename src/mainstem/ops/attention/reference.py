@@ -5,26 +5,36 @@ Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..dropout.reference import dropout
 from ..layout import Layout
+from ..mask import Mask, from_tensors, tensors
 
 
 class Settings(NamedTuple):
-    """All but the three arrays, as the operators take it; the four numbers of dropout are None or 0 without it."""
+    """All but the three arrays; `context` is what the rows of `mask` are numbered by, 0 without one."""
 
     documents: Tensor | None
-    threshold: Tensor | None
-    counter: Tensor | None
-    samples: Tensor | None
-    site: int
+    mask: Mask | None
     context: int
     causal: bool
     scale: float
+
+    @property
+    def flat(self) -> tuple[Any, ...]:
+        """Return documents, threshold, key, samples, site, context, causal and scale, as the operators take them."""
+        site = 0 if self.mask is None else self.mask.site
+        return self.documents, *tensors(self.mask), site, self.context, self.causal, self.scale
+
+    @staticmethod
+    def of(*flat: Any) -> Settings:
+        """Return the settings of which `flat` gave these."""
+        documents, threshold, key, samples, site, *rest = flat
+        return Settings(documents, from_tensors(threshold, key, samples, site), *rest)
 
 
 def weights(query_BHQK: Tensor, key_BHCK: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
@@ -39,11 +49,11 @@ def weights(query_BHQK: Tensor, key_BHCK: Tensor, settings: Settings) -> tuple[T
         seen = seen & same
     weight_BHQC = torch.softmax(score_BHQC.masked_fill(~seen, float("-inf")), dim=-1)
     ones = torch.ones_like(weight_BHQC, requires_grad=False)
-    if settings.threshold is None or settings.counter is None or settings.samples is None:
+    if settings.mask is None:
         return weight_BHQC, ones
     batch, heads = query_BHQK.shape[:2]
     where = Layout(1, batch, heads * queries, keys, max(queries, 1), settings.context)
-    return weight_BHQC, dropout(ones, settings.threshold, settings.counter, settings.samples, settings.site, where)
+    return weight_BHQC, dropout(ones, settings.mask, where)
 
 
 def _wide(*arrays: Tensor) -> list[Tensor]:

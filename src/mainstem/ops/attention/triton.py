@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..mask_bits.triton import on
 from . import kernels_triton as kernels
+from .reference import Settings
 
 
 def _block(width: int) -> int:
@@ -20,26 +21,23 @@ def _block(width: int) -> int:
     return 64 if width <= 64 else 32 if width <= 128 else 16
 
 
-def _arguments(query: Tensor, key: Tensor, settings: Any) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(query: Tensor, key: Tensor, settings: Settings) -> tuple[list[Any], dict[str, Any]]:
     """Return what all kernels take behind their arrays."""
     heads, queries, width = query.shape[1:]
     groups, keys = key.shape[1:3]
-    documents, threshold, counter, samples, site, context, causal, scale = settings
+    documents, mask, context, causal, scale = settings
     # What a kernel does not read is any array.
-    masks = [query] * 3 if threshold is None else on(query.device, threshold, counter, samples)
+    numbers, site = ([query] * 3, 0) if mask is None else (on(query.device, *mask.flat[:3]), mask.site)
     marks = query if documents is None else documents.to(query.device, torch.int64).contiguous()
     block = _block(width)
-    return [marks, *masks, site, context, heads, groups, queries, keys, width, scale], {
+    return [marks, *numbers, site, context, heads, groups, queries, keys, width, scale], {
         "D": max(16, triton.next_power_of_2(width)), "M": block, "N": block, "CAUSAL": causal,
-        "DOCUMENTS": documents is not None, "MASK": threshold is not None,
+        "DOCUMENTS": documents is not None, "MASK": mask is not None,
     }  # fmt: skip
 
 
-def forward(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Any) -> tuple[Tensor, Tensor]:
-    """Return the result, of query's dtype, and the logarithm of each row's sum of exponentials, float32 [B, H, Q].
-
-    `settings` are those of the reference: documents, threshold, counter, samples, site, context, causal and scale.
-    """
+def forward(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
+    """Return the result, of query's dtype, and the logarithm of each row's sum of exponentials, float32 [B, H, Q]."""
     query, key, value = query_BHQK.contiguous(), key_BGCK.contiguous(), value_BGCK.contiguous()
     out, sums = torch.zeros_like(query), torch.zeros(query.shape[:3], device=query.device)
     if query.numel() and key.shape[2]:
@@ -51,7 +49,7 @@ def forward(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: 
 
 def backward(
     dout_BHQK: Tensor, out_BHQK: Tensor, sums_BHQ: Tensor, query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor,
-    settings: Any,
+    settings: Settings,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the gradients of query, key and value, from what `forward` returned; masks are drawn again."""
     arrays = [array.contiguous() for array in (query_BHQK, key_BGCK, value_BGCK)]
@@ -73,7 +71,7 @@ def backward(
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(query: Tensor, key: Tensor, value: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
-        return forward(query, key, value, settings)
+        return forward(query, key, value, Settings.of(*settings))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -85,9 +83,9 @@ class _Attention(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dout: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         out, sums, query, key, value, *tensors = ctx.saved_tensors
-        return *backward(dout, out, sums, query, key, value, (*tensors, *ctx.rest)), *[None] * 8
+        return *backward(dout, out, sums, query, key, value, Settings.of(*tensors, *ctx.rest)), *[None] * 8
 
 
-def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Any) -> Tensor:
+def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings) -> Tensor:
     """Return what `reference.attention` returns, to rounding and with its mask to the bit; once differentiable."""
-    return _Attention.apply(query_BHQK, key_BGCK, value_BGCK, *settings)[0]
+    return _Attention.apply(query_BHQK, key_BGCK, value_BGCK, *settings.flat)[0]

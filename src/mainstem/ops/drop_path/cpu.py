@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .. import library
 from ..gradient import operator
+from ..layout import Layout
+from ..mask import Mask
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 _kernel = library.function(
@@ -41,5 +43,10 @@ _operators.impl("drop_path", run, "CPU")
 torch.library.register_fake("mainstem::drop_path", _fake, lib=_operators)
 
 
-drop_path = operator("drop_path", run)
-"""What `reference.drop_path` returns, to the bit."""
+_called = operator("drop_path", run)
+
+
+def drop_path(x: Tensor, mask: Mask, where: Layout) -> Tensor:
+    """Return what `reference.drop_path` returns, to the bit."""
+    y: Tensor = _called(x, *mask.flat)
+    return y

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..dropout.triton import factor, narrow
 from ..layout import Layout
+from ..mask import Mask
 from ..mask_bits.triton import half, on, words
 
 BLOCK = 1024
@@ -28,9 +29,10 @@ def _drop_path(y, x, threshold, key, samples, site, each, BLOCK: tl.constexpr):
     tl.store(y + index * each + at, narrow(tl.where(kept, wide, 0.0), y.dtype.element_ty), mask=at < each)
 
 
-def drop_path(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
+def drop_path(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.drop_path` returns, to the bit."""
-    x, (threshold, key, samples) = x.contiguous(), on(x.device, threshold, key, samples)
+    *numbers, site = mask.flat
+    x, (threshold, key, samples) = x.contiguous(), on(x.device, *numbers)
     y = torch.empty_like(x)
     if x.numel():
         each = x.numel() // len(x)

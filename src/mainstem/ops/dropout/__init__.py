@@ -11,31 +11,30 @@ from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
 from ..gradient import differentiable, transformed
-from ..layout import Layout, layout
+from ..layout import Layout
+from ..mask import Mask
 from . import cpu, reference
 
 
 def dropout(
     x: Tensor,
-    threshold: Tensor,
+    mask: Mask | None = None,
     *,
-    site: int,
-    draw: Draw,
     batch_dim: int = 0,
     context: int | None = None,
     impl: str = "auto",
 ) -> Tensor:
-    """Zero the elements of `x` whose 16-bit draw is below `threshold`, and scale the others.
+    """Zero the elements of `x` whose 16-bit draw is below the threshold of `mask`, and scale the others.
 
     y = x * 65536 / (65536 - threshold) where half >= threshold, else exactly 0, for infinity and NaN as well; the
     factor and the product are float32 (float64 where x is), the result has x's dtype. Threshold 0 changes nothing,
     65536 gives 0 everywhere. The mask depends on (seed, step, view, sample, site, position) alone, on no device, no
-    number of threads and no split of the batch; backward draws it again and keeps only `threshold` and `draw`.
+    number of threads and no split of the batch; backward draws it again and keeps what it is drawn from.
 
-    `x`: floating point, any shape with the samples along `batch_dim`, one per element of `draw.samples`. A sample's
+    `x`: floating point, any shape with the samples along `batch_dim`, one for each of `mask.draw.samples`. A sample's
     columns are the last axis and its rows all others; a vector has one element a sample. With `context`, x is
     attention weights [B, H, Q, K], and its rows are numbered as if Q and K were `context`.
-    `threshold`: int64 without axes, from `ops.threshold`. `site`: from `counter.site_id`.
+    `mask`: what is drawn from, or None, which changes nothing.
     `impl`: "auto", "reference", or "cpu" or "triton" (float32 and bfloat16), which agree to the bit.
 
     Raises `BadInput` where samples or axes do not fit, or `impl` cannot take x.
@@ -46,24 +45,27 @@ def dropout(
     >>> from mainstem import ops
     >>> from mainstem.counter import Draw
     >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(2))
-    >>> dropout(torch.ones(2, 8), ops.threshold(0.5), site=3, draw=draw).unique().tolist()
+    >>> dropout(torch.ones(2, 8), ops.Mask(ops.threshold(0.5), draw, site=3)).unique().tolist()
     [0.0, 2.0]
     """
     if not x.is_floating_point():
         raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}")
-    where = layout(x.shape, batch_dim, context, draw, site)
+    if mask is None:
+        return x
+    where = mask.layout(x.shape, batch_dim, context)
     chosen = choose("dropout", impl, x.device.type, x.dtype)
     # A transform of torch.func looks into the reference itself, whose operations it knows.
     function = _apply if chosen == "reference" and transformed() else _differentiable
-    return function(x, threshold, draw.key, draw.samples, site, where, chosen)
+    return function(x, *mask.flat, where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:
+    mask = Mask(threshold, Draw(key, samples), site)  # torch keeps and transforms tensors, not what holds them
     if impl == "triton":
         from . import triton
 
-        return triton.dropout(x, threshold, key, samples, site, where)
-    return (cpu.dropout if impl == "cpu" else reference.dropout)(x, threshold, key, samples, site, where)
+        return triton.dropout(x, mask, where)
+    return (cpu.dropout if impl == "cpu" else reference.dropout)(x, mask, where)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .. import library
 from ..gradient import operator
+from ..layout import Layout
+from ..mask import Mask
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 _kernel = library.function(
@@ -51,5 +53,10 @@ _operators.impl("dropout", run, "CPU")
 torch.library.register_fake("mainstem::dropout", _fake, lib=_operators)
 
 
-dropout = operator("dropout", run)
-"""What `reference.dropout` returns, to the bit."""
+_called = operator("dropout", run)
+
+
+def dropout(x: Tensor, mask: Mask, where: Layout) -> Tensor:
+    """Return what `reference.dropout` returns, to the bit."""
+    y: Tensor = _called(x, *mask.flat, where)
+    return y

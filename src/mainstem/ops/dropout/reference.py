@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 
 from ..layout import Layout
+from ..mask import Mask
 from ..mask_bits.reference import keep
 
 
-def dropout(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
+def dropout(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return the kept elements of `x` times 65536 / (65536 - threshold), and 0 elsewhere; for any device and dtype."""
-    kept = keep(threshold, key, samples, site, where, x.device).reshape(x.shape)
-    threshold = threshold.to(x.device)
-    # At 65536 nothing is kept, and the clamp spares the division by zero.
-    scale = 65536.0 / (65536 - threshold).clamp(min=1).to(torch.float32)
-    wide = torch.promote_types(x.dtype, torch.float32)
-    return torch.where(kept, (x.to(wide) * scale.to(wide)).to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
+    kept, wide = keep(mask, where, x.device).reshape(x.shape), torch.promote_types(x.dtype, torch.float32)
+    scaled = (x.to(wide) * mask.scale(x.device).to(wide)).to(x.dtype)
+    return torch.where(kept, scaled, torch.zeros((), dtype=x.dtype, device=x.device))

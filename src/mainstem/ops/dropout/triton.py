@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..layout import Layout
+from ..mask import Mask
 from ..mask_bits.triton import half, on, place, words
 from . import cpu
 
@@ -76,6 +77,6 @@ def run(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, w
 cpu._operators.impl("dropout", run, "CUDA")
 
 
-def dropout(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
+def dropout(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.dropout` returns, to the bit."""
-    return (torch.ops.mainstem.dropout if x.is_cuda else run)(x, threshold, key, samples, site, where)
+    return (torch.ops.mainstem.dropout if x.is_cuda else run)(x, *mask.flat, where)

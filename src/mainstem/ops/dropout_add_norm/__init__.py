@@ -10,10 +10,10 @@ import math
 import torch
 from torch import Tensor
 
-from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
-from ..layout import Layout, layout
+from ..layout import Layout
+from ..mask import Mask, tensors
 from . import cpu, reference
 
 
@@ -22,10 +22,8 @@ def dropout_add_norm(
     residual: Tensor,
     gain: Tensor | None,
     bias: Tensor | None,
-    threshold: Tensor | None,
+    mask: Mask | None = None,
     *,
-    site: int | None,
-    draw: Draw | None,
     eps: float,
     norm: str = "rms",
     scale: float = 1.0,
@@ -35,12 +33,12 @@ def dropout_add_norm(
 
     stream = residual + scale * dropout(x), rounded once, to residual's dtype; normed = norm(stream) * gain + bias of
     the rounded stream, with norm(s) = s / sqrt(mean(s^2) + eps) for "rms" and (s - mean) / sqrt(var + eps), var biased,
-    for "layer". Arithmetic is float32 (float64 in the reference where an array is). The mask is that of `ops.dropout`
-    with the same threshold, site and draw, bit for bit; backward draws it again.
+    for "layer". Arithmetic is float32 (float64 in the reference where an array is). What is dropped is that of
+    `ops.dropout` with the same mask, bit for bit; backward draws it again.
 
     `x`, `residual`: floating point [B, ..., D] of one shape, each of its own dtype; both results have residual's.
-    `gain`, `bias`: floating point [D], or None for 1 and 0; "rms" has no bias. `threshold`: from `ops.threshold`, or
-    None where nothing is dropped, and then `site` and `draw` may be None. `eps`: at least 0.
+    `gain`, `bias`: floating point [D], or None for 1 and 0; "rms" has no bias. `mask`: None where
+    nothing is dropped. `eps`: at least 0.
     `impl`: "auto", "reference", or "cpu" (float32 and bfloat16, D at most 65536). They agree to rounding; "cpu" gives
     the same bits on any number of threads and any instruction set. Backward keeps the stream and one or two float32
     for each row. A gradient of a gradient goes through the reference.
@@ -54,26 +52,23 @@ def dropout_add_norm(
     >>> import torch
     >>> from mainstem import ops
     >>> x, residual = torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 2.0]])
-    >>> ops.dropout_add_norm(x, residual, None, None, None, site=None, draw=None, eps=0.0)
+    >>> ops.dropout_add_norm(x, residual, None, None, eps=0.0)
     (tensor([[3., 4.]]), tensor([[0.8485, 1.1314]]))
     """
     _check(x, residual, gain, bias, eps, norm, scale)
-    where, number = Layout(1, x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]), 0
-    parts: tuple[Tensor | None, ...] = (None, None, None)
-    if threshold is not None:
-        if site is None or draw is None:
-            raise BadInput("dropout_add_norm was given a threshold but no site or no draw: a mask needs all three")
-        where, number, parts = layout(x.shape, 0, None, draw, site), site, (threshold, *draw)
+    where = Layout(1, x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]) if mask is None else mask.layout(x.shape)
     chosen = _choose(impl, x, residual)
     if chosen != "cpu":
-        mask = None if threshold is None or draw is None else reference.Mask(threshold, *draw, number, where)
         if chosen == "reference":
-            return reference.dropout_add_norm(x, residual, gain, bias, mask, eps, norm, scale)
+            return reference.dropout_add_norm(x, residual, gain, bias, mask, where, eps, norm, scale)
         from . import triton
 
-        return triton.dropout_add_norm(x, residual, gain, bias, mask, eps, norm, scale)
+        return triton.dropout_add_norm(x, residual, gain, bias, mask, where, eps, norm, scale)
     gain, bias = (None if part is None else part.to(torch.float32) for part in (gain, bias))
-    found = cpu.dropout_add_norm(x, residual, gain, bias, *parts, number, where, eps, norm == "layer", scale)
+    site = 0 if mask is None else mask.site
+    found = cpu.dropout_add_norm(
+        x, residual, gain, bias, *tensors(mask), site, where, eps, norm == "layer", scale
+    )  # fmt: skip
     return found[0], found[1]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from .. import library
 from ..gradient import differentiable, observed, operator
 from ..layout import Layout
+from ..mask import from_tensors
 from . import reference
 
 COLUMNS = 65536
@@ -32,13 +33,13 @@ class Fused(ctypes.Structure):
     ]
 
 
-class Mask(ctypes.Structure):
+class Drawn(ctypes.Structure):
     """The draw as the library reads it: three addresses, of which threshold is null where nothing is dropped."""
 
     _fields_ = [*((array, ctypes.c_void_p) for array in ("threshold", "key", "samples")), ("site", ctypes.c_int64)]
 
 
-_REST = ctypes.POINTER(Fused), ctypes.POINTER(Mask)
+_REST = ctypes.POINTER(Fused), ctypes.POINTER(Drawn)
 _kernel = library.function("dropout_add_norm", *[library.POINTER] * 8, *_REST, library.NUMBER)
 _backward_kernel = library.function(
     "dropout_add_norm_backward", *[library.POINTER] * 11, *_REST, library.NUMBER, library.NUMBER
@@ -63,12 +64,12 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _mask(draw: Sequence[Tensor | None], site: int) -> tuple[Mask, list[Tensor]]:
+def _mask(draw: Sequence[Tensor | None], site: int) -> tuple[Drawn, list[Tensor]]:
     """Return the draw's addresses, and the arrays that must live as long."""
     if draw[0] is None:
-        return Mask(None, None, None, 0), []
+        return Drawn(None, None, None, 0), []
     held = [library.int64(part) for part in draw if part is not None]
-    return Mask(*(part.data_ptr() for part in held), site), held
+    return Drawn(*(part.data_ptr() for part in held), site), held
 
 
 def run(
@@ -179,10 +180,10 @@ def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
             return (None,) * 12
         d_normed = torch.zeros_like(stream)
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
-        mask = None if threshold is None else reference.Mask(threshold, key, samples, site, Layout(*where))
+        mask = from_tensors(threshold, key, samples, site)
         norm = "layer" if layer else "rms"
         d_residual, d_x, d_gain, d_bias = reference.backward(
-            d_stream, d_normed, stream, gain, mask, eps, norm, scale, ctx.dtype
+            d_stream, d_normed, stream, gain, mask, Layout(*where), eps, norm, scale, ctx.dtype
         )
     else:
         same = threshold is None and scale == 1.0 and ctx.dtype == stream.dtype

@@ -5,34 +5,21 @@ May import its neighbours in ops.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from ..layout import Layout
+from ..mask import Mask
 from ..mask_bits.reference import keep
 
 
-class Mask(NamedTuple):
-    """What the mask of x is drawn from."""
-
-    threshold: Tensor
-    key: Tensor
-    samples: Tensor
-    site: int
-    where: Layout
-
-
-def dropped(x: Tensor, mask: Mask | None, scale: float) -> Tensor:
+def dropped(x: Tensor, mask: Mask | None, where: Layout, scale: float) -> Tensor:
     """Return scale * dropout(x) in float32, or float64 where x is; it is its own transpose."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if mask is None:
         return x * scale
-    kept = keep(*mask, x.device).reshape(x.shape)
-    # At 65536 nothing is kept, and the clamp spares the division by zero.
-    threshold = mask.threshold.to(x.device)
-    factor = scale * (65536.0 / (65536 - threshold).clamp(min=1).to(torch.float32))
+    kept = keep(mask, where, x.device).reshape(x.shape)
+    factor = scale * mask.scale(x.device)
     return torch.where(kept, x * factor.to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
 
 
@@ -51,13 +38,14 @@ def dropout_add_norm(
     gain: Tensor | None,
     bias: Tensor | None,
     mask: Mask | None,
+    where: Layout,
     eps: float,
     norm: str,
     scale: float,
 ) -> tuple[Tensor, Tensor]:
     """Return (stream, normed) for any device and dtype; autograd knows their gradients."""
     wide = torch.promote_types(residual.dtype, torch.promote_types(x.dtype, torch.float32))
-    stream = (residual.to(wide) + dropped(x, mask, scale)).to(residual.dtype)
+    stream = (residual.to(wide) + dropped(x, mask, where, scale)).to(residual.dtype)
     normed, _ = normalise(stream, eps, norm)
     if gain is not None:
         normed = normed * gain.to(normed.dtype)
@@ -72,6 +60,7 @@ def backward(
     stream: Tensor,
     gain: Tensor | None,
     mask: Mask | None,
+    where: Layout,
     eps: float,
     norm: str,
     scale: float,
@@ -94,4 +83,4 @@ def backward(
     total = inner * inverse
     if d_stream is not None:
         total = total + d_stream.to(total.dtype)
-    return total.to(stream.dtype), dropped(total, mask, scale).to(dtype), d_gain, d_bias
+    return total.to(stream.dtype), dropped(total, mask, where, scale).to(dtype), d_gain, d_bias

@@ -13,6 +13,8 @@ import triton.language as tl
 from torch import Tensor
 
 from ..dropout.triton import factor, narrow
+from ..layout import Layout
+from ..mask import Mask, from_tensors, tensors
 from ..mask_bits.triton import half, on, place, words
 
 PROGRAMS = 256
@@ -104,12 +106,12 @@ def _backward(
     tl.store(d_bias + program * columns + column, bias_sum, mask=inside)
 
 
-def _mask(mask: Any, like: Tensor) -> tuple[list[Tensor], list[int]]:
+def _mask(mask: Mask | None, where: Layout, like: Tensor) -> tuple[list[Tensor], list[int]]:
     # Without a mask the kernel reads none of these.
     if mask is None:
         return [like] * 3, [0, 1, 1, 0]
-    threshold, key, samples, site, where = mask
-    return on(like.device, threshold, key, samples), [site, where.batch, where.between, where.stride]
+    *numbers, site = mask.flat
+    return on(like.device, *numbers), [site, where.batch, where.between, where.stride]
 
 
 def _or(part: Tensor | None, other: Tensor) -> Tensor:
@@ -117,15 +119,15 @@ def _or(part: Tensor | None, other: Tensor) -> Tensor:
 
 
 def forward(
-    x: Tensor, residual: Tensor, gain: Tensor | None, bias: Tensor | None, mask: Any, eps: float, norm: str,
-    scale: float,
+    x: Tensor, residual: Tensor, gain: Tensor | None, bias: Tensor | None, mask: Mask | None,
+    where: Layout, eps: float, norm: str, scale: float,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return (stream, normed), as `reference.dropout_add_norm` does; `mask` is its Mask, or None."""
+    """Return (stream, normed), as `reference.dropout_add_norm` does."""
     x, residual = x.contiguous(), residual.contiguous()
     stream, normed = torch.empty_like(residual), torch.empty_like(residual)
     columns = x.shape[-1]
     if x.numel():
-        tensors, (site, batch, between, stride) = _mask(mask, x)
+        tensors, (site, batch, between, stride) = _mask(mask, where, x)
         _forward[(x.numel() // columns,)](
             stream, normed, x, residual, _or(gain, x), _or(bias, x), *tensors, site, batch, between, columns, stride,
             eps, scale, G=triton.next_power_of_2((columns + 7) // 8), MASK=mask is not None, GAIN=gain is not None,
@@ -135,8 +137,8 @@ def forward(
 
 
 def backward(
-    d_stream: Tensor | None, d_normed: Tensor, stream: Tensor, gain: Tensor | None, mask: Any, eps: float, norm: str,
-    scale: float, dtype: torch.dtype,
+    d_stream: Tensor | None, d_normed: Tensor, stream: Tensor, gain: Tensor | None, mask: Mask | None,
+    where: Layout, eps: float, norm: str, scale: float, dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the gradients of residual, x (of `dtype`), gain and bias, as `reference.backward` does."""
     d_normed, stream = d_normed.contiguous(), stream.contiguous()
@@ -149,7 +151,7 @@ def backward(
     each = triton.cdiv(rows, PROGRAMS)
     programs = triton.cdiv(rows, each)
     sums = torch.empty(2, programs, columns, device=stream.device)
-    tensors, (site, batch, between, stride) = _mask(mask, stream)
+    tensors, (site, batch, between, stride) = _mask(mask, where, stream)
     _backward[(programs,)](
         d_residual, d_x, sums[0], sums[1], _or(d_stream, stream), d_normed, stream, _or(gain, stream), *tensors, site,
         batch, between, columns, stride, rows, each, eps, scale, G=triton.next_power_of_2((columns + 7) // 8),
@@ -163,8 +165,8 @@ class _DropoutAddNorm(torch.autograd.Function):
     @staticmethod
     def forward(*inputs: Any) -> tuple[Tensor, Tensor]:
         x, residual, gain, bias, threshold, key, samples, site, where, eps, norm, scale = inputs
-        mask = None if threshold is None else (threshold, key, samples, site, where)
-        return forward(x, residual, gain, bias, mask, eps, norm, scale)
+        mask = from_tensors(threshold, key, samples, site)
+        return forward(x, residual, gain, bias, mask, where, eps, norm, scale)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -177,19 +179,21 @@ class _DropoutAddNorm(torch.autograd.Function):
     def backward(ctx: Any, d_stream: Tensor, d_normed: Tensor) -> tuple[Tensor | None, ...]:
         stream, gain, threshold, key, samples = ctx.saved_tensors
         site, where, eps, norm, scale = ctx.rest
-        mask = None if threshold is None else (threshold, key, samples, site, where)
-        d_residual, d_x, d_gain, d_bias = backward(d_stream, d_normed, stream, gain, mask, eps, norm, scale, ctx.dtype)
+        mask = from_tensors(threshold, key, samples, site)
+        d_residual, d_x, d_gain, d_bias = backward(
+            d_stream, d_normed, stream, gain, mask, where, eps, norm, scale, ctx.dtype
+        )
         given = None if gain is None else d_gain.to(gain.dtype)
         return d_x, d_residual, given, None if ctx.bias is None else d_bias.to(ctx.bias), *[None] * 8
 
 
 def dropout_add_norm(
-    x: Tensor, residual: Tensor, gain: Tensor | None, bias: Tensor | None, mask: Any, eps: float, norm: str,
-    scale: float,
+    x: Tensor, residual: Tensor, gain: Tensor | None, bias: Tensor | None, mask: Mask | None,
+    where: Layout, eps: float, norm: str, scale: float,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return what `reference.dropout_add_norm` returns, to rounding and with its mask to the bit; once differentiable.
 
     Rows are held whole, so a width of more than some ten thousand columns spills registers.
     """
-    parts = (None, None, None, 0, None) if mask is None else tuple(mask)
-    return _DropoutAddNorm.apply(x, residual, gain, bias, *parts, eps, norm, scale)
+    site = 0 if mask is None else mask.site
+    return _DropoutAddNorm.apply(x, residual, gain, bias, *tensors(mask), site, where, eps, norm, scale)

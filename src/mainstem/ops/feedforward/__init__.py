@@ -8,14 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...counter import Draw
 from ...errors import BadInput
 from ..activation import Kind
 from ..activation.reference import KINDS
 from ..dispatch import choose
 from ..gradient import observed
-from ..layout import layout
 from ..linear import alike
+from ..mask import Mask
 from . import cpu, reference
 
 
@@ -23,17 +22,15 @@ def feedforward(
     x: Tensor,
     inner: Tensor,
     outer: Tensor,
-    threshold: Tensor | None = None,
+    mask: Mask | None = None,
     *,
     kind: Kind = "gelu",
     gate: Tensor | None = None,
-    site: int | None = None,
-    draw: Draw | None = None,
     impl: str = "auto",
 ) -> Tensor:
     """Return dropout(phi(x inner^T)) outer^T, phi and its dropout those of `ops.activation`.
 
-    swiglu: phi = SiLU(x gate^T) * x inner^T. Masks are those of `ops.dropout` on [B, ..., F] with this site and draw,
+    swiglu: phi = SiLU(x gate^T) * x inner^T. What is dropped is that of `ops.dropout` on [B, ..., F] with this mask,
     to the bit. Products are PyTorch's, of x's dtype, so that bits may differ with the number of threads; all between
     them is float32, rounded once. Under autocast x and the weights are of its dtype.
 
@@ -42,12 +39,11 @@ def feedforward(
     it. Where a compiler, a dispatch mode or a transform looks on, it takes the parts. A gradient of a gradient is that
     of the parts.
 
-    `x`: floating point [B, ..., D]; `inner` and `gate`: [F, D], `outer`: [E, F], of x's dtype. `threshold`: int64
-    without axes, from `ops.threshold`, or None for no dropout; then `site` and `draw` may be None.
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+    `x`: floating point [B, ..., D]; `inner` and `gate`: [F, D], `outer`: [E, F], of x's dtype. `mask`: None for
+    no dropout. `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
 
-    Raises `BadInput` where `kind` is unknown, shapes or dtypes do not fit, `gate` is missing or out of place, `site` or
-    `draw` are missing or do not fit, or `impl` cannot take x.
+    Raises `BadInput` where `kind` is unknown, shapes or dtypes do not fit, `gate` is missing or out of place, `mask`
+    does not fit, or `impl` cannot take x.
 
     Sources: Vaswani et al. 2017 (1706.03762), equation 2; for phi see `ops.activation`.
 
@@ -64,14 +60,12 @@ def feedforward(
         to = torch.get_autocast_dtype(x.device.type)
         x, inner, outer, gate = x.to(to), inner.to(to), outer.to(to), None if gate is None else gate.to(to)
     _check(x, inner, outer, gate)
-    if threshold is not None:
-        if site is None or draw is None:
-            raise BadInput("dropout needs to know what it draws from: give site and draw, or leave out threshold")
-        layout((*x.shape[:-1], inner.shape[0]), 0, None, draw, site)
+    if mask is not None:
+        mask.layout((*x.shape[:-1], inner.shape[0]))
     chosen = choose("activation", impl, x.device.type, x.dtype)
     if chosen == "reference" or observed(x):
-        return reference.feedforward(x, inner, outer, gate, threshold, draw, kind, site, chosen)
-    return cpu.feedforward(x, inner, outer, gate, threshold, draw, kind, site)
+        return reference.feedforward(x, inner, outer, gate, mask, kind, chosen)
+    return cpu.feedforward(x, inner, outer, gate, mask, kind)
 
 
 def _check(x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None) -> None:

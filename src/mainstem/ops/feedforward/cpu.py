@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...counter import Draw
 from ..activation.cpu import RESULT, run, run_backward
 from ..activation.reference import KINDS
 from ..gradient import plain
+from ..mask import Mask, from_tensors, tensors
 from ..product import product
 from . import reference
 
@@ -73,8 +73,8 @@ def _again(
 ) -> list[Tensor | None]:
     """Return the gradients of x and the weights by the graph of the parts, so that they have gradients too."""
     x, inner, outer, gate, *_, threshold, key, samples = saved
-    draw = None if threshold is None else Draw(key, samples)
-    out = reference.feedforward(x, inner, outer, gate, threshold, draw, KINDS[kind], site)  # type: ignore[arg-type]
+    mask = from_tensors(threshold, key, samples, site)
+    out = reference.feedforward(x, inner, outer, gate, mask, KINDS[kind])  # type: ignore[arg-type]
     wanted = [t for t, need in zip(saved[:4], needed, strict=False) if need]
     found = iter(torch.autograd.grad(out, wanted, dout, create_graph=True))
     return [next(found) if need else None for need in needed[:4]]
@@ -83,11 +83,7 @@ def _again(
 _once = plain(_FeedForward)
 
 
-def feedforward(
-    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, threshold: Tensor | None, draw: Draw | None,
-    kind: str, site: int | None,
-) -> Tensor:  # fmt: skip
+def feedforward(x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, mask: Mask | None, kind: str) -> Tensor:
     """Return what `reference.feedforward` returns, to rounding, and with its mask to the bit."""
-    key, samples = (None, None) if draw is None or threshold is None else draw
-    y: Tensor = _once(x, inner, outer, gate, threshold, key, samples, KINDS.index(kind), site or 0)
+    y: Tensor = _once(x, inner, outer, gate, *tensors(mask), KINDS.index(kind), 0 if mask is None else mask.site)
     return y

@@ -8,15 +8,15 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...counter import Draw
 from ..activation import Kind, activation
+from ..mask import Mask
 
 
 def feedforward(
-    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, threshold: Tensor | None, draw: Draw | None,
-    kind: Kind, site: int | None, impl: str = "reference",
+    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, mask: Mask | None, kind: Kind,
+    impl: str = "reference",
 ) -> Tensor:  # fmt: skip
     """Return dropout(phi(x inner^T)) outer^T; `impl` is that of the activation."""
     by = None if gate is None else F.linear(x, gate)
-    y = activation(F.linear(x, inner), threshold, kind=kind, gate=by, site=site, draw=draw, impl=impl)
+    y = activation(F.linear(x, inner), mask, kind=kind, gate=by, impl=impl)
     return F.linear(y, outer)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import library
 from ..layout import Layout
+from ..mask import Mask
 
 _kernel = library.function(
     "mask_bits", library.POINTER, ctypes.POINTER(library.Shape), *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
@@ -45,6 +46,6 @@ _operators.impl("mask_bits", run, "CPU")
 torch.library.register_fake("mainstem::mask_bits", _fake, lib=_operators)
 
 
-def mask_bits(threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
+def mask_bits(mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.mask_bits` returns, to the bit."""
-    return torch.ops.mainstem.mask_bits(threshold, key, samples, site, where)
+    return torch.ops.mainstem.mask_bits(*mask.flat, where)

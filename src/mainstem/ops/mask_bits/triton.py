@@ -13,6 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..layout import Layout
+from ..mask import Mask
 from . import cpu
 
 BLOCK = 256
@@ -115,7 +116,7 @@ def run(threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Seque
 cpu._operators.impl("mask_bits", run, "CUDA")
 
 
-def mask_bits(threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout) -> Tensor:
+def mask_bits(mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.mask_bits` returns, to the bit."""
     # On the host the operator is the compiled kernel, and Triton its interpreter, which nobody compiles.
-    return (torch.ops.mainstem.mask_bits if samples.is_cuda else run)(threshold, key, samples, site, where)
+    return (torch.ops.mainstem.mask_bits if mask.draw.samples.is_cuda else run)(*mask.flat, where)

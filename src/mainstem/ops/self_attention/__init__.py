@@ -8,12 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...counter import Draw
 from ...errors import BadInput
 from ..dispatch import choose
 from ..gradient import observed
-from ..layout import layout
 from ..linear import alike
+from ..mask import Mask
 from . import cpu, reference
 from .reference import Given, Parts
 
@@ -24,14 +23,12 @@ def self_attention(
     key: Tensor,
     value: Tensor,
     output: Tensor,
-    threshold: Tensor | None = None,
+    mask: Mask | None = None,
     *,
     heads: int,
     gains: tuple[Tensor, Tensor] | None = None,
     eps: float = 1e-6,
     angles: tuple[Tensor, Tensor] | None = None,
-    site: int | None = None,
-    draw: Draw | None = None,
     context: int | None = None,
     causal: bool = True,
     documents: Tensor | None = None,
@@ -40,15 +37,14 @@ def self_attention(
     """Return ops.attention(norm(x query^T), norm(x key^T), x value^T), its heads side by side, times output^T.
 
     The norm is `ops.rms_norm` over each head with the two `gains` (queries', keys'), then turned by `angles`; without
-    gains there is none. Masks and documents are those of `ops.attention`. Products are PyTorch's, of x's dtype, so that
-    bits may differ with the number of threads. Under autocast x and the weights are of its dtype.
+    gains there is none. `mask`, `context` and `documents` are those of `ops.attention`. Products are PyTorch's, of x's
+    dtype, so that bits may differ with the number of threads. Under autocast x and the weights are of its dtype.
 
     "cpu" is one node of the graph, and keeps what its parts keep. Where a compiler, a dispatch mode or a transform
     looks on, or where there are angles and no gains, it takes the parts. A gradient of a gradient is that of the parts.
 
     `x_BTD`: floating point; `query`: [H K, D], `key` and `value`: [G K, D], `output`: [E, H K], of x's dtype. `gains`:
-    two of [K]; `angles`: float32 cosines and sines [T, K/2]. `threshold`: from `ops.threshold`, or None for no dropout;
-    then `site` and `draw` may be None. `context`: T if left out, what the rows of a mask are numbered by.
+    two of [K]; `angles`: float32 cosines and sines [T, K/2]. `context`: T if left out.
     `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
 
     Raises `BadInput` where shapes, dtypes, heads or samples do not fit, or `impl` cannot take x.
@@ -68,8 +64,7 @@ def self_attention(
     parts = Parts(x_BTD, query, key, value, output, *(gains or (None, None)))
     cosine, sine = (None, None) if angles is None else angles
     given = Given(
-        heads, eps, cosine, sine, documents, threshold, draw, site, x_BTD.shape[1] if context is None else context,
-        causal,
+        heads, eps, cosine, sine, documents, mask, x_BTD.shape[1] if context is None else context, causal
     )  # fmt: skip
     _check(parts, given)
     chosen = choose("attention", impl, x_BTD.device.type, x_BTD.dtype)
@@ -116,7 +111,5 @@ def _check(parts: Parts, given: Given) -> None:
             f"documents is {documents.dtype} of shape {list(documents.shape)} for x {list(x.shape)}: give one whole "
             "number for each position"
         )
-    if given.threshold is not None:
-        if given.site is None or given.draw is None:
-            raise BadInput("dropout of attention weights needs site and draw beside threshold: give all three or none")
-        layout((batch, given.heads, length, length), 0, given.context, given.draw, given.site)
+    if given.mask is not None:
+        given.mask.layout((batch, given.heads, length, length), context=given.context)

@@ -37,10 +37,10 @@ class _SelfAttention(torch.autograd.Function):
             raw[:2] = q, k
             q, raw[2] = normalise(q, gains[0], given.eps, given.cosine, given.sine)
             k, raw[3] = normalise(k, gains[1], given.eps, given.cosine, given.sine)
-        settings = _settings(given, width)
-        out, lse = attend(q, k, v, *settings)
+        flat = _settings(given, width)
+        out, lse = attend(q, k, v, *flat)
         # The mask's numbers too, so that torch notices if a rate is changed before backward draws again.
-        ctx.save_for_backward(*parts, *raw, q, k, v, out, lse, *settings[:4])
+        ctx.save_for_backward(*parts, *raw, q, k, v, out, lse, *flat[:4])
         ctx.given = given
         y = product(_rows(out), output.t())
         return y.view(x.shape[:2] + output.shape[:1])
@@ -91,11 +91,9 @@ def _rows(x_BHTK: Tensor) -> Tensor:
     return x_BHTK.transpose(1, 2).reshape(batch * positions, heads * width)
 
 
-def _settings(given: Given, width: int) -> Settings:
-    scale = 1.0 / math.sqrt(width)
-    if given.threshold is None or given.draw is None or given.site is None:
-        return Settings(given.documents, None, None, None, 0, 0, given.causal, scale)
-    return Settings(given.documents, given.threshold, *given.draw, given.site, given.context, given.causal, scale)
+def _settings(given: Given, width: int) -> tuple[Any, ...]:
+    context = 0 if given.mask is None else given.context
+    return Settings(given.documents, given.mask, context, given.causal, 1.0 / math.sqrt(width)).flat
 
 
 def _again(dout: Tensor, parts: Parts, given: Given, needed: tuple[bool, ...]) -> list[Tensor | None]:

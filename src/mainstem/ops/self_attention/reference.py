@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...counter import Draw
 from ..attention import attention
+from ..mask import Mask
 from ..rms_norm import rms_norm
 from ..rms_norm.reference import turn
 
@@ -29,16 +29,14 @@ class Parts(NamedTuple):
 
 
 class Given(NamedTuple):
-    """All the rest: `angles` are cosines and sines [T, K/2], `threshold` and `draw` those of the weights' dropout."""
+    """All the rest: cosines and sines are [T, K/2], `mask` is that of the weights' dropout."""
 
     heads: int
     eps: float
     cosine: Tensor | None
     sine: Tensor | None
     documents: Tensor | None
-    threshold: Tensor | None
-    draw: Draw | None
-    site: int | None
+    mask: Mask | None
     context: int
     causal: bool
 
@@ -59,7 +57,6 @@ def self_attention(parts: Parts, given: Given, impl: str = "reference") -> Tenso
 
     mixed_BHTK = attention(
         placed(heads(parts.query), parts.query_gain), placed(heads(parts.key), parts.key_gain), heads(parts.value),
-        given.threshold, site=given.site, draw=given.draw, context=given.context, causal=given.causal,
-        documents=given.documents, impl=impl,
+        given.mask, context=given.context, causal=given.causal, documents=given.documents, impl=impl,
     )  # fmt: skip
     return F.linear(mixed_BHTK.transpose(1, 2).flatten(2), parts.output)
