@@ -8,13 +8,24 @@ from .. import ops
 
 
 class Linear(nn.Linear):
-    """y = x W^T: [..., D] -> [..., E], by the fastest product that PyTorch has on this machine (`ops.linear`).
+    """A linear layer without a bias, by the fastest product that PyTorch has on this machine (`ops.linear`).
+
+    Formula:
+        y = x W^T
+
+    Shapes:
+        x [..., D] -> y [..., E]
+
+    Args:
+        width: D.
+        out: E.
 
     In all else it is `torch.nn.Linear(D, E, bias=False)`, of which it is a kind.
 
-    >>> import torch
-    >>> Linear(4, 8)(torch.ones(2, 3, 4)).shape
-    torch.Size([2, 3, 8])
+    Example:
+        >>> import torch
+        >>> Linear(4, 8)(torch.ones(2, 3, 4)).shape
+        torch.Size([2, 3, 8])
     """
 
     def __init__(self, width: int, out: int) -> None:

@@ -15,18 +15,33 @@ _PRIME, _SPREAD, _WORD = 2**31 - 1, 0x9E3779B1, 32
 
 
 class NGrams(nn.Module):
-    """y_t = sum_{n=2..order} W[row(x_{t-n+1}, ..., x_t)]: int64 [B, T] -> [B, T, D]; 0 at first.
+    """What the last tokens are together, looked up in a table that starts at 0.
+
+    Formula:
+        y_t = sum_{n=2..order} W[row(x_{t-n+1}, ..., x_t)]
 
     Each order n has ``min(vocab^n, rows)`` rows of its own: one for each n-gram where they fit, else its number
     decides, and several share a row. An n-gram that begins before the sequence, or in another document, adds nothing.
 
-    Raises `BadInput` for an order below 2 or no rows.
+    Shapes:
+        tokens int64 [B, T] -> [B, T, D]
 
-    Source: Huang et al. 2025 (2501.16975), hashed n-gram embeddings summed with the token's; here they begin at zero.
+    Args:
+        vocab: how many tokens there are.
+        width: D.
+        order: the longest n-gram, at least 2.
+        rows: the most rows of one order.
 
-    >>> grams = NGrams(vocab=3, width=4, order=3, rows=16)
-    >>> grams.weight.shape, grams(torch.tensor([[0, 1, 2]])).shape
-    (torch.Size([25, 4]), torch.Size([1, 3, 4]))
+    Raises:
+        BadInput: for an order below 2 or no rows.
+
+    Source:
+        Huang et al. 2025 (2501.16975), hashed n-gram embeddings summed with the token's; here they begin at zero.
+
+    Example:
+        >>> grams = NGrams(vocab=3, width=4, order=3, rows=16)
+        >>> grams.weight.shape, grams(torch.tensor([[0, 1, 2]])).shape
+        (torch.Size([25, 4]), torch.Size([1, 3, 4]))
     """
 
     wants_context = True

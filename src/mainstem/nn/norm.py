@@ -15,14 +15,26 @@ from .. import ops
 
 
 class LayerNorm(nn.Module):
-    """y = (x - mean) / sqrt(var + eps) * gain + bias, with the biased variance, computed in float32.
+    """Layer normalization over the last axis, computed in float32.
 
-    The textbook's formula has no eps; here it is explicit, inside the root. Input and output [..., D].
+    Formula:
+        y = (x - mean) / sqrt(var + eps) * gain + bias, var the biased variance
 
-    Source: Ba et al. 2016 (1607.06450), equation 4.
+    The textbook's formula has no eps; here it is explicit, inside the root.
 
-    >>> [round(v, 4) for v in LayerNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]
-    [-1.3416, -0.4472, 0.4472, 1.3416]
+    Shapes:
+        x, y [..., D]; gain, bias [D]
+
+    Args:
+        width: D.
+        eps: what is added to the variance.
+
+    Source:
+        Ba et al. 2016 (1607.06450), equation 4.
+
+    Example:
+        >>> [round(v, 4) for v in LayerNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]
+        [-1.3416, -0.4472, 0.4472, 1.3416]
     """
 
     stem = "norm"
@@ -44,14 +56,26 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """y = x / sqrt(mean(x^2) + eps) * gain, computed in float32 and rounded once, to x's dtype. [..., D] to [..., D].
+    """Root mean square normalization over the last axis, computed in float32 and rounded once, to x's dtype.
 
-    By `ops.rms_norm`: the compiled kernel where there is one.
+    Formula:
+        y = x / sqrt(mean(x^2) + eps) * gain
 
-    Source: Zhang and Sennrich 2019 (1910.07467), equation 4; the paper has no eps.
+    It runs `ops.rms_norm`: the compiled kernel where there is one.
 
-    >>> [round(v, 4) for v in RMSNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]
-    [0.3651, 0.7303, 1.0954, 1.4606]
+    Shapes:
+        x, y [..., D]; gain [D]
+
+    Args:
+        width: D.
+        eps: what is added to the mean square; the paper has none.
+
+    Source:
+        Zhang and Sennrich 2019 (1910.07467), equation 4.
+
+    Example:
+        >>> [round(v, 4) for v in RMSNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]
+        [0.3651, 0.7303, 1.0954, 1.4606]
     """
 
     stem = "norm"

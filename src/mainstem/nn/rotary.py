@@ -14,16 +14,28 @@ from ..ops.rms_norm.reference import turn
 
 
 class Rotary(nn.Module):
-    """Rotate pairs (x_i, x_{i + K/2}) of each head by the angle position * base^(-2 i / K).
+    """Rotary positions: pairs of a head's channels are rotated by angles that grow with the position.
 
-    Products of queries and keys then depend on the difference of their positions alone. Input and output
-    [B, H, T, K]; `positions` [T] or None for 0..T-1.
+    Formula:
+        (x_i, x_(i + K/2)) rotated by position * base^(-2 i / K)
 
-    Source: Su et al. 2021 (2104.09864), equation 34, with the halves as pairs in place of neighbours.
+    Products of queries and keys then depend on the difference of their positions alone.
 
-    >>> x = torch.randn(1, 1, 1, 4)
-    >>> Rotary(4)(x).equal(x)  # position 0 is not rotated
-    True
+    Shapes:
+        x, y [B, H, T, K]; positions [T], or None for 0 .. T - 1
+
+    Args:
+        head_width: K, even.
+        context: how many positions are computed ahead.
+        base: of the angles.
+
+    Source:
+        Su et al. 2021 (2104.09864), equation 34, with the halves as pairs in place of neighbours.
+
+    Example:
+        >>> x = torch.randn(1, 1, 1, 4)
+        >>> Rotary(4)(x).equal(x)  # position 0 is not rotated
+        True
     """
 
     cosine_TK: Tensor

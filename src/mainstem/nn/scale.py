@@ -7,12 +7,25 @@ from torch import Tensor, nn
 
 
 class Scale(nn.Module):
-    """y = a x with one learned number a, or one for each of `width` channels; no weight decay.
+    """A learned factor on what a sublayer writes, for all channels or for each; not decayed.
 
-    Source: ReZero (2003.04887), equation 5, with a = 0 at the start; LayerScale (2103.17239), equation 4.
+    Formula:
+        y = a x
 
-    >>> Scale(0.0)(torch.ones(2)).tolist()
-    [0.0, 0.0]
+    Shapes:
+        x, y [..., D]; a [1] or [D]
+
+    Args:
+        start: a at the start.
+        width: D, for a factor of each channel; None: one for all.
+
+    Source:
+        ReZero, Bachlechner et al. 2020 (2003.04887), equation 5, where a starts at 0; LayerScale, Touvron et al. 2021
+        (2103.17239), equation 4.
+
+    Example:
+        >>> Scale(0.0)(torch.ones(2)).tolist()
+        [0.0, 0.0]
     """
 
     stem = "scale"

@@ -17,12 +17,17 @@ from ..optim import select
 
 @dataclass(frozen=True)
 class Penalty(ABC):
-    """R(w), summed over the parameters that `on` selects, read as by `optim.select`. Abstract.
+    """A penalty R(w), summed over the parameters that `on` selects. Abstract; a penalty says what R is of one tensor.
 
     It has two uses that give different models: as a term of the loss, by calling it with the model, or as the proximal
-    step of an optimizer (``optim.AdamW(..., proximal=R)``), by `prox`. A penalty says what R is of one tensor.
+    step of an optimizer (``optim.AdamW(..., proximal=R)``), by `prox`.
 
-    Raises `BadInput` where `coef` is not a finite number of at least 0.
+    Args:
+        coef: its multiplier, at least 0.
+        on: a role or a pattern of names, read as by `optim.select`; None: the matrices.
+
+    Raises:
+        BadInput: where `coef` is not a finite number of at least 0, or, when it is used, where `on` fits nothing.
     """
 
     coef: float

@@ -13,20 +13,28 @@ from .base import Penalty, soft
 
 @dataclass(frozen=True)
 class ElasticNet(Penalty):
-    """R(w) = coef * (share * sum|w| + (1 - share) * sum w^2) over the parameters that `on` selects.
+    """The elastic net: L1 and L2 in shares.
 
-    L1 for `share` 1, L2 for 0. As a term of the loss it is the two of them added; as a proximal step it is soft
-    thresholding by lr * coef * share / metric, then a division by 1 + 2 * lr * coef * (1 - share) / metric. There is no
-    factor of one half before the squares: scikit-learn's alpha and l1_ratio are coef * share = alpha * l1_ratio and
-    coef * (1 - share) = alpha * (1 - l1_ratio) / 2.
+    Formula:
+        R(w) = coef * (share * sum |w| + (1 - share) * sum w^2)
+        prox: soft thresholding by lr * coef * share / metric, then / (1 + 2 * lr * coef * (1 - share) / metric)
 
-    Raises `BadInput` where `share` is not in [0, 1], or `on` fits nothing.
+    There is no factor of one half before the squares: scikit-learn's alpha and l1_ratio are coef * share = alpha *
+    l1_ratio and coef * (1 - share) = alpha * (1 - l1_ratio) / 2.
 
-    Source: Zou and Hastie, "Regularization and variable selection via the elastic net" (2005), equation 3.
+    Args:
+        share: 1 is L1, 0 is L2.
 
-    >>> import torch
-    >>> ElasticNet(5.0, share=0.4).prox(torch.tensor([1.0, -0.1]), lr=0.1)
-    tensor([0.5000, 0.0000])
+    Raises:
+        BadInput: where `share` is not in [0, 1], or `on` fits nothing.
+
+    Source:
+        Zou and Hastie, "Regularization and variable selection via the elastic net" (2005), equation 3.
+
+    Example:
+        >>> import torch
+        >>> ElasticNet(5.0, share=0.4).prox(torch.tensor([1.0, -0.1]), lr=0.1)
+        tensor([0.5000, 0.0000])
     """
 
     share: float = 0.5

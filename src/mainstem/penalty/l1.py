@@ -11,21 +11,27 @@ from .base import Penalty, soft
 
 @dataclass(frozen=True)
 class L1(Penalty):
-    """R(w) = coef * sum|w| over the parameters that `on` selects; its gradient is coef * sign(w), and sign(0) = 0.
+    """The L1 penalty, whose gradient has one size whatever the weight's.
 
-    As a term of the loss it shrinks weights but makes none exactly zero; as a proximal step, soft thresholding by
-    lr * coef / metric, it does. The sum is taken in float32 and a tied tensor counts once. Add it once per optimizer
-    step: where gradients accumulate, divide it by the number of micro-batches.
+    Formula:
+        R(w) = coef * sum |w|; gradient coef * sign(w), sign(0) = 0
+        prox: soft thresholding by lr * coef / metric
 
-    Raises `BadInput` where `on` fits nothing.
+    As a term of the loss it shrinks weights but makes none exactly zero; as a proximal step it does. The sum is taken
+    in float32 and a tied tensor counts once. Add it once per optimizer step: where gradients accumulate, divide it by
+    the number of micro-batches.
 
-    >>> import torch
-    >>> layer = torch.nn.Linear(2, 1)
-    >>> _ = layer.weight.data.fill_(-3.0)
-    >>> L1(0.5)(layer).item()
-    3.0
-    >>> L1(0.5).prox(torch.tensor([1.0, -0.02]), lr=0.1)
-    tensor([0.9500, 0.0000])
+    Source:
+        Tibshirani, "Regression shrinkage and selection via the lasso" (1996); the textbook's 7.4.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> _ = layer.weight.data.fill_(-3.0)
+        >>> L1(0.5)(layer).item()
+        3.0
+        >>> L1(0.5).prox(torch.tensor([1.0, -0.02]), lr=0.1)
+        tensor([0.9500, 0.0000])
     """
 
     def of(self, w: Tensor) -> Tensor:

@@ -11,20 +11,25 @@ from .base import Penalty
 
 @dataclass(frozen=True)
 class L2(Penalty):
-    """R(w) = coef * sum w^2 over the parameters that `on` selects, a term of the loss; its gradient is 2 * coef * w.
+    """The L2 penalty, a term of the loss whose gradient grows with the weight.
 
-    There is no factor of one half, so under plain SGD it equals a weight decay of 2 * coef; under momentum or AdamW
-    it does not, because its gradient enters the moments. As a proximal step it divides by 1 + 2 * lr * coef / metric.
-    The sum is taken in float32 and a tied tensor counts once. Add it once per optimizer step: where gradients
-    accumulate, divide it by the number of micro-batches.
+    Formula:
+        R(w) = coef * sum w^2; gradient 2 * coef * w
+        prox: w / (1 + 2 * lr * coef / metric)
 
-    Raises `BadInput` where `on` fits nothing.
+    There is no factor of one half, so under plain SGD it equals a weight decay of 2 * coef; under momentum or AdamW it
+    does not, because its gradient enters the moments. The sum is taken in float32 and a tied tensor counts once. Add it
+    once per optimizer step: where gradients accumulate, divide it by the number of micro-batches.
 
-    >>> import torch
-    >>> layer = torch.nn.Linear(2, 1)
-    >>> _ = layer.weight.data.fill_(-3.0)
-    >>> L2(0.5)(layer).item()
-    9.0
+    Source:
+        Hoerl and Kennard, "Ridge regression" (1970); the textbook's 7.4.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> _ = layer.weight.data.fill_(-3.0)
+        >>> L2(0.5)(layer).item()
+        9.0
     """
 
     def of(self, w: Tensor) -> Tensor:
