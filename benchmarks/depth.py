@@ -18,15 +18,16 @@ import statistics
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from mainstem import config, data, model, noise
 from mainstem.model import LanguageModel, Rates, Settings
-from mainstem.train import device
-from mainstem.train.phases import Phases
-from mainstem.train.step import Learner
+from mainstem.train import Learner
+from mainstem.train.language import Language
+from mainstem.train.world import ALONE
 
 VOCAB = 65
 
@@ -66,13 +67,14 @@ class Stepper:
         ids = np.random.default_rng(0).integers(VOCAB, size=64 * batch * context)
         text = data.Tokens(ids, np.zeros(1, np.int64), len(ids), np.ones(VOCAB, np.int64))
         network = model.build(run.model, run.noise, VOCAB, run.seed)
-        self.learner = Learner.of(run, network, text, device.choose(run.machine))
+        corpus = SimpleNamespace(train=text)
+        self.learner = Learner.of(run, Language(), corpus, ALONE, steps=1 << 20, network=network)
         self.number = 0
 
     def __call__(self) -> float:
         start = time.perf_counter()
         self.number += 1
-        self.learner.step(self.number, 1 << 20, Phases())
+        self.learner.step(self.number)
         return time.perf_counter() - start
 
 

@@ -15,57 +15,59 @@ from pathlib import Path
 
 import torch
 
-from mainstem import config, counter, data, optim
-from mainstem.runs import run_folder
-from mainstem.train import console, device, runner, signals
+from mainstem import config, counter, optim
+from mainstem.runs import facts, run_folder
+from mainstem.runs.past import NOTHING
+from mainstem.runs.run_folder import RunFolder
+from mainstem.train import Learner, Listener, console, signals
 from mainstem.train.assemble import assemble
-from mainstem.train.loop import Loop, Parts
+from mainstem.train.begin import begin
+from mainstem.train.language import Language
+from mainstem.train.world import ALONE
 
 
-def parts_of(run: config.Run) -> Parts:
-    """Return the parts of `run`, with its folder claimed for as long as the process lives."""
+def made(run: config.Run) -> tuple[Learner, facts.Facts, RunFolder]:
+    """Return what learns in `run`, what is known of it, and its folder, claimed for as long as the process lives."""
     folder, _ = run_folder.inspect(run, resume=False)
-    corpus = data.prepare(run.data, folder.path.parent / "cache")
-    parts = assemble(run, folder, corpus, device.choose(run.machine))
+    task = Language()
+    learner, known = assemble(run, task, task.prepare(run, folder.path.parent / "cache"), ALONE)
     run_folder.claim(run, folder).__enter__()
-    return parts
+    return learner, known, folder
 
 
 class Bare:
     """The same model without a trainer."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
         self._step = 0
-        context, batch = parts.context, parts.run.train.batch
-        fetched = data.batches.fetch(parts.corpus.train, parts.learner.plan, 1, range(batch), False)
-        self._x, self._y, _ = fetched
-        self._tokens = context * batch
+        batch = learner.task.batch(learner, 1, range(learner.run.train.batch))
+        self._x, self._y = batch.inputs["tokens_BT"], batch.targets
 
     def steps(self, count: int) -> None:
         """Take `count` steps."""
-        parts = self._parts
+        learner = self._learner
         for _ in range(count):
             self._step += 1
             with counter.counter(seed=0, step=self._step, samples=range(len(self._x))):
-                loss = parts.model(self._x, None, targets_BT=self._y) / self._tokens
-            loss.backward()  # type: ignore[no-untyped-call]
-            if parts.run.optim.clip:
-                optim.clip(parts.model.parameters(), parts.run.optim.clip)
-            parts.optimizer.step()
-            parts.optimizer.zero_grad(set_to_none=True)
+                loss = learner.model(self._x, None, targets_BT=self._y) / self._y.numel()
+            loss.backward()
+            if learner.run.optim.clip:
+                optim.clip(learner.model.parameters(), learner.run.optim.clip)
+            learner.optimizer.step()
+            learner.optimizer.zero_grad(set_to_none=True)
 
 
 class Trained:
     """The trainer's own loop, a few steps at a time, writing metrics.jsonl and printing lines."""
 
-    def __init__(self, parts: Parts, out: Path) -> None:
-        progress = console.Plain((out / "lines.txt").open("w"))
-        self._loop: Loop = runner.begin(parts, progress, signals.Requests())
+    def __init__(self, learner: Learner, known: facts.Facts, folder: RunFolder) -> None:
+        progress = console.Plain((folder.path / "lines.txt").open("w"))
+        how = progress, signals.Requests(), Listener(), time.perf_counter
+        self._loop = begin(learner, known, folder, NOTHING, *how)
 
     def steps(self, count: int) -> None:
         """Take `count` steps."""
-        self._loop.parts.steps = self._loop.state.step + count + 1  # the last step would evaluate and save
         for _ in range(count):
             self._loop._step()
 
@@ -83,8 +85,8 @@ def main() -> None:
         sides: dict[str, Bare | Trained] = {}
         for name in ("bare", "trainer"):
             run = config.load({**flags, "out": str(Path(folder) / name)}, None, None)
-            parts = parts_of(run)
-            sides[name] = Bare(parts) if name == "bare" else Trained(parts, parts.folder.path)
+            learner, known, place = made(run)
+            sides[name] = Bare(learner) if name == "bare" else Trained(learner, known, place)
         times: dict[str, list[float]] = {name: [] for name in sides}
         for turn in range(given.rounds + 1):
             for name in sorted(sides, reverse=turn % 2 == 1):

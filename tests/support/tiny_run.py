@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mainstem import config, data
-from mainstem.runs import run_folder
-from mainstem.train import assemble, device
-from mainstem.train.loop import Parts
+from mainstem import config
+from mainstem.train import Learner, assemble
+from mainstem.train.language import Language
+from mainstem.train.world import ALONE
 
 WORDS = ("stem", "river", "delta", "mouth", "source", "bank", "flood", "bed")
 
@@ -38,8 +37,7 @@ def run(path: str | Path, out: str | Path, **more: dict[str, Any]) -> config.Run
     return config.resolve(config.Run(out=str(out), **whole))
 
 
-def parts(given: config.Run, cache: Path, clock: Callable[[], float] | None = None) -> Parts:
-    """Return the parts of a run that has not begun."""
-    folder, _ = run_folder.inspect(given, resume=False)
-    more = {} if clock is None else {"clock": clock}
-    return assemble.assemble(given, folder, data.prepare(given.data, cache), device.choose(given.machine), **more)
+def learner(given: config.Run, cache: Path) -> tuple[Learner, dict[str, Any]]:
+    """Return what learns in a run that has not begun, and what is known of it."""
+    task = Language()
+    return assemble.assemble(given, task, task.prepare(given, cache), ALONE)

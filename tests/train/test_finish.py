@@ -6,7 +6,7 @@ import pytest
 import tiny_run
 
 from mainstem import report, train
-from mainstem.runs import facts
+from mainstem.runs import facts, run_folder
 from mainstem.train import samples
 from mainstem.train.console import Plain
 
@@ -27,7 +27,7 @@ def _trained(tmp_path, capsys):
 def test_what_cannot_be_written_is_named_with_what_makes_it_again(tmp_path, monkeypatch, capsys):
     for name in (facts.SAMPLES, "report.html"):
         (tmp_path / "my runs" / "first" / name).mkdir(parents=True)  # nothing can be written over a folder
-    monkeypatch.setattr(train.runner.run_folder, "_ours_before_config", lambda name: True)
+    monkeypatch.setattr(run_folder, "_ours_before_config", lambda name: True)
     said, warned = _trained(tmp_path, capsys)
     assert "my runs/first/samples.json is missing" in warned and "`mainstem sample 'my runs/first'`" in warned
     assert "my runs/first/report.html is missing" in warned and "`mainstem report 'my runs/first'`" in warned

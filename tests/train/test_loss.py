@@ -4,8 +4,10 @@ from torch import Tensor, nn
 
 from mainstem import counter, noise
 from mainstem.measure import cross_entropy
+from mainstem.train.batch import Batch
 from mainstem.train.device import Place
-from mainstem.train.loss import Batch, gradient, penalties
+from mainstem.train.language import Language
+from mainstem.train.loss import gradient, penalties
 from mainstem.train.phases import Phases
 
 PLACE = Place(torch.device("cpu"), torch.float32)
@@ -25,13 +27,20 @@ class Toy(nn.Module):
         out: Tensor = self.head(self.drop(self.embed(x_BT)))
         return out
 
-    def forward(self, x_BT: Tensor, documents_BT: Tensor | None = None, *, targets_BT: Tensor) -> Tensor:
-        return cross_entropy(self.logits(x_BT), targets_BT)
+    def forward(self, tokens_BT: Tensor, *, targets_BT: Tensor, reduction: str = "sum") -> Tensor:
+        logits_BTV = self.logits(tokens_BT)
+        if reduction == "sum":
+            return cross_entropy(logits_BTV, targets_BT)
+        return nn.functional.cross_entropy(logits_BTV.transpose(1, 2), targets_BT, reduction="none")
 
 
 def _batch(rows: int = 6) -> Batch:
     x = torch.arange(rows * 5).view(rows, 5) % 7
-    return Batch(x, (x + 1) % 7, None, range(10, 10 + rows))
+    return Batch({"tokens_BT": x}, (x + 1) % 7, range(10, 10 + rows))
+
+
+def _gradient(model: Toy, batch: Batch, draw: tuple[int, int], size: int) -> Tensor:
+    return gradient(Language().loss, model, batch, batch.divisor, draw, size, PLACE, Phases())
 
 
 def _gradients(model: nn.Module) -> list[Tensor]:
@@ -41,10 +50,10 @@ def _gradients(model: nn.Module) -> list[Tensor]:
 @pytest.mark.parametrize("size", [1, 2, 4, 6, 100])
 def test_a_split_batch_has_the_same_loss_and_gradient(size: int) -> None:
     model = Toy()
-    whole = gradient(model, _batch(), (0, 1), 6, PLACE, Phases())
+    whole = _gradient(model, _batch(), (0, 1), 6)
     expected = _gradients(model)
     model.zero_grad()
-    loss = gradient(model, _batch(), (0, 1), size, PLACE, Phases())
+    loss = _gradient(model, _batch(), (0, 1), size)
     assert abs(loss.item() - whole.item()) < 1e-6
     for a, b in zip(_gradients(model), expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
@@ -53,12 +62,28 @@ def test_a_split_batch_has_the_same_loss_and_gradient(size: int) -> None:
 def test_the_loss_is_the_mean_over_tokens() -> None:
     model = Toy()
     batch = _batch()
-    loss = gradient(model, batch, (3, 2), 6, PLACE, Phases())
+    loss = _gradient(model, batch, (3, 2), 6)
     with counter.counter(seed=3, step=2, samples=batch.slots):
-        logits = model.logits(batch.x_BT)
-    expected = nn.functional.cross_entropy(logits.flatten(0, 1), batch.y_BT.flatten())
+        logits = model.logits(batch.inputs["tokens_BT"])
+    expected = nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
-    assert gradient(model, batch, (3, 3), 6, PLACE, Phases()).item() != pytest.approx(loss.item(), rel=1e-6)
+    assert _gradient(model, batch, (3, 3), 6).item() != pytest.approx(loss.item(), rel=1e-6)
+
+
+def test_a_weight_of_zero_leaves_a_target_out_however_the_batch_is_split() -> None:
+    model, batch = Toy(), _batch()
+    weight = (torch.arange(30).view(6, 5) % 3 > 0).float()
+    whole = _gradient(model, batch._replace(weight=weight), (0, 1), 6)
+    expected = _gradients(model)
+    with counter.counter(seed=0, step=1, samples=batch.slots):
+        logits = model.logits(batch.inputs["tokens_BT"])
+    targets = torch.where(weight > 0, batch.targets, -100)
+    left = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    assert whole.item() == pytest.approx(left.item(), rel=1e-6)
+    model.zero_grad()
+    _gradient(model, batch._replace(weight=weight), (0, 1), 2)
+    for a, b in zip(_gradients(model), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_penalties_are_added_once_and_reported_apart() -> None:

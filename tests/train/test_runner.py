@@ -13,8 +13,9 @@ import torch
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
 from mainstem.runs import weights
-from mainstem.train import evaluation, loop, runner, samples, step
+from mainstem.train import begin, learner, loop, samples
 from mainstem.train.console import Plain
+from mainstem.train.language import Language
 
 
 class Heard(Plain):
@@ -180,16 +181,16 @@ def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
 
 
 def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, losses = evaluation.taken, iter([5.0, 3.0, 2.0, 2.5, 2.0, 1.0])  # the first before the first step
+    real, losses = Language.evaluate, iter([5.0, 3.0, 2.0, 2.5, 2.0, 1.0])  # the first before the first step
     monkeypatch.setattr(
-        evaluation, "taken", lambda *a, **k: msgspec.structs.replace(real(*a, **k), nats_per_token=next(losses))
+        Language, "evaluate", lambda *a, **k: msgspec.structs.replace(real(*a, **k), nats_per_token=next(losses))
     )
     kept: dict[int, bytes] = {}
     judge = loop.Loop._judge
 
     def noted(self: loop.Loop, now: Any) -> None:
         judge(self, now)
-        kept[now.step] = weights.take(self.parts.model)["embedding.weight"].numpy().tobytes()
+        kept[now.step] = weights.take(self.learner.model)["embedding.weight"].numpy().tobytes()
 
     monkeypatch.setattr(loop.Loop, "_judge", noted)
     run = _run(tmp_path, train={"steps": 50, "patience": 2}, evaluate={"every": 2})
@@ -206,17 +207,17 @@ def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: p
 def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    real = step.gradient
+    real = learner.gradient
 
-    def poisoned(forward: Any, batch: Any, draw: Any, *rest: Any) -> torch.Tensor:
-        loss = real(forward, batch, draw, *rest)
+    def poisoned(task: Any, forward: Any, batch: Any, count: Any, draw: Any, *rest: Any) -> torch.Tensor:
+        loss = real(task, forward, batch, count, draw, *rest)
         if draw[1] == 5:
             if name == "loss":
                 return loss * math.nan
             next(p for p in forward.parameters() if p.grad is not None).grad.fill_(math.inf)
         return loss
 
-    monkeypatch.setattr(step, "gradient", poisoned)
+    monkeypatch.setattr(learner, "gradient", poisoned)
     with pytest.raises(RunFailed, match=r"step 5 is (nan|inf): .*smaller optim.lr .*Checkpoint 3, from before"):
         train.run(_run(tmp_path), resume=False, console=Heard())
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-3"]
@@ -315,8 +316,8 @@ def test_a_report_that_fails_leaves_a_good_run(tmp_path: Path, monkeypatch: pyte
 def test_another_number_of_threads_is_said_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train.run(_run(tmp_path), resume=False, console=Heard())
     console = Heard()
-    real = runner.environment_of
-    monkeypatch.setattr(runner, "environment_of", lambda parts: {**real(parts), "threads": 2})
+    real = begin.environment_of
+    monkeypatch.setattr(begin, "environment_of", lambda own: {**real(own), "threads": 2})
     train.run(_run(tmp_path), resume=True, console=console)
     assert any("threads 1, now 2" in line for line in console.warned)
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from mainstem.model import LanguageModel, Rates, Settings
 from mainstem.noise import Dropout
+from mainstem.train.batch import Batch
 from mainstem.train.device import Place
-from mainstem.train.loss import Batch, gradient
+from mainstem.train.language import Language
+from mainstem.train.loss import gradient
 from mainstem.train.phases import Phases
 
 PLACE = Place(torch.device("cpu"), torch.float32)
@@ -34,7 +36,11 @@ def _model(form: str) -> LanguageModel:
 
 def _batch() -> Batch:
     ids = torch.arange(12 * 9).square().remainder(17).view(12, 9)
-    return Batch(ids[:, :-1], ids[:, 1:], None, range(100, 112))
+    return Batch({"tokens_BT": ids[:, :-1]}, ids[:, 1:], range(100, 112))
+
+
+def _gradient(model: LanguageModel, size: int) -> Tensor:
+    return gradient(Language().loss, model, _batch(), 12 * 8, (5, 3), size, PLACE, Phases())
 
 
 def _masks(model: LanguageModel) -> dict[str, list[Tensor]]:
@@ -57,9 +63,9 @@ def _masks(model: LanguageModel) -> dict[str, list[Tensor]]:
 def test_same_masks_same_loss_same_gradient(form: str, size: int, recompute: bool) -> None:
     whole = _model(form)
     other = copy.deepcopy(whole)
-    loss = gradient(whole, _batch(), (5, 3), 12, PLACE, Phases())
+    loss = _gradient(whole, 12)
     other.set_checkpoint(recompute)
-    split = gradient(other, _batch(), (5, 3), size, PLACE, Phases())
+    split = _gradient(other, size)
     assert abs(split.item() - loss.item()) < 1e-6
     for (name, a), b in zip(whole.named_parameters(), other.parameters(), strict=True):
         if a.grad is None:
@@ -72,8 +78,8 @@ def test_same_masks_same_loss_same_gradient(form: str, size: int, recompute: boo
 def test_the_masks_of_a_part_are_rows_of_the_whole() -> None:
     whole, parts = _model("pre_norm"), _model("pre_norm")
     seen, split = _masks(whole), _masks(parts)
-    gradient(whole, _batch(), (5, 3), 12, PLACE, Phases())
-    gradient(parts, _batch(), (5, 3), 4, PLACE, Phases())
+    _gradient(whole, 12)
+    _gradient(parts, 4)
     assert seen
     flat = {site: masks for site, masks in seen.items() if len(masks) == 1 and masks[0].shape[0] == 12}
     assert flat

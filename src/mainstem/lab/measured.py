@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.batches import Plan, fetch
 from ..measure import depth
 from ..model import LanguageModel
-from ..report.depth_figures import slope
+from ..slope import slope
 from .trial import Trial
 
 

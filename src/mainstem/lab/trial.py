@@ -18,10 +18,10 @@ from torch.optim import Optimizer
 from .. import config, data, model
 from ..measure.evaluate import Held, over
 from ..runs import weights
-from ..train import device
+from ..train import Learner, device
 from ..train.gap import training_windows
-from ..train.phases import Phases
-from ..train.step import Learner
+from ..train.language import Language
+from ..train.world import ALONE
 from .experiment import Cell
 
 _PIECE = 1024
@@ -67,20 +67,18 @@ class Trial:
         run = device.settle(self.run)
         network = self.build() if network is None else network
         text = self.corpus.train if tokens is None else spread(self.corpus.train, tokens)
-        learner = Learner.of(run, network, text, device.choose(run.machine))
+        steps, corpus = run.train.steps or 1, self.corpus._replace(train=text)
+        learner = Learner.of(run, Language(), corpus, ALONE, steps=steps, network=network)
         self.optimizer = learner.optimizer
-        steps, phases = run.train.steps or 1, Phases()
         losses: list[float] = []
         with device.threads(run.machine.threads):
             for step in range(1, min(steps, self.limit or steps) + 1):
-                losses.append(float(learner.step(step, steps, phases).numbers["loss"]))
+                losses.append(float(learner.step(step).numbers["loss"]))
                 if not math.isfinite(losses[-1]):
                     break
                 if after_step is not None:
                     after_step(step, network)
-        with learner.averaged():
-            kept = weights.take(network)
-        weights.put(network, kept, "the average of the weights")
+        weights.put(network, learner.kept(), "the average of the weights")
         self.seconds = time.perf_counter() - began
         return Trained(network, losses, text, self.corpus, learner.place, run.data.documents == "mask")
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from ..errors import BadInput
+from ..slope import slope
 from . import taps
 from .depth import compiled
 from .leaves import tensors
@@ -121,8 +122,6 @@ class Watch:
 
         Below 1 gradients vanish, above 1 they explode. None without gradients at two taps.
         """
-        from ..report.depth_figures import slope
-
         values = list(self.results.get("gradient_flow", {}).values())
         found = slope([(float(i), value) for i, value in enumerate(values) if 0 < value < float("inf")])
         return None if found is None else 1 / found

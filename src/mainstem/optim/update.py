@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -21,8 +22,9 @@ def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, averag
     """Do what `clip`, ``optimizer.step()`` and ``average.update(model)`` do, and return the norm before clipping.
 
     On a CPU our optimizers do all of it in a pass over the gradients and one over everything else, and leave the
-    gradients unscaled; any other optimizer is called in three steps. The norm is over the optimizer's parameters. With
-    a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in its place.
+    gradients unscaled; any other optimizer is called in three steps. The norm is over the optimizer's parameters. Where
+    it is not finite nothing is updated. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and
+    ``scaler.step`` in its place.
 
     >>> net = nn.Linear(1, 1, bias=False)
     >>> net(torch.ones(1)).backward()
@@ -33,12 +35,15 @@ def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, averag
     params = [p for group in optimizer.param_groups for p in group["params"]]
     if not isinstance(optimizer, Update):
         norm = clip(params, max_norm)
+        if not math.isfinite(norm):
+            return norm
         optimizer.step()
         if average is not None:
             average.update(model)
         return norm
     norm = gradient_norm([p.grad for p in params if p.grad is not None])
-    optimizer.step(clip=Clip(norm, max_norm), follow=[] if average is None else [average.of(model)])
+    if math.isfinite(norm):
+        optimizer.step(clip=Clip(norm, max_norm), follow=[] if average is None else [average.of(model)])
     return norm
 
 

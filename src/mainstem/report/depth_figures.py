@@ -1,10 +1,10 @@
-"""The stream and its gradient by depth, at several steps of training. May import its neighbours here."""
+"""The stream and its gradient by depth, at several steps of training. May import `slope` and its neighbours here."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+from ..slope import slope
 from .chart import Axis, Figure, Line, Point
 from .metrics import Snapshot
 from .scale import Scale, around
@@ -13,19 +13,6 @@ from .tables import Table, thin
 from .words import count, short
 
 SHADES = 6
-
-
-def slope(points: list[Point]) -> float | None:
-    """Return the factor a layer, ``exp`` of the least-squares slope of ``log y`` over depth; None below two points.
-
-    >>> round(slope([(0, 1.0), (1, 0.5), (2, 0.25)]), 12)
-    0.5
-    """
-    if len(points) < 2:
-        return None
-    middle = math.fsum(x for x, _ in points) / len(points)
-    spread = math.fsum((x - middle) ** 2 for x, _ in points)
-    return math.exp(math.fsum((x - middle) * math.log(y) for x, y in points) / spread)
 
 
 def stream(source: Source) -> Figure | None:

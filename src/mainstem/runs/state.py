@@ -27,19 +27,34 @@ class Gap(Struct, frozen=True, forbid_unknown_fields=True):
     held_out: float
 
 
-class Best(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A held-out pass after `step` steps.
+class Scores(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a pass over held-out data came to.
 
     `error` is the standard error where only `tokens` of the held-out tokens were measured, None where all were; `gap`
     is None where nothing says how sure it would be.
     """
 
-    step: Count
     nats_per_token: float
     bits_per_byte: float
     tokens: Count
     error: float | None = None
     gap: Gap | None = None
+
+    def line(self) -> dict[str, Any]:
+        """Return what a pass adds to its line of metrics.jsonl."""
+        values = msgspec.to_builtins(self)
+        return {"gap": values.pop("gap"), "held_out": {name: value for name, value in values.items() if name != "step"}}
+
+
+class Best(Scores, kw_only=True, forbid_unknown_fields=True):
+    """The scores of the weights after `step` steps."""
+
+    step: Count
+
+    @classmethod
+    def at(cls, step: int, scores: Scores) -> Best:
+        """Return `scores` as those of the weights after `step` steps."""
+        return cls(step=step, **msgspec.structs.asdict(scores))
 
 
 class _Pending(Struct):
@@ -56,14 +71,16 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where a run stands after `step` steps.
 
     `pending` is the line of metrics.jsonl of a step whose held-out pass has not been made yet: a signal may come in the
-    middle of one. `waited` counts evaluations without gain. `start` is the pass before the first step,
-    `reached` the one at the end, of the best weights: with it the run is over, unless it is extended.
+    middle of one. `waited` counts evaluations without gain; `pruned` is whether a listener has asked for an end.
+    `start` is the pass before the first step, `reached` the one at the end, of the best weights: with it the run is
+    over, unless it is extended.
     """
 
     step: Count = 0
     tokens: Count = 0
     seconds: float = 0.0
     waited: Count = 0
+    pruned: bool = False
     start: Best | None = None
     best: Best | None = None
     last: Best | None = None

@@ -1,7 +1,9 @@
 """Training: the loop, its checkpoints, the folder of a run."""
 
+from .learner import Learner
+from .listener import Listener, Outcome
 from .planning import plan
-from .runner import Outcome, run
+from .runner import run
 from .signals import Stop
 
-__all__ = ["Outcome", "Stop", "plan", "run"]
+__all__ = ["Learner", "Listener", "Outcome", "Stop", "plan", "run"]

@@ -1,96 +1,88 @@
-"""From a configuration and a corpus to everything that a loop works with. May import all but the cli."""
+"""From a configuration and a corpus to what learns, and what is known of it. May import all but the cli."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import msgspec
-import torch
+from torch import nn
 
-from .. import config, data, model, optim, penalty
+from .. import config, optim
 from ..errors import BadInput
 from ..runs import environment, facts, weights
 from ..runs.past import NOTHING, Past
-from ..runs.run_folder import RunFolder
-from . import budget, length, memory
-from .device import Place
-from .loop import Parts
-from .phases import Clock
-from .step import Learner
+from . import budget, length
+from .learner import Learner
+from .phases import Clock, Phases
+from .task import Data, Task, Tell
+from .world import World
 
 
 def assemble(
     run: config.Run,
-    folder: RunFolder,
-    corpus: data.Corpus,
-    place: Place,
+    task: Task,
+    data: Data,
+    world: World,
+    *,
     began: float | None = None,
     clock: Clock = perf_counter,
-    tell: budget.Tell | None = None,
+    tell: Tell | None = None,
     past: Past = NOTHING,
-) -> Parts:
-    """Return the parts of `run`, of which `past` is known; where two do not go together, `BadInput` says which.
+) -> tuple[Learner, facts.Facts]:
+    """Return what learns as `run` says, of which `past` is known, and the facts that are known before its first step.
 
     `began` is when the time of `train.budget` began, by `clock`; now, where it is not given.
     ``tell(what, done, total)`` is called while a few steps are timed for it.
+    Raises `BadInput` where two parts do not go together.
     """
     start = clock() if began is None else began
-    memory.refuse(run, corpus.tokenizer.vocab_size, place)
-    network = model.build(run.model, run.noise, corpus.tokenizer.vocab_size, run.seed)
-    data.check_length(corpus, network.context)
-    _check_corpus(corpus, past.corpus, run)
-    parts = Parts(
-        run=run,
-        folder=folder,
-        corpus=corpus,
-        learner=Learner.of(run, network, corpus.train, place),
-        context=network.context,
-        steps=0,
-        clock=clock,
-    )
-    parts.facts = gather(run, corpus, network, place.device)
-    tokens = run.train.batch * network.context
+    network = task.build(run, data)
+    _check_data(data, past.corpus, run)
 
     def fitting(seconds: float) -> int:
-        return budget.steps(parts.learner, corpus.held_out, seconds, start, clock, tell)
+        trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock)
+        return world.first(budget.steps(trial, seconds, start, clock, tell))
 
-    resolved = length.resolve(run.train, len(corpus.train), tokens, past.lengths, fitting)
-    parts.steps, parts.facts["length"] = resolved.steps, msgspec.to_builtins(resolved)
-    return parts
+    tokens = run.train.batch * task.targets(network)
+    resolved = length.resolve(run.train, task.size(data), tokens, past.lengths, fitting)
+    learner = Learner.of(run, task, data, world, steps=resolved.steps, network=network, phases=Phases(clock))
+    return learner, {**gather(learner), "length": msgspec.to_builtins(resolved)}
 
 
-def gather(run: config.Run, corpus: data.Corpus, network: torch.nn.Module, device: torch.device) -> facts.Facts:
+def gather(learner: Learner) -> facts.Facts:
     """Return what is known before the first step."""
-    rows = optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
+    network = learner.model
+    rows = optim.table(network, learner.optimizer, learner.penalties)
     return {
         "version": 2,
         "command": environment.command(),
         "versions": environment.versions(),
-        "machine": environment.machine(device),
-        "corpus": corpus.facts,
+        "machine": environment.machine(learner.place.device),
+        "corpus": learner.data.facts,
         "parameters": [row._asdict() for row in rows],
         "num_parameters": sum(p.numel() for p in network.parameters()),
-        "bytes_per_token": corpus.held_out.num_bytes / max(1, len(corpus.held_out)),
+        "bytes_per_token": learner.data.held_out.num_bytes / max(1, len(learner.data.held_out)),
     }
 
 
-def environment_of(parts: Parts) -> dict[str, Any]:
+def environment_of(learner: Learner) -> dict[str, Any]:
     """Return what decides the last bits of a run's numbers."""
-    return {**environment.machine(parts.place.device), **environment.versions()}
+    return {**environment.machine(learner.place.device), **environment.versions()}
 
 
-def start_from(parts: Parts) -> None:
-    """Put the weights of the run `train.init_from` into the model, in place of its initial ones, where it is given."""
-    source = parts.run.train.init_from
+def start_from(run: config.Run, network: nn.Module) -> None:
+    """Put the weights of the run `train.init_from` into `network`, in place of its initial ones, where it is given."""
+    source = run.train.init_from
     if source is not None:
-        weights.put(parts.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
+        weights.put(network, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
 
 
-def _check_corpus(corpus: data.Corpus, before: str | None, run: config.Run) -> None:
-    if before is not None and before != corpus.facts["hash"]:
+def _check_data(data: Data, before: str | None, run: config.Run) -> None:
+    if before is not None and before != data.facts["hash"]:
         raise BadInput(
-            f"The data of {run.out!r} has changed since the run began (its hash is {corpus.facts['hash'][:12]}, and "
+            f"The data of {run.out!r} has changed since the run began (its hash is {data.facts['hash'][:12]}, and "
             f"was {before[:12]}): put the old data back, or begin another run under another --out."
         )

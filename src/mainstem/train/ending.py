@@ -10,8 +10,9 @@ from ..data import yardsticks
 from ..errors import command
 from ..runs.state import Best
 from .console import clock
+from .learner import Learner
 from .lines import WIDTH, columns, place, size
-from .loop import Loop
+from .listener import Outcome
 
 _SHOWN = 4
 """Lines of a sample."""
@@ -20,33 +21,37 @@ _GOING_ON = 2
 """How many times as many steps a longer run is offered."""
 
 
-def ending(loop: Loop, reason: str, found: dict[str, float], sample: dict[str, Any] | None, page: Path | None) -> str:
-    """Return the outcome of a run that ended for `reason`, the yardsticks beside it, a sample, and the next commands.
+def ending(
+    learner: Learner, steps: int, outcome: Outcome, found: dict[str, float], sample: dict[str, Any] | None,
+    page: Path | None,
+) -> str:  # fmt: skip
+    """Return the `outcome` of a run after `steps` steps, the yardsticks beside it, a sample, and the next commands.
 
     `found` has the bits per byte of each yardstick; `sample` and `page` are None where they could not be made.
     """
-    paragraphs = [_reached(loop, reason), _beside(loop, found), _sample(sample), _next(loop, reason, page)]
+    paragraphs = [
+        _reached(learner, steps, outcome), _beside(learner, outcome.best, found), _sample(sample),
+        _next(learner, outcome, page),
+    ]  # fmt: skip
     return "\n".join(itertools.chain.from_iterable(paragraphs))
 
 
-def _reached(loop: Loop, reason: str) -> list[str]:
-    state, train = loop.state, loop.parts.run.train
-    found = state.reached
-    assert found is not None
+def _reached(learner: Learner, steps: int, outcome: Outcome) -> list[str]:
+    found, patience = outcome.best, learner.run.train.patience
     error = "" if found.error is None else f" +- {found.error:.2g} (standard error of a sample)"
-    ended = "all its steps" if reason == "steps" else f"{train.patience} evaluations without gain"
+    ended = {"steps": "all its steps", "patience": f"{patience} evaluations without gain",
+             "pruned": "a listener asked for it"}[outcome.reason]  # fmt: skip
     return [
-        f"ended after {state.step:,} steps and {clock(state.seconds)}: {ended}",
+        f"ended after {steps:,} steps and {clock(outcome.seconds)}: {ended}",
         f"held-out loss {found.nats_per_token:.4f}{error} nats per token, {found.bits_per_byte:.4f} bits per byte, "
         f"at step {found.step:,}; lower is better, and a guess without knowledge costs 8 bits per byte",
     ]
 
 
-def _beside(loop: Loop, found: dict[str, float]) -> list[str]:
-    best, corpus = loop.state.reached, loop.parts.corpus
-    assert best is not None
-    tail = min(yardsticks.TAIL, int(corpus.train.num_bytes))
-    which = "all" if tail == corpus.train.num_bytes else f"the last {size(tail)} of"
+def _beside(learner: Learner, best: Best, found: dict[str, float]) -> list[str]:
+    size_of_text = int(learner.data.train.num_bytes)
+    tail = min(yardsticks.TAIL, size_of_text)
+    which = "all" if tail == size_of_text else f"the last {size(tail)} of"
     knows = {
         "unigram_bpb": "it knows how often each token occurs in the training text, not what stands before",
         "lzma_bpb": f"it copies from {which} the training text, and from the held-out text up to each place",
@@ -98,10 +103,10 @@ def _parts(line: str, width: int) -> list[str]:
     return found
 
 
-def _next(loop: Loop, reason: str, page: Path | None) -> list[str]:
-    run = place(loop.parts.folder.path)
-    longer = ["train", "--resume", run, "--train.steps", str(_GOING_ON * loop.parts.steps)]
-    if reason == "patience":  # which has ended it, and would again
+def _next(learner: Learner, outcome: Outcome, page: Path | None) -> list[str]:
+    run = place(outcome.path)
+    longer = ["train", "--resume", run, "--train.steps", str(_GOING_ON * learner.steps)]
+    if outcome.reason == "patience":  # which has ended it, and would again
         longer = ["train", "--resume", run, "--train.patience", "0"]
     lines = [f"  let it write  {command('sample', run)}"]
     if page is not None:

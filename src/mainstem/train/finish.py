@@ -4,57 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from ..errors import command
 from ..runs import facts, publish, weights
 from ..runs.disk import disk
-from ..runs.state import Best
 from . import samples
 from .ending import ending
 from .lines import place
+from .listener import Outcome
 from .loop import Loop
 from .yardstick import Yardsticks
 
 
-class Outcome(NamedTuple):
-    """What a run came to; `reason` is steps or patience, `best` its best held-out pass, `path` its folder."""
+def finish(loop: Loop, reason: str, known: facts.Facts, yardsticks: Yardsticks) -> Outcome:
+    """Write what a finished run offers beside what is `known` of it, and say it.
 
-    reason: str
-    best: Best
-    seconds: float
-    path: Path
-
-
-def finish(loop: Loop, reason: str, yardsticks: Yardsticks) -> Outcome:
-    """Write what a finished run offers, and say it. All is made again, the same, when a run goes on at its end."""
-    parts, state, progress = loop.parts, loop.state, loop.progress
-    folder = parts.folder
+    All is made again, the same, when a run goes on at its end.
+    """
+    learner, state, progress, folder = loop.learner, loop.state, loop.progress, loop.saver.folder
     assert state.reached is not None
     assert state.last is not None
     assert loop.best is not None
+    outcome = Outcome(reason, state.reached, state.seconds, folder.path)
     with disk("the model", folder.path):
-        publish.model(folder.path, parts.model, loop.best, state.reached)
-        with parts.learner.averaged():
-            publish.model(folder.last, parts.model, weights.take(parts.model), state.last)
-    weights.put(parts.model, loop.best, "the best weights")
+        publish.model(folder.path, learner.model, loop.best, state.reached)
+        publish.model(folder.last, learner.model, learner.kept(), state.last)
+    weights.put(learner.model, loop.best, "the best weights")
     progress.measuring("waiting for lzma", 0, 1)
     found = yardsticks.result()
     progress.measuring("waiting for lzma", 1, 1)
-    outcome = {
+    written = {
         "reason": reason, "best_step": state.reached.step, "best": msgspec.to_builtins(state.reached),
         "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),
     }  # fmt: skip
     with disk(facts.NAME, folder.path):
-        facts.write(folder.path / facts.NAME, {**parts.facts, "yardsticks": found, "outcome": outcome})
-    written = _offered(loop, facts.SAMPLES, lambda: _samples(loop))
+        facts.write(folder.path / facts.NAME, {**known, "yardsticks": found, "outcome": written})
+    some = _offered(loop, facts.SAMPLES, lambda: _samples(loop))
     page = _offered(loop, "report.html", lambda: _page(folder.path))
     if yardsticks.error is not None:
         progress.warn(f"a yardstick could not be computed: {yardsticks.error}")
-    progress.say(ending(loop, reason, found, (written or [None])[0], page))
-    return Outcome(reason, state.reached, state.seconds, folder.path)
+    progress.say(ending(learner, state.step, outcome, found, (some or [None])[0], page))
+    return outcome
 
 
 def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
@@ -63,7 +56,7 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is whole without it
-        where, page = place(loop.parts.folder.path), name == "report.html"
+        where, page = place(loop.saver.folder.path), name == "report.html"
         remedy = f"`{command('report' if page else 'sample', where)}` makes {'it again' if page else 'other ones'}"
         loop.progress.warn(f"{where}/{name} is missing: it could not be written ({error}). {remedy}.")
         return None
@@ -72,9 +65,9 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
 
 
 def _samples(loop: Loop) -> list[dict[str, Any]]:
-    parts = loop.parts
-    made = samples.drawn(parts.model, parts.corpus, parts.run.seed)  # type: ignore[arg-type]
-    facts.write(parts.folder.path / facts.SAMPLES, made)
+    learner = loop.learner
+    made = samples.drawn(learner.model, learner.data, learner.run.seed)  # type: ignore[arg-type]
+    facts.write(loop.saver.folder.path / facts.SAMPLES, made)
     return made
 
 

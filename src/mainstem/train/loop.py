@@ -1,105 +1,69 @@
 """The loop: step, evaluate, save, until the steps or the patience are used up. May import everything but the cli.
 
-Numbers stay tensors until they are written, so that a GPU is never waited for at every step; a loss that is not finite
-is therefore found when its line is due, always before anything is saved.
+Numbers stay tensors until they are written, so that a GPU is waited for once a step and no more.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any
 
-import msgspec
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .. import config, data, optim
 from ..measure.evaluate import Abandoned
-from ..runs import checkpoint, facts, publish, weights
-from ..runs.disk import disk
-from ..runs.metrics import Metrics
-from ..runs.run_folder import RunFolder
-from ..runs.state import Best, State
-from . import diverged, evaluation
+from ..runs import weights
+from ..runs.state import Best, Scores, State
+from ..slope import slope
+from . import diverged
+from .cadence import due
 from .console import Progress
-from .device import Place
-from .phases import Clock, Phases
+from .learner import Learner, Taken
+from .listener import Listener
+from .phases import Clock
+from .saver import Saver
 from .signals import Requests, Stop
-from .step import Learner
-from .tensorboard import Board
-
-
-@dataclass
-class Parts:
-    """What a loop works with; made by `assemble`, so that every part can also be had alone."""
-
-    run: config.Run
-    folder: RunFolder
-    corpus: data.Corpus
-    learner: Learner
-    context: int
-    steps: int
-    clock: Clock = perf_counter
-    facts: dict[str, Any] = field(default_factory=dict)
-    decisive: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def model(self) -> nn.Module:
-        """The model that is trained."""
-        return self.learner.model
-
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """Its optimizer."""
-        return self.learner.optimizer
-
-    @property
-    def average(self) -> optim.averaging.Average | None:
-        """The average of its weights, where there is one."""
-        return self.learner.average
-
-    @property
-    def place(self) -> Place:
-        """Where it computes."""
-        return self.learner.place
+from .task import Part
 
 
 @dataclass
 class Loop:
-    """One run in progress. `state` and `best` are what a checkpoint holds besides weights, moments and averages."""
+    """One run in progress. `state` and `best` are what a checkpoint holds besides what the learner knows."""
 
-    parts: Parts
+    learner: Learner
     state: State
-    metrics: Metrics
+    saver: Saver
+    listener: Listener
     progress: Progress
     requests: Requests
+    clock: Clock
     best: weights.Tensors | None = None
-    board: Board | None = None
+    _lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = field(default_factory=list, init=False)
+    _saved: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        self._phases = Phases(self.parts.clock)
-        self._lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = []
-        self._began = self.parts.clock() - self.state.seconds
-        self._first = (self.state.step, self.parts.clock())
-        self._saved = True
-        self._published: int | None = None
+        self._began = self.clock() - self.state.seconds
 
     def go(self) -> str:
-        """Train until something ends it, and return what: steps, or patience. Raises `Stop` where it was asked to."""
-        every = self.parts.run.save.every
+        """Train until something ends it, and return what: steps, patience, or pruned.
+
+        Raises `Stop` where it was asked to leave.
+        """
+        every = self.learner.run.save.every
         with self.requests.finish_first():
             if self.state.step == 0:
                 self._start()
             while True:
                 if self.state.pending is not None:
                     self._evaluate()
-                done = self._done()
-                if not self._saved and (done or self.state.step % every == 0 or self.requests.code):
+                done, code = self._done(), self._asked()
+                if not self._saved and (done or self.state.step % every == 0 or code):
                     self.save()
-                if self.requests.code:
-                    raise Stop(self.requests.code, saved=True)
+                if code:
+                    raise Stop(code, saved=True)
                 if done and self.state.reached is not None:
                     return done
                 if done:
@@ -109,167 +73,128 @@ class Loop:
 
     def save(self) -> None:
         """Write a checkpoint of what is now."""
-        self._write_lines()
-        parts, run = self.parts, self.parts.run
-        self._phases.skip()
-        moments, settings = optim.state.flatten(parts.optimizer, parts.model)
-        tensors = {"model": weights.take(parts.model), "optimizer": moments}
-        if parts.average is not None:
-            tensors["average"] = parts.average.state()
-        if self.best is not None:
-            tensors["best"] = self.best
-        if (name := diverged.first(tensors)) is not None:
-            raise diverged.tensor(run, self.state.step, name, parts.folder.checkpoints)
-        self.state.seconds = self.parts.clock() - self._began
-        with disk("metrics.jsonl", parts.folder.path):
-            record = self.metrics.sync()
-        content = {
-            "metrics": record, "state": self.state, "optimizer": settings, **parts.decisive
-        }  # fmt: skip
-        checkpoint.save(parts.folder.checkpoints, self.state.step, tensors, content, run.save.keep)
-        self._publish()
+        self._tell_lines()
+        self.learner.phases.skip()
+        self.state.seconds = self.clock() - self._began
+        if self.learner.world.leads:
+            self.saver.save(self.state, self.best)
         self._saved = True
-        self._phases.mark("save")
+        self.learner.phases.mark("save")
 
-    def _publish(self) -> None:
-        """Offer the best model so far, where it is not the one that is offered already."""
-        best = self.state.best
-        if best is not None and self.best is not None and best.step != self._published:
-            with disk("the best model", self.parts.folder.path):
-                publish.model(self.parts.folder.path, self.parts.model, self.best, best)
-            self._published = best.step
+    def _asked(self) -> int:
+        """Return the exit code with which any process was asked to leave, 0 where none was."""
+        return self.learner.world.agree(self.requests.code or 0)
 
     def _done(self) -> str | None:
-        patience = self.parts.run.train.patience
-        if self.state.step >= self.parts.steps:
+        patience = self.learner.run.train.patience
+        if self.state.step >= self.learner.steps:
             return "steps"
+        if self.state.pruned:
+            return "pruned"
         return "patience" if patience and self.state.waited >= patience else None
 
     def _step(self) -> None:
-        parts, every = self.parts, self.parts.run.log.quantities
+        every = self.learner.run.log.quantities
         step, self.state.reached = self.state.step + 1, None
-        taken = parts.learner.step(step, parts.steps, self._phases, watch=bool(every) and step % every == 0)
+        taken = self.learner.step(step, watch=bool(every) and step % every == 0)
         self.state.step, self._saved = step, False
         self.state.tokens += taken.tokens
-        watched = {} if taken.watched is None else _depth(*taken.watched)
-        self._finish_step({"step": step, "lr": taken.lr, "tokens": self.state.tokens, **watched}, taken.numbers)
+        self._finish_step({"step": step, "lr": taken.lr, "tokens": self.state.tokens, **_watched(taken)}, taken)
 
-    def _finish_step(self, line: dict[str, Any], found: dict[str, Tensor]) -> None:
-        run, step = self.parts.run, line["step"]
-        line["seconds"] = round(self.parts.clock() - self._began, 4)
-        line["phases"] = self._phases.take()
-        self._lines.append((line, found))
-        evaluated = evaluation.due(step, self.parts.steps, run.evaluate.every)
-        if not evaluated and step % run.log.every:
+    def _finish_step(self, line: dict[str, Any], taken: Taken) -> None:
+        run, step = self.learner.run, line["step"]
+        line["seconds"] = round(self.clock() - self._began, 4)
+        line["phases"] = self.learner.phases.take()
+        self._lines.append((line, taken.numbers))
+        evaluated = due(step, self.learner.steps, run.evaluate.every)
+        if not evaluated and taken.applied and step % run.log.every:
             return
-        last = self._write_lines(keep_last=evaluated)
+        last = self._tell_lines(keep_last=evaluated)
         if evaluated:
             self.state.pending = last
-        else:
-            self._show(last)
 
-    def _write_lines(self, keep_last: bool = False) -> dict[str, Any]:
-        """Write the lines that wait, or all but the last one, and return the last one complete."""
+    def _tell_lines(self, keep_last: bool = False) -> dict[str, Any]:
+        """Tell the lines that wait, or all but the last one, and return the last one complete."""
         line: dict[str, Any] = {}
         for line, numbers in zip([line for line, _ in self._lines], _numbers(self._lines), strict=True):
             for name, value in numbers.items():
                 if not math.isfinite(value):
-                    raise diverged.number(self.parts.run, line["step"], name, value, self.parts.folder.checkpoints)
+                    raise self._diverged(line["step"], name, value)
             line.update(numbers)
             if not (keep_last and line["step"] == self.state.step):
-                self._record(line)
+                self.listener.stepped(line)
         self._lines.clear()
         return line
 
-    def _record(self, line: dict[str, Any]) -> None:
-        with disk("metrics.jsonl", self.parts.folder.path):
-            self.metrics.append(line)
-            if self.board is not None:
-                self.board.add(line)
-
     def _start(self) -> None:
-        """Measure the model before its first step, for reference; facts.json has it from now on."""
-        parts = self.parts
-        self.state.start = found = self._pass(0, evaluation.sample(parts.learner, parts.corpus.held_out))
+        """Measure the model before its first step, for reference."""
+        found = self._pass(self.learner.task.sample(self.learner), self.learner.evaluate)
         if found is not None:
-            parts.facts["start"] = msgspec.to_builtins(found)
-            with disk(facts.NAME, parts.folder.path):
-                facts.write(parts.folder.path / facts.NAME, parts.facts)
-        self._first = (0, parts.clock())
+            self.state.start = Best.at(0, found)
+            self.listener.evaluated(0, self.state.start)
 
     def _evaluate(self) -> None:
         """Complete the pending line with a held-out pass; a request to leave in its middle leaves it pending."""
-        parts, line = self.parts, self.state.pending
+        line = self.state.pending
         assert line is not None
-        with parts.learner.averaged():
-            found = self._pass(line["step"], evaluation.sample(parts.learner, parts.corpus.held_out))
-            if found is None:
-                return
-            self._judge(found)
-        line.update(evaluation.line(found))
+        found = self._pass(self.learner.task.sample(self.learner), self.learner.evaluate)
+        if found is None:
+            return
+        now = Best.at(line["step"], found)
+        self._judge(now)
+        line.update(now.line())
         self.state.pending, self._saved = None, False
-        line["seconds"] = round(self.parts.clock() - self._began, 4)
-        line["phases"] = {**line["phases"], **self._phases.take()}
-        self._record(line)
-        with disk("metrics.jsonl", parts.folder.path):
-            self.metrics.flush()
-        self._show(line)
+        line["seconds"] = round(self.clock() - self._began, 4)
+        line["phases"] = {**line["phases"], **self.learner.phases.take()}
+        self.listener.stepped(line)
+        pruned = bool(self.listener.evaluated(now.step, now))
+        self.state.pruned = bool(self.learner.world.agree(int(pruned)))
 
     def _reach(self) -> None:
         """Measure the best weights on all of the held-out part, where that does not take too long for this run."""
-        parts, best = self.parts, self.state.best
+        best, model = self.state.best, self.learner.model
         assert best is not None
         assert self.best is not None
-        windows = evaluation.last(parts.learner, parts.corpus.held_out, self.state.tokens)
-        if windows is None:
+        part = self.learner.task.whole(self.learner, self.state.tokens)
+        if part is None:
             self.state.reached = best
             return
-        now = weights.take(parts.model)
-        weights.put(parts.model, self.best, "the best weights")
-        self.state.reached = self._pass(best.step, windows)
-        weights.put(parts.model, now, "the weights of the last step")
+        now = weights.take(model)
+        weights.put(model, self.best, "the best weights")
+        found = self._pass(part, functools.partial(self.learner.measure, part))
+        self.state.reached = None if found is None else Best.at(best.step, found)
+        weights.put(model, now, "the weights of the last step")
         self._saved = self.state.reached is None
 
-    def _pass(self, step: int, windows: evaluation.Windows) -> Best | None:
-        """Return what the model's present weights come to; None where a request to leave came in the middle."""
-        parts = self.parts
-        what = "held-out loss"
+    def _pass(self, part: Part, take: Callable[..., Scores]) -> Scores | None:
+        """Return the scores that `take` finds on `part`; None where a request to leave came in the middle."""
+        what, total = "held-out loss", part.tokens
         try:
-            found = evaluation.taken(
-                parts.learner, parts.corpus.held_out, windows, step,
-                stop=lambda: self.requests.code is not None,
-                tell=lambda done: self.progress.measuring(what, min(done, windows.tokens - 1), windows.tokens),
-            )  # fmt: skip
+            found = take(
+                stop=lambda: bool(self._asked()),
+                tell=lambda done: self.progress.measuring(what, min(done, total - 1), total),
+            )
         except Abandoned:
             return None
         finally:
-            self.progress.measuring(what, windows.tokens, windows.tokens)
-        self._phases.mark("evaluate")
+            self.progress.measuring(what, total, total)
+        self.learner.phases.mark("evaluate")
         if not math.isfinite(found.nats_per_token):
-            raise diverged.number(parts.run, step, "held_out", found.nats_per_token, parts.folder.checkpoints)
+            raise self._diverged(self.state.step, "held_out", found.nats_per_token)
         return found
 
     def _judge(self, now: Best) -> None:
-        """Compare a pass with the best before it; both are over the same windows."""
+        """Compare a pass with the best before it; both are over the same windows, of the weights that are kept."""
         best = self.state.best
         self.state.last = now
         if best is None or now.nats_per_token < best.nats_per_token:
             self.state.best, self.state.waited = now, 0
-            self.best = weights.take(self.parts.model)
+            self.best = self.learner.kept()
         else:
             self.state.waited += 1
 
-    def _show(self, line: dict[str, Any]) -> None:
-        steps, seconds = line["step"] - self._first[0], self.parts.clock() - self._first[1]
-        tokens = steps * self.parts.run.train.batch * self.parts.context
-        measured = {}
-        if "held_out" in line:
-            held = line["held_out"]
-            measured = {"held_out": held["nats_per_token"], "held_out_error": held["error"], "gap": line["gap"]}
-        self.progress.show({
-            "step": line["step"], "steps": self.parts.steps, "loss": line["loss"], "rate": tokens / seconds,
-            "left": (self.parts.steps - line["step"]) * seconds / max(steps, 1), **measured,
-        })  # fmt: skip
+    def _diverged(self, step: int, name: str, value: float) -> Exception:
+        return diverged.number(self.learner.run, step, name, value, self.saver.folder.checkpoints)
 
 
 def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict[str, float]]:
@@ -279,10 +204,11 @@ def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict
     return [{name: next(values) for name in found} for _, found in lines]
 
 
-def _depth(norms: Any, ratio: float) -> dict[str, Any]:
-    """Return what a measured step adds to its line; `gradient_slope` is the factor a residual on the way back."""
-    from ..report.depth_figures import slope
-
+def _watched(taken: Taken) -> dict[str, Any]:
+    """Return what a watched step adds to its line; `gradient_slope` is the factor a residual on the way back."""
+    if taken.watched is None:
+        return {}
+    norms, ratio = taken.watched
     points = [(float(depth), value) for depth, value in enumerate(norms.gradient) if 0 < value < math.inf]
     factor = slope(points)
     named = {"update_ratio": ratio, "gradient_slope": math.nan if factor is None else 1 / factor}

@@ -7,31 +7,36 @@ from typing import Any
 
 from ..runs.state import State
 from .console import clock
+from .learner import Learner
 from .lines import place, several, size
-from .loop import Parts
 
 _NAMED = 2
 """Files that are named; of more, the rest are counted."""
 
 
-def opening(parts: Parts, state: State, seconds: float | None) -> str:
+def opening(learner: Learner, facts: dict[str, Any], state: State, folder: Path, seconds: float | None) -> str:
     """Return three lines about a run that stands at `state` and goes on for about `seconds`, where that is known."""
-    told = {"text": _text(parts), "model": _model(parts), "run": _length(parts, state, seconds)}
+    told = {"text": _text(learner), "model": _model(learner, facts), "run": _length(learner, state, folder, seconds)}
     return "\n".join(f"{name:<5}  {text}" for name, text in told.items())
 
 
-def passes(parts: Parts) -> float:
+def passes(learner: Learner) -> float:
     """Return how often the run sees the training text."""
-    return parts.steps * parts.run.train.batch * parts.context / len(parts.corpus.train)
+    return learner.steps * tokens(learner) / learner.task.size(learner.data)
 
 
-def _text(parts: Parts) -> str:
-    facts = parts.corpus.facts
+def tokens(learner: Learner) -> int:
+    """Return how many tokens a step has."""
+    return learner.run.train.batch * learner.task.targets(learner.model)
+
+
+def _text(learner: Learner) -> str:
+    facts = learner.data.facts
     why = facts["tokenizer_reason"].partition(";")[0].rpartition(": ")[2].partition(",")[0]
     return (
-        f"{_source(parts.run.data.paths, facts)}: {size(facts['bytes'])}, {several(facts['documents'], 'document')}; "
-        f"tokenizer {facts['tokenizer']} ({why}), vocabulary {facts['vocab_size']:,}; {len(parts.corpus.train):,} "
-        f"tokens to train on, {len(parts.corpus.held_out):,} held out"
+        f"{_source(learner.run.data.paths, facts)}: {size(facts['bytes'])}, {several(facts['documents'], 'document')}; "
+        f"tokenizer {facts['tokenizer']} ({why}), vocabulary {facts['vocab_size']:,}; {len(learner.data.train):,} "
+        f"tokens to train on, {len(learner.data.held_out):,} held out"
     )
 
 
@@ -42,14 +47,14 @@ def _source(given: list[str], facts: dict[str, Any]) -> str:
     return named if len(given) <= _NAMED else f"{named} and {len(given) - _NAMED} more"
 
 
-def _model(parts: Parts) -> str:
-    settings: dict[str, Any] = parts.model.config()  # type: ignore[operator]
-    where = parts.place.device.type
+def _model(learner: Learner, facts: dict[str, Any]) -> str:
+    settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
+    where = learner.place.device.type
     if where == "cpu":
-        where += f" with {several(parts.facts['machine']['threads'], 'thread')}"
+        where += f" with {several(facts['machine']['threads'], 'thread')}"
     return (
         f"{form(settings['residual'])}, {several(settings['layers'], 'layer')} of width {settings['width']}, "
-        f"{parts.facts['num_parameters']:,} parameters; on {where}, in {parts.run.machine.dtype}"
+        f"{facts['num_parameters']:,} parameters; on {where}, in {learner.run.machine.dtype}"
     )
 
 
@@ -67,8 +72,8 @@ def form(residual: Any) -> str:
     return str(residual)
 
 
-def _length(parts: Parts, state: State, seconds: float | None) -> str:
-    train = parts.run.train
+def _length(learner: Learner, state: State, folder: Path, seconds: float | None) -> str:
+    train = learner.run.train
     most = "up to " if train.patience else ""
     begun = f", {state.step:,} of them taken" if state.step else ""
     if train.budget is not None and not state.step:
@@ -76,6 +81,6 @@ def _length(parts: Parts, state: State, seconds: float | None) -> str:
     else:
         time = "" if seconds is None else f", about {clock(seconds)}{' more' if state.step else ''}"
     return (
-        f"{most}{parts.steps:,} steps of {train.batch * parts.context:,} tokens{begun}, "
-        f"{passes(parts):.3g} passes over the text{time}; in {place(parts.folder.path)}"
+        f"{most}{learner.steps:,} steps of {tokens(learner):,} tokens{begun}, "
+        f"{passes(learner):.3g} passes over the text{time}; in {place(folder)}"
     )

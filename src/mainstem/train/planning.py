@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import config, data, optim, runs
+from .. import config, optim, runs
 from ..errors import BadInput, RunFailed
 from ..runs import new_folder, past
 from ..runs.cache import used
 from ..runs.past import NOTHING, Past
 from ..runs.run_folder import RunFolder
-from . import device, evaluation, lines, memory, refuse
+from . import cadence, device, lines, memory, refuse
 from .assemble import assemble
+from .language import Language
+from .learner import Learner
 from .lines import WIDTH, fold
-from .loop import Parts
-from .opening import passes
+from .opening import passes, tokens
+from .world import ALONE
 
 _HASH = 16
 """Signs of a hash that are shown: enough to tell texts apart; facts.json has it whole."""
@@ -26,20 +28,19 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
     The data is read, and its tokens are cached, so that the numbers are the run's own. Whatever lies where the run
     would go, there is a plan; it says so where the run would be refused. `name` is as `train.run` has it.
     """
-    run = runs.settled(device.settle(run))
-    place = device.choose(run.machine)
+    run, task = runs.settled(device.settle(run)), Language()
     with device.threads(run.machine.threads):
         folder, before, where = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
-            corpus = data.prepare(run.data, cache)
-        parts = assemble(run, folder, corpus, place, past=before)
+            corpus = task.prepare(run, cache)
+        learner, _ = assemble(run, task, corpus, ALONE, past=before)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),
-            ("run", _pairs(_length(parts, where))),
-            ("memory, about", _pairs(_memory(parts))),
-            ("which tensors are decayed and penalised", _regularization(run, parts)),
+            ("run", _pairs(_length(learner, where))),
+            ("memory, about", _pairs(_memory(learner))),
+            ("which tensors are decayed and penalised", _regularization(learner)),
         ]
     return "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections)
 
@@ -72,26 +73,26 @@ def _short(text: str, limit: int = 200) -> str:
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."
 
 
-def _length(parts: Parts, where: str) -> dict[str, Any]:
-    run, tokens = parts.run, parts.run.train.batch * parts.context
+def _length(learner: Learner, where: str) -> dict[str, Any]:
+    run = learner.run
     return {
         "folder": where,
-        "device": f"{parts.place.device.type}, {run.machine.dtype}",
-        "parameters": sum(p.numel() for p in parts.model.parameters()),
-        "steps": parts.steps,
-        "tokens a step": tokens,
-        "tokens": parts.steps * tokens,
-        "passes over the text": f"{passes(parts):.3g}",
-        "evaluations": evaluation.passes(parts.steps, run.evaluate.every),
+        "device": f"{learner.place.device.type}, {run.machine.dtype}",
+        "parameters": sum(p.numel() for p in learner.model.parameters()),
+        "steps": learner.steps,
+        "tokens a step": tokens(learner),
+        "tokens": learner.steps * tokens(learner),
+        "passes over the text": f"{passes(learner):.3g}",
+        "evaluations": cadence.passes(learner.steps, run.evaluate.every),
     }
 
 
-def _memory(parts: Parts) -> dict[str, Any]:
+def _memory(learner: Learner) -> dict[str, Any]:
     """Estimate, in bytes, what a step holds; activations are counted from the tensors a plain block keeps."""
-    run, settings = parts.run, parts.model.config()  # type: ignore[operator]
-    weights = 4 * sum(p.numel() for p in parts.model.parameters())
+    run, settings = learner.run, learner.model.config()  # type: ignore[operator]
+    weights = 4 * sum(p.numel() for p in learner.model.parameters())
     copies = 5 + (1 if run.optim.average else 0)  # weights, gradients, two moments, the best so far
-    rows = (run.train.micro_batch or run.train.batch) * parts.context
+    rows = (run.train.micro_batch or run.train.batch) * settings["context"]
     width, hidden = settings["width"], settings["hidden"] or 4 * settings["width"]
     number = 2 if run.machine.dtype == "bfloat16" else 4
     blocks = 1 if run.machine.recompute == "blocks" else settings["layers"]
@@ -101,11 +102,11 @@ def _memory(parts: Parts) -> dict[str, Any]:
     return {name: memory.written(value) for name, value in {**parts_of, "together": sum(parts_of.values())}.items()}
 
 
-def _regularization(run: config.Run, parts: Parts) -> list[str]:
+def _regularization(learner: Learner) -> list[str]:
     """One row for all tensors that differ only in the number of their block; penalties by number, named below."""
-    labels = [repr(term) for term in parts.learner.penalties]
+    labels = [repr(term) for term in learner.penalties]
     rows: dict[tuple[str, str, str, str, str], int] = {}
-    for tensor in optim.table(parts.model, parts.learner.optimizer, parts.learner.penalties):
+    for tensor in optim.table(learner.model, learner.optimizer, learner.penalties):
         names = ["*" if part.isdigit() else part for part in tensor.name.split(".") if part != "branch"]
         general = ".".join(part for part, before in zip(names, ["", *names], strict=False) if part != before)
         numbers = ",".join(str(labels.index(term) + 1) for term in tensor.penalties) or "-"

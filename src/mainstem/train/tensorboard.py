@@ -1,14 +1,15 @@
-"""metrics.jsonl's numbers for TensorBoard, beside it, where `log.tensorboard` asks for them. May import `errors`."""
+"""metrics.jsonl's numbers for TensorBoard, beside it, where `log.tensorboard` asks for them; a listener."""
 
 from __future__ import annotations
 
 import importlib.util
 import math
 import warnings
-from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from ..runs.disk import disk
+from .listener import Listener, Outcome, Start
 
 FOLDER = "tensorboard"
 _NUMBERS = ("loss", "penalty", "lr", "grad_norm", "tokens", "update_ratio", "gradient_slope")
@@ -27,23 +28,28 @@ def check() -> None:
         )
 
 
-class Board:
-    """The event file of a run, gone on with from `step`: what an interrupted run wrote after it is dropped."""
+class Board(Listener):
+    """The event file of a run, gone on with from its step: what an interrupted run wrote after it is dropped."""
 
-    def __init__(self, run: Path, step: int) -> None:
+    def __init__(self) -> None:
         check()
+
+    def began(self, start: Start) -> None:
         with warnings.catch_warnings():  # of the packages that it is made of, not of ours
             warnings.simplefilter("ignore")
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer: Any = SummaryWriter(str(run / FOLDER), purge_step=step + 1 if step else None)
+            self._folder = start.folder
+            purge = start.step + 1 if start.step else None
+            self._writer: Any = SummaryWriter(str(start.folder / FOLDER), purge_step=purge)
 
-    def add(self, line: dict[str, Any]) -> None:
+    def stepped(self, line: dict[str, Any]) -> None:
         """Write the numbers of one line of metrics.jsonl."""
-        for name, value in numbers(line).items():
-            self._writer.add_scalar(name, value, line["step"])
+        with disk("TensorBoard's file", self._folder):
+            for name, value in numbers(line).items():
+                self._writer.add_scalar(name, value, line["step"])
 
-    def close(self) -> None:
+    def ended(self, outcome: Outcome | None) -> None:
         """Write out what waits."""
         self._writer.close()
 

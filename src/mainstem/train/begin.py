@@ -1,0 +1,94 @@
+"""From what learns and what its folder knows to a loop that stands where the run stopped. May import its siblings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from .. import config, runs
+from ..errors import BadInput, RunFailed
+from ..runs import checkpoint, environment, facts, run_folder, weights
+from ..runs.disk import disk, disk_failed
+from ..runs.manifest import Manifest, Record
+from ..runs.metrics import Metrics
+from ..runs.past import Past
+from ..runs.run_folder import RunFolder
+from ..runs.state import State
+from . import length, signals
+from .assemble import environment_of, start_from
+from .console import Progress
+from .learner import Kept, Learner
+from .listener import Listener, Listeners, Start
+from .loop import Loop
+from .opening import tokens
+from .phases import Clock
+from .recorder import Recorder
+from .saver import Saver
+from .shown import Shown
+
+
+def begin(
+    learner: Learner, known: facts.Facts, folder: RunFolder, before: Past, progress: Progress,
+    requests: signals.Requests, listener: Listener, clock: Clock,
+) -> Loop:  # fmt: skip
+    """Return a loop that stands where the checkpoint of `before` is, or at step 0 where none was ever completed.
+
+    What is `known` of the run is written into its folder, with what an earlier process knew of it.
+    """
+    run, now = learner.run, environment_of(learner)
+    if before.checkpoint is None:
+        start_from(run, learner.model)
+        state, best, metrics = State(), None, _metrics(folder, Record(0, None))
+    else:
+        path, content = before.checkpoint
+        best = restore(learner, path, content)
+        state = content.state
+        if state.step > learner.steps:
+            raise BadInput(
+                f"The run in {str(folder.path)!r} has taken {state.step} steps already, more than the {learner.steps} "
+                "asked for: leave --train.steps out, or give a larger number."
+            )
+        if learner.steps != content.length.steps:  # somebody wants more than the listener that had asked for an end
+            state.pruned = False
+        checkpoint.tidy(folder.checkpoints, state.step, run.save.keep)
+        metrics = _metrics(folder, content.metrics)
+        for difference in environment.mismatches(content.facts, now):
+            progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
+        progress.say(f"going on at step {state.step} of {learner.steps}")
+        if (risen := length.risen(run, content, learner.steps)) is not None:
+            progress.say(risen)
+    if state.start is not None:
+        known["start"] = msgspec.to_builtins(state.start)
+    with disk("the configuration", folder.path):
+        run_folder.extend(run, folder)
+        learner.data.tokenizer.save(folder.path / "vocabulary.json")
+        known.update(facts.begun(folder.path))
+        facts.write(folder.path / facts.NAME, known)
+    decisive = {
+        "facts": now, "length": known["length"], "corpus": learner.data.facts["hash"],
+        "config": config.dump(runs.recorded(run, folder.path)),
+    }  # fmt: skip
+    shown = Shown(progress, run.log.every, tokens(learner), clock)
+    listeners = Listeners([Recorder(metrics), listener, shown])
+    listeners.began(Start(run, folder.path, state.step, learner.steps, known))
+    return Loop(learner, state, Saver(folder, learner, metrics, decisive), listeners, progress, requests, clock, best)
+
+
+def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors | None:
+    """Put the checkpoint at `path` into the learner; return the best weights of the run, if it had some."""
+    names = ["model", "optimizer", *(["average"] if learner.average is not None else [])]
+    try:
+        learner.load(Kept({name: checkpoint.load(path, name) for name in names}, content.optimizer))
+        return checkpoint.load(path, "best") if content.state.best is not None else None
+    except checkpoint.Damaged as error:
+        raise RunFailed(
+            f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."
+        ) from None
+
+
+def _metrics(folder: RunFolder, record: Record) -> Metrics:
+    try:
+        return Metrics(folder.metrics, record.offset, record.sha256)
+    except OSError as error:
+        raise disk_failed(error, "metrics.jsonl", folder.path) from error

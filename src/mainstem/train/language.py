@@ -1,0 +1,116 @@
+"""The language model as a task: windows of text, cross-entropy in nats per token. May import its siblings.
+
+Passes in between take a fixed number of tokens, in windows that are evenly spread and always the same, so that they
+can be compared with each other. The last one takes all of the held-out part where training was long enough for that.
+Shapes: B sequences, T positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from .. import config, data, model
+from ..data import check_length
+from ..data.batches import Plan, fetch, num_windows
+from ..measure.evaluate import evaluate
+from ..runs.state import Scores
+from . import device, memory
+from .batch import Batch
+from .device import Forward
+from .gap import between
+from .learner import Learner
+from .task import Part, Stop, Task, Tell
+
+_LAST = 0.3
+"""Tokens that the pass at the end takes for each token that was trained on, at most. A token takes a quarter to a third
+of the time here that it takes in a step, so this is a tenth of the time of training; and it is the same anywhere."""
+
+FEWEST = 2
+"""Windows without which there is no interval."""
+
+
+class Language(Task):
+    """Predict the next token of a text: the loss is the cross-entropy of each token, given its window so far."""
+
+    def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
+        return data.prepare(run.data, cache, tell)
+
+    def build(self, run: config.Run, data: Any) -> model.LanguageModel:
+        memory.refuse(run, data.tokenizer.vocab_size, device.choose(run.machine))
+        network = model.build(run.model, run.noise, data.tokenizer.vocab_size, run.seed)
+        check_length(data, network.context)
+        return network
+
+    def size(self, data: Any) -> int:
+        return len(data.train)
+
+    def targets(self, model: nn.Module) -> int:
+        return _context(model)
+
+    def batch(self, learner: Learner, step: int, slots: range) -> Batch:
+        run, text = learner.run, learner.data.train
+        plan = Plan(len(text), _context(learner.model), run.train.batch, run.seed)
+        x_BT, y_BT, documents_BT = fetch(text, plan, step, slots, run.data.documents == "mask")
+        inputs = {"tokens_BT": x_BT} if documents_BT is None else {"tokens_BT": x_BT, "documents_BT": documents_BT}
+        return Batch(inputs, y_BT, slots)
+
+    def loss(self, forward: Forward, batch: Batch) -> Tensor:
+        """Return the sum of the cross-entropies in nats; a weight by target makes each position's own first."""
+        if batch.weight is None:
+            return forward(**batch.inputs, targets_BT=batch.targets)
+        return (forward(**batch.inputs, targets_BT=batch.targets, reduction="none") * batch.weight).sum()
+
+    def sample(self, learner: Learner) -> Part:
+        """Return what a pass in between takes: `evaluate.tokens` of either side, or all that there are."""
+        return _part(learner, *(2 * [_wanted(learner)]))
+
+    def whole(self, learner: Learner, trained: int) -> Part | None:
+        """Return what the pass at the end takes after `trained` tokens of training: all held-out windows, and as many
+        of the training text as there is time for, at most as many.
+
+        None where it takes no more than a pass in between, or more than a tenth of the time of training.
+        """
+        length, few = _context(learner.model), _wanted(learner)
+        every = num_windows(learner.data.held_out, length)
+        room = int(_LAST * trained) // length - every
+        if every <= few or room < 0:
+            return None
+        return _part(learner, every, max(few, min(every, room)))
+
+    def evaluate(
+        self, learner: Learner, part: Part, stop: Stop | None = None, tell: Callable[[int], None] | None = None
+    ) -> Scores:
+        how: dict[str, Any] = {
+            "context": _context(learner.model), "documents": learner.run.data.documents == "mask",
+            "autocast": learner.place.autocast, "stop": stop,
+        }  # fmt: skip
+        held = evaluate(learner.model, learner.data.held_out, windows=part.held_out, tell=tell, **how)
+        behind = None if tell is None else lambda done: tell(held.tokens + done)
+        seen = evaluate(learner.model, learner.data.train, windows=part.training, tell=behind, **how)
+        return Scores(
+            nats_per_token=held.nats_per_token,
+            bits_per_byte=held.bits_per_byte,
+            tokens=held.tokens,
+            error=held.error,
+            gap=between(held, seen),
+        )
+
+
+def _context(model: nn.Module) -> int:
+    found: int = model.context  # type: ignore[assignment]
+    return found
+
+
+def _wanted(learner: Learner) -> int:
+    return max(FEWEST, -(-learner.run.evaluate.tokens // _context(learner.model)))
+
+
+def _part(learner: Learner, held: int, training: int) -> Part:
+    length = _context(learner.model)
+    held = min(held, num_windows(learner.data.held_out, length))
+    training = min(training, num_windows(learner.data.train, length))
+    return Part(held, training, (held + training) * length)

@@ -1,0 +1,178 @@
+"""What learns: a model, and all that a step reads and changes. It writes nothing and prints nothing.
+
+May import everything below the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .. import config, optim, penalty
+from ..measure import depth
+from ..measure.quantity import update
+from ..runs import weights
+from ..runs.state import Scores
+from . import device
+from .device import Forward, Place
+from .loss import gradient, penalties
+from .phases import Phases
+from .task import Part, Stop, Task
+from .world import World
+
+
+class Taken(NamedTuple):
+    """What a step came to; `numbers` (loss, grad_norm, perhaps penalty) are still tensors.
+
+    `tokens` are the targets of all processes. `applied` is False where a number was not finite: then no weight, no
+    moment and no average has changed. `watched` are the norms by depth and the median ratio of update to weight, where
+    the step was asked to watch.
+    """
+
+    numbers: dict[str, Tensor]
+    lr: float
+    tokens: int
+    applied: bool
+    watched: tuple[depth.Norms, float] | None
+
+
+class Kept(NamedTuple):
+    """All that a learner has learned: tensors by file and name, and the optimizer's settings as JSON values."""
+
+    tensors: dict[str, weights.Tensors]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model in training on `data` for `steps` steps; the same for runs, trials, budgets and benchmarks."""
+
+    run: config.Run
+    task: Task
+    data: Any
+    world: World
+    steps: int
+    place: Place
+    model: nn.Module
+    forward: Forward
+    optimizer: torch.optim.Optimizer
+    penalties: list[penalty.Penalty]
+    average: optim.averaging.Average | None
+    phases: Phases
+
+    @classmethod
+    def of(
+        cls, run: config.Run, task: Task, data: Any, world: World, *, steps: int, network: nn.Module | None = None,
+        phases: Phases | None = None,
+    ) -> Learner:  # fmt: skip
+        """Return what learns `task` as `run` says, before its first step of `steps`.
+
+        `network` is trained in place of a new model of the task, where it is given; `phases` note where time goes.
+        """
+        place = device.choose(run.machine)
+        model = task.build(run, data) if network is None else network
+        if run.machine.recompute == "blocks":
+            model.set_checkpoint(True)  # type: ignore[operator]
+        model.to(place.device)
+        model.train()
+        return cls(
+            run=run,
+            task=task,
+            data=data,
+            world=world,
+            steps=steps,
+            place=place,
+            model=model,
+            forward=device.compiled(model, run.machine.compile),
+            optimizer=optim.make(model, run.optim),
+            penalties=list(penalty.make(run.penalty)),
+            average=optim.averaging.Average(model, run.optim.average) if run.optim.average else None,
+            phases=Phases() if phases is None else phases,
+        )
+
+    def named(self, run: config.Run) -> Learner:
+        """Return the same learner under `run`, which differs in where it is written alone."""
+        return dataclasses.replace(self, run=run)
+
+    def step(self, number: int, *, watch: bool = False) -> Taken:
+        """Take step `number` (from 1): forward, gradient over micro-batches, penalties, clipping, update, average.
+
+        Loss and gradient are those of the global batch, divided by its number of targets. With `watch`, norms are taken
+        by depth, and the step runs uncompiled. A step with a number that is not finite changes nothing.
+        """
+        run, phases = self.run, self.phases
+        batch = self.task.batch(self, number, self.world.slots(run.train.batch)).to(self.place)
+        count, tokens = self.world.total(batch.divisor), self.world.total(batch.targets.numel())
+        factor = optim.schedule.factor(number, self.steps, run.optim)
+        optim.schedule.apply(self.optimizer, factor)
+        phases.mark("data")
+        with depth.norms(self.model) if watch else contextlib.nullcontext() as norms:
+            forward = self.model if watch else self.forward
+            size = run.train.micro_batch or run.train.batch
+            loss = gradient(self.task.loss, forward, batch, count, (run.seed, number), size, self.place, phases)
+            found = {"loss": self.world.total(loss)}
+            self.world.sum_gradients(self.model.parameters())
+            if (added := penalties(self.penalties, self.model)) is not None:
+                found["penalty"] = added
+        phases.mark("backward")
+        before = update.weights(self.model) if watch else {}
+        applied = all(math.isfinite(float(value)) for value in found.values())
+        found["grad_norm"], applied = self._update(applied)
+        watched = (norms, update.median(before, self.model)) if norms is not None else None
+        self.optimizer.zero_grad(set_to_none=True)
+        phases.mark("update")
+        return Taken(found, run.optim.lr * factor, tokens, applied, watched)
+
+    def evaluate(self, stop: Stop | None = None, tell: Callable[[int], None] | None = None) -> Scores:
+        """Return the scores of the weights that would be kept now (the average's, if there is one), on a sample.
+
+        ``tell(targets)`` hears how much is done. Raises `measure.evaluate.Abandoned` once `stop()` is true.
+        """
+        with self.averaged():
+            return self.measure(self.task.sample(self), stop, tell)
+
+    def measure(self, part: Part, stop: Stop | None = None, tell: Callable[[int], None] | None = None) -> Scores:
+        """Return the scores of the weights that the model holds now, on `part` of the data."""
+        return self.task.evaluate(self, part, stop, tell)
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which the model holds the weights that are measured and kept: the average's, if any."""
+        return contextlib.nullcontext() if self.average is None else self.average.swap(self.model)
+
+    def kept(self) -> weights.Tensors:
+        """Return a copy of the weights that are measured and kept, on the CPU."""
+        with self.averaged():
+            return weights.take(self.model)
+
+    def state(self) -> Kept:
+        """Return weights, moments and average: with the number of the step, all that the next one depends on."""
+        moments, settings = optim.state.flatten(self.optimizer, self.model)
+        tensors = {"model": weights.take(self.model), "optimizer": moments}
+        if self.average is not None:
+            tensors["average"] = self.average.state()
+        return Kept(tensors, settings)
+
+    def load(self, state: Kept) -> None:
+        """Go on from what `state` returned; raises `BadInput` where it is another model's."""
+        weights.put(self.model, state.tensors["model"], "the state")
+        optim.state.restore(self.optimizer, self.model, state.tensors["optimizer"], state.settings)
+        if self.average is not None:
+            average = state.tensors["average"]
+            self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
+
+    def _update(self, finite: bool) -> tuple[Tensor, bool]:
+        """Update the weights where all numbers are finite; return the norm of the gradient, and whether that was so.
+
+        Looking at the norm waits for a GPU, once a step: what an update has spoilt cannot be taken back.
+        """
+        if not finite:
+            return optim.clip(self.model.parameters(), 0.0), False
+        norm = optim.update(self.optimizer, self.model, self.run.optim.clip, self.average)
+        return norm, math.isfinite(float(norm))

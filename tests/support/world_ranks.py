@@ -1,0 +1,65 @@
+"""Joins a world as torchrun would start it, and says `equal` where it does what one process does.
+
+`python world_ranks.py FOLDER` with RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT in the environment.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import learners
+import msgspec
+import torch
+
+from mainstem import config
+from mainstem.train import Learner
+from mainstem.train.world import ALONE, World, join, leave
+
+
+def check_words(world: World) -> None:
+    """Raise where the processes do not agree."""
+    assert world.agree(0) == 0
+    assert world.agree(130 * world.rank) == 130
+    assert world.total(1 + world.rank) == 3
+    assert world.total(0.5) == 1.0
+    value = torch.full((2,), 1.0 + world.rank)
+    assert world.total(value).tolist() == [3.0, 3.0]
+    assert value.tolist() == [1.0 + world.rank] * 2, "what is added up stays as it is here"
+    assert world.first(("of", world.rank)) == ("of", 0)
+
+
+def check_steps(world: World, folder: Path) -> None:
+    """Raise where steps of all processes together are not those of one; the batch of 5 has shares of 2 and 3."""
+    made = learners.made(folder)
+    run = msgspec.structs.replace(
+        made.run,
+        train=msgspec.structs.replace(made.run.train, batch=5, micro_batch=2),
+        noise=config.Noise(hidden=0.3, attention=0.2, depth=0.2),
+        penalty=[config.PenaltyTerm(name="l1", coef=1e-3)],
+        optim=config.Optim(average=0.5, lr=1e-3, warmup=0.0),
+    )
+    one, own = (Learner.of(run, made.task, made.data, each, steps=10) for each in (ALONE, world))
+    for step in range(1, 4):
+        expected, found = one.step(step), own.step(step)
+        assert expected.tokens == found.tokens == 5 * 16
+        for name, value in expected.numbers.items():
+            torch.testing.assert_close(found.numbers[name], value, rtol=1e-5, atol=1e-6, msg=name)
+    for (name, p), other in zip(own.model.named_parameters(), one.model.parameters(), strict=True):
+        torch.testing.assert_close(p, other, rtol=1e-4, atol=1e-5, msg=name)
+        assert torch.equal(world.total(p), 2 * p.detach()), f"{name} differs between the processes"
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    world = join()
+    own = folder / str(world.rank)
+    own.mkdir()
+    check_words(world)
+    check_steps(world, own)
+    print("equal", flush=True)
+    leave(world)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
