@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import (
         config,
         counter,
+        counts,
         data,
         errors,
         form,
@@ -50,6 +51,7 @@ __all__ = [  # noqa: RUF022 - what a reader meets first stands first
     "LoadedRun",
     "config",
     "counter",
+    "counts",
     "data",
     "errors",
     "form",

@@ -114,10 +114,10 @@ def loaded() -> Library:
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
-def function(name: str, *arguments: Any) -> Callable[..., None]:
+def function(name: str, *arguments: Any, ended: dict[int, type[Exception]] | None = None) -> Callable[..., None]:
     """Return the library's `mainstem_NAME`, which takes `arguments` (ctypes) and refuses by raising `BadInput`.
 
-    It is looked up when it is first called.
+    It is looked up when it is first called. `ended` has what is raised for a status that refuses nothing.
     """
     call: Callable[..., int] | None = None
 
@@ -126,6 +126,8 @@ def function(name: str, *arguments: Any) -> Callable[..., None]:
         if call is None:
             call = _look_up(name, arguments)
         status = call(*values)
+        if ended is not None and status in ended:
+            raise ended[status]
         if status:
             check(status)
 
@@ -181,6 +183,9 @@ _FAULTS = {
     5: "this processor cannot run the instruction set that was asked for",
     6: "the kernel reads float32 and bfloat16",
     20: "there is not enough memory for attention's scratch: take shorter sequences",
+    30: "the sizes of what is to be counted contradict each other",
+    31: "a token is outside the vocabulary that was given",
+    32: "there is not enough memory to count so many tokens: give fewer",
 }
 
 

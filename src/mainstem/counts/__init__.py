@@ -1,0 +1,7 @@
+"""Counts of what follows what: models of text without a network. May import `ops.library` and errors."""
+
+from .kneser_ney import Fitted, KneserNey, score
+from .scored import Scored
+from .work import Stopped, Work
+
+__all__ = ["Fitted", "KneserNey", "Scored", "Stopped", "Work", "score"]
