@@ -99,8 +99,8 @@ def test_the_page_of_train_has_what_people_use_and_says_where_the_rest_is(capsys
     assert sum(line.strip().startswith("mainstem train ") for line in lines) == 2
     assert "--train.steps optimizer steps [60, from recipe shakespeare-char]" in text
     assert (
-        "`mainstem train --help`; of one section: --help run, data, model, noise, penalty, optim, train, evaluate, "
-        "save, machine, log." in text
+        "`mainstem train --help`; of one section: --help run, data, model, noise, loss, penalty, optim, train, "
+        "evaluate, save, machine, log." in text
     )
 
 

@@ -20,6 +20,7 @@ _ABOUT = {
     "data": "what is read, and how it becomes tokens",
     "model": "the network",
     "noise": "what is dropped at random in training; rates in [0, 1)",
+    "loss": "what a step minimises; a held-out score is plain cross-entropy",
     "penalty": "a list: --penalty.0.name l1 --penalty.0.coef 1e-5",
     "optim": "the update of the weights",
     "train": "how long, and in which portions",

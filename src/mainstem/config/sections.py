@@ -102,6 +102,13 @@ class Noise(Section, frozen=True, kw_only=True):
     depth: Annotated[Rate, about("stochastic depth: rate of the last sublayer")] = 0.0
 
 
+class Loss(Section, frozen=True, kw_only=True):
+    """What a step minimises; a held-out score is the plain cross-entropy whatever stands here."""
+
+    label_smoothing: Annotated[Rate, about("share of the target that goes to all tokens alike")] = 0.0
+    z_loss: Annotated[NonNegative, about("factor on (ln sum exp logits)^2")] = 0.0
+
+
 class PenaltyTerm(Section, frozen=True, kw_only=True):
     name: Annotated[PenaltyName, about("R(w): coef * sum|w|, coef * sum w^2, or half of each")]
     coef: Annotated[NonNegative, about("its multiplier")]
@@ -177,6 +184,7 @@ class Run(Section, frozen=True, kw_only=True):
     data: Data = Data()
     model: Model = Model()
     noise: Noise = Noise()
+    loss: Loss = Loss()
     penalty: Annotated[list[PenaltyTerm], about("terms of the loss")] = []
     optim: Optim = Optim()
     train: Train = Train()

@@ -92,10 +92,13 @@ class LanguageModel(nn.Module):
         cache: Cache | None = None,
         targets_BT: Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
     ) -> Tensor:
         """Return logits [B, T, V]; with targets their cross-entropies in nats, for which logits are never whole.
 
-        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T].
+        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `label_smoothing` and
+        `z_loss` are as `ops.cross_entropy` has them.
         """
         x_BTD = self.features(tokens_BT, documents_BT, cache)
         if self.head is not None and not plain_linear(self.head):
@@ -104,7 +107,13 @@ class LanguageModel(nn.Module):
             if targets_BT is None:
                 return logits_BTV.float()
             logits_BTV = logits_BTV.to(torch.promote_types(logits_BTV.dtype, torch.float32))
-            loss = F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), reduction=reduction)
+            logits_NV = logits_BTV.flatten(0, 1)
+            loss = F.cross_entropy(
+                logits_NV, targets_BT.flatten(), reduction=reduction, label_smoothing=label_smoothing
+            )
+            if z_loss:
+                square_N = logits_NV.logsumexp(1).square()
+                loss = loss + z_loss * (square_N if reduction == "none" else square_N.sum())
             return loss.view_as(targets_BT) if reduction == "none" else loss
         weight = self._tied() if self.head is None else self.head.weight
         if targets_BT is None:
@@ -112,7 +121,10 @@ class LanguageModel(nn.Module):
         kind = x_BTD.device.type
         if torch.is_autocast_enabled(kind):  # as it would have made of the product
             x_BTD = x_BTD.to(torch.get_autocast_dtype(kind))
-        loss = ops.cross_entropy(x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction=reduction)
+        loss = ops.cross_entropy(
+            x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction=reduction, label_smoothing=label_smoothing,
+            z_loss=z_loss,
+        )  # fmt: skip
         return loss.view_as(targets_BT) if reduction == "none" else loss
 
     def _tied(self) -> Tensor:

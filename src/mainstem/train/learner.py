@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class Learner:
         optim.schedule.apply(self.optimizer, factor)
         phases.mark("data")
         with depth.norms(self.model) if watch else contextlib.nullcontext() as norms:
-            forward = self.model if watch else self.forward
+            forward = self._forward(self.model if watch else self.forward)
             size = run.train.micro_batch or run.train.batch
             loss = gradient(self.task.loss, forward, batch, count, (run.seed, number), size, self.place, phases)
             found = {"loss": self.world.total(loss)}
@@ -166,6 +167,12 @@ class Learner:
         if self.average is not None:
             average = state.tensors["average"]
             self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
+
+    def _forward(self, forward: Forward) -> Forward:
+        """Return `forward` with the terms of the loss that are not 0: no model but ours knows them."""
+        loss = self.run.loss
+        terms = {name: value for name in loss.__struct_fields__ if (value := getattr(loss, name))}
+        return functools.partial(forward, **terms) if terms else forward
 
     def _update(self, finite: bool) -> tuple[Tensor, bool]:
         """Update the weights where all numbers are finite; return the norm of the gradient, and whether that was so.
