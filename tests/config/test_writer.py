@@ -19,16 +19,9 @@ CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 TEXT = st.one_of(st.sampled_from(ODD), st.text(CHARACTERS, min_size=1, max_size=20))
 LENGTHS = ("train.steps", "train.epochs", "train.budget")
 SIZES = (
-    "model.width", "model.heads", "model.kv_heads", "model.head_width", "model.rotary_base", "train.micro_batch", "recipe",
-)  # fmt: skip
-    "model.width",
-    "model.heads",
-    "model.kv_heads",
-    "model.head_width",
-    "model.rotary_base",
-    "train.micro_batch",
+    "model.width", "model.heads", "model.kv_heads", "model.head_width", "model.rotary_base", "train.micro_batch",
     "recipe",
-)
+)  # fmt: skip
 
 
 def numbers(kind: inspect.IntType | inspect.FloatType) -> st.SearchStrategy[Any]:
