@@ -12,8 +12,9 @@ from mainstem.model import LanguageModel, Settings
 from mainstem.optim.schedule import factor
 
 FIELDS = {
-    "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "schedule": "optim.schedule",
-    "tokenizer": "data.tokenizer", "init": "model.init", "preset": "model.preset", "penalty": "penalty.N.name",
+    "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "decay": "optim.decay_kind",
+    "schedule": "optim.schedule", "tokenizer": "data.tokenizer", "init": "model.init", "preset": "model.preset",
+    "penalty": "penalty.N.name",
 }  # fmt: skip
 
 

@@ -56,6 +56,8 @@ SPECS = (
     Spec("penalty", "elastic_net", "penalty.elastic_net:ElasticNet", "coef * sum (|w| + w^2) / 2"),
     Spec("optimizer", "adamw", "optim.presets:AdamW", "Adam with decoupled weight decay"),
     Spec("optimizer", "muon", "optim.presets:Muon", "orthogonal updates of the matrices, AdamW for the rest"),
+    Spec("decay", "decoupled", "optim.before:Decay", "w <- (1 - lr decay) w before each step"),
+    Spec("decay", "cautious", "optim.cautious:Cautious", "the same, of weights that the step makes smaller too"),
     Spec("after", "proximal", "optim.after:Proximal", "argmin of distance + penalty: exact zeros with L1"),
     Spec("after", "max_norm", "optim.max_norm:MaxNorm", "rows of matrices kept within a norm"),
     Spec("schedule", "cosine", "optim.schedule:cosine", "half a cosine"),

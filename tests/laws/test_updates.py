@@ -18,7 +18,9 @@ RATE = 0.05
 MAKERS = {name: catalogue.resolve("optimizer", name) for name in catalogue.names("optimizer")} | {"sgd": optim.SGD}
 OWN = {"muon": {"roles": ("linear",), "adamw_lr": RATE}, "sgd": {"momentum": 0.9}}
 AFTER = {"proximal": lambda: optim.Proximal(penalty.L1(0.05)), "max_norm": lambda: optim.MaxNorm(0.6)}
+BEFORE = {name: catalogue.resolve("decay", name) for name in catalogue.names("decay")}
 each = pytest.mark.parametrize("name", MAKERS)
+each_before = pytest.mark.parametrize("before", BEFORE)
 each_after = pytest.mark.parametrize("after", catalogue.names("after"))
 
 
@@ -224,6 +226,47 @@ def test_a_proximal_step_is_optimal_in_the_metric_of_its_direction(name, term):
             assert below - 1e-5 <= found <= above + 1e-5
         seen.add(bool((w == 0).any()))
     assert (True in seen) == (term != "l2")
+
+
+@each
+@each_before
+def test_a_decay_is_in_proportion_to_its_two_numbers_and_never_enlarges_a_weight(name, before):
+    """Against the same step without it: rate 0 changes nothing, and every other takes at most its share of a weight."""
+    stepped = {}
+    for decay in (0.0, 0.2, 0.4):
+        model = net(torch.float64)
+        began = {key: p.detach().clone() for key, p in model.named_parameters()}
+        backward(model, 0)
+        made = make(name, model, decay=decay, before=[BEFORE[before]()])
+        assert made.before == (BEFORE[before](),)
+        made.step()
+        stepped[decay] = {key: p.detach() for key, p in model.named_parameters()}
+    plain = net(torch.float64)
+    backward(plain, 0)
+    make(name, plain, decay=0.0).step()
+    taken = set(optim.select(plain))
+    for key, p in plain.named_parameters():
+        torch.testing.assert_close(stepped[0.0][key], p.detach())
+        once, twice = (p.detach() - stepped[decay][key] for decay in (0.2, 0.4))
+        torch.testing.assert_close(twice, 2 * once)
+        whole = RATE * 0.2 * began[key]
+        assert (torch.isclose(once, whole) | torch.isclose(once, torch.zeros_like(once))).all(), key
+        assert bool(once.abs().max() > 1e-9) == (key in taken), key
+
+
+@each
+@each_before
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_every_decay_runs_in_every_dtype_with_clipping_and_an_average(name, before, dtype):
+    model = net(dtype)
+    found = trained(name, model, make(name, model, before=[BEFORE[before]()]))
+    right = net(torch.float64)
+    close(
+        found,
+        trained(name, right, make(name, right, before=[BEFORE[before]()])),
+        0.1,
+        0.1 if dtype == torch.bfloat16 else 1e-4,
+    )
 
 
 @each

@@ -33,7 +33,7 @@ def test_every_optimizer_on_two_processes_is_that_on_one(tmp_path):
     for out, error in said:
         lines = out.splitlines()
         assert [line for line in lines if not line.endswith(": equal")] == [], error
-        assert len(lines) == 13, error
+        assert len(lines) == 17, error
 
 
 def test_plain_tensors_are_what_they_are():

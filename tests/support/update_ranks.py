@@ -29,6 +29,8 @@ MAKERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "muon, proximal, max norm": lambda groups: optim.Muon(
         groups, lr=0.05, roles=("linear",), proximal=penalty.L1(1e-2), after=AFTER
     ),
+    "adamw, cautious": lambda groups: optim.AdamW(groups, lr=0.05, before=[optim.Cautious()]),
+    "muon, cautious": lambda groups: optim.Muon(groups, lr=0.05, roles=("linear",), before=[optim.Cautious()]),
     "torch's sgd": lambda groups: torch.optim.SGD([{"params": g["params"]} for g in groups], lr=0.05),
 }
 SHARDED = {"all": lambda model: [fully_shard(part) for part in (*model, model)], "some": lambda m: fully_shard(m[2])}

@@ -15,6 +15,7 @@ _WHERE = {
     "noise": "--noise.rate, --noise.depth",
     "penalty": "--penalty.0.name",
     "optimizer": "--optim.name",
+    "decay": "--optim.decay-kind",
     "after": "in Python",
     "schedule": "--optim.schedule",
     "tokenizer": "--data.tokenizer",

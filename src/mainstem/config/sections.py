@@ -40,12 +40,14 @@ if TYPE_CHECKING:
     InitName = str
     PenaltyName = str
     OptimizerName = str
+    DecayName = str
     ScheduleName = str
 else:
     TokenizerName, PresetName, NormName, ActivationName, InitName, PenaltyName, OptimizerName, ScheduleName = (
         Literal[tuple(catalogue.names(kind))]
         for kind in ("tokenizer", "preset", "norm", "feedforward", "init", "penalty", "optimizer", "schedule")
     )
+    DecayName = Literal[tuple(catalogue.names("decay"))]
     NormOrNone = Literal[(*catalogue.names("norm"), "none")]
 Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
 
@@ -123,6 +125,7 @@ class Optim(Section, frozen=True, kw_only=True):
     muon_lr: Annotated[Positive, about("Muon's peak learning rate")] = 0.028
     momentum: Annotated[Rate, about("Muon's momentum")] = 0.9
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
+    decay_kind: Annotated[DecayName, about("cautious: not of weights that the step enlarges")] = "decoupled"
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
     schedule: Annotated[ScheduleName, about("after the warm-up")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02

@@ -1,7 +1,7 @@
 """Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
-What may follow an update is listed by the catalogue; `optim.MaxNorm` is found there, so that a new one is its file and
-one line.
+Kinds of decay and what may follow an update are listed by the catalogue; `optim.MaxNorm` is found there, so that a new
+one is its file and one line.
 """
 
 from typing import Any
@@ -53,12 +53,16 @@ __all__ = [
 ]
 
 
+_KINDS = ("decay", "after")
+
+
 def __getattr__(name: str) -> Any:
-    for spec in catalogue.specs("after"):
+    for spec in (spec for kind in _KINDS for spec in catalogue.specs(kind)):
         if spec.target.endswith(f":{name}"):
             return spec.load()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *(spec.target.partition(":")[2] for spec in catalogue.specs("after"))})
+    found = (spec.target.partition(":")[2] for kind in _KINDS for spec in catalogue.specs(kind))
+    return sorted({*globals(), *found})

@@ -31,5 +31,6 @@ def make(model: nn.Module, section: Optim) -> Update:
     field_of = {"lr": own if hasattr(section, own) else "lr", "adamw_lr": "lr"}
     wanted = [*inspect.signature(build).parameters][1:]
     given = {name: getattr(section, field) for name in wanted if hasattr(section, field := field_of.get(name, name))}
-    made: Update = build(groups(model, section.decay, section.decay_on), **given)
+    before = [catalogue.resolve("decay", section.decay_kind)()]
+    made: Update = build(groups(model, section.decay, section.decay_on), before=before, **given)
     return made

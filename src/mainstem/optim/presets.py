@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..errors import BadInput
 from .adam import Adam
 from .after import After, Proximable, Proximal
-from .before import Decay
+from .before import Before, Decay
 from .grouping import Groups
 from .momentum import Momentum
 from .muon import Orthogonal
@@ -20,15 +20,16 @@ def AdamW(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     *,
+    before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
 ) -> Update:
     """Return AdamW over `groups`: ``Update(groups, {"adamw": Adam(lr, betas, eps)}, before=[Decay()], after=after)``.
 
     w <- (1 - lr*wd) w - lr * m/(sqrt(v) + eps). The decay is each group's `weight_decay`, 0 where it has none (torch's
-    own default is 0.01). `proximal` is a penalty that a proximal step applies, in the metric sqrt(v) + eps; `after`
-    follows it. State and state dict are those of torch.optim.AdamW, and each loads the other's. On a CPU
-    one pass of `ops.update` goes over all groups.
+    own default is 0.01), and `before` says how it is taken: by `Decay`, or by `Cautious`. `proximal` is a penalty that
+    a proximal step applies, in the metric sqrt(v) + eps; `after` follows it. State and state dict are those of
+    torch.optim.AdamW, and each loads the other's. On a CPU one pass of `ops.update` goes over all groups.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101), algorithm 2.
 
@@ -37,7 +38,7 @@ def AdamW(
     >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
     0.1
     """
-    return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=[Decay()], after=chain(proximal, after))
+    return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=before, after=chain(proximal, after))
 
 
 def SGD(
@@ -45,6 +46,7 @@ def SGD(
     lr: float = 1e-3,
     momentum: float = 0.0,
     *,
+    before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
 ) -> Update:
@@ -63,7 +65,7 @@ def SGD(
     tensor([[ 0.9000, -0.2000],
             [ 0.0000,  1.9000]])
     """
-    return Update(groups, {"sgd": Momentum(lr, momentum)}, before=[Decay()], after=chain(proximal, after))
+    return Update(groups, {"sgd": Momentum(lr, momentum)}, before=before, after=chain(proximal, after))
 
 
 def Muon(
@@ -76,6 +78,7 @@ def Muon(
     scale: str = "original",
     roles: Sequence[str] = Orthogonal.roles,
     *,
+    before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
 ) -> Update:
@@ -101,7 +104,7 @@ def Muon(
     ['muon', 'adamw']
     """
     methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
-    made = Update(groups, methods, before=[Decay()], after=chain(proximal, after))
+    made = Update(groups, methods, before=before, after=chain(proximal, after))
     if not any(group["method"] == "muon" for group in made.param_groups):
         found = sorted({str(group.get("role", "none")) for group in made.param_groups})
         raise BadInput(
