@@ -122,9 +122,9 @@ void check_norm(int64_t middle, int64_t inner, int64_t columns, bool with_gain, 
   for (size_t c = 0; c < sums.size(); ++c) expect(near(dgain[c], sums[c], 1e-3), "wrong dgain", name, shown);
 }
 
-// Pairs turned behind the norm: y is the plain norm turned, and of dy turned dx is the plain one of dy.
+// Pairs rotated behind the norm: y is the plain norm rotated, and of dy rotated dx is the plain one of dy.
 template <class Element>
-void check_turned(int64_t positions, int64_t columns, int64_t variant, const char* name) {
+void check_rotated(int64_t positions, int64_t columns, int64_t variant, const char* name) {
   const int64_t dtype = sizeof(Element) == 4 ? kMainstemFloat32 : kMainstemBfloat16, half = columns / 2, chunk = 3, rows = 2 * positions;
   const double rough = sizeof(Element) == 4 ? 1e-4 : 3e-2;
   const int64_t stride[3] = {0, positions * columns, columns};
@@ -135,39 +135,39 @@ void check_turned(int64_t positions, int64_t columns, int64_t variant, const cha
   }
   MainstemRows plain{1, 2, positions, columns, {}, {}, {}, nullptr, nullptr};
   for (int i = 0; i < 3; ++i) plain.x[i] = plain.y[i] = plain.dy[i] = stride[i];
-  MainstemRows turning = plain;
-  turning.cosine = cosine.data();
-  turning.sine = sine.data();
+  MainstemRows rotating = plain;
+  rotating.cosine = cosine.data();
+  rotating.sine = sine.data();
   const MainstemShape shown = {2, 1, positions, columns, 0, 0};
-  std::vector<Element> x(static_cast<size_t>(rows * columns)), dy(x.size()), y(x.size()), dx(x.size()), turned(x.size()), found(x.size());
+  std::vector<Element> x(static_cast<size_t>(rows * columns)), dy(x.size()), y(x.size()), dx(x.size()), rotated(x.size()), found(x.size());
   std::vector<float> dgain(gain.size()), inverse(static_cast<size_t>(rows)), parts(static_cast<size_t>((rows + chunk - 1) / chunk * columns));
   for (size_t i = 0; i < x.size(); ++i) {
     set(x[i], static_cast<float>(i * 7 % 13) * 0.5f - 3.0f);
     set(dy[i], static_cast<float>(i * 5 % 11) * 0.25f - 1.0f);
   }
-  const auto turn = [&](const std::vector<Element>& from, size_t i) {
+  const auto rotate = [&](const std::vector<Element>& from, size_t i) {
     const int64_t at = static_cast<int64_t>(i), column = at % columns, position = at / columns % positions;
     const size_t angle = static_cast<size_t>(position * half + column % half);
     const double own = value(from[i]), other = value(from[static_cast<size_t>(column < half ? at + half : at - half)]);
     return own * cosine[angle] + (column < half ? -1 : 1) * other * sine[angle];
   };
   int32_t status = mainstem_rms_norm(y.data(), inverse.data(), x.data(), gain.data(), dtype, &plain, 0.25, variant);
-  status |= mainstem_rms_norm(found.data(), inverse.data(), x.data(), gain.data(), dtype, &turning, 0.25, variant);
-  for (size_t i = 0; i < x.size(); ++i) expect(near(value(found[i]), turn(y, i), rough), "wrong turn", name, shown);
-  for (size_t i = 0; i < x.size(); ++i) set(turned[i], static_cast<float>(turn(dy, i)));
+  status |= mainstem_rms_norm(found.data(), inverse.data(), x.data(), gain.data(), dtype, &rotating, 0.25, variant);
+  for (size_t i = 0; i < x.size(); ++i) expect(near(value(found[i]), rotate(y, i), rough), "wrong rotation", name, shown);
+  for (size_t i = 0; i < x.size(); ++i) set(rotated[i], static_cast<float>(rotate(dy, i)));
   const auto backward = [&](std::vector<Element>& to, const std::vector<Element>& from, const MainstemRows& shape) {
     return mainstem_rms_norm_backward(to.data(), dgain.data(), parts.data(), from.data(), x.data(), gain.data(), inverse.data(), dtype, &shape, chunk, variant);
   };
-  status |= backward(dx, dy, plain) | backward(found, turned, turning);
-  for (size_t i = 0; i < x.size(); ++i) expect(near(value(found[i]), value(dx[i]), rough), "wrong dx of turned", name, shown);
-  expect(status == kMainstemOk, "turn refused", name, shown);
+  status |= backward(dx, dy, plain) | backward(found, rotated, rotating);
+  for (size_t i = 0; i < x.size(); ++i) expect(near(value(found[i]), value(dx[i]), rough), "wrong dx of rotated", name, shown);
+  expect(status == kMainstemOk, "rotation refused", name, shown);
 }
 
 void check_norms(int64_t variant, const char* name) {
   for (const int64_t columns : {2, 14, 32, 46, 130}) {
     for (const int64_t positions : {0, 1, 9}) {
-      check_turned<float>(positions, columns, variant, name);
-      check_turned<uint16_t>(positions, columns, variant, name);
+      check_rotated<float>(positions, columns, variant, name);
+      check_rotated<uint16_t>(positions, columns, variant, name);
     }
   }
   for (const int64_t columns : {0, 1, 7, 15, 16, 17, 31, 64, 129, 521}) {

@@ -26,7 +26,7 @@ def gained(gain, impl):
     return ops.rms_norm(VALUES, gain[0, 0], 1e-3, impl)
 
 
-def turned(x, impl):
+def rotated(x, impl):
     angle = torch.linspace(0, 3, 60).view(5, 12)
     return ops.rms_norm(x, GAIN, 1e-3, impl, angles=(angle.cos(), angle.sin()))
 
@@ -84,7 +84,7 @@ def mixed(x, impl):
 
 OPS = {
     "dropout": dropout, "rms_norm": rms_norm, "rms_norm's gain": gained, "mask_bits": masked,
-    "rms_norm, turned": turned, "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer"),
+    "rms_norm, rotated": rotated, "dropout_add_norm, rms": fused("rms"), "dropout_add_norm, layer": fused("layer"),
     "gelu": activated("gelu"), "swiglu": activated("swiglu"), "feedforward, relu2": fed("relu2"),
     "feedforward, swiglu": fed("swiglu"), "self_attention": attended, "depth_sum": deep, "step_streams": mixed,
 }  # fmt: skip

@@ -20,7 +20,7 @@ def anyway(request, monkeypatch):
         monkeypatch.setattr(module, "onednn", lambda: True)
         monkeypatch.setattr(product, "onednn", lambda: True)
         monkeypatch.setattr(module, "WORTH", 1)
-        for name in ("WORTH", "WORTH_TURNED"):
+        for name in ("WORTH", "WORTH_TRANSPOSED"):
             monkeypatch.setattr(product, name, 1)
 
 

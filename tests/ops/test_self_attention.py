@@ -10,11 +10,11 @@ from mainstem.errors import BadInput
 SITE = 0x1780AABA
 WIDTH = 6
 rates = pytest.mark.parametrize("rate", [None, 0.3])
-normed = pytest.mark.parametrize("normed", ["bare", "normed", "turned"])
+normed = pytest.mark.parametrize("normed", ["bare", "normed", "rotated"])
 both = pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)])
 
 
-def arrays(batch=3, length=7, width=12, heads=4, groups=4, out=10, normed="turned", dtype=torch.float32):
+def arrays(batch=3, length=7, width=12, heads=4, groups=4, out=10, normed="rotated", dtype=torch.float32):
     """Return x, the four weights and, if it is normed, two gains."""
     sizes = [(heads * WIDTH, width), (groups * WIDTH, width), (groups * WIDTH, width), (out, heads * WIDTH)]
     weights = [(normal(size).roll(at + 1, 0) * 2 * size[1] ** -0.5).to(dtype) for at, size in enumerate(sizes)]
@@ -29,7 +29,7 @@ def call(given, normed, rate, impl, documents=None, heads=4, first=5, **rest):
         rest |= {"mask": mask(rate, draw(x.shape[0], first=first), SITE)}
     return ops.self_attention(
         *given[:5], heads=heads, gains=tuple(given[5:]) or None, eps=1e-3, documents=documents, impl=impl,
-        angles=(angle.cos(), angle.sin()) if normed == "turned" else None, **rest,
+        angles=(angle.cos(), angle.sin()) if normed == "rotated" else None, **rest,
     )  # fmt: skip
 
 
@@ -62,8 +62,8 @@ def test_it_is_its_parts_in_float64(groups, documents, normed, rate, dtype, near
 @pytest.mark.parametrize(("batch", "length"), [(0, 3), (1, 1), (2, 0), (5, 131)])
 def test_any_number_of_samples_and_positions(batch, length):
     given = arrays(batch=batch, length=length)
-    exact = results(wide(given), "turned", 0.3, "reference")
-    for found, expected in zip(results(given, "turned", 0.3, "cpu"), exact, strict=True):
+    exact = results(wide(given), "rotated", 0.3, "reference")
+    for found, expected in zip(results(given, "rotated", 0.3, "cpu"), exact, strict=True):
         largest = float(expected.abs().max()) if expected.numel() else 1.0
         torch.testing.assert_close(found.double(), expected, rtol=2e-5, atol=2e-5 * max(largest, 1.0))
 
@@ -72,16 +72,16 @@ def test_any_number_of_samples_and_positions(batch, length):
 @pytest.mark.parametrize("impl", ["auto", "cpu"])
 def test_positions_turn_queries_and_keys_that_have_no_norm(impl):
     given = arrays(normed="bare")
-    exact = results(wide(given), "turned", None, "reference")
-    for found, expected in zip(results(given, "turned", None, impl), exact, strict=True):
+    exact = results(wide(given), "rotated", None, "reference")
+    for found, expected in zip(results(given, "rotated", None, impl), exact, strict=True):
         torch.testing.assert_close(found.double(), expected, rtol=2e-5, atol=2e-5 * float(expected.abs().max()))
 
 
 @needs_kernels
 def test_products_of_a_size_that_onednn_is_for():
     given = arrays(batch=12, length=64, width=128, heads=20, groups=20, out=128)
-    exact = results(wide(given), "turned", 0.3, "reference", heads=20)
-    for found, expected in zip(results(given, "turned", 0.3, "cpu", heads=20), exact, strict=True):
+    exact = results(wide(given), "rotated", 0.3, "reference", heads=20)
+    for found, expected in zip(results(given, "rotated", 0.3, "cpu", heads=20), exact, strict=True):
         torch.testing.assert_close(found.double(), expected, rtol=5e-5, atol=5e-5 * float(expected.abs().max()))
 
 
@@ -99,20 +99,20 @@ def test_no_position_sees_what_comes_behind_it(impl):
     given = arrays()
     changed = [given[0].clone(), *given[1:]]
     changed[0][:, 4:] += 1.0
-    before, after = (call(g, "turned", 0.3, impl) for g in (given, changed))
+    before, after = (call(g, "rotated", 0.3, impl) for g in (given, changed))
     torch.testing.assert_close(before[:, :4], after[:, :4], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(before[:, 4:], after[:, 4:])
-    assert not torch.allclose(call(given, "turned", None, impl, causal=False)[:, 0], before[:, 0])
+    assert not torch.allclose(call(given, "rotated", None, impl, causal=False)[:, 0], before[:, 0])
 
 
 @both
 def test_gradients_equal_finite_differences(impl):
     given = [t.double().requires_grad_() for t in arrays(batch=1, length=3, width=4, heads=2, groups=1, out=3)]
-    exact = torch.autograd.grad(call(given, "turned", 0.3, "reference", heads=2).sin().sum(), given)
+    exact = torch.autograd.grad(call(given, "rotated", 0.3, "reference", heads=2).sin().sum(), given)
     if impl == "reference":
-        assert torch.autograd.gradcheck(lambda *t: call(t, "turned", 0.3, "reference", heads=2), given)
+        assert torch.autograd.gradcheck(lambda *t: call(t, "rotated", 0.3, "reference", heads=2), given)
     narrow = [t.detach().float().requires_grad_() for t in given]
-    of = torch.autograd.grad(call(narrow, "turned", 0.3, impl, heads=2).sin().sum(), narrow)
+    of = torch.autograd.grad(call(narrow, "rotated", 0.3, impl, heads=2).sin().sum(), narrow)
     for found, expected in zip(of, exact, strict=True):
         torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
 
@@ -147,7 +147,7 @@ def test_only_what_is_asked_for_has_a_gradient(normed):
 @needs_kernels
 def test_a_graph_that_is_kept_gives_the_same_gradients_again():
     given = [t.detach().requires_grad_() for t in arrays()]
-    total = call(given, "turned", 0.3, "cpu").sin().sum()
+    total = call(given, "rotated", 0.3, "cpu").sin().sum()
     first = torch.autograd.grad(total, given, retain_graph=True)
     for found, again in zip(first, torch.autograd.grad(total, given), strict=True):
         assert bits(found).equal(bits(again))
@@ -166,17 +166,17 @@ def test_a_rate_that_changes_before_backward_is_noticed():
 @needs_kernels
 def test_a_part_of_a_batch_has_the_masks_of_the_whole():
     given = arrays(batch=6)
-    whole = call(given, "turned", 0.3, "cpu")
-    part = call([given[0][4:], *given[1:]], "turned", 0.3, "cpu", first=9)
+    whole = call(given, "rotated", 0.3, "cpu")
+    part = call([given[0][4:], *given[1:]], "rotated", 0.3, "cpu", first=9)
     torch.testing.assert_close(part, whole[4:], rtol=1e-5, atol=1e-5)
 
 
 @needs_kernels
 def test_under_autocast_it_is_of_its_dtype():
     given = arrays()
-    narrow = results([*(t.bfloat16() for t in given[:5]), *given[5:]], "turned", 0.3, "cpu")
+    narrow = results([*(t.bfloat16() for t in given[:5]), *given[5:]], "rotated", 0.3, "cpu")
     with torch.autocast("cpu", torch.bfloat16):
-        found = results(given, "turned", 0.3, "cpu")
+        found = results(given, "rotated", 0.3, "cpu")
     assert found[0].dtype == torch.bfloat16 and {g.dtype for g in found[1:]} == {torch.float32}
     for value, expected in zip(found, narrow, strict=True):
         largest = float(expected.abs().max())

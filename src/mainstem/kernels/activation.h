@@ -6,7 +6,7 @@
 
 namespace mainstem {
 
-// The last is a squared ramp whose backward is given what its forward returned, in place of x.
+// The last is a squared ReLU whose backward is given what its forward returned, in place of x.
 enum ActivationKind : int64_t { kGelu = 0, kSquaredRelu = 1, kSwiglu = 2, kSquaredReluResult = 3 };
 constexpr int kActivationKinds = 4;
 

@@ -28,12 +28,12 @@ inline Floats dropped(const Floats& value, const Kept& kept, float scale) {
 }
 
 // NaN is not below 0 and stays.
-inline Float ramp(Float x) { return x < 0.0f ? Float{} : x; }
+inline Float relu(Float x) { return x < 0.0f ? Float{} : x; }
 
 template <int kKind>
 inline Float value(Float x, Float gate) {
   if (kKind == kGelu) return x * normal(x).below;
-  if (kKind == kSquaredRelu || kKind == kSquaredReluResult) return ramp(x) * ramp(x);
+  if (kKind == kSquaredRelu || kKind == kSquaredReluResult) return relu(x) * relu(x);
   return gate * sigmoid(gate) * x;
 }
 
@@ -48,7 +48,7 @@ inline Slopes slopes(Float g, Float x, Float gate) {
     const Normal n = normal(x);
     return {g * (n.below + x * n.density), Float{}};
   }
-  // Where x <= 0 the slope is 0 even if g is infinite, as that of a ramp is.
+  // Where x <= 0 the slope is 0 even if g is infinite, as that of a ReLU is.
   if (kKind == kSquaredRelu) return {x <= 0.0f ? Float{} : g * (x + x), Float{}};
   const Float s = sigmoid(gate);
   return {g * (gate * s), g * x * (s * (gate * (1.0f - s) + 1.0f))};

@@ -17,7 +17,7 @@ struct MainstemShape {
 struct MainstemRows {
   int64_t outer, middle, inner, columns;
   int64_t x[3], y[3], dy[3];
-  // Both [inner, columns / 2], contiguous, or null: columns i and i + columns / 2 of y are turned by these angles.
+  // Both [inner, columns / 2], contiguous, or null: columns i and i + columns / 2 of y are rotated by these angles.
   const float *cosine, *sine;
 };
 

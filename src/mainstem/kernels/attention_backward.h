@@ -16,8 +16,8 @@ struct Backward {
   const int64_t padded = round_up(shape.width, kWidth), whole = round_up(shape.keys, kBlock);
   Arena arena{(7 * kBlock + 2 * whole) * padded + 2 * kBlock * kBlock + 2 * kBlock + Decisions::floats()};
   Decisions decide{work, arena};
-  float *rows = arena.take(kBlock * padded), *turned = arena.take(kBlock * padded), *upstream = arena.take(kBlock * padded),
-        *upstream_turned = arena.take(kBlock * padded), *keys = arena.take(kBlock * padded),
+  float *rows = arena.take(kBlock * padded), *transposed = arena.take(kBlock * padded),
+        *upstream = arena.take(kBlock * padded), *upstream_transposed = arena.take(kBlock * padded), *keys = arena.take(kBlock * padded),
         *values = arena.take(kBlock * padded), *dquery = arena.take(kBlock * padded), *dkey = arena.take(whole * padded),
         *dvalue = arena.take(whole * padded), *scores = arena.take(kBlock * kBlock), *dscores = arena.take(kBlock * kBlock),
         *lse = arena.take(kBlock), *inner = arena.take(kBlock);
@@ -76,8 +76,8 @@ struct Backward {
       }
       inner[q] = total(all);
     }
-    transpose(turned, rows, lanes, padded);
-    transpose(upstream_turned, upstream, lanes, padded);
+    transpose(transposed, rows, lanes, padded);
+    transpose(upstream_transposed, upstream, lanes, padded);
     const float* from = work.lse + (sample * shape.heads + head) * shape.queries + query;
     for (int64_t q = 0; q < lanes; ++q) lse[q] = q < queries ? from[q] : 0.0f;
     std::memset(dquery, 0, static_cast<size_t>(kBlock * padded) * sizeof(float));
@@ -87,8 +87,8 @@ struct Backward {
     const auto for_scores = [&](int64_t row) { return own.for_scores(row, shape.width); };
     const auto for_queries = [&](int64_t row) { return own.for_queries(row); };
     const auto for_keys = [&](int64_t row) { return own.for_keys(row); };
-    multiply<false>(keys, padded, turned, kBlock, scores, kBlock, own.keys, own.lanes(), false, for_scores);
-    multiply<false>(values, padded, upstream_turned, kBlock, dscores, kBlock, own.keys, own.lanes(), false, for_scores);
+    multiply<false>(keys, padded, transposed, kBlock, scores, kBlock, own.keys, own.lanes(), false, for_scores);
+    multiply<false>(values, padded, upstream_transposed, kBlock, dscores, kBlock, own.keys, own.lanes(), false, for_scores);
     work.keep == nullptr ? differentiate<false>(own) : differentiate<true>(own);
     multiply<false>(scores, kBlock, upstream, padded, dvalue + own.key * padded, padded, own.keys, padded, true,
                     for_keys);

@@ -104,7 +104,7 @@ inline void transpose(float* to, const float* from, int64_t rows, int64_t padded
       Float square[kWidth];
 #pragma GCC unroll 16
       for (int i = 0; i < kWidth; ++i) square[i] = load(from + (row + i) * padded + k);
-      turn(square);
+      transpose_square(square);
 #pragma GCC unroll 16
       for (int i = 0; i < kWidth; ++i) store(to + (k + i) * kBlock + row, square[i]);
     }

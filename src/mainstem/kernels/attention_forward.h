@@ -64,8 +64,8 @@ struct Forward {
   const int64_t padded = round_up(shape.width, kWidth);
   Arena arena{5 * kBlock * padded + kBlock * kBlock + 3 * kBlock + Decisions::floats()};
   Decisions decide{work, arena};
-  float *rows = arena.take(kBlock * padded), *turned = arena.take(kBlock * padded), *keys = arena.take(kBlock * padded),
-        *values = arena.take(kBlock * padded), *out = arena.take(kBlock * padded), *scores = arena.take(kBlock * kBlock),
+  float *rows = arena.take(kBlock * padded), *transposed = arena.take(kBlock * padded),
+        *keys = arena.take(kBlock * padded), *values = arena.take(kBlock * padded), *out = arena.take(kBlock * padded), *scores = arena.take(kBlock * kBlock),
         *maximum = arena.take(kBlock), *sum = arena.take(kBlock), *before = arena.take(kBlock);
 
   const Element* at(const void* array, const int64_t* strides, int64_t sample, int64_t head, int64_t position) const {
@@ -77,7 +77,7 @@ struct Forward {
     const int64_t lanes = round_up(queries, kWidth), limit = decide.limit(query, queries);
     gather(rows, at(work.query, shape.query, sample, head, query), shape.query[2], queries, lanes, shape.width, padded,
            work.scale);
-    transpose(turned, rows, lanes, padded);
+    transpose(transposed, rows, lanes, padded);
     std::memset(out, 0, static_cast<size_t>(kBlock * padded) * sizeof(float));
     std::fill(maximum, maximum + kBlock, kNever);
     std::fill(sum, sum + kBlock, 0.0f);
@@ -96,7 +96,7 @@ struct Forward {
   }
 
   void add(const Block& own) {
-    multiply<false>(keys, padded, turned, kBlock, scores, kBlock, own.keys, own.lanes(), false,
+    multiply<false>(keys, padded, transposed, kBlock, scores, kBlock, own.keys, own.lanes(), false,
                     [&](int64_t row) { return own.for_scores(row, shape.width); });
     const bool rose = work.keep == nullptr ? soften<false>(scores, own, decide, maximum, sum, before)
                                            : soften<true>(scores, own, decide, maximum, sum, before);

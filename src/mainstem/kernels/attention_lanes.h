@@ -100,7 +100,7 @@ inline Float choose(Float a, Float b, Int index) {
 
 // Transposes a square of kWidth rows: in each round, pairs of rows swap the halves of each stretch of 2 * kStep lanes.
 template <int kStep = 1>
-inline void turn(Float* rows) {
+inline void transpose_square(Float* rows) {
   if constexpr (kStep < kWidth) {
     const Int low = lanes() & static_cast<int32_t>(kStep);
     const Int first = low != 0 ? lanes() + static_cast<int32_t>(kWidth - kStep) : lanes();
@@ -112,7 +112,7 @@ inline void turn(Float* rows) {
       rows[i] = choose(a, b, first);
       rows[i + kStep] = choose(a, b, second);
     }
-    turn<2 * kStep>(rows);
+    transpose_square<2 * kStep>(rows);
   }
 }
 

@@ -15,7 +15,7 @@ struct NormRows {
   const void* dy;
   int64_t dy_stride;
   const float* gain;
-  const float *cosine, *sine;  // [rows, columns / 2] of the angles by which pairs are turned behind gain, or null
+  const float *cosine, *sine;  // [rows, columns / 2] of the angles by which pairs are rotated behind gain, or null
   float* inverse;  // [rows], 1 / sqrt(mean(x^2) + eps): written by forward, read by backward
   float* dgain;    // [columns], added to; null where gain is
   float eps;

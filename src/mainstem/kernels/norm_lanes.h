@@ -2,7 +2,7 @@
 #pragma once
 #include "float_lanes.h"
 #include "norm.h"
-#include "norm_turn_lanes.h"
+#include "norm_rotary_lanes.h"
 
 namespace mainstem {
 namespace {
@@ -56,7 +56,7 @@ void backward_rows(const NormRows r) {
 template <class Element>
 void forward(const NormRows& rows) {
   if (rows.cosine != nullptr) {
-    return rows.gain == nullptr ? forward_turned<Element, false>(rows) : forward_turned<Element, true>(rows);
+    return rows.gain == nullptr ? forward_rotated<Element, false>(rows) : forward_rotated<Element, true>(rows);
   }
   rows.gain == nullptr ? forward_rows<Element, false>(rows) : forward_rows<Element, true>(rows);
 }
@@ -64,7 +64,7 @@ void forward(const NormRows& rows) {
 template <class Element>
 void backward(const NormRows& rows) {
   if (rows.cosine != nullptr) {
-    return rows.gain == nullptr ? backward_turned<Element, false>(rows) : backward_turned<Element, true>(rows);
+    return rows.gain == nullptr ? backward_rotated<Element, false>(rows) : backward_rotated<Element, true>(rows);
   }
   rows.gain == nullptr ? backward_rows<Element, false>(rows) : backward_rows<Element, true>(rows);
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..ops.rms_norm.reference import turn
+from ..ops.rms_norm.reference import rotate
 
 
 class Rotary(nn.Module):
@@ -73,7 +73,7 @@ class Rotary(nn.Module):
         return self
 
     def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:
-        return turn(x_BHTK, *self.angles(x_BHTK.shape[2], x_BHTK, positions))
+        return rotate(x_BHTK, *self.angles(x_BHTK.shape[2], x_BHTK, positions))
 
     def extra_repr(self) -> str:
         return f"{self.head_width}, base={self.base:g}"

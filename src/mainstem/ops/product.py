@@ -10,7 +10,7 @@ import functools
 import torch
 from torch import Tensor
 
-WORTH, WORTH_TURNED, WORTH_EACH = 1 << 21, 1 << 25, 1 << 23
+WORTH, WORTH_TRANSPOSED, WORTH_EACH = 1 << 21, 1 << 25, 1 << 23
 """From how many multiplications on oneDNN is the faster one: for rows as they lie, for columns taken as rows, and for
 each of many (docs/log.md)."""
 
@@ -41,11 +41,11 @@ def product(a_NK: Tensor, b_KM: Tensor) -> Tensor:
     >>> product(torch.eye(2), torch.ones(2, 3)).tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
-    turned = a_NK.stride(1) != 1
-    if not _faster(a_NK, b_KM, WORTH_TURNED if turned else WORTH):
+    transposed = a_NK.stride(1) != 1
+    if not _faster(a_NK, b_KM, WORTH_TRANSPOSED if transposed else WORTH):
         return torch.mm(a_NK, b_KM)
-    if turned and a_NK.shape[0] > b_KM.shape[1]:
-        # Twice as fast with the shorter side first; turning the result back takes a tenth of it.
+    if transposed and a_NK.shape[0] > b_KM.shape[1]:
+        # Twice as fast with the shorter side first; transposing the result takes a tenth of it.
         return _onednn(b_KM.t(), a_NK).t().contiguous()
     return _onednn(a_NK, b_KM.t())
 

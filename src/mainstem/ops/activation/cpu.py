@@ -17,7 +17,7 @@ from .reference import KINDS
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 RESULT = len(KINDS)
-"""The kind of a squared ramp whose backward reads y = s max(x, 0)^2 in place of x: dx = 2 dy sqrt(s y).
+"""The kind of a squared ReLU whose backward reads y = s max(x, 0)^2 in place of x: dx = 2 dy sqrt(s y).
 
 y is 0 where something was dropped, so nothing is drawn, and x need not be kept. Where x^2 is below the smallest
 float32, |x| < 1e-22, the slope is 0.

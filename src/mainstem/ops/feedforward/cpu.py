@@ -1,8 +1,8 @@
 """The feed-forward sublayer as one node of the graph, around the compiled activation. May import its neighbours in ops.
 
-What lies between them is written over the array that the product before has made: of a squared
-ramp only its result is kept, and the gradient of every activation takes the place of the one behind it. Shapes: N rows,
-D width, F hidden width.
+What lies between them is written over the array that the product before has made: of a squared ReLU only its result is
+kept, and the gradient of every activation takes the place of the one behind it. Shapes: N rows, D width, F hidden
+width.
 """
 
 from __future__ import annotations

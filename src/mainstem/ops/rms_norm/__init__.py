@@ -25,8 +25,8 @@ def rms_norm(x: Tensor, gain: Tensor | None, eps: float, impl: str = "auto", *, 
     rounded once, to x's dtype; gain is not rounded to it. NaN or infinity in a row gives NaN in the same row: in all
     of it, or where x is infinite while its finite elements become 0.
 
-    With `angles`, cosines and sines [T, D/2] of rotary positions, pairs (y_i, y_(i + D/2)) are turned in the same pass,
-    before the rounding: x is [..., T, D] with at most four axes, as heads are, and D even.
+    With `angles`, cosines and sines [T, D/2] of rotary positions, pairs (y_i, y_(i + D/2)) are rotated in the same
+    pass, before the rounding: x is [..., T, D] with at most four axes, as heads are, and D even.
 
     `x`: floating point [..., D]. `gain`: floating point [D], or None for 1. `eps`: at least 0; with 0 a row of zeros
     gives NaN. `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). The implementations add in different

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 Angles = tuple[Tensor, Tensor] | None
-"""Cosines and sines, both [T, D/2], by which pairs of columns are turned."""
+"""Cosines and sines, both [T, D/2], by which pairs of columns are rotated."""
 
 
 def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -17,19 +17,19 @@ def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     return wide * inverse, inverse
 
 
-def turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Return `x` with its pairs (x_i, x_(i + D/2)) turned by the angles of each row, [T, D/2]."""
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Return `x` with its pairs (x_i, x_(i + D/2)) rotated by the angles of each row, [T, D/2]."""
     cosine, sine = cosine.to(x.dtype), sine.to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
 
 
 def rms_norm(x: Tensor, gain: Tensor | None, eps: float, angles: Angles = None) -> Tensor:
-    """Return x / sqrt(mean(x^2) + eps) * gain, turned, for any device and dtype; autograd knows its gradient."""
+    """Return x / sqrt(mean(x^2) + eps) * gain, rotated, for any device and dtype; autograd knows its gradient."""
     normed, _ = normalise(x, eps)
     if gain is not None:
         normed = normed * gain.to(normed.dtype)
-    return (normed if angles is None else turn(normed, *angles)).to(x.dtype)
+    return (normed if angles is None else rotate(normed, *angles)).to(x.dtype)
 
 
 def backward(
@@ -42,7 +42,7 @@ def backward(
     normed, inverse = normalise(x, eps)
     scaled, dgain = dy.to(normed.dtype), None
     if angles is not None:
-        scaled = turn(scaled, angles[0], -angles[1])
+        scaled = rotate(scaled, angles[0], -angles[1])
     if gain is not None:
         dgain = (scaled * normed).unsqueeze(0).flatten(0, -2).sum(0).to(gain.dtype)
         scaled = scaled * gain.to(normed.dtype)

@@ -36,7 +36,7 @@ def self_attention(
 ) -> Tensor:
     """Return ops.attention(norm(x query^T), norm(x key^T), x value^T), its heads side by side, times output^T.
 
-    The norm is `ops.rms_norm` over each head with the two `gains` (queries', keys'), then turned by `angles`; without
+    The norm is `ops.rms_norm` over each head with the two `gains` (queries', keys'), then rotated by `angles`; without
     gains there is none. `mask`, `context` and `documents` are those of `ops.attention`. Products are PyTorch's, of x's
     dtype, so that bits may differ with the number of threads. Under autocast x and the weights are of its dtype.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..attention import attention
 from ..mask import Mask
 from ..rms_norm import rms_norm
-from ..rms_norm.reference import turn
+from ..rms_norm.reference import rotate
 
 
 class Parts(NamedTuple):
@@ -53,7 +53,7 @@ def self_attention(parts: Parts, given: Given, impl: str = "reference") -> Tenso
         if gain is not None:
             # It has no kernel for GPUs.
             return rms_norm(x_BHTK, gain, given.eps, "auto" if impl == "triton" else impl, angles=angles)
-        return x_BHTK if angles is None else turn(x_BHTK, *angles)
+        return x_BHTK if angles is None else rotate(x_BHTK, *angles)
 
     mixed_BHTK = attention(
         placed(heads(parts.query), parts.query_gain), placed(heads(parts.key), parts.key_gain), heads(parts.value),

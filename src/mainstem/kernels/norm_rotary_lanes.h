@@ -1,4 +1,4 @@
-// The norm of norm_lanes.h followed by rotary positions: columns i and i + columns / 2 of a row are turned as a pair.
+// The norm of norm_lanes.h followed by rotary positions: columns i and i + columns / 2 of a row are rotated as a pair.
 #pragma once
 #include "float_lanes.h"
 #include "norm.h"
@@ -12,13 +12,13 @@ struct Pair {
 
 // By the row's angles, or back again.
 template <bool kBack>
-inline Pair turned(const Pair& p, const Floats& cosine, const Floats& sine) {
+inline Pair rotated(const Pair& p, const Floats& cosine, const Floats& sine) {
   if (kBack) return {p.first * cosine + p.second * sine, p.second * cosine - p.first * sine};
   return {p.first * cosine - p.second * sine, p.second * cosine + p.first * sine};
 }
 
 template <class Element, bool kGain>
-void forward_turned(const NormRows r) {
+void forward_rotated(const NormRows r) {
   const int64_t half = r.columns / 2;
   for (int64_t row = 0; row < r.rows; ++row) {
     const Element* x = static_cast<const Element*>(r.x) + row * r.x_stride;
@@ -34,16 +34,16 @@ void forward_turned(const NormRows r) {
     over(half, [&](const Span& s) __attribute__((always_inline)) {
       Pair p = {load(x + s.at, s.count) * inverse, load(x + half + s.at, s.count) * inverse};
       if (kGain) p = {p.first * load(r.gain + s.at, s.count), p.second * load(r.gain + half + s.at, s.count)};
-      p = turned<false>(p, load(cosine + s.at, s.count), load(sine + s.at, s.count));
+      p = rotated<false>(p, load(cosine + s.at, s.count), load(sine + s.at, s.count));
       store(y + s.at, p.first, s.count);
       store(y + half + s.at, p.second, s.count);
     });
   }
 }
 
-// As backward_rows, of dy turned back.
+// As backward_rows, of dy rotated back.
 template <class Element, bool kGain>
-void backward_turned(const NormRows r) {
+void backward_rotated(const NormRows r) {
   const int64_t half = r.columns / 2;
   for (int64_t row = 0; row < r.rows; ++row) {
     const Element* x = static_cast<const Element*>(r.x) + row * r.x_stride;
@@ -53,7 +53,7 @@ void backward_turned(const NormRows r) {
     const float inverse = r.inverse[row];
     const auto back = [&](const Span& s) __attribute__((always_inline)) {
       const Pair p = {load(dy + s.at, s.count), load(dy + half + s.at, s.count)};
-      return turned<true>(p, load(cosine + s.at, s.count), load(sine + s.at, s.count));
+      return rotated<true>(p, load(cosine + s.at, s.count), load(sine + s.at, s.count));
     };
     Floats products = zeros();
     const auto gather = [&](int64_t at, const Floats& g, const Span& s) __attribute__((always_inline)) {

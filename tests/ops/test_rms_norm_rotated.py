@@ -48,7 +48,7 @@ def test_it_is_the_norm_and_then_the_turn():
     x, gain = normal((2, 3, 5, 16)), torch.linspace(0.3, 1.7, 16)
     angles = angles_of(x.shape)
     found = ops.rms_norm(x, gain, 1e-3, angles=angles)
-    torch.testing.assert_close(found, reference.turn(ops.rms_norm(x, gain, 1e-3), *angles), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found, reference.rotate(ops.rms_norm(x, gain, 1e-3), *angles), rtol=1e-5, atol=1e-6)
     # Positions count along axis -2: a row alone, with its own angle, gives the same.
     alone = ops.rms_norm(x[:, :, 3:4], gain, 1e-3, angles=tuple(part[3:4] for part in angles))
     torch.testing.assert_close(alone, found[:, :, 3:4])
