@@ -20,6 +20,8 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
 REQUIRED = "MAINSTEM_REQUIRE_BROWSER"
+OWN = ("chrome://", "chrome-untrusted://", "data:")
+"""How addresses begin that no page asked for: the browser's first tab, and content that is its own address."""
 WIDTHS = (360, 1400)
 """A phone and a desk."""
 
@@ -140,7 +142,7 @@ class Page:
             if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated"):
                 found.append(message["params"].get("request", message["params"])["url"])
         # An address that is its own content leaves nothing, and the browser asks for an empty picture of its own so.
-        return [address for address in found if not address.startswith(("chrome://", "data:"))]
+        return [address for address in found if not address.startswith(OWN)]
 
     def shot(self, path: Path) -> Path:
         """Save the whole page as a picture."""
