@@ -10,7 +10,7 @@ from mainstem.train.language import Language
 from mainstem.train.world import ALONE
 
 
-def made(tmp_path: Path, sampled: int = 160, size: int = 12000, steps: int = 100) -> Learner:
+def made(tmp_path: Path, sampled: int = 160, size: int = 12000, steps: int = 100, batch: int | None = None) -> Learner:
     """Return a learner with windows of 16 bytes, and a held-out part that is a tenth of `size` bytes."""
     text = tmp_path / "text.txt"
     text.write_text("".join(f"line {i * i % 97} of {i}, " for i in range(size))[:size])
@@ -19,7 +19,7 @@ def made(tmp_path: Path, sampled: int = 160, size: int = 12000, steps: int = 100
             data=config.Data(paths=[str(text)], tokenizer="byte"),
             model=config.Model(layers=1, width=16, heads=2, context=16),
             train=config.Train(batch=4),
-            evaluate=config.Evaluate(tokens=sampled),
+            evaluate=config.Evaluate(tokens=sampled, batch=batch),
         )
     )
     task = Language()

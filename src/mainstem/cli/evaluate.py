@@ -69,6 +69,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
             loaded.model.to(place.device),
             tokens,
             documents=loaded.run.data.documents == "mask",
+            batch=loaded.run.evaluate.batch,
             autocast=place.autocast,
         )
     what = ", ".join(paths) if paths else "its held-out part"

@@ -148,10 +148,14 @@ class Train(Section, frozen=True, kw_only=True):
 class Evaluate(Section, frozen=True, kw_only=True):
     every: Annotated[Steps, about("steps between held-out passes")] = 250
     tokens: Annotated[Tokens, about("tokens of either side in such a pass; the last takes more")] = 16384
+    cap: Annotated[NonNegative, about("most tokens of the last pass for each trained on; 0: as the others")] = 0.3
+    start: Annotated[bool, about("measure before the first step too")] = True
+    batch: Annotated[Count | None, about("windows at once", "8192 tokens")] = None
 
 
 class Save(Section, frozen=True, kw_only=True):
     every: Annotated[Steps, about("steps between checkpoints")] = 250
+    minutes: Annotated[Positive | None, about("write one too when so many have passed since the last")] = None
     keep: Annotated[int, Meta(ge=2, le=2**24), about("checkpoints kept")] = 2
 
 

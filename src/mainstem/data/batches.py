@@ -127,16 +127,20 @@ def spread(count: int, wanted: int) -> NDArray[np.int64]:
 
 
 def held_out_windows(
-    tokens: Tokens, context: int, documents: bool = False, which: NDArray[np.int64] | None = None
+    tokens: Tokens,
+    context: int,
+    documents: bool = False,
+    which: NDArray[np.int64] | None = None,
+    batch: int | None = None,
 ) -> Iterator[Window]:
     """Yield batches of windows without overlap: every token that has a predecessor is a target exactly once.
 
-    `which` takes the windows of these numbers only. The last window is filled up with weight 0. Fewer than two tokens
-    give no window.
+    `which` takes the windows of these numbers only. `batch` of them come at once, or as many as have 8192
+    tokens. The last window is filled up with weight 0. Fewer than two tokens give no window.
     """
     ids = np.asarray(tokens.ids)
     targets = len(ids) - 1
-    rows = max(1, _HELD_TOKENS // context)
+    rows = batch or max(1, _HELD_TOKENS // context)
     numbers = np.arange(num_windows(tokens, context), dtype=np.int64) if which is None else which
     for first in range(0, len(numbers), rows):
         places_BT = numbers[first : first + rows, None] * context + _positions(context)

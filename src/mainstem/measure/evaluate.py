@@ -82,6 +82,7 @@ def evaluate(
     context: int | None = None,
     windows: int | None = None,
     documents: bool = False,
+    batch: int | None = None,
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     stop: Callable[[], bool] | None = None,
     tell: Callable[[int], None] | None = None,
@@ -93,7 +94,8 @@ def evaluate(
     nothing predicts, is counted at the average of the rest.
 
     With `windows`, no more than that many are measured, evenly spread and the same at every call; `Held.error` says how
-    near that comes to all of them. ``tell(tokens)`` is called after each batch with the number of tokens so far.
+    near that comes to all of them. `batch` windows are computed at once, or as many as have 8192 tokens.
+    ``tell(tokens)`` is called after each batch with the number of tokens so far.
 
     Raises `BadInput` for fewer than two tokens, `Abandoned` as soon as `stop()` is true.
     """
@@ -102,7 +104,7 @@ def evaluate(
     length = context if context is not None else _context(model)
     every = num_windows(tokens, length)
     which = None if windows is None else spread(every, windows)
-    held = over(model, held_out_windows(tokens, length, documents, which), autocast, stop, tell)
+    held = over(model, held_out_windows(tokens, length, documents, which, batch), autocast, stop, tell)
     bits = held.nats_per_token / math.log(2) * len(tokens) / tokens.num_bytes
     return held._replace(bits_per_byte=bits, windows=every)
 

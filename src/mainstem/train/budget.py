@@ -63,7 +63,7 @@ def duration(learner: Learner, number: int, costs: Costs) -> float:
     """Return the seconds of `number` steps from the first one on, with their passes."""
     run, task = learner.run, learner.task
     end = task.whole(learner, number * run.train.batch * task.targets(learner.model))
-    measured = (1 + cadence.passes(number, run.evaluate.every)) * task.sample(learner).tokens
+    measured = (run.evaluate.start + cadence.passes(number, run.evaluate.every)) * task.sample(learner).tokens
     return number * costs.step + (measured + (0 if end is None else end.tokens)) * costs.token
 
 

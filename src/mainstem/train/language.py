@@ -25,10 +25,6 @@ from .gap import between
 from .learner import Learner
 from .task import Part, Stop, Task, Tell
 
-_LAST = 0.3
-"""Tokens that the pass at the end takes for each token that was trained on, at most. A token takes a quarter to a third
-of the time here that it takes in a step, so this is a tenth of the time of training; and it is the same anywhere."""
-
 FEWEST = 2
 """Windows without which there is no interval."""
 
@@ -72,11 +68,13 @@ class Language(Task):
         """Return what the pass at the end takes after `trained` tokens of training: all held-out windows, and as many
         of the training text as there is time for, at most as many.
 
-        None where it takes no more than a pass in between, or more than a tenth of the time of training.
+        None where it takes no more than a pass in between, or more than `evaluate.cap` tokens for each trained on. A
+        token takes a quarter to a third of the time here that it takes in a step, so 0.3 is a tenth of the time of
+        training; in tokens it is the same anywhere.
         """
         length, few = _context(learner.model), _wanted(learner)
         every = num_windows(learner.data.held_out, length)
-        room = int(_LAST * trained) // length - every
+        room = int(learner.run.evaluate.cap * trained) // length - every
         if every <= few or room < 0:
             return None
         return _part(learner, every, max(few, min(every, room)))
@@ -86,7 +84,7 @@ class Language(Task):
     ) -> Scores:
         how: dict[str, Any] = {
             "context": _context(learner.model), "documents": learner.run.data.documents == "mask",
-            "autocast": learner.place.autocast, "stop": stop,
+            "batch": learner.run.evaluate.batch, "autocast": learner.place.autocast, "stop": stop,
         }  # fmt: skip
         held = evaluate(learner.model, learner.data.held_out, windows=part.held_out, tell=tell, **how)
         behind = None if tell is None else lambda done: tell(held.tokens + done)

@@ -45,22 +45,22 @@ class Loop:
     _saved: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        self._began = self.clock() - self.state.seconds
+        self._last = self.clock()
+        self._began = self._last - self.state.seconds
 
     def go(self) -> str:
         """Train until something ends it, and return what: steps, patience, or pruned.
 
         Raises `Stop` where it was asked to leave.
         """
-        every = self.learner.run.save.every
         with self.requests.finish_first():
-            if self.state.step == 0:
+            if self.state.step == 0 and self.learner.run.evaluate.start:
                 self._start()
             while True:
                 if self.state.pending is not None:
                     self._evaluate()
                 done, code = self._done(), self._asked()
-                if not self._saved and (done or self.state.step % every == 0 or code):
+                if not self._saved and (done or code or self._due()):
                     self.save()
                 if code:
                     raise Stop(code, saved=True)
@@ -78,8 +78,16 @@ class Loop:
         self.state.seconds = self.clock() - self._began
         if self.learner.world.leads:
             self.saver.save(self.state, self.best)
-        self._saved = True
+        self._saved, self._last = True, self.clock()
         self.learner.phases.mark("save")
+
+    def _due(self) -> bool:
+        """Return whether a checkpoint is due: by steps, or by the minutes that have passed in any process."""
+        save = self.learner.run.save
+        if self.state.step % save.every == 0:
+            return True
+        late = save.minutes is not None and self.clock() - self._last >= 60 * save.minutes
+        return save.minutes is not None and bool(self.learner.world.agree(int(late)))
 
     def _asked(self) -> int:
         """Return the exit code with which any process was asked to leave, 0 where none was."""
