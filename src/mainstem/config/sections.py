@@ -65,6 +65,7 @@ class Data(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, lt=1)] | None, about("share of the bytes kept for evaluation", "0.1, at most 2 MB")
     ] = None
     split: Annotated[Literal["auto", "document", "tail"], about("how the held-out part is cut")] = "auto"
+    verify: Annotated[bool, about("read files again that have not changed by size and time")] = False
     documents: Annotated[Literal["join", "mask"], about("whether attention sees past a document's start")] = "join"
 
 

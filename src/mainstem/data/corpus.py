@@ -13,13 +13,14 @@ from msgspec import Struct
 
 from .. import config
 from ..errors import BadInput
-from . import store
+from . import seen, store
 from .choose import TABLE, Choice, choose
 from .documents import Documents
 from .encode import Side, Sizes, opened
 from .meter import Progress
 from .overlap import Overlap
 from .reading import Text, read
+from .seen import Seen
 from .sources import find
 from .split import Split, sides, split
 from .survey import Survey
@@ -27,7 +28,7 @@ from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
 from .tokens import Tokens
 
-_VERSION = 3
+_VERSION = 4
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _SEEN = 0.25
@@ -76,25 +77,42 @@ class Corpus(NamedTuple):
 def prepare(section: config.Data, cache: Path, progress: Progress | None = None) -> Corpus:
     """Return the corpus that `section` describes, its tokens mapped from files in the folder `cache`.
 
-    The files are read, hashed and checked every time; their tokens are made only where the cache has none for this
-    content and these settings, or has damaged ones. ``progress(stage, done, total)`` is called meanwhile, in bytes.
+    Each file is read once, checked and hashed, and tokens are made where the cache has none for this content and these
+    settings. Files that have not changed since by size and time are not read, unless `section.verify` asks for it or
+    the tokens of the cache are damaged. ``progress(stage, done, total)`` is called meanwhile, in bytes.
 
     Raises `BadInput` for whatever cannot be trained on: a file that is missing, empty, no text, too short to cut, ...
     """
     documents = Documents(section, find(section))
+    known = None if section.verify else seen.find(cache, documents)
+    content = None
+    if known is not None:
+        known.recall(documents)
+        content = store.find(cache, _name(section, documents, known.hash), _Content)
+    if known is None or content is None:
+        known, content = _read(section, documents, cache, progress)
+        seen.keep(cache, documents, known)
+    tokenizer = from_json(content["tokenizer"].encode())
+    folder = cache / _name(section, documents, known.hash)
+    parts = [opened(folder, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
+    facts = {**content["facts"], **_origin(documents)}
+    without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
+    return Corpus(parts[0], parts[1], tokenizer, facts, without, tuple(_doubts(facts, known.nothing_but)))
+
+
+def _read(
+    section: config.Data, documents: Documents, cache: Path, progress: Progress | None
+) -> tuple[Seen, dict[str, Any]]:
+    """Read the text; return what it is, and the manifest of its tokens, which are made where they are not there."""
     with read(documents, cache, progress) as text:
         found = text.found
         chosen = split(found, section)
-        name = f"tokens-{_key(section, documents, found)}"
+        name = _name(section, documents, found.hash)
         content = store.find(cache, name, _Content)
         if content is None:
             fill = functools.partial(_fill, section=section, text=text, chosen=chosen, progress=progress)
             content = store.make(cache, name, fill, _Content)
-    tokenizer = from_json(content["tokenizer"].encode())
-    parts = [opened(cache / name, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
-    facts = {**content["facts"], **_origin(documents)}
-    without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
-    return Corpus(parts[0], parts[1], tokenizer, facts, without, tuple(_doubts(facts, found)))
+    return Seen(found.hash, found.nothing_but, documents.empty, list(documents.dropped)), content
 
 
 def check_length(corpus: Corpus, context: int) -> None:
@@ -111,13 +129,14 @@ def check_length(corpus: Corpus, context: int) -> None:
         )
 
 
-def _key(section: config.Data, documents: Documents, found: Survey) -> str:
+def _name(section: config.Data, documents: Documents, content: str) -> str:
+    """Return the name of the folder that has the tokens of this content, given by its hash."""
     settings = [
-        _VERSION, found.hash, documents.format, section.tokenizer, section.held_out, section.split,
+        _VERSION, content, documents.format, section.tokenizer, section.held_out, section.split,
         section.vocabulary if section.tokenizer in ("auto", "bpe") else None,
         TABLE if "auto" in (section.tokenizer, section.vocabulary) else None,
     ]  # fmt: skip
-    return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]
+    return f"tokens-{hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]}"
 
 
 def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progress: Progress | None) -> dict[str, Any]:
@@ -162,9 +181,9 @@ def _facts(
     }
 
 
-def _doubts(facts: dict[str, Any], found: Survey) -> Iterator[str]:
-    if found.nothing_but:
-        yield f"The text is {found.nothing_but} and nothing else, from which nothing can be learned: give another."
+def _doubts(facts: dict[str, Any], nothing_but: str) -> Iterator[str]:
+    if nothing_but:
+        yield f"The text is {nothing_but} and nothing else, from which nothing can be learned: give another."
     elif (share := facts["held_out_seen"]) >= _SEEN:
         yield (
             f"{share:.0%} of the held-out text also stands in the training text, so its loss says little about new "

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_TICK = 20_000_000
+_TICK, _COARSE = 20_000_000, 2_000_000_000
 """Nanoseconds in which two changes of a file may get the same time: a file system takes the time from a clock that
-ticks every 1 to 10 ms."""
+ticks every 1 to 10 ms, and some keep whole seconds, or every second one, alone."""
 
 
 class Stamp(NamedTuple):
@@ -32,6 +32,7 @@ def stamp(file: str | os.PathLike[str] | int) -> Stamp:
 def wait(stamps: Iterable[Stamp | None]) -> None:
     """Return once every change from now on gives a file of these stamps another one: after a tick of the clock."""
     now = time.time_ns()
-    newest = max((each.changed for each in stamps if each is not None and each.changed <= now), default=0)
-    if now - newest < _TICK:
-        time.sleep((_TICK - now + newest) / 1e9)
+    times = [each.changed for each in stamps if each is not None and each.changed <= now]
+    left = max((changed + (_TICK if changed % 1_000_000_000 else _COARSE) - now for changed in times), default=0)
+    if left > 0:
+        time.sleep(left / 1e9)

@@ -74,7 +74,7 @@ def find(cache: Path, name: str, kind: type[Content] = Content) -> dict[str, Any
     if not files.is_folder(folder):
         return None
     try:
-        content = _read_manifest(folder / MANIFEST, kind)
+        content = load(folder / MANIFEST, kind)
         for file, entry in content["files"].items():
             if files.measure(folder / file) != files.Entry(*entry):
                 raise files.Unusable(file, "differs from what was written")
@@ -96,7 +96,7 @@ def make(
         cache.mkdir(parents=True, exist_ok=True)
         with _new(cache, name) as new:
             content = fill(new)
-            files.write_synced(new / MANIFEST, _manifest(content))
+            files.write_synced(new / MANIFEST, _sealed(content))
             files.sync_folder(new)
             with _locked(cache):
                 found = find(cache, name, kind)
@@ -125,7 +125,7 @@ def writing(cache: Path) -> Iterator[None]:
 def _new(cache: Path, name: str) -> Iterator[Path]:
     """Give a folder of our own under `cache`, locked while we work and gone afterwards unless it was renamed."""
     with _locked(cache):
-        _sweep(cache)
+        files.sweep(cache)  # what processes that were killed have left: nobody holds its lock any more
         new = Path(tempfile.mkdtemp(prefix=f"{files.NEW}{name}-", dir=cache))
         descriptor = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         with contextlib.suppress(OSError):
@@ -149,35 +149,22 @@ def _locked(cache: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sweep(cache: Path) -> None:
-    """Remove what processes that were killed have left: nobody holds its lock any more."""
-    for child in cache.iterdir():
-        if not child.name.startswith((files.NEW, files.OLD)) or child.is_symlink() or not child.is_dir():
-            continue
-        try:
-            descriptor = os.open(child, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue  # who made it has just removed it, for which nobody needs the cache's lock
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            pass
-        else:
-            shutil.rmtree(child, ignore_errors=True)
-        finally:
-            os.close(descriptor)
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON values to `path`, with a checksum of them, whole or not at all. Raises `OSError`."""
+    files.write_atomic(path, _sealed(content))
 
 
-def _manifest(content: dict[str, Any]) -> bytes:
+def _sealed(content: dict[str, Any]) -> bytes:
     body = msgspec.json.encode(content)
     return msgspec.json.encode({"checksum": hashlib.sha256(body).hexdigest(), "content": content})
 
 
-def _read_manifest(path: Path, kind: type[Content]) -> dict[str, Any]:
+def load(path: Path, kind: type[Struct]) -> dict[str, Any]:
+    """Return what `save` wrote to `path`, if it still is that and a `kind`. Raises `files.Unusable` where it is not."""
     data = files.read(path, _LIMIT)
     content = files.decode(data, _Manifest, path).content
     try:
-        whole = _manifest(content) == data
+        whole = _sealed(content) == data
     except RecursionError:  # writing takes more of the stack than reading
         whole = False
     if not whole:
