@@ -1,6 +1,7 @@
 """The loss of a finished run, and what it is compared with."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -23,6 +24,31 @@ def test_its_own_held_out_part(finished: Path, capsys: Capture) -> None:
     assert (found[1], found[2]) == (f"{best['nats_per_token']:.4f}", f"{best['bits_per_byte']:.4f}")
     assert f"unigram {facts['yardsticks']['unigram_bpb']:.4f}" in out
     assert f"lzma {facts['yardsticks']['lzma_bpb']:.4f}" in out
+
+
+def test_doubts_about_its_own_text_are_said(
+    finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, corpus: Path
+) -> None:
+    monkeypatch.setattr("mainstem.data.corpus._doubts", lambda *what: iter(["This text says little."]))
+    assert main(["evaluate", str(finished)]) == 0
+    assert capsys.readouterr().err == "warning: This text says little.\n"
+    assert main(["evaluate", str(finished), str(corpus)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_its_own_text_is_read_again_where_that_is_asked_for(
+    finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    text = tmp_path / "text.txt"
+    shutil.copy2(corpus, text)
+    status = text.stat()
+    words = ["evaluate", str(finished), "--data.paths", str(text)]
+    assert main(words) == 0
+    text.write_bytes(text.read_bytes()[::-1])
+    os.utime(text, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert main(words) == 0
+    assert main([*words, "--data.verify"]) == 2
+    assert "data has changed since" in capsys.readouterr().err
 
 
 def test_the_last_weights(finished: Path, capsys: Capture) -> None:

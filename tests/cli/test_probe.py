@@ -27,6 +27,16 @@ def test_a_table_findings_and_a_page(finished: Path, tmp_path: Path, capsys: Cap
     assert (run / "model.safetensors").read_bytes() == before
 
 
+def test_doubts_about_its_text_are_said(
+    finished: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    monkeypatch.setattr("mainstem.data.corpus._doubts", lambda *what: iter(["This text says little."]))
+    assert main(["probe", str(run), "--windows", "4"]) == 0
+    assert capsys.readouterr().err == "warning: This text says little.\n"
+
+
 def test_overfitting_is_read_from_the_metrics(finished: Path, tmp_path: Path, capsys: Capture) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)

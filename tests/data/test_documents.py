@@ -237,10 +237,27 @@ def test_offsets_count_the_mark(tmp_path: Path) -> None:
         read(tmp_path / "a")
 
 
-@pytest.mark.parametrize("coding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 def test_another_coding_is_named_with_a_remedy(tmp_path: Path, coding: str) -> None:
-    (tmp_path / "a").write_bytes("\ufeffwords".removeprefix("" if coding == "utf-16-be" else "\ufeff").encode(coding))
-    with pytest.raises(BadInput, match=r"begins with the mark of UTF-16.*iconv -f UTF-16"):
+    name = coding[:6].upper()
+    (tmp_path / "a").write_bytes("\ufeffwords".encode(coding))
+    with pytest.raises(BadInput, match=rf"begins with the mark of {name}, and.*iconv -f {name} -t UTF-8"):
+        read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["words\r\n\tand more", "三人行\n必有我師", "é 😀\n" * 20_000, "Приве́т мир"])
+def test_another_coding_is_named_without_its_mark(tmp_path: Path, coding: str, text: str) -> None:
+    (tmp_path / "a").write_bytes(text.encode(coding))
+    name = coding.upper().replace("-LE", "LE").replace("-BE", "BE")
+    with pytest.raises(BadInput, match=rf"holds {name} without its mark, and.*iconv -f {name} -t UTF-8"):
+        read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\2\1\1\0\0\0", b"words\0and more", b"\0" * 64, bytes(range(128)) * 9])
+def test_binary_is_not_taken_for_another_coding(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(BadInput, match="holds a NUL byte at offset"):
         read(tmp_path / "a")
 
 

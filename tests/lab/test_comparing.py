@@ -46,6 +46,17 @@ def test_sides_are_judged_on_one_text(sizes, tmp_path):
         comparing.check(a, side(sizes, "b", **{"data.held_out": 0.3}), read)
 
 
+def test_a_doubt_about_the_text_is_said_once_for_all_runs(sizes, tmp_path, monkeypatch, capsys):
+    from mainstem.lab import suite
+
+    monkeypatch.setattr("mainstem.data.corpus._doubts", lambda *what: iter(["This text says little."]))
+    found = experiment(side(sizes, "old"), side(sizes, "new", **{"optim.lr": 0.03}), tmp_path / "runs")
+    lines = []
+    list(suite.run([found], suite.Plan(tmp_path, {}, None, 2, "compare"), 0.0, lines.append))
+    assert lines.count("warning: This text says little.") == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_the_conditions_say_what_differs(sizes, tmp_path):
     found = experiment(side(sizes, "old"), side(sizes, "new", **{"noise.rate": 0.25, "optim.lr": 0.003}), tmp_path)
     assert "optim.lr 0.002 and 0.003" in found.conditions

@@ -28,6 +28,7 @@ class Reading(Section, frozen=True, kw_only=True):
     glob: Annotated[Text | None, about("which files of a folder", "as the run")] = None
     field: Annotated[Text | None, about("the key of each JSON line that holds the text", "as the run")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"] | None, about("how FILES are read", "as the run")] = None
+    verify: Annotated[bool, about("read the run's text again, unchanged or not")] = False
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -87,17 +88,27 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
         section = msgspec.structs.replace(loaded.run.data, **changed)
         return data.encode_files(paths, section, loaded.tokenizer, cache, say=terminal.line)
-    return own_corpus(loaded, options.data.paths, cache).held_out
+    corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
+    warn(corpus)
+    return corpus.held_out
 
 
-def own_corpus(loaded: LoadedRun, paths: list[str] | None, cache: Path) -> Corpus:
+def warn(corpus: Corpus) -> None:
+    """Say why a loss on the run's own text may say little, where it does."""
+    from ..train.console import make
+
+    for doubt in corpus.doubts:
+        make().warn(doubt)
+
+
+def own_corpus(loaded: LoadedRun, paths: list[str] | None, verify: bool, cache: Path) -> Corpus:
     """Return the text that the run was trained on, from `paths` where these are given.
 
     Raises `BadInput` where it is not there, or is another one.
     """
     from .. import data, runs
 
-    section = loaded.run.data
+    section = msgspec.structs.replace(loaded.run.data, verify=verify or loaded.run.data.verify)
     if paths is None:
         runs.check_data(section.paths, loaded.run.out)
     else:
@@ -123,7 +134,7 @@ def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, options: Options, cach
     found = loaded.facts.get("yardsticks") or {}
     if tokens is not None or not found:
         try:
-            corpus = own_corpus(loaded, options.data.paths, cache)
+            corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
         except BadInput as error:
             return f"no yardsticks, which need the training text: {error}"
         if tokens is not None:

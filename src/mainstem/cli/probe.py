@@ -28,6 +28,7 @@ class Own(Section, frozen=True, kw_only=True):
     """Where the run's own data is."""
 
     paths: Annotated[list[Text] | None, about("where the run's text is now", "where it was")] = None
+    verify: Annotated[bool, about("read it again, unchanged or not")] = False
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -90,9 +91,10 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
     from ..measure.evaluate import Held
     from ..measure.quantity import calibration, held_out
     from ..train.gap import between
-    from .evaluate import _cache, own_corpus
+    from .evaluate import _cache, own_corpus, warn
 
-    corpus = own_corpus(loaded, options.data.paths, _cache(folder))
+    corpus = own_corpus(loaded, options.data.paths, options.data.verify, _cache(folder))
+    warn(corpus)
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)
     train, held = (_windows(tokens, loaded.model.context, options.windows, masked, place)

@@ -44,7 +44,7 @@ def switches(root: type[Section]) -> frozenset[str]:
 
     >>> from mainstem import config
     >>> sorted(switches(config.Run))
-    ['evaluate.start', 'log.tensorboard']
+    ['data.verify', 'evaluate.start', 'log.tensorboard']
     """
     return frozenset(field.name for field in fields(root) if isinstance(field.kind, inspect.BoolType))
 

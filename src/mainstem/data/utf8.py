@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,19 @@ class NotText(BadInput):
     """A file that is not UTF-8 text: refused where it was given by name, left out where a folder was given."""
 
 
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}  # fmt: skip
+"""Of other codings; that of UTF-32 begins with that of UTF-16."""
+
+_UNMARKED = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
+_LEAST, _HEAD = 8, 1 << 16
+"""Bytes of a file that are looked at for its coding, at least and at most."""
+
+_REPLACED = "\ufffd"
+_NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
+"""Categories of Unicode whose characters text does not have, line ends and tabs aside."""
 
 
 def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
@@ -28,14 +41,13 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
     rest, offset = b"", 0
     for chunk in stream:
         if not offset and not rest:
-            if chunk.startswith(_UTF16):
-                raise NotText(
-                    f"{shown(path)} begins with the mark of UTF-16, and text is read as UTF-8: convert it (iconv -f "
-                    "UTF-16 -t UTF-8), or leave the file out."
-                )
+            if (name := next((name for mark, name in _MARKS.items() if chunk.startswith(mark)), None)) is not None:
+                raise _other(path, f"begins with the mark of {name}", name)
             if chunk.startswith(codecs.BOM_UTF8):
                 chunk, offset = chunk[len(codecs.BOM_UTF8) :], len(codecs.BOM_UTF8)
         if (nul := chunk.find(b"\0")) >= 0:
+            if not offset and not rest and (name := _coding(chunk[:_HEAD])) is not None:
+                raise _other(path, f"holds {name} without its mark", name)
             raise NotText(
                 f"{shown(path)} holds a NUL byte at offset {offset + len(rest) + nul}, so it is binary and no text: "
                 "use --data.format bytes, or leave the file out."
@@ -53,6 +65,37 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
             yield found
     if rest:
         raise _not_utf8(path, offset, rest[0])
+
+
+def _coding(head: bytes) -> str | None:
+    """Return the coding in which the beginning of a file, which has NUL bytes, is nothing but text; None for binary.
+
+    Of several, the one whose characters lie in the fewest rows of 256: a wrong order of bytes scatters them.
+    """
+    without = head.replace(b"\0", b"")
+    stray = 4 * (len(head) - len(without)) < len(head) and _is_text(without.decode("utf-8", "replace"))
+    if stray or len(head) < _LEAST:
+        return None
+    found = {}
+    for name in _UNMARKED:
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(head)
+        except UnicodeDecodeError:
+            continue
+        if text and _is_text(text):
+            found[name] = len({ord(c) >> 8 for c in set(text)})
+    return min(found, key=lambda name: found[name], default=None)
+
+
+def _is_text(text: str) -> bool:
+    return all(c in "\t\n\f\r" or (c != _REPLACED and unicodedata.category(c) not in _NO_TEXT) for c in set(text))
+
+
+def _other(path: Path, what: str, coding: str) -> NotText:
+    return NotText(
+        f"{shown(path)} {what}, and text is read as UTF-8: convert it (iconv -f {coding} -t UTF-8), or leave the file "
+        "out."
+    )
 
 
 def _not_utf8(path: Path, offset: int, byte: int) -> NotText:

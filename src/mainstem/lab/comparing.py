@@ -67,7 +67,7 @@ def run(trial: Trial, folder: Path) -> Numbers:
     kept = msgspec.structs.replace(trial.run, log=config.Log(), out="-")
     digest = hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()[:8]
     out = folder / f"{_file_name(trial.cell.name)}-seed{trial.run.seed}-{digest}"
-    done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=_Quiet())
+    done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=_Quiet(trial.corpus.doubts))
     found = metrics.read(out / "metrics.jsonl")
     passes = [bin for bin in found.evaluations if bin.mean("held_out") is not None]
     last = found.last
@@ -158,7 +158,10 @@ def _file_name(name: str) -> str:
 
 
 class _Quiet:
-    """A run among many says nothing but its warnings; the engine tells when a seed is done."""
+    """A run among many says nothing but its warnings, save doubts about the text, which are said once for all runs."""
+
+    def __init__(self, doubts: Sequence[str]) -> None:
+        self._doubts = doubts
 
     def say(self, text: str) -> None:
         pass
@@ -166,7 +169,8 @@ class _Quiet:
     def warn(self, text: str) -> None:
         from ..train.console import make
 
-        make().warn(text)
+        if text not in self._doubts:
+            make().warn(text)
 
     def show(self, numbers: dict[str, Any]) -> None:
         pass

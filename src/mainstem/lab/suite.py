@@ -83,7 +83,8 @@ def check(experiments: Sequence[Experiment], plan: Plan) -> None:
 
 
 def _engine(plan: Plan, say: Callable[[str], None]) -> Engine:
-    return Engine(text.reader(tokens(plan.folder)), Cache(plan.folder / "trials"), plan.settings, say, plan.clock)
+    read = text.reader(tokens(plan.folder), lambda doubt: say(f"warning: {doubt}"))
+    return Engine(read, Cache(plan.folder / "trials"), plan.settings, say, plan.clock)
 
 
 def facts(plan: Plan) -> dict[str, Any]:
