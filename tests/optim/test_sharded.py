@@ -30,10 +30,10 @@ def test_every_optimizer_on_two_processes_is_that_on_one(tmp_path):
     finally:
         for rank in ranks:
             rank.kill()
-    for out, error in said:
+    for rank, (out, error) in zip(ranks, said, strict=True):
         lines = out.splitlines()
         assert [line for line in lines if not line.endswith(": equal")] == [], error
-        assert len(lines) == 17, error
+        assert lines and rank.returncode == 0, error
 
 
 def test_plain_tensors_are_what_they_are():

@@ -7,7 +7,7 @@ import torch
 from arrays import needs_kernels
 from torch import nn
 
-from mainstem import optim
+from mainstem import ops, optim
 from mainstem.errors import BadInput
 from mainstem.optim import fused
 from mainstem.optim.averaging import Average
@@ -151,11 +151,19 @@ def test_a_closure_is_called_with_gradients():
 
 
 @needs_kernels
-def test_what_the_kernels_do_not_read_takes_another_way():
-    for model, reads in ((net(), True), (net().double(), False)):
-        gradients(model, 0)
-        optimizer = MAKERS["adamw"](model)
-        assert fused.passes(optimizer._gather("adamw")) is reads
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_the_kernel_takes_what_it_reads_and_the_parts_take_the_rest(dtype, monkeypatch):
+    model, taken, kernel = net().to(dtype), [], ops.update.adamw
+    monkeypatch.setattr(
+        ops.update, "adamw", lambda params, *rest, **how: taken.extend(params) or kernel(params, *rest, **how)
+    )
+    gradients(model, 0)
+    MAKERS["adamw"](model).step()
+    learned = [p for p in model.parameters() if p.grad is not None]
+    assert {*taken} == (set() if dtype == torch.float64 else {*learned})
+
+
+def test_an_average_of_float64_is_float64():
     double = net().double()
     average = Average(double, decay=0.5)
     optimizer = MAKERS["adamw"](double)
