@@ -8,8 +8,8 @@ Each arm is one training with the recipe `default`, whose number of steps is wha
 losses do not depend on what else the machine does meanwhile, and can be swept beside other work. The best held-out pass
 counts, as in a run, and no run ends early.
 
-Rows are appended to the CSV as they are made, keyed by a hash of the configuration and the text; a second run of the
-same command skips what is there. `--table` prints means over seeds and paired differences instead.
+Rows are appended to the CSV as they are made, keyed by a hash of what they are of; a second run of the same command
+skips what is there. `--table` prints means over seeds and paired differences instead.
 """
 
 from __future__ import annotations
@@ -88,8 +88,7 @@ def sweep(given: argparse.Namespace) -> None:
         for text in given.texts or [None]:
             size, sha = digest(text)
             for vocabulary in given.vocabularies:
-                words = flags(vocabulary, seed, given.seconds)
-                key = hashlib.sha256(json.dumps([sha, words]).encode()).hexdigest()[:16]
+                key, words = key_of(sha, vocabulary, seed, given.seconds), flags(vocabulary, seed, given.seconds)
                 if key in there or time.monotonic() > ends:
                     continue
                 row = {
@@ -104,6 +103,11 @@ def sweep(given: argparse.Namespace) -> None:
                         writer.writeheader()
                     writer.writerow(row)
                 print(json.dumps(row), flush=True)
+
+
+def key_of(sha: str, vocabulary: int, seed: int, seconds: float) -> str:
+    """Return what a row is found by: what it is of, not how its flags are spelled, which changes."""
+    return hashlib.sha256(json.dumps([sha, vocabulary, seed, seconds]).encode()).hexdigest()[:16]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
