@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from mainstem import config, optim
 from mainstem.errors import BadInput
-from mainstem.optim.groups import Multipliers, groups, multipliers
+from mainstem.model import LanguageModel, Settings
+from mainstem.optim.groups import Multipliers, Special, groups, multipliers
 
 
 class Scaled(nn.Module):
@@ -118,3 +120,46 @@ def test_patterns_that_fit_nothing_and_impossible_decays_are_refused():
 
 def test_a_model_without_matrices_has_groups_and_no_decay():
     assert [group["weight_decay"] for group in groups(nn.LayerNorm(3), decay=0.1)] == [0.0, 0.0]
+
+
+def _rates(model, **options):
+    return {name: group["lr_scale"] for group in groups(model, **options) for name in group["names"]}
+
+
+def test_the_last_item_that_fits_decides_on_rate_and_decay():
+    special = [Special("scale", 7.0, 0.4), Special("inner.*", 3.0, 0.3), Special("mix", 2.0), Special("mix")]
+    assert decays(Outer(), decay=0.1, special=special) == {
+        "inner.matrix.weight": 0.3, "inner.matrix.bias": 0.3, "inner.scale": 0.3, "inner.mixing": 0.0,
+    }  # fmt: skip
+    assert _rates(Outer(), special=special) == {  # times the factors that the modules publish
+        "inner.matrix.weight": 3.0 * 0.25, "inner.matrix.bias": 3.0, "inner.scale": 9.0, "inner.mixing": 1.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "said"), [(Special("hed"), "no parameter fits 'hed'"), (Special("mix", -1.0), "lr -1.0 cannot be used"),
+                       (Special("mix", 1.0, float("nan")), "decay nan cannot be used")],
+)  # fmt: skip
+def test_an_item_that_cannot_be_used_is_refused(item, said):
+    with pytest.raises(BadInput, match=said):
+        groups(Outer(), special=[item])
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_configuration_gives_a_group_its_own_rate_and_decay(name):
+    flags = {
+        "optim.name": name, "optim.groups.0.on": "attention.out", "optim.groups.0.lr": "0", "optim.groups.1.on": "norm",
+        "optim.groups.1.lr": "0.5", "optim.groups.1.decay": "0.2",
+    }  # fmt: skip
+    model = LanguageModel(Settings(vocab=11, layers=1, width=16, heads=2, context=8))
+    section = config.load(flags).optim
+    optimizer = optim.make(model, section)
+    rows = {row.role: row for row in optim.table(model, optimizer)}
+    assert (rows["attention.out"].lr, rows["attention.out"].decay) == (0.0, section.decay)
+    assert (rows["norm"].lr, rows["norm"].decay) == (pytest.approx(0.5 * section.lr), 0.2)
+    assert rows["embedding"].lr == section.lr
+    before = {name: p.detach().clone() for name, p in optim.select(model).items()}
+    model(torch.ones(2, 3, dtype=torch.int64)).square().sum().backward()
+    optimizer.step()
+    stayed = {name for name, p in optim.select(model).items() if torch.equal(p, before[name])}
+    assert stayed == set(optim.select(model, "attention.out"))  # a rate of 0 keeps a group as it is

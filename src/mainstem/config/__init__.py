@@ -12,6 +12,7 @@ from .reader import read
 from .sections import (
     Data,
     Evaluate,
+    Group,
     Log,
     Loss,
     Machine,
@@ -31,6 +32,7 @@ __all__ = [
     "Data",
     "Evaluate",
     "Field",
+    "Group",
     "Log",
     "Loss",
     "Machine",

@@ -118,6 +118,14 @@ class PenaltyTerm(Section, frozen=True, kw_only=True):
     on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
 
 
+class Group(Section, frozen=True, kw_only=True):
+    """Parameters whose learning rate or decay is another."""
+
+    on: Annotated[Text, about("role or name pattern")]
+    lr: Annotated[NonNegative, about("factor on their learning rate")] = 1.0
+    decay: Annotated[NonNegative | None, about("their weight decay", "as the rest")] = None
+
+
 class Optim(Section, frozen=True, kw_only=True):
     name: Annotated[OptimizerName, about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
     lr: Annotated[Positive, about("peak learning rate; with muon, of what AdamW takes")] = 2e-3
@@ -128,6 +136,7 @@ class Optim(Section, frozen=True, kw_only=True):
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
     decay_kind: Annotated[DecayName, about("cautious: not of weights that the step enlarges")] = "decoupled"
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
+    groups: Annotated[list[Group], about("other learning rates and decays; the last item that fits decides")] = []
     schedule: Annotated[ScheduleName, about("after the warm-up")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02
     cooldown: Annotated[float, Meta(gt=0, le=1), about("share of the steps that wsd decays over")] = 0.3

@@ -13,7 +13,7 @@ from .after import After, Proximal
 from .before import Before, Decay
 from .clip import clip
 from .direction import Direction
-from .groups import Multipliers, groups
+from .groups import Multipliers, Special, groups
 from .make import make
 from .momentum import Momentum
 from .muon import Orthogonal
@@ -38,6 +38,7 @@ __all__ = [
     "Orthogonal",
     "Proximal",
     "Row",
+    "Special",
     "Update",
     "averaging",
     "clip",

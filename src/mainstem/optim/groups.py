@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -20,15 +21,25 @@ class Multipliers(NamedTuple):
     eps: float = 1.0
 
 
-def groups(model: nn.Module, decay: float = 0.1, on: str | None = None) -> list[dict[str, Any]]:
+class Special(NamedTuple):
+    """What is otherwise for the parameters that `on` selects: a factor on their learning rate, and their decay."""
+
+    on: str
+    lr: float = 1.0
+    decay: float | None = None
+
+
+def groups(
+    model: nn.Module, decay: float = 0.1, on: str | None = None, special: Sequence[Special] = ()
+) -> list[dict[str, Any]]:
     """Return the trainable parameters of `model` as groups for an optimizer, each tensor in one group.
 
     A group has `params`, `names` (qualified), `role`, `weight_decay` (`decay` for what `on` selects, 0 for the rest),
     `lr_scale` and `eps_scale`, by the `multipliers` that modules publish; and `aliases`, all names and roles of each.
     `on` is read as by `select`: without it the matrices are decayed, and never a bias, gain, gate, scale or mixing
-    weight, whatever its number of dimensions.
+    weight, whatever its number of dimensions. Of `special` the last item that fits a parameter decides.
 
-    Raises `BadInput` where `on` fits nothing or `decay` is not a finite number of at least 0.
+    Raises `BadInput` where `on` fits nothing, or a decay or factor is not a finite number of at least 0.
 
     >>> for group in groups(nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)), decay=0.1):
     ...     print(group["role"], group["weight_decay"], group["names"])
@@ -38,6 +49,9 @@ def groups(model: nn.Module, decay: float = 0.1, on: str | None = None) -> list[
     """
     factors = multipliers(model)
     decays = _decays(model, decay, on)
+    of = {name: item for item in special for name in select(model, item.on)}
+    decays |= {name: _number("decay", item.decay) for name, item in of.items() if item.decay is not None}
+    rates = {name: _number("lr", item.lr) for name, item in of.items()}
     role_of = roles(model)
     known = aliases(model)
     found: dict[tuple[str, float, float, float], dict[str, Any]] = {}
@@ -45,7 +59,7 @@ def groups(model: nn.Module, decay: float = 0.1, on: str | None = None) -> list[
         if not parameter.requires_grad:
             continue
         factor = factors.get(name, Multipliers())
-        key = (role_of[name], decays[name] * factor.decay, factor.lr, factor.eps)
+        key = (role_of[name], decays[name] * factor.decay, rates.get(name, 1.0) * factor.lr, factor.eps)
         said = zip(("role", "weight_decay", "lr_scale", "eps_scale"), key, strict=True)
         group = found.setdefault(key, {"params": [], "names": [], "aliases": [], **dict(said)})
         group["params"].append(parameter)
@@ -81,9 +95,14 @@ def multipliers(model: nn.Module) -> dict[str, Multipliers]:
     return factors
 
 
+def _number(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value >= 0):
+        raise BadInput(f"{name} {value} cannot be used: give a finite number of at least 0")
+    return float(value)
+
+
 def _decays(model: nn.Module, decay: float, on: str | None) -> dict[str, float]:
-    if not (math.isfinite(decay) and decay >= 0):
-        raise BadInput(f"decay {decay} cannot be used: give a finite number of at least 0")
+    _number("decay", decay)
     # A pattern that fits nothing is a mistake; a model without matrices has nothing to decay.
     chosen = fitting(model) if on is None else select(model, on)
     return {name: float(decay) if name in chosen else 0.0 for name in named(model)}

@@ -8,7 +8,7 @@ from torch import nn
 
 from .. import catalogue
 from ..config import Optim
-from .groups import groups
+from .groups import Special, groups
 from .optimizer import Update
 
 
@@ -20,7 +20,7 @@ def make(model: nn.Module, section: Optim) -> Update:
     Each group carries its `peak`: `muon_lr` for what Muon takes and `lr` for the rest, times the group's lr_scale;
     `schedule.apply` sets lr from it.
 
-    Raises `BadInput` where `decay_on` fits nothing, or "muon" finds no matrix.
+    Raises `BadInput` where `decay_on` or an item of `groups` fits nothing, or "muon" finds no matrix.
 
     >>> sorted({group["peak"] for group in make(nn.Linear(2, 2), Optim(lr=0.1)).param_groups})
     [0.1]
@@ -32,5 +32,6 @@ def make(model: nn.Module, section: Optim) -> Update:
     wanted = [*inspect.signature(build).parameters][1:]
     given = {name: getattr(section, field) for name in wanted if hasattr(section, field := field_of.get(name, name))}
     before = [catalogue.resolve("decay", section.decay_kind)()]
-    made: Update = build(groups(model, section.decay, section.decay_on), before=before, **given)
+    special = [Special(each.on, each.lr, each.decay) for each in section.groups]
+    made: Update = build(groups(model, section.decay, section.decay_on, special), before=before, **given)
     return made
