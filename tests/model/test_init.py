@@ -11,6 +11,7 @@ from mainstem.form import Form
 from mainstem.model import LanguageModel, Settings, block
 from mainstem.model.init import normal
 from mainstem.nn import Attention, AttentionSpec, FeedForward, FeedForwardSpec, NormSpec
+from mainstem.noise import Bernoulli
 from mainstem.optim.roles import roles
 from mainstem.stream import Add, State, sites
 
@@ -121,7 +122,7 @@ def test_a_strangers_layer_is_drawn_by_its_name():
 def test_a_block_may_have_two_sublayers_of_one_kind():
     kinds = ("feedforward", "attention", "feedforward")
     specs = [FeedForwardSpec(12, 24), AttentionSpec(12, 2), FeedForwardSpec(12, 36)]
-    made = block(Form(), sites(kinds, 1, 12, NormSpec()), specs, dict.fromkeys(kinds, 0.1), [0.0] * 3)
+    made = block(Form(), sites(kinds, 1, 12, NormSpec()), specs, [Bernoulli(0.1)])
     parts = [residual.branch.parts()[1] for residual in made.children()]
     assert [type(part) for part in parts] == [FeedForward, Attention, FeedForward]
     assert [name for name, _ in made.named_children()] == ["feedforward", "attention", "feedforward_2"]

@@ -12,13 +12,14 @@ from mainstem.ops import library
 
 pytestmark = pytest.mark.skipif(isinstance(library.load(), str), reason="the compiled kernels are not installed")
 
+DROPPED = noise.Bernoulli(0.4, "attention.weights")
 CASES = {
     "plain": AttentionSpec(48, 4),
     "grouped": AttentionSpec(48, 6, kv_heads=2),
     "layer norms": AttentionSpec(48, 4, qk_norm=NormSpec(LayerNorm)),
-    "dropped": AttentionSpec(48, 4, rate=0.4),
-    "grouped, dropped": AttentionSpec(48, 4, kv_heads=1, rate=0.4),
-    "beyond the context": AttentionSpec(48, 4, rate=0.4, context=32, rotary_base=None),
+    "dropped": AttentionSpec(48, 4).having("weights", DROPPED),
+    "grouped, dropped": AttentionSpec(48, 4, kv_heads=1).having("weights", DROPPED),
+    "beyond the context": AttentionSpec(48, 4, context=32, rotary_base=None).having("weights", DROPPED),
 }
 cases = pytest.mark.parametrize("spec", CASES.values(), ids=list(CASES))
 

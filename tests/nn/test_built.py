@@ -11,10 +11,10 @@ from mainstem.nn import Attention, AttentionSpec, FeedForward, FeedForwardSpec, 
 from mainstem.nn.built import absent, as_built, plain_linear
 
 SUBLAYERS = {
-    "attention": AttentionSpec(48, 4, kv_heads=2, rate=0.3),
+    "attention": AttentionSpec(48, 4, kv_heads=2).having("weights", noise.Bernoulli(0.3, "attention.weights")),
     "bare attention": AttentionSpec(48, 4, rotary_base=None, qk_norm=None),
-    "relu2": FeedForwardSpec(48, 96, "relu2", rate=0.3),
-    "swiglu": FeedForwardSpec(48, 96, "swiglu", rate=0.3),
+    "relu2": FeedForwardSpec(48, 96, "relu2").having("hidden", noise.Bernoulli(0.3, "feedforward.hidden")),
+    "swiglu": FeedForwardSpec(48, 96, "swiglu").having("hidden", noise.Bernoulli(0.3, "feedforward.hidden")),
 }
 each = pytest.mark.parametrize("name", SUBLAYERS)
 pytestmark = needs_kernels

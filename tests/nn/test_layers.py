@@ -19,6 +19,8 @@ from mainstem.nn import (
     Rotary,
 )
 
+HALF = noise.Bernoulli(0.5, "attention.weights")
+
 
 def test_layer_norm_has_the_biased_variance():
     y = LayerNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0]))
@@ -75,7 +77,7 @@ def test_rotary_products_depend_on_the_distance_alone():
 
 
 def test_attention_dropout_zeroes_weights_and_scales_the_rest():
-    module = noise.bind(Attention(AttentionSpec(8, 2, rotary_base=None, rate=0.5, context=8)))
+    module = noise.bind(Attention(AttentionSpec(8, 2, rotary_base=None, context=8).having("weights", HALF)))
     x = torch.randn(1, 4, 8)
     with noise.counter(seed=0, step=0, samples=[0]):
         noisy = module(x)
@@ -89,7 +91,7 @@ def test_attention_dropout_zeroes_weights_and_scales_the_rest():
 
 
 def test_padding_changes_no_mask():
-    module = noise.bind(Attention(AttentionSpec(8, 2, rate=0.5, context=16)))
+    module = noise.bind(Attention(AttentionSpec(8, 2, context=16).having("weights", HALF)))
     x = torch.randn(2, 9, 8)
     with noise.counter(seed=0, step=0, samples=[0, 1]):
         long = module(x)
@@ -98,7 +100,7 @@ def test_padding_changes_no_mask():
 
 
 def test_noisy_attention_at_a_vanishing_rate_equals_the_fused_one():
-    spec = AttentionSpec(16, 4, kv_heads=2, rate=0.5, context=8)
+    spec = AttentionSpec(16, 4, kv_heads=2, context=8).having("weights", HALF)
     module = noise.bind(Attention(spec))
     module.dropout.set_rate(0.0)
     x = torch.randn(2, 6, 16)
@@ -122,7 +124,9 @@ def test_feedforward(activation, expected):
 @pytest.mark.parametrize("activation", ["gelu", "relu2", "swiglu"])
 def test_nothing_is_dropped_in_evaluation(activation, watched):
     torch.manual_seed(0)
-    noisy, plain = (FeedForward(FeedForwardSpec(128, 512, activation, rate)) for rate in (0.5, 0.0))
+    spec = FeedForwardSpec(128, 512, activation)
+    noisy = FeedForward(spec.having("hidden", noise.Bernoulli(0.5, "feedforward.hidden")))
+    plain = FeedForward(spec)
     plain.load_state_dict(noisy.state_dict())
     if watched:
         noisy.input.register_forward_hook(lambda *_: None)
@@ -139,7 +143,7 @@ def test_a_layers_own_numbers_are_its_weights_alone():
 
 
 def test_a_tied_head_never_sees_the_mask():
-    embedding = noise.bind(Embedding(10, 8, rate=0.5))
+    embedding = noise.bind(Embedding(10, 8, parts={"out": [noise.Bernoulli(0.5, "embedding.out")]}))
     with noise.counter(seed=0, step=0, samples=[0]):
         x = embedding(torch.tensor([[1, 2]]))
     assert (x == 0).any()

@@ -67,7 +67,7 @@ class Plain:
         k = (x @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
         v = own = (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width)
         if first_values is not None:
-            v = p[f"{name}.mix_first"] * first_values + p[f"{name}.mix_own"] * own
+            v = p[f"{name}.value_mix.first"] * first_values + p[f"{name}.value_mix.own"] * own
         out = []
         for t in range(length):
             row = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..nn import AttentionSpec, ValueMix
+from ..nn import AttentionSpec, PublishSpec, ValueMixSpec
 from ..stream import Site
 from .base import Form, Parts
 
@@ -40,5 +40,5 @@ class ValueResidual(Form):
         if not isinstance(spec, AttentionSpec):
             return parts
         if site.block == 0:
-            return parts._replace(sublayer=replace(spec, publishes="value"))
-        return parts._replace(sublayer=replace(spec, mix=ValueMix(self.first, self.own)))
+            return parts._replace(sublayer=spec.having("value", PublishSpec()))
+        return parts._replace(sublayer=spec.having("value", ValueMixSpec(self.first, self.own)))

@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from torch import nn
 
 from ..errors import BadInput
 from ..form import Form, Parts
-from ..nn import Spec
-from ..noise import Dropout, StochasticDepth
+from ..nn import PublishSpec, Spec
+from ..noise import NoiseSpec
 from ..stream import Block, Residual, Site, Sum
+from .noises import behind, inside, skip
 
 
-def block(form: Form, sites: list[Site], specs: list[Spec], rates: Mapping[str, float], depth: list[float]) -> Block:
+def block(form: Form, sites: list[Site], specs: list[Spec], noises: Sequence[NoiseSpec] = ()) -> Block:
     """Return the block at `sites`, one site for each of `specs`.
 
-    `rates` is the dropout behind each kind of branch; `depth` the rate of stochastic depth at each site.
+    `noises` are put at their points when the form has said what it does, so behind its own modules there.
     """
     names = sublayer_names(site.kind for site in sites)
-    by_name = dict(zip(names, zip(sites, specs, depth, strict=True), strict=True))
+    by_name = dict(zip(names, zip(sites, specs, strict=True), strict=True))
     residuals: dict[str, Residual] = {}
     for group in form.groups(tuple(names)):
         branches: dict[str, list[nn.Module]] = {}
-        publishes = False
+        publishes, grouped = False, len(group) > 1
         for name in group:
-            site, spec, _ = by_name[name]
+            site, spec = by_name[name]
             parts = form.branch(site, Parts((site.norm.build(site.width),), spec))
-            publishes = publishes or getattr(parts.sublayer, "publishes", None) is not None
-            branches[name] = parts.build()
-            if rates[site.kind]:
-                branches[name].append(Dropout(rates[site.kind]))
+            publishes = publishes or _publishes(parts.sublayer)
+            parts = parts._replace(sublayer=inside(parts.sublayer, site, noises))
+            branches[name] = [*parts.build(), *behind(site, noises, grouped)]
         members = [by_name[name] for name in group]
         first, last = members[0][0], members[-1][0]
-        site = first if len(group) == 1 else _joined(first, last)
-        rate = members[-1][2]
+        site = _joined(first, last) if grouped else first
         # Values that later blocks need must be there for every sample.
-        skip = StochasticDepth(rate) if rate and not publishes else None
-        branch = branches[group[0]] if len(group) == 1 else [Sum(branches)]
-        residuals["_".join(group)] = Residual(branch, form.connection(site), skip)
+        leaves_out = None if publishes else skip(last, noises, grouped)
+        branch = [Sum(branches)] if grouped else branches[group[0]]
+        residuals["_".join(group)] = Residual(branch, form.connection(site), leaves_out)
     return Block(residuals)
 
 
@@ -56,6 +55,10 @@ def sublayer_names(kinds: Iterable[str]) -> list[str]:
         counts[kind] += 1
         names.append(kind if counts[kind] == 1 else f"{kind}_{counts[kind]}")
     return names
+
+
+def _publishes(spec: Spec) -> bool:
+    return any(isinstance(part, PublishSpec) for parts in spec.parts.values() for part in parts)
 
 
 def _joined(first: Site, last: Site) -> Site:

@@ -58,13 +58,11 @@ class LanguageModel(nn.Module):
         grams = None
         if settings.ngrams > 1:
             grams = NGrams(settings.vocab, settings.width, settings.ngrams, settings.ngram_rows)
-        self.embedding = Embedding(settings.vocab, settings.width, learned, settings.rates.embedding, grams)
-        depth = noise.linear_rates(settings.rates.depth, len(places))
-        behind = {spec.kind: settings.rate_behind(spec.kind) for spec in specs}
-        step = len(specs)
+        noises, step = settings.noises(), len(specs)
+        rows = {point: [n for n in noises if n.at == f"embedding.{point}" and n.drops] for point in ("tokens", "out")}
+        self.embedding = Embedding(settings.vocab, settings.width, learned, grams, rows)
         self.blocks = nn.ModuleList(
-            block(form, places[at : at + step], specs, behind, depth[at : at + step])
-            for at in range(0, len(places), step)
+            block(form, places[at : at + step], specs, noises) for at in range(0, len(places), step)
         )
         self.stream = form.stream(places)
         self.head = None if settings.head == "tied" else Linear(settings.width, settings.vocab)

@@ -17,6 +17,7 @@ from ..errors import BadInput
 from ..form import Form, parse, written
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
 from ..nn.feedforward import Activation
+from ..noise import Bernoulli, NoiseSpec, Rate
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,18 @@ class Rates:
     hidden: float = 0.0
     feedforward: float = 0.0
     depth: float = 0.0
+
+    def noises(self) -> tuple[NoiseSpec, ...]:
+        """Return what these rates stand for, without those that are 0."""
+        every = (
+            Bernoulli(self.embedding, "embedding.out"),
+            Bernoulli(self.attention_weights, "attention.weights"),
+            Bernoulli(self.attention, "attention.branch"),
+            Bernoulli(self.hidden, "feedforward.hidden"),
+            Bernoulli(self.feedforward, "feedforward.branch"),
+            Bernoulli(Rate(self.depth, depth="linear"), "branch", "B"),
+        )
+        return tuple(noise for noise in every if noise.drops)
 
 
 def norm_of(name: str, eps: float | None = None) -> NormSpec:
@@ -97,14 +110,13 @@ class Settings:
             context=self.context,
             rotary_base=self.rotary_base if self.positions == "rotary" else None,
             qk_norm=None if self.qk_norm == "none" else norm_of(self.qk_norm, self.eps),
-            rate=self.rates.attention_weights,
         )
         hidden = self.hidden or hidden_width(self.width, self.feedforward)
-        return [attention, FeedForwardSpec(self.width, hidden, self.feedforward, self.rates.hidden)]
+        return [attention, FeedForwardSpec(self.width, hidden, self.feedforward)]
 
-    def rate_behind(self, kind: str) -> float:
-        """Return the dropout rate at the end of a branch of this kind."""
-        return self.rates.attention if kind == "attention" else self.rates.feedforward
+    def noises(self) -> tuple[NoiseSpec, ...]:
+        """Return what is dropped where, of `rates`."""
+        return self.rates.noises()
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values that `from_json` makes into the same settings."""

@@ -1,6 +1,6 @@
 """Layers: what a branch is made of."""
 
-from .attention import Attention, AttentionSpec, ValueMix
+from .attention import Attention, AttentionSpec
 from .context import Cache, Context
 from .embedding import Embedding
 from .feedforward import FeedForward, FeedForwardSpec
@@ -9,7 +9,8 @@ from .ngrams import NGrams
 from .norm import LayerNorm, NormSpec, RMSNorm
 from .rotary import Rotary
 from .scale import Scale
-from .spec import Spec
+from .spec import Part, Spec
+from .values import Publish, PublishSpec, ValueMix, ValueMixSpec
 
 __all__ = [
     "Attention",
@@ -23,9 +24,13 @@ __all__ = [
     "Linear",
     "NGrams",
     "NormSpec",
+    "Part",
+    "Publish",
+    "PublishSpec",
     "RMSNorm",
     "Rotary",
     "Scale",
     "Spec",
     "ValueMix",
+    "ValueMixSpec",
 ]

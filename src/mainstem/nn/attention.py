@@ -5,6 +5,7 @@ Shapes: B batch, T position, D width, H heads, K head width, Q new positions, C 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from ..errors import BadInput
 from ..noise import Dropout
 from ..ops.dispatch import has_kernel
 from ..ops.gradient import transformed
-from . import fused_attention
+from . import fused_attention, points
 from .built import absent, as_built
 from .context import Context
 from .linear import Linear
@@ -25,13 +26,8 @@ from .norm import NormSpec
 from .rotary import Rotary
 from .spec import Spec
 
-
-@dataclass(frozen=True)
-class ValueMix:
-    """Values of this block are first * V_1 + own * V, both weights learned; V_1 is the first block's."""
-
-    first: float = 0.5
-    own: float = 0.5
+At = Callable[[str, Tensor], Tensor]
+"""(point, x) -> what the modules at that point make of x."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class AttentionSpec(Spec):
     """Causal self-attention to be; a residual form may change it before it is built."""
 
     kind: ClassVar[str] = "attention"
+    points: ClassVar[tuple[str, ...]] = ("query", "key", "value", "logits", "weights", "heads", "out")
 
     width: int
     heads: int
@@ -48,10 +45,6 @@ class AttentionSpec(Spec):
     context: int = 1024
     rotary_base: float | None = 10000.0
     qk_norm: NormSpec | None = NormSpec()
-    rate: float = 0.0
-    publishes: str | None = None
-    """The name under which this layer's values travel beside the stream."""
-    mix: ValueMix | None = None
 
     def build(self) -> Attention:
         return Attention(self)
@@ -97,17 +90,12 @@ class Attention(nn.Module):
         self.key_norm = None if spec.qk_norm is None else spec.qk_norm.build(self.head_width)
         base = spec.rotary_base
         self.rotary = None if base is None else Rotary(self.head_width, spec.context, base)
-        self.dropout = Dropout(spec.rate, context=spec.context) if spec.rate else None
-        if spec.mix is not None:
-            self.mix_first = nn.Parameter(torch.tensor([spec.mix.first]))
-            self.mix_own = nn.Parameter(torch.tensor([spec.mix.own]))
+        self.dropout: nn.Module | None = None
+        self._points = points.attach(self, spec.parts, "weights", spec)
 
     def roles(self) -> dict[str, str]:
         named = {f"{part}.weight": f"attention.{part}" for part in ("query", "key", "value")}
-        named["output.weight"] = "attention.out"
-        if self.spec.mix is not None:
-            named |= {"mix_first": "mix", "mix_own": "mix"}
-        return named
+        return named | {"output.weight": "attention.out"}
 
     def _heads(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(2, (-1, self.head_width)).transpose(1, 2)
@@ -116,17 +104,19 @@ class Attention(nn.Module):
         ctx = Context() if ctx is None else ctx
         if type(self) is Attention and (y_BTD := fused_attention.whole(self, x_BTD, ctx)) is not None:
             return y_BTD
-        query = self._placed(self._heads(self.query(x_BTD)), self.query_norm, ctx.positions)
-        key = self._placed(self._heads(self.key(x_BTD)), self.key_norm, ctx.positions)
-        value = own = self._heads(self.value(x_BTD))
-        if self.spec.mix is not None:
-            # Under grouped heads the values are mixed before they are repeated.
-            value = self.mix_first.to(own.dtype) * ctx.side["value"] + self.mix_own.to(own.dtype) * own
+        side: points.Side = {}
+
+        def at(point: str, x: Tensor) -> Tensor:
+            return points.through(self, self._points.get(point, ()), x, ctx, side)
+
+        query = at("query", self._placed(self._heads(self.query(x_BTD)), self.query_norm, ctx.positions))
+        key = at("key", self._placed(self._heads(self.key(x_BTD)), self.key_norm, ctx.positions))
+        value = at("value", self._heads(self.value(x_BTD)))  # under grouped heads before they are repeated
         if ctx.cache is not None:
             key, value = ctx.cache.extend(self, key, value)
-        mixed_BHTK = self._attend(query.to(value.dtype), key.to(value.dtype), value, ctx.documents)
-        y_BTD = self.output(mixed_BHTK.transpose(1, 2).flatten(2))
-        return y_BTD if self.spec.publishes is None else (y_BTD, {self.spec.publishes: own})
+        mixed_BHTK = at("heads", self._attend(query.to(value.dtype), key.to(value.dtype), value, ctx.documents, at))
+        y_BTD = at("out", self.output(mixed_BHTK.transpose(1, 2).flatten(2)))
+        return (y_BTD, side) if side else y_BTD
 
     def _placed(self, x_BHTK: Tensor, norm: nn.Module | None, positions: Tensor | None) -> Tensor:
         """Return queries or keys, normalised and rotated by their positions."""
@@ -138,17 +128,20 @@ class Attention(nn.Module):
         rotary = self.rotary
         return x_BHTK if rotary is None or absent(rotary) else rotary(x_BHTK, positions)
 
-    def _attend(self, query_BHQK: Tensor, key_BHCK: Tensor, value_BHCK: Tensor, documents: Tensor | None) -> Tensor:
+    def _attend(
+        self, query_BHQK: Tensor, key_BHCK: Tensor, value_BHCK: Tensor, documents: Tensor | None, at: At
+    ) -> Tensor:
         new, seen, drop = query_BHQK.shape[2], key_BHCK.shape[2], self.dropout
         if documents is not None and new != seen:
             raise BadInput("a document mask and a key-value cache do not go together: generate within one document")
-        quiet = drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping)
-        if (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):
+        plain = points.quiet(self, self._points, "logits", "weights")
+        quiet = plain and (drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping))
+        if plain and (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):
             mask = drop.mask(len(query_BHQK)) if as_built(drop, Dropout) else None
             context = max(self.spec.context, seen)
             return ops.attention(query_BHQK, key_BHCK, value_BHCK, mask, context=context, documents=documents)
         causal = new == seen and documents is None
-        if quiet or drop is None:
+        if quiet:
             unmasked = causal or (new == 1 and documents is None)
             visible = None if unmasked else _visible(new, seen, documents, query_BHQK.device)
             grouped = key_BHCK.shape[1] != query_BHQK.shape[1]
@@ -157,10 +150,11 @@ class Attention(nn.Module):
             )
         times = query_BHQK.shape[1] // key_BHCK.shape[1]
         key_BHCK, value_BHCK = (t.repeat_interleave(times, dim=1) for t in (key_BHCK, value_BHCK))
-        score_BHQC = (query_BHQK @ key_BHCK.transpose(2, 3)) * self.head_width**-0.5
+        score_BHQC = at("logits", (query_BHQK @ key_BHCK.transpose(2, 3)) * self.head_width**-0.5)
         score_BHQC = score_BHQC.masked_fill(~_visible(new, seen, documents, score_BHQC.device), float("-inf"))
         weight_BHQC = torch.softmax(score_BHQC, dim=-1, dtype=torch.promote_types(score_BHQC.dtype, torch.float32))
-        return drop(weight_BHQC).to(value_BHCK.dtype) @ value_BHCK
+        weight_BHQC = at("weights", weight_BHQC if drop is None else drop(weight_BHQC))
+        return weight_BHQC.to(value_BHCK.dtype) @ value_BHCK
 
     def extra_repr(self) -> str:
         return f"{self.spec.width}, heads={self.spec.heads}, kv_heads={self.spec.kv_heads or self.spec.heads}"

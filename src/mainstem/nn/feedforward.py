@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import BadInput
-from ..noise import Dropout
-from . import fused_feedforward
+from . import fused_feedforward, points
+from .context import Context
 from .linear import Linear
 from .spec import Spec
 
@@ -26,11 +26,11 @@ class FeedForwardSpec(Spec):
     """A feed-forward sublayer to be; a residual form may change it before it is built."""
 
     kind: ClassVar[str] = "feedforward"
+    points: ClassVar[tuple[str, ...]] = ("hidden", "out")
 
     width: int
     hidden: int
     activation: Activation = "relu2"
-    rate: float = 0.0
 
     def build(self) -> FeedForward:
         return FeedForward(self)
@@ -60,18 +60,25 @@ class FeedForward(nn.Module):
         self.input = Linear(spec.width, spec.hidden)
         self.gate = Linear(spec.width, spec.hidden) if spec.activation == "swiglu" else None
         self.output = Linear(spec.hidden, spec.width)
-        self.dropout = Dropout(spec.rate) if spec.rate else None
+        self.dropout: nn.Module | None = None
+        self._points = points.attach(self, spec.parts, "hidden", spec)
 
     def roles(self) -> dict[str, str]:
         named = {"input.weight": "feedforward.in", "output.weight": "feedforward.out"}
         return named if self.gate is None else named | {"gate.weight": "feedforward.gate"}
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
+    def forward(self, x_BTD: Tensor) -> Tensor | tuple[Tensor, points.Side]:
         if type(self) is FeedForward and (y_BTD := fused_feedforward.whole(self, x_BTD)) is not None:
             return y_BTD
+        side: points.Side = {}
+
+        def at(point: str, x: Tensor) -> Tensor:
+            return points.through(self, self._points.get(point, ()), x, Context(), side)
+
         h_BTF = self.input(x_BTD)  # before the gate: in this order their gradients are added to that of x
         gate_BTF = None if self.gate is None else self.gate(x_BTD)
-        return self.output(self._activate(h_BTF, gate_BTF))
+        y_BTD = at("out", self.output(at("hidden", self._activate(h_BTF, gate_BTF))))
+        return (y_BTD, side) if side else y_BTD
 
     def _activate(self, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tensor:
         found = fused_feedforward.activated(self, h_BTF, gate_BTF)

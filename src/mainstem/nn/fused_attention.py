@@ -15,6 +15,7 @@ from .. import ops
 from ..noise import Dropout
 from ..ops.dispatch import computed_dtype, has_kernel
 from ..ops.gradient import observed
+from . import points
 from .built import absent, as_built, plain_linear
 from .context import Context
 from .norm import RMSNorm
@@ -46,7 +47,7 @@ def whole(part: Attention, x_BTD: Tensor, ctx: Context) -> Tensor | None:
 def _fits(part: Attention, x_BTD: Tensor, ctx: Context) -> bool:
     """Return whether all parts are what was built, nothing travels to later blocks, and there is a kernel."""
     spec, parts = part.spec, part._modules
-    if spec.mix is not None or spec.publishes is not None or ctx.cache is not None or x_BTD.dim() != 3:
+    if ctx.cache is not None or x_BTD.dim() != 3 or not points.quiet(part, part._points):
         return False
     inner, shared = spec.heads * part.head_width, (spec.kv_heads or spec.heads) * part.head_width
     return (

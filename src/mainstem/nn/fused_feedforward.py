@@ -15,6 +15,7 @@ from .. import ops
 from ..noise import Dropout
 from ..ops.dispatch import computed_dtype, has_kernel
 from ..ops.gradient import observed
+from . import points
 from .built import absent, as_built, plain_linear
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def whole(part: FeedForward, x_BTD: Tensor) -> Tensor | None:
     gate = parts.get("gate")
     if (
         x_BTD.dim() < 2
+        or not points.quiet(part, part._points)
         or observed(x_BTD)
         or not (absent(parts.get("dropout")) or as_built(parts.get("dropout"), Dropout))
         or not plain_linear(parts.get("input"), spec.hidden)

@@ -1,9 +1,17 @@
 """What is dropped at random, in training only. Every mask is a pure function of the counter; nothing is stored."""
 
 from ..counter import counter
-from .depth import StochasticDepth, linear_rates
+from .bernoulli import Bernoulli
+from .depth import StochasticDepth
 from .dropout import Dropout
+from .points import POINTS
+from .rate import Rate
 from .recompute import checkpoint, replay
 from .site import Noise, bind, rows
+from .spec import NoiseSpec
+from .steps import at_step
 
-__all__ = ["Dropout", "Noise", "StochasticDepth", "bind", "checkpoint", "counter", "linear_rates", "replay", "rows"]
+__all__ = [
+    "POINTS", "Bernoulli", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "at_step", "bind", "checkpoint",
+    "counter", "replay", "rows",
+]  # fmt: skip

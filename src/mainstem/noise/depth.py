@@ -82,12 +82,3 @@ class StochasticDepth(Noise):
     def extra_repr(self) -> str:
         said = f"drop_prob={self.drop_prob:g}, scale_by_keep={self.scale_by_keep}, per={self.per!r}"
         return said + self._said
-
-
-def linear_rates(last: float, num_sublayers: int) -> list[float]:
-    """Return the paper's linear rule: r_l = (l / N) * r_max for the N sublayers l = 1..N.
-
-    >>> [round(rate, 4) for rate in linear_rates(0.2, 4)]
-    [0.05, 0.1, 0.15, 0.2]
-    """
-    return [last * (number + 1) / num_sublayers for number in range(num_sublayers)]

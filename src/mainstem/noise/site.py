@@ -15,6 +15,7 @@ from .. import counter, names, ops
 from ..counter import Draw, Scope
 from ..errors import BadInput
 from ..ops import Mask
+from .rate import Rate
 
 
 def _in_backward() -> bool:
@@ -35,6 +36,7 @@ class Noise(nn.Module):
     def __init__(self, rate: float) -> None:
         nn.Module.__init__(self)  # not what a drop-in stands for, which would set a rate of its own
         self.site: str | None = None
+        self.schedule: Rate | None = None
         self._scoped = False
         self.register_buffer("threshold", ops.threshold(rate), persistent=False)
         self.rate = float(rate)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import config, optim, penalty
+from .. import config, noise, optim, penalty
 from ..measure import depth
 from ..measure.quantity import update
 from ..runs import weights
@@ -113,6 +113,7 @@ class Learner:
         count, tokens = self.world.total(batch.divisor), self.world.total(batch.targets.numel())
         factor = optim.schedule.factor(number, self.steps, run.optim)
         optim.schedule.apply(self.optimizer, factor)
+        noise.at_step(self.model, number, self.steps)
         phases.mark("data")
         with depth.norms(self.model) if watch else contextlib.nullcontext() as norms:
             forward = self._forward(self.model if watch else self.forward)

@@ -1,0 +1,84 @@
+"""How much is dropped, over the depth of a model and over the steps of a training. May import errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from ..errors import BadInput
+
+
+class Depth(Protocol):
+    """Where a sublayer stands: it is number `sublayer`, from 0, of `sublayers`."""
+
+    @property
+    def sublayer(self) -> int: ...
+    @property
+    def sublayers(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A probability of dropping that may depend on the depth of a sublayer and on the progress of a training.
+
+    Formula:
+        rate = value d s
+        d = 1 ("constant"), or l / N for sublayer l = 1..N ("linear")
+        p = (step - 1) / (steps - 1), the progress, from 0 at the first step to 1 at the last
+        s = 1 where begin <= p <= end and 0 elsewhere ("constant"), min(max((p - begin) / (end - begin), 0), 1)
+        ("rising"), or 1 minus that ("falling")
+
+    Args:
+        value: the largest rate, in [0, 1].
+        depth: how it depends on the depth.
+        begin, end: progress between which it is on, or changes.
+        course: how it depends on the progress. Early dropout is ``Rate(0.1, end=0.2)`` or, falling linearly,
+            ``Rate(0.1, end=0.2, course="falling")``; late dropout is ``Rate(0.1, begin=0.2)``.
+
+    Raises:
+        BadInput: a value outside [0, 1], or begin and end that are not 0 <= begin < end <= 1.
+
+    Source:
+        Huang et al. 2016 (1603.09382), section 3, over depth; Liu et al. 2023 (2303.01500), early and late dropout.
+
+    Example:
+        >>> [Rate(0.2, course="rising").at(None, step, 5) for step in (1, 3, 5)]
+        [0.0, 0.1, 0.2]
+    """
+
+    value: float
+    depth: Literal["constant", "linear"] = "constant"
+    begin: float = 0.0
+    end: float = 1.0
+    course: Literal["constant", "rising", "falling"] = "constant"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.value <= 1.0:
+            raise BadInput(f"rate {self.value} is not a probability: give a number from 0 to 1")
+        if not 0.0 <= self.begin < self.end <= 1.0:
+            raise BadInput(
+                f"begin {self.begin} and end {self.end} are shares of a training: give 0 <= begin < end <= 1"
+            )
+        for name, known in (("depth", ("constant", "linear")), ("course", ("constant", "rising", "falling"))):
+            if getattr(self, name) not in known:
+                raise BadInput(f"{name} {getattr(self, name)!r} of a rate is not known: use {', '.join(known)}")
+
+    @property
+    def changes(self) -> bool:
+        """Whether the rate depends on the step."""
+        return self.course != "constant" or self.begin > 0.0 or self.end < 1.0
+
+    def there(self, site: Depth) -> Rate:
+        """Return the rate of the sublayer at `site`, which depends on the step alone."""
+        if self.depth == "constant":
+            return self
+        return replace(self, value=self.value * (site.sublayer + 1) / site.sublayers, depth="constant")
+
+    def at(self, site: Depth | None, step: int, steps: int) -> float:
+        """Return the rate at `site` in step `step`, from 1, of `steps`; without a site, that of the last sublayer."""
+        value = self.value if site is None else self.there(site).value
+        progress = (step - 1) / max(1, steps - 1)
+        if self.course == "constant":
+            return value if self.begin <= progress <= self.end else 0.0
+        risen = min(max((progress - self.begin) / (self.end - self.begin), 0.0), 1.0)
+        return value * (risen if self.course == "rising" else 1.0 - risen)
