@@ -83,7 +83,11 @@ RULES = [optim.Adam, optim.Orthogonal]
 
 @needs_kernels
 @each
-@pytest.mark.parametrize("without", [set(), *({rule} for rule in RULES), set(RULES)], ids=str)
+@pytest.mark.parametrize(
+    "without",
+    [[], *([rule] for rule in RULES), RULES],
+    ids=lambda them: "+".join(each.__name__ for each in them) or "none",
+)
 def test_kernels_and_parts_agree(name, without, monkeypatch):
     """Every rule alone, none and all: against a plain run in float64, too."""
     rule = fused._rule

@@ -50,7 +50,7 @@ def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[
     """Draw every matrix of `model`; gains, gates, mixing weights and n-grams keep what they begin with.
 
     So do the parameters of modules that say no role, but for linear ones: their weights are drawn as a head's, and
-    their biases begin at 0.
+    their biases begin at 0. What has no memory (`torch.device("meta")`) is left for `load_state_dict`.
     """
     rule: Rule = catalogue.resolve("init", chosen(init, form))
     at = _by_name(sites)
@@ -60,7 +60,7 @@ def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[
         kind = role.split(".")[0]
         if name in biases:
             parameter.zero_()
-        if kind not in DRAWN or role == "embedding.ngram" or parameter.dim() < 2:
+        if kind not in DRAWN or role == "embedding.ngram" or parameter.dim() < 2 or parameter.is_meta:
             continue
         std = rule(role, (len(parameter), parameter[0].numel()), sites[0].sublayers)
         if kind in ("attention", "feedforward"):
