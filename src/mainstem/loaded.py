@@ -23,6 +23,7 @@ class _Config(Struct):
 
     version: int
     model: dict[str, Any]
+    task: str = publish.LANGUAGE
 
 
 class LoadedRun(NamedTuple):
@@ -97,5 +98,10 @@ def _settings(path: Path) -> dict[str, Any]:
         raise BadInput(
             f"{str(path)!r} has version {found.version}, and this mainstem reads version {publish.VERSION}: use the "
             "mainstem that wrote it."
+        )
+    if found.task != publish.LANGUAGE:
+        raise BadInput(
+            f"{str(path)!r} describes a model of the task {found.task!r}, which is no language model: build it in "
+            "Python and read its weights from model.safetensors."
         )
     return found.model

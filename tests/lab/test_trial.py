@@ -48,7 +48,7 @@ def test_the_numbers_are_those_of_a_run_to_the_bit(text, tmp_path, changes):
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert trained.losses == [line["loss"] for line in lines]
     how = {"documents": trained.masked, "autocast": trained.place.autocast}
-    assert evaluate(trained.model, trial.corpus.held_out, **how).nats_per_token == outcome.best.nats_per_token
+    assert evaluate(trained.model, trial.corpus.held_out, **how).nats_per_token == outcome.best.values["nats_per_token"]
 
 
 def test_a_field_that_changes_a_run_changes_a_trial(text, tmp_path):

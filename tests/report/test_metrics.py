@@ -33,7 +33,7 @@ def test_the_numbers_of_a_run_are_found(tmp_path: Path) -> None:
     assert found.last.gap.clear and found.last.error == 0.01
     assert not metrics.Gap(0.1, -0.1, 0.3).clear and metrics.Gap(-0.3, -0.5, -0.1).clear
     assert found.best is not None
-    assert found.best.nats == min(line["held_out"]["nats_per_token"] for line in held)
+    assert found.best.value == min(line["held_out"]["nats_per_token"] for line in held)
     assert [snapshot.step for snapshot in found.snapshots] == [100, 200, 300]
     assert found.snapshots[0].gradient == lines[99]["gradient"]
     for name, seconds in found.phases.items():

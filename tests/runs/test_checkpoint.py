@@ -25,8 +25,8 @@ def _save(run: Path, step: int, keep: int = 2) -> None:
 
 
 def _content(step: int) -> dict[str, object]:
-    state = {"step": step, "best": {"step": step, "nats_per_token": 1.0, "bits_per_byte": 2.0, "tokens": 9}}
-    made_by = {"length": {"steps": 20, "asked": {}}, "config": "", "corpus": "c0ffee", "facts": {}}
+    state = {"step": step, "best": {"step": step, "values": {"nats_per_token": 1.0}, "tokens": 9}}
+    made_by = {"length": {"steps": 20, "asked": {}}, "config": "", "corpus": "c0ffee", "facts": {}, "task": "language"}
     return {"state": state, "optimizer": {}, "metrics": {"offset": 0, "sha256": None}, **made_by}
 
 
@@ -41,7 +41,7 @@ def test_the_newest_by_number_is_found_whole(tmp_path: Path) -> None:
     found = checkpoint.newest(tmp_path, pytest.fail)
     assert found is not None
     assert found[0].name == "step-10"
-    assert found[1].state.best == Best(step=10, nats_per_token=1.0, bits_per_byte=2.0, tokens=9)
+    assert found[1].state.best == Best(step=10, values={"nats_per_token": 1.0}, tokens=9)
     assert torch.equal(checkpoint.load(found[0], "optimizer")["m"], torch.full((3,), -10.0))
 
 

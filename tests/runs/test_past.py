@@ -148,7 +148,7 @@ def _never_better(judge: Any) -> Any:
 
     def judged(self: loop.Loop, now: Any) -> None:
         if self.state.best is None:
-            now.nats_per_token = 0.0
+            now.values["nats_per_token"] = 0.0
         judge(self, now)
 
     return judged

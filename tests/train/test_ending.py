@@ -1,6 +1,7 @@
 """What a run says at its end."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 import tiny_run
@@ -10,6 +11,7 @@ from mainstem.runs.state import Best
 from mainstem.train.ending import ending
 from mainstem.train.lines import columns, fold
 from mainstem.train.listener import Outcome
+from mainstem.train.text_shows import TextShows
 
 FOUND = {"unigram_bpb": 2.5, "lzma_bpb": 1.5}
 SAMPLE = {"prompt": "the river\n", "text": " takes\x1b[2J\tall\n\n\nof\nthem\n" + "wide" * 40 + "\nfive"}
@@ -19,14 +21,17 @@ SAMPLE = {"prompt": "the river\n", "text": " takes\x1b[2J\tall\n\n\nof\nthem\n" 
 def made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     learner, _ = tiny_run.learner(tiny_run.run(tiny_run.text(tmp_path), "my runs/first"), tmp_path / "cache")
-    best = Best(step=4, nats_per_token=1.25, bits_per_byte=1.75, tokens=100)
+    values = {"nats_per_token": 1.25, "bits_per_byte": 1.75}
+    best = Best(step=4, values=values, tokens=100)
     return learner, Outcome("steps", best, 75.0, tmp_path / "my runs/first")
 
 
 def said(made, found=FOUND, sample=None, page=None, reason="steps", error=None):
     learner, outcome = made
     outcome.best.error = error
-    return ending(learner, 8, outcome._replace(reason=reason), found, sample, page)
+    shows = TextShows(learner, Path("cache"))
+    closing = shows.closing(learner, outcome.best, {"yardsticks": found}, sample)
+    return ending(learner, 8, outcome._replace(reason=reason), closing, page)
 
 
 def test_the_outcome_says_what_lower_means_and_why_it_ended(made):

@@ -19,8 +19,8 @@ def test_a_pass_in_between_takes_a_fixed_number_of_tokens(tmp_path: Path) -> Non
     assert told == sorted(told)
     assert found.error is not None and found.error > 0
     assert found.gap is not None
-    assert found.gap.held_out == found.nats_per_token
-    assert found.gap.value == pytest.approx(found.nats_per_token - found.gap.training)
+    assert found.gap.held_out == found.values["nats_per_token"]
+    assert found.gap.value == pytest.approx(found.values["nats_per_token"] - found.gap.training)
     assert found.gap.low < found.gap.value < found.gap.high
 
 

@@ -9,7 +9,8 @@ import tiny_run
 
 from mainstem.runs.state import State
 from mainstem.train.lines import columns, fold
-from mainstem.train.opening import form, opening, passes
+from mainstem.train.opening import opening, passes
+from mainstem.train.text_shows import TextShows, form
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def said(made, state=None, seconds=None, **run):
     for name, values in run.items():
         section = msgspec.structs.replace(getattr(learner.run, name), **values)
         learner = dataclasses.replace(learner, run=msgspec.structs.replace(learner.run, **{name: section}))
-    return opening(learner, facts, state or State(), Path("my runs/first"), seconds)
+    shows = TextShows(learner, Path("cache"))
+    return opening(learner, shows, facts, state or State(), Path("my runs/first"), seconds)
 
 
 def test_text_model_and_length(made):

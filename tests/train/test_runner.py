@@ -60,6 +60,10 @@ def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
     return config.Run(out=str(tmp_path / out), **whole)
 
 
+def _loss(nats: float) -> dict[str, float]:
+    return {"nats_per_token": nats}
+
+
 def _lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
@@ -79,10 +83,10 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
     assert [line["tokens"] for line in lines] == [64 * step for step in range(1, 9)]
     best = min((line for line in lines if "held_out" in line), key=lambda line: line["held_out"]["nats_per_token"])
     assert outcome.best.step == best["step"]
-    assert outcome.best.nats_per_token == best["held_out"]["nats_per_token"]
+    assert outcome.best.values["nats_per_token"] == best["held_out"]["nats_per_token"]
     found = msgspec.json.decode((out / "facts.json").read_bytes())
     assert {"command", "versions", "machine", "corpus", "parameters", "num_parameters", "bytes_per_token"} < set(found)
-    assert found["outcome"]["best"]["nats_per_token"] == outcome.best.nats_per_token
+    assert found["outcome"]["best"]["nats_per_token"] == outcome.best.values["nats_per_token"]
     assert found["yardsticks"].keys() == {"unigram_bpb", "lzma_bpb"}
     assert sum(math.prod(row["shape"]) for row in found["parameters"]) == found["num_parameters"]
     assert any("lzma" in line for line in console.said)
@@ -183,7 +187,9 @@ def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
 def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, losses = Language.evaluate, iter([5.0, 3.0, 2.0, 2.5, 2.0, 1.0])  # the first before the first step
     monkeypatch.setattr(
-        Language, "evaluate", lambda *a, **k: msgspec.structs.replace(real(*a, **k), nats_per_token=next(losses))
+        Language,
+        "evaluate",
+        lambda *a, **k: msgspec.structs.replace(found := real(*a, **k), values={**found.values, **_loss(next(losses))}),
     )
     kept: dict[int, bytes] = {}
     judge = loop.Loop._judge

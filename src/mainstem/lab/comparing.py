@@ -17,6 +17,7 @@ from .. import config, data, train
 from ..errors import BadInput
 from ..report import metrics
 from ..report.chart import Figure
+from ..train.language import Language
 from .experiment import Cell, Contrast, Experiment, Numbers, against
 from .figures import drawn, spread
 from .result import Results
@@ -25,7 +26,8 @@ from .trial import Trial
 DELTA = 0.01
 """The smallest difference of interest, in bits per byte, unless another one is given."""
 
-_UNIT = "bits per byte"
+_SCORE = Language().scores[-1]
+"""What may be compared between any two runs, however their text became tokens."""
 
 
 class Side(NamedTuple):
@@ -50,11 +52,11 @@ def experiment(a: Side, b: Side, folder: Path, delta: float = DELTA) -> Experime
         name="compare",
         section="",
         claim=f"{b.name} is better than {a.name}.",
-        question=f"Does {b.name} reach a lower held-out loss than {a.name}?",
+        question=f"Does {b.name} reach a lower {_SCORE.title} than {a.name}?",
         cells=cells,
         contrasts=(
-            Contrast(f"{b.name} is better at its best held-out pass.", pair, "best", _UNIT, delta, -1),
-            Contrast(f"{b.name} is better at its last held-out pass.", pair, "last", _UNIT, delta, -1),
+            Contrast(f"{b.name} is better at its best held-out pass.", pair, "best", _SCORE.unit, delta, -1),
+            Contrast(f"{b.name} is better at its last held-out pass.", pair, "last", _SCORE.unit, delta, -1),
         ),
         trial=lambda trial: run(trial, folder),
         figures=figures,
@@ -68,18 +70,18 @@ def run(trial: Trial, folder: Path) -> Numbers:
     digest = hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()[:8]
     out = folder / f"{_file_name(trial.cell.name)}-seed{trial.run.seed}-{digest}"
     done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=_Quiet(trial.corpus.doubts))
-    found = metrics.read(out / "metrics.jsonl")
+    found = metrics.read(out / "metrics.jsonl", _SCORE)
     passes = [bin for bin in found.evaluations if bin.mean("held_out") is not None]
     last = found.last
     assert last is not None
     return {
-        "best": done.best.bits_per_byte,
-        "last": last.bits if last.bits is not None else done.best.bits_per_byte,
+        "best": done.best.values[_SCORE.name],
+        "last": last.value,
         "gap": last.gap.value if last.gap is not None else 0.0,
         "steps": float(found.last_step),
         "seconds": done.seconds,
         "curve_steps": [bin.x for bin in passes],
-        "curve": [_bits(bin.mean("held_out"), done) for bin in passes],
+        "curve": [value for bin in passes if (value := bin.mean("held_out")) is not None],
     }
 
 
@@ -96,9 +98,10 @@ def figures(results: Results) -> Sequence[Figure]:
                                                                     strict=True)]  # fmt: skip
         best[cell.name] = [point for point in each if point is not None]
     return [
-        drawn("compare-curves", "Held-out loss", "Mean over seeds; the band holds all.", curves, "step", _UNIT),
+        drawn("compare-curves", "Held-out loss", "Mean over seeds; the band holds all.", curves, "step", _SCORE.unit),
         drawn("compare-seeds", "Best held-out pass by seed", "A seed has the same order "
-              "of the text, the same masks, and the same initial weights by name on both sides.", best, "seed", _UNIT),
+              "of the text, the same masks, and the same initial weights by name on both sides.",
+              best, "seed", _SCORE.unit),
     ]  # fmt: skip
 
 
@@ -146,11 +149,6 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         found |= _flat(value, f"{prefix}.{name}" if prefix else name)
     return found
-
-
-def _bits(nats: float | None, done: train.Outcome) -> float:
-    assert nats is not None
-    return nats * done.best.bits_per_byte / done.best.nats_per_token
 
 
 def _file_name(name: str) -> str:

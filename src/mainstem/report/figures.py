@@ -29,7 +29,7 @@ def nats_per_bit(source: Source) -> float | None:
     if each is not None and each > 0:
         return math.log(2) * each
     best = source.metrics.best
-    return best.nats / best.bits if best is not None and best.bits else None
+    return best.value / best.bits if best is not None and best.bits else None
 
 
 def loss(source: Source) -> Figure | None:
@@ -62,11 +62,11 @@ def loss(source: Source) -> Figure | None:
     gaps = curves.evaluations.points("gap")
     return Figure(
         "loss", "Training and held-out loss", _loss_caption(training, y, bool(seen), rules),
-        x, Axis("loss (nats per token)", y),
-        of_points("Loss in nats per token", heads, _table_columns(training, seen, held, gaps)),
+        x, Axis(f"loss ({source.score.unit})", y),
+        of_points(f"Loss in {source.score.unit}", heads, _table_columns(training, seen, held, gaps)),
         right=None if factor is None else Axis("bits per byte", y, 1 / factor),
         lines=[line for line in lines if line.points], bands=[band for band in bands if band.points], rules=rules,
-        marks=[] if best is None else [Mark(f"best: {best.nats:.4f} at step {count(best.step)}", best.step, best.nats)],
+        marks=[Mark(f"best: {one.value:.4f} at step {count(one.step)}", one.step, one.value) for one in [best] if one],
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def gap(source: Source) -> Figure | None:
     return Figure(
         "gap", "Gap", "Held-out loss less loss on training text, both without noise; the band is its 95% interval. The "
         "windows are the same at every pass, so changes are surer than the height.", _steps(source),
-        Axis("nats per token", y), of_points("Gap", ["step", "gap", "from", "to"], columns),
+        Axis(source.score.unit, y), of_points("Gap", ["step", "gap", "from", "to"], columns),
         lines=[Line("gap", points, "held", dots=True)], bands=[Band("95% interval", band, "gap")],
         rules=[Rule("no gap", 0.0, "unigram")],
     )  # fmt: skip

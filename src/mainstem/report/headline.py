@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from ..runs.metrics import number
+from ..runs.score import BITS, NATS, Score
 from .metrics import Evaluation, Gap, Metrics, evaluation
 from .source import Source, mapping
 from .words import compact, count, duration, short
@@ -28,16 +29,16 @@ def headline(source: Source) -> Headline:
     """Return what stands on top of the page."""
     found = Headline(status(source))
     best = best_of(source)
-    curves = source.metrics
+    curves, score = source.metrics, source.score
     if best is None:
         seen = f"{count(curves.last_step)} steps" if curves.last_step else "no step yet"
-        found.sentences.append(f"There is no held-out loss yet: metrics.jsonl has {seen}, and no held-out pass.")
+        found.sentences.append(f"There is no {score.title} yet: metrics.jsonl has {seen}, and no held-out pass.")
     else:
-        bits = f", {best.bits:.4f} bits per byte" if best.bits is not None else ""
+        bits = f", {best.bits:.4f} {BITS.unit}" if best.bits is not None else ""
         error = f" ± {short(best.error)}" if best.error is not None else ""
         sample = " The ± is a standard error, as a sample of the held-out part was measured." if error else ""
         found.sentences.append(
-            f"Held-out loss {best.nats:.4f}{error} nats per token{bits}, reached at step {count(best.step)}"
+            f"{title(score)} {best.value:.4f}{error} {score.unit}{bits}, reached at step {count(best.step)}"
             f"{f' of {count(curves.last_step)}' if curves.last_step > best.step else ''}.{sample}"
         )
         more = (_beside(source, best), overfitting(curves, gap_of(source)), _start(source))
@@ -47,12 +48,19 @@ def headline(source: Source) -> Headline:
     return found
 
 
+def title(score: Score) -> str:
+    """Return what a score is called, as a sentence begins."""
+    return score.title[:1].upper() + score.title[1:]
+
+
 def status(source: Source) -> str:
     """Return how the run ended, if it has."""
     reason = source.fact("outcome").get("reason")
     patience = source.section("train").get("patience")
     if reason == "patience":
         return f"Stopped early, after {patience} evaluations without gain" if patience else "Stopped early"
+    if reason == "pruned":
+        return "Stopped early, as a listener asked for it"
     if reason == "steps":
         return "Finished all its steps"
     return "Not finished: still running, or interrupted"
@@ -62,7 +70,7 @@ def best_of(source: Source) -> Evaluation | None:
     """Return the best held-out pass: of the outcome where there is one, else of the curves."""
     outcome = source.fact("outcome")
     step = number(outcome.get("best_step"))
-    found = None if step is None else evaluation(int(step), mapping(outcome.get("best")))
+    found = None if step is None else evaluation(int(step), mapping(outcome.get("best")), source.score)
     return source.metrics.best if found is None else found
 
 
@@ -93,34 +101,37 @@ def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
     if first is None or best is None or last is None or curves.evaluations.rows < 3:
         return "There are too few held-out passes to tell whether it overfits."
     gap = last.gap if gap is None else gap
-    rise = last.nats - best.nats
+    score = curves.score
+    rise = last.value - best.value if score.lower else best.value - last.value
     shrank = gap is not None and best.gap is not None and gap.value <= best.gap.value
-    if rise >= RISE * abs(best.nats) and not shrank:
+    if rise >= RISE * abs(best.value) and not shrank:
         beside = f", and the gap to the training text is {gap} now" if gap is not None and gap.clear else ""
         return (
-            f"It overfits: after step {count(best.step)} held-out loss rose by {short(rise)} nats per token{beside}. "
-            f"The weights of step {count(best.step)} are the ones kept."
+            f"It overfits: after step {count(best.step)} {score.title} {'rose' if score.lower else 'fell'} by "
+            f"{short(rise)} {score.unit}{beside}. The weights of step {count(best.step)} are the ones kept."
         )
-    risen = "Held-out loss has not risen again, so there is no sign that it overfits."
+    how = "risen" if score.lower else "fallen"
+    risen = f"{title(score)} has not {how} again, so there is no sign that it overfits."
     if gap is None:
         return risen
     if not gap.clear:
-        return f"{risen} Whether there is a gap to the training text cannot be told: {gap} nats per token."
-    if first.gap is not None and gap.value > first.gap.value and gap.low > 0.1 * last.nats:
+        return f"{risen} Whether there is a gap to the training text cannot be told: {gap} {score.unit}."
+    if first.gap is not None and gap.value > first.gap.value and gap.low > 0.1 * abs(last.value):
         return (
-            f"The gap to the training text has grown to {gap} nats per token, but held-out loss has not risen: it "
+            f"The gap to the training text has grown to {gap} {score.unit}, but {score.title} has not {how}: it "
             "learns the training text by heart in part, and no harm shows yet."
         )
-    more = " Held-out loss was lowest at the last pass, so more steps may help." if best.step == last.step else ""
-    return f"It does not overfit: the gap to the training text is {gap} nats per token.{more}"
+    most = "lowest" if score.lower else "highest"
+    more = f" {title(score)} was {most} at the last pass, so more steps may help." if best.step == last.step else ""
+    return f"It does not overfit: the gap to the training text is {gap} {score.unit}.{more}"
 
 
 def _start(source: Source) -> str:
-    start = evaluation(0, source.fact("start"))
+    start = evaluation(0, source.fact("start"), source.score)
     if start is None:
         return ""
     beside = f", and the gap {start.gap}" if start.gap is not None else ""
-    return f"Before the first step held-out loss was {start.nats:.4f}{beside}."
+    return f"Before the first step {source.score.title} was {start.value:.4f}{beside}."
 
 
 def _beside(source: Source, best: Evaluation) -> str:
@@ -146,12 +157,14 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
     curves, tiles = source.metrics, []
     if best is not None and best.bits is not None:
         tiles.append(("Held-out", f"{best.bits:.3f}", "bits per byte"))
-    if best is not None:
-        tiles.append(("Perplexity", compact(math.exp(min(best.nats, 700.0))), "per token, held-out"))
+    if best is not None and source.score == NATS:
+        tiles.append(("Perplexity", compact(math.exp(min(best.value, 700.0))), "per token, held-out"))
+    elif best is not None:
+        tiles.append(("Held-out", short(best.value), source.score.unit))
     if (gap := gap_of(source)) is not None:
         between = f"{gap.low:.2g} to {gap.high:.2g}"
-        tiles.append(("Gap", f"{gap.value:.3g}", f"nats per token, 95%: {between}") if gap.clear else
-                     ("Gap", between, "nats per token, 95% interval"))  # fmt: skip
+        tiles.append(("Gap", f"{gap.value:.3g}", f"{source.score.unit}, 95%: {between}") if gap.clear else
+                     ("Gap", between, f"{source.score.unit}, 95% interval"))  # fmt: skip
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         tiles.append(("Parameters", compact(parameters), "numbers learned"))
     if curves.training_seconds > 0:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..runs.metrics import lines, number
+from ..runs.score import BITS, NATS, Score
 from .series import Series
 from .words import short
 
@@ -39,10 +40,10 @@ class Gap(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """A held-out pass; `error` is the standard error of `nats` where the pass was over a sample."""
+    """A held-out pass; `error` is the standard error of `value` where the pass was over a sample."""
 
     step: int
-    nats: float
+    value: float
     bits: float | None
     gap: Gap | None
     error: float | None = None
@@ -58,8 +59,9 @@ class Snapshot(NamedTuple):
 
 @dataclass
 class Metrics:
-    """What a metrics.jsonl says."""
+    """What a metrics.jsonl says; `score` is what its held-out passes are compared by."""
 
+    score: Score = NATS
     steps: Series = field(default_factory=Series)
     evaluations: Series = field(default_factory=lambda: Series(256))
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -116,19 +118,19 @@ class Metrics:
 
     def _evaluation(self, step: int, line: dict[str, Any]) -> None:
         found = line.get("held_out")
-        if not isinstance(found, dict) or (nats := number(found.get("nats_per_token"))) is None:
+        if not isinstance(found, dict) or (value := number(found.get(self.score.name))) is None:
             return
-        now = evaluation(step, {**found, "gap": line.get("gap")})
+        now = evaluation(step, {**found, "gap": line.get("gap")}, self.score)
         assert now is not None
-        columns = {"held_out": nats}
+        columns = {"held_out": value}
         if now.gap is not None:
             columns |= {"gap": now.gap.value, "gap_low": now.gap.low, "gap_high": now.gap.high,
-                        "train": nats - now.gap.value}  # fmt: skip
+                        "train": value - now.gap.value}  # fmt: skip
         if (seconds := number(line.get("seconds"))) is not None:
             columns["seconds"] = seconds
         self.evaluations.add(step, columns)
         self.first, self.last = self.first or now, now
-        if self.best is None or nats < self.best.nats:
+        if self.best is None or (value < self.best.value if self.score.lower else value > self.best.value):
             self.best = now
 
     def _snapshot(self, step: int, line: dict[str, Any]) -> None:
@@ -143,14 +145,12 @@ class Metrics:
         self._seen += 1
 
 
-def evaluation(step: int, found: dict[str, Any]) -> Evaluation | None:
-    """Return a held-out pass from a mapping of its numbers, None where the loss is missing."""
-    nats = number(found.get("nats_per_token"))
-    if nats is None:
+def evaluation(step: int, found: dict[str, Any], score: Score = NATS) -> Evaluation | None:
+    """Return a held-out pass from a mapping of its numbers, None where the score is missing."""
+    value = number(found.get(score.name))
+    if value is None:
         return None
-    return Evaluation(
-        step, nats, number(found.get("bits_per_byte")), _gap(found.get("gap")), number(found.get("error"))
-    )
+    return Evaluation(step, value, number(found.get(BITS.name)), _gap(found.get("gap")), number(found.get("error")))
 
 
 def _gap(found: Any) -> Gap | None:
@@ -160,12 +160,12 @@ def _gap(found: Any) -> Gap | None:
     return None if value is None or low is None or high is None else Gap(value, low, high)
 
 
-def read(path: Path) -> Metrics:
-    """Return the curves in the file `path`; empty ones where there is no such file.
+def read(path: Path, score: Score = NATS) -> Metrics:
+    """Return the curves in the file `path`, of held-out passes `score`; empty ones where there is no such file.
 
     Raises `files.Unusable` where there is one that cannot be read.
     """
-    metrics = Metrics()
+    metrics = Metrics(score)
     for line in lines(path):
         if line is None:
             metrics.unreadable += 1

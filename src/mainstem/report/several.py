@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import files
 from ..errors import BadInput
+from ..runs.score import BITS
 from . import figure_page, groups, several_figures, several_tables, source
 from .chart import SERIES
 from .figure_page import Section
@@ -45,9 +46,9 @@ def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None 
     """Return the page of the runs that were read from `folders`."""
     if not any(run.metrics.last_step for run in runs):
         raise BadInput("None of these runs has recorded a step: compare them when they have begun.")
-    found = groups.grouped(runs, folders)
+    found, score = groups.grouped(runs, folders), runs[0].score
     comparable, bits, said = _comparable(runs, groups.unique(folders))
-    ranked = sorted(found, key=lambda group: _reached(group, bits)) if comparable else found
+    ranked = sorted(found, key=lambda group: _rank(group, bits)) if comparable else found
     # A legend of more lines than there are styles would tell nothing apart.
     drawn = found if len(found) <= SERIES else [group for group in found if group in ranked[:SERIES]]
     differ = several_tables.differences(found)
@@ -57,7 +58,7 @@ def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None 
                 tables=[] if isinstance(differ, str) else [differ]),
     ]  # fmt: skip
     left = len(found) - len(drawn)
-    which = "with the lowest held-out loss" if comparable else "given first"
+    which = f"with the {'lowest' if score.lower else 'highest'} {score.title}" if comparable else "given first"
     only = [f"Drawn are the {len(drawn)} {which}: {', '.join(group.name for group in drawn)}. "
             f"The other {count(left)} stand in the tables alone."] if left else []  # fmt: skip
     sections.append(Section("Curves", paragraphs=only, figures=several_figures.figures(drawn, bits)))
@@ -91,6 +92,9 @@ def _target(path: Path) -> Path:
 
 def _comparable(runs: Sequence[Source], names: Sequence[str]) -> tuple[bool, bool, list[str]]:
     """Return whether the losses may be compared, whether in bits per byte alone, and what is to be said of that."""
+    scores = dict.fromkeys(f"{run.score.title} in {run.score.unit}" for run in runs)
+    if len(scores) > 1:
+        return False, False, [f"The runs have different scores, which are not comparable: {', '.join(scores)}."]
     hashes = [groups.held_out(run) for run in runs]
     silent = [name for name, found in zip(names, hashes, strict=True) if found is None]
     many = len({found for found in hashes if found is not None})
@@ -109,29 +113,33 @@ def _comparable(runs: Sequence[Source], names: Sequence[str]) -> tuple[bool, boo
     return not silent, False, said
 
 
-def _reached(group: Group, bits: bool) -> float:
+def _rank(group: Group, bits: bool) -> float:
+    """Return a number that is lower for a better group."""
     found = values(group, lambda run: reached(run, bits))
-    return statistics.fmean(found) if found else math.inf
+    sign = 1.0 if group.runs[0].score.lower else -1.0
+    return sign * statistics.fmean(found) if found else math.inf
 
 
 def _best(ranked: Sequence[Group], bits: bool) -> str:
-    """Return who is lowest, by how much, and whether the seeds leave room for doubt."""
-    unit = "bits per byte" if bits else "nats per token"
+    """Return who is best, by how much, and whether the seeds leave room for doubt."""
+    score = ranked[0].runs[0].score
+    unit, sign = BITS.unit if bits else score.unit, 1.0 if score.lower else -1.0
+    most, below = ("lowest", "below") if score.lower else ("highest", "above")
     known = [(group, found) for group in ranked if (found := values(group, lambda run: reached(run, bits)))]
     if not known:
-        return "No held-out loss has been recorded yet."
+        return f"No {score.title} has been recorded yet."
     (first, own), *others = known
     mean = f", the mean of {len(own)} seeds" if len(own) > 1 else ""
-    said = f"{first.name} is lowest on held-out text: {statistics.fmean(own):.4f} {unit}{mean}"
+    said = f"{first.name} is {most} on held-out text: {statistics.fmean(own):.4f} {unit}{mean}"
     if not others:
         return f"{said}."
     second, theirs = others[0]
-    said += f", {short(statistics.fmean(theirs) - statistics.fmean(own))} below {second.name}."
+    said += f", {short(sign * (statistics.fmean(theirs) - statistics.fmean(own)))} {below} {second.name}."
     if len(own) < 2 or len(theirs) < 2:
         return f"{said} One seed says nothing of chance: repeat with other seeds before relying on it."
-    apart = max(own) < min(theirs)
+    apart = max(sign * y for y in own) < min(sign * y for y in theirs)
     return (
-        f"{said} Every seed of the one lies below every seed of the other."
+        f"{said} Every seed of the one lies {below} every seed of the other."
         if apart
         else (f"{said} Their seeds overlap, so this may be chance.")
     )
@@ -143,7 +151,7 @@ def _notes(group: Group) -> list[str]:
         if not run.metrics.last_step:
             said.append(f"{name} has recorded no step.")
         elif best_of(run) is None:
-            said.append(f"{name} has recorded no held-out loss.")
+            said.append(f"{name} has recorded no {run.score.title}.")
         said += [f"{name}: {visible(note, limit=400)}" for note in run.notes]
     said += [f"{name} repeats the configuration and the seed of another run, and is left out of the means."
              for name in group.repeats]  # fmt: skip

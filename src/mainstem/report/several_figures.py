@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ..runs.score import BITS
 from .chart import SERIES, Axis, Band, Figure, Line, Point
 from .figures import at, interval, loss_scale, nats_per_bit
 from .groups import Group
+from .headline import title
 from .scale import Scale, around
 from .source import Source
 from .tables import Table, of_points, thin
@@ -24,16 +26,17 @@ _SMOOTH = 120
 
 def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
     """Return every figure that the runs have numbers for; `bits` takes held-out loss per byte instead of per token."""
-    unit = "bits per byte" if bits else "nats per token"
-    over = "A pass over the held-out text, without noise; lower is better."
+    score = groups[0].runs[0].score
+    unit, held_title = BITS.unit if bits else score.unit, title(score)
+    over = f"A pass over the held-out text, without noise; {score.best}."
     timed = f"{over} Seconds are of the whole run on its machine."
     made = [
-        _curves(groups, "held-steps", "Held-out loss over steps", over, "step", unit, lambda run: held(run, bits)),
-        _curves(groups, "held-seconds", "Held-out loss over time", timed,
+        _curves(groups, "held-steps", f"{held_title} over steps", over, "step", unit, lambda run: held(run, bits)),
+        _curves(groups, "held-seconds", f"{held_title} over time", timed,
                 "seconds", unit, lambda run: _timed(run, bits)),
         _curves(groups, "training", "Training loss over steps",
                 "As it went, with noise where there is some; each point is the mean of neighbouring steps.",
-                "step", "nats per token", lambda run: _smooth(run.metrics.steps.points("loss")), settle=True),
+                "step", score.unit, lambda run: _smooth(run.metrics.steps.points("loss")), settle=True),
         _gaps(groups),
         _curves(groups, "gradient", "Gradient norm over steps",
                 "Over all parameters, before clipping; each point is the geometric mean of neighbouring steps.",
@@ -107,8 +110,9 @@ def _curves(
 
 def _gaps(groups: Sequence[Group]) -> Figure | None:
     """Return the gap over steps; a configuration of one seed has the gap's own interval for its band."""
-    caption = "Held-out loss less loss on training text, both without noise."
-    found = _curves(groups, "gap", "Gap over steps", caption, "step", "nats per token",
+    score = groups[0].runs[0].score
+    caption = f"{title(score)} less the same on training text, both without noise."
+    found = _curves(groups, "gap", "Gap over steps", caption, "step", score.unit,
                     lambda run: run.metrics.evaluations.points("gap"))  # fmt: skip
     if found is None:
         return None

@@ -18,7 +18,7 @@ from .words import compact, count, duration, visible
 def reached(run: Source, bits: bool) -> float | None:
     """Return the best held-out loss of a run, in bits per byte or in nats per token."""
     best = best_of(run)
-    return None if best is None else best.bits if bits else best.nats
+    return None if best is None else best.bits if bits else best.value
 
 
 def values(group: Group, take: Callable[[Source], float | None]) -> list[float]:

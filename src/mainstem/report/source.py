@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from .. import config, files, runs
 from ..errors import BadInput
+from ..runs.score import NATS, Score
 from . import metrics
 
 T = TypeVar("T")
@@ -33,6 +36,11 @@ class Source:
     def section(self, name: str) -> dict[str, Any]:
         """Return a section of the configuration; empty where there is none."""
         return mapping(self.config.get(name))
+
+    @property
+    def score(self) -> Score:
+        """What its held-out passes are compared by."""
+        return self.metrics.score
 
     def fact(self, name: str) -> dict[str, Any]:
         """Return a group of facts; empty where there is none."""
@@ -60,20 +68,28 @@ def read(folder: Path) -> Source:
     except BadInput as error:
         tree = {}
         notes.append(f"config.yaml could not be understood: {error}")
-    curves = _curves(folder / "metrics.jsonl", notes)
+    facts = _json(folder / "facts.json", dict[str, Any], _FACTS, notes)
+    curves = _curves(folder / "metrics.jsonl", _score(facts), notes)
     if curves.unreadable:
         notes.append(f"Lines of metrics.jsonl that could not be read: {curves.unreadable}.")
-    facts = _json(folder / "facts.json", dict[str, Any], _FACTS, notes)
     samples = _json(folder / "samples.json", list[dict[str, Any]], _SAMPLES, notes)
     return Source(folder.resolve().name, text, tree, facts, curves, samples, notes)
 
 
-def _curves(path: Path, notes: list[str]) -> metrics.Metrics:
+def _score(facts: dict[str, Any]) -> Score:
+    """Return the first score that the facts name; that of a language model, where they name none."""
     try:
-        return metrics.read(path)
+        return msgspec.convert(facts.get("scores"), list[Score])[0]
+    except (msgspec.ValidationError, IndexError):
+        return NATS
+
+
+def _curves(path: Path, score: Score, notes: list[str]) -> metrics.Metrics:
+    try:
+        return metrics.read(path, score)
     except files.Unusable as error:
         notes.append(f"metrics.jsonl {error.why}.")
-        return metrics.Metrics()
+        return metrics.Metrics(score)
 
 
 def _json(path: Path, kind: type[T], limit: int, notes: list[str]) -> T:

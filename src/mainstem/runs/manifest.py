@@ -46,7 +46,8 @@ class Record(Struct, frozen=True):
 class Manifest(Struct, kw_only=True):
     """All that is read of a manifest. `optimizer` is looked at by the optimizer, `facts` are compared and shown.
 
-    `config` is the run's whole configuration as YAML, and `corpus` the hash of its text: what trained the weights.
+    `config` is the run's whole configuration as YAML, `corpus` the hash of its data, and `task` the name of what was
+    learned: what trained the weights.
     """
 
     step: files.Count
@@ -58,6 +59,7 @@ class Manifest(Struct, kw_only=True):
     state: State
     optimizer: dict[str, Any]
     facts: dict[str, Any]
+    task: str
 
     def __post_init__(self) -> None:
         if self.state.step != self.step:

@@ -54,11 +54,15 @@ def read(folder: RunFolder, warn: Callable[[str], None]) -> Past:
     return Past(checkpoint.newest(folder.path, warn), facts.read(folder.path))
 
 
-def check(run: config.Run, past: Past) -> None:
-    """Raise `BadInput` where `run` is not what trained the weights in `past`, or what ended it would end it again."""
+def check(run: config.Run, past: Past, task: str) -> None:
+    """Raise `BadInput` where `run` of `task` has not trained what is in `past`, or what ended it would again."""
     if past.checkpoint is None:
         return
     manifest = past.checkpoint[1]
+    if manifest.task != task:
+        raise BadInput(
+            f"{run.out!r} holds a run of the task {manifest.task!r}, and {task!r} was asked for: give another --out."
+        )
     if changed := run_folder.changes(manifest.config, run):
         before, now = config.read(manifest.config), config.read(config.dump(config.resolve(run)))
         said = [f"{name} is {show(_at(now, name))} and was {show(_at(before, name))}" for name in changed[:3]]

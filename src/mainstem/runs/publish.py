@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
 
 from .. import files
 from . import checkpoint, weights
 from .state import Best
 
+LANGUAGE = "language"
+"""The name of the task whose models are language models."""
+
 VERSION = 2
 
 
-def model(folder: Path, network: torch.nn.Module, tensors: weights.Tensors, at: Best) -> None:
-    """Write `tensors` as a model of the kind of `network` into `folder`, which is made if need be.
+def model(folder: Path, task: str, settings: dict[str, Any], tensors: weights.Tensors, at: Best) -> None:
+    """Write `tensors` as a model that is built from `settings`, of `task`, into `folder`, which is made if need be.
 
     The weights come last: where they are, their configuration is too.
     """
-    settings: dict[str, Any] = network.config()  # type: ignore[operator]
-    said = {"version": VERSION, "model": settings, "step": at.step, "held_out": msgspec.to_builtins(at)}
+    said = {"version": VERSION, "task": task, "model": settings, "step": at.step, "held_out": at.flat()}
     if not folder.is_dir():
         folder.mkdir()
         files.sync_folder(folder.parent)

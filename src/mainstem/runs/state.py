@@ -18,7 +18,7 @@ class Length(Struct, frozen=True):
 
 
 class Gap(Struct, frozen=True, forbid_unknown_fields=True):
-    """``value = held_out - training`` in nats per token, and the ends of its 95% interval."""
+    """``value = held_out - training`` in the unit of the score, and the ends of its 95% interval."""
 
     value: float
     low: float
@@ -28,22 +28,29 @@ class Gap(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scores(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a pass over held-out data came to.
+    """What a pass over held-out data came to: `values` has each score of the task by its name.
 
-    `error` is the standard error where only `tokens` of the held-out tokens were measured, None where all were; `gap`
-    is None where nothing says how sure it would be.
+    `error` and `gap` are of the first of them: `error` is the standard error where only `tokens` of the held-out tokens
+    were measured, None where all were; `gap` is None where nothing says how sure it would be.
     """
 
-    nats_per_token: float
-    bits_per_byte: float
+    values: dict[str, float]
     tokens: Count
     error: float | None = None
     gap: Gap | None = None
 
     def line(self) -> dict[str, Any]:
         """Return what a pass adds to its line of metrics.jsonl."""
-        values = msgspec.to_builtins(self)
-        return {"gap": values.pop("gap"), "held_out": {name: value for name, value in values.items() if name != "step"}}
+        found = self.flat()
+        return {"gap": found.pop("gap"), "held_out": {name: value for name, value in found.items() if name != "step"}}
+
+    def flat(self) -> dict[str, Any]:
+        """Return JSON values for people and other programs: each score under its own name, beside the rest.
+
+        The names are in the order of the alphabet, as they come back from a manifest.
+        """
+        found = msgspec.to_builtins(self)
+        return {**dict(sorted(found.pop("values").items())), **found}
 
 
 class Best(Scores, kw_only=True, forbid_unknown_fields=True):

@@ -61,10 +61,11 @@ def gather(learner: Learner) -> facts.Facts:
         "command": environment.command(),
         "versions": environment.versions(),
         "machine": environment.machine(learner.place.device),
-        "corpus": learner.data.facts,
+        "task": learner.task.name,
+        "scores": msgspec.to_builtins(learner.task.scores),
+        **learner.task.facts(learner.data),
         "parameters": [row._asdict() for row in rows],
         "num_parameters": sum(p.numel() for p in network.parameters()),
-        "bytes_per_token": learner.data.held_out.num_bytes / max(1, len(learner.data.held_out)),
     }
 
 

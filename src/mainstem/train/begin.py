@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from .. import config, runs
 from ..errors import BadInput, RunFailed
 from ..runs import checkpoint, environment, facts, run_folder, weights
@@ -59,17 +57,17 @@ def begin(
         if (risen := length.risen(run, content, learner.steps)) is not None:
             progress.say(risen)
     if state.start is not None:
-        known["start"] = msgspec.to_builtins(state.start)
+        known["start"] = state.start.flat()
     with disk("the configuration", folder.path):
         run_folder.extend(run, folder)
-        learner.data.tokenizer.save(folder.path / "vocabulary.json")
+        learner.task.store(learner.data, folder.path)
         known.update(facts.begun(folder.path))
         facts.write(folder.path / facts.NAME, known)
     decisive = {
-        "facts": now, "length": known["length"], "corpus": learner.data.facts["hash"],
+        "facts": now, "length": known["length"], "corpus": learner.data.facts["hash"], "task": learner.task.name,
         "config": config.dump(runs.recorded(run, folder.path)),
     }  # fmt: skip
-    shown = Shown(progress, run.log.every, tokens(learner), clock)
+    shown = Shown(progress, run.log.every, tokens(learner), learner.task, clock)
     listeners = Listeners([Recorder(metrics), listener, shown])
     listeners.began(Start(run, folder.path, state.step, learner.steps, known))
     return Loop(learner, state, Saver(folder, learner, metrics, decisive), listeners, progress, requests, clock, best)

@@ -23,11 +23,11 @@ _SILENCE = 5.0
 class Progress(Protocol):
     """What a run tells, inside ``with running()``.
 
-    `say` and `warn` take a text. `show` takes the numbers of a step, every few steps: ``step``, ``steps``, ``loss``
-    (nats per token), ``rate`` (tokens a second) and ``left`` (seconds); and, only where they were measured at that very
-    step, ``held_out`` (nats per token), ``held_out_error`` (its standard error; None where all of the held-out part was
-    measured) and ``gap`` (None, or a mapping with ``value``, ``low``, ``high``, ``training``, ``held_out``).
-    `measuring` says how much of what is to be done outside the steps is done, as often as the pass likes.
+    `say` and `warn` take a text. `show` takes the numbers of a step, every few steps: ``step``, ``steps``, ``loss``,
+    ``rate`` (``counted`` a second; tokens, where that is not there) and ``left`` (seconds); and, only where they were
+    measured at that very step, ``held_out`` (the task's score), ``held_out_error`` (its standard error; None where all
+    of the held-out part was measured) and ``gap`` (None, or a mapping with ``value``, ``low``, ``high``, ``training``,
+    ``held_out``). `measuring` says how much of a pass outside the steps is done, as often as it likes.
     """
 
     def say(self, text: str) -> None: ...
@@ -82,7 +82,11 @@ def describe(numbers: dict[str, Any]) -> list[Word]:
     if (gap := numbers.get("gap")) is not None:
         low, high = f"{gap['low']:.2f}", f"{gap['high']:.2f}"
         words.append(Word(f"gap {low}" if low == high else f"gap {low} to {high}", 4))
-    return [*words, Word(f"tokens/s {numbers['rate']:,.0f}", 6), Word(f"left {clock(numbers['left'])}", 0)]
+    return [
+        *words,
+        Word(f"{numbers.get('counted', 'tokens')}/s {numbers['rate']:,.0f}", 6),
+        Word(f"left {clock(numbers['left'])}", 0),
+    ]
 
 
 class Plain:

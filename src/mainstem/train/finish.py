@@ -6,20 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ..errors import command
 from ..runs import facts, publish, weights
 from ..runs.disk import disk
-from . import samples
 from .ending import ending
 from .lines import place
 from .listener import Outcome
 from .loop import Loop
-from .yardstick import Yardsticks
+from .task import Shows
 
 
-def finish(loop: Loop, reason: str, known: facts.Facts, yardsticks: Yardsticks) -> Outcome:
+def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> Outcome:
     """Write what a finished run offers beside what is `known` of it, and say it.
 
     All is made again, the same, when a run goes on at its end.
@@ -29,24 +26,24 @@ def finish(loop: Loop, reason: str, known: facts.Facts, yardsticks: Yardsticks) 
     assert state.last is not None
     assert loop.best is not None
     outcome = Outcome(reason, state.reached, state.seconds, folder.path)
+    task, settings = learner.task, learner.task.settings(learner.model)
     with disk("the model", folder.path):
-        publish.model(folder.path, learner.model, loop.best, state.reached)
-        publish.model(folder.last, learner.model, learner.kept(), state.last)
+        publish.model(folder.path, task.name, settings, loop.best, state.reached)
+        publish.model(folder.last, task.name, settings, learner.kept(), state.last)
     weights.put(learner.model, loop.best, "the best weights")
-    progress.measuring("waiting for lzma", 0, 1)
-    found = yardsticks.result()
-    progress.measuring("waiting for lzma", 1, 1)
+    found = shows.found(progress.measuring)
     written = {
-        "reason": reason, "best_step": state.reached.step, "best": msgspec.to_builtins(state.reached),
-        "last": msgspec.to_builtins(state.last), "seconds": round(state.seconds, 3),
+        "reason": reason, "best_step": state.reached.step, "best": state.reached.flat(), "last": state.last.flat(),
+        "seconds": round(state.seconds, 3),
     }  # fmt: skip
     with disk(facts.NAME, folder.path):
-        facts.write(folder.path / facts.NAME, {**known, "yardsticks": found, "outcome": written})
-    some = _offered(loop, facts.SAMPLES, lambda: _samples(loop))
+        facts.write(folder.path / facts.NAME, {**known, **found, "outcome": written})
+    some = _offered(loop, facts.SAMPLES, lambda: _samples(loop, shows))
     page = _offered(loop, "report.html", lambda: _page(folder.path))
-    if yardsticks.error is not None:
-        progress.warn(f"a yardstick could not be computed: {yardsticks.error}")
-    progress.say(ending(learner, state.step, outcome, found, (some or [None])[0], page))
+    for doubt in shows.doubts():
+        progress.warn(doubt)
+    closing = shows.closing(learner, outcome.best, found, (some or [None])[0])
+    progress.say(ending(learner, state.step, outcome, closing, page))
     return outcome
 
 
@@ -64,10 +61,10 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
         loop.progress.measuring(f"writing {name}", 1, 1)
 
 
-def _samples(loop: Loop) -> list[dict[str, Any]]:
-    learner = loop.learner
-    made = samples.drawn(learner.model, learner.data, learner.run.seed)  # type: ignore[arg-type]
-    facts.write(loop.saver.folder.path / facts.SAMPLES, made)
+def _samples(loop: Loop, shows: Shows) -> list[dict[str, Any]]:
+    made = shows.samples(loop.learner)
+    if made:
+        facts.write(loop.saver.folder.path / facts.SAMPLES, made)
     return made
 
 

@@ -7,7 +7,8 @@ Shapes: B sequences, T positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ from .. import config, data, model
 from ..data import check_length
 from ..data.batches import Plan, fetch, num_windows
 from ..measure.evaluate import evaluate
+from ..runs import publish
+from ..runs.score import BITS, NATS
 from ..runs.state import Scores
-from . import device, memory
+from . import device, memory, refuse
 from .batch import Batch
 from .device import Forward
 from .gap import between
 from .learner import Learner
-from .task import Part, Stop, Task, Tell
+from .shortage import shortage
+from .task import Part, Shows, Stop, Task, Tell
+from .text_shows import TextShows
 
 FEWEST = 2
 """Windows without which there is no interval."""
@@ -31,6 +36,13 @@ FEWEST = 2
 
 class Language(Task):
     """Predict the next token of a text: the loss is the cross-entropy of each token, given its window so far."""
+
+    name = publish.LANGUAGE
+    scores = (NATS, BITS)
+    source = "text"
+    counted = "tokens"
+    guess = "a guess without knowledge costs 8 bits per byte"
+    commands = (("let it write", "sample"),)
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
         return data.prepare(run.data, cache, tell)
@@ -59,6 +71,29 @@ class Language(Task):
         if batch.weight is None:
             return forward(**batch.inputs, targets_BT=batch.targets)
         return (forward(**batch.inputs, targets_BT=batch.targets, reduction="none") * batch.weight).sum()
+
+    def refuse(self, run: config.Run, begins: bool) -> None:
+        refuse.early(run, begins)
+
+    def remarks(self, data: Any) -> tuple[str, Sequence[str]]:
+        return data.left_out, data.doubts
+
+    def guard(self, run: config.Run, data: Any) -> contextlib.AbstractContextManager[None]:
+        return shortage(run, data.tokenizer.vocab_size)
+
+    def settings(self, model: nn.Module) -> dict[str, Any]:
+        found: dict[str, Any] = model.config()  # type: ignore[operator]
+        return found
+
+    def facts(self, data: Any) -> dict[str, Any]:
+        held = data.held_out
+        return {"corpus": data.facts, "bytes_per_token": held.num_bytes / max(1, len(held))}
+
+    def store(self, data: Any, folder: Path) -> None:
+        data.tokenizer.save(folder / "vocabulary.json")
+
+    def shows(self, learner: Learner, cache: Path) -> Shows:
+        return TextShows(learner, cache)
 
     def sample(self, learner: Learner) -> Part:
         """Return what a pass in between takes: `evaluate.tokens` of either side, or all that there are."""
@@ -90,8 +125,7 @@ class Language(Task):
         behind = None if tell is None else lambda done: tell(held.tokens + done)
         seen = evaluate(learner.model, learner.data.train, windows=part.training, tell=behind, **how)
         return Scores(
-            nats_per_token=held.nats_per_token,
-            bits_per_byte=held.bits_per_byte,
+            values={NATS.name: held.nats_per_token, BITS.name: held.bits_per_byte},
             tokens=held.tokens,
             error=held.error,
             gap=between(held, seen),

@@ -176,7 +176,7 @@ class Loop:
 
     def _pass(self, part: Part, take: Callable[..., Scores]) -> Scores | None:
         """Return the scores that `take` finds on `part`; None where a request to leave came in the middle."""
-        what, total = "held-out loss", part.tokens
+        what, total = self.learner.task.score.title, part.tokens
         try:
             found = take(
                 stop=lambda: bool(self._asked()),
@@ -187,15 +187,16 @@ class Loop:
         finally:
             self.progress.measuring(what, total, total)
         self.learner.phases.mark("evaluate")
-        if not math.isfinite(found.nats_per_token):
-            raise self._diverged(self.state.step, "held_out", found.nats_per_token)
+        value = found.values[self.learner.task.score.name]
+        if not math.isfinite(value):
+            raise self._diverged(self.state.step, "held_out", value)
         return found
 
     def _judge(self, now: Best) -> None:
         """Compare a pass with the best before it; both are over the same windows, of the weights that are kept."""
         best = self.state.best
         self.state.last = now
-        if best is None or now.nats_per_token < best.nats_per_token:
+        if self.learner.task.score.better(now.values, None if best is None else best.values):
             self.state.best, self.state.waited = now, 0
             self.best = self.learner.kept()
         else:

@@ -51,7 +51,7 @@ def _folder(run: config.Run, name: str) -> tuple[RunFolder, Past, str]:
     try:
         folder, there = new_folder.choose(run, False, free)
         before = past.read(folder, lambda _: None) if there else NOTHING
-        past.check(run, before)
+        past.check(run, before, Language.name)
     except (BadInput, RunFailed) as error:
         return next(free), NOTHING, f"none: {error}"
     at = "" if before.checkpoint is None else f" at step {before.checkpoint[1].step}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ..runs import facts
 from ..runs.disk import disk
 from ..runs.metrics import Metrics
@@ -32,7 +30,7 @@ class Recorder(Listener):
 
     def evaluated(self, step: int, scores: Best) -> None:
         if step == 0:
-            self._facts["start"] = msgspec.to_builtins(scores)
+            self._facts["start"] = scores.flat()
             with disk(facts.NAME, self._folder):
                 facts.write(self._folder / facts.NAME, self._facts)
 

@@ -11,7 +11,7 @@ from ..errors import command
 from ..runs import checkpoint, new_folder, past, run_folder
 from ..runs.cache import used
 from ..runs.past import NOTHING
-from . import budget, device, lines, refuse, signals, tensorboard
+from . import budget, device, lines, signals, tensorboard
 from .assemble import assemble, start_from
 from .begin import begin
 from .console import Progress
@@ -22,9 +22,8 @@ from .listener import Listener, Listeners, Outcome
 from .loop import Loop
 from .opening import opening
 from .phases import Clock
-from .shortage import shortage
+from .task import Task
 from .world import ALONE
-from .yardstick import Yardsticks
 
 
 def run(
@@ -32,6 +31,7 @@ def run(
     *,
     resume: bool = False,
     console: Progress | None = None,
+    task: Task | None = None,
     listeners: Sequence[Listener] = (),
     clock: Clock = perf_counter,
     name: str | None = None,
@@ -39,13 +39,13 @@ def run(
     """Train as `run` says, into the folder `run.out`, and return what was reached.
 
     Where that names none, the folder is a new one, `runs/<date>-<name>`; `name` is the recipe's if it is not given.
-    A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `listeners` are
-    told what happens, and may ask for an end.
+    A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `task` is
+    what is learned: a language model, if it is not given. `listeners` are told what happens, and may ask for an end.
 
     Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
-    task = Language()
+    task = Language() if task is None else task
     began, run = clock(), runs.settled(device.settle(run))
     with signals.catch() as requests, contextlib.ExitStack() as stack:
         stack.enter_context(progress.running())
@@ -53,21 +53,24 @@ def run(
         stack.enter_context(device.threads(run.machine.threads))
         free = new_folder.places(name or run.recipe or "run")
         folder, there = new_folder.choose(run, resume, free)
-        refuse.early(run, begins=not there)
+        if run.log.tensorboard:
+            tensorboard.check()
+        task.refuse(run, begins=not there)
         before = NOTHING
         if there:
             stack.enter_context(run_folder.claim(run, folder))
             before = past.read(folder, progress.warn)
-            past.check(run, before)
+            past.check(run, before, task.name)
         cache = stack.enter_context(used(folder))
-        corpus = task.prepare(run, cache, progress.measuring)
-        if corpus.left_out:
-            progress.say(corpus.left_out)
-        for doubt in corpus.doubts:
+        data = task.prepare(run, cache, progress.measuring)
+        said, doubts = task.remarks(data)
+        if said:
+            progress.say(said)
+        for doubt in doubts:
             progress.warn(doubt)
-        stack.enter_context(shortage(run, corpus.tokenizer.vocab_size))
+        stack.enter_context(task.guard(run, data))
         learner, known = assemble(
-            run, task, corpus, ALONE, began=began, clock=clock, tell=progress.measuring, past=before
+            run, task, data, ALONE, began=began, clock=clock, tell=progress.measuring, past=before
         )
         if not there:
             start_from(run, learner.model)  # what refuses, refuses before there is a folder
@@ -78,10 +81,11 @@ def run(
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock)
         with _leaving(loop), _told(loop) as ended:
-            progress.say(opening(learner, known, loop.state, folder.path, _left(loop)))
-            yardsticks = Yardsticks(corpus, cache)
+            left = _left(loop)
+            shows = task.shows(learner, cache)
+            progress.say(opening(learner, shows, known, loop.state, folder.path, left))
             reason = loop.go()
-            ended.append(finish(loop, reason, known, yardsticks))
+            ended.append(finish(loop, reason, known, shows))
     return ended[0]
 
 

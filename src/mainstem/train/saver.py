@@ -44,6 +44,7 @@ class Saver:
     def _publish(self, state: State, tensors: weights.Tensors | None) -> None:
         """Offer the best model so far, where it is not the one that is offered already."""
         if state.best is not None and tensors is not None and state.best.step != self._published:
+            task = self.learner.task
             with disk("the best model", self.folder.path):
-                publish.model(self.folder.path, self.learner.model, tensors, state.best)
+                publish.model(self.folder.path, task.name, task.settings(self.learner.model), tensors, state.best)
             self._published = state.best.step

@@ -7,18 +7,20 @@ from typing import Any
 from .console import Progress
 from .listener import Listener, Start
 from .phases import Clock
+from .task import Task
 
 
 class Shown(Listener):
     """Show each step that is a multiple of `every`, and each that was followed by a held-out pass.
 
-    `targets` is how many tokens a step has.
+    `targets` is how many targets a step of `task` has.
     """
 
-    def __init__(self, progress: Progress, every: int, targets: int, clock: Clock) -> None:
+    def __init__(self, progress: Progress, every: int, targets: int, task: Task, clock: Clock) -> None:
         self._progress = progress
         self._every = every
         self._targets = targets
+        self._task = task
         self._clock = clock
 
     def began(self, start: Start) -> None:
@@ -37,8 +39,8 @@ class Shown(Listener):
         measured = {}
         if "held_out" in line:
             held = line["held_out"]
-            measured = {"held_out": held["nats_per_token"], "held_out_error": held["error"], "gap": line["gap"]}
+            measured = {"held_out": held[self._task.score.name], "held_out_error": held["error"], "gap": line["gap"]}
         self._progress.show({
-            "step": step, "steps": self._steps, "loss": line["loss"], "rate": done * self._targets / seconds,
-            "left": (self._steps - step) * seconds / max(done, 1), **measured,
+            "step": step, "steps": self._steps, "loss": line["loss"], "counted": self._task.counted,
+            "rate": done * self._targets / seconds, "left": (self._steps - step) * seconds / max(done, 1), **measured,
         })  # fmt: skip

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from .. import config
-from ..runs.state import Scores
+from ..runs.score import Score
+from ..runs.state import Best, Scores
 from .batch import Batch
 from .device import Forward
 
@@ -36,8 +38,49 @@ class Part(NamedTuple):
     tokens: int
 
 
+class Shows:
+    """What a run of a task shows of its own: at its beginning, and when it has ended. Nothing, unless overridden."""
+
+    def opening(self, learner: Learner) -> dict[str, str]:
+        """Return texts on data and model by their labels, of at most five letters."""
+        return {}
+
+    def found(self, tell: Tell) -> dict[str, Any]:
+        """Return what facts.json has of the task when the run has ended; ``tell`` hears of what is waited for."""
+        return {}
+
+    def doubts(self) -> list[str]:
+        """Return warnings about what `found` could not find."""
+        return []
+
+    def samples(self, learner: Learner) -> list[dict[str, Any]]:
+        """Return what the model makes, for samples.json; it holds the best weights now."""
+        return []
+
+    def closing(self, learner: Learner, best: Best, found: dict[str, Any], sample: dict[str, Any] | None) -> list[str]:
+        """Return lines on what was reached, of what `found` and `samples` returned (None: no sample could be made)."""
+        return []
+
+
 class Task(ABC):
-    """What is learned: from data to a model, a batch, a loss, and scores. A value without state."""
+    """What is learned: from data to a model, a batch, a loss, and scores. A value without state.
+
+    `name` is what checkpoints and models say; `scores` are what `evaluate` measures. By the first one models are
+    compared, and the last one may be compared between any two runs. What people read calls the data `source` and its
+    targets `counted`; `guess` says what knowing nothing scores, `commands` (words, command) what a finished run offers.
+    """
+
+    name: ClassVar[str]
+    scores: ClassVar[tuple[Score, ...]]
+    source: ClassVar[str] = "data"
+    counted: ClassVar[str] = "targets"
+    guess: ClassVar[str] = ""
+    commands: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    @property
+    def score(self) -> Score:
+        """The score that decides which weights are the best."""
+        return self.scores[0]
 
     @abstractmethod
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> Data:
@@ -66,6 +109,34 @@ class Task(ABC):
     @abstractmethod
     def sample(self, learner: Learner) -> Part:
         """Return what a pass in between measures: always the same, so that passes can be compared."""
+
+    def refuse(self, run: config.Run, begins: bool) -> None:
+        """Raise `BadInput` for what is wrong with `run` whatever its data is; `begins`: it has no folder yet."""
+        return
+
+    def remarks(self, data: Any) -> tuple[str, Sequence[str]]:
+        """Return what is to be said of the data, and warnings about it."""
+        return "", ()
+
+    def guard(self, run: config.Run, data: Any) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which a run is trained, which turns what its model may meet into sentences."""
+        return contextlib.nullcontext()
+
+    def settings(self, model: nn.Module) -> dict[str, Any]:
+        """Return JSON values from which the model is built again, for config.json."""
+        return {}
+
+    def facts(self, data: Any) -> dict[str, Any]:
+        """Return what facts.json says of the data."""
+        return {"corpus": data.facts}
+
+    def store(self, data: Any, folder: Path) -> None:
+        """Write into the folder of a run what its model cannot be used without."""
+        return
+
+    def shows(self, learner: Learner, cache: Path) -> Shows:
+        """Return what a run shows; what takes long may begin now, and is kept in the folder `cache`."""
+        return Shows()
 
     def whole(self, learner: Learner, trained: int) -> Part | None:
         """Return what the pass at the end measures after `trained` targets of training; None: what `sample` gives."""

@@ -1,0 +1,137 @@
+"""What a run of a language model shows: its text, its yardsticks, what it writes. May import `data` and siblings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..data import yardsticks
+from ..runs.score import BITS, NATS
+from ..runs.state import Best
+from . import samples
+from .learner import Learner
+from .lines import WIDTH, columns, place, several, size
+from .task import Shows, Tell
+from .yardstick import Yardsticks
+
+_NAMED = 2
+"""Files that are named; of more, the rest are counted."""
+
+_SHOWN = 4
+"""Lines of a sample."""
+
+
+class TextShows(Shows):
+    """The text and the model at the start; at the end a guess, two yardsticks on the same bytes, and a sample."""
+
+    def __init__(self, learner: Learner, cache: Path) -> None:
+        self._yardsticks = Yardsticks(learner.data, cache)
+
+    def opening(self, learner: Learner) -> dict[str, str]:
+        settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
+        size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"
+        return {"text": text(learner), "model": f"{form(settings['residual'])}, {size_of}"}
+
+    def found(self, tell: Tell) -> dict[str, Any]:
+        tell("waiting for lzma", 0, 1)
+        found = self._yardsticks.result()
+        tell("waiting for lzma", 1, 1)
+        return {"yardsticks": found}
+
+    def doubts(self) -> list[str]:
+        error = self._yardsticks.error
+        return [] if error is None else [f"a yardstick could not be computed: {error}"]
+
+    def samples(self, learner: Learner) -> list[dict[str, Any]]:
+        return samples.drawn(learner.model, learner.data, learner.run.seed)  # type: ignore[arg-type]
+
+    def closing(self, learner: Learner, best: Best, found: dict[str, Any], sample: dict[str, Any] | None) -> list[str]:
+        return [*_beside(learner, best, found.get("yardsticks", {})), *_written(sample)]
+
+
+def text(learner: Learner) -> str:
+    """Return which text a run learns, and how it became tokens."""
+    facts = learner.data.facts
+    why = facts["tokenizer_reason"].partition(";")[0].rpartition(": ")[2].partition(",")[0]
+    return (
+        f"{_source(learner.run.data.paths, facts)}: {size(facts['bytes'])}, {several(facts['documents'], 'document')}; "
+        f"tokenizer {facts['tokenizer']} ({why}), vocabulary {facts['vocab_size']:,}; {len(learner.data.train):,} "
+        f"tokens to train on, {len(learner.data.held_out):,} held out"
+    )
+
+
+def _source(given: list[str], facts: dict[str, Any]) -> str:
+    if not given:
+        return f"{facts['origin']}, as no file was given"
+    named = ", ".join(place(Path(path)) for path in given[:_NAMED])
+    return named if len(given) <= _NAMED else f"{named} and {len(given) - _NAMED} more"
+
+
+def form(residual: Any) -> str:
+    """Return the name of a residual form as a configuration has it, with its values.
+
+    >>> form([{"name": "hyper", "streams": 2}, "value_residual"])
+    'hyper (streams 2) | value_residual'
+    """
+    if isinstance(residual, list):
+        return " | ".join(map(form, residual))
+    if isinstance(residual, dict):
+        values = ", ".join(f"{name} {value}" for name, value in residual.items() if name != "name")
+        return f"{residual['name']} ({values})" if values else str(residual["name"])
+    return str(residual)
+
+
+def _beside(learner: Learner, best: Best, found: dict[str, float]) -> list[str]:
+    size_of_text = int(learner.data.train.num_bytes)
+    tail = min(yardsticks.TAIL, size_of_text)
+    which = "all" if tail == size_of_text else f"the last {size(tail)} of"
+    knows = {
+        "unigram_bpb": "it knows how often each token occurs in the training text, not what stands before",
+        "lzma_bpb": f"it copies from {which} the training text, and from the held-out text up to each place",
+    }
+    return [
+        f"{name.removesuffix('_bpb'):<7}  {value:.4f} bits per byte, {_compared(best, value)}: {knows[name]}"
+        for name, value in found.items()
+    ]
+
+
+def _compared(best: Best, value: float) -> str:
+    """Return whether `best` has fewer bits per byte than `value`; a sample says so from two standard errors on."""
+    bits, nats = best.values[BITS.name], best.values[NATS.name]
+    unsure = 0.0 if best.error is None else 2 * best.error * bits / nats
+    if abs(bits - value) < unsure:
+        return "too close for a sample to tell"
+    return "beaten" if bits < value else "not beaten"
+
+
+def _written(sample: dict[str, Any] | None) -> list[str]:
+    if sample is None:
+        return []
+    from ..report.words import visible  # late: the page has been made
+
+    begun = visible(whole(sample["prompt"]))
+    text = visible(whole(sample["text"]), lines=True).expandtabs(4)
+    lines = [part for line in text.split("\n") if line.strip() for part in _parts(line.rstrip(), WIDTH - 4)]
+    shown = [f"    {line}" for line in lines[:_SHOWN]]
+    return [f'it writes, after "{begun}":', *shown]
+
+
+def whole(text: str) -> str:
+    """Return `text` without the halves of characters that a cut between tokens has left at its ends.
+
+    What is no character in its middle is a question mark.
+
+    >>> whole("\\ufffdmain\\ufffdstem\\ufffd\\ufffd")
+    'main?stem'
+    """
+    return text.strip("\ufffd").replace("\ufffd", "?")
+
+
+def _parts(line: str, width: int) -> list[str]:
+    """Return a line of a model's text in parts of at most `width` columns, blanks and all."""
+    found = [""]
+    for character in line:
+        if columns(found[-1] + character) > width:
+            found.append("")
+        found[-1] += character
+    return found
