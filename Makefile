@@ -22,8 +22,9 @@ train: $(INSTALLED)
 
 # Tests run in so many processes, each with one thread; ARGS="-n 0" runs them in this one, as a debugger wants it.
 WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -49,7 +50,7 @@ crash: $(INSTALLED)
 
 # Property tests, with new and many more examples than `make test` takes; minutes.
 fuzz: $(INSTALLED)
-	MAINSTEM_FUZZ=1 $(BIN)/python -m pytest -q $$(grep -rl --include='test_*.py' hypothesis tests) $(ARGS)
+	MAINSTEM_FUZZ=1 $(PYTEST) $$(grep -rl --include='test_*.py' hypothesis tests) $(ARGS)
 
 # Two models compiled to C++, and attention's Triton kernels for a GPU that need not be there; two minutes.
 inductor: $(INSTALLED)
@@ -65,7 +66,7 @@ sanitize:
 emulate: $(INSTALLED)
 	cmake -S . -B build/emulate -DMAINSTEM_EMULATE=ON
 	cmake --build build/emulate --parallel 2
-	$(BIN)/python -m pytest -q --kernels build/emulate/libmainstem_kernels.so tests/ops --ignore tests/ops/test_library.py -k 'not triton' $(ARGS)
+	$(PYTEST) --kernels build/emulate/libmainstem_kernels.so tests/ops --ignore tests/ops/test_library.py -k 'not triton' $(ARGS)
 
 # What a tiny run shows and writes, stored anew after a change of it that is meant: read `git diff tests/golden` then.
 golden: $(INSTALLED)

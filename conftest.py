@@ -13,7 +13,7 @@ collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/mainst
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kernels", type=Path, help="the compiled kernels to test, in place of the installed ones")
+    parser.addoption("--kernels", help="the compiled kernels to test, in place of the installed ones")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from mainstem.errors import BadInput
         from mainstem.ops import library
 
-        library._places = lambda: iter([given.resolve()])
+        library._places = lambda: iter([Path(given).resolve()])
         try:
             library.loaded()
         except BadInput as error:
