@@ -129,3 +129,33 @@ def test_a_folder_is_read_without_what_is_no_text(finished: Path, tmp_path: Path
     assert "132 tokens, 132 bytes" in out
     assert main(["evaluate", str(finished), str(tmp_path / "logo.png")]) == 2
     assert "NUL byte at offset 4" in capsys.readouterr().err
+
+
+def test_each_look_at_the_sealed_part_is_counted(
+    corpus: Path, tiny: tuple[str, ...], tmp_path: Path, capsys: Capture
+) -> None:
+    out = str(tmp_path / "run")
+    assert main(["train", str(corpus), "--out", out, *tiny, "--data.sealed", "0.1", "--data.held-out", "0.1"]) == 0
+    assert not (tmp_path / "run" / "sealed.json").exists()  # a run itself never looks
+    facts = json.loads((tmp_path / "run" / "facts.json").read_text())["corpus"]
+    capsys.readouterr()
+    assert main(["evaluate", out, "--sealed"]) == 0
+    first = capsys.readouterr().out
+    assert f"on its sealed part: {facts['sealed_tokens']:,} tokens" in first
+    assert "the first look at the sealed part: nothing was chosen by it" in first
+    assert main(["evaluate", out, "--sealed", "--last"]) == 0
+    assert "look 2 at the sealed part: what was chosen by an earlier one" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "run" / "sealed.json").read_text())["looks"]) == 2
+    assert main(["evaluate", out]) == 0
+    assert "its held-out part" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "run" / "sealed.json").read_text())["looks"]) == 2
+    (tmp_path / "run" / "sealed.json").write_text("[]")
+    assert main(["evaluate", out, "--sealed"]) == 2
+    assert "sealed.json" in capsys.readouterr().err
+
+
+def test_without_a_sealed_part_there_is_none_to_look_at(finished: Path, corpus: Path, capsys: Capture) -> None:
+    assert main(["evaluate", str(finished), "--sealed"]) == 2
+    assert "has no sealed part: leave --sealed out, or train with --data.sealed" in capsys.readouterr().err
+    assert main(["evaluate", str(finished), str(corpus), "--sealed"]) == 2
+    assert "are both given: leave one of them out" in capsys.readouterr().err

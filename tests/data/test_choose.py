@@ -9,7 +9,8 @@ from tests.support.texts import text
 from mainstem import config
 from mainstem.data import choose as choosing
 from mainstem.data.choose import TABLE, Choice, Row, choose
-from mainstem.data.split import sides, split
+from mainstem.data.sides import sides
+from mainstem.data.split import num_trained, split
 from mainstem.errors import BadInput
 
 
@@ -55,7 +56,7 @@ def test_the_table_is_asked_for_the_characters_of_the_training_part(
         except BadInput:
             return
         train = sum(len(piece.data.decode()) for held, piece in sides(read.pieces(), cut) if not held)
-        assert choosing._train_chars(read.found, cut) == train
+        assert num_trained(read.found, cut) == train
 
 
 def test_the_table_is_in_the_order_of_its_sizes_and_covers_all() -> None:

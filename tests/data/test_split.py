@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mainstem import config
 from mainstem.data.documents import Piece
-from mainstem.data.split import Split, share, sides, split
+from mainstem.data.sides import sides
+from mainstem.data.split import Split, share, split
 from mainstem.data.survey import Survey
 from mainstem.errors import BadInput
 

@@ -171,3 +171,17 @@ def test_what_others_may_see_has_no_folder_above_the_run(tmp_path: Path) -> None
         {"out": "/x", "data": {"paths": [[1]]}},
     ):
         assert runs.public("seed: 3", odd) == "seed: 3"
+
+
+def test_files_of_ones_own_that_are_held_out_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("x")
+    run = config.Run(data=config.Data(paths=["a.txt"], held_out_paths=["b.txt"]))
+    folder = tmp_path / "runs" / "x"
+    kept = runs.recorded(run, folder)
+    assert kept.data.held_out_paths == [str(tmp_path / "b.txt")]
+    assert str(tmp_path) not in runs.public(config.dump(kept), config.read(config.dump(kept)))
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(config.dump(kept))
+    assert runs.stored(folder).data.held_out_paths == ["b.txt"]

@@ -35,6 +35,7 @@ class Options(Section, frozen=True, kw_only=True):
     """What the command's flags say."""
 
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
+    sealed: Annotated[bool, about("the sealed part in place of the held-out one; each look is counted")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
     data: Reading = Reading()
 
@@ -52,6 +53,8 @@ def run(words: list[str]) -> int:
     for file in paths:
         if not os.path.exists(file):
             raise BadInput(f"{files.shown(file)} does not exist: give the name of a file or a folder that can be read.")
+    if options.sealed and paths:
+        raise BadInput(f"{paths[0]!r} and --sealed are both given: leave one of them out.")
     _evaluate(folder, paths, options)
     return 0
 
@@ -59,12 +62,16 @@ def run(words: list[str]) -> int:
 def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from .. import measure
     from ..loaded import load
+    from ..runs import looks
     from ..train import device
 
     loaded = load(folder, last=options.last)
+    if options.sealed and loaded.run.data.sealed is None:
+        raise BadInput(f"{str(folder)!r} has no sealed part: leave --sealed out, or train with --data.sealed 0.1.")
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     cache = _cache(folder)
     tokens = _tokens(loaded, paths, options, cache)
+    look = looks.add(folder) if options.sealed else 0
     with device.threads(loaded.run.machine.threads):
         held = measure.evaluate(
             loaded.model.to(place.device),
@@ -73,15 +80,17 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
             batch=loaded.run.evaluate.batch,
             autocast=place.autocast,
         )
-    what = ", ".join(paths) if paths else "its held-out part"
+    what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
     terminal.line(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
     terminal.line(f"{held.nats_per_token:.4f} nats per token, {held.bits_per_byte:.4f} bits per byte")
+    if options.sealed:
+        terminal.line(_looked(look))
     terminal.flush()  # before the yardsticks, which may take a while
-    terminal.line(_yardsticks(loaded, tokens if paths else None, options, cache))
+    terminal.line(_yardsticks(loaded, tokens if paths or options.sealed else None, options, cache))
 
 
 def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) -> Tokens:
-    """Return the tokens of `paths`, or of the run's own held-out part, where that is still what it was."""
+    """Return the tokens of `paths`, or of the run's own held-out or sealed part, where that is still what it was."""
     from .. import data
 
     if paths:
@@ -90,7 +99,14 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         return data.encode_files(paths, section, loaded.tokenizer, cache, say=terminal.line)
     corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
     warn(corpus)
-    return corpus.held_out
+    return corpus.sealed if options.sealed and corpus.sealed is not None else corpus.held_out
+
+
+def _looked(look: int) -> str:
+    """Return what the number of looks at the sealed part says of the score."""
+    if look == 1:
+        return "the first look at the sealed part: nothing was chosen by it"
+    return f"look {look} at the sealed part: what was chosen by an earlier one is not measured by this one"
 
 
 def warn(corpus: Corpus) -> None:
@@ -110,7 +126,7 @@ def own_corpus(loaded: LoadedRun, paths: list[str] | None, verify: bool, cache: 
 
     section = msgspec.structs.replace(loaded.run.data, verify=verify or loaded.run.data.verify)
     if paths is None:
-        runs.check_data(section.paths, loaded.run.out)
+        runs.check_data([*section.paths, *section.held_out_paths], loaded.run.out)
     else:
         section = msgspec.structs.replace(section, paths=paths)
     corpus = data.prepare(section, cache)

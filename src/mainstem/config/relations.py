@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from .sections import Model, Run, Train
+from .sections import Data, Model, Run, Train
 
 
 def check(run: Run) -> None:
     """Raise `BadInput` where two fields of a resolved run contradict each other; each has been checked alone."""
+    _data(run.data)
     _heads(run.model)
     _train(run.train)
+
+
+def _data(data: Data) -> None:
+    if data.held_out_paths and data.held_out is not None:
+        raise BadInput(
+            f"data.held_out {data.held_out:g} is a share of data.paths, and data.held_out_paths are held out whole: "
+            "give one of them."
+        )
+    if data.held_out_paths and data.sealed is None and data.split != "auto":
+        raise BadInput(
+            f"data.split {data.split} cuts data.paths, of which nothing is held out beside data.held_out_paths: leave "
+            "it out."
+        )
+    if data.held_out is not None and data.sealed is not None and data.held_out + data.sealed >= 1:
+        raise BadInput(
+            f"data.held_out {data.held_out:g} and data.sealed {data.sealed:g} leave nothing to train on: give smaller "
+            "ones."
+        )
 
 
 def _heads(model: Model) -> None:

@@ -64,6 +64,11 @@ class Data(Section, frozen=True, kw_only=True):
     held_out: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None, about("share of the bytes kept for evaluation", "0.1, at most 2 MB")
     ] = None
+    held_out_paths: Annotated[list[Text], about("files or folders to evaluate on, in place of a share")] = []
+    sealed: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        about("share that only `evaluate --sealed` sees; it counts the looks"),
+    ] = None
     split: Annotated[Literal["auto", "document", "tail"], about("how the held-out part is cut")] = "auto"
     verify: Annotated[bool, about("read files again that have not changed by size and time")] = False
     documents: Annotated[Literal["join", "mask"], about("whether attention sees past a document's start")] = "join"

@@ -15,8 +15,8 @@ from .documents import kind
 from .encode import Batcher
 from .meter import Progress
 from .reading import Text
-from .split import Split, sides
-from .survey import Survey
+from .sides import TRAIN, sides
+from .split import Split, num_trained
 from .tokenizer import Bpe, Byte, Char, Tokenizer, char, learned
 
 
@@ -76,7 +76,7 @@ def choose(section: config.Data, text: Text, chosen: Split, progress: Progress |
         return Choice(Byte(ends), "raw bytes have no other units" if name == "auto" else "asked for")
     if name == "byte":
         return Choice(Byte(ends), "asked for")
-    chars = _train_chars(text.found, chosen)
+    chars = num_trained(text.found, chosen)
     row = _row(chars)
     if name == "bpe" or (name == "auto" and row.name == "bpe"):
         why = "asked for" if name == "bpe" else f"{chars} characters: enough text to learn units of several characters"
@@ -102,12 +102,6 @@ def _row(chars: int) -> Row:
     return max(row for row in TABLE if row.least <= chars)
 
 
-def _train_chars(found: Survey, chosen: Split) -> int:
-    """Return how many characters the training part has."""
-    before = chosen.cut[1] if chosen.cut is not None else 0
-    return int(found.chars_N[~chosen.held_N].sum()) + before
-
-
 def _fitting(train: NDArray[np.int64]) -> tuple[Literal["char", "byte"], str]:
     """Return whether a training text of these characters is read by characters or by bytes, and the reason."""
     total, distinct = int(train.sum()), int(np.count_nonzero(train))
@@ -120,9 +114,9 @@ def _fitting(train: NDArray[np.int64]) -> tuple[Literal["char", "byte"], str]:
 
 
 def _batches(text: Text, chosen: Split, stage: str, progress: Progress | None) -> Iterator[tuple[bool, list[bytes]]]:
-    """Yield a few MiB of text at a time, of one side each, in order."""
+    """Yield a few MiB of text at a time, of training or of what is held out, in order."""
     waiting = {False: Batcher(), True: Batcher()}
-    for held, piece in sides(text.pieces(stage, progress), chosen):
+    for held, piece in ((side != TRAIN, piece) for side, piece in sides(text.pieces(stage, progress), chosen)):
         if waiting[held].add(piece):
             yield held, [piece.data for piece in waiting[held].pieces]
             waiting[held].clear()
@@ -142,7 +136,7 @@ def _count(text: Text, chosen: Split, progress: Progress | None) -> _Characters:
 def _learned(vocabulary: int, text: Text, chosen: Split, ends: bool, progress: Progress | None) -> Bpe:
     pieces = sides(text.pieces("vocabulary", progress), chosen)
     share = min(1.0, _SAMPLE / text.found.num_bytes)
-    return learned.train(_spread((piece.data for held, piece in pieces if not held), share), vocabulary, ends)
+    return learned.train(_spread((piece.data for side, piece in pieces if side == TRAIN), share), vocabulary, ends)
 
 
 def _spread(texts: Iterable[bytes], share: float) -> Iterator[bytes]:

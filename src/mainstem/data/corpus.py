@@ -21,26 +21,29 @@ from .meter import Progress
 from .overlap import Overlap
 from .reading import Text, read
 from .seen import Seen
+from .sides import HELD, SEALED, sides
 from .sources import find
-from .split import Split, sides, split
+from .split import Split, split
 from .survey import Survey
 from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
 from .tokens import Tokens
 
-_VERSION = 4
+_VERSION = 5
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _SEEN = 0.25
 """Share of the held-out text, found in the training text, from which on a loss is doubtful; books and sources have less
 than a tenth, for their licences and tables."""
 
-_TRAIN, _HELD = "train", "held_out"
+_NAMES = ("train", "held_out", "sealed")
+"""Of the sides, by their number."""
 
 
 class _Sides(Struct):
     train: Sizes
     held_out: Sizes
+    sealed: Sizes | None = None
 
 
 class _Facts(Struct):
@@ -60,8 +63,9 @@ class _Content(store.Content):
 
 
 class Corpus(NamedTuple):
-    """Two disjoint parts of one text, how they became tokens, and `facts` about both as JSON values.
+    """Disjoint parts of one text, how they became tokens, and `facts` about them as JSON values.
 
+    `sealed` is what only a final score sees, where `data.sealed` asks for it.
     `left_out` says what was left out of the folders that were given; it is empty where nothing was. `doubts` are
     sentences on why a loss on this corpus may say little.
     """
@@ -72,6 +76,7 @@ class Corpus(NamedTuple):
     facts: dict[str, Any]
     left_out: str = ""
     doubts: tuple[str, ...] = ()
+    sealed: Tokens | None = None
 
 
 def prepare(section: config.Data, cache: Path, progress: Progress | None = None) -> Corpus:
@@ -94,10 +99,13 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
         seen.keep(cache, documents, known)
     tokenizer = from_json(content["tokenizer"].encode())
     folder = cache / _name(section, documents, known.hash)
-    parts = [opened(folder, side, tokenizer, content["sizes"][side]) for side in (_TRAIN, _HELD)]
+    train, held_out, *sealed = (
+        opened(folder, name, tokenizer, content["sizes"][name]) for name in _NAMES[: 2 + (section.sealed is not None)]
+    )
     facts = {**content["facts"], **_origin(documents)}
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
-    return Corpus(parts[0], parts[1], tokenizer, facts, without, tuple(_doubts(facts, known.nothing_but)))
+    doubts = tuple(_doubts(facts, known.nothing_but))
+    return Corpus(train, held_out, tokenizer, facts, without, doubts, *sealed)
 
 
 def _read(
@@ -106,7 +114,11 @@ def _read(
     """Read the text; return what it is, and the manifest of its tokens, which are made where they are not there."""
     with read(documents, cache, progress) as text:
         found = text.found
-        chosen = split(found, section)
+        chosen = split(found, section, documents.sources.held_out)
+        if documents.sources.held_out:  # where the cut is belongs to what the text is
+            cut = f"{found.hash} {int(chosen.held_N.argmax())}"
+            found = found.named(hashlib.sha256(cut.encode()).hexdigest())
+            text = text._replace(found=found)
         name = _name(section, documents, found.hash)
         content = store.find(cache, name, _Content)
         if content is None:
@@ -133,6 +145,7 @@ def _name(section: config.Data, documents: Documents, content: str) -> str:
     """Return the name of the folder that has the tokens of this content, given by its hash."""
     settings = [
         _VERSION, content, documents.format, section.tokenizer, section.held_out, section.split,
+        section.sealed, documents.sources.held_out > 0,
         section.vocabulary if section.tokenizer in ("auto", "bpe") else None,
         TABLE if "auto" in (section.tokenizer, section.vocabulary) else None,
     ]  # fmt: skip
@@ -144,37 +157,37 @@ def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progres
     found = text.found
     choice = choose(section, text, chosen, progress)
     overlap = Overlap(found.num_bytes)
-    parts = [Side(folder, name, choice.tokenizer) for name in (_TRAIN, _HELD)]
+    names = _NAMES[: 2 + (chosen.sealed is not None)]
+    parts = [Side(folder, name, choice.tokenizer) for name in names]
     try:
-        for held, piece in sides(text.pieces("tokens", progress), chosen):
-            parts[held].add(piece)
-            overlap.add(held, piece.data)
-        train, held_out = (part.finish() for part in parts)
+        for side, piece in sides(text.pieces("tokens", progress), chosen):
+            parts[side].add(piece)
+            if side != SEALED:
+                overlap.add(side == HELD, piece.data)
+        written = {name: part.finish() for name, part in zip(names, parts, strict=True)}
     finally:
         for part in parts:
             part.close()
     return {
-        "files": {**train["files"], **held_out["files"]},
-        "sizes": {_TRAIN: train["sizes"], _HELD: held_out["sizes"]},
+        "files": {name: entry for each in written.values() for name, entry in each["files"].items()},
+        "sizes": {name: each["sizes"] for name, each in written.items()},
         "tokenizer": choice.tokenizer.to_json().decode(),
-        "facts": {**_facts(found, chosen, choice, train, held_out), "held_out_seen": round(overlap.share(), 4)},
+        "facts": {**_facts(found, chosen, choice, written), "held_out_seen": round(overlap.share(), 4)},
     }
 
 
-def _facts(
-    found: Survey, chosen: Split, choice: Choice, train: dict[str, Any], held_out: dict[str, Any]
-) -> dict[str, Any]:
+def _facts(found: Survey, chosen: Split, choice: Choice, written: dict[str, Any]) -> dict[str, Any]:
     """Return what depends on content and settings alone, and is therefore kept in the cache."""
     return {
         "hash": found.hash,
-        "held_out_hash": held_out["hash"],
+        "held_out_hash": written["held_out"]["hash"],
         "documents": len(found),
         "bytes": found.num_bytes,
-        "tokens": train["sizes"]["tokens"] + held_out["sizes"]["tokens"],
-        **{f"train_{name}": value for name, value in train["sizes"].items()},
-        **{f"held_out_{name}": value for name, value in held_out["sizes"].items()},
+        "tokens": sum(each["sizes"]["tokens"] for each in written.values()),
+        **{f"{side}_{name}": value for side, each in written.items() for name, value in each["sizes"].items()},
         "split": chosen.name,
         "split_reason": chosen.reason,
+        **({} if chosen.sealed is None else {"sealed_split_reason": chosen.sealed.reason}),
         "tokenizer": choice.tokenizer.name,
         "tokenizer_reason": choice.reason,
         "vocab_size": choice.tokenizer.vocab_size,

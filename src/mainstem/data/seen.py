@@ -20,7 +20,7 @@ from . import store
 from .documents import Documents, Dropped
 from .names import shown
 
-_VERSION = 1
+_VERSION = 2
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,9 @@ def _path(cache: Path, documents: Documents) -> Path | None:
     sources = documents.sources
     if None in sources.stamps:
         return None
-    digest = hashlib.sha256(msgspec.json.encode([_VERSION, documents.format, documents.section.field]))
+    digest = hashlib.sha256(
+        msgspec.json.encode([_VERSION, documents.format, documents.section.field, sources.held_out])
+    )
     for path, stamp in zip(sources.paths, sources.stamps, strict=True):
         name = os.fsencode(os.path.abspath(path))
         digest.update(msgspec.json.encode([len(name), stamp, path in sources.named]) + name)

@@ -28,7 +28,7 @@ class Sources(NamedTuple):
     """Regular files, in order. Those given by name are `named`: any other one that is no text is left out, not refused.
 
     `stamps` has that of each file, None where it has gone meanwhile. `left_out` counts what was left out of the folders
-    until now.
+    until now. The last `held_out` files are held out whole.
     """
 
     paths: tuple[Path, ...]
@@ -36,6 +36,7 @@ class Sources(NamedTuple):
     origin: str
     named: frozenset[Path]
     left_out: LeftOut
+    held_out: int = 0
 
     @property
     def num_bytes(self) -> int:
@@ -46,20 +47,32 @@ class Sources(NamedTuple):
 def find(section: config.Data) -> Sources:
     """Return the files that `section` names; without paths, the sources of Python's standard library.
 
-    Raises `BadInput` for what is missing, not a regular file, or a folder in which nothing matches.
+    Those of `data.held_out_paths` follow. Raises `BadInput` for what is missing, not a regular file, on both sides, or
+    a folder in which nothing matches.
     """
-    if not section.paths:
-        return _library()
-    left, found, named = LeftOut(), [], []
-    for given in section.paths:
+    found = _given(section.paths, section.glob, LeftOut()) if section.paths else _library()
+    if not section.held_out_paths:
+        return found
+    other = _given(section.held_out_paths, section.glob, found.left_out)
+    trained = {os.path.realpath(path) for path in found.paths}
+    if both := [path for path in other.paths if os.path.realpath(path) in trained]:
+        raise BadInput(f"{shown(both[0])} is to be trained on and held out: leave it out of data.held_out_paths.")
+    return Sources(
+        found.paths + other.paths, found.stamps + other.stamps, f"{found.origin}; held out {other.origin}",
+        found.named | other.named, found.left_out, len(other.paths),
+    )  # fmt: skip
+
+
+def _given(paths: list[str], pattern: str, left: LeftOut) -> Sources:
+    found, named = [], []
+    for given in paths:
         path = Path(given)
         if _is_folder(path, given):
-            found += _inside(path, given, section.glob, left)
+            found += _inside(path, given, pattern, left)
         else:
             found.append(path)
             named.append(path)
-    origin = ", ".join(map(shown, section.paths))
-    return Sources(tuple(found), _stamps(found), origin, frozenset(named), left)
+    return Sources(tuple(found), _stamps(found), ", ".join(map(shown, paths)), frozenset(named), left)
 
 
 def _library() -> Sources:

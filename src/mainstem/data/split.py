@@ -5,7 +5,6 @@ Equal documents are always on the same side. Shapes: N documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,39 +12,97 @@ from numpy.typing import NDArray
 
 from .. import config
 from ..errors import BadInput
-from .documents import Piece
 from .survey import Survey
 
 SHARE, CAP = 0.1, 2_000_000
 """Where nothing is asked for, a tenth of the bytes is held out, and no more than this: what 2 MB say about a model
 would be hardly more certain with more, and a pass over all of them takes time."""
 
+FILES = "files"
+"""The name of a split that files of their own make."""
+
 _ENOUGH = 20
 """Distinct documents from which on a choice among them comes near the share that was asked for."""
 
 
 class Split(NamedTuple):
-    """`held_N` says which documents are held out; of document `cut[0]`, what follows its first `cut[1]` characters."""
+    """`held_N` says which documents are held out; of document `cut[0]`, what follows its first `cut[1]` characters.
+
+    `sealed` cuts the held-out side, or else the training side where files of their own are held out, once more.
+    """
 
     held_N: NDArray[np.bool_]
     cut: tuple[int, int] | None
     name: str
     reason: str
+    sealed: Split | None = None
+
+    @property
+    def of_held(self) -> bool:
+        """Whether the sealed part is cut from what is held out."""
+        return self.name != FILES
 
 
-def split(found: Survey, section: config.Data) -> Split:
-    """Return how the corpus is cut. Raises `BadInput` where one of the two sides would be empty."""
-    wanted = share(section, found.num_bytes)
+def split(found: Survey, section: config.Data, held_out_files: int = 0) -> Split:
+    """Return how the corpus is cut; its last `held_out_files` files are held out whole.
+
+    Raises `BadInput` where one of the sides would be empty.
+    """
+    sealed = section.sealed or 0.0
+    if held_out_files:
+        chosen, part = _files(found, held_out_files), sealed
+    else:
+        wanted = share(section, found.num_bytes)
+        chosen, part = _cut(found, section.split, wanted + sealed), sealed / (wanted + sealed)
+    if not sealed:
+        return chosen
+    rest = _of_side(found, chosen, chosen.of_held)
+    way = "tail" if section.split == "tail" else "auto"
+    if chosen.name == "document" and len(np.unique(rest.digests_N)) > 1:
+        way = "document"  # a document that nothing cuts stays whole
+    return chosen._replace(sealed=_cut(rest, way, part))
+
+
+def num_trained(found: Survey, chosen: Split) -> int:
+    """Return how many characters the training part has."""
+    if chosen.sealed is not None and not chosen.of_held:
+        return num_trained(_of_side(found, chosen, False), chosen.sealed)
+    before = chosen.cut[1] if chosen.cut is not None else 0
+    return int(found.chars_N[~chosen.held_N].sum()) + before
+
+
+def _files(found: Survey, held_out_files: int) -> Split:
+    assert found.begins_F is not None
+    first = int(found.begins_F[-held_out_files])
+    if not 0 < first < len(found):
+        where = "data.held_out_paths" if first else "data.paths"
+        raise BadInput(f"No file of {where} holds text: give one that does.")
+    return Split(np.arange(len(found)) >= first, None, FILES, "files of their own")
+
+
+def _of_side(found: Survey, chosen: Split, held: bool) -> Survey:
+    """Return what `found` would be of one side alone."""
+    which_N = chosen.held_N == held
+    chars_N, bytes_N = found.chars_N[which_N].copy(), found.bytes_N[which_N].copy()
+    if chosen.cut is not None and held:  # the first document of the side begins at the cut
+        left = chars_N[0] - chosen.cut[1]
+        bytes_N[0] = max(1, bytes_N[0] * left // chars_N[0])
+        chars_N[0] = left
+    return Survey(bytes_N, chars_N, found.digests_N[which_N], found.hash)
+
+
+def _cut(found: Survey, way: str, wanted: float) -> Split:
+    """Return how a share `wanted` of the bytes is cut off."""
     _, group_N = np.unique(found.digests_N, return_inverse=True)
     distinct = int(group_N.max()) + 1
-    if section.split == "document" or (section.split == "auto" and distinct >= _ENOUGH):
+    if way == "document" or (way == "auto" and distinct >= _ENOUGH):
         chosen = _by_document(found, group_N, distinct, wanted)
         held = float(found.bytes_N[chosen.held_N].sum()) / found.num_bytes
-        if section.split == "document" or 0.5 <= held / wanted <= 2:
+        if way == "document" or 0.5 <= held / wanted <= 2:
             return chosen
         return _tail(found, group_N, wanted, f"choosing whole documents would hold out {held:.0%}")
     few = f"{_count(distinct, 'distinct document')}, too few to choose among"
-    why = "asked for" if section.split == "tail" else few
+    why = "asked for" if way == "tail" else few
     return _tail(found, group_N, wanted, why)
 
 
@@ -56,33 +113,6 @@ def share(section: config.Data, num_bytes: int) -> float:
     (0.1, 0.05, 0.1)
     """
     return section.held_out if section.held_out is not None else min(SHARE, CAP / max(1, num_bytes))
-
-
-def sides(pieces: Iterable[Piece], chosen: Split) -> Iterator[tuple[bool, Piece]]:
-    """Yield every piece with whether it is held out; the piece in which the cut falls comes as two."""
-    number = 0
-    before = 0
-    for piece in pieces:
-        if chosen.cut is not None and number == chosen.cut[0]:
-            yield from _divided(piece, chosen.cut[1] - before)
-            before += piece.chars
-        else:
-            yield bool(chosen.held_N[number]), piece
-        number += piece.last
-
-
-def _divided(piece: Piece, chars: int) -> Iterator[tuple[bool, Piece]]:
-    """Cut one piece of the cut document after `chars` characters, counted from its own beginning."""
-    if chars >= piece.chars:
-        yield False, piece._replace(last=False)
-        return
-    if chars <= 0:
-        yield True, piece._replace(first=chars == 0)
-        return
-    # As many bytes as characters: raw bytes, or plain ASCII.
-    at = chars if piece.chars == len(piece.data) else len(piece.data.decode()[:chars].encode())
-    yield False, Piece(piece.data[:at], chars, piece.first, False)
-    yield True, Piece(piece.data[at:], piece.chars - chars, True, piece.last)
 
 
 def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share: float) -> Split:

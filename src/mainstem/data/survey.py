@@ -1,6 +1,6 @@
 """What the reading of a corpus finds: how long each document is, and a hash of its content. May import its siblings.
 
-Shapes: N documents.
+Shapes: N documents, F files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Survey(NamedTuple):
     """Lengths int64 [N] and hashes uint64 [N] of all documents, in order, and a hash of the whole.
 
     Documents that differ in white space alone have the same hash, save where they are raw bytes. `nothing_but` names
-    what the whole consists of, where that is a single character or white space.
+    what the whole consists of, where that is a single character or white space. `begins_F` has, for each file, the
+    number of the document with which it begins.
     """
 
     bytes_N: NDArray[np.int64]
@@ -32,10 +33,15 @@ class Survey(NamedTuple):
     digests_N: NDArray[np.uint64]
     hash: str
     nothing_but: str = ""
+    begins_F: NDArray[np.int64] | None = None
 
     @property
     def num_bytes(self) -> int:
         return int(self.bytes_N.sum())
+
+    def named(self, hash: str) -> Survey:
+        """Return the same with another hash; `_replace` goes by the length, which is that of the documents."""
+        return Survey(self.bytes_N, self.chars_N, self.digests_N, hash, self.nothing_but, self.begins_F)
 
     def __len__(self) -> int:
         return len(self.bytes_N)
@@ -66,9 +72,11 @@ class Hasher:
         self._only: bytes | None = None
         self._blank = not self._exact
         self._begun: tuple[Any, ...] = ()
+        self._begins_F = array("q")
 
     def begin(self) -> None:
         """Begin a file: what is added from now on is what `undo` takes back."""
+        self._begins_F.append(len(self._bytes_N))
         self._begun = (len(self._bytes_N), self._total.copy(), self._only, self._blank)
 
     def undo(self) -> None:
@@ -104,6 +112,7 @@ class Hasher:
             np.frombuffer(bytes(self._digests_N), ">u8").astype(np.uint64),
             self._total.hexdigest(),
             self._nothing_but(),
+            np.array(self._begins_F, np.int64),
         )
 
     def _nothing_but(self) -> str:

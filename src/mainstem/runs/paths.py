@@ -23,6 +23,9 @@ HOME = "runs"
 LAST = "last"
 """The name, beside the folders of runs, that stands for the newest of them."""
 
+_PATHS = ("paths", "held_out_paths")
+"""The fields of the data that say where files are."""
+
 _LONGEST = 4096
 _TRIES = 100
 
@@ -77,7 +80,8 @@ def point(folder: Path) -> str | None:
 
 def recorded(run: config.Run, folder: Path) -> config.Run:
     """Return `run` as its folder keeps it: with paths that are found from wherever it goes on."""
-    data = msgspec.structs.replace(run.data, paths=[_absolute(path) for path in run.data.paths])
+    paths = {name: [_absolute(path) for path in getattr(run.data, name)] for name in _PATHS}
+    data = msgspec.structs.replace(run.data, **paths)
     return msgspec.structs.replace(run, out=_absolute(folder), data=data)
 
 
@@ -98,8 +102,8 @@ def stored(folder: Path) -> config.Run:
     """
     path = folder / "config.yaml"
     run = config.parse(files.read(path, LIMIT), repr(str(path)), stored=True)
-    paths = [_near(_moved(each, run.out, folder)) for each in run.data.paths]
-    return msgspec.structs.replace(run, out=str(folder), data=msgspec.structs.replace(run.data, paths=paths))
+    paths = {name: [_near(_moved(each, run.out, folder)) for each in getattr(run.data, name)] for name in _PATHS}
+    return msgspec.structs.replace(run, out=str(folder), data=msgspec.structs.replace(run.data, **paths))
 
 
 def check_data(paths: Iterable[str], folder: str | None) -> None:
@@ -128,8 +132,8 @@ def public(text: str, tree: Mapping[str, Any]) -> str:
     if not isinstance(out, str) or not os.path.isabs(out):
         return text
     paths: list[Any] = [out]
-    if isinstance(data, Mapping) and isinstance(data.get("paths"), list):
-        paths += data["paths"]
+    if isinstance(data, Mapping):
+        paths += [path for name in _PATHS if isinstance(data.get(name), list) for path in data[name]]
     if isinstance(train, Mapping):
         paths.append(train.get("init_from"))
     above = os.path.dirname(out)
