@@ -16,12 +16,16 @@ from .errors import BadInput
 
 @dataclass(frozen=True)
 class Spec:
-    """One variant: `target` is "module:attribute" below mainstem, or the path of a file of the package."""
+    """One variant: `target` is "module:attribute" below mainstem, or the path of a file of the package.
+
+    `traits` is what has to be known of it before it is loaded, as that imports torch.
+    """
 
     kind: str
     name: str
     target: str
     summary: str
+    traits: tuple[str, ...] = ()
 
     def load(self) -> Any:
         module, colon, attribute = self.target.partition(":")
@@ -46,9 +50,9 @@ SPECS = (
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),
     Spec("norm", "layer", "nn.norm:LayerNorm", "(x - mean) / sd * gain + bias"),
-    Spec("feedforward", "gelu", "nn.feedforward:FeedForward", "W2 gelu(W1 x)"),
-    Spec("feedforward", "relu2", "nn.feedforward:FeedForward", "W2 relu(W1 x)^2"),
-    Spec("feedforward", "swiglu", "nn.feedforward:FeedForward", "W2 (silu(Wg x) * W1 x)"),
+    Spec("feedforward", "gelu", "ops.activation.gelu:Gelu", "W2 gelu(W1 x)"),
+    Spec("feedforward", "relu2", "ops.activation.relu2:ReLU2", "W2 relu(W1 x)^2"),
+    Spec("feedforward", "swiglu", "ops.activation.swiglu:SwiGLU", "W2 (silu(Wg x) * W1 x)", ("gated",)),
     Spec("noise", "dropout", "noise.dropout:Dropout", "elements, at five named sites"),
     Spec("noise", "depth", "noise.depth:StochasticDepth", "whole branches, not computed where dropped"),
     Spec("penalty", "l1", "penalty.l1:L1", "coef * sum |w|"),

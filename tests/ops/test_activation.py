@@ -6,13 +6,14 @@ import pytest
 import torch
 from arrays import LAYOUTS, bits, draw, mask, needs_kernels, normal
 
-from mainstem import ops
+from mainstem import catalogue, ops
 from mainstem.counter import Draw
 from mainstem.errors import BadInput
 from mainstem.ops import library
 from mainstem.ops.activation import cpu
-from mainstem.ops.activation.reference import KINDS
+from mainstem.ops.activation.kind import named
 
+KINDS = catalogue.names("feedforward")
 SHAPES = [shape for shape, axis, context in LAYOUTS if axis == 0 and context is None]
 SITE = 0x1780AABA
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-7}
@@ -138,7 +139,7 @@ def test_every_instruction_set_gives_the_same_bits(name, kind, dtype):
         for variant in (name, "baseline"):
             number = library.load().variants[variant]
             for threshold in (None, ops.threshold(0.3)):
-                rest = (threshold, one.key, one.samples, KINDS.index(kind), SITE, number)
+                rest = (threshold, one.key, one.samples, named(kind).code, SITE, number)
                 found.append([cpu.run(x, gate, *rest), *cpu.run_backward(up, x, gate, *rest)])
         for first, second in zip(found[0] + found[1], found[2] + found[3], strict=True):
             assert bits(first).equal(bits(second)), shape
@@ -217,7 +218,7 @@ def test_a_gradient_of_a_gradient_is_that_of_the_reference(kind):
 @kinds
 def test_the_operators_keep_torchs_contract(kind):
     x, one = normal((2, 3, 12)), draw(2)
-    rest = (ops.threshold(0.3), one.key, one.samples, KINDS.index(kind), SITE)
+    rest = (ops.threshold(0.3), one.key, one.samples, named(kind).code, SITE)
     gate = gate_of(x, kind)
     torch.library.opcheck(torch.ops.mainstem.activation.default, (x, gate, *rest))
     torch.library.opcheck(torch.ops.mainstem.activation_backward.default, (x, x, gate, *rest))
@@ -226,7 +227,7 @@ def test_the_operators_keep_torchs_contract(kind):
 @pytest.mark.parametrize(
     ("x", "changes", "message"),
     [
-        (torch.ones(2, 3), {"kind": "tanh"}, "kind 'tanh'.*gelu, relu2, swiglu"),
+        (torch.ones(2, 3), {"kind": "tanh"}, "no feedforward 'tanh': choose one of gelu, relu2, swiglu"),
         (torch.ones(2, 3), {"kind": "swiglu"}, "'swiglu' needs a gate"),
         (torch.ones(2, 3), {"kind": "gelu", "gate": torch.ones(2, 3)}, "'gelu' takes no gate"),
         (torch.ones(2, 3), {"kind": "swiglu", "gate": torch.ones(2, 4)}, r"\[2, 4\].*\[2, 3\]"),

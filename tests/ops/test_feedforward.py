@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from arrays import bits, draw, mask, needs_kernels, normal
 
-from mainstem import ops
+from mainstem import catalogue, ops
 from mainstem.errors import BadInput
-from mainstem.ops.activation.reference import KINDS
 
 SITE = 0x1780AABA
+KINDS = catalogue.names("feedforward")
 kinds = pytest.mark.parametrize("kind", KINDS)
 rates = pytest.mark.parametrize("rate", [None, 0.0, 0.3, 1.0])
 both = pytest.mark.parametrize("impl", ["reference", pytest.param("cpu", marks=needs_kernels)])
@@ -193,7 +193,7 @@ def test_who_counts_operators_sees_every_product():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"kind": "tanh"}, "kind 'tanh' of feedforward is unknown"),
+        ({"kind": "tanh"}, "no feedforward 'tanh'"),
         ({"kind": "swiglu"}, "needs a gate"),
         ({"gate": torch.zeros(6, 4)}, "takes no gate"),
         ({"inner": torch.zeros(6, 3)}, r"inner \[6, 3\].* do not fit"),

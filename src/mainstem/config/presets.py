@@ -52,12 +52,13 @@ def reduce(run: Run) -> Run:
 
 
 def hidden_width(width: int, feedforward: str) -> int:
-    """Return 4 times the width; for swiglu, which has a third matrix, 8/3 times it, rounded up to a multiple of 32.
+    """Return 4 times the width; with a gate, which is a third matrix, 8/3 times it, rounded up to a multiple of 32.
 
     >>> hidden_width(384, "relu2"), hidden_width(384, "swiglu"), hidden_width(128, "swiglu")
     (1536, 1024, 352)
     """
-    return -(-8 * width // 96) * 32 if feedforward == "swiglu" else 4 * width
+    gated = "gated" in catalogue.find("feedforward", feedforward).traits
+    return -(-8 * width // 96) * 32 if gated else 4 * width
 
 
 def _model(model: Model) -> Model:

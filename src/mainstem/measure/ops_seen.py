@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..ops.activation.reference import KINDS
+from ..ops.activation.kind import of_code
 
 _ACTIVATIONS = frozenset({
     "relu", "relu_", "gelu", "silu", "silu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "mish", "hardswish",
@@ -105,9 +105,7 @@ def _in(value: Any, kept: list[Tensor]) -> bool:
 
 def _activated(x: Tensor, gate: Tensor | None, kind: int) -> Tensor:
     """Return what is 0 where the function of `ops.activation` gives 0 before its dropout."""
-    if gate is not None:
-        return torch.nn.functional.silu(gate)
-    return torch.nn.functional.gelu(x) if KINDS[kind] == "gelu" else torch.relu(x)
+    return of_code(kind).formula(x if gate is None else torch.ones_like(gate), gate)
 
 
 def _logits_of(given: dict[str, Any]) -> Tensor:

@@ -12,11 +12,10 @@ import msgspec
 
 from .. import catalogue
 from ..config.presets import hidden_width
-from ..config.sections import NormName, NormOrNone
+from ..config.sections import ActivationName, NormName, NormOrNone
 from ..errors import BadInput
 from ..form import Form, parse, written
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
-from ..nn.feedforward import Activation
 from ..noise import Bernoulli, NoiseSpec, Rate
 
 
@@ -75,7 +74,7 @@ class Settings:
     hidden: int | None = None
     norm: NormName = "rms"
     eps: float | None = None
-    feedforward: Activation = "relu2"
+    feedforward: ActivationName = "relu2"
     qk_norm: NormOrNone = "rms"
     positions: Literal["rotary", "learned", "none"] = "rotary"
     rotary_base: float = 10000.0

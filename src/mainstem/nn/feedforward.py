@@ -6,19 +6,15 @@ Shapes: B batch, T position, D width, F hidden width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import BadInput
+from ..ops.activation.kind import named
 from . import fused_feedforward, points
 from .context import Context
 from .linear import Linear
 from .spec import Spec
-
-Activation = Literal["gelu", "relu2", "swiglu"]
 
 
 @dataclass(frozen=True)
@@ -30,20 +26,22 @@ class FeedForwardSpec(Spec):
 
     width: int
     hidden: int
-    activation: Activation = "relu2"
+    activation: str = "relu2"
 
     def build(self) -> FeedForward:
         return FeedForward(self)
 
 
 class FeedForward(nn.Module):
-    """W2 phi(W1 x), phi = GELU or squared ReLU; or W2 (SiLU(W_gate x) * W1 x), SwiGLU: [B, T, D] -> [B, T, D].
+    """W2 phi(W1 x), or with a gate W2 phi(W1 x, W_gate x): [B, T, D] -> [B, T, D].
 
+    phi is what the catalogue lists under the name of the activation: GELU, squared ReLU or SwiGLU.
     `FeedForward(width, hidden)` and `FeedForward(FeedForwardSpec(...))` are the same.
 
     Sources: Hendrycks and Gimpel 2016 (1606.08415; the exact form with erf); So et al. 2021 (2109.08668), squared
     ReLU; Shazeer 2020 (2002.05202), equation 6, SwiGLU.
 
+    >>> import torch
     >>> FeedForward(8, 32)(torch.randn(1, 3, 8)).shape
     torch.Size([1, 3, 8])
     """
@@ -54,11 +52,9 @@ class FeedForward(nn.Module):
         super().__init__()
         if isinstance(spec, int):
             spec = FeedForwardSpec(spec, hidden or 4 * spec)
-        if spec.activation not in ("gelu", "relu2", "swiglu"):
-            raise BadInput(f"activation {spec.activation!r} is not known: use gelu, relu2 or swiglu")
-        self.spec = spec
+        self.spec, self.phi = spec, named(spec.activation)
         self.input = Linear(spec.width, spec.hidden)
-        self.gate = Linear(spec.width, spec.hidden) if spec.activation == "swiglu" else None
+        self.gate = Linear(spec.width, spec.hidden) if self.phi.gated else None
         self.output = Linear(spec.hidden, spec.width)
         self.dropout: nn.Module | None = None
         self._points = points.attach(self, spec.parts, "hidden", spec)
@@ -84,10 +80,7 @@ class FeedForward(nn.Module):
         found = fused_feedforward.activated(self, h_BTF, gate_BTF)
         if found is not None:
             return found
-        if gate_BTF is not None:
-            h_BTF = F.silu(gate_BTF) * h_BTF
-        else:
-            h_BTF = F.gelu(h_BTF) if self.spec.activation == "gelu" else torch.relu(h_BTF).square()
+        h_BTF = self.phi.formula(h_BTF, gate_BTF)
         return h_BTF if self.dropout is None else self.dropout(h_BTF)
 
     def extra_repr(self) -> str:

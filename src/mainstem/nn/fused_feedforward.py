@@ -33,12 +33,12 @@ def whole(part: FeedForward, x_BTD: Tensor) -> Tensor | None:
         or not (absent(parts.get("dropout")) or as_built(parts.get("dropout"), Dropout))
         or not plain_linear(parts.get("input"), spec.hidden)
         or not plain_linear(parts.get("output"))
-        or not (plain_linear(gate, spec.hidden) if spec.activation == "swiglu" else gate is None)
+        or not (plain_linear(gate, spec.hidden) if part.phi.gated else gate is None)
         or not one_call(part, x_BTD.numel() // spec.width * spec.hidden, x_BTD, computed_dtype(x_BTD))
     ):
         return None
     return ops.feedforward(
-        x_BTD, part.input.weight, part.output.weight, _mask(part, x_BTD), kind=spec.activation,
+        x_BTD, part.input.weight, part.output.weight, _mask(part, x_BTD), kind=part.phi,
         gate=None if part.gate is None else part.gate.weight,
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def activated(part: FeedForward, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tens
     drop = part._modules.get("dropout")
     if not (absent(drop) or as_built(drop, Dropout)) or not one_call(part, h_BTF.numel(), h_BTF, h_BTF.dtype):
         return None
-    return ops.activation(h_BTF, _mask(part, h_BTF), kind=part.spec.activation, gate=gate_BTF)
+    return ops.activation(h_BTF, _mask(part, h_BTF), kind=part.phi, gate=gate_BTF)
 
 
 def _mask(part: FeedForward, x: Tensor) -> ops.Mask | None:
@@ -58,10 +58,9 @@ def _mask(part: FeedForward, x: Tensor) -> ops.Mask | None:
 
 def one_call(part: FeedForward, elements: int, like: Tensor, dtype: torch.dtype) -> bool:
     """Return whether `ops.activation` is faster than the activation and the dropout one after the other."""
-    # torch's own gelu and silu use fused multiply-add, which the kernel does without to give equal bits everywhere.
     # Where an array is small a call costs more than its work, and our op with its gradient costs more than torch's.
-    drop, kind = part._modules.get("dropout"), part.spec.activation
+    drop, phi = part._modules.get("dropout"), part.phi
     dropping = isinstance(drop, Dropout) and drop.dropping
     small = elements < 1 << 15 and not dropping
-    worth = not small and (kind == "relu2" or (dtype == torch.float32 and (kind == "swiglu" or dropping)))
+    worth = phi.code is not None and not small and phi.pays(dtype, dropping)
     return worth and has_kernel("activation", like, dtype)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from .. import config, form
+from .. import catalogue, config, form
 from ..errors import BadInput
 from .device import Place
 
@@ -77,7 +77,7 @@ def least(run: config.Run, sizes: Sizes) -> int:
     layers, width, streams, vocab = sizes.layers, sizes.width, sizes.streams, sizes.vocabulary
     model = run.model
     heads, kv_heads = model.heads or 1, model.kv_heads or 1
-    matrices = 3 if model.feedforward == "swiglu" else 2
+    matrices = 3 if "gated" in catalogue.find("feedforward", model.feedforward).traits else 2
     head_width = model.head_width or width // heads
     block = 2 * width * head_width * (heads + kv_heads) + matrices * width * sizes.hidden
     block += 2 * streams * (streams + 2) if streams > 1 else 0

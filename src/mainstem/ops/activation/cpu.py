@@ -13,15 +13,9 @@ from .. import library
 from ..gradient import differentiable, operator
 from ..mask import Mask, from_tensors, tensors
 from . import reference
-from .reference import KINDS
+from .kind import Activation, of_code
 
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
-RESULT = len(KINDS)
-"""The kind of a squared ReLU whose backward reads y = s max(x, 0)^2 in place of x: dx = 2 dy sqrt(s y).
-
-y is 0 where something was dropped, so nothing is drawn, and x need not be kept. Where x^2 is below the smallest
-float32, |x| < 1e-22, the slope is 0.
-"""
 
 
 class Shape(ctypes.Structure):
@@ -89,7 +83,8 @@ def run_backward(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return the gradients of `x` and of `gate`, the latter empty where there is no gate.
 
-    With `over` the first is written over `dy`, which must be contiguous. Of kind `RESULT`, `x` is what `run` returned.
+    With `over` the first is written over `dy`, which must be contiguous. Of a kind that is a `code_of_result`, `x`
+    is what `run` returned.
     """
     dy, x, gate = dy.contiguous(), x.contiguous(), None if gate is None else gate.contiguous()
     dx, numbers = dy if over else torch.empty_like(x), _numbers(threshold, key, samples)
@@ -121,7 +116,7 @@ def _backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
         mask = from_tensors(threshold, key, samples, ctx.site)
         where = None if mask is None else mask.layout(x.shape)
-        dx, dgate = reference.backward(dy, x, gate, KINDS[ctx.kind], mask, where)
+        dx, dgate = reference.backward(dy, x, gate, of_code(ctx.kind), mask, where)
     else:
         dx, dgate = _run_backward(dy, *saved, ctx.kind, ctx.site)
     return dx, None if gate is None else dgate, None, None, None, None, None
@@ -138,7 +133,7 @@ _run_backward = operator("activation_backward", run_backward)
 _differentiable = differentiable(operator("activation", run), _setup, _backward, "activation")
 
 
-def activation(x: Tensor, gate: Tensor | None, kind: str, mask: Mask | None) -> Tensor:
+def activation(x: Tensor, gate: Tensor | None, kind: type[Activation], mask: Mask | None) -> Tensor:
     """Return what `reference.activation` returns, to rounding, and with its mask to the bit."""
-    y: Tensor = _differentiable(x, gate, *tensors(mask), KINDS.index(kind), 0 if mask is None else mask.site)
+    y: Tensor = _differentiable(x, gate, *tensors(mask), kind.code, 0 if mask is None else mask.site)
     return y

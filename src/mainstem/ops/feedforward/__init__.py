@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInput
-from ..activation import Kind
-from ..activation.reference import KINDS
-from ..dispatch import choose
+from ..activation import Kind, chosen, gated
 from ..gradient import observed
 from ..linear import alike
 from ..mask import Mask
@@ -52,20 +50,17 @@ def feedforward(
     >>> ops.feedforward(torch.tensor([[1.0, -2.0]]), torch.eye(2), 3 * torch.eye(2), kind="relu2")
     tensor([[3., 0.]])
     """
-    if kind not in KINDS:
-        raise BadInput(f"kind {kind!r} of feedforward is unknown: choose one of {', '.join(KINDS)}")
-    if (gate is None) == (kind == "swiglu"):
-        raise BadInput(f"kind {kind!r} {'needs a gate' if gate is None else 'takes no gate'}: swiglu alone has one")
+    phi = gated(kind, gate)
     if torch.is_autocast_enabled(x.device.type):
         to = torch.get_autocast_dtype(x.device.type)
         x, inner, outer, gate = x.to(to), inner.to(to), outer.to(to), None if gate is None else gate.to(to)
     _check(x, inner, outer, gate)
     if mask is not None:
         mask.layout((*x.shape[:-1], inner.shape[0]))
-    chosen = choose("activation", impl, x.device.type, x.dtype)
-    if chosen == "reference" or observed(x):
-        return reference.feedforward(x, inner, outer, gate, mask, kind, chosen)
-    return cpu.feedforward(x, inner, outer, gate, mask, kind)
+    way = chosen(phi, impl, x)
+    if way == "reference" or observed(x):
+        return reference.feedforward(x, inner, outer, gate, mask, phi, way)
+    return cpu.feedforward(x, inner, outer, gate, mask, phi)
 
 
 def _check(x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None) -> None:

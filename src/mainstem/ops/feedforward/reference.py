@@ -8,12 +8,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..activation import Kind, activation
+from ..activation import Activation, activation
 from ..mask import Mask
 
 
 def feedforward(
-    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, mask: Mask | None, kind: Kind,
+    x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None, mask: Mask | None, kind: type[Activation],
     impl: str = "reference",
 ) -> Tensor:  # fmt: skip
     """Return dropout(phi(x inner^T)) outer^T; `impl` is that of the activation."""
