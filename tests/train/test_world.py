@@ -1,18 +1,13 @@
 """One process is a world that gives back what it gets; two agree, add up, and take the step that one takes."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import two
 
 from mainstem.errors import BadInput
 from mainstem.train.world import ALONE, World, join, leave
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_process_by_itself_is_a_world(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,22 +37,6 @@ def test_what_makes_no_group_is_refused(given: tuple[str, str, str], monkeypatch
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 def test_two_processes_agree_add_up_and_take_the_steps_of_one(tmp_path: Path) -> None:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-W", "ignore", str(ROOT / "tests" / "support" / "world_ranks.py"), str(tmp_path)]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ranks = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={
-            **os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "RANK": str(rank), "WORLD_SIZE": "2",
-            "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        })
-        for rank in range(2)
-    ]  # fmt: skip
-    try:
-        said = [rank.communicate(timeout=120) for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
+    said = two("world_ranks.py", str(tmp_path))
     for out, error in said:
         assert out.splitlines()[-1:] == ["equal"], error

@@ -1,9 +1,10 @@
 """Training: the loop, its checkpoints, the folder of a run."""
 
+from . import world
 from .learner import Learner
 from .listener import Listener, Outcome
 from .planning import plan
 from .runner import run
 from .signals import Stop
 
-__all__ = ["Learner", "Listener", "Outcome", "Stop", "plan", "run"]
+__all__ = ["Learner", "Listener", "Outcome", "Stop", "plan", "run", "world"]

@@ -44,7 +44,7 @@ def assemble(
 
     def fitting(seconds: float) -> int:
         trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock)
-        return world.first(budget.steps(trial, seconds, start, clock, tell))
+        return budget.steps(trial, seconds, start, clock, tell)
 
     tokens = run.train.batch * task.targets(network)
     resolved = length.resolve(run.train, task.size(data), tokens, past.lengths, fitting)

@@ -70,7 +70,8 @@ def begin(
     shown = Shown(progress, run.log.every, tokens(learner), learner.task, clock)
     listeners = Listeners([Recorder(metrics), listener, shown])
     listeners.began(Start(run, folder.path, state.step, learner.steps, known))
-    return Loop(learner, state, Saver(folder, learner, metrics, decisive), listeners, progress, requests, clock, best)
+    saver = Saver(folder, learner, metrics, decisive)
+    return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best)
 
 
 def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors | None:

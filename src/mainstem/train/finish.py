@@ -21,7 +21,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> Outcome
 
     All is made again, the same, when a run goes on at its end.
     """
-    learner, state, progress, folder = loop.learner, loop.state, loop.progress, loop.saver.folder
+    learner, state, progress, folder = loop.learner, loop.state, loop.progress, loop.folder
     assert state.reached is not None
     assert state.last is not None
     assert loop.best is not None
@@ -53,7 +53,7 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is whole without it
-        where, page = place(loop.saver.folder.path), name == "report.html"
+        where, page = place(loop.folder.path), name == "report.html"
         remedy = f"`{command('report' if page else 'sample', where)}` makes {'it again' if page else 'other ones'}"
         loop.progress.warn(f"{where}/{name} is missing: it could not be written ({error}). {remedy}.")
         return None
@@ -64,7 +64,7 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
 def _samples(loop: Loop, shows: Shows) -> list[dict[str, Any]]:
     made = shows.samples(loop.learner)
     if made:
-        facts.write(loop.saver.folder.path / facts.SAMPLES, made)
+        facts.write(loop.folder.path / facts.SAMPLES, made)
     return made
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..measure.evaluate import Abandoned
 from ..runs import weights
+from ..runs.run_folder import RunFolder
 from ..runs.state import Best, Scores, State
 from ..slope import slope
 from . import diverged
@@ -31,11 +32,15 @@ from .task import Part
 
 @dataclass
 class Loop:
-    """One run in progress. `state` and `best` are what a checkpoint holds besides what the learner knows."""
+    """One run in progress, in a process that leads, or (without a `saver`) in one that does not.
+
+    `state` and `best` are what a checkpoint holds besides what the learner knows.
+    """
 
     learner: Learner
     state: State
-    saver: Saver
+    folder: RunFolder
+    saver: Saver | None
     listener: Listener
     progress: Progress
     requests: Requests
@@ -76,7 +81,7 @@ class Loop:
         self._tell_lines()
         self.learner.phases.skip()
         self.state.seconds = self.clock() - self._began
-        if self.learner.world.leads:
+        if self.saver is not None:
             self.saver.save(self.state, self.best)
         self._saved, self._last = True, self.clock()
         self.learner.phases.mark("save")
@@ -203,7 +208,7 @@ class Loop:
             self.state.waited += 1
 
     def _diverged(self, step: int, name: str, value: float) -> Exception:
-        return diverged.number(self.learner.run, step, name, value, self.saver.folder.checkpoints)
+        return diverged.number(self.learner.run, step, name, value, self.folder.checkpoints)
 
 
 def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict[str, float]]:

@@ -17,13 +17,14 @@ from .begin import begin
 from .console import Progress
 from .console import make as make_console
 from .finish import finish
+from .follower import Lead, follow
 from .language import Language
 from .listener import Listener, Listeners, Outcome
 from .loop import Loop
 from .opening import opening
 from .phases import Clock
 from .task import Task
-from .world import ALONE
+from .world import ALONE, World
 
 
 def run(
@@ -33,21 +34,28 @@ def run(
     console: Progress | None = None,
     task: Task | None = None,
     listeners: Sequence[Listener] = (),
+    world: World = ALONE,
     clock: Clock = perf_counter,
     name: str | None = None,
 ) -> Outcome:
     """Train as `run` says, into the folder `run.out`, and return what was reached.
 
     Where that names none, the folder is a new one, `runs/<date>-<name>`; `name` is the recipe's if it is not given.
-    A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `task` is
-    what is learned: a language model, if it is not given. `listeners` are told what happens, and may ask for an end.
+    A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `task` is what is
+    learned: a language model, if it is not given. `listeners` are told what happens, and may ask for an end. `world` is
+    what ``train.world.join()`` gives where several processes train one model: the leading one alone holds the folder,
+    writes, prints and tells listeners.
 
     Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
     task = Language() if task is None else task
     began, run = clock(), runs.settled(device.settle(run))
+    if not world.leads:
+        with signals.catch() as requests:
+            return follow(task, world, requests, clock)
     with signals.catch() as requests, contextlib.ExitStack() as stack:
+        lead = stack.enter_context(_begun(world))
         stack.enter_context(progress.running())
         device.choose(run.machine)
         stack.enter_context(device.threads(run.machine.threads))
@@ -70,7 +78,7 @@ def run(
             progress.warn(doubt)
         stack.enter_context(task.guard(run, data))
         learner, known = assemble(
-            run, task, data, ALONE, began=began, clock=clock, tell=progress.measuring, past=before
+            run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before
         )
         if not there:
             start_from(run, learner.model)  # what refuses, refuses before there is a folder
@@ -78,6 +86,7 @@ def run(
             learner = learner.named(run)
             if (warning := new_folder.newest(folder)) is not None:
                 progress.warn(warning)
+        lead.append(world.first(Lead(run, folder, cache, learner.steps, before.checkpoint)))
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock)
         with _leaving(loop), _told(loop) as ended:
@@ -103,6 +112,18 @@ def _left(loop: Loop) -> float | None:
 
 
 @contextlib.contextmanager
+def _begun(world: World) -> Iterator[list[Lead]]:
+    """Tell the other processes that nothing begins, where a failure comes before anything was put into the list."""
+    told: list[Lead] = []
+    try:
+        yield told
+    except BaseException:
+        if not told:
+            world.first(None)
+        raise
+
+
+@contextlib.contextmanager
 def _told(loop: Loop) -> Iterator[list[Outcome]]:
     """Tell the listeners of the end, with the outcome that was put into the list, if one was."""
     found: list[Outcome] = []
@@ -114,7 +135,7 @@ def _told(loop: Loop) -> Iterator[list[Outcome]]:
 
 @contextlib.contextmanager
 def _leaving(loop: Loop) -> Iterator[None]:
-    folder = loop.saver.folder
+    folder = loop.folder
     try:
         yield
     except signals.Stop as stop:

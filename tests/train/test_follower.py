@@ -1,0 +1,73 @@
+"""A run in two processes: one folder, one console, the numbers of one process, and the same bytes after a stop."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_run
+import torch
+from processes import two
+
+from mainstem import train
+from mainstem.runs import weights
+from mainstem.train import samples
+from mainstem.train.console import Plain
+
+pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ranks")
+    tiny_run.text(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr(samples, "_LENGTH", 3)
+
+
+def together(folder: Path, out: str, *stop: str) -> list[dict[str, Any]]:
+    said = two("run_ranks.py", str(folder), out, *stop)
+    assert all(out for out, _ in said), said
+    return [json.loads(out.splitlines()[-1]) for out, _ in said]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in ("seconds", "phases")} for line in found]
+
+
+def test_two_processes_leave_what_one_leaves_and_a_stop_of_either_changes_no_byte(folder: Path) -> None:
+    first, second = together(folder, "two")
+    assert (first["reason"], first["best"]) == (second["reason"], second["best"])
+    assert first["lines"] > 3 and second["lines"] == 0
+    given = {"optim": {"average": 0.5}, "train": {"batch": 5}, "evaluate": {"tokens": 64}}
+    train.run(tiny_run.run(folder / "corpus.txt", folder / "one", **given), console=Plain(None))
+    one, both = lines(folder / "one"), lines(folder / "two")
+    assert [line["step"] for line in both] == list(range(1, 9))
+    for own, other in zip(one, both, strict=True):
+        assert other["loss"] == pytest.approx(own["loss"], rel=1e-5)
+        assert other["tokens"] == own["tokens"]
+    alone = weights.read(folder / "one" / "model.safetensors")
+    for name, tensor in weights.read(folder / "two" / "model.safetensors").items():
+        torch.testing.assert_close(tensor, alone[name], rtol=1e-3, atol=1e-5, msg=name)
+
+    stopped = together(folder, "stopped", "3")
+    assert [said.get("code") for said in stopped] == [143, 143]
+    assert [path.name for path in (folder / "stopped" / "checkpoints").iterdir()] == ["step-3"]
+    assert [said["reason"] for said in together(folder, "stopped")] == ["steps", "steps"]
+    for name in ("model.safetensors", "last/model.safetensors"):
+        assert (folder / "stopped" / name).read_bytes() == (folder / "two" / name).read_bytes(), name
+    assert lines(folder / "stopped") == both
+
+
+def test_where_nothing_begins_no_process_waits(folder: Path) -> None:
+    (folder / "full").mkdir()
+    (folder / "full" / "notes.txt").write_text("somebody's")
+    (_, leading), (_, following) = two("run_ranks.py", str(folder), "full")
+    assert "holds no config.yaml" in leading
+    assert "RunFailed: The leading process did not begin its run" in following
