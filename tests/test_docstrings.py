@@ -11,7 +11,7 @@ import pytest
 
 from mainstem import catalogue, stream
 
-KINDS = ("residual", "norm", "penalty")
+KINDS = ("residual", "norm", "noise", "penalty")
 """Kinds whose variants say their formula, their source, each argument of their own, and an example."""
 
 SECTIONS = ("Formula", "Shapes", "Args", "Returns", "Raises", "Source", "Example")

@@ -17,3 +17,12 @@ def test_it_fits(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 def test_every_kind_says_where_it_goes() -> None:
     assert set(_WHERE) == set(catalogue.kinds())
+
+
+def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "noise"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("noise  --noise.rate")
+    assert all(f"\n  {name} " in said for name in catalogue.names("noise")) and "pre_norm" not in said
+    assert main(["list", "noises"]) == 2
+    assert "there is no kind 'noises' of names: choose one of residual" in capsys.readouterr().err

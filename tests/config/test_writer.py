@@ -45,7 +45,7 @@ def values(field: Field) -> st.SearchStrategy[Any]:
     elif isinstance(kind, inspect.TupleType):
         found = st.lists(numbers(kind.item_types[0]), min_size=2, max_size=2)  # type: ignore[arg-type]
     elif isinstance(kind, inspect.AnyType):
-        name = st.sampled_from(catalogue.names("residual"))
+        name = st.sampled_from(catalogue.names("noise" if field.name == "noise.also" else "residual"))
         form = st.fixed_dictionaries({"name": name}, optional={"streams": st.integers(), "keep": st.floats(0, 1)})
         found = st.one_of(name, form, st.lists(st.one_of(name, form), min_size=1, max_size=2))
     elif field.name == "train.budget":

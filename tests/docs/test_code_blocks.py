@@ -149,8 +149,8 @@ def test_what_contributing_quotes_is_still_there():
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-TW.md"])
-@pytest.mark.parametrize("kind", ["penalty", "after"])
-def test_every_penalty_and_every_step_after_an_update_stands_in_the_readme(readme, kind):
+@pytest.mark.parametrize("kind", ["noise", "penalty", "after"])
+def test_every_noise_penalty_and_step_after_an_update_stands_in_the_readme(readme, kind):
     text = (ROOT / readme).read_text(encoding="utf-8")
     for spec in catalogue.specs(kind):
         said = {"proximal": "proximal="}.get(spec.name, f".{spec.target.partition(':')[2]}")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from learners import made
 
+from mainstem.noise import Noise
 from mainstem.train import Learner
 from mainstem.train.world import ALONE
 
@@ -83,3 +84,13 @@ def test_a_step_that_is_not_finite_is_not_applied(tmp_path: Path, fault: str) ->
     assert equal(average, after.tensors["average"])
     assert learner.step(2).applied
     assert not equal(before, weights(learner))
+
+
+def test_a_rate_that_changes_over_the_steps_follows_them(tmp_path: Path) -> None:
+    also = [{"name": "dropout", "rate": 0.4, "at": "feedforward.out", "course": "rising"}]
+    learner = with_(made(tmp_path), noise={"also": also})
+    rates = []
+    for step in (1, learner.steps):
+        learner.step(step)
+        rates.append({module.rate for module in learner.model.modules() if isinstance(module, Noise)})
+    assert rates == [{0.0}, {0.4}]

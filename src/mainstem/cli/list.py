@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .. import catalogue
 from ..config import words as text
+from ..config.words import show
+from ..errors import BadInput
 from . import arguments, terminal
 from . import help as help_text
 from .commands import COMMANDS
@@ -12,7 +14,7 @@ _WHERE = {
     "residual": "--model.residual",
     "norm": "--model.norm",
     "feedforward": "--model.feedforward",
-    "noise": "--noise.rate, --noise.depth",
+    "noise": "--noise.rate, --noise.depth, --noise.also.0.name",
     "penalty": "--penalty.0.name",
     "optimizer": "--optim.name",
     "decay": "--optim.decay-kind",
@@ -34,10 +36,12 @@ def run(words: list[str]) -> int:
             terminal.line(line)
         return 0
     arguments.refuse_unknown(given.flags, ("help",), "list")
-    arguments.take(given.positional, 0, 0, COMMANDS["list"].usage)
+    kinds = arguments.take(given.positional, 0, 1, COMMANDS["list"].usage)
+    if kinds and kinds[0] not in catalogue.kinds():
+        raise BadInput(f"there is no kind {show(kinds[0])} of names: choose one of {', '.join(catalogue.kinds())}")
     width = terminal.width(most=120)
     indent = 20 if width >= 50 else 4
-    for number, kind in enumerate(catalogue.kinds()):
+    for number, kind in enumerate(kinds or catalogue.kinds()):
         if number:
             terminal.line()
         where = _WHERE.get(kind, "")

@@ -12,7 +12,7 @@ from msgspec import inspect
 from .. import catalogue
 from ..errors import BadInput
 from .fields import annotation as annotation_of
-from .fields import bare, children, choices, fields, items_of, optional, section_of
+from .fields import bare, children, choices, fields, items_of, named_kind, optional, section_of
 from .sections import Run, Section
 from .suggesting import suggestion
 from .synonyms import RENAMED
@@ -64,8 +64,8 @@ def _field(value: Any, parent: type[Section], name: str, path: str, root: type[S
         return [_section(as_named(item), section, f"{path}.{number}", root) for number, item in enumerate(items)]
     _sane(value, path)
     value = _leaf(value, kind, annotation_of(parent, name), path)
-    if isinstance(bare(kind), inspect.AnyType):
-        _form(value, path)
+    if of := named_kind(kind):
+        _named(value, path, of)
     return value
 
 
@@ -94,22 +94,30 @@ def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
     return value
 
 
-def _form(value: Any, path: str) -> None:
-    """Check the shape of a form and its names; the values of each are the form's own matter."""
-    names = value.split("|") if isinstance(value, str) else [value]
+_MANY = {"residual": "forms", "noise": "noises"}
+
+
+def _named(value: Any, path: str, kind: str) -> None:
+    """Check the shape of what has names of the catalogue, and these; the values of each are its own matter."""
+    if kind != "residual" and value in (None, []):
+        return
+    names = value.split("|") if isinstance(value, str) and kind == "residual" else [value]
     if isinstance(value, list) and value:
         for number, item in enumerate(value):
             if isinstance(item, list):
-                raise BadInput(f"{path}.{number} is {show(item)}, a list in a list: write one list of all the forms.")
-            _form(item, f"{path}.{number}")
+                raise BadInput(
+                    f"{path}.{number} is {show(item)}, a list in a list: write one list of all the {_MANY[kind]}."
+                )
+            _named(item, f"{path}.{number}", kind)
         return
     for item in names:
         name = item.get("name") if isinstance(item, Mapping) else item
         if not isinstance(name, str):
             raise BadInput(
-                f"{path} is {show(value)}: give the name of a form (`mainstem list`), or a name and its values."
+                f"{path} is {show(value)}: give the name of a {_MANY[kind][:-1]} (`mainstem list`), or a name and its "
+                "values."
             )
-        catalogue.find("residual", name.strip(), path)
+        catalogue.find(kind, name.strip(), path)
 
 
 def _sane(value: Any, path: str) -> None:

@@ -96,6 +96,12 @@ def optional(kind: inspect.Type) -> bool:
     return any(isinstance(part, (inspect.NoneType, inspect.AnyType)) for part in parts)
 
 
+def named_kind(kind: inspect.Type) -> str:
+    """Return the catalogue's kind of the names, with values of their own, that a field holds; "" of any other field."""
+    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
+    return str((extra or {}).get("of", ""))
+
+
 @cache
 def _hints(root: type[Section]) -> dict[str, Any]:
     return get_type_hints(root, include_extras=True)

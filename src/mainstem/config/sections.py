@@ -16,9 +16,12 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A branch of the tree."""
 
 
-def about(text: str, none: str = "none") -> Meta:
-    """Return what `--help` says of a field; `none` is what its default of null amounts to."""
-    return Meta(description=text, extra={"none": none})
+def about(text: str, none: str = "none", of: str = "") -> Meta:
+    """Return what `--help` says of a field; `none` is what its default of null amounts to.
+
+    `of`: the catalogue's kind of the names that a field holds whose values are those of each name.
+    """
+    return Meta(description=text, extra={"none": none, "of": of})
 
 
 # Upper limits are where a typing mistake would otherwise take all memory, or where the counter's words would overflow.
@@ -97,7 +100,7 @@ class Model(Section, frozen=True, kw_only=True):
     ] = None
     ngram_rows: Annotated[Count | None, about("most rows for each length of n-gram", "16384")] = None
     init: Annotated[InitName | None, about("initial weights", "auto")] = None
-    residual: Annotated[Any, about("a form's name, name and values, or a list")] = "pre_norm"
+    residual: Annotated[Any, about("a form's name, name and values, or a list", of="residual")] = "pre_norm"
 
 
 class Noise(Section, frozen=True, kw_only=True):
@@ -108,6 +111,7 @@ class Noise(Section, frozen=True, kw_only=True):
     hidden: Annotated[Rate | None, about("of the feed-forward's hidden units", "as rate")] = None
     feedforward: Annotated[Rate | None, about("of the feed-forward's output", "as rate")] = None
     depth: Annotated[Rate, about("stochastic depth: rate of the last sublayer")] = 0.0
+    also: Annotated[Any, about("more noises: a list of names and values", of="noise")] = []
 
 
 class Loss(Section, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ def settings(model: Model, noise: Noise, vocab: int) -> Settings:
         if name not in ("preset",) and getattr(model, name) is not None
     }
     rates = Rates(**{name: getattr(noise, name) or 0.0 for name in Rates.__dataclass_fields__})
-    return Settings(vocab=vocab, rates=rates, **values)
+    return Settings(vocab=vocab, rates=rates, also=noise.also, **values)
 
 
 def build(model: Model, noise: Noise, vocab: int, seed: int = 0) -> LanguageModel:

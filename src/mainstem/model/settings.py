@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import catalogue
+from .. import catalogue, noise
 from ..config.presets import hidden_width
 from ..config.sections import ActivationName, NormName, NormOrNone
 from ..errors import BadInput
 from ..form import Form, parse, written
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
-from ..noise import Bernoulli, NoiseSpec, Rate
+from ..noise import Bernoulli, Branches, NoiseSpec, Rate
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Rates:
             Bernoulli(self.attention, "attention.branch"),
             Bernoulli(self.hidden, "feedforward.hidden"),
             Bernoulli(self.feedforward, "feedforward.branch"),
-            Bernoulli(Rate(self.depth, depth="linear"), "branch", "B"),
+            Branches(Rate(self.depth, depth="linear")),
         )
-        return tuple(noise for noise in every if noise.drops)
+        return tuple(one for one in every if one.drops)
 
 
 def norm_of(name: str, eps: float | None = None) -> NormSpec:
@@ -84,6 +84,7 @@ class Settings:
     init: str = "auto"
     residual: Any = "pre_norm"
     rates: Rates = field(default_factory=Rates)
+    also: Any = ()
 
     def __post_init__(self) -> None:
         for name in ("vocab", "layers", "width", "heads", "context", "ngrams", "ngram_rows"):
@@ -114,13 +115,13 @@ class Settings:
         return [attention, FeedForwardSpec(self.width, hidden, self.feedforward)]
 
     def noises(self) -> tuple[NoiseSpec, ...]:
-        """Return what is dropped where, of `rates`."""
-        return self.rates.noises()
+        """Return what is dropped where: what the rates stand for, and behind these `also`."""
+        return (*self.rates.noises(), *noise.parse(self.also))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values that `from_json` makes into the same settings."""
         residual = written(self.residual) if isinstance(self.residual, Form) else self.residual
-        return asdict(replace(self, residual=residual))
+        return asdict(replace(self, residual=residual, also=noise.written(noise.parse(self.also))))
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Settings:

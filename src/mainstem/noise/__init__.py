@@ -2,8 +2,10 @@
 
 from ..counter import counter
 from .bernoulli import Bernoulli
+from .branches import Branches
 from .depth import StochasticDepth
 from .dropout import Dropout
+from .parse import parse, written
 from .points import POINTS
 from .rate import Rate
 from .recompute import checkpoint, replay
@@ -12,6 +14,6 @@ from .spec import NoiseSpec
 from .steps import at_step
 
 __all__ = [
-    "POINTS", "Bernoulli", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "at_step", "bind", "checkpoint",
-    "counter", "replay", "rows",
+    "POINTS", "Bernoulli", "Branches", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "at_step", "bind",
+    "checkpoint", "counter", "parse", "replay", "rows", "written",
 ]  # fmt: skip

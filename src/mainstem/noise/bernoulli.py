@@ -22,14 +22,12 @@ HOWS = ("scale", "renormalise", "keep", "minus_inf")
 
 @dataclass(frozen=True)
 class Bernoulli(NoiseSpec):
-    """Drop what flows at a point, with independent draws of one probability.
+    """Drop what flows at a point, with independent draws of one probability; "branch" is the end of every branch.
 
     Formula:
         y = s m x, m ~ Bernoulli(1 - rate)
 
     Args:
-        rate: the probability of dropping, a number or a `Rate`.
-        at: the point, one of `noise.POINTS`; "branch" is the end of every branch.
         over: the axes along which draws differ, of those of the point ("BH": one draw for each sample and head);
             along all others one draw is shared. All axes if left out, which is dropout. Without "B" all samples share.
         how: what becomes of the rest. "scale": s = 1 / (1 - rate), so that the mean stays. "renormalise": s is the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,11 @@ def noise(source: Source) -> Table | None:
         own = number(section.get(key))
         rows.append([f"dropout, {words}", short(own if own is not None else common or 0.0)])
     rows.append(["stochastic depth, last sublayer (linear from 0)", short(number(section.get("depth")) or 0.0)])
+    also = section.get("also")
+    for item in also if isinstance(also, list) else [also]:
+        if isinstance(item, Mapping):
+            fields = [f"{key} {value}" for key, value in item.items() if key not in ("name", "rate")]
+            rows.append([", ".join([str(item.get("name")), *fields]), short(number(item.get("rate")) or 0.0)])
     return Table("Noise, in training only", ["site", "rate"], rows, frozenset({1}))
 
 

@@ -1,0 +1,104 @@
+"""A variant of the catalogue from its name and its values, and its name from it. Torch-free itself.
+
+May import the catalogue.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from . import catalogue
+from .errors import BadInput
+
+
+def checked(
+    kind: str, values: Mapping[str, Any], path: str, example: str, instead: Mapping[str, Any] | None = None
+) -> tuple[type[Any], dict[str, Any]]:
+    """Return the dataclass that ``values["name"]`` stands for, and the other values as its fields ask for them.
+
+    Args:
+        kind: of the catalogue.
+        path: where the values stand in a configuration, for messages; `example`: a value that one may give there.
+        instead: types by name that take the place of those of the fields.
+
+    Raises:
+        BadInput: the name is missing or unknown, a value is no field of it, or is of another type.
+
+    Example:
+        >>> checked("residual", {"name": "hyper", "streams": 2}, "model.residual", "name: rezero")[1]
+        {'streams': 2}
+    """
+    if "name" not in values:
+        raise BadInput(f"{path} {dict(values)!r} has no name: add one, as in {{{example}}}")
+    name = values["name"]
+    found: type[Any] = catalogue.find(kind, name, None if kind == "residual" else path).load()
+    hints = types(found) | dict(instead or {})
+    taken = {}
+    for key, value in values.items():
+        if key == "name":
+            continue
+        if key not in hints:
+            raise BadInput(f"{path}.{key} is not a value of {name}{_meant(str(key), list(hints), kind, path)}")
+        try:
+            taken[key] = msgspec.convert(value, type=hints[key], strict=True)
+        except msgspec.ValidationError:
+            raise BadInput(
+                f"{path}.{key} of {name} is {value!r}, which is not allowed: give {_words(hints[key])}"
+            ) from None
+    return found, taken
+
+
+def types(made: type[Any]) -> dict[str, Any]:
+    """Return the types of the fields of a dataclass, by name."""
+    hints = get_type_hints(made)
+    return {field.name: hints[field.name] for field in fields(made)}
+
+
+def name_of(kind: str, value: object) -> str:
+    """Return the name of the catalogue that stands for the type of `value`.
+
+    Raises:
+        BadInput: it lists none, so that the value cannot be written.
+
+    Example:
+        >>> from mainstem import form
+        >>> name_of("residual", form.ReZero())
+        'rezero'
+    """
+    own = type(value)
+    for spec in catalogue.specs(kind):
+        if spec.target.endswith(f":{own.__name__}") and spec.load() is own:
+            return spec.name
+    what = "form" if kind == "residual" else kind
+    raise BadInput(
+        f"the {what} {own.__name__} has no name in the catalogue, so a model of it cannot be written: give it a line "
+        "in catalogue.py, or keep the model in memory"
+    )
+
+
+def _meant(key: str, known: list[str], kind: str, path: str) -> str:
+    """Return what somebody may have meant by `key` who could say `known`: one of these, or a value of another name."""
+    near = difflib.get_close_matches(key, known, 1)
+    if near:
+        return f": did you mean {near[0]}?"
+    owners = [
+        f"--{path} {spec.name} has {found[0]}"
+        for spec in catalogue.specs(kind)
+        if (found := difflib.get_close_matches(key, list(types(spec.load())), 1, 0.75))
+    ]
+    remedy = " and ".join(owners) or "leave it out"
+    return f", which takes {', '.join(known) or 'no values at all'}: {remedy}"
+
+
+def _words(kind: Any) -> str:
+    """Return what may be given: the choices, or the type's name; of a field that may be null, what else it may be."""
+    kind = next((some for some in get_args(kind) if get_origin(kind) is UnionType and some is not NoneType), kind)
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return f"one of {', '.join(map(str, choices))}" if choices else names.get(kind, f"a value of type {kind}")
