@@ -137,7 +137,7 @@ def test_at_20_columns_only_names_are_longer(monkeypatch: pytest.MonkeyPatch) ->
 def test_fields_are_grouped_in_the_order_of_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = whole(monkeypatch, 80)
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
-    own = ["--resume", "--plan", "--config"]
+    own = ["--resume", "--plan", "--config", "--json"]
     assert flags == own + [shown(field.name) for field in config.fields(config.Run)]
     for section in help_text.SECTIONS[1:]:
         assert sum(line.startswith(f"{section}: ") for line in lines) == 1

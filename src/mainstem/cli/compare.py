@@ -15,6 +15,7 @@ from ..errors import BadInput
 from ..runs import follow
 from . import arguments, memory, terminal
 from . import help as help_text
+from .answer import Answer
 from .commands import COMMANDS
 
 _OURS = ("seed", "recipe", "log", "out")
@@ -26,11 +27,12 @@ class Options(Section, frozen=True, kw_only=True):
     seeds: Annotated[int, Meta(ge=1, le=100), about("trainings of each side, from seed 0 on")] = 5
     delta: Annotated[NonNegative, about("smallest difference of interest, in bits per byte")] = 0.01
     out: Annotated[Text, about("folder of the page, the results and all runs")] = "runs/compare"
+    json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 
 
 def run(words: list[str]) -> int:
     """Train both sides with every seed, print the verdict, write the page; return the exit code."""
-    given = arguments.split(words, config.switches(config.Run))
+    given = arguments.split(words, config.switches(Options) | config.switches(config.Run))
     if given.has("help"):
         for line in help_text.of("compare", Options, trains=True):
             terminal.line(line)
@@ -59,19 +61,17 @@ def _compare(names: tuple[str, str], runs: list[config.Run], options: Options, c
         refuse.early(side.run)
     comparing.check(a, b, text.reader(suite.tokens(folder)))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
+    answer = Answer(options.json)
     memory.keep()
     try:
-        for results, page in suite.run([experiment], plan, began, _say):
-            for line in [*words.of(results, terminal.width()), "", words.better(a.name, b.name, results.verdict), page]:
-                _say(str(line))
+        for results, page in suite.run([experiment], plan, began, answer.say):
+            better = words.better(a.name, b.name, results.verdict)
+            for line in [*words.of(results, terminal.width()), "", better, page]:
+                answer.say(str(line))
+            answer.give({**results.to_json(), "says": better, "page": str(page)})
     except Stop as stop:
-        _say(f"{stop}: the same command goes on where this one stopped.")
+        answer.say(f"{stop}: the same command goes on where this one stopped.")
         raise KeyboardInterrupt from None
-
-
-def _say(line: str) -> None:
-    terminal.line(line)
-    terminal.flush()
 
 
 def _file(path: str) -> str:

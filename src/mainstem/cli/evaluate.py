@@ -14,6 +14,7 @@ from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from . import arguments, terminal
 from . import help as help_text
+from .answer import Answer
 from .commands import COMMANDS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Options(Section, frozen=True, kw_only=True):
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     sealed: Annotated[bool, about("the sealed part in place of the held-out one; each look is counted")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
+    json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
     data: Reading = Reading()
 
 
@@ -63,6 +65,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from .. import measure
     from ..loaded import load
     from ..runs import looks
+    from ..runs.score import BITS, NATS
     from ..train import device
 
     loaded = load(folder, last=options.last)
@@ -72,6 +75,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     cache = _cache(folder)
     tokens = _tokens(loaded, paths, options, cache)
     look = looks.add(folder) if options.sealed else 0
+    answer = Answer(options.json)
     with device.threads(loaded.run.machine.threads):
         held = measure.evaluate(
             loaded.model.to(place.device),
@@ -81,12 +85,18 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
             autocast=place.autocast,
         )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
-    terminal.line(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
-    terminal.line(f"{held.nats_per_token:.4f} nats per token, {held.bits_per_byte:.4f} bits per byte")
+    answer.say(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
+    answer.say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}")
     if options.sealed:
-        terminal.line(_looked(look))
-    terminal.flush()  # before the yardsticks, which may take a while
-    terminal.line(_yardsticks(loaded, tokens if paths or options.sealed else None, options, cache))
+        answer.say(_looked(look))
+    found, missing = _yardsticks(loaded, tokens if paths or options.sealed else None, options, cache)
+    said = ", ".join(f"{name.removesuffix('_bpb')} {value:.4f}" for name, value in found.items())
+    answer.say(missing or f"yardsticks on the same bytes: {said} {BITS.unit}")
+    answer.give({
+        "run": str(folder), "on": paths or what, "tokens": len(tokens), "bytes": tokens.num_bytes,
+        NATS.name: held.nats_per_token, BITS.name: held.bits_per_byte, "yardsticks": found or None,
+        **({"look": look} if options.sealed else {}),
+    })  # fmt: skip
 
 
 def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) -> Tokens:
@@ -96,7 +106,7 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
     if paths:
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
         section = msgspec.structs.replace(loaded.run.data, **changed)
-        return data.encode_files(paths, section, loaded.tokenizer, cache, say=terminal.line)
+        return data.encode_files(paths, section, loaded.tokenizer, cache, say=Answer(options.json).say)
     corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
     warn(corpus)
     return corpus.sealed if options.sealed and corpus.sealed is not None else corpus.held_out
@@ -143,8 +153,10 @@ def _check(corpus: Corpus, loaded: LoadedRun) -> None:
         )
 
 
-def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, options: Options, cache: Path) -> str:
-    """Return the yardsticks as a line: those of the run, or new ones where `tokens` are other text than its own."""
+def _yardsticks(
+    loaded: LoadedRun, tokens: Tokens | None, options: Options, cache: Path
+) -> tuple[dict[str, float], str]:
+    """Return the yardsticks of the run, new ones where `tokens` are other text than its own, or why there are none."""
     from .. import data
 
     found = loaded.facts.get("yardsticks") or {}
@@ -152,13 +164,12 @@ def _yardsticks(loaded: LoadedRun, tokens: Tokens | None, options: Options, cach
         try:
             corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
         except BadInput as error:
-            return f"no yardsticks, which need the training text: {error}"
+            return {}, f"no yardsticks, which need the training text: {error}"
         if tokens is not None:
             digest = hashlib.sha256(tokens.ids.tobytes()).hexdigest()
             corpus = corpus._replace(held_out=tokens, facts={**corpus.facts, "held_out_hash": digest})
         found = {"unigram_bpb": data.yardsticks.unigram(corpus), "lzma_bpb": data.yardsticks.lzma(corpus, cache)}
-    said = ", ".join(f"{name.removesuffix('_bpb')} {value:.4f}" for name, value in found.items())
-    return f"yardsticks on the same bytes: {said} bits per byte"
+    return found, ""
 
 
 def _cache(folder: Path) -> Path:

@@ -37,6 +37,9 @@ _OWN = (
     ("--config FILE", "take the run from a YAML file; flags stand over it"),
 )
 
+_FOR_PROGRAMS = (("--json", "print what it came to as one JSON object; all else goes to standard error"),)
+"""What a page of help has no room for."""
+
 _HOW = (
     "Options are the fields of one tree, the same in YAML: --train.steps 100 is `train: {steps: 100}`. Defaults come "
     "first, then --recipe NAME (`default`, unless another or --config is given) or --config FILE, then flags. A name "
@@ -81,7 +84,7 @@ def of_train(origins: Origins, topic: str, note: str | None = None) -> list[str]
     if topic != "true":
         raise BadInput(f"There is no section {topic[:60]!r} of options: give one of {', '.join(SECTIONS)}.")
     lines += [*_usage(COMMANDS["train"], width), "", *words.wrap(_HOW, width), ""]
-    for flag, meaning in _OWN:
+    for flag, meaning in (*_OWN, *_FOR_PROGRAMS):
         lines += _entry(flag, meaning, width)
     for section in SECTIONS:
         lines += ["", *_section(section, origins, width)]

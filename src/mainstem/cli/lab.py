@@ -15,6 +15,7 @@ from ..config.sections import Section, Text, Time, about
 from ..errors import BadInput
 from . import arguments, memory, terminal
 from . import help as help_text
+from .answer import Answer
 
 if TYPE_CHECKING:
     from ..lab.result import Results
@@ -47,6 +48,7 @@ class Options(Section, frozen=True, kw_only=True):
     budget: Annotated[Time | None, about("wall time, start to page", "2m; with --all 15m")] = None
     seeds: Annotated[Seeds | None, about("seeds to train, however long it takes", "as the budget allows")] = None
     out: Annotated[Text, about("folder of pages, results and finished trainings")] = "runs/lab"
+    json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 
 
 class _Results(Struct):
@@ -67,7 +69,7 @@ def run(words: list[str]) -> int:
     options = arguments.options([flag for flag in given.flags if flag[0] in own], Options, "lab")
     settings = _settings([flag for flag in given.flags if flag[0] not in own], own)
     if not given.positional and not options.all:
-        _list(Path(options.out))
+        _list(Path(options.out), Answer(options.json))
         return 0
     if given.positional and options.all:
         raise BadInput(f"{given.positional[0]!r} and --all are both given: keep one of them.")
@@ -102,30 +104,32 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     plan = suite.Plan(Path(options.out), settings, None if budget is None else seconds(budget), options.seeds, command)
     memory.keep()
     found: list[Results] = []
+    pages: list[str] = []
+    answer = Answer(options.json)
     experiments = [spec.load() for spec in specs]
     suite.check(experiments, plan)
-    for results, page in suite.run(experiments, plan, began, _say):
+    for results, page in suite.run(experiments, plan, began, answer.say):
         found.append(results)
+        pages.append(str(page))
         for line in words.of(results, terminal.width()):
-            _say(line)
-        _say(f"  {page}")
+            answer.say(line)
+        answer.say(f"  {page}")
     if len(found) > 1:
-        _say(str(suite.write_all(plan, found)))
+        answer.say(str(suite.write_all(plan, found)))
+    answer.give({"experiments": [{**each.to_json(), "page": page} for each, page in zip(found, pages, strict=True)]})
 
 
-def _say(line: str) -> None:
-    terminal.line(line)
-    terminal.flush()
-
-
-def _list(folder: Path) -> None:
+def _list(folder: Path, answer: Answer) -> None:
     """Print the experiments, each with the verdict that is there already."""
     width = terminal.width()
-    terminal.line("mainstem lab NAME [--budget 2m]   one of these; --all for every one\n")
+    answer.say("mainstem lab NAME [--budget 2m]   one of these; --all for every one\n")
+    found = []
     for spec in catalogue.specs("experiment"):
         verdict = _verdict(folder / f"{spec.name}.json")
         for line in text.wrap(f"{spec.summary}{f'  [{verdict}]' if verdict else ''}", width, 15, f"  {spec.name}  "):
-            terminal.line(line)
+            answer.say(line)
+        found.append({"experiment": spec.name, "claim": spec.summary, "verdict": verdict})
+    answer.give({"experiments": found})
 
 
 def _verdict(path: Path) -> str | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import config, runs
 from ..errors import BadInput
 from . import arguments, memory, terminal
 from . import help as help_text
+from .answer import Answer
 
-_SWITCHES = frozenset(("plan",))
-_OWN = ("resume", "plan", "config", "help")
+if TYPE_CHECKING:
+    from ..train import Outcome
+
+_SWITCHES = frozenset(("plan", "json"))
+_OWN = ("resume", "plan", "json", "config", "help")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
 
@@ -26,16 +32,31 @@ def run(words: list[str]) -> int:
     tree = configure(given.positional, own, flags)
     name = Path(own["config"]).stem if "config" in own else None
     from .. import train  # torch
+    from ..train.console import make
 
+    answer = Answer(arguments.truth("json", own.get("json", "false")))
     if arguments.truth("plan", own.get("plan", "false")):
+        if answer.json:
+            raise BadInput("--plan and --json are both given, and a plan is for people: leave one of them out.")
         terminal.line(train.plan(tree, name=name))
         return 0
     memory.keep()
     try:
-        train.run(tree, resume="resume" in own, name=name)
+        shown = make(sys.stderr) if answer.json else None
+        outcome = train.run(tree, resume="resume" in own, console=shown, name=name)
     except train.Stop as stop:
         return stop.code
+    answer.give(_object(outcome))
     return 0
+
+
+def _object(outcome: Outcome) -> dict[str, Any]:
+    """Return what a run came to, as its facts have it, and where it lies."""
+    from ..runs import facts
+
+    known = facts.read(outcome.path) or {}
+    told = {name: known.get(name) for name in ("task", "num_parameters", "length", "start", "yardsticks")}
+    return {"run": str(outcome.path), **told, **known["outcome"]}
 
 
 def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> config.Run:
