@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainstem import config, noise
+from mainstem import catalogue, config, noise
 from mainstem.config.loading import load
 from mainstem.errors import BadInput
 from mainstem.noise import Bernoulli, Rate
@@ -48,3 +48,11 @@ def test_a_run_with_it_is_written_and_read_again():
 def test_what_is_wrong_is_refused_before_text_is_read(also, said):
     with pytest.raises(BadInput, match=said):
         refuse.early(load({"noise.also": also, "data.paths": ["nowhere.txt"]}))
+
+
+def test_every_published_noise_is_a_name_of_the_package():
+    for spec in catalogue.specs("noise"):
+        name = spec.target.partition(":")[2]
+        assert getattr(noise, name) is spec.load() and name in dir(noise)
+    with pytest.raises(AttributeError, match="no attribute 'DropEverything'"):
+        _ = noise.DropEverything

@@ -16,7 +16,8 @@ from ..config.sections import ActivationName, NormName, NormOrNone
 from ..errors import BadInput
 from ..form import Form, parse, written
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
-from ..noise import Bernoulli, Branches, NoiseSpec, Rate
+from ..noise import Bernoulli, NoiseSpec, Rate
+from ..noise.branches import Branches
 
 
 @dataclass(frozen=True)
