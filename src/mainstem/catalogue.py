@@ -55,6 +55,7 @@ SPECS = (
     Spec("feedforward", "swiglu", "ops.activation.swiglu:SwiGLU", "W2 (silu(Wg x) * W1 x)", ("gated",)),
     Spec("noise", "dropout", "noise.bernoulli:Bernoulli", "elements, or what lies along other axes, at any point"),
     Spec("noise", "depth", "noise.branches:Branches", "whole branches, not computed where dropped"),
+    Spec("noise", "drop_head", "noise.drop_head:DropHead", "whole heads of attention, the others scaled by H / kept"),
     Spec("penalty", "l1", "penalty.l1:L1", "coef * sum |w|"),
     Spec("penalty", "l2", "penalty.l2:L2", "coef * sum w^2"),
     Spec("penalty", "elastic_net", "penalty.elastic_net:ElasticNet", "coef * sum (|w| + w^2) / 2"),
