@@ -21,8 +21,9 @@ def parse(value: Any, path: str = "noise.also") -> tuple[NoiseSpec, ...]:
         BadInput: a name, a field or a value that is not known, or a noise without a rate.
 
     Example:
-        >>> parse([{"name": "dropout", "rate": 0.1, "at": "attention.out", "course": "rising"}])
-        (Bernoulli(rate=Rate(value=0.1, course='rising'), at='attention.out'),)
+        >>> noise = parse([{"name": "dropout", "rate": 0.1, "at": "attention.out", "course": "rising"}])[0]
+        >>> noise.at, noise.rates.at(None, 5, 5)
+        ('attention.out', 0.1)
     """
     if value is None:
         return ()
