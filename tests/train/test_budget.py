@@ -11,6 +11,7 @@ import pytest
 import torch
 from learners import made
 
+from mainstem.runs.state import Length
 from mainstem.train import Learner, budget, cadence
 from mainstem.train.budget import Costs
 from mainstem.train.learner import Taken
@@ -46,7 +47,7 @@ def test_the_time_of_the_steps_that_fit_is_the_budget(tmp_path: Path, monkeypatc
     learner = made(tmp_path)
     fixed(monkeypatch, Costs(step=1.0, token=0.01, once=7.0))
     number = budget.steps(learner, 1000.0, began=0.0, clock=clock_at(0.0))
-    said = budget.estimate(dataclasses.replace(learner, steps=number), clock_at(0.0))
+    said = budget.estimate(learner.lasting(Length(number)), clock_at(0.0))
     assert said is not None
     assert said + 3 == pytest.approx(1000.0, abs=5)
 
@@ -54,9 +55,9 @@ def test_the_time_of_the_steps_that_fit_is_the_budget(tmp_path: Path, monkeypatc
 def test_a_run_is_timed_where_that_is_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = made(tmp_path)
     looks = iter(range(1000))
-    assert budget.estimate(dataclasses.replace(learner, steps=99), lambda: 0.0) is None
+    assert budget.estimate(learner.lasting(Length(99)), lambda: 0.0) is None
     # A step takes a second between two looks of its own and those of its phases, so one is timed after the first.
-    assert (budget.estimate(dataclasses.replace(learner, steps=100), lambda: float(next(looks))) or 0) > 100
+    assert (budget.estimate(learner.lasting(Length(100)), lambda: float(next(looks))) or 0) > 100
     compiled = dataclasses.replace(learner, run=msgspec.structs.replace(
         learner.run, machine=msgspec.structs.replace(learner.run.machine, compile="inductor")))  # fmt: skip
     assert budget.estimate(compiled, lambda: 0.0) is None

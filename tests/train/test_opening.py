@@ -54,7 +54,7 @@ def test_a_run_that_goes_on_says_where_it_stands_and_what_is_left(made):
 
 def test_a_budget_is_said_as_it_was_given(made):
     text = " ".join(said(made, train={"budget": "90s", "patience": 0}).split())
-    assert "run 8 steps of 64 tokens" in text, "without patience it is no upper limit"
+    assert "run about 8 steps of 64 tokens" in text
     assert "within 90s;" in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _DEFAULT = "default"
 
 def run(words: list[str]) -> int:
     """Train, go on, or print a plan; return the exit code."""
+    began = time.perf_counter()  # a budget counts what importing torch takes
     given = arguments.split(words, config.switches(config.Run) | _SWITCHES, help_text.SECTIONS, _ALONE)
     if given.has("help"):
         for line in _help(given):
@@ -43,7 +45,7 @@ def run(words: list[str]) -> int:
     memory.keep()
     try:
         shown = make(sys.stderr) if answer.json else None
-        outcome = train.run(tree, resume="resume" in own, console=shown, name=name)
+        outcome = train.run(tree, resume="resume" in own, console=shown, began=began, name=name)
     except train.Stop as stop:
         return stop.code
     answer.give(_object(outcome))

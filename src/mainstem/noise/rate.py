@@ -74,7 +74,7 @@ class Rate:
             return self
         return replace(self, value=self.value * (site.sublayer + 1) / site.sublayers, depth="constant")
 
-    def at(self, site: Depth | None, step: int, steps: int) -> float:
+    def at(self, site: Depth | None, step: float, steps: int) -> float:
         """Return the rate at `site` in step `step`, from 1, of `steps`; without a site, that of the last sublayer."""
         value = self.value if site is None else self.there(site).value
         progress = (step - 1) / max(1, steps - 1)

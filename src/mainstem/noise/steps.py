@@ -7,7 +7,7 @@ from torch import nn
 from .site import Noise
 
 
-def at_step(model: nn.Module, step: int, steps: int) -> None:
+def at_step(model: nn.Module, step: float, steps: int) -> None:
     """Set every rate of `model` that changes over the steps to what it is in step `step`, from 1, of `steps`.
 
     Call it before the forward pass; the training of this package does. Rates without a schedule, also those that were

@@ -1,4 +1,4 @@
-"""The learning rate as a share of its peak: a pure function of the step, so that nothing about it needs saving."""
+"""The learning rate as a share of its peak: a pure function of progress, so that nothing about it needs saving."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from .. import catalogue
 from ..config import Optim
 from ..errors import BadInput
 
-Shape = Callable[[int, int, int, Optim], float]
+Shape = Callable[[float, int, int, Optim], float]
 """(step, last step of the warm-up, steps, section) -> x in [0, 1], for the steps behind the warm-up: a schedule."""
 
 
-def factor(step: int, steps: int, section: Optim) -> float:
-    """Return the share of the peak learning rate at `step` of `steps`, counted from 1.
+def factor(step: float, steps: int, section: Optim) -> float:
+    """Return the share of the peak learning rate at progress step / steps, after which the update of a step is made.
 
+    Where a run's number of steps was estimated anew, `step` is no whole number (`runs.state.Length.done`).
     With w = max(1, round(warmup * steps)): step / w up to step w, where it is exactly 1. Then x + floor * (1 - x),
     where x is what the schedule of that name in the catalogue gives: it falls from 1 to 0, so that the last step has
     exactly the floor, or stays at 1. A single step has factor 1; beyond the last step the last one's goes on.
 
-    Raises `BadInput` for a step below 1.
+    Raises `BadInput` for a step below 1, where nothing has been done.
 
     >>> linear = Optim(schedule="linear", warmup=0.2, floor=0.1)
     >>> [round(factor(step, 10, linear), 4) for step in (1, 2, 6, 10)]
@@ -41,22 +42,22 @@ def factor(step: int, steps: int, section: Optim) -> float:
     return x + section.floor * (1.0 - x)
 
 
-def cosine(step: int, start: int, steps: int, section: Optim) -> float:
+def cosine(step: float, start: int, steps: int, section: Optim) -> float:
     """Return (1 + cos(pi t)) / 2, with t the share done of the steps behind `start`."""
     return 0.5 * (1.0 + math.cos(math.pi * ((step - start) / (steps - start))))
 
 
-def linear(step: int, start: int, steps: int, section: Optim) -> float:
+def linear(step: float, start: int, steps: int, section: Optim) -> float:
     """Return 1 - t, with t the share done of the steps behind `start`."""
     return 1.0 - max(0.0, (step - start) / (steps - start))
 
 
-def wsd(step: int, start: int, steps: int, section: Optim) -> float:
+def wsd(step: float, start: int, steps: int, section: Optim) -> float:
     """Return 1 until the last round(cooldown * steps) steps, which are linear."""
     return linear(step, max(start, steps - max(1, round(section.cooldown * steps))), steps, section)
 
 
-def constant(step: int, start: int, steps: int, section: Optim) -> float:
+def constant(step: float, start: int, steps: int, section: Optim) -> float:
     """Return 1."""
     return 1.0
 

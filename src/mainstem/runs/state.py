@@ -9,12 +9,50 @@ from msgspec import Meta, Struct
 
 from ..files import Count
 
+Seconds = Annotated[float, Meta(ge=0)]
 
-class Length(Struct, frozen=True):
-    """How many steps a run has; `asked` are the fields that they were resolved from."""
+
+class Length(Struct, frozen=True, omit_defaults=True):
+    """How many steps a run has; `asked` are the fields that they were resolved from.
+
+    Progress goes from 0 to 1: p <- p + (1 - p) / (steps left) with each step, so that it is 1 after the last one. Where
+    the steps were estimated anew, after step `since`, it was `progress_then` there; else it is step / steps.
+
+    >>> Length(10).progress(5), Length(6, since=4, progress_then=0.5).progress(5)
+    (0.5, 0.75)
+    """
 
     steps: Annotated[int, Meta(ge=1, le=1 << 53)]
-    asked: dict[str, Any]
+    asked: dict[str, Any] = {}
+    since: Count = 0
+    progress_then: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.since >= self.steps:
+            raise ValueError(f"the {self.steps} steps end before step {self.since}")
+
+    def done(self, step: int) -> float:
+        """Return the progress after `step` in steps of `steps`: `step` itself, where none were estimated anew."""
+        if step >= self.steps or not self.since:
+            return min(step, self.steps)
+        then = self.progress_then
+        return self.steps * (then + (1 - then) * (step - self.since) / (self.steps - self.since))
+
+    def progress(self, step: int) -> float:
+        """Return the progress after `step`, which is not before `since`."""
+        return self.done(step) / self.steps
+
+    def anew(self, step: int, steps: int) -> Length:
+        """Return the length of this run where it has come to `step` and is to have `steps` in all."""
+        return msgspec.structs.replace(self, steps=steps, since=step, progress_then=self.progress(step))
+
+
+class Costs(Struct, frozen=True):
+    """Seconds of a step, of a target in a held-out pass, and of a checkpoint, as they were until now."""
+
+    step: Seconds
+    target: Seconds
+    save: Seconds
 
 
 class Gap(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,12 +118,15 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     `pending` is the line of metrics.jsonl of a step whose held-out pass has not been made yet: a signal may come in the
     middle of one. `waited` counts evaluations without gain; `pruned` is whether a listener has asked for an end.
     `start` is the pass before the first step, `reached` the one at the end, of the best weights: with it the run is
-    over, unless it is extended.
+    over, unless it is extended. `spent` is how much of its budget it has used, and `costs` what took how long; both are
+    there under a budget alone.
     """
 
     step: Count = 0
     tokens: Count = 0
     seconds: float = 0.0
+    spent: Seconds = 0.0
+    costs: Costs | None = None
     waited: Count = 0
     pruned: bool = False
     start: Best | None = None

@@ -49,7 +49,7 @@ def assemble(
     tokens = run.train.batch * task.targets(network)
     resolved = length.resolve(run.train, task.size(data), tokens, past.lengths, fitting)
     learner = Learner.of(run, task, data, world, steps=resolved.steps, network=network, phases=Phases(clock))
-    return learner, {**gather(learner), "length": msgspec.to_builtins(resolved)}
+    return learner.lasting(resolved), {**gather(learner), "length": msgspec.to_builtins(resolved)}
 
 
 def gather(learner: Learner) -> facts.Facts:

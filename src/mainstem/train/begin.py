@@ -20,6 +20,7 @@ from .learner import Kept, Learner
 from .listener import Listener, Listeners, Start
 from .loop import Loop
 from .opening import tokens
+from .pace import Pace
 from .phases import Clock
 from .recorder import Recorder
 from .saver import Saver
@@ -28,11 +29,12 @@ from .shown import Shown
 
 def begin(
     learner: Learner, known: facts.Facts, folder: RunFolder, before: Past, progress: Progress,
-    requests: signals.Requests, listener: Listener, clock: Clock,
+    requests: signals.Requests, listener: Listener, clock: Clock, began: float,
 ) -> Loop:  # fmt: skip
     """Return a loop that stands where the checkpoint of `before` is, or at step 0 where none was ever completed.
 
-    What is `known` of the run is written into its folder, with what an earlier process knew of it.
+    What is `known` of the run is written into its folder, with what an earlier process knew of it. `began` is when this
+    process began, by `clock`.
     """
     run, now = learner.run, environment_of(learner)
     if before.checkpoint is None:
@@ -54,7 +56,7 @@ def begin(
         for difference in environment.mismatches(content.facts, now):
             progress.warn(f"{difference}: the run may differ in its last bits from one that was never interrupted")
         progress.say(f"going on at step {state.step} of {learner.steps}")
-        if (risen := length.risen(run, content, learner.steps)) is not None:
+        if (risen := length.risen(run, content, learner.length)) is not None:
             progress.say(risen)
     if state.start is not None:
         known["start"] = state.start.flat()
@@ -64,14 +66,17 @@ def begin(
         known.update(facts.begun(folder.path))
         facts.write(folder.path / facts.NAME, known)
     decisive = {
-        "facts": now, "length": known["length"], "corpus": learner.data.facts["hash"], "task": learner.task.name,
+        "facts": now, "corpus": learner.data.facts["hash"], "task": learner.task.name,
         "config": config.dump(runs.recorded(run, folder.path)),
     }  # fmt: skip
     shown = Shown(progress, run.log.every, tokens(learner), learner.task, clock)
     listeners = Listeners([Recorder(metrics), listener, shown])
     listeners.began(Start(run, folder.path, state.step, learner.steps, known))
+    budget, pace = run.train.budget, None
+    if budget is not None:
+        pace = Pace(length.seconds(budget), began - state.spent, clock, state.costs)
     saver = Saver(folder, learner, metrics, decisive)
-    return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best)
+    return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best, pace)
 
 
 def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors | None:

@@ -13,6 +13,7 @@ from torch import nn
 from .. import config
 from . import cadence
 from .learner import Learner
+from .pace import end
 from .phases import Clock, Phases
 from .task import Part, Task, Tell
 from .world import ALONE
@@ -20,7 +21,7 @@ from .world import ALONE
 _TRIAL = 20
 """Steps that are timed, after one that warms up."""
 
-_SHARE = 0.04
+_SHARE = 0.01
 """Share of a budget that the timing may take."""
 
 _TOKENS = 16384
@@ -28,9 +29,6 @@ _TOKENS = 16384
 
 _FEWEST = 2
 """Windows of either side in it."""
-
-_END = 3.0
-"""Seconds that samples and the report take after the last pass; they get at most a tenth of a budget."""
 
 _WORTH = 100
 """Steps of a run from which on a few more are worth knowing how long it takes."""
@@ -54,7 +52,7 @@ def steps(trial: Learner, budget: float, began: float, clock: Clock, tell: Tell 
     tokens), compiling, and an end of a few seconds. The steps that are timed are those of `trial`, as of `timed`.
     """
     costs = timed(trial, budget, clock, tell)
-    left = budget - (clock() - began) - min(_END, 0.1 * budget) - costs.once
+    left = budget - (clock() - began) - end(budget) - costs.once
     most = max(0, int(left / max(costs.step, 1e-9)))
     return bisect_right(range(1, most + 1), left, key=lambda number: duration(trial, number, costs))
 
@@ -62,9 +60,9 @@ def steps(trial: Learner, budget: float, began: float, clock: Clock, tell: Tell 
 def duration(learner: Learner, number: int, costs: Costs) -> float:
     """Return the seconds of `number` steps from the first one on, with their passes."""
     run, task = learner.run, learner.task
-    end = task.whole(learner, number * run.train.batch * task.targets(learner.model))
+    whole = task.whole(learner, number * run.train.batch * task.targets(learner.model))
     measured = (run.evaluate.start + cadence.passes(number, run.evaluate.every)) * task.sample(learner).tokens
-    return number * costs.step + (measured + (0 if end is None else end.tokens)) * costs.token
+    return number * costs.step + (measured + (0 if whole is None else whole.tokens)) * costs.token
 
 
 def estimate(learner: Learner, clock: Clock, tell: Tell | None = None) -> float | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..errors import command
 from ..runs import facts, publish, weights
 from ..runs.disk import disk
@@ -36,8 +38,9 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> Outcome
         "reason": reason, "best_step": state.reached.step, "best": state.reached.flat(), "last": state.last.flat(),
         "seconds": round(state.seconds, 3),
     }  # fmt: skip
+    length = msgspec.to_builtins(learner.length)
     with disk(facts.NAME, folder.path):
-        facts.write(folder.path / facts.NAME, {**known, **found, "outcome": written})
+        facts.write(folder.path / facts.NAME, {**known, "length": length, **found, "outcome": written})
     some = _offered(loop, facts.SAMPLES, lambda: _samples(loop, shows))
     page = _offered(loop, "report.html", lambda: _page(folder.path))
     for doubt in shows.doubts():

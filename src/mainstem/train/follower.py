@@ -9,7 +9,7 @@ from .. import config
 from ..errors import RunFailed
 from ..runs.manifest import Manifest
 from ..runs.run_folder import RunFolder
-from ..runs.state import State
+from ..runs.state import Length, State
 from . import device
 from .assemble import start_from
 from .begin import restore
@@ -29,7 +29,7 @@ class Lead(NamedTuple):
     run: config.Run
     folder: RunFolder
     cache: Path
-    steps: int
+    length: Length
     checkpoint: tuple[Path, Manifest] | None
 
 
@@ -44,14 +44,15 @@ def follow(task: Task, world: World, requests: Requests, clock: Clock) -> Outcom
     run = lead.run
     with device.threads(run.machine.threads):
         data = task.prepare(run, lead.cache)
-        learner = Learner.of(run, task, data, world, steps=lead.steps, phases=Phases(clock))
+        learner = Learner.of(run, task, data, world, steps=lead.length.steps, phases=Phases(clock))
+        learner = learner.lasting(lead.length)
         if lead.checkpoint is None:
             start_from(run, learner.model)
             state, best = State(), None
         else:
             best = restore(learner, *lead.checkpoint)
             state = lead.checkpoint[1].state
-            state.pruned = state.pruned and lead.steps == lead.checkpoint[1].length.steps
+            state.pruned = state.pruned and lead.length == lead.checkpoint[1].length
         loop = Loop(learner, state, lead.folder, None, Listener(), Plain(None), requests, clock, best)
         reason = loop.go()
     assert state.reached is not None

@@ -20,7 +20,7 @@ from .. import config, noise, optim, penalty
 from ..measure import depth
 from ..measure.quantity import update
 from ..runs import weights
-from ..runs.state import Scores
+from ..runs.state import Length, Scores
 from . import device
 from .device import Forward, Place
 from .loss import gradient, penalties
@@ -53,13 +53,13 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Learner:
-    """A model in training on `data` for `steps` steps; the same for runs, trials, budgets and benchmarks."""
+    """A model in training on `data` for as many steps as `length` says; for runs, trials, budgets and benchmarks."""
 
     run: config.Run
     task: Task
     data: Any
     world: World
-    steps: int
+    length: Length
     place: Place
     model: nn.Module
     forward: Forward
@@ -88,7 +88,7 @@ class Learner:
             task=task,
             data=data,
             world=world,
-            steps=steps,
+            length=Length(steps),
             place=place,
             model=model,
             forward=device.compiled(model, run.machine.compile),
@@ -97,6 +97,15 @@ class Learner:
             average=optim.averaging.Average(model, run.optim.average) if run.optim.average else None,
             phases=Phases() if phases is None else phases,
         )
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return self.length.steps
+
+    def lasting(self, length: Length) -> Learner:
+        """Return the same learner with another number of steps."""
+        return dataclasses.replace(self, length=length)
 
     def named(self, run: config.Run) -> Learner:
         """Return the same learner under `run`, which differs in where it is written alone."""
@@ -111,9 +120,9 @@ class Learner:
         run, phases = self.run, self.phases
         batch = self.task.batch(self, number, self.world.slots(run.train.batch)).to(self.place)
         count, tokens = self.world.total(batch.divisor), self.world.total(batch.targets.numel())
-        factor = optim.schedule.factor(number, self.steps, run.optim)
+        factor = optim.schedule.factor(self.length.done(number), self.steps, run.optim)
         optim.schedule.apply(self.optimizer, factor)
-        noise.at_step(self.model, number, self.steps)
+        noise.at_step(self.model, self.length.done(number), self.steps)
         phases.mark("data")
         with depth.norms(self.model) if watch else contextlib.nullcontext() as norms:
             forward = self._forward(self.model if watch else self.forward)

@@ -66,13 +66,13 @@ def resolve(
     return Length(steps, asked)
 
 
-def risen(run: config.Run, manifest: Manifest, steps: int) -> str | None:
+def risen(run: config.Run, manifest: Manifest, length: Length) -> str | None:
     """Return a line where the learning rate goes up, as the run ends at another step now; None where it does not."""
     step, before = manifest.step, manifest.length.steps
-    if not step or steps in (before, step):
+    if not step or length.steps in (before, step):
         return None
-    old = run.optim.lr * optim.schedule.factor(step, before, run.optim)
-    new = run.optim.lr * optim.schedule.factor(step + 1, steps, run.optim)
+    old = run.optim.lr * optim.schedule.factor(manifest.length.done(step), before, run.optim)
+    new = run.optim.lr * optim.schedule.factor(length.done(step + 1), length.steps, run.optim)
     if new <= old:
         return None
-    return f"the learning rate rises from {old:.3g} to {new:.3g}, as its schedule ends at step {steps} now"
+    return f"the learning rate rises from {old:.3g} to {new:.3g}, as its schedule ends at step {length.steps} now"

@@ -50,6 +50,9 @@ class Listener:
     def began(self, start: Start) -> None:
         """Hear that a run begins, or goes on from ``start.step``."""
 
+    def planned(self, steps: int) -> None:
+        """Hear that the run, which has a budget, is to end after another number of steps than it was."""
+
     def stepped(self, line: dict[str, Any]) -> None:
         """Hear of a step: its line of metrics.jsonl, complete. Lines may come several at once, always in order."""
 
@@ -69,6 +72,10 @@ class Listeners(Listener):
     def began(self, start: Start) -> None:
         for each in self._all:
             each.began(start)
+
+    def planned(self, steps: int) -> None:
+        for each in self._all:
+            each.planned(steps)
 
     def stepped(self, line: dict[str, Any]) -> None:
         for each in self._all:

@@ -24,6 +24,7 @@ from .cadence import due
 from .console import Progress
 from .learner import Learner, Taken
 from .listener import Listener
+from .pace import Pace
 from .phases import Clock
 from .saver import Saver
 from .signals import Requests, Stop
@@ -46,6 +47,7 @@ class Loop:
     requests: Requests
     clock: Clock
     best: weights.Tensors | None = None
+    pace: Pace | None = None
     _lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = field(default_factory=list, init=False)
     _saved: bool = field(default=True, init=False)
 
@@ -80,17 +82,40 @@ class Loop:
         """Write a checkpoint of what is now."""
         self._tell_lines()
         self.learner.phases.skip()
-        self.state.seconds = self.clock() - self._began
+        before = self.clock()
+        self.state.seconds = before - self._began
+        self._estimate()
         if self.saver is not None:
             self.saver.save(self.state, self.best)
         self._saved, self._last = True, self.clock()
+        if self.pace is not None:
+            self.pace.saved(self._last - before)
         self.learner.phases.mark("save")
 
+    def _estimate(self) -> None:
+        """Have a run with a budget end where that does; the checkpoint that is about to be written says so."""
+        step, learner = self.state.step, self.learner
+        if learner.run.train.budget is None:
+            return
+        if self._done() is None:
+            steps = learner.world.first(learner.steps if self.pace is None else self.pace.fitting(learner, step))
+            if steps != learner.steps:
+                self.learner = learner.lasting(learner.length.anew(step, steps))
+                self.listener.planned(steps)
+        if self.saver is not None:
+            self.saver.learner = self.learner
+        if self.pace is not None:
+            self.state.spent, self.state.costs = self.pace.spent(), self.pace.costs
+
     def _due(self) -> bool:
-        """Return whether a checkpoint is due: by steps, or by the minutes that have passed in any process."""
+        """Return whether a checkpoint is due: by steps, by the minutes that have passed, or for an estimate."""
         save = self.learner.run.save
         if self.state.step % save.every == 0:
             return True
+        if self.learner.run.train.budget is not None:
+            more = self.learner.steps - self.state.step
+            if self.learner.world.agree(int(self.pace is not None and self.pace.due(more))):
+                return True
         late = save.minutes is not None and self.clock() - self._last >= 60 * save.minutes
         return save.minutes is not None and bool(self.learner.world.agree(int(late)))
 
@@ -110,6 +135,8 @@ class Loop:
         every = self.learner.run.log.quantities
         step, self.state.reached = self.state.step + 1, None
         taken = self.learner.step(step, watch=bool(every) and step % every == 0)
+        if self.pace is not None:
+            self.pace.stepped()
         self.state.step, self._saved = step, False
         self.state.tokens += taken.tokens
         self._finish_step({"step": step, "lr": taken.lr, "tokens": self.state.tokens, **_watched(taken)}, taken)
@@ -182,6 +209,7 @@ class Loop:
     def _pass(self, part: Part, take: Callable[..., Scores]) -> Scores | None:
         """Return the scores that `take` finds on `part`; None where a request to leave came in the middle."""
         what, total = self.learner.task.score.title, part.tokens
+        before = self.clock() if self.pace is not None else 0.0
         try:
             found = take(
                 stop=lambda: bool(self._asked()),
@@ -192,6 +220,8 @@ class Loop:
         finally:
             self.progress.measuring(what, total, total)
         self.learner.phases.mark("evaluate")
+        if self.pace is not None:
+            self.pace.passed(total, self.clock() - before)
         value = found.values[self.learner.task.score.name]
         if not math.isfinite(value):
             raise self._diverged(self.state.step, "held_out", value)

@@ -44,7 +44,7 @@ def _computed(learner: Learner, facts: dict[str, Any]) -> str:
 
 def _length(learner: Learner, state: State, folder: Path, seconds: float | None) -> str:
     train, task = learner.run.train, learner.task
-    most = "up to " if train.patience else ""
+    most = "about " if train.budget is not None else "up to " if train.patience else ""
     begun = f", {state.step:,} of them taken" if state.step else ""
     if train.budget is not None and not state.step:
         time = f", within {train.budget}"

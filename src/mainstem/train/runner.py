@@ -36,6 +36,7 @@ def run(
     listeners: Sequence[Listener] = (),
     world: World = ALONE,
     clock: Clock = perf_counter,
+    began: float | None = None,
     name: str | None = None,
 ) -> Outcome:
     """Train as `run` says, into the folder `run.out`, and return what was reached.
@@ -44,13 +45,14 @@ def run(
     A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `task` is what is
     learned: a language model, if it is not given. `listeners` are told what happens, and may ask for an end. `world` is
     what ``train.world.join()`` gives where several processes train one model: the leading one alone holds the folder,
-    writes, prints and tells listeners.
+    writes, prints and tells listeners. The time of `train.budget` began at `began` by `clock`, or begins now.
 
     Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
     task = Language() if task is None else task
-    began, run = clock(), runs.settled(device.settle(run))
+    began = clock() if began is None else began
+    run = runs.settled(device.settle(run))
     if not world.leads:
         with signals.catch() as requests:
             return follow(task, world, requests, clock)
@@ -86,9 +88,9 @@ def run(
             learner = learner.named(run)
             if (warning := new_folder.newest(folder)) is not None:
                 progress.warn(warning)
-        lead.append(world.first(Lead(run, folder, cache, learner.steps, before.checkpoint)))
+        lead.append(world.first(Lead(run, folder, cache, learner.length, before.checkpoint)))
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
-        loop = begin(learner, known, folder, before, progress, requests, several, clock)
+        loop = begin(learner, known, folder, before, progress, requests, several, clock, began)
         with _leaving(loop), _told(loop) as ended:
             left = _left(loop)
             shows = task.shows(learner, cache)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from ..runs import checkpoint, publish, weights
 from ..runs.disk import disk
 from ..runs.metrics import Metrics
@@ -37,7 +39,8 @@ class Saver:
             raise diverged.tensor(run, state.step, name, self.folder.checkpoints)
         with disk("metrics.jsonl", self.folder.path):
             record = self.metrics.sync()
-        content = {"metrics": record, "state": state, "optimizer": settings, **self.decisive}
+        length = msgspec.to_builtins(self.learner.length)
+        content = {"metrics": record, "state": state, "optimizer": settings, "length": length, **self.decisive}
         checkpoint.save(self.folder.checkpoints, state.step, tensors, content, run.save.keep)
         self._publish(state, best)
 

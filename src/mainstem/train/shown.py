@@ -27,6 +27,9 @@ class Shown(Listener):
         self._steps = start.steps
         self._first = (start.step, self._clock())
 
+    def planned(self, steps: int) -> None:
+        self._steps = steps
+
     def evaluated(self, step: int, scores: Any) -> None:
         if step == 0:  # before the first step: that pass is no part of the speed
             self._first = (0, self._clock())
