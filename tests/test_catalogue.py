@@ -13,8 +13,8 @@ from mainstem.optim.schedule import factor
 
 FIELDS = {
     "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "decay": "optim.decay_kind",
-    "schedule": "optim.schedule", "tokenizer": "data.tokenizer", "init": "model.init", "preset": "model.preset",
-    "penalty": "penalty.N.name",
+    "around": "optim.around", "schedule": "optim.schedule", "tokenizer": "data.tokenizer", "init": "model.init",
+    "preset": "model.preset", "penalty": "penalty.N.name",
 }  # fmt: skip
 
 

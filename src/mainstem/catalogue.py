@@ -63,6 +63,8 @@ SPECS = (
     Spec("optimizer", "muon", "optim.presets:Muon", "orthogonal updates of the matrices, AdamW for the rest"),
     Spec("decay", "decoupled", "optim.before:Decay", "w <- (1 - lr decay) w before each step"),
     Spec("decay", "cautious", "optim.cautious:Cautious", "the same, of weights that the step makes smaller too"),
+    Spec("around", "sam", "optim.sam:SAM", "the gradient at w + rho g / |g|, the worst point nearby"),
+    Spec("around", "asam", "optim.asam:ASAM", "the same, by weights in proportion to their size"),
     Spec("after", "proximal", "optim.after:Proximal", "argmin of distance + penalty: exact zeros with L1"),
     Spec("after", "max_norm", "optim.max_norm:MaxNorm", "rows of matrices kept within a norm"),
     Spec("schedule", "cosine", "optim.schedule:cosine", "half a cosine"),

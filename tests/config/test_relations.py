@@ -19,6 +19,8 @@ REFUSED = [
      "leave it out, or give --model.positions rotary."),
     ({"train.steps": 5, "train.epochs": 2}, "train.steps 5 and train.epochs 2.0 all say how long the run is: give one of them."),
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
+    ({"optim.rho": 0.1}, "optim.rho 0.1 is how far away a second gradient is taken, and optim.around names none: leave it out, "
+     "or give --optim.around sam."),
 ]  # fmt: skip
 
 

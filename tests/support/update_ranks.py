@@ -31,6 +31,8 @@ MAKERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     ),
     "adamw, cautious": lambda groups: optim.AdamW(groups, lr=0.05, before=[optim.Cautious()]),
     "muon, cautious": lambda groups: optim.Muon(groups, lr=0.05, roles=("linear",), before=[optim.Cautious()]),
+    "adamw, sam": lambda groups: optim.AdamW(groups, lr=0.05, around=optim.SAM(0.3)),
+    "sgd, asam": lambda groups: optim.SGD(groups, lr=0.05, momentum=0.9, around=optim.ASAM(0.3)),
     "torch's sgd": lambda groups: torch.optim.SGD([{"params": g["params"]} for g in groups], lr=0.05),
 }
 SHARDED = {"all": lambda model: [fully_shard(part) for part in (*model, model)], "some": lambda m: fully_shard(m[2])}
@@ -46,12 +48,20 @@ def train(model: nn.Module, make: Any) -> list[Tensor]:
     """Return weights, averages and norms after three steps."""
     optimizer, average, norms = make(optim.groups(model, decay=0.1)), Average(model, decay=0.1), []
     for seed in range(3):
-        torch.manual_seed(seed)
-        model(torch.randn(4, 5)).logsumexp(-1).square().mean().backward()
+        backward(model, seed)
+        if getattr(optimizer, "around", None) is not None:
+            with optimizer.perturbed():
+                optimizer.zero_grad()
+                backward(model, seed)
         norms.append(optim.update(optimizer, model, 0.05, average))
         optimizer.zero_grad()
     averages = [value for name, value in average.state().items() if name in dict(model.named_parameters())]
     return [full(value) for value in (*model.parameters(), *averages, *norms)]
+
+
+def backward(model: nn.Module, seed: int) -> None:
+    torch.manual_seed(seed)
+    model(torch.randn(4, 5)).logsumexp(-1).square().mean().backward()
 
 
 def full(tensor: Any) -> Tensor:

@@ -18,6 +18,7 @@ _WHERE = {
     "penalty": "--penalty.0.name",
     "optimizer": "--optim.name",
     "decay": "--optim.decay-kind",
+    "around": "--optim.around",
     "after": "in Python",
     "schedule": "--optim.schedule",
     "tokenizer": "--data.tokenizer",

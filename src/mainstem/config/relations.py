@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from .sections import Data, Model, Run, Train
+from .sections import Data, Model, Optim, Run, Train
 
 
 def check(run: Run) -> None:
@@ -11,6 +11,7 @@ def check(run: Run) -> None:
     _data(run.data)
     _heads(run.model)
     _train(run.train)
+    _optim(run.optim)
 
 
 def _data(data: Data) -> None:
@@ -66,6 +67,14 @@ def _train(train: Train) -> None:
     if train.micro_batch is not None and train.micro_batch > train.batch:
         raise BadInput(
             f"train.micro_batch {train.micro_batch} is more than train.batch {train.batch}: give that many or fewer."
+        )
+
+
+def _optim(optim: Optim) -> None:
+    if optim.rho is not None and optim.around is None:
+        raise BadInput(
+            f"optim.rho {optim.rho:g} is how far away a second gradient is taken, and optim.around names none: leave "
+            "it out, or give --optim.around sam."
         )
 
 

@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     PenaltyName = str
     OptimizerName = str
     DecayName = str
+    AroundName = str
     ScheduleName = str
 else:
     TokenizerName, PresetName, NormName, ActivationName, InitName, PenaltyName, OptimizerName, ScheduleName = (
         Literal[tuple(catalogue.names(kind))]
         for kind in ("tokenizer", "preset", "norm", "feedforward", "init", "penalty", "optimizer", "schedule")
     )
+    AroundName = Literal[tuple(catalogue.names("around"))]
     DecayName = Literal[tuple(catalogue.names("decay"))]
     NormOrNone = Literal[(*catalogue.names("norm"), "none")]
 Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
@@ -146,6 +148,8 @@ class Optim(Section, frozen=True, kw_only=True):
     decay_kind: Annotated[DecayName, about("cautious: not of weights that the step enlarges")] = "decoupled"
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
     groups: Annotated[list[Group], about("other learning rates and decays; the last item that fits decides")] = []
+    around: Annotated[AroundName | None, about("sam, asam: a second gradient, at worse weights nearby", "none")] = None
+    rho: Annotated[Positive | None, about("how far away that is", "0.05, asam 0.5")] = None
     schedule: Annotated[ScheduleName, about("after the warm-up")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02
     cooldown: Annotated[float, Meta(gt=0, le=1), about("share of the steps that wsd decays over")] = 0.3

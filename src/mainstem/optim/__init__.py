@@ -1,7 +1,7 @@
 """Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
-Kinds of decay and what may follow an update are listed by the catalogue; `optim.MaxNorm` is found there, so that a new
-one is its file and one line.
+Kinds of decay, second gradients and what may follow an update are listed by the catalogue; `optim.MaxNorm` is found
+there, so that a new one is its file and one line.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from .. import catalogue
 from . import averaging, schedule, state
 from .adam import Adam
 from .after import After, Proximal
+from .around import Around
 from .before import Before, Decay
 from .clip import clip
 from .direction import Direction
@@ -29,6 +30,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "After",
+    "Around",
     "Before",
     "Decay",
     "Direction",
@@ -54,7 +56,7 @@ __all__ = [
 ]
 
 
-_KINDS = ("decay", "after")
+_KINDS = ("decay", "around", "after")
 
 
 def __getattr__(name: str) -> Any:

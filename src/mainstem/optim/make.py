@@ -33,5 +33,8 @@ def make(model: nn.Module, section: Optim) -> Update:
     given = {name: getattr(section, field) for name in wanted if hasattr(section, field := field_of.get(name, name))}
     before = [catalogue.resolve("decay", section.decay_kind)()]
     special = [Special(each.on, each.lr, each.decay) for each in section.groups]
+    if section.around is not None:
+        rho = () if section.rho is None else (section.rho,)
+        given["around"] = catalogue.resolve("around", section.around)(*rho)
     made: Update = build(groups(model, section.decay, section.decay_on, special), before=before, **given)
     return made

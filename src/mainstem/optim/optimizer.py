@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from ..errors import BadInput
 from . import fused, sharded
 from .after import After
+from .around import Around
 from .averaging import Follow
 from .before import Before
 from .clip import Clip
@@ -25,6 +27,8 @@ class Update(Light):
     `groups` are parameters or parameter groups, as `optim.groups` makes them. `methods` are directions by name: a
     group says its `method`, or else the first that takes a parameter has it. `before` (`Decay`) and `after`
     (`Proximal`, `MaxNorm`, `Average.of(model)`) run in their order. AdamW, Muon and SGD are short compositions of it.
+    `around` (`SAM`, `ASAM`) asks for the gradient at other weights: `step` then calls its closure twice, or `perturbed`
+    comes first.
 
     It keeps torch's contract: `param_groups` are the truth at the time of a step (`lr` may be a tensor), closures,
     schedulers, `add_param_group`, `state_dict` and `load_state_dict`; `found_inf` and `grad_scale`, where somebody
@@ -52,9 +56,11 @@ class Update(Light):
         methods: Mapping[str, Direction],
         before: Sequence[Before] = (),
         after: Sequence[After | Follow] = (),
+        around: Around | None = None,
     ) -> None:
         self.methods = dict(methods)
-        self.before = tuple(before)
+        self.before, self.around = tuple(before), around
+        self._is_second = False
         self.after = tuple(each for each in after if isinstance(each, After))
         self.followers = tuple(each for each in after if isinstance(each, Follow))
         super().__init__(listed(groups), {"lr": next(iter(methods.values())).lr, "weight_decay": 0.0})
@@ -71,7 +77,7 @@ class Update(Light):
         self.defaults.update(defaults)  # schedulers of momentum look here
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("methods", "before", "after", "followers")
+        kept = ("methods", "before", "after", "followers", "around", "_is_second")
         return {**super().__getstate__(), **{key: self.__dict__[key] for key in kept}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -98,17 +104,50 @@ class Update(Light):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+                if self.around is not None:
+                    self._refuse_scaler()
+                    with self.perturbed():
+                        self.zero_grad()
+                        closure()
         if self._overflowed():
             return loss
         moved = {name: self._gather(name) for name in self.methods}
         if _idle(moved):
             return loss
+        if self.around is not None and not self._is_second:
+            raise BadInput(
+                f"{self.around!r} needs a second gradient: give step() a closure that computes loss and gradient, or "
+                "take the gradient again inside `with optimizer.perturbed()`"
+            )
+        self._is_second = False
         followers = (*self.followers, *follow)
         for name, direction in self.methods.items():
             self._move(moved[name], direction, clip or Clip(), followers)
         for each in followers:
             each()
         return loss
+
+    @contextmanager
+    def perturbed(self) -> Iterator[None]:
+        """Let the weights be w + e inside a ``with``, for the second gradient; w comes back to the bit, whatever
+        happens there. e is what `around` makes of the present gradients."""
+        assert self.around is not None
+        self._refuse_scaler()
+        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        here = sharded.local_all(p.detach() for p in params)
+        own = [w.clone() for w in here]
+        with torch.no_grad():
+            away = self.around.away(params, [sharded.placed_as(p.grad, p) for p in params])
+            torch._foreach_add_(here, away)
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(here, own)
+            self._is_second = True
+
+    def _refuse_scaler(self) -> None:
+        if getattr(self, "found_inf", None) is not None or getattr(self, "grad_scale", None) is not None:
+            raise BadInput(f"{self.around!r} takes no gradients that a GradScaler has scaled: use bfloat16 without one")
 
     def _move(self, moved: Moved, direction: Direction, clip: Clip, followers: Sequence[Follow]) -> None:
         alone = followers[0] if len(followers) == 1 and not self.after else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..errors import BadInput
 from .adam import Adam
 from .after import After, Proximable, Proximal
+from .around import Around
 from .before import Before, Decay
 from .grouping import Groups
 from .momentum import Momentum
@@ -23,6 +24,7 @@ def AdamW(
     before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
+    around: Around | None = None,
 ) -> Update:
     """Return AdamW over `groups`: ``Update(groups, {"adamw": Adam(lr, betas, eps)}, before=[Decay()], after=after)``.
 
@@ -38,7 +40,7 @@ def AdamW(
     >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
     0.1
     """
-    return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=before, after=chain(proximal, after))
+    return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=before, after=chain(proximal, after), around=around)
 
 
 def SGD(
@@ -49,6 +51,7 @@ def SGD(
     before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
+    around: Around | None = None,
 ) -> Update:
     """Return SGD over `groups`: ``Update(groups, {"sgd": Momentum(lr, momentum)}, before=[Decay()], after=after)``.
 
@@ -65,7 +68,7 @@ def SGD(
     tensor([[ 0.9000, -0.2000],
             [ 0.0000,  1.9000]])
     """
-    return Update(groups, {"sgd": Momentum(lr, momentum)}, before=before, after=chain(proximal, after))
+    return Update(groups, {"sgd": Momentum(lr, momentum)}, before=before, after=chain(proximal, after), around=around)
 
 
 def Muon(
@@ -81,6 +84,7 @@ def Muon(
     before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
+    around: Around | None = None,
 ) -> Update:
     """Return Muon for matrices whose role is in `roles` and AdamW for all other parameters.
 
@@ -104,7 +108,7 @@ def Muon(
     ['muon', 'adamw']
     """
     methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
-    made = Update(groups, methods, before=before, after=chain(proximal, after))
+    made = Update(groups, methods, before=before, after=chain(proximal, after), around=around)
     if not any(group["method"] == "muon" for group in made.param_groups):
         found = sorted({str(group.get("role", "none")) for group in made.param_groups})
         raise BadInput(

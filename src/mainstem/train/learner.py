@@ -22,6 +22,7 @@ from ..measure.quantity import update
 from ..runs import weights
 from ..runs.state import Length, Scores
 from . import device
+from .batch import Batch
 from .device import Forward, Place
 from .loss import gradient, penalties
 from .phases import Phases
@@ -125,13 +126,11 @@ class Learner:
         noise.at_step(self.model, self.length.done(number), self.steps)
         phases.mark("data")
         with depth.norms(self.model) if watch else contextlib.nullcontext() as norms:
-            forward = self._forward(self.model if watch else self.forward)
-            size = run.train.micro_batch or run.train.batch
-            loss = gradient(self.task.loss, forward, batch, count, (run.seed, number), size, self.place, phases)
-            found = {"loss": self.world.total(loss)}
-            self.world.sum_gradients(self.model.parameters())
-            if (added := penalties(self.penalties, self.model)) is not None:
-                found["penalty"] = added
+            found = self._gradient(self.model if watch else self.forward, batch, count, number)
+        if isinstance(self.optimizer, optim.Update) and self.optimizer.around is not None:
+            with self.optimizer.perturbed():
+                self.optimizer.zero_grad(set_to_none=True)
+                self._gradient(self.forward, batch, count, number)  # with the masks of the first: one seed and step
         phases.mark("backward")
         before = update.weights(self.model) if watch else {}
         applied = all(math.isfinite(float(value)) for value in found.values())
@@ -177,6 +176,18 @@ class Learner:
         if self.average is not None:
             average = state.tensors["average"]
             self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
+
+    def _gradient(self, forward: Forward, batch: Batch, count: Tensor | int, number: int) -> dict[str, Tensor]:
+        """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""
+        run = self.run
+        size, draw = run.train.micro_batch or run.train.batch, (run.seed, number)
+        forward = self._forward(forward)
+        loss = gradient(self.task.loss, forward, batch, count, draw, size, self.place, self.phases)
+        found = {"loss": self.world.total(loss)}
+        self.world.sum_gradients(self.model.parameters())
+        if (added := penalties(self.penalties, self.model)) is not None:
+            found["penalty"] = added
+        return found
 
     def _forward(self, forward: Forward) -> Forward:
         """Return `forward` with the terms of the loss that are not 0: no model but ours knows them."""
