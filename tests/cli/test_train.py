@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[config.Run, bool]]:
     """Return what the trainer is asked for, instead of training."""
     found: list[tuple[config.Run, bool]] = []
-    monkeypatch.setattr(train, "run", lambda run, *, resume=False, name=None: found.append((run, resume)))
+    monkeypatch.setattr(train, "run", lambda run, *, resume=False, **_: found.append((run, resume)))
     return found
 
 

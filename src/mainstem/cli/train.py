@@ -48,7 +48,8 @@ def run(words: list[str]) -> int:
         outcome = train.run(tree, resume="resume" in own, console=shown, began=began, name=name)
     except train.Stop as stop:
         return stop.code
-    answer.give(_object(outcome))
+    if answer.json:
+        answer.give(_object(outcome))
     return 0
 
 
