@@ -9,10 +9,10 @@ from arrays import needs_kernels
 from torch import nn
 from variants import QUIET_DEPTH, loss, shaken, small, tokens
 
-from mainstem import catalogue, execute, noise
+from mainstem import catalogue, execute, noise, ops
 from mainstem.errors import BadInput
 from mainstem.model import LanguageModel, Rates
-from mainstem.noise import POINTS, Noise, NoiseSpec, Rate
+from mainstem.noise import POINTS, Bernoulli, Noise, NoiseSpec, Rate
 
 NAMES = catalogue.names("noise")
 each = pytest.mark.parametrize("name", NAMES)
@@ -162,6 +162,68 @@ def test_fused_is_plain_with_the_same_masks(name, rates, monkeypatch):
     torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-6)
     for key, grad in gradients(made).items():
         torch.testing.assert_close(grad, found[key], rtol=1e-3, atol=2e-6)
+
+
+CASES = [
+    *((point, None) for point in POINTS),
+    ("embedding.tokens", "BT"), ("attention.logits", "BHC"), ("attention.weights", "BHQ"), ("attention.value", "K"),
+    ("feedforward.hidden", "F"), ("branch", "BT"), ("attention.branch", "B"),
+]  # fmt: skip
+
+
+@needs_kernels
+@pytest.mark.parametrize(("point", "over"), CASES)
+def test_at_every_point_fused_is_plain_and_a_part_of_a_batch_has_its_masks(point, over):
+    how = "minus_inf" if point == "attention.logits" else "scale"
+    made, x = model(Bernoulli(RATE, point, over, how), rates=Rates(hidden=0.1, attention_weights=0.1)), tokens(4, 8)
+    whole = loss(made, x)
+    parts = [loss(made, x[at : at + 2], samples=range(at, at + 2)) for at in (0, 2)]
+    torch.testing.assert_close(whole, sum(parts) / 2, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(whole, loss(made, x, step=9), rtol=1e-6, atol=0)
+    for module in made.modules():
+        module.register_forward_hook(lambda *_: None)
+    torch.testing.assert_close(whole, loss(made, x), rtol=1e-5, atol=1e-6)
+
+
+@needs_kernels
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_rate_that_changes_keeps_the_kernels_of_dropout(changes, monkeypatch):
+    rate = Rate(RATE, course="rising") if changes else RATE
+    points = ("attention.weights", "feedforward.hidden", "attention.branch", "feedforward.branch")
+    made = model(*(Bernoulli(rate, point) for point in points))
+    noise.at_step(made, 5, 9)
+    assert {module.rate for module in made.modules() if isinstance(module, Noise)} == {0.5 * RATE if changes else RATE}
+    called = []
+    for op in ("self_attention", "feedforward", "dropout_add_norm", "dropout"):
+        original = getattr(ops, op)
+
+        def note(*given, op=op, original=original, **rest):
+            called.append((op, any(isinstance(one, ops.Mask) for one in given)))
+            return original(*given, **rest)
+
+        monkeypatch.setattr(ops, op, note)
+    loss(made, tokens(2, 8))
+    assert called == [("self_attention", True), ("dropout_add_norm", True), ("feedforward", True),
+                      ("dropout_add_norm", True)] * 2  # fmt: skip
+
+
+@each
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own decompositions
+def test_gradients_by_sample_have_each_samples_own_masks(name):
+    made, x, slots = model(of(name)), tokens(3, 8), torch.arange(3)
+    parameters = dict(made.named_parameters())
+
+    def alone(parameters, x_T, slot):
+        with noise.counter(seed=3, step=4, samples=slot[None]):
+            logits = torch.func.functional_call(made, parameters, (x_T[None],))[0]
+        return nn.functional.cross_entropy(logits, x_T.roll(-1))
+
+    found = torch.func.vmap(torch.func.grad(alone), (None, 0, 0))(parameters, x, slots)
+    for row in range(3):
+        made.zero_grad()
+        alone(parameters, x[row], slots[row]).backward()
+        for key, true in gradients(made).items():
+            assert (found[key][row] - true).norm() <= 1e-4 * true.norm() + 1e-5, key
 
 
 @each
