@@ -27,7 +27,19 @@ def two(script: str, *arguments: str) -> list[tuple[str, str]]:
         for rank in range(2)
     ]  # fmt: skip
     try:
-        return [rank.communicate(timeout=240) for rank in ranks]
+        return [rank.communicate(timeout=300) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
+
+
+def all_equal(script: str) -> list[str]:
+    """Run `script` in two processes, assert that every line of both ends with "equal", and return those of the first.
+
+    The last line says that all cases were run.
+    """
+    said = two(script)
+    for out, error in said:
+        assert [line for line in out.splitlines() if not line.endswith(": equal")] == [], error
+        assert out.splitlines()[-1:] == ["end: equal"], error
+    return said[0][0].splitlines()[:-1]

@@ -1,13 +1,12 @@
 """Takes a step of every residual form on two processes, and says which are the steps of one process.
 
-`python ranks.py FILE RANK`: FILE is where the processes of a group find each other. Each has half of the samples.
-Prints a line for each form under DDP and under FSDP2, `equal` or what differs.
+`processes.two` starts it; each process has half of the samples. Prints a line for each form under DDP and under FSDP2,
+`equal` or what differs.
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -63,20 +62,21 @@ def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
     assert compared > 10
 
 
-def main(file: str, rank: int) -> None:
+def main() -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=WORLD)
+    dist.init_process_group("gloo")
     # Stochastic depth takes the parts of a sublayer one by one, dropout alone takes them joined.
     rates = {"all noise": NOISY, "dropout": replace(NOISY, depth=0.0)}
     for kind, name, noise in itertools.product(("ddp", "fsdp"), RESIDUALS, rates):
         try:
-            check(kind, RESIDUALS[name], rates[noise], rank)
+            check(kind, RESIDUALS[name], rates[noise], dist.get_rank())
         except (AssertionError, RuntimeError, ValueError) as error:
             print(f"{kind}, {name}, {noise}: {type(error).__name__} {error}".replace("\n", " "))
         else:
             print(f"{kind}, {name}, {noise}: equal")
     dist.destroy_process_group()
+    print("end: equal")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], rank=int(sys.argv[2]))
+    main()

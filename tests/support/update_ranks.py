@@ -1,13 +1,12 @@
 """Takes steps of every optimizer on two processes under FSDP2, and says which are those of plain parameters.
 
-`python update_ranks.py FILE RANK`: FILE is where the processes of a group find each other. Both have the same samples,
-so that parameters that are not spread have the same gradients. Prints a line a case, `equal` or what differs.
+`processes.two` starts it. Both processes have the same samples, so that parameters that are not spread have the same
+gradients. Prints a line a case, `equal` or what differs.
 """
 
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -96,9 +95,9 @@ def check_idle(make: Any, shard: Any) -> None:
     assert total == 2 * len(counts), f"{total} steps counted of {2 * len(counts)}"
 
 
-def main(file: str, rank: int) -> None:
+def main() -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    dist.init_process_group("gloo")
     init_device_mesh("cpu", (2,))
     cases = {f"{name}, {how}": (check, make, shard) for name, make in MAKERS.items() for how, shard in SHARDED.items()}
     cases["idle"] = (check_idle, MAKERS["adamw"], SHARDED["all"])
@@ -110,7 +109,8 @@ def main(file: str, rank: int) -> None:
         else:
             print(f"{name}: equal")
     dist.destroy_process_group()
+    print("end: equal")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], rank=int(sys.argv[2]))
+    main()
