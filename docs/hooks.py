@@ -119,8 +119,8 @@ def result(name: str, where: str = "") -> Any:
 
 def experiment(name: str, language: str, where: str = "") -> str:
     """Return verdict, effects and figures of an experiment as HTML; a sentence where it was not measured."""
+    from mainstem.draw import figure_page
     from mainstem.lab import page
-    from mainstem.report import figure_page
 
     found, words = result(name, where), WORDS[language]
     if found is None:

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from mainstem.draw.chart import view
 from mainstem.measure.page import positions, reliability
 from mainstem.measure.quantity.calibration import calibration
-from mainstem.report.chart import view
 
 
 def test_reliability_draws_the_bins_over_the_diagonal() -> None:

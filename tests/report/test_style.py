@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mainstem import report
-from mainstem.report.chart import SERIES
+from mainstem.draw.chart import SERIES
 
 STYLE = (Path(report.__file__).parent / "templates" / "style.css").read_text()
 

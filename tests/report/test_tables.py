@@ -63,10 +63,3 @@ def test_pairs_keep_an_order_and_show_every_kind_of_value() -> None:
         ["long", ", ".join(map(str, range(12))) + ", … (8 more)"], ["t", "x␀"],
     ]  # fmt: skip
     assert tables.pairs("t", {}, {}) is None
-
-
-def test_long_tables_are_thinned_and_say_so() -> None:
-    table = tables.of_points("t", ["step", "y"], [{x: float(x) for x in range(1000)}])
-    assert len(table.rows) == 60
-    assert (table.rows[0][0], table.rows[-1][0]) == ("0", "999")
-    assert "60 of 1,000 points" in table.note

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mainstem import config, data
+from mainstem.draw import chart
 from mainstem.lab import Cell, Contrast, Experiment, against
 from mainstem.lab.engine import LAB
 from mainstem.lab.result import Results
 from mainstem.lab.trial import Trial
-from mainstem.report import chart
 
 TINY = {
     "model.width": 16, "model.heads": 2, "model.context": 16, "train.batch": 4, "train.steps": 3, "noise.rate": 0.0,

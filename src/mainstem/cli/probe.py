@@ -17,9 +17,9 @@ from . import help as help_text
 from .commands import COMMANDS
 
 if TYPE_CHECKING:
+    from ..draw.chart import Figure
     from ..loaded import LoadedRun
     from ..measure import Watch
-    from ..report.chart import Figure
 
 NAME = "probe.html"
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import config, data, train
+from ..draw.chart import Figure
 from ..errors import BadInput
 from ..report import metrics
-from ..report.chart import Figure
 from ..train.language import Language
 from .experiment import Cell, Contrast, Experiment, Numbers, against
 from .figures import drawn, spread

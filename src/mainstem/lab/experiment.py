@@ -13,7 +13,7 @@ from ..errors import BadInput
 
 if TYPE_CHECKING:
     from ..config import Run
-    from ..report.chart import Figure
+    from ..draw.chart import Figure
     from .result import Results
     from .trial import Trial
 

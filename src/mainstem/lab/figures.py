@@ -1,14 +1,14 @@
-"""Figures of an experiment's results: the mean over seeds, and the spread of all of them. May import `report`."""
+"""Figures of an experiment's results: the mean over seeds, and the spread of all of them. May import `draw`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from ..report.chart import Axis, Band, Figure, Line
-from ..report.scale import Scale, around
-from ..report.tables import Table
-from ..report.words import short
+from ..draw.chart import Axis, Band, Figure, Line
+from ..draw.scale import Scale, around
+from ..draw.table import Table
+from ..draw.words import short
 from .result import Results
 
 Spread = tuple[float, float, float, float]

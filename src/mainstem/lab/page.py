@@ -1,4 +1,4 @@
-"""The page of one experiment or of many: question, verdict, effects, figures. May import `report` and its siblings."""
+"""The page of one experiment or of many: question, verdict, effects, figures. May import `draw` and its siblings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..report import figure_page
-from ..report.figure_page import Drawing, Section
-from ..report.forest import Forest, Interval
-from ..report.tables import Table
-from ..report.words import duration, short, visible
+from ..draw import figure_page
+from ..draw.figure_page import Drawing, Section
+from ..draw.forest import Forest, Interval
+from ..draw.table import Table
+from ..draw.words import duration, short, visible
 from .experiment import Contrast
 from .result import Results
 from .statistics import Paired, Verdict

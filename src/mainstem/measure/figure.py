@@ -1,4 +1,4 @@
-"""What was measured, as the report's figures. May import its neighbours here, and `report`."""
+"""What was measured, as figures. May import its neighbours here, and `draw`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import files
+from ..draw import figure_page
+from ..draw.chart import Axis, Figure, Line
+from ..draw.scale import Scale, around
+from ..draw.table import Table, thin
+from ..draw.words import visible
 from ..errors import BadInput
-from ..report import figure_page
-from ..report.chart import Axis, Figure, Line
-from ..report.scale import Scale, around
-from ..report.tables import Table, thin
-from ..report.words import visible
 from .quantity import QUANTITIES, Quantity
 from .table import number
 

@@ -1,4 +1,4 @@
-"""Everything that a watch measured, as one page. May import its neighbours here, and `report`."""
+"""Everything that a watch measured, as one page. May import its neighbours here, and `draw`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..report import figure_page
-from ..report.chart import Axis, Figure, Line
-from ..report.scale import Scale, around
-from ..report.tables import Table, thin
-from ..report.words import count, visible
+from ..draw import figure_page
+from ..draw.chart import Axis, Figure, Line
+from ..draw.scale import Scale, around
+from ..draw.table import Table, thin
+from ..draw.words import count, visible
 from . import figure
 from .quantity import QUANTITIES
 from .quantity.calibration import Calibration

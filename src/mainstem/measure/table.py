@@ -1,11 +1,11 @@
-"""What was measured, as text of 80 columns. May import its neighbours here, and `report` for its words."""
+"""What was measured, as text of 80 columns. May import its neighbours here, and `draw` for its words."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from ..report.words import short
+from ..draw.words import short
 from .quantity import QUANTITIES
 
 if TYPE_CHECKING:

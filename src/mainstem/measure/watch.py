@@ -1,4 +1,4 @@
-"""`watch(model)`: what happens inside anybody's model while it trains. May import its neighbours here and `report`."""
+"""`watch(model)`: what happens inside anybody's model while it trains. May import its neighbours here."""
 
 from __future__ import annotations
 

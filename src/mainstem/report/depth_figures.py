@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..draw.chart import Axis, Figure, Line, Point
+from ..draw.scale import Scale, around
+from ..draw.table import Table, thin
+from ..draw.words import count, short
 from ..slope import slope
-from .chart import Axis, Figure, Line, Point
 from .metrics import Snapshot
-from .scale import Scale, around
 from .source import Source
-from .tables import Table, thin
-from .words import count, short
 
 SHADES = 6
 

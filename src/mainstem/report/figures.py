@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 
+from ..draw.chart import Axis, Band, Figure, Line, Mark, Point, Rule
+from ..draw.scale import Scale, around
+from ..draw.table import of_points
+from ..draw.words import count, short, visible
 from ..runs.metrics import number
-from .chart import Axis, Band, Figure, Line, Mark, Point, Rule
 from .headline import best_of, yardsticks
-from .scale import Scale, around
 from .source import Source
-from .tables import of_points
-from .words import count, short, visible
 
 _SETTLING = 0.06
 """Share of the steps at the start whose training loss may lie above the figure."""

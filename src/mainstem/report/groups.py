@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from ..draw.words import visible
 from ..runs.metrics import number
 from .source import Source
-from .words import visible
 
 _APART = ("seed", "out")
 """Fields of the configuration that two runs of one group may have differently."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ..draw.words import compact, count, duration, short
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS, Score
 from .metrics import Evaluation, Gap, Metrics, evaluation
 from .source import Source, mapping
-from .words import compact, count, duration, short
 
 RISE = 0.01
 """Share of the best held-out loss that the last one must exceed it by, before the word overfits is used."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..draw.words import short
 from ..runs.metrics import lines, number
 from ..runs.score import BITS, NATS, Score
 from .series import Series
-from .words import short
 
 PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
 _TRAINING = PHASES[:4]

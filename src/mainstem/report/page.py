@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalogue, files
+from ..draw import template
+from ..draw.chart import view
+from ..draw.words import short, visible
 from ..runs.metrics import number
-from . import depth_figures, figures, phases, source, tables, template
-from .chart import view
+from . import depth_figures, figures, phases, source, tables
 from .headline import headline
 from .source import Source
-from .words import short, visible
 
 NAME = "report.html"
 _SAMPLES, _SAMPLE, _CONFIG = 12, 4000, 60_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..draw.table import Table
+from ..draw.words import count, duration
 from .metrics import PHASES, Metrics
-from .tables import Table
-from .words import count, duration
 
 
 class Part(NamedTuple):

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import files
+from ..draw import figure_page
+from ..draw.chart import SERIES
+from ..draw.figure_page import Section
+from ..draw.words import count, short, visible
 from ..errors import BadInput
 from ..runs.score import BITS
-from . import figure_page, groups, several_figures, several_tables, source
-from .chart import SERIES
-from .figure_page import Section
+from . import groups, several_figures, several_tables, source
 from .groups import Group
 from .headline import best_of
 from .several_tables import reached, values
 from .source import Source
-from .words import count, short, visible
 
 NAME = "compare.html"
 _OURS = b'<meta name="generator" content="mainstem">'

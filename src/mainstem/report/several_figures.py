@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ..draw.chart import SERIES, Axis, Band, Figure, Line, Point
+from ..draw.scale import Scale, around
+from ..draw.table import Table, of_points, thin
+from ..draw.words import count, short
 from ..runs.score import BITS
-from .chart import SERIES, Axis, Band, Figure, Line, Point
 from .figures import at, interval, loss_scale, nats_per_bit
 from .groups import Group
 from .headline import title
-from .scale import Scale, around
 from .source import Source
-from .tables import Table, of_points, thin
-from .words import count, short
 
 Spread = tuple[float, float, float, float]
 """x, the mean over seeds, the smallest and the largest."""

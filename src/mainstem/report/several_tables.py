@@ -6,13 +6,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
+from ..draw.table import Table
+from ..draw.words import compact, count, duration, visible
 from ..runs.metrics import number
 from . import groups
 from .groups import Group
 from .headline import best_of, gap_of, status
 from .source import Source
-from .tables import Table
-from .words import compact, count, duration, visible
 
 
 def reached(run: Source, bits: bool) -> float | None:

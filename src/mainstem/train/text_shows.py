@@ -107,7 +107,7 @@ def _compared(best: Best, value: float) -> str:
 def _written(sample: dict[str, Any] | None) -> list[str]:
     if sample is None:
         return []
-    from ..report.words import visible  # late: the page has been made
+    from ..draw.words import visible  # late: the page has been made
 
     begun = visible(whole(sample["prompt"]))
     text = visible(whole(sample["text"]), lines=True).expandtabs(4)

@@ -6,10 +6,10 @@ import lab
 import pytest
 
 from mainstem import catalogue
+from mainstem.draw.chart import Figure, view
 from mainstem.lab.engine import LAB
 from mainstem.lab.page import page
 from mainstem.lab.result import Results
-from mainstem.report.chart import Figure, view
 
 EXPERIMENTS = {name: catalogue.resolve("experiment", name) for name in catalogue.names("experiment")}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...report.chart import Figure
+from ...draw.chart import Figure
 from .. import repeated
 from ..experiment import Cell, Contrast, Experiment, against
 from ..figures import over_cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...report.chart import Figure
+from ...draw.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells
 from ..result import Results

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from ...draw.chart import Figure
 from ...measure.evaluate import over
 from ...model import LanguageModel
-from ...report.chart import Figure
 from ...train.gap import training_windows
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_curves

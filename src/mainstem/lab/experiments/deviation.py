@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import torch
 
+from ...draw.chart import Figure
 from ...measure import watch
 from ...model import LanguageModel
-from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers
 from ..figures import over_curves
 from ..measured import first_batch

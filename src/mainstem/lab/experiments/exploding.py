@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ...draw.chart import Figure
 from ...model import LanguageModel
-from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells, over_curves
 from ..measured import flow

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ... import optim
+from ...draw.chart import Figure
 from ...penalty.base import soft
-from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_curves
 from ..repeated import BASE, DELTA, TOKENS

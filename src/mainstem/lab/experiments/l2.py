@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from torch import Tensor
 
 from ... import optim
-from ...report.chart import Figure
+from ...draw.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells
 from ..repeated import BASE, DELTA, GAP, TOKENS

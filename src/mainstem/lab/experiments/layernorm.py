@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...config import override
-from ...report.chart import Figure
+from ...draw.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import drawn, spread
 from ..result import Results

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ... import noise
+from ...draw.chart import Figure
 from ...measure import depth
 from ...model import LanguageModel
-from ...report.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells, over_curves
 from ..measured import first_batch

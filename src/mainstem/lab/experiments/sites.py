@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from ...report.chart import Figure
+from ...draw.chart import Figure
 from .. import repeated
 from ..experiment import Cell, Contrast, Experiment
 from ..figures import over_cells

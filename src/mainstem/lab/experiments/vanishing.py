@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ...report.chart import Figure
+from ...draw.chart import Figure
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells, over_curves
 from ..measured import flow

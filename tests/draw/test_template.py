@@ -6,8 +6,8 @@ import json
 
 from run_folders import EVIL
 
-from mainstem.report import template
-from mainstem.report.template import embedded
+from mainstem.draw import template
+from mainstem.draw.template import embedded
 
 
 def test_json_in_a_script_cannot_end_it() -> None:

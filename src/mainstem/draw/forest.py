@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .scale import Scale, around, labels
-from .tables import Table
+from .table import Table
 from .words import short
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from . import chart, forest, template
 from .chart import Figure
 from .forest import Forest
-from .tables import Table
+from .table import Table
 
 Badge = Literal["supported", "refuted", "no effect", "undecided"]
 Drawing = Figure | Forest

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from mainstem.report.chart import Axis, Band, Figure, Line, Mark, Rule, view
-from mainstem.report.scale import Scale
-from mainstem.report.tables import Table
+from mainstem.draw.chart import Axis, Band, Figure, Line, Mark, Rule, view
+from mainstem.draw.scale import Scale
+from mainstem.draw.table import Table
 
 X, Y = Axis("step", Scale(0, 10), whole=True), Axis("loss", Scale(1, 3))
 TABLE = Table("t", ["step"], [])

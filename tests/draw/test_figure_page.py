@@ -11,15 +11,15 @@ import torch
 from run_folders import EVIL
 
 from mainstem import measure
+from mainstem.draw import figure_page
+from mainstem.draw.chart import Axis, Band, Figure, Line
+from mainstem.draw.figure_page import Section
+from mainstem.draw.forest import Forest, Interval
+from mainstem.draw.scale import Scale
+from mainstem.draw.table import Table, of_points
 from mainstem.measure.page import page as written
 from mainstem.measure.page import positions, reliability
 from mainstem.measure.quantity.calibration import calibration
-from mainstem.report import figure_page
-from mainstem.report.chart import Axis, Band, Figure, Line
-from mainstem.report.figure_page import Section
-from mainstem.report.forest import Forest, Interval
-from mainstem.report.scale import Scale
-from mainstem.report.tables import Table, of_points
 
 
 def figure(key: str, lines: int = 6) -> Figure:

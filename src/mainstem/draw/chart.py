@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .scale import Scale, labels
-from .tables import Table
+from .table import Table
 
 Point = tuple[float, float]
 WIDTH, HEIGHT = 1000.0, 300.0

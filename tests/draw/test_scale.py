@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mainstem.report.scale import Scale, around, labels
+from mainstem.draw.scale import Scale, around, labels
 
 ranges = st.tuples(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9)).filter(lambda r: r[1] > 1e-6 * abs(r[0]))
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mainstem.report.forest import Forest, Interval, view
+from mainstem.draw.forest import Forest, Interval, view
 
 ROWS = [
     Interval("wide", -1.0, -3.0, 1.0, "supported", region=(-0.5, 0.5)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainstem.report.words import compact, short, visible
+from mainstem.draw.words import compact, short, visible
 
 
 def test_every_invisible_character_becomes_visible() -> None:
