@@ -41,6 +41,13 @@ def test_rates_of_noise_are_the_sites_own_or_the_common_one(tmp_path: Path) -> N
     }  # fmt: skip
 
 
+def test_noises_of_the_list_have_a_row_each(tmp_path: Path) -> None:
+    noise = config.Noise(also=[{"name": "drop_head", "rate": 0.3, "course": "rising"}, {"name": "depth", "rate": 0.1}])
+    table = tables.noise(source.read(run_folders.make(tmp_path / "run", noise=noise)))
+    assert table is not None
+    assert table.rows[-2:] == [["drop_head, course rising", "0.3"], ["depth", "0.1"]]
+
+
 def test_facts_in_odd_shapes_are_forgiven() -> None:
     for odd in (None, 3, [], [3], {"a": 1}, "x"):
         run = source.Source("r", "", {"noise": odd}, {"parameters": odd}, source.metrics.Metrics(), [])

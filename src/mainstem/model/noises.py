@@ -45,7 +45,11 @@ def skip(last: Site, noises: Iterable[NoiseSpec], grouped: bool) -> StochasticDe
     """
     found = [n for n in noises if n.drops and n.skips and _ends(n, last) and (n.at == "branch" or not grouped)]
     if len(found) > 1:
-        raise BadInput(f"{found[0]} and {found[1]} both leave out whole branches: keep one of them")
+        both = " and ".join(f"{type(noise).__name__} at {noise.at}" for noise in found)
+        raise BadInput(
+            f"{both} both leave out whole branches, which a residual does once: keep one of them (noise.depth of a "
+            "configuration is Branches at branch)"
+        )
     module = found[0].there(last).build() if found else None
     assert module is None or isinstance(module, StochasticDepth)
     return module
