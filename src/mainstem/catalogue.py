@@ -67,6 +67,8 @@ SPECS = (
     Spec("around", "asam", "optim.asam:ASAM", "the same, by weights in proportion to their size"),
     Spec("after", "proximal", "optim.after:Proximal", "argmin of distance + penalty: exact zeros with L1"),
     Spec("after", "max_norm", "optim.max_norm:MaxNorm", "rows of matrices kept within a norm"),
+    Spec("average", "ema", "optim.ema:EMA", "exponential, no longer than a tenth of the steps so far"),
+    Spec("average", "swa", "optim.swa:SWA", "the mean of the weights over the last steps"),
     Spec("schedule", "cosine", "optim.schedule:cosine", "half a cosine"),
     Spec("schedule", "linear", "optim.schedule:linear", "straight down"),
     Spec("schedule", "wsd", "optim.schedule:wsd", "flat, then straight down"),

@@ -21,6 +21,7 @@ REFUSED = [
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
     ({"optim.rho": 0.1}, "optim.rho 0.1 is how far away a second gradient is taken, and optim.around names none: leave it out, "
      "or give --optim.around sam."),
+    ({"optim.average": 0.9, "optim.swa": 0.25}, "optim.average 0.9 and optim.swa 0.25 are two averages of the weights: give one of them."),
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ OWN = {"muon": {"roles": ("linear",), "adamw_lr": RATE}, "sgd": {"momentum": 0.9
 AFTER = {"proximal": lambda: optim.Proximal(penalty.L1(0.05)), "max_norm": lambda: optim.MaxNorm(0.6)}
 BEFORE = {name: catalogue.resolve("decay", name) for name in catalogue.names("decay")}
 each = pytest.mark.parametrize("name", MAKERS)
+AVERAGES = {"ema": optim.EMA(0.2), "swa": optim.SWA(begin=2)}
 AROUND = {name: catalogue.resolve("around", name) for name in catalogue.names("around")}
 each_around = pytest.mark.parametrize("around", AROUND)
 each_before = pytest.mark.parametrize("before", BEFORE)
@@ -274,6 +275,43 @@ def test_every_decay_runs_in_every_dtype_with_clipping_and_an_average(name, befo
         0.1,
         0.1 if dtype == torch.bfloat16 else 1e-4,
     )
+
+
+@each
+@pytest.mark.parametrize("kind", catalogue.names("average"))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_average_is_its_weighted_sum_of_all_weights_so_far(name, kind, dtype):
+    """In a pass of a kernel, tensor by tensor, and by itself, against the sum written out in float64."""
+    rule = AVERAGES[kind]
+    model = net(dtype)
+    followed, joined, alone = (Average(model, rule) for _ in range(3))
+    optimizer = make(name, model)
+    optimizer.followers = (followed.of(model),)
+    seen, factors = [], []
+    for seed in range(6):
+        backward(model, seed)
+        optim.update(optimizer, model, 0.05, joined if seed % 2 else None)
+        if not seed % 2:
+            joined.update(model)
+        alone.update(model)
+        seen.append({key: p.detach().double().clone() for key, p in model.named_parameters()})
+        d = rule.decay(seed) if seed else 0.0
+        factors = [factor * d for factor in factors] + [1 - d]
+    assert sum(factors) == pytest.approx(1) and sum(factor > 0 for factor in factors) > 1
+    for average in (followed, joined, alone):
+        state = average.state()
+        assert int(state.pop("average.updates")) == 6
+        for key, value in state.items():
+            right = sum(factor * weights[key] for factor, weights in zip(factors, seen, strict=True))
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value.double(), right, rtol=1e-5, atol=1e-6, msg=lambda m, k=key: f"{k}: {m}")
+
+
+@pytest.mark.parametrize("kind", catalogue.names("average"))
+def test_a_rule_of_an_average_is_a_frozen_value_that_forgets_no_more_than_all(kind):
+    rule = AVERAGES[kind]
+    assert type(rule) is catalogue.resolve("average", kind) and dataclasses.is_dataclass(rule)
+    assert all(0 <= rule.decay(t) <= 1 for t in range(1000))
 
 
 def closure_of(model, optimizer, seed, calls):

@@ -20,6 +20,7 @@ _WHERE = {
     "decay": "--optim.decay-kind",
     "around": "--optim.around",
     "after": "in Python",
+    "average": "--optim.average, --optim.swa",
     "schedule": "--optim.schedule",
     "tokenizer": "--data.tokenizer",
     "init": "--model.init",

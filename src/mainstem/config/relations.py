@@ -76,6 +76,11 @@ def _optim(optim: Optim) -> None:
             f"optim.rho {optim.rho:g} is how far away a second gradient is taken, and optim.around names none: leave "
             "it out, or give --optim.around sam."
         )
+    if optim.average and optim.swa:
+        raise BadInput(
+            f"optim.average {optim.average:g} and optim.swa {optim.swa:g} are two averages of the weights: give one of "
+            "them."
+        )
 
 
 def _divisors(number: int, near: int) -> str:

@@ -156,6 +156,7 @@ class Optim(Section, frozen=True, kw_only=True):
     floor: Annotated[Share, about("last learning rate, as a share of the peak")] = 0.0
     clip: Annotated[NonNegative, about("largest gradient norm; 0: none")] = 1.0
     average: Annotated[Rate, about("decay of an average of the weights; 0: none")] = 0.0
+    swa: Annotated[Share, about("last share of the steps whose mean of the weights is kept; 0: none")] = 0.0
 
 
 class Train(Section, frozen=True, kw_only=True):

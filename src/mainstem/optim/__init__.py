@@ -1,7 +1,7 @@
 """Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
-Kinds of decay, second gradients and what may follow an update are listed by the catalogue; `optim.MaxNorm` is found
-there, so that a new one is its file and one line.
+Kinds of decay, second gradients, what may follow an update and averages are listed by the catalogue; `optim.MaxNorm` is
+found there, so that a new one is its file and one line.
 """
 
 from typing import Any
@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 
-_KINDS = ("decay", "around", "after")
+_KINDS = ("decay", "around", "after", "average")
 
 
 def __getattr__(name: str) -> Any:

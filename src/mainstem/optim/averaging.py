@@ -1,4 +1,4 @@
-"""An exponential average of the weights, beside the weights."""
+"""An average of the weights, beside the weights."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..config import Optim
 from ..errors import BadInput
 from . import sharded
+from .ema import EMA, Rule
 from .roles import named
+from .swa import SWA
 
 _COUNT = "average.updates"
 """Under this name a saved average says how many updates it has had."""
 
 
 class Average:
-    """The average a <- d a + (1 - d) w of the parameters of a model, with d = min(decay, (1 + t) / (10 + t)).
+    """The average a <- d a + (1 - d) w of the parameters of a model, with the d of a rule; the first update copies.
 
-    t counts the updates before; the first one copies. With the decay alone an average that is longer than the run would
-    be little else than the weights of the first steps. With the bound it is over about the last tenth of the steps so
-    far, until it has its full length after 9 decay / (1 - decay) of them.
-    Tied parameters are averaged once, half-precision ones in float32, buffers not at all. `decay` is in [0, 1).
-    The bound is that of `num_updates` in TensorFlow's ExponentialMovingAverage.
+    Tied parameters are averaged once, half-precision ones in float32, buffers not at all.
 
-    Raises `BadInput` for another decay.
+    Args:
+        model: whose parameters are averaged.
+        decay: the rule, `EMA(0.999)`, for which 0.999 stands too, or `SWA(begin=1000)`.
 
-    >>> net = nn.Linear(1, 1, bias=False)
-    >>> average = Average(net, decay=0.75)
-    >>> for value in (1.0, 5.0):
-    ...     _ = net.weight.data.fill_(value)
-    ...     average.update(net)
-    >>> with average.swap(net):
-    ...     round(net.weight.item(), 4)  # d is 2 / 11: 0.75 from the 26th update on
-    4.2727
-    >>> net.weight.item()
-    5.0
+    Raises:
+        BadInput: the number is not in [0, 1).
+
+    Example:
+        >>> net = nn.Linear(1, 1, bias=False)
+        >>> average = Average(net, 0.75)
+        >>> for value in (1.0, 5.0):
+        ...     _ = net.weight.data.fill_(value)
+        ...     average.update(net)
+        >>> with average.swap(net):
+        ...     round(net.weight.item(), 4)  # d is 2 / 11: 0.75 from the 26th update on
+        4.2727
+        >>> net.weight.item()
+        5.0
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise BadInput(f"an average cannot decay by {decay}: give a number in [0, 1)")
-        self.decay = decay
+    def __init__(self, model: nn.Module, decay: Rule | float) -> None:
+        self.rule = decay if isinstance(decay, Rule) else EMA(decay)
         self._shapes = {name: w.shape for name, w in named(model).items()}
         self._held: dict[str, Tensor] = {}
         self._count = 0
@@ -51,7 +54,7 @@ class Average:
     @property
     def coming(self) -> float:
         """The decay of the update that comes next."""
-        return min(self.decay, (1 + self._count) / (10 + self._count))
+        return self.rule.decay(self._count)
 
     @torch.no_grad()
     def update(self, model: nn.Module, done: Collection[int] = ()) -> None:
@@ -157,6 +160,13 @@ class Follow:
         """Take in the weights that no pass has taken in."""
         done, self._done = self._done, set()
         self.average.update(self.model, done)
+
+
+def make(model: nn.Module, section: Optim, steps: int) -> Average | None:
+    """Return the average that a configuration asks for in a run of `steps` updates, or None."""
+    if section.swa:
+        return Average(model, SWA(begin=steps - max(1, round(section.swa * steps))))
+    return Average(model, EMA(section.average)) if section.average else None
 
 
 def _wide(w: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ class Learner:
             forward=device.compiled(model, run.machine.compile),
             optimizer=optim.make(model, run.optim),
             penalties=list(penalty.make(run.penalty)),
-            average=optim.averaging.Average(model, run.optim.average) if run.optim.average else None,
+            average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,
         )
 

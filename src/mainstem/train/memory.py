@@ -85,7 +85,7 @@ def least(run: config.Run, sizes: Sizes) -> int:
     tables += sum(min(vocab**n, sizes.ngram_rows) for n in range(2, (model.ngrams or 1) + 1))
     tables += sizes.context if model.positions == "learned" else 0
     # Muon keeps one moment of each matrix, AdamW two.
-    copies = 4 + (run.optim.name == "adamw") + (run.optim.average > 0)
+    copies = 4 + (run.optim.name == "adamw") + (run.optim.average > 0 or run.optim.swa > 0)
     weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
     tokens = sizes.rows * sizes.context
     kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)

@@ -91,7 +91,7 @@ def _memory(learner: Learner) -> dict[str, Any]:
     """Estimate, in bytes, what a step holds; activations are counted from the tensors a plain block keeps."""
     run, settings = learner.run, learner.model.config()  # type: ignore[operator]
     weights = 4 * sum(p.numel() for p in learner.model.parameters())
-    copies = 5 + (1 if run.optim.average else 0)  # weights, gradients, two moments, the best so far
+    copies = 5 + (learner.average is not None)  # weights, gradients, two moments, the best so far
     rows = (run.train.micro_batch or run.train.batch) * settings["context"]
     width, hidden = settings["width"], settings["hidden"] or 4 * settings["width"]
     number = 2 if run.machine.dtype == "bfloat16" else 4
