@@ -2,6 +2,7 @@
 
 driver.py train OUT [field=number ...]    one run; prints a line when its first step begins
 driver.py sweep ROOT POWER FIRST STRIDE   kill at operation FIRST, FIRST + STRIDE, ... and go on; prints JSON
+driver.py budget ROOT POWER FIRST STRIDE  the same with a run that has a budget, by a clock that steps move
 """
 
 import json
@@ -14,13 +15,52 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import msgspec
 from medium import EXIT, Medium
 
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
+from mainstem.train import Learner, budget
 from mainstem.train.console import Plain
 
 STEPS = 12
+
+
+BUDGET = "30.37s"
+
+
+class Seconds:
+    """A clock that only steps move: by a second, and by a quarter more from the 13th on.
+
+    Those that are timed for the first guess take half a second, which is forgotten then: a run that is killed before
+    its first checkpoint knows its guess, and takes none again.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def install(self) -> None:
+        real, guess = Learner.step, budget.steps
+
+        def step(learner: Learner, number: int, **how: Any) -> Any:
+            self.now += 0.5 if learner.steps == budget._TRIAL + 1 else 1.0 if number < 13 else 1.25
+            return real(learner, number, **how)
+
+        def steps(*given: Any) -> int:
+            found = guess(*given)
+            self.now = 0.0
+            return found
+
+        Learner.step = step  # type: ignore[method-assign]
+        budget.steps = steps
+
+
+def budgeted(run: config.Run) -> config.Run:
+    """Return `run` with a budget in place of its number of steps."""
+    return msgspec.structs.replace(run, train=msgspec.structs.replace(run.train, steps=None, budget=BUDGET, patience=0))
 
 
 def settings(out: Path, **more: int) -> config.Run:
@@ -75,22 +115,27 @@ class Silent(Plain):
     warn = say
 
 
-def attempt(out: Path, medium: Medium | None = None) -> list[str]:
+def attempt(out: Path, medium: Medium | None = None, clock: Seconds | None = None) -> list[str]:
     """Run to the end in this process, as `--resume` would where there is something to resume."""
     console = Silent()
     if medium is not None:
         medium.install()
-    train.run(settings(out), resume=(out / "config.yaml").exists(), console=console)
+    resume = (out / "config.yaml").exists()
+    if clock is None:
+        train.run(settings(out), resume=resume, console=console)
+    else:
+        clock.install()
+        train.run(budgeted(settings(out)), resume=resume, console=console, clock=clock)
     return console.said
 
 
-def forked(out: Path, medium: Medium | None = None) -> int:
+def forked(out: Path, medium: Medium | None = None, clock: Seconds | None = None) -> int:
     """Return the exit code of a run in a process of its own: 0 well, `EXIT` killed, 1 or 2 as the trainer says."""
     child = os.fork()
     if child == 0:
         code = 3
         try:
-            attempt(out, medium)
+            attempt(out, medium, clock)
             code = 4 if medium is not None and medium.broken else 0
         except (BadInput, RunFailed) as error:
             print(error, file=sys.stderr)
@@ -113,34 +158,35 @@ def fingerprint(out: Path) -> dict[str, object]:
     return {"models": models, "metrics": timeless, "names": names}
 
 
-def sweep(root: Path, power: bool, first: int, stride: int) -> dict[str, object]:
+def sweep(root: Path, power: bool, first: int, stride: int, clock: Seconds | None = None) -> dict[str, object]:
     """Kill at every `stride`-th operation, go on, and compare with a run that nobody killed."""
-    assert forked(root / "whole") == 0
+    assert forked(root / "whole", clock=clock) == 0
     whole = fingerprint(root / "whole")
     wrong, killed, fatal = [], 0, first
     while True:
         out = root / f"killed-{fatal}"
-        code = forked(out, Medium(out, fatal, power))
+        code = forked(out, Medium(out, fatal, power), clock)
         if code != EXIT:
             wrong += [f"operation {fatal}: exit code {code}"] if code else []
             break
         killed += 1
-        if (code := forked(out)) != 0:
+        if (code := forked(out, clock=clock)) != 0:
             wrong.append(f"operation {fatal}: going on ended with {code}")
         elif (now := fingerprint(out)) != whole:
             wrong.append(f"operation {fatal}: {[key for key in whole if now[key] != whole[key]]} differ")
         shutil.rmtree(out)
         fatal += stride
     steps = [line["step"] for line in whole["metrics"]]  # type: ignore[attr-defined]
-    return {"killed": killed, "wrong": wrong, "steps": steps, "names": whole["names"]}
+    length = json.loads((root / "whole" / "facts.json").read_text())["length"]
+    return {"killed": killed, "wrong": wrong, "steps": steps, "names": whole["names"], "length": length}
 
 
 def main() -> int:
     command, root, *rest = sys.argv[1:]
     path = Path(root)
-    if command == "sweep":
+    if command in ("sweep", "budget"):
         power, first, stride = (int(value) for value in rest)
-        print(json.dumps(sweep(path, bool(power), first, stride)))
+        print(json.dumps(sweep(path, bool(power), first, stride, Seconds() if command == "budget" else None)))
         return 0
     more = {name: int(value) for name, value in (pair.split("=") for pair in rest)}
     try:

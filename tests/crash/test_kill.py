@@ -23,8 +23,8 @@ def _environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": path}
 
 
-def _sweep(tmp_path: Path, power: int, stride: int) -> dict[str, Any]:
-    command = [sys.executable, str(DRIVER), "sweep", str(tmp_path), str(power), "1", str(stride)]
+def _sweep(tmp_path: Path, power: int, stride: int, what: str = "sweep") -> dict[str, Any]:
+    command = [sys.executable, str(DRIVER), what, str(tmp_path), str(power), "1", str(stride)]
     done = subprocess.run(command, env=_environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -38,6 +38,18 @@ def test_an_end_at_any_operation_changes_nothing(tmp_path: Path, power: int) -> 
     assert found["wrong"] == []
     assert found["killed"] * stride > 100  # operations there are
     assert found["steps"] == list(range(1, 13))
+    assert not [name for name in found["names"] if ".new-" in name or ".old-" in name]
+
+
+@pytest.mark.parametrize("power", [0, 1], ids=["kill", "power cut"])
+def test_an_end_while_a_budget_is_estimated_anew_changes_nothing(tmp_path: Path, power: int) -> None:
+    """The first guess is twice what fits: estimates correct it, and stand in the checkpoints that are interrupted."""
+    stride = 3 * int(os.environ.get("CRASH_STRIDE", "2"))
+    found = _sweep(tmp_path, power, stride, "budget")
+    assert found["wrong"] == []
+    assert found["killed"] * stride > 100
+    assert found["steps"] == list(range(1, found["length"]["steps"] + 1))
+    assert 12 < found["length"]["since"] < found["length"]["steps"] < 26
     assert not [name for name in found["names"] if ".new-" in name or ".old-" in name]
 
 

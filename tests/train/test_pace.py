@@ -218,10 +218,10 @@ def test_a_budget_that_is_used_up_takes_one_more_step(tmp_path: Path, time: Time
 
 def test_costs_follow_the_machine_the_faster_the_less_time_is_left(tmp_path: Path, time: Time) -> None:
     learner = made(tmp_path)
-    found = Pace(1000.0, 0.0, time)
+    found = Pace(1000.0, 0.0, time, compiles=True)
     assert found.fitting(learner, 0) == learner.steps  # nothing was measured yet
     time.take(50.0)
-    found.stepped()  # compiles, say
+    found.stepped()  # compiles
     for _ in range(100):
         time.take(1.0)
         found.stepped()
@@ -255,3 +255,11 @@ def test_checkpoints_for_estimates_come_closer_together(tmp_path: Path, time: Ti
     assert cadence.passes(1, every) == 1
     assert pace.end(20.0) == 2.0
     assert pace.end(3600.0) == pace.END
+
+
+def test_what_is_left_at_last_is_for_the_end(time: Time) -> None:
+    found = Pace(100.0, 0.0, time)
+    time.take(97.0)
+    assert not found.over()
+    time.take(1.0)
+    assert found.over()

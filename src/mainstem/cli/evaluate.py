@@ -160,7 +160,7 @@ def _yardsticks(
     from .. import data
 
     found = loaded.facts.get("yardsticks") or {}
-    if tokens is not None or not found:
+    if tokens is not None or "lzma_bpb" not in found:
         try:
             corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
         except BadInput as error:

@@ -48,11 +48,15 @@ class Length(Struct, frozen=True, omit_defaults=True):
 
 
 class Costs(Struct, frozen=True):
-    """Seconds of a step, of a target in a held-out pass, and of a checkpoint, as they were until now."""
+    """Seconds of a step, of a target in a held-out pass, and of a checkpoint, as they were until now.
+
+    `first` is what a step took when that was measured for the first time.
+    """
 
     step: Seconds
     target: Seconds
     save: Seconds
+    first: Seconds
 
 
 class Gap(Struct, frozen=True, forbid_unknown_fields=True):

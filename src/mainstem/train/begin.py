@@ -74,7 +74,7 @@ def begin(
     listeners.began(Start(run, folder.path, state.step, learner.steps, known))
     budget, pace = run.train.budget, None
     if budget is not None:
-        pace = Pace(length.seconds(budget), began - state.spent, clock, state.costs)
+        pace = Pace(length.seconds(budget), began - state.spent, clock, state.costs, run.machine.compile != "off")
     saver = Saver(folder, learner, metrics, decisive)
     return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best, pace)
 

@@ -33,7 +33,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> Outcome
         publish.model(folder.path, task.name, settings, loop.best, state.reached)
         publish.model(folder.last, task.name, settings, learner.kept(), state.last)
     weights.put(learner.model, loop.best, "the best weights")
-    found = shows.found(progress.measuring)
+    found = shows.found(progress.measuring, lambda: loop.pace is not None and loop.pace.over())
     written = {
         "reason": reason, "best_step": state.reached.step, "best": state.reached.flat(), "last": state.last.flat(),
         "seconds": round(state.seconds, 3),

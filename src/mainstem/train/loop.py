@@ -113,8 +113,8 @@ class Loop:
         if self.state.step % save.every == 0:
             return True
         if self.learner.run.train.budget is not None:
-            more = self.learner.steps - self.state.step
-            if self.learner.world.agree(int(self.pace is not None and self.pace.due(more))):
+            late = self.pace is not None and self.pace.due(self.learner, self.state.step)
+            if self.learner.world.agree(int(late)):
                 return True
         late = save.minutes is not None and self.clock() - self._last >= 60 * save.minutes
         return save.minutes is not None and bool(self.learner.world.agree(int(late)))

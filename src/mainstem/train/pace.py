@@ -41,19 +41,18 @@ def end(budget: float) -> float:
 class Pace:
     """The clock of a run with a budget of `budget` seconds, which by `clock` began at `began`.
 
-    What earlier processes have spent of it lies before `began`. `costs` are those of the last checkpoint, if any.
+    What earlier processes have spent of it lies before `began`. `costs` are those of the last checkpoint, if any;
+    `compiles` is whether the next step does that, which says nothing about those behind it.
     """
 
     budget: float
     began: float
     clock: Clock
     costs: Costs | None = None
+    compiles: bool = False
     _steps: int = field(default=0, init=False)
     _planned: int = field(default=0, init=False)
-    _tail: float = field(default=0.0, init=False)
-    _first: float | None = field(default=None, init=False)
-    _slower: float = field(default=1.0, init=False)
-    _warm: bool = field(default=False, init=False)
+    _tail: float | None = field(default=None, init=False)
     _target: float | None = field(default=None, init=False)
     _save: float | None = field(default=None, init=False)
 
@@ -66,15 +65,20 @@ class Pace:
         return self.clock() - self.began
 
     def left(self) -> float:
-        """Return how much of it is left for steps, passes and checkpoints."""
-        return self.budget - self.spent() - self._slower * end(self.budget)
+        """Return how much of it is left for steps, passes and checkpoints; a slower machine needs more for the end."""
+        slower = 1.0 if self.costs is None else max(1.0, self.costs.step / max(self.costs.first, 1e-9))
+        return self.budget - self.spent() - slower * end(self.budget)
+
+    def over(self) -> bool:
+        """Return whether what is left is needed for samples, the report and the exit."""
+        return self.spent() >= self.budget - 0.7 * end(self.budget)
 
     def stepped(self) -> None:
-        """Count a step. The first one of a process may compile or be slow in other ways, and is left out."""
-        if self._warm:
-            self._steps += 1
+        """Count a step. One that compiles is left out."""
+        if self.compiles:
+            self.compiles, self._window = False, self.clock()
         else:
-            self._warm, self._window = True, self.clock()
+            self._steps += 1
 
     def passed(self, targets: int, seconds: float) -> None:
         """Hear that a pass over so many targets took `seconds`, which no step did."""
@@ -86,51 +90,49 @@ class Pace:
         self._window += seconds
         self._save = seconds
 
-    def due(self, more: int) -> bool:
-        """Return whether it is time for an estimate, and so for a checkpoint, in a run that is to take `more` steps."""
-        left = self.left()
+    def due(self, learner: Learner, step: int) -> bool:
+        """Return whether it is time for an estimate, and so for a checkpoint, in a run that has taken `step`."""
+        left, more = self.left(), learner.steps - step
         self._planned = max(self._planned, more)
-        if more > 1 and left <= self._tail:  # there is no time for more than the last step and what follows it
+        if self._tail is None and self.costs is not None:
+            self._tail = _seconds(learner, learner.steps - 1, 1, self.costs)
+        if more > 1 and left <= (self._tail or 0.0):  # there is no time for more than the last step and what follows it
             return True
         late = left <= _LEFT * self._asked or more <= _LEFT * self._planned
         return self._steps > 0 and left > _LAST * self.budget and late
 
     def fitting(self, learner: Learner, step: int) -> int:
         """Return how many steps there are in all for a run that has taken `step`, one more at least."""
-        left = self.left()
-        costs = self._measured(learner, left)
-        self._asked, self._planned = left, 0
+        costs = self._measured(learner)
         if costs is None:
             return learner.steps
         self.costs, self._steps, self._window = costs, 0, self.clock()
-        room = left - costs.save * self._estimates(left)
+        self._asked, self._planned, self._tail = self.left(), 0, None
+        room = self._asked - costs.save * self._estimates(self._asked)
         most = max(1, int(room / max(costs.step, 1e-9)))
         more = bisect_right(range(1, most + 1), room, key=lambda number: _seconds(learner, step, number, costs))
-        total = step + max(1, more)
-        self._tail = _seconds(learner, total - 1, 1, costs)
-        return total
+        return step + max(1, more)
 
-    def _measured(self, learner: Learner, left: float) -> Costs | None:
+    def _measured(self, learner: Learner) -> Costs | None:
         """Return the costs of before, brought up to date; None where no step has been measured in any process."""
-        before, step = self.costs, None
-        seconds = self.clock() - self._window
+        before = self.costs
         if self._steps:
+            seconds = self.clock() - self._window
             step = seconds / self._steps
             if before is not None:
-                new = seconds / (seconds + _WINDOW * max(left, 0.0) + 1e-9)
-                step = new * step + (1 - new) * before.step
+                new = seconds / (seconds + _WINDOW * max(self.left(), 0.0) + 1e-9)
+                step = before.step + new * (step - before.step)
         elif before is not None:
             step = before.step
-        if step is None:
+        else:
             return None
         targets = learner.run.train.batch * learner.task.targets(learner.model)
-        self._first = self._first or step
-        self._slower = max(1.0, step / self._first)
-        known = before or Costs(step, _TARGET * step / targets, 0.0)
+        known = before or Costs(step, _TARGET * step / targets, 0.0, step)
         return Costs(
             step,
             known.target if self._target is None else self._target,
             known.save if self._save is None else self._save,
+            known.first,
         )
 
     def _estimates(self, left: float) -> int:

@@ -45,8 +45,11 @@ class Shows:
         """Return texts on data and model by their labels, of at most five letters."""
         return {}
 
-    def found(self, tell: Tell) -> dict[str, Any]:
-        """Return what facts.json has of the task when the run has ended; ``tell`` hears of what is waited for."""
+    def found(self, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
+        """Return what facts.json has of the task when the run has ended.
+
+        ``tell`` hears of what is waited for; nothing is waited for any longer once ``late()`` is true.
+        """
         return {}
 
     def doubts(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ class TextShows(Shows):
         size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"
         return {"text": text(learner), "model": f"{form(settings['residual'])}, {size_of}"}
 
-    def found(self, tell: Tell) -> dict[str, Any]:
+    def found(self, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
         tell("waiting for lzma", 0, 1)
-        found = self._yardsticks.result()
+        found = self._yardsticks.result(late)
         tell("waiting for lzma", 1, 1)
         return {"yardsticks": found}
 

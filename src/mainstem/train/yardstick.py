@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import data
@@ -20,11 +21,13 @@ class Yardsticks:
         self._thread = threading.Thread(target=self._work, args=(corpus, cache), name="yardsticks", daemon=True)
         self._thread.start()
 
-    def result(self) -> dict[str, float]:
-        """Return the numbers, waiting for them if need be; what could not be computed is left out."""
-        while self._thread.is_alive():  # in short waits, so that a signal is heard in between
+    def result(self, late: Callable[[], bool] = lambda: False) -> dict[str, float]:
+        """Return the numbers, waiting for them until ``late()``; what could not be computed is left out."""
+        while self._thread.is_alive() and not late():  # in short waits, so that a signal is heard in between
             self._thread.join(0.2)
-        return self._found
+        if self._thread.is_alive():
+            self._error = TimeoutError("lzma has no time left in the budget, and `mainstem evaluate` takes it")
+        return dict(self._found)
 
     @property
     def error(self) -> Exception | None:
