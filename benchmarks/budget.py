@@ -1,6 +1,9 @@
 """What a budget of wall time is spent on: the share of each phase, from whole runs of `mainstem train`.
 
-    python benchmarks/budget.py --budget 150s [TEXT ...] [--copies 4]
+    python benchmarks/budget.py --budget 40s 2m 10m [TEXT ...] [--copies 4] [--busy] [--times 5]
+
+A run is to end between 0.9 times its budget and 1.03 times and 2 s, and with `--busy`, where a second process takes a
+core from halfway on, at 1.08 times; a last line counts the runs that did.
 
 Without TEXT the text is Python's standard library, as it is for `mainstem train`. `--copies 4` trains on as many copies
 of it in one file, each with its lines in another order, so that the text is larger and no copy is left out as a twin.
@@ -11,6 +14,7 @@ lies outside all of them is reading, timing, samples and the page. Run it on a m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import subprocess
@@ -52,13 +56,30 @@ def copied(paths: list[str], copies: int, folder: Path) -> list[str]:
     return [str(target)]
 
 
-def trained(paths: list[str], budget: str, folder: Path) -> tuple[Path, float]:
+def trained(paths: list[str], budget: str, folder: Path, busy: bool) -> tuple[Path, float]:
     """Train in a process of its own; return the run's folder and the seconds from start to exit."""
     out = folder / "run"
     command = [sys.executable, "-m", "mainstem", "train", *paths, "--train.budget", budget, "--out", str(out)]
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
+        other = None
+        try:
+            if busy:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    run.wait(seconds(budget) / 2)
+                other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            if run.wait():
+                raise SystemExit(f"the run ended with {run.returncode}")
+        finally:
+            if other is not None:
+                other.kill()
+                other.wait()
     return out, time.perf_counter() - began
+
+
+def kept(wall: float, budget: float, busy: bool) -> bool:
+    """Return whether a run that took `wall` seconds kept its budget."""
+    return 0.9 * budget <= wall <= (1.08 * budget if busy else 1.03 * budget + 2)
 
 
 def table(run: Path, wall: float | None, budget: str | None) -> list[str]:
@@ -86,16 +107,23 @@ def main() -> None:
     """Train, and print where the time went."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", nargs="*")
-    parser.add_argument("--budget", default="150s")
+    parser.add_argument("--budget", nargs="+", default=["150s"])
+    parser.add_argument("--busy", action="store_true", help="another process takes a core from halfway on")
+    parser.add_argument("--times", type=int, default=1, help="runs of each budget")
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--run", type=Path)
     given = parser.parse_args()
     if given.run is not None:
         print("\n".join(table(given.run, None, None)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        paths = copied(given.text, given.copies, Path(folder))
-        print("\n".join(table(*trained(paths, given.budget, Path(folder)), given.budget)))
+    good = 0
+    for number, budget in enumerate(given.times * given.budget):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = copied(given.text, given.copies, Path(folder))
+            run, wall = trained(paths, budget, Path(folder), given.busy)
+            print("\n".join(table(run, wall, budget)), flush=True)
+            good += kept(wall, seconds(budget), given.busy)
+            print(f"{good} of {number + 1} runs kept their budget\n", flush=True)
 
 
 if __name__ == "__main__":
