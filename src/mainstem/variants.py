@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -17,10 +17,36 @@ from . import catalogue
 from .errors import BadInput
 
 
+def resolve(kind: str, value: str | Mapping[str, Any], path: str, example: str) -> Any:
+    """Return the frozen value that a name, or a name and its values, stands for; arguments are those of `checked`.
+
+    Raises:
+        BadInput: as `checked`, and where a field without a default is not given.
+
+    Example:
+        >>> resolve("penalty", {"name": "l1", "coef": 0.5}, "penalty.0", "name: l1, coef: 1e-5")
+        L1(coef=0.5, on=None)
+    """
+    made, taken = checked(kind, {"name": value} if isinstance(value, str) else value, path, example)
+    for field in fields(made):
+        if field.name not in taken and field.default is MISSING and field.default_factory is MISSING:
+            raise BadInput(f"{path}.{field.name} is not given, and it has no default: add one, as in {{{example}}}")
+    return made(**taken)
+
+
+def written(kind: str, value: Any) -> dict[str, Any]:
+    """Return the name and the values from which `resolve` makes `value` again; `BadInput` where it has no name.
+
+    >>> written("penalty", resolve("penalty", {"name": "l1", "coef": 0.5}, "penalty.0", "name: l1, coef: 1e-5"))
+    {'name': 'l1', 'coef': 0.5, 'on': None}
+    """
+    return {"name": name_of(kind, value), **{field.name: getattr(value, field.name) for field in fields(value)}}
+
+
 def checked(
     kind: str, values: Mapping[str, Any], path: str, example: str, instead: Mapping[str, Any] | None = None
-) -> tuple[type[Any], dict[str, Any]]:
-    """Return the dataclass that ``values["name"]`` stands for, and the other values as its fields ask for them.
+) -> tuple[Any, dict[str, Any]]:
+    """Return the dataclass or function that ``values["name"]`` stands for, and the other values as it asks for them.
 
     Args:
         kind: of the catalogue.
@@ -37,7 +63,7 @@ def checked(
     if "name" not in values:
         raise BadInput(f"{path} {dict(values)!r} has no name: add one, as in {{{example}}}")
     name = values["name"]
-    found: type[Any] = catalogue.find(kind, name, None if kind == "residual" else path).load()
+    found: Any = catalogue.find(kind, name, None if kind == "residual" else path).load()
     hints = types(found) | dict(instead or {})
     taken = {}
     for key, value in values.items():
@@ -54,9 +80,11 @@ def checked(
     return found, taken
 
 
-def types(made: type[Any]) -> dict[str, Any]:
-    """Return the types of the fields of a dataclass, by name."""
+def types(made: Any) -> dict[str, Any]:
+    """Return the types of the fields of a dataclass, or of the arguments of a function, by name."""
     hints = get_type_hints(made)
+    if not is_dataclass(made):
+        return {name: hint for name, hint in hints.items() if name != "return"}
     return {field.name: hints[field.name] for field in fields(made)}
 
 

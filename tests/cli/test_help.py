@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mainstem import config
+from mainstem import catalogue, config
 from mainstem.cli import help as help_text
 from mainstem.cli.arguments import shown
 from mainstem.cli.commands import COMMANDS
 from mainstem.cli.main import main
+from mainstem.config import values
 from mainstem.config.words import amount
 
 Capture = pytest.CaptureFixture[str]
@@ -108,7 +109,17 @@ def test_the_page_of_train_has_what_people_use_and_says_where_the_rest_is(capsys
 def test_one_section(words: list[str], capsys: Capture) -> None:
     lines = said(capsys, *words)
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
-    assert flags == [shown(field.name) for field in config.fields(config.Run) if field.section == "optim"]
+    fields = [shown(field.name) for field in config.fields(config.Run) if field.section == "optim"]
+    assert flags[: len(fields)] == fields
+    assert flags[len(fields) :] == ["--optim.scale", "--optim.roles"]  # what muon has beside the fields of all
+    assert "--optim.scale of muon alone [original]" in " ".join(" ".join(lines).split())
+
+
+def test_what_a_name_has_by_itself_stands_behind_the_fields_of_its_section(capsys: Capture) -> None:
+    text = " ".join(" ".join(said(capsys, "train", "--help", "penalty")).split())
+    assert text.endswith("--penalty.0.share elastic_net: 1 is L1, 0 is L2 [0.5]")
+    text = " ".join(" ".join(said(capsys, "train", "--help", "model")).split())
+    assert "--model.residual.streams hyper: S, at least 1 [4]" in text
 
 
 def test_the_ways_to_ask(capsys: Capture) -> None:
@@ -138,7 +149,10 @@ def test_fields_are_grouped_in_the_order_of_the_tree(monkeypatch: pytest.MonkeyP
     lines = whole(monkeypatch, 80)
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
     own = ["--resume", "--plan", "--config", "--json"]
-    assert flags == own + [shown(field.name) for field in config.fields(config.Run)]
+    fields = [shown(field.name) for field in config.fields(config.Run)]
+    assert [flag for flag in flags if flag in {*own, *fields}] == own + fields
+    there = [value.name for spec in catalogue.SPECS for value in values.of(spec.kind, spec.name)]
+    assert all(flag.rpartition(".")[2].replace("-", "_") in there for flag in flags if flag not in {*own, *fields})
     for section in help_text.SECTIONS[1:]:
         assert sum(line.startswith(f"{section}: ") for line in lines) == 1
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import config
-from ..config import words
+from .. import catalogue, config
+from ..config import values, words
 from ..errors import BadInput
 from . import terminal
 from .arguments import shown
@@ -46,6 +46,9 @@ _HOW = (
     "may stand for a value with fields: --model.residual hyper --model.residual.streams 4. null takes a field back. "
     "In brackets: what may be given, then what this very command line would use, and from where."
 )
+
+_NAMED = {"model": ("residual", "model.residual"), "penalty": ("penalty", "penalty.0"), "optim": ("optimizer", "optim")}
+"""By section: the kind of names that have values of their own there, and what these are written behind."""
 
 _FEW = (
     "out", "train.budget", "train.steps", "model.preset", "model.layers", "model.width", "model.context",
@@ -134,7 +137,7 @@ def _short(meaning: str) -> str:
 def _section(section: str, origins: Origins, width: int) -> list[str]:
     fields = [field for field in config.fields(config.Run) if (field.section or "run") == section]
     title = _ABOUT[section] if section == "run" else f"{section}: {_ABOUT[section]}"
-    return [*words.wrap(title, width), *_fields(fields, origins, width)]
+    return [*words.wrap(title, width), *_fields(fields, origins, width), *_own(section, width)]
 
 
 def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> list[str]:
@@ -144,6 +147,21 @@ def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> lis
         origin: Any = origins.get(field.name)
         said = words.default(field) if origin is None else words.used(field, *origin)
         lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {said}]", width)
+    return lines
+
+
+def _own(section: str, width: int) -> list[str]:
+    """Return the lines of what a name of the section has by itself, beside the fields that all of them share."""
+    if section not in _NAMED:
+        return []
+    kind, prefix = _NAMED[section]
+    shared = {field.name.rpartition(".")[2] for field in config.fields(config.Run) if field.section == section}
+    lines = []
+    for spec in catalogue.specs(kind):
+        for value in values.of(kind, spec.name):
+            if value.name not in shared and value.name not in values.SAID:
+                said = f"{spec.name}: {value.meaning}" if value.meaning else f"of {spec.name} alone"
+                lines += _entry(shown(f"{prefix}.{value.name}"), f"{said.rstrip('.')} [{value.said}]", width)
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import catalogue
+from ..config import values
 from ..config import words as text
 from ..config.words import show
 from ..errors import BadInput
@@ -30,6 +31,15 @@ _WHERE = {
 }
 
 
+def _values(spec: catalogue.Spec) -> str:
+    """Return what the name may be given and the defaults, in brackets; nothing where that is nothing."""
+    if spec.kind not in ("residual", "penalty"):
+        return ""
+    there = values.of(spec.kind, spec.name)
+    found = [each.name if each.default is None else f"{each.name}: {each.said}" for each in there]
+    return f" {{{', '.join(found)}}}" if found else ""
+
+
 def run(words: list[str]) -> int:
     """Print the catalogue; return the exit code."""
     given = arguments.split(words)
@@ -51,6 +61,6 @@ def run(words: list[str]) -> int:
         for line in [f"{kind}  {where}".rstrip()] if in_one else text.wrap(where, width, 1, f"{kind}  "):
             terminal.line(line.rstrip())
         for spec in catalogue.specs(kind):
-            for line in text.wrap(spec.summary, width, indent, f"  {spec.name}  "):
+            for line in text.wrap(f"{spec.summary}{_values(spec)}", width, indent, f"  {spec.name}  "):
                 terminal.line(line)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,8 +11,9 @@ from msgspec import inspect
 
 from .. import catalogue
 from ..errors import BadInput
+from . import values
 from .fields import annotation as annotation_of
-from .fields import bare, children, choices, fields, items_of, named_kind, optional, section_of
+from .fields import bare, children, choices, fields, items_of, named_kind, optional, own_field, section_of
 from .sections import Run, Section
 from .suggesting import suggestion
 from .synonyms import RENAMED
@@ -26,12 +27,12 @@ def build(tree: Mapping[str, Any], root: type[T]) -> T:
     return msgspec.convert(_section(tree, root, "", root), root)
 
 
-def unknown(name: str, root: type[Section]) -> BadInput:
-    """Return the error for a name that no field has, or none any more."""
+def unknown(name: str, root: type[Section], more: Sequence[str] = ()) -> BadInput:
+    """Return the error for a name that no field has, or none any more; `more` are names that are there besides."""
     if root is Run and name.replace("-", "_") in RENAMED:
         now = RENAMED[name.replace("-", "_")]
         return BadInput(f"{name} is now {now}: give it by that name.")
-    meant = suggestion(name, [field.name.replace(".N.", ".0.") for field in fields(root)])
+    meant = suggestion(name, [*more, *(field.name.replace(".N.", ".0.") for field in fields(root))])
     remedy = meant or "leave it out, or find it in `mainstem train --help`."
     return BadInput(f"{name} is not the name of a field: {remedy}")
 
@@ -40,11 +41,16 @@ def _section(tree: Any, kind: type[Section], path: str, root: type[Section]) -> 
     if not isinstance(tree, Mapping):
         raise BadInput(f"{path} is {show(tree)}, and it has fields of its own: give them, as {path}.{_first(kind)}.")
     known, prefix = children(kind), f"{path}." if path else ""
-    found = {}
+    keeps = own_field(kind)
+    found: dict[str, Any] = {}
     for key, value in tree.items():
-        if key not in known:
+        if keeps is not None and (key not in known or key == keeps[0]):
+            if value is not None or not _owners(keeps[1], key):
+                found.setdefault(keeps[0], {})[key] = _own(tree, key, kind, path, root)
+        elif key not in known:
             raise unknown(f"{prefix}{key}", root)
-        found[key] = _field(value, kind, key, f"{prefix}{key}", root)
+        else:
+            found[key] = _field(value, kind, key, f"{prefix}{key}", root)
     for info in fields(kind):
         if info.default is msgspec.NODEFAULT and "." not in info.name and info.name not in found:
             raise BadInput(f"{prefix}{info.name} is not given: give {allowed(info.kind, info.choices)}.")
@@ -67,6 +73,32 @@ def _field(value: Any, parent: type[Section], name: str, path: str, root: type[S
     if of := named_kind(kind):
         _named(value, path, of)
     return value
+
+
+def _own(tree: Mapping[str, Any], key: str, section: type[Section], path: str, root: type[Section]) -> Any:
+    """Return what a section is given for `key`, which is no field of it: a value that its name alone has."""
+    keeps = own_field(section)
+    assert keeps is not None
+    name = tree.get("name", next((field.default for field in fields(section) if field.name == "name"), None))
+    owners = _owners(keeps[1], key)
+    if name in owners:
+        _sane(tree[key], f"{path}.{key}")
+        return tree[key]
+    if owners and isinstance(name, str) and name in catalogue.names(keeps[1]):
+        raise BadInput(
+            f"{path}.{key} is a value of {' and '.join(owners)}, and {path}.name is {name}: leave it out, or give that "
+            "name."
+        )
+    there = isinstance(name, str) and name in catalogue.names(keeps[1])
+    names = [value.name for value in values.of(keeps[1], name)] if there else []
+    raise unknown(f"{path}.{key}", root, [f"{path}.{each}" for each in names if each not in values.SAID])
+
+
+def _owners(kind: str, key: str) -> list[str]:
+    """Return the names of `kind` that have a value `key`."""
+    if key in values.SAID:
+        return []
+    return [name for name in catalogue.names(kind) if key in [value.name for value in values.of(kind, name)]]
 
 
 def as_list(value: Any) -> Any:

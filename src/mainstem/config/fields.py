@@ -102,6 +102,18 @@ def named_kind(kind: inspect.Type) -> str:
     return str((extra or {}).get("of", ""))
 
 
+def own_kind(kind: inspect.Type) -> str | None:
+    """Return the kind of names whose own values the field of this type keeps; None of any other field."""
+    found: str | None = (kind.extra or {}).get("own") if isinstance(kind, inspect.Metadata) else None
+    return found
+
+
+def own_field(root: type[Section]) -> tuple[str, str] | None:
+    """Return the field of a section in which the values of its name lie, and the kind of that; None without one."""
+    found = ((field.name, own_kind(field.type)) for field in _struct(root).fields)
+    return next(((name, kind) for name, kind in found if kind is not None), None)
+
+
 @cache
 def _hints(root: type[Section]) -> dict[str, Any]:
     return get_type_hints(root, include_extras=True)
@@ -115,6 +127,8 @@ def _struct(root: type[Section]) -> inspect.StructType:
 
 def _walk(root: type[Section], prefix: str) -> Iterator[Field]:
     for field in _struct(root).fields:
+        if own_kind(field.type) is not None:
+            continue
         name = f"{prefix}{field.name}"
         inner, items = section_of(field.type), items_of(field.type)
         if inner is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import inspect
 
 from ..errors import BadInput
-from . import named
+from . import replaced
 from .building import as_list, as_named
 from .fields import bare, children, items_of, optional, section_of
 from .presets import SITES
@@ -54,7 +54,7 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
     the rates of single sites, and a new length of the run takes the old one's place.
     """
     given = {name for name, item in settings if item is not None}
-    freed: Settings = named.left_behind(tree, settings)
+    freed: Settings = replaced.left_behind(tree, settings)
     if "noise.rate" in given:
         freed += [(f"noise.{site}", None) for site in SITES]
     if given & set(_LENGTHS):

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from .. import catalogue, files
 from ..errors import BadInput
 from . import layers, presets, version
@@ -16,6 +14,7 @@ from .building import build
 from .reader import LIMIT, read
 from .relations import check
 from .sections import Run
+from .writer import plain
 
 Flags = Mapping[str, Any]
 
@@ -68,7 +67,7 @@ def parse(text: str | bytes, name: str = "the configuration", stored: bool = Fal
 
 
 def _over(run: Run, settings: layers.Settings) -> Run:
-    tree = msgspec.to_builtins(presets.reduce(run))
+    tree = plain(presets.reduce(run))
     found = presets.resolve(build(layers.stack(tree, settings), Run))
     check(found)
     return found
@@ -82,7 +81,7 @@ def _over_recipe(tree: dict[str, Any], name: str) -> Run:
         if recipe is not None:
             path = catalogue.resolve("recipe", recipe)
             base = build(_nested(from_file(path)), Run)
-        lower = msgspec.to_builtins(presets.reduce(base))
+        lower = plain(presets.reduce(base))
         return build(layers.stack(lower, layers.flatten(tree)), Run)
 
 

@@ -24,6 +24,14 @@ def about(text: str, none: str = "none", of: str = "") -> Meta:
     return Meta(description=text, extra={"none": none, "of": of})
 
 
+def own(kind: str) -> Meta:
+    """Return what marks the field in which a section keeps what its `name`, of `kind`, has beyond its other fields.
+
+    Nobody writes its name: ``penalty: [{name: elastic_net, coef: 1e-5, share: 0.3}]`` has `share` beside the others.
+    """
+    return Meta(extra={"own": kind})
+
+
 # Upper limits are where a typing mistake would otherwise take all memory, or where the counter's words would overflow.
 Text = Annotated[str, Meta(min_length=1)]
 Rate = Annotated[float, Meta(ge=0, lt=1)]
@@ -124,9 +132,10 @@ class Loss(Section, frozen=True, kw_only=True):
 
 
 class PenaltyTerm(Section, frozen=True, kw_only=True):
-    name: Annotated[PenaltyName, about("R(w): coef * sum|w|, coef * sum w^2, or half of each")]
+    name: Annotated[PenaltyName, about("a penalty R(w)")]
     coef: Annotated[NonNegative, about("its multiplier")]
     on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
+    values: Annotated[dict[str, Any], own("penalty")] = {}
 
 
 class Group(Section, frozen=True, kw_only=True):
@@ -138,6 +147,7 @@ class Group(Section, frozen=True, kw_only=True):
 
 
 class Optim(Section, frozen=True, kw_only=True):
+    values: Annotated[dict[str, Any], own("optimizer")] = {}
     name: Annotated[OptimizerName, about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
     lr: Annotated[Positive, about("peak learning rate; with muon, of what AdamW takes")] = 2e-3
     betas: Annotated[tuple[Rate, Rate], about("AdamW's moments")] = (0.9, 0.95)

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import yaml
 
+from .fields import own_field
 from .reader import scalar
-from .sections import Run
+from .sections import Run, Section
 from .version import VERSION
 
 
@@ -37,6 +38,31 @@ _TAGS = {
 _Dumper.add_representer(str, _text)
 
 
+def plain(section: Section) -> dict[str, Any]:
+    """Return `section` as mappings, lists and plain values; what its name alone has stands beside its fields.
+
+    >>> from mainstem import config
+    >>> plain(config.PenaltyTerm(name="elastic_net", coef=1e-5, values={"share": 0.3}))
+    {'name': 'elastic_net', 'coef': 1e-05, 'on': None, 'share': 0.3}
+    """
+    keeps = own_field(type(section))
+    found: dict[str, Any] = {}
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if keeps is not None and name == keeps[0]:
+            continue
+        found[name] = _plain(value)
+    return found if keeps is None else {**found, **msgspec.to_builtins(getattr(section, keeps[0]))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return plain(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return msgspec.to_builtins(value)
+
+
 def dump(run: Run) -> str:
     """Return `run` as YAML, its version and every field of it, below a comment that says which program wrote it.
 
@@ -46,6 +72,6 @@ def dump(run: Run) -> str:
     """
     from .. import __version__
 
-    tree = {"version": VERSION, **msgspec.to_builtins(run)}
+    tree = {"version": VERSION, **plain(run)}
     text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return f"# The configuration of a run, every field of it, as mainstem {__version__} resolved it.\n{text}"

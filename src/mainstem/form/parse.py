@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from .. import variants
@@ -28,7 +27,8 @@ def parse(value: Any) -> Form:
         names = [name.strip() for name in value.split("|")]
         return parse({"name": names[0]}) if len(names) == 1 else parse(names)
     if isinstance(value, Mapping):
-        return _named(dict(value))
+        found: Form = variants.resolve("residual", value, "model.residual", "name: hyper, streams: 4")
+        return found
     if isinstance(value, list) and value and not any(isinstance(item, list) for item in value):
         forms = [parse(item) for item in value]
         return forms[0] if len(forms) == 1 else Combined(tuple(forms))
@@ -47,15 +47,5 @@ def written(form: Form) -> dict[str, Any] | list[dict[str, Any]]:
     {'name': 'hyper', 'streams': 2, 'weights': 'dynamic'}
     """
     if isinstance(form, Combined):
-        return [_written(part) for part in form.forms]
-    return _written(form)
-
-
-def _written(form: Form) -> dict[str, Any]:
-    return {"name": variants.name_of("residual", form), **{f.name: getattr(form, f.name) for f in fields(form)}}
-
-
-def _named(values: dict[str, Any]) -> Form:
-    form, taken = variants.checked("residual", values, "model.residual", "name: hyper, streams: 4")
-    made: Form = form(**taken)
-    return made
+        return [variants.written("residual", part) for part in form.forms]
+    return variants.written("residual", form)

@@ -6,7 +6,7 @@ The catalogue lists them; `penalty.ElasticNet` is found there, so that a new pen
 from collections.abc import Sequence
 from typing import Any
 
-from .. import catalogue
+from .. import catalogue, variants
 from ..config import PenaltyTerm
 from .base import Penalty
 
@@ -19,7 +19,13 @@ def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:
     >>> make([PenaltyTerm(name="l1", coef=1e-5, on="feedforward")])
     [L1(coef=1e-05, on='feedforward')]
     """
-    return [catalogue.resolve("penalty", term.name)(term.coef, term.on) for term in terms]
+    return [_made(number, term) for number, term in enumerate(terms)]
+
+
+def _made(number: int, term: PenaltyTerm) -> Penalty:
+    given = {"name": term.name, "coef": term.coef, "on": term.on, **term.values}
+    found: Penalty = variants.resolve("penalty", given, f"penalty.{number}", "name: l1, coef: 1e-5")
+    return found
 
 
 def __getattr__(name: str) -> Any:

@@ -48,7 +48,7 @@ class Language(Task):
         return data.prepare(run.data, cache, tell)
 
     def build(self, run: config.Run, data: Any) -> model.LanguageModel:
-        memory.refuse(run, data.tokenizer.vocab_size, device.choose(run.machine))
+        memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))
         network = model.build(run.model, run.noise, data.tokenizer.vocab_size, run.seed)
         check_length(data, network.context)
         return network

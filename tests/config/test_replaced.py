@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mainstem import config
-from mainstem.config.named import OWN
+from mainstem.config.replaced import OWN
 from mainstem.config.sections import Optim
 from mainstem.errors import BadInput
 
@@ -79,3 +79,27 @@ def test_another_penalty_asks_for_its_own_multiplier() -> None:
         config.override(run, {"penalty.0.name": "l2"})
     term = config.override(run, {"penalty.0.name": "l2", "penalty.0.coef": "1"}).penalty[0]
     assert (term.name, term.coef, term.on) == ("l2", 1.0, None)
+
+
+def test_what_belongs_to_one_name_alone_does_not_outlive_it(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("optim: {schedule: wsd, cooldown: 0.7}\ndata: {tokenizer: bpe, vocabulary: 512}\n")
+    assert config.load({}, path).optim.cooldown == 0.7
+    other = config.load({"optim.schedule": "linear", "data.tokenizer": "byte"}, path)
+    assert (other.optim.cooldown, other.data.vocabulary) == (0.3, "auto")
+    same = config.load({"optim.schedule": "wsd", "data.tokenizer": "bpe"}, path)
+    assert (same.optim.cooldown, same.data.vocabulary) == (0.7, 512)
+    path.write_text("data: {vocabulary: 512}\n")  # for whichever tokenizer has one
+    assert config.load({"data.tokenizer": "bpe"}, path).data.vocabulary == 512
+
+
+def test_what_an_optimizer_alone_has_does_not_outlive_it(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("optim: {name: muon, scale: match_rms_adamw}\n")
+    run = config.load({}, path)
+    assert run.optim.values == {"scale": "match_rms_adamw"}
+    assert config.parse(config.dump(run)) == run
+    assert config.override(run, {"optim.lr": 0.1}).optim.values == run.optim.values
+    assert config.override(run, {"optim.name": "adamw"}).optim.values == {}
+    with pytest.raises(BadInput, match=r"optim\.scale is a value of muon, and optim\.name is adamw"):
+        config.load({"optim.name": "adamw", "optim.scale": "original"}, path)

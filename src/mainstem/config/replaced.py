@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .building import as_named
-from .sections import Optim
+from .sections import Data, Optim
 
 OWN: dict[str, dict[str, dict[str, Any]]] = {
     "optim.name": {
@@ -20,6 +20,12 @@ OWN: dict[str, dict[str, dict[str, Any]]] = {
 }
 """By the field that holds a name, each name's own defaults of what belongs to it. Decay, schedule, warm-up, clipping
 and averages are the run's, whichever optimizer it has; a preset only fills what no layer has given."""
+
+ALONE: dict[str, dict[str, dict[str, Any]]] = {
+    "optim.schedule": {"wsd": {"cooldown": Optim().cooldown}},
+    "data.tokenizer": {"bpe": {"vocabulary": Data().vocabulary}},
+}
+"""By the field that holds a name, what belongs to one name alone, and what it is where another takes its place."""
 
 _BEGIN = {"optim.name": Optim().name}
 
@@ -39,9 +45,17 @@ def left_behind(tree: Mapping[str, Any], settings: list[tuple[str, Any]]) -> lis
             continue
         if field in OWN:
             section = _at(tree, parent)
-            before = section.get(last) if isinstance(section, Mapping) else None
+            section = section if isinstance(section, Mapping) else {}
+            before = section.get(last)
             if name != (before or _BEGIN[field]):
-                found += [(f"{parent}.{key}", value) for key, value in OWN[field].get(name, {}).items()]
+                own = OWN[field].get(name, {})
+                extra = [key for key in section if key not in Optim.__struct_fields__] if before else []
+                found += [(f"{parent}.{key}", None) for key in extra]
+                found += [(f"{parent}.{key}", value) for key, value in own.items()]
+        elif field in ALONE:
+            before = _at(tree, field)
+            if isinstance(before, str) and before != name:
+                found += [(f"{parent}.{key}", value) for key, value in ALONE[field].get(before, {}).items()]
         elif last == "name":
             before = as_named(_at(tree, parent))
             if isinstance(before, Mapping) and before.get("name") not in (None, name):

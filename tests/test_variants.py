@@ -1,0 +1,82 @@
+"""A variant's own fields are its configuration, whichever kind it is of."""
+
+from typing import Any
+
+import pytest
+from torch import nn
+
+from mainstem import catalogue, config, optim, penalty, variants
+from mainstem.config import values
+from mainstem.errors import BadInput
+
+
+def _value(kind: str, name: str) -> dict[str, Any]:
+    """Return the name with values for all that it needs."""
+    needed = {each.name: 0.5 for each in values.of(kind, name) if each.default is None}
+    return {"name": name, **needed}
+
+
+@pytest.mark.parametrize(
+    "spec", [*catalogue.specs("residual"), *catalogue.specs("penalty")], ids=lambda spec: spec.name
+)
+def test_what_is_resolved_is_written_again(spec: catalogue.Spec) -> None:
+    made = variants.resolve(spec.kind, _value(spec.kind, spec.name), "field", "name: x")
+    written = variants.written(spec.kind, made)
+    assert written["name"] == spec.name
+    assert variants.resolve(spec.kind, written, "field", "name: x") == made
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [("penalty", {"name": "l3"}, r"x: there is no penalty 'l3'"), ("penalty", {"coef": 1.0}, "x .* has no name"),
+     ("penalty", {"name": "l1"}, r"x\.coef is not given, and it has no default"),
+     ("penalty", {"name": "l1", "coef": 1.0, "shar": 1}, r"x\.shar is not a value of l1, .*--x elastic_net has share"),
+     ("penalty", {"name": "l1", "coef": "a"}, r"x\.coef of l1 is 'a', which is not allowed: give a number")],
+)  # fmt: skip
+def test_what_is_wrong_is_said(kind: str, value: Any, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        variants.resolve(kind, value, "x", "name: y")
+
+
+def test_a_penalty_has_its_own_values_beside_those_of_all() -> None:
+    flags = {"penalty.0.name": "elastic_net", "penalty.0.coef": "1e-5", "penalty.0.share": "0.25", "penalty.1": "l1",
+             "penalty.1.coef": "1"}  # fmt: skip
+    run = config.load(flags)
+    first, second = penalty.make(run.penalty)
+    assert first == penalty.ElasticNet(1e-5, share=0.25) and second == penalty.L1(1.0)
+    assert config.parse(config.dump(run)) == run
+    assert "share: 0.25" in config.dump(run) and "values" not in config.dump(run)
+    other = config.override(run, {"penalty.0.name": "l2", "penalty.0.coef": 2})
+    assert other.penalty[0] == config.PenaltyTerm(name="l2", coef=2.0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [({"penalty.0": "l1", "penalty.0.coef": 1, "penalty.0.share": 0.5},
+      r"penalty\.0\.share is a value of elastic_net, and penalty\.0\.name is l1: leave it out, or give that name\."),
+     ({"penalty.0": "elastic_net", "penalty.0.coef": 1, "penalty.0.shar": 0.5},
+      r"penalty\.0\.shar is not the name of a field: did you mean penalty\.0\.share\?"),
+     ({"penalty.0": "elastic_net", "penalty.0.coef": 1, "penalty.0.values": {"share": 1}},
+      "is not the name of a field"),
+     ({"optim.adamw_lr": 0.1}, r"optim\.adamw_lr is not the name of a field"),
+     ({"penalty": [{"name": "elastic_net", "coef": 1, "share": "\0"}]}, "NUL")],
+)  # fmt: skip
+def test_what_no_name_has_is_refused(flags: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        config.load(flags)
+
+
+def test_an_optimizer_has_its_own_values() -> None:
+    from mainstem.model import LanguageModel, Settings
+
+    model: nn.Module = LanguageModel(Settings(vocab=11, layers=1, width=16, heads=2, context=8))
+    section = config.load(
+        {"optim.name": "muon", "optim.scale": "match_rms_adamw", "optim.roles": "[feedforward]"}
+    ).optim
+    made = optim.make(model, section)
+    assert {g["role"] for g in made.param_groups if g["method"] == "muon"} == {"feedforward.in", "feedforward.out"}
+    assert made.methods["muon"].scale == "match_rms_adamw"
+    for given, said in (({"scale": 3}, "optim.scale of muon is 3"), ({"scale": "big"}, "big")):
+        wrong = config.load({"optim.name": "muon", **{f"optim.{key}": value for key, value in given.items()}}).optim
+        with pytest.raises(BadInput, match=said):
+            optim.make(model, wrong)
