@@ -17,9 +17,10 @@ import torch
 
 from mainstem import config, counter, optim
 from mainstem.runs import facts, run_folder
+from mainstem.runs.listener import Listeners
 from mainstem.runs.past import NOTHING
 from mainstem.runs.run_folder import RunFolder
-from mainstem.train import Learner, Listener, console, signals
+from mainstem.train import Learner, console, signals
 from mainstem.train.assemble import assemble
 from mainstem.train.begin import begin
 from mainstem.train.language import Language
@@ -63,7 +64,7 @@ class Trained:
 
     def __init__(self, learner: Learner, known: facts.Facts, folder: RunFolder) -> None:
         progress = console.Plain((folder.path / "lines.txt").open("w"))
-        how = progress, signals.Requests(), Listener(), time.perf_counter
+        how = progress, signals.Requests(), Listeners([]), time.perf_counter
         self._loop = begin(learner, known, folder, NOTHING, *how)
 
     def steps(self, count: int) -> None:

@@ -24,8 +24,8 @@ from unittest import mock
 import tiny_run
 from screen import Screen
 
-from mainstem import config, train
-from mainstem.train.console import Plain
+from mainstem import config, report, train
+from mainstem.train.console import Plain, Progress
 from mainstem.train.display import Display
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden"
@@ -50,11 +50,11 @@ def made(folder: Path) -> dict[str, str]:
     """Return the texts by name, made in `folder`, which is empty."""
     with _alone(folder):
         stream = io.StringIO()
-        train.run(_run("plain"), console=Plain(stream, clock(1.0)), clock=clock(1.0))
+        _train(_run("plain"), Plain(stream, clock(1.0)))
         longer = _run("plain", steps=_STEPS + 4)
-        train.run(longer, resume=True, console=Plain(stream, clock(1.0)), clock=clock(1.0))
+        _train(longer, Plain(stream, clock(1.0)))
         screen = Screen(COLUMNS)
-        train.run(_run("display"), console=Display(screen, clock(1.0)), clock=clock(1.0))
+        _train(_run("display"), Display(screen, clock(1.0)))
         assert not screen.wraps
         plan = train.plan(_run("plan"))
         facts = json.loads((folder / "plain" / "facts.json").read_text())
@@ -68,6 +68,12 @@ def made(folder: Path) -> dict[str, str]:
             "facts.json": json.dumps(masked, indent=1) + "\n",
         }  # fmt: skip
     return {name: text.replace(str(folder.resolve()), "/work") for name, text in texts.items()}
+
+
+def _train(run: config.Run, console: Progress) -> None:
+    """Train as the command does, on a clock on which a second passes between any two looks."""
+    page = report.Page(console.warn, console.measuring)
+    train.run(run, console=console, listeners=[page], clock=clock(1.0))
 
 
 def _run(out: str, steps: int = _STEPS) -> config.Run:

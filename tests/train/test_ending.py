@@ -7,10 +7,10 @@ import pytest
 import tiny_run
 
 from mainstem import data
+from mainstem.runs.listener import Outcome
 from mainstem.runs.state import Best
 from mainstem.train.ending import ending
 from mainstem.train.lines import columns, fold
-from mainstem.train.listener import Outcome
 from mainstem.train.text_shows import TextShows
 
 FOUND = {"unigram_bpb": 2.5, "lzma_bpb": 1.5}

@@ -6,6 +6,7 @@ import pytest
 import tiny_run
 
 from mainstem import report, train
+from mainstem.report import page
 from mainstem.runs import facts, run_folder
 from mainstem.train import samples
 from mainstem.train.console import Plain
@@ -20,7 +21,9 @@ def _own_cache(tmp_path, monkeypatch):
 
 def _trained(tmp_path, capsys):
     stream = io.StringIO()
-    train.run(tiny_run.run(tiny_run.text(tmp_path), "my runs/first"), console=Plain(stream))
+    console = Plain(stream)
+    run = tiny_run.run(tiny_run.text(tmp_path), "my runs/first")
+    train.run(run, console=console, listeners=[report.Page(console.warn)])
     return stream.getvalue(), " ".join(capsys.readouterr().err.split())
 
 
@@ -40,7 +43,7 @@ def test_one_that_fails_leaves_the_other(tmp_path, monkeypatch, capsys, missing)
     def fails(*_):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(*((samples, "drawn") if missing == "samples.json" else (report, "write")), fails)
+    monkeypatch.setattr(*((samples, "drawn") if missing == "samples.json" else (page, "write")), fails)
     _, warned = _trained(tmp_path, capsys)
     assert f"{missing} is missing: it could not be written (no ink)" in warned
     there = {"samples.json", "report.html"} - {missing}

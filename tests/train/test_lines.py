@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.train.lines import Word, columns, fit, fold, place
+from mainstem.runs.paths import place
+from mainstem.train.lines import Word, columns, fit, fold
 
 TEXT = "the report could not be written: make room, then `mainstem report 'my runs/the first one'` makes it again"
 

@@ -11,10 +11,10 @@ import tiny_run
 
 from mainstem import train
 from mainstem.runs import facts
+from mainstem.runs.listener import Listeners, Outcome, Start
 from mainstem.runs.state import Best
 from mainstem.train import samples
 from mainstem.train.console import Plain
-from mainstem.train.listener import Listeners, Outcome, Start
 
 
 class Heard(train.Listener):

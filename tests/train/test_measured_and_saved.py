@@ -9,7 +9,7 @@ import tiny_run
 import torch
 from learners import made
 
-from mainstem import train
+from mainstem import report, train
 from mainstem.measure.evaluate import evaluate
 from mainstem.runs import facts
 from mainstem.train.console import Plain
@@ -43,7 +43,7 @@ def test_the_pass_before_the_first_step_may_be_left_out(tmp_path: Path) -> None:
     assert "start" in json.loads((with_it / facts.NAME).read_bytes())
     assert "start" not in json.loads((without / facts.NAME).read_bytes())
     assert (with_it / "model.safetensors").read_bytes() == (without / "model.safetensors").read_bytes()
-    assert (without / "report.html").stat().st_size > 0
+    assert report.write(without).stat().st_size > 0
 
 
 @pytest.mark.parametrize(("cap", "whole"), [(0.0, False), (0.3, False), (1e9, True)])
@@ -63,4 +63,4 @@ def test_as_many_windows_are_computed_at_once_as_are_asked_for(tmp_path: Path, b
     found = learner.measure(Part(4, 1, 80))
     assert max(rows) == batch and {1, batch} == set(rows)
     plain = evaluate(learner.model, learner.data.held_out, windows=4)
-    assert torch.isclose(torch.tensor(found.nats_per_token), torch.tensor(plain.nats_per_token), atol=1e-6)
+    assert torch.isclose(torch.tensor(found.values["nats_per_token"]), torch.tensor(plain.nats_per_token), atol=1e-6)

@@ -12,13 +12,13 @@ import pytest
 import torch
 from learners import made
 
+from mainstem.runs.listener import Listener
 from mainstem.runs.run_folder import RunFolder
 from mainstem.runs.state import Length, Scores, State
 from mainstem.train import Learner, cadence, pace
 from mainstem.train.console import Plain
 from mainstem.train.language import Language
 from mainstem.train.learner import Taken
-from mainstem.train.listener import Listener
 from mainstem.train.loop import Loop
 from mainstem.train.pace import Pace
 from mainstem.train.saver import Saver

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import torch
 
-from mainstem import config, train
+from mainstem import config, report, train
 from mainstem.errors import BadInput, RunFailed
 from mainstem.runs import weights
 from mainstem.train import begin, learner, loop, samples
@@ -70,7 +70,7 @@ def _lines(out: Path) -> list[dict[str, Any]]:
 
 def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
     console = Heard()
-    outcome = train.run(_run(tmp_path), resume=False, console=console)
+    outcome = train.run(_run(tmp_path), resume=False, console=console, listeners=[report.Page()])
     out = tmp_path / "run"
     assert outcome.reason == "steps"
     assert outcome.path == out
@@ -87,6 +87,9 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
     found = msgspec.json.decode((out / "facts.json").read_bytes())
     assert {"command", "versions", "machine", "corpus", "parameters", "num_parameters", "bytes_per_token"} < set(found)
     assert found["outcome"]["best"]["nats_per_token"] == outcome.best.values["nats_per_token"]
+    assert (found["outcome"]["steps"], found["task"]) == (8, "language")
+    held = {name: found["machine"][name] for name in ("threads", "dtype", "compile", "processes")}
+    assert held == {"threads": 1, "dtype": "float32", "compile": "off", "processes": 1}
     assert found["yardsticks"].keys() == {"unigram_bpb", "lzma_bpb"}
     assert sum(math.prod(row["shape"]) for row in found["parameters"]) == found["num_parameters"]
     assert any("lzma" in line for line in console.said)
@@ -96,6 +99,7 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
 
 def test_passes_in_between_are_samples_and_the_last_one_takes_all(tmp_path: Path) -> None:
     train.run(_run(tmp_path, train={"steps": 40}, evaluate={"every": 15, "tokens": 64}), console=Heard())
+    report.write(tmp_path / "run")
     out, lines = tmp_path / "run", _lines(tmp_path / "run")
     held = [line for line in lines if "held_out" in line]
     assert [line["step"] for line in held] == [15, 30, 40]
@@ -314,7 +318,7 @@ def test_weights_of_another_run_as_a_start(tmp_path: Path) -> None:
 def test_a_report_that_fails_leaves_a_good_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "drawn", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
     console = Heard()
-    assert train.run(_run(tmp_path), resume=False, console=console).reason == "steps"
+    assert train.run(_run(tmp_path), console=console, listeners=[report.Page()]).reason == "steps"
     assert any("samples.json is missing" in line and "no ink" in line for line in console.warned)
     assert (tmp_path / "run" / "report.html").exists()
 

@@ -9,11 +9,11 @@ import torch
 from copying import Copying
 
 import mainstem
-from mainstem import config, train
+from mainstem import config, report, train
 from mainstem.errors import BadInput
+from mainstem.runs.listener import Outcome
 from mainstem.train import Learner
 from mainstem.train.console import Plain
-from mainstem.train.listener import Outcome
 from mainstem.train.world import ALONE
 
 
@@ -43,7 +43,8 @@ def made(out: Path, **train_: Any) -> config.Run:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Heard]:
     console = Heard()
-    return train.run(made(tmp_path_factory.mktemp("copying") / "run"), task=Copying(), console=console), console
+    run = made(tmp_path_factory.mktemp("copying") / "run")
+    return train.run(run, task=Copying(), console=console, listeners=[report.Page()]), console
 
 
 def test_it_learns_and_the_best_is_the_highest(whole: tuple[Outcome, Heard]) -> None:

@@ -34,6 +34,7 @@ def run(words: list[str]) -> int:
     tree = configure(given.positional, own, flags)
     name = Path(own["config"]).stem if "config" in own else None
     from .. import train  # torch
+    from ..report import Page
     from ..train.console import make
 
     answer = Answer(arguments.truth("json", own.get("json", "false")))
@@ -44,8 +45,9 @@ def run(words: list[str]) -> int:
         return 0
     memory.keep()
     try:
-        shown = make(sys.stderr) if answer.json else None
-        outcome = train.run(tree, resume="resume" in own, console=shown, began=began, name=name)
+        shown = make(sys.stderr if answer.json else None)
+        pages = [Page(shown.warn, shown.measuring)]
+        outcome = train.run(tree, resume="resume" in own, console=shown, listeners=pages, began=began, name=name)
     except train.Stop as stop:
         return stop.code
     if answer.json:

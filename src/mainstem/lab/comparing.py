@@ -16,7 +16,7 @@ import msgspec
 from .. import config, data, train
 from ..draw.chart import Figure
 from ..errors import BadInput
-from ..report import metrics
+from ..report import Page, metrics
 from ..train.language import Language
 from .experiment import Cell, Contrast, Experiment, Numbers, against
 from .figures import drawn, spread
@@ -69,7 +69,8 @@ def run(trial: Trial, folder: Path) -> Numbers:
     kept = msgspec.structs.replace(trial.run, log=config.Log(), out="-")
     digest = hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()[:8]
     out = folder / f"{_file_name(trial.cell.name)}-seed{trial.run.seed}-{digest}"
-    done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=_Quiet(trial.corpus.doubts))
+    quiet = _Quiet(trial.corpus.doubts)
+    done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=quiet, listeners=[Page(quiet.warn)])
     found = metrics.read(out / "metrics.jsonl", _SCORE)
     passes = [bin for bin in found.evaluations if bin.mean("held_out") is not None]
     last = found.last

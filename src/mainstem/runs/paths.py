@@ -115,6 +115,13 @@ def check_data(paths: Iterable[str], folder: str | None) -> None:
             )
 
 
+def place(path: str | Path) -> str:
+    """Return where `path` is as a person in the working folder would write it, without what moves a cursor."""
+    whole = os.path.abspath(path)
+    inside = os.path.relpath(whole) if whole.startswith(os.path.join(os.path.abspath("."), "")) else whole
+    return "".join(c if c.isprintable() else "?" for c in inside)
+
+
 def _moved(path: str, out: str | None, folder: Path) -> str:
     if os.path.exists(path) or out is None or not os.path.isabs(out):
         return path

@@ -44,6 +44,10 @@ class RunFolder(NamedTuple):
         return self.path / "checkpoints"
 
     @property
+    def page(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def last(self) -> Path:
         return self.path / "last"
 

@@ -1,8 +1,8 @@
 """Training: the loop, its checkpoints, the folder of a run."""
 
+from ..runs.listener import Listener, Outcome
 from . import world
 from .learner import Learner
-from .listener import Listener, Outcome
 from .planning import plan
 from .runner import run
 from .signals import Stop

@@ -60,7 +60,12 @@ def gather(learner: Learner) -> facts.Facts:
         "version": 2,
         "command": environment.command(),
         "versions": environment.versions(),
-        "machine": environment.machine(learner.place.device),
+        "machine": {
+            **environment.machine(learner.place.device),
+            "dtype": learner.run.machine.dtype,
+            "compile": learner.run.machine.compile,
+            "processes": learner.world.size,
+        },
         "task": learner.task.name,
         "scores": msgspec.to_builtins(learner.task.scores),
         **learner.task.facts(learner.data),

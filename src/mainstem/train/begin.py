@@ -8,6 +8,7 @@ from .. import config, runs
 from ..errors import BadInput, RunFailed
 from ..runs import checkpoint, environment, facts, run_folder, weights
 from ..runs.disk import disk, disk_failed
+from ..runs.listener import Listener, Listeners, Start
 from ..runs.manifest import Manifest, Record
 from ..runs.metrics import Metrics
 from ..runs.past import Past
@@ -17,7 +18,6 @@ from . import length, signals
 from .assemble import environment_of, start_from
 from .console import Progress
 from .learner import Kept, Learner
-from .listener import Listener, Listeners, Start
 from .loop import Loop
 from .opening import tokens
 from .pace import Pace

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import command
+from ..runs.listener import Outcome
+from ..runs.paths import place
 from .console import clock
 from .learner import Learner
-from .lines import place
-from .listener import Outcome
 
 _GOING_ON = 2
 """How many times as many steps a longer run is offered."""

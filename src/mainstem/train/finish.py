@@ -1,9 +1,8 @@
-"""What a finished run leaves: its models, its outcome, samples and a page. May import everything but the cli."""
+"""What a finished run leaves: its models, its outcome and samples. May import its siblings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,15 +10,14 @@ import msgspec
 from ..errors import command
 from ..runs import facts, publish, weights
 from ..runs.disk import disk
-from .ending import ending
-from .lines import place
-from .listener import Outcome
+from ..runs.listener import Outcome
+from ..runs.paths import place
 from .loop import Loop
 from .task import Shows
 
 
-def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> Outcome:
-    """Write what a finished run offers beside what is `known` of it, and say it.
+def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[Outcome, list[str]]:
+    """Write what a finished run offers beside what is `known` of it; return what it came to, and lines of its task.
 
     All is made again, the same, when a run goes on at its end.
     """
@@ -35,19 +33,16 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> Outcome
     weights.put(learner.model, loop.best, "the best weights")
     found = shows.found(progress.measuring, lambda: loop.pace is not None and loop.pace.over())
     written = {
-        "reason": reason, "best_step": state.reached.step, "best": state.reached.flat(), "last": state.last.flat(),
-        "seconds": round(state.seconds, 3),
+        "reason": reason, "steps": state.step, "best_step": state.reached.step, "best": state.reached.flat(),
+        "last": state.last.flat(), "seconds": round(state.seconds, 3),
     }  # fmt: skip
     length = msgspec.to_builtins(learner.length)
     with disk(facts.NAME, folder.path):
         facts.write(folder.path / facts.NAME, {**known, "length": length, **found, "outcome": written})
     some = _offered(loop, facts.SAMPLES, lambda: _samples(loop, shows))
-    page = _offered(loop, "report.html", lambda: _page(folder.path))
     for doubt in shows.doubts():
         progress.warn(doubt)
-    closing = shows.closing(learner, outcome.best, found, (some or [None])[0])
-    progress.say(ending(learner, state.step, outcome, closing, page))
-    return outcome
+    return outcome, shows.closing(learner, outcome.best, found, (some or [None])[0])
 
 
 def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
@@ -56,8 +51,8 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is whole without it
-        where, page = place(loop.folder.path), name == "report.html"
-        remedy = f"`{command('report' if page else 'sample', where)}` makes {'it again' if page else 'other ones'}"
+        where = place(loop.folder.path)
+        remedy = f"`{command('sample', where)}` makes other ones"
         loop.progress.warn(f"{where}/{name} is missing: it could not be written ({error}). {remedy}.")
         return None
     finally:
@@ -69,9 +64,3 @@ def _samples(loop: Loop, shows: Shows) -> list[dict[str, Any]]:
     if made:
         facts.write(loop.folder.path / facts.SAMPLES, made)
     return made
-
-
-def _page(folder: Path) -> Path:
-    from .. import report  # its figures take a while to import, and may fail to
-
-    return report.write(folder)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import config
 from ..errors import RunFailed
+from ..runs.listener import Listeners, Outcome
 from ..runs.manifest import Manifest
 from ..runs.run_folder import RunFolder
 from ..runs.state import Length, State
@@ -15,7 +16,6 @@ from .assemble import start_from
 from .begin import restore
 from .console import Plain
 from .learner import Learner
-from .listener import Listener, Outcome
 from .loop import Loop
 from .phases import Clock, Phases
 from .signals import Requests
@@ -53,7 +53,7 @@ def follow(task: Task, world: World, requests: Requests, clock: Clock) -> Outcom
             best = restore(learner, *lead.checkpoint)
             state = lead.checkpoint[1].state
             state.pruned = state.pruned and lead.length == lead.checkpoint[1].length
-        loop = Loop(learner, state, lead.folder, None, Listener(), Plain(None), requests, clock, best)
+        loop = Loop(learner, state, lead.folder, None, Listeners([]), Plain(None), requests, clock, best)
         reason = loop.go()
     assert state.reached is not None
     return Outcome(reason, state.reached, state.seconds, lead.folder.path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 WIDTH = 80
@@ -107,10 +105,3 @@ def size(count: float) -> str:
         if count >= limit:
             return f"{count / limit:.3g} {unit}"
     return f"{count:.0f} bytes"
-
-
-def place(path: str | Path) -> str:
-    """Return where `path` is as a person in the working folder would write it, without what moves a cursor."""
-    whole = os.path.abspath(path)
-    inside = os.path.relpath(whole) if whole.startswith(os.path.join(os.path.abspath("."), "")) else whole
-    return "".join(c if c.isprintable() else "?" for c in inside)

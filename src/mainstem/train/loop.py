@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..measure.evaluate import Abandoned
 from ..runs import weights
+from ..runs.listener import Listener
 from ..runs.run_folder import RunFolder
 from ..runs.state import Best, Scores, State
 from ..slope import slope
@@ -23,7 +24,6 @@ from . import diverged
 from .cadence import due
 from .console import Progress
 from .learner import Learner, Taken
-from .listener import Listener
 from .pace import Pace
 from .phases import Clock
 from .saver import Saver

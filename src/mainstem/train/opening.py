@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..runs.paths import place
 from ..runs.state import State
 from .console import clock
 from .learner import Learner
-from .lines import place, several
+from .lines import several
 from .task import Shows
 
 

@@ -9,8 +9,9 @@ from ..errors import BadInput, RunFailed
 from ..runs import new_folder, past
 from ..runs.cache import used
 from ..runs.past import NOTHING, Past
+from ..runs.paths import place
 from ..runs.run_folder import RunFolder
-from . import cadence, device, lines, memory, refuse
+from . import cadence, device, memory, refuse
 from .assemble import assemble
 from .language import Language
 from .learner import Learner
@@ -55,7 +56,7 @@ def _folder(run: config.Run, name: str) -> tuple[RunFolder, Past, str]:
     except (BadInput, RunFailed) as error:
         return next(free), NOTHING, f"none: {error}"
     at = "" if before.checkpoint is None else f" at step {before.checkpoint[1].step}"
-    return folder, before, f"{lines.place(folder.path)} ({f'holds this run: it goes on{at}' if there else 'new'})"
+    return folder, before, f"{place(folder.path)} ({f'holds this run: it goes on{at}' if there else 'new'})"
 
 
 def _pairs(values: dict[str, Any]) -> list[str]:

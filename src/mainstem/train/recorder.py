@@ -7,9 +7,9 @@ from typing import Any
 
 from ..runs import facts
 from ..runs.disk import disk
+from ..runs.listener import Listener, Outcome, Start
 from ..runs.metrics import Metrics
 from ..runs.state import Best
-from .listener import Listener, Outcome, Start
 
 
 class Recorder(Listener):

@@ -1,4 +1,4 @@
-"""A run from its configuration to its report. May import everything but the cli."""
+"""A run from its configuration to its end. May import its siblings."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 
-from .. import config, runs
+from .. import config, files, runs
 from ..errors import command
 from ..runs import checkpoint, new_folder, past, run_folder
 from ..runs.cache import used
+from ..runs.listener import Listener, Listeners, Outcome
 from ..runs.past import NOTHING
-from . import budget, device, lines, signals, tensorboard
+from ..runs.paths import place
+from . import budget, device, signals, tensorboard
 from .assemble import assemble, start_from
 from .begin import begin
 from .console import Progress
 from .console import make as make_console
+from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
 from .language import Language
-from .listener import Listener, Listeners, Outcome
 from .loop import Loop
 from .opening import opening
 from .phases import Clock
@@ -96,8 +98,11 @@ def run(
             shows = task.shows(learner, cache)
             progress.say(opening(learner, shows, known, loop.state, folder.path, left))
             reason = loop.go()
-            ended.append(finish(loop, reason, known, shows))
-    return ended[0]
+            outcome, closing = finish(loop, reason, known, shows)
+            ended.append(outcome)
+        page = folder.page if files.is_file(folder.page) else None  # which a listener has made
+        progress.say(ending(learner, loop.state.step, outcome, closing, page))
+    return outcome
 
 
 def _left(loop: Loop) -> float | None:
@@ -141,7 +146,7 @@ def _leaving(loop: Loop) -> Iterator[None]:
     try:
         yield
     except signals.Stop as stop:
-        again = command("train", "--resume", lines.place(folder.path))
+        again = command("train", "--resume", place(folder.path))
         saved = checkpoint.last(folder.checkpoints)
         where = "nothing was saved yet" if saved is None else f"saved at step {saved}"
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")

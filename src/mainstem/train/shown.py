@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..runs.listener import Listener, Start
 from .console import Progress
-from .listener import Listener, Start
 from .phases import Clock
 from .task import Task
 

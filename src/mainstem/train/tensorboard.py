@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BadInput
 from ..runs.disk import disk
-from .listener import Listener, Outcome, Start
+from ..runs.listener import Listener, Outcome, Start
 
 FOLDER = "tensorboard"
 _NUMBERS = ("loss", "penalty", "lr", "grad_norm", "tokens", "update_ratio", "gradient_slope")

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data import yardsticks
+from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
 from . import samples
 from .learner import Learner
-from .lines import WIDTH, columns, place, several, size
+from .lines import WIDTH, columns, several, size
 from .task import Shows, Tell
 from .yardstick import Yardsticks
 

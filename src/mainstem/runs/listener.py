@@ -1,6 +1,6 @@
 """Who is told what happens in a run: metrics.jsonl, the console, TensorBoard, and whatever somebody adds.
 
-May import `config` and `runs`.
+May import `config` and its siblings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import config
-from ..runs.state import Best
+from .state import Best
 
 
 class Start(NamedTuple):
