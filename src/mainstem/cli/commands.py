@@ -46,6 +46,6 @@ COMMANDS = {
         "which of two configurations is better, over seeds",
         trains=True,
     ),
-    "list": Command("list", "list [KIND]", "every name that a configuration may say, or those of one kind"),
+    "list": Command("list", "list [KIND] [--schema]", "every name that a configuration may say, or those of one kind"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
 }

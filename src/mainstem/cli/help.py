@@ -47,7 +47,10 @@ _HOW = (
     "In brackets: what may be given, then what this very command line would use, and from where."
 )
 
-_NAMED = {"model": ("residual", "model.residual"), "penalty": ("penalty", "penalty.0"), "optim": ("optimizer", "optim")}
+_NAMED = {
+    "model": ("residual", "model.residual"), "noise": ("noise", "noise.also.0"), "penalty": ("penalty", "penalty.0"),
+    "optim": ("optimizer", "optim"),
+}  # fmt: skip
 """By section: the kind of names that have values of their own there, and what these are written behind."""
 
 _FEW = (
@@ -160,7 +163,7 @@ def _own(section: str, width: int) -> list[str]:
     for spec in catalogue.specs(kind):
         for value in values.of(kind, spec.name):
             if value.name not in shared and value.name not in values.SAID:
-                said = f"{spec.name}: {value.meaning}" if value.meaning else f"of {spec.name} alone"
+                said = f"{spec.name}: {value.meaning.partition('. ')[0]}" if value.meaning else f"of {spec.name} alone"
                 lines += _entry(shown(f"{prefix}.{value.name}"), f"{said.rstrip('.')} [{value.said}]", width)
     return lines
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .. import catalogue
+import json
+from typing import Annotated
+
+from .. import catalogue, config
 from ..config import values
 from ..config import words as text
+from ..config.sections import Section, about
 from ..config.words import show
 from ..errors import BadInput
 from . import arguments, terminal
@@ -31,9 +35,15 @@ _WHERE = {
 }
 
 
+class Options(Section, frozen=True, kw_only=True):
+    """What the command's flags say."""
+
+    schema: Annotated[bool, about("print a JSON Schema of the configuration instead, for editors")] = False
+
+
 def _values(spec: catalogue.Spec) -> str:
     """Return what the name may be given and the defaults, in brackets; nothing where that is nothing."""
-    if spec.kind not in ("residual", "penalty"):
+    if spec.kind not in ("residual", "noise", "penalty"):
         return ""
     there = values.of(spec.kind, spec.name)
     found = [each.name if each.default is None else f"{each.name}: {each.said}" for each in there]
@@ -42,15 +52,19 @@ def _values(spec: catalogue.Spec) -> str:
 
 def run(words: list[str]) -> int:
     """Print the catalogue; return the exit code."""
-    given = arguments.split(words)
+    given = arguments.split(words, config.switches(Options))
     if given.has("help"):
-        for line in help_text.of("list"):
+        for line in help_text.of("list", Options):
             terminal.line(line)
         return 0
-    arguments.refuse_unknown(given.flags, ("help",), "list")
+    options = arguments.options(given.flags, Options, "list")
     kinds = arguments.take(given.positional, 0, 1, COMMANDS["list"].usage)
     if kinds and kinds[0] not in catalogue.kinds():
         raise BadInput(f"there is no kind {show(kinds[0])} of names: choose one of {', '.join(catalogue.kinds())}")
+    if options.schema:
+        for line in json.dumps(config.schema(), indent=1).splitlines():
+            terminal.line(line)
+        return 0
     width = terminal.width(most=120)
     indent = 20 if width >= 50 else 4
     for number, kind in enumerate(kinds or catalogue.kinds()):

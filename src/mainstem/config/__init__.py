@@ -9,6 +9,7 @@ from .loading import load, override, parse
 from .origins import Origin, origins
 from .presets import resolve
 from .reader import read
+from .schema import schema
 from .sections import (
     Data,
     Evaluate,
@@ -55,6 +56,7 @@ __all__ = [
     "parse",
     "read",
     "resolve",
+    "schema",
     "stack",
     "switches",
 ]
