@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from mainstem import config, data, train
-from mainstem.lab import Cell
+from mainstem.lab import Cell, Contrast, Experiment
+from mainstem.lab.cache import Cache
+from mainstem.lab.engine import Engine
 from mainstem.lab.trial import Trial, spread
 from mainstem.measure.evaluate import evaluate
 
@@ -127,3 +129,25 @@ def test_fewer_tokens_are_more_epochs(text, tmp_path):
     trained = trial.train(tokens=100)
     assert len(trained.text) == 100
     assert trained.losses != trial.train().losses
+
+
+def test_what_the_laboratory_keeps_of_a_training_is_what_a_run_records_to_the_bit(text, tmp_path):
+    settings = {**SETTINGS, "optim.average": 0.5, "evaluate.tokens": 64}
+    cell, corpus = Cell("c"), made(text, tmp_path)[1].corpus
+
+    def measure(trial):
+        trained = trial.train()
+        return {"losses": trained.losses, **trained.learner.evaluate().values}
+
+    contrast = Contrast("it learns", {"c": 1.0}, "nats_per_token", "nats", 0.1, -1)
+    experiment = Experiment("e", "7", "A claim.", "A question?", (cell,), (contrast,), measure, lambda results: [])
+    engine = Engine(lambda section: corpus, Cache(tmp_path / "trials"), settings, lambda line: None)
+    engine.run(experiment, None, seeds=1)
+    run = engine.configured(experiment, cell, 0, double=False)
+    train.run(config.override(run, {"data.paths": [str(text)], "out": str(tmp_path / "run")}))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    (file,) = (tmp_path / "trials").glob("*.json")
+    stored = json.loads(file.read_text())["numbers"]
+    assert stored["losses"] == [line["loss"] for line in lines]
+    for name in ("nats_per_token", "bits_per_byte"):
+        assert stored[name] == lines[-1]["held_out"][name]

@@ -80,22 +80,31 @@ class Trial:
                     after_step(step, network)
         weights.put(network, learner.kept(), "the average of the weights")
         self.seconds = time.perf_counter() - began
-        return Trained(network, losses, text, self.corpus, learner.place, run.data.documents == "mask")
+        return Trained(network, losses, text, self.corpus, learner)
 
 
 class Trained(NamedTuple):
     """A model after its training, the loss of each step, and the text it saw.
 
-    Where `optim.average` keeps an average of the weights, the model holds the average. `place` and `masked` are how it
-    was trained (device and precision, documents apart), and how it is measured.
+    Where `optim.average` keeps an average of the weights, the model holds the average. `learner` has trained it:
+    its `evaluate` measures what `mainstem train` would, and how it computed is how everything is measured.
     """
 
     model: model.LanguageModel
     losses: list[float]
     text: data.Tokens
     corpus: data.Corpus
-    place: device.Place
-    masked: bool
+    learner: Learner
+
+    @property
+    def masked(self) -> bool:
+        """Whether attention saw no other document."""
+        return self.learner.run.data.documents == "mask"
+
+    @property
+    def place(self) -> device.Place:
+        """Where it was trained, and in which precision."""
+        return self.learner.place
 
     @property
     def failed(self) -> bool:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..draw.words import short
-from ..runs.metrics import lines, number
+from ..runs.metrics import PHASES, lines, number
 from ..runs.score import BITS, NATS, Score
 from .series import Series
 
-PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
 _TRAINING = PHASES[:4]
 _NAMES = ("loss", "lr", "grad_norm", "penalty", "update_ratio", "gradient_slope")
 _SNAPSHOTS = 64

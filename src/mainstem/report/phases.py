@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ..draw.table import Table
 from ..draw.words import count, duration
-from .metrics import PHASES, Metrics
+from ..runs.metrics import PHASES
+from .metrics import Metrics
 
 
 class Part(NamedTuple):

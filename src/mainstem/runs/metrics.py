@@ -22,6 +22,10 @@ from .. import files
 _CHUNK = _LONGEST = 1 << 20
 
 
+PHASES = ("data", "forward", "backward", "update", "evaluate", "save")
+"""Where the time of a step goes, in its order."""
+
+
 class Lost(Exception):
     """metrics.jsonl is not what the checkpoint says it was."""
 

@@ -11,15 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ..measure.evaluate import Abandoned
 from ..runs import weights
 from ..runs.listener import Listener
 from ..runs.run_folder import RunFolder
 from ..runs.state import Best, Scores, State
-from ..slope import slope
 from . import diverged
 from .cadence import due
 from .console import Progress
@@ -29,6 +25,7 @@ from .phases import Clock
 from .saver import Saver
 from .signals import Requests, Stop
 from .task import Part
+from .waiting import Waiting, watched
 
 
 @dataclass
@@ -48,7 +45,7 @@ class Loop:
     clock: Clock
     best: weights.Tensors | None = None
     pace: Pace | None = None
-    _lines: list[tuple[dict[str, Any], dict[str, Tensor]]] = field(default_factory=list, init=False)
+    _waiting: Waiting = field(default_factory=Waiting, init=False)
     _saved: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
@@ -139,13 +136,13 @@ class Loop:
             self.pace.stepped()
         self.state.step, self._saved = step, False
         self.state.tokens += taken.tokens
-        self._finish_step({"step": step, "lr": taken.lr, "tokens": self.state.tokens, **_watched(taken)}, taken)
+        self._finish_step({"step": step, "lr": taken.lr, "tokens": self.state.tokens, **watched(taken)}, taken)
 
     def _finish_step(self, line: dict[str, Any], taken: Taken) -> None:
         run, step = self.learner.run, line["step"]
         line["seconds"] = round(self.clock() - self._began, 4)
         line["phases"] = self.learner.phases.take()
-        self._lines.append((line, taken.numbers))
+        self._waiting.add(taken, line)
         evaluated = due(step, self.learner.steps, run.evaluate.every)
         if not evaluated and taken.applied and step % run.log.every:
             return
@@ -156,14 +153,12 @@ class Loop:
     def _tell_lines(self, keep_last: bool = False) -> dict[str, Any]:
         """Tell the lines that wait, or all but the last one, and return the last one complete."""
         line: dict[str, Any] = {}
-        for line, numbers in zip([line for line, _ in self._lines], _numbers(self._lines), strict=True):
+        for line, numbers in self._waiting.ready():
             for name, value in numbers.items():
                 if not math.isfinite(value):
                     raise self._diverged(line["step"], name, value)
-            line.update(numbers)
             if not (keep_last and line["step"] == self.state.step):
                 self.listener.stepped(line)
-        self._lines.clear()
         return line
 
     def _start(self) -> None:
@@ -239,22 +234,3 @@ class Loop:
 
     def _diverged(self, step: int, name: str, value: float) -> Exception:
         return diverged.number(self.learner.run, step, name, value, self.folder.checkpoints)
-
-
-def _numbers(lines: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> list[dict[str, float]]:
-    """Bring all tensors that wait to the host in one go."""
-    flat = [value.detach().float() for _, found in lines for value in found.values()]
-    values = iter(torch.stack(flat).tolist() if flat else [])
-    return [{name: next(values) for name in found} for _, found in lines]
-
-
-def _watched(taken: Taken) -> dict[str, Any]:
-    """Return what a watched step adds to its line; `gradient_slope` is the factor a residual on the way back."""
-    if taken.watched is None:
-        return {}
-    norms, ratio = taken.watched
-    points = [(float(depth), value) for depth, value in enumerate(norms.gradient) if 0 < value < math.inf]
-    factor = slope(points)
-    named = {"update_ratio": ratio, "gradient_slope": math.nan if factor is None else 1 / factor}
-    found = {name: value for name, value in named.items() if math.isfinite(value)}
-    return {"stream": list(norms.stream), "gradient": list(norms.gradient), **found}

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, for two clock readings a phase. May import nothing.
+"""Where the time of a step goes, for two clock readings a phase. May import `runs`.
 
 On a GPU the host runs ahead, so a phase there is the time of launching it; the sum over many steps is still the time.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+from ..runs.metrics import PHASES
+
 Clock = Callable[[], float]
 """Seconds since some moment. It is handed over, so that a test can give a clock that it knows."""
-
-NAMES = ("data", "forward", "backward", "update", "evaluate", "save")
 
 
 class Phases:
@@ -19,7 +19,7 @@ class Phases:
 
     def __init__(self, clock: Clock = perf_counter) -> None:
         self._clock = clock
-        self._seconds = dict.fromkeys(NAMES, 0.0)
+        self._seconds = dict.fromkeys(PHASES, 0.0)
         self._last = self._clock()
 
     def mark(self, name: str) -> None:
@@ -35,5 +35,5 @@ class Phases:
     def take(self) -> dict[str, float]:
         """Return the seconds of every phase that took any, and begin again from zero."""
         taken = {name: round(seconds, 6) for name, seconds in self._seconds.items() if seconds}
-        self._seconds = dict.fromkeys(NAMES, 0.0)
+        self._seconds = dict.fromkeys(PHASES, 0.0)
         return taken
