@@ -59,6 +59,7 @@ SPECS = (
     Spec("penalty", "l1", "penalty.l1:L1", "coef * sum |w|"),
     Spec("penalty", "l2", "penalty.l2:L2", "coef * sum w^2"),
     Spec("penalty", "elastic_net", "penalty.elastic_net:ElasticNet", "coef * sum (|w| + w^2) / 2"),
+    Spec("penalty", "l2_sp", "penalty.l2_sp:L2SP", "coef * sum (w - w0)^2, w0 where training began"),
     Spec("optimizer", "adamw", "optim.presets:AdamW", "Adam with decoupled weight decay"),
     Spec("optimizer", "muon", "optim.presets:Muon", "orthogonal updates of the matrices, AdamW for the rest"),
     Spec("decay", "decoupled", "optim.before:Decay", "w <- (1 - lr decay) w before each step"),

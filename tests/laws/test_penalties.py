@@ -1,5 +1,6 @@
 """What holds for every penalty of the catalogue: as a term of the loss, as a proximal step, and in what it declares."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -10,7 +11,9 @@ from mainstem import catalogue, config, optim, penalty
 from mainstem.errors import BadInput
 
 NAMES = catalogue.names("penalty")
+PROXIMAL = [name for name in NAMES if not catalogue.resolve("penalty", name).anchored]
 each = pytest.mark.parametrize("name", NAMES)
+each_proximal = pytest.mark.parametrize("name", PROXIMAL)
 LR, COEF = 0.1, 0.8
 
 
@@ -63,9 +66,13 @@ def test_it_is_zero_at_zero_and_positive_elsewhere_and_convex(name):
 def test_unasked_it_takes_the_matrices_and_a_tied_one_once(name):
     torch.manual_seed(0)
     model = Net()
-    term = of(name)
+    term, anchored = of(name).begin(model), name not in PROXIMAL
+    began = copy.deepcopy(model)
+    for p in model.parameters():
+        p.data += torch.randn_like(p)
     total = term(model)
-    right = value(term, model.embed.weight) + value(term, model.up.weight)
+    pairs = ((model.embed.weight, began.embed.weight), (model.up.weight, began.up.weight))
+    right = sum(value(term, w - w0 if anchored else w) for w, w0 in pairs)
     torch.testing.assert_close(total.double(), right, rtol=1e-6, atol=0)
     total.backward()
     assert {n for n, p in model.named_parameters() if p.grad is not None} == {"embed.weight", "up.weight"}
@@ -87,7 +94,7 @@ def objective(term, w, v, metric):
 METRICS = {"euclid": lambda shape: 1.0, "adam": lambda shape: torch.rand(shape, dtype=torch.float64) * 3 + 0.01}
 
 
-@each
+@each_proximal
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_proximal_step_is_the_minimum(name, metric):
     """No point nearby, and none further off, is better: for every weight, in the metric."""
@@ -102,7 +109,7 @@ def test_the_proximal_step_is_the_minimum(name, metric):
     assert (best <= objective(term, torch.zeros_like(v), v, d) + 1e-15).all()
 
 
-@each
+@each_proximal
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_proximal_step_meets_the_condition_of_optimality(name, metric):
     """metric (v - w) / lr is a subgradient of R at w: the derivative, or at a kink within both one-sided ones."""
@@ -118,7 +125,7 @@ def test_the_proximal_step_meets_the_condition_of_optimality(name, metric):
     assert (force <= above + 1e-5).all() and (force >= below - 1e-5).all()
 
 
-@each
+@each_proximal
 def test_a_proximal_step_shrinks_keeps_signs_and_goes_to_nothing_with_its_coef(name):
     v = torch.randn(100)
     w = of(name).prox(v, LR)
@@ -129,9 +136,30 @@ def test_a_proximal_step_shrinks_keeps_signs_and_goes_to_nothing_with_its_coef(n
 @each
 def test_patterns_that_fit_nothing_and_impossible_coefs_are_refused(name):
     with pytest.raises(BadInput, match=r"'feedfoward'.*feedforward"):
-        of(name, on="feedfoward")(Net())
+        of(name, on="feedfoward").begin(Net())(Net())
     with pytest.raises(BadInput, match="feedfoward"):
         optim.AdamW(optim.groups(Net()), proximal=of(name, on="feedfoward"))
     for coef in (-1.0, float("nan"), float("inf")):
         with pytest.raises(BadInput, match=f"coef {coef} of {type(of(name)).__name__}"):
             catalogue.resolve("penalty", name)(coef)
+
+
+@each
+def test_what_it_holds_on_to_is_taken_up_again(name):
+    """A penalty that goes on from an anchor is the one that had it, whatever the weights are by then."""
+    model = Net()
+    term = of(name).begin(model)
+    assert bool(term.anchor()) == type(term).anchored
+    for p in model.parameters():
+        p.data += 1
+    again = of(name).begin(model, term.anchor())
+    assert again(model).equal(term(model)) and again == term == of(name)
+    if term.anchored:
+        assert of(name).begin(model)(model) == 0 != term(model)
+        for wrong in (term.anchor() | {"other": torch.ones(1)}, {}):
+            with pytest.raises(BadInput, match="differ in"):
+                of(name).begin(model, wrong)
+        with pytest.raises(BadInput, match=r"does not know where training began: call term = term\.begin\(model\)"):
+            of(name)(model)
+        with pytest.raises(BadInput, match="cannot be a proximal step"):
+            optim.AdamW(optim.groups(model), proximal=term)

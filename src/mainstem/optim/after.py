@@ -64,6 +64,13 @@ class Proximal(After):
 
     penalty: Proximable
 
+    def __post_init__(self) -> None:
+        if getattr(self.penalty, "anchored", False):
+            raise BadInput(
+                f"{self.penalty!r} cannot be a proximal step, which does not know where training began: add it to "
+                "the loss"
+            )
+
     @property
     def on(self) -> str | None:
         return self.penalty.on

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,9 @@ class Penalty(ABC):
         BadInput: where `coef` is not a finite number of at least 0, or, when it is used, where `on` fits nothing.
     """
 
+    anchored: ClassVar[bool] = False
+    """Whether it holds on to something of the weights that training began with, so that `begin` has to come first."""
+
     coef: float
     on: str | None = None
 
@@ -45,6 +49,14 @@ class Penalty(ABC):
         """
         return self.coef * total(selected(model, self.on), self.of)
 
+    def begin(self, model: nn.Module, anchor: Mapping[str, Tensor] | None = None) -> Penalty:
+        """Return the penalty of a training that begins with `model`, or that goes on from what `anchor` returned."""
+        return self
+
+    def anchor(self) -> dict[str, Tensor]:
+        """Return what it holds on to, by the names of the parameters, for a checkpoint; most hold nothing."""
+        return {}
+
     @abstractmethod
     def of(self, w: Tensor) -> Tensor:
         """Return R(w) / coef of one tensor: 0-d, differentiable."""
@@ -54,7 +66,7 @@ class Penalty(ABC):
         """Return argmin_w 1/(2 lr) sum metric (w - v)^2 + R(w), of the shape of `v`."""
 
 
-def total(tensors: list[nn.Parameter], of: Callable[[Tensor], Tensor]) -> Tensor:
+def total(tensors: Sequence[Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the sum of the 0-d tensors that `of` makes of each tensor in float32, or in float64 of a float64 one."""
     return torch.stack([of(w if w.dtype == torch.float64 else w.float()) for w in tensors]).sum()
 

@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import msgspec
-from torch import nn
 
 from .. import config, optim
 from ..errors import BadInput
@@ -79,11 +78,12 @@ def environment_of(learner: Learner) -> dict[str, Any]:
     return {**environment.machine(learner.place.device), **environment.versions()}
 
 
-def start_from(run: config.Run, network: nn.Module) -> None:
-    """Put the weights of the run `train.init_from` into `network`, in place of its initial ones, where it is given."""
-    source = run.train.init_from
+def start_from(learner: Learner) -> None:
+    """Let `learner` begin with the weights of the run `train.init_from`, in place of its own, where it is given."""
+    source = learner.run.train.init_from
     if source is not None:
-        weights.put(network, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
+        weights.put(learner.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
+        learner.begin()
 
 
 def _check_data(data: Data, before: str | None, run: config.Run) -> None:

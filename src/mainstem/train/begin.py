@@ -38,7 +38,7 @@ def begin(
     """
     run, now = learner.run, environment_of(learner)
     if before.checkpoint is None:
-        start_from(run, learner.model)
+        start_from(learner)
         state, best, metrics = State(), None, _metrics(folder, Record(0, None))
     else:
         path, content = before.checkpoint
@@ -81,9 +81,8 @@ def begin(
 
 def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors | None:
     """Put the checkpoint at `path` into the learner; return the best weights of the run, if it had some."""
-    names = ["model", "optimizer", *(["average"] if learner.average is not None else [])]
     try:
-        learner.load(Kept({name: checkpoint.load(path, name) for name in names}, content.optimizer))
+        learner.load(Kept({name: checkpoint.load(path, name) for name in learner.stems}, content.optimizer))
         return checkpoint.load(path, "best") if content.state.best is not None else None
     except checkpoint.Damaged as error:
         raise RunFailed(

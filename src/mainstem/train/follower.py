@@ -47,7 +47,7 @@ def follow(task: Task, world: World, requests: Requests, clock: Clock) -> Outcom
         learner = Learner.of(run, task, data, world, steps=lead.length.steps, phases=Phases(clock))
         learner = learner.lasting(lead.length)
         if lead.checkpoint is None:
-            start_from(run, learner.model)
+            start_from(learner)
             state, best = State(), None
         else:
             best = restore(learner, *lead.checkpoint)

@@ -94,7 +94,7 @@ class Learner:
             model=model,
             forward=device.compiled(model, run.machine.compile),
             optimizer=optim.make(model, run.optim),
-            penalties=list(penalty.make(run.penalty)),
+            penalties=[term.begin(model) for term in penalty.make(run.penalty)],
             average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,
         )
@@ -161,12 +161,25 @@ class Learner:
         with self.averaged():
             return weights.take(self.model)
 
+    def begin(self) -> None:
+        """Take the present weights for those that training begins with."""
+        self.penalties[:] = [term.begin(self.model) for term in self.penalties]
+
+    @property
+    def stems(self) -> list[str]:
+        """The names of the files that its state is kept in."""
+        some = {"average": self.average is not None, "penalty": any(term.anchored for term in self.penalties)}
+        return ["model", "optimizer", *(name for name, there in some.items() if there)]
+
     def state(self) -> Kept:
-        """Return weights, moments and average: with the number of the step, all that the next one depends on."""
+        """Return weights, moments, average and anchors: with the number of the step, all that the next depends on."""
         moments, settings = optim.state.flatten(self.optimizer, self.model)
         tensors = {"model": weights.take(self.model), "optimizer": moments}
         if self.average is not None:
             tensors["average"] = self.average.state()
+        if "penalty" in self.stems:
+            anchors = [(number, term.anchor()) for number, term in enumerate(self.penalties)]
+            tensors["penalty"] = {f"{number}/{name}": w for number, held in anchors for name, w in held.items()}
         return Kept(tensors, settings)
 
     def load(self, state: Kept) -> None:
@@ -176,6 +189,10 @@ class Learner:
         if self.average is not None:
             average = state.tensors["average"]
             self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
+        for number, term in enumerate(self.penalties):
+            anchors, own = state.tensors.get("penalty", {}), f"{number}/"
+            held = {name.removeprefix(own): w for name, w in anchors.items() if name.startswith(own)}
+            self.penalties[number] = term.begin(self.model, held)
 
     def _gradient(self, forward: Forward, batch: Batch, count: Tensor | int, number: int) -> dict[str, Tensor]:
         """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""

@@ -85,7 +85,7 @@ def run(
             run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before
         )
         if not there:
-            start_from(run, learner.model)  # what refuses, refuses before there is a folder
+            start_from(learner)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
             learner = learner.named(run)
             if (warning := new_folder.newest(folder)) is not None:
