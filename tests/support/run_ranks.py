@@ -1,6 +1,6 @@
-"""One run in two processes, as torchrun would start them: `python run_ranks.py FOLDER OUT [STOP]`.
+"""One run in two processes, as torchrun would start them: `python run_ranks.py FOLDER OUT [STOP [BUDGET]]`.
 
-Prints what it came to as JSON. STOP is the step after which process 1 is asked to leave.
+Prints what it came to as JSON. STOP is the step after which process 1 is asked to leave, 0 for never.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Heard(Plain):
         self.lines += 1
 
 
-def main(folder: Path, out: str, stop: int | None) -> None:
+def main(folder: Path, out: str, stop: int = 0, budget: str | None = None) -> None:
     samples._LENGTH = 3
     torch.set_num_threads(1)
     world, console = join(), Heard()
@@ -44,8 +44,9 @@ def main(folder: Path, out: str, stop: int | None) -> None:
 
     loop.Loop._step = step  # type: ignore[method-assign]
     run = tiny_run.run(
-        folder / "corpus.txt", folder / out, optim={"average": 0.5}, train={"batch": 5}, evaluate={"tokens": 64}
-    )
+        folder / "corpus.txt", folder / out, optim={"average": 0.5}, evaluate={"tokens": 64},
+        train={"batch": 5, **({} if budget is None else {"steps": None, "budget": budget})},
+    )  # fmt: skip
     said: dict[str, Any]
     try:
         outcome = train.run(run, console=console, world=world)
@@ -57,4 +58,4 @@ def main(folder: Path, out: str, stop: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:4]), *sys.argv[4:])

@@ -65,6 +65,14 @@ def test_two_processes_leave_what_one_leaves_and_a_stop_of_either_changes_no_byt
     assert lines(folder / "stopped") == both
 
 
+def test_a_budget_is_that_of_the_process_that_leads(folder: Path) -> None:
+    first, second = together(folder, "timed", "0", "4s")
+    assert first["reason"] == second["reason"] == "steps"
+    assert first["best"] == second["best"]
+    length = json.loads((folder / "timed" / "facts.json").read_text())["length"]
+    assert len(lines(folder / "timed")) == length["steps"] > length["since"] > 0
+
+
 def test_where_nothing_begins_no_process_waits(folder: Path) -> None:
     (folder / "full").mkdir()
     (folder / "full" / "notes.txt").write_text("somebody's")
