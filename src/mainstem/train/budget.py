@@ -1,4 +1,4 @@
-"""How many steps fit into a budget of wall time, from timing a few of them. May import everything below the loop."""
+"""A first guess of how many steps fit into a budget of wall time, by timing a few. May import all below the loop."""
 
 from __future__ import annotations
 
@@ -13,32 +13,24 @@ from torch import nn
 from .. import config
 from . import cadence
 from .learner import Learner
-from .pace import end
+from .pace import TARGET, end
 from .phases import Clock, Phases
-from .task import Part, Task, Tell
+from .task import Task, Tell
 from .world import ALONE
 
 _TRIAL = 20
-"""Steps that are timed, after one that warms up."""
+"""Steps that are timed at most, after one that warms up."""
 
-_SHARE = 0.01
-"""Share of a budget that the timing may take."""
-
-_TOKENS = 16384
-"""Targets of the pass that is timed, of both sides together."""
-
-_FEWEST = 2
-"""Windows of either side in it."""
+_GUESS, _GLANCE = 0.2, 0.5
+"""Seconds of steps that are timed for the first guess of a budget, which the run's own pace corrects, and to say how
+long a run takes."""
 
 _WORTH = 100
 """Steps of a run from which on a few more are worth knowing how long it takes."""
 
-_GLANCE = 0.5
-"""Seconds of steps that are timed for that."""
-
 
 class Costs(NamedTuple):
-    """Seconds: of a step, of a predicted token in a pass, and of what happens once besides both."""
+    """Seconds: of a step, of a target in a pass, and of what happens once besides both."""
 
     step: float
     token: float
@@ -51,7 +43,7 @@ def steps(trial: Learner, budget: float, began: float, clock: Clock, tell: Tell 
     Counted are steps, passes in between, before the first step and at the end, what has passed since `began` (reading,
     tokens), compiling, and an end of a few seconds. The steps that are timed are those of `trial`, as of `timed`.
     """
-    costs = timed(trial, budget, clock, tell)
+    costs = timed(trial, min(_GUESS, 0.01 * budget), clock, tell)
     left = budget - (clock() - began) - end(budget) - costs.once
     most = max(0, int(left / max(costs.step, 1e-9)))
     return bisect_right(range(1, most + 1), left, key=lambda number: duration(trial, number, costs))
@@ -73,7 +65,7 @@ def estimate(learner: Learner, clock: Clock, tell: Tell | None = None) -> float 
     if learner.steps < _WORTH or learner.run.machine.compile != "off":
         return None
     trial = thrown_away(learner.run, learner.task, learner.data, copy.deepcopy(learner.model), clock)
-    costs = timed(trial, _GLANCE / _SHARE, clock, tell)
+    costs = timed(trial, _GLANCE, clock, tell)
     return costs.once + duration(learner, learner.steps, costs)
 
 
@@ -82,10 +74,10 @@ def thrown_away(run: config.Run, task: Task, data: Any, network: nn.Module, cloc
     return Learner.of(run, task, data, ALONE, steps=_TRIAL + 1, network=network, phases=Phases(clock))
 
 
-def timed(trial: Learner, budget: float, clock: Clock, tell: Tell | None = None) -> Costs:
-    """Take a few steps and a short pass with `trial`, which is thrown away, and return what each costs."""
+def timed(trial: Learner, seconds: float, clock: Clock, tell: Tell | None = None) -> Costs:
+    """Take steps with `trial`, which is thrown away, for as many seconds, and return what they cost."""
     times: list[float] = []
-    while len(times) <= _TRIAL and sum(times[1:]) <= _SHARE * budget:
+    while len(times) <= _TRIAL and sum(times[1:]) <= seconds:
         before = clock()
         trial.step(len(times) + 1)
         if trial.place.device.type == "cuda":
@@ -96,11 +88,6 @@ def timed(trial: Learner, budget: float, clock: Clock, tell: Tell | None = None)
     if tell is not None:
         tell("timing", 1, 1)
     step = statistics.median(times[1:])
-    part = trial.task.sample(trial)
-    share = min(1.0, _TOKENS / max(1, part.tokens))
-    some = Part(max(_FEWEST, round(share * part.held_out)), max(_FEWEST, round(share * part.training)), 0)
-    before = clock()
-    found = trial.measure(some)
-    token = (clock() - before) / (found.tokens + some.training * trial.task.targets(trial.model))
+    token = TARGET * step / (trial.run.train.batch * trial.task.targets(trial.model))
     # The first step compiles, where something is compiled, and the run's own first step will do so again.
     return Costs(step, token, max(0.0, times[0] - step))

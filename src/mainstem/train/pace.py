@@ -28,7 +28,7 @@ _LAST = 0.02
 _WINDOW = 0.1
 """Share of the time left in which a newly measured cost of a step counts as much as the one before it."""
 
-_TARGET = 0.3
+TARGET = 0.3
 """What a target takes in a pass, of what it takes in a step, where no pass has been made yet."""
 
 
@@ -127,7 +127,7 @@ class Pace:
         else:
             return None
         targets = learner.run.train.batch * learner.task.targets(learner.model)
-        known = before or Costs(step, _TARGET * step / targets, 0.0, step)
+        known = before or Costs(step, TARGET * step / targets, 0.0, step)
         return Costs(
             step,
             known.target if self._target is None else self._target,
