@@ -41,7 +41,7 @@ def experiment(name: str, seconds: float = 0.0, clock: Clock | None = None) -> E
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite.text, "reader", lambda folder: lambda section: corpus())
+    monkeypatch.setattr(suite.text, "reader", lambda *_: lambda section: corpus())
 
 
 def run(

@@ -35,6 +35,7 @@ _OPTIONAL = {
     "tensorboard": "--log.tensorboard is refused: pip install 'mainstem[tensorboard]'",
     "triton": "ops run as plain PyTorch on a GPU: pip install 'mainstem[triton]'",
     "pytest": "`make test` cannot run",
+    "pytest-xdist": "`make test` cannot run",
     "hypothesis": "`make test` cannot run",
     "scikit-learn": "`make test` cannot run",
     "ruff": "`make lint` cannot run",
