@@ -9,15 +9,16 @@ import run_folders
 
 from mainstem.report import headline, source
 from mainstem.report.metrics import Metrics
+from mainstem.runs.score import NATS, Score
 
 WIDE = 0.05
 """Half an interval of a gap here."""
 
 
-def curves(*passes: tuple[float, float | None]) -> Metrics:
-    metrics = Metrics()
-    for step, (nats, gap) in enumerate(passes, 1):
-        line = {"step": 100 * step, "held_out": {"nats_per_token": nats, "bits_per_byte": nats * 1.44}}
+def curves(*passes: tuple[float, float | None], score: Score = NATS) -> Metrics:
+    metrics = Metrics(score)
+    for step, (value, gap) in enumerate(passes, 1):
+        line = {"step": 100 * step, "held_out": {score.name: value, "bits_per_byte": value * 1.44}}
         found = None if gap is None else {"value": gap, "low": gap - WIDE, "high": gap + WIDE}
         metrics.add(line | {"gap": found})
     return metrics
@@ -41,6 +42,25 @@ def curves(*passes: tuple[float, float | None]) -> Metrics:
 )
 def test_overfitting_is_a_rise_while_the_gap_grows(passes: list[tuple[float, float | None]], said: str) -> None:
     assert said in headline.overfitting(curves(*passes))
+
+
+@pytest.mark.parametrize(
+    ("passes", "said"),
+    [
+        ([(0.5, -0.1), (0.8, -0.2), (0.7, -0.4)], "It overfits: after step 200 held-out accuracy fell by 0.1 of 1"),
+        ([(0.5, -0.1), (0.8, -0.2), (0.7, -0.1)], "It does not overfit"),
+        ([(0.5, -0.1), (0.8, -0.2), (0.795, -0.4)], "but held-out accuracy has not fallen"),
+        ([(0.5, -0.1), (0.6, -0.1), (0.8, -0.1)], "Held-out accuracy was highest at the last pass, so more steps may"),
+    ],
+)
+def test_of_a_score_that_is_better_higher_a_fall_is_overfitting(
+    passes: list[tuple[float, float | None]], said: str
+) -> None:
+    accuracy = Score("accuracy", "held-out accuracy", "of 1", lower=False)
+    found = curves(*passes, score=accuracy)
+    assert said in headline.overfitting(found)
+    assert found.best is not None
+    assert found.best.value == max(value for value, _ in passes)
 
 
 def test_a_finished_run_is_said_beside_its_yardsticks(tmp_path: Path) -> None:

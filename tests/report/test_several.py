@@ -58,6 +58,38 @@ def test_the_lowest_is_named_with_what_its_seeds_say(tmp_path: Path) -> None:
         assert name in said
 
 
+def scored(folder: Path) -> None:
+    """Have a made-up run be one of a task whose score is an accuracy."""
+    for name in ("metrics.jsonl", "facts.json"):
+        (folder / name).write_text((folder / name).read_text().replace("nats_per_token", "accuracy"))
+    found = json.loads((folder / "facts.json").read_text())
+    found["scores"] = [{"name": "accuracy", "title": "held-out accuracy", "unit": "of 1", "lower": False}]
+    (folder / "facts.json").write_text(json.dumps(found))
+
+
+def test_of_a_score_that_is_better_higher_the_highest_is_named(tmp_path: Path) -> None:
+    runs = make(tmp_path, "a-seed0", "a-seed1") + make(tmp_path, "b-seed0", "b-seed1", noise=config.Noise())
+    for run in runs:
+        scored(run)
+    for run in runs[2:]:
+        values = json.loads((run / "facts.json").read_text())
+        values["outcome"]["best"]["accuracy"] += 1.0
+        (run / "facts.json").write_text(json.dumps(values))
+    said = text(compare(runs, tmp_path))
+    best = [json.loads((run / "facts.json").read_text())["outcome"]["best"]["accuracy"] for run in runs[2:]]
+    assert f"b is highest on held-out text: {sum(best) / 2:.4f} of 1, the mean of 2 seeds, 1 above a." in said
+    assert "Every seed of the one lies above every seed of the other." in said
+    assert "Held-out accuracy over steps" in said and "nats per token" not in said
+
+
+def test_runs_with_other_scores_are_not_compared(tmp_path: Path) -> None:
+    runs = make(tmp_path, "a", "b")
+    scored(runs[1])
+    said = text(compare(runs, tmp_path))
+    assert "different scores, which are not comparable: held-out loss in nats per token, held-out accuracy in" in said
+    assert "lowest" not in said
+
+
 def test_one_seed_or_seeds_that_overlap_are_called_so(tmp_path: Path) -> None:
     alone = make(tmp_path, "a") + make(tmp_path, "b", noise=config.Noise())
     assert "One seed says nothing of chance" in text(compare(alone, tmp_path))

@@ -102,8 +102,9 @@ def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
         return "There are too few held-out passes to tell whether it overfits."
     gap = last.gap if gap is None else gap
     score = curves.score
-    rise = last.value - best.value if score.lower else best.value - last.value
-    shrank = gap is not None and best.gap is not None and gap.value <= best.gap.value
+    worse = 1.0 if score.lower else -1.0  # the sign of a change for the worse, and of a gap that says so
+    rise = worse * (last.value - best.value)
+    shrank = gap is not None and best.gap is not None and worse * gap.value <= worse * best.gap.value
     if rise >= RISE * abs(best.value) and not shrank:
         beside = f", and the gap to the training text is {gap} now" if gap is not None and gap.clear else ""
         return (
@@ -116,7 +117,8 @@ def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
         return risen
     if not gap.clear:
         return f"{risen} Whether there is a gap to the training text cannot be told: {gap} {score.unit}."
-    if first.gap is not None and gap.value > first.gap.value and gap.low > 0.1 * abs(last.value):
+    wide = gap.low if score.lower else -gap.high
+    if first.gap is not None and worse * gap.value > worse * first.gap.value and wide > 0.1 * abs(last.value):
         return (
             f"The gap to the training text has grown to {gap} {score.unit}, but {score.title} has not {how}: it "
             "learns the training text by heart in part, and no harm shows yet."

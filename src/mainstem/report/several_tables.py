@@ -36,7 +36,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float]
     ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
     ("tokens/s", lambda run: _speed(run), compact),
 )
-_UNITS = "Held-out is the best held-out loss, in nats per token as the gap is, which is that of the last pass."
+_UNITS = "Held-out is the best {}, as the gap is, which is that of the last pass."
 _INTERVALS = " Behind ± stands a standard error, behind a gap its 95% interval."
 
 
@@ -59,11 +59,13 @@ def numbers(found: Sequence[Group]) -> list[Table]:
         for group in found for name, run in zip(group.names, group.runs, strict=True)
     ]  # fmt: skip
     numeric = frozenset(range(1, len(heads)))
-    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, _UNITS + _INTERVALS)]
+    scores = dict.fromkeys(f"{run.score.title}, in {run.score.unit}" for group in found for run in group.runs)
+    units = _UNITS.format(" or ".join(scores))
+    tables = [Table("Every run", [*heads, "how it ended"], every, numeric, units + _INTERVALS)]
     if any(group.seeds > 1 for group in found):
         rows = [[group.name, count(group.seeds), *(_mean(values(group, take), text)
                  for _, take, text in _COLUMNS)] for group in found]  # fmt: skip
-        note = f"Mean ± standard deviation over the seeds. {_UNITS}"
+        note = f"Mean ± standard deviation over the seeds. {units}"
         tables.insert(0, Table("By configuration", ["", "seeds", *heads[1:]], rows,
                                frozenset(range(1, len(heads) + 1)), note))  # fmt: skip
     return tables

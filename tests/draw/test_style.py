@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mainstem import report
+from mainstem import draw
 from mainstem.draw.chart import SERIES
 
-STYLE = (Path(report.__file__).parent / "templates" / "style.css").read_text()
+STYLE = (Path(draw.__file__).parent / "templates" / "style.css").read_text()
 
 # How a colour without one of the three kinds of cones looks, in linear RGB: Machado, Oliveira and Fernandes 2009.
 SEEN_BY = {
