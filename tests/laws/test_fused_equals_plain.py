@@ -170,5 +170,5 @@ def test_evaluation_gives_the_same(name):
 def test_a_write_behind_a_branch_that_may_be_skipped_takes_no_dropout(name, calls):
     model = built(name, Rates(depth=0.3))
     outcome(model)
-    skipped = [module.skip for module in model.modules() if getattr(module, "skip", None) is not None]
+    skipped = [module.drop_path for module in model.modules() if getattr(module, "drop_path", None) is not None]
     assert skipped and calls.count("dropout_add_norm") <= 2 * LAYERS - len(skipped)

@@ -146,7 +146,7 @@ def test_a_weight_that_is_computed_or_no_parameter_is_used_as_it_is(name, change
 
 
 @pytest.mark.parametrize("name", ["pre_norm", "sandwich", "value_residual"])
-@pytest.mark.parametrize("left_out", ["dropout", "rotary", "query_norm", "skip"])
+@pytest.mark.parametrize("left_out", ["dropout", "rotary", "query_norm", "drop_path"])
 def test_an_identity_in_its_place_leaves_a_part_out(name, left_out):
     model, without = (built(name, qk_norm="rms") for _ in range(2))
     for module in list(model.modules()):

@@ -51,7 +51,7 @@ def test_it_drops_the_samples_that_a_residual_leaves_out(per, scaled):
     torch.manual_seed(0)
     layer = noise.bind(StochasticDepth(0.5, scaled, per=per))
     branch, x = nn.Linear(4, 4), torch.randn(16, 4)
-    residual = Residual([branch], skip=layer)
+    residual = Residual([branch], drop_path=layer)
     found = []
     for step in range(4):
         for run in (residual, lambda h: h + layer(branch(h))):

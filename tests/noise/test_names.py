@@ -6,11 +6,11 @@ from variants import NOISY, small
 from mainstem.noise import Noise
 
 BLOCK = (
-    "attention.skip", "attention.branch.attention.dropout", "attention.branch.dropout",
-    "feedforward.skip", "feedforward.branch.feedforward.dropout", "feedforward.branch.dropout",
+    "attention.drop_path", "attention.branch.attention.dropout", "attention.branch.dropout",
+    "feedforward.drop_path", "feedforward.branch.feedforward.dropout", "feedforward.branch.dropout",
 )  # fmt: skip
 TOGETHER = (
-    "attention_feedforward.skip", "attention_feedforward.branch.sum.attention.attention.dropout",
+    "attention_feedforward.drop_path", "attention_feedforward.branch.sum.attention.attention.dropout",
     "attention_feedforward.branch.sum.attention.dropout",
     "attention_feedforward.branch.sum.feedforward.feedforward.dropout",
     "attention_feedforward.branch.sum.feedforward.dropout",
@@ -21,7 +21,7 @@ TOGETHER = (
     ("form", "block", "missing"),
     [
         *((form, BLOCK, ()) for form in ("pre_norm", "post_norm", "sandwich", "hyper", "layer_scale", "denseformer")),
-        ("value_residual", BLOCK, ("blocks.0.attention.skip",)),
+        ("value_residual", BLOCK, ("blocks.0.attention.drop_path",)),
         ("parallel", TOGETHER, ()),
     ],
 )

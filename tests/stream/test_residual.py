@@ -42,7 +42,7 @@ class Counting(nn.Module):
 
 def test_skipped_samples_are_not_computed():
     counting = Counting()
-    residual = bind(Residual([counting], skip=StochasticDepth(0.5)))
+    residual = bind(Residual([counting], drop_path=StochasticDepth(0.5)))
     x = torch.randn(16, 3, 4)
     with noise.counter(seed=0, step=0, samples=range(16)):
         y = residual(x)
@@ -53,7 +53,7 @@ def test_skipped_samples_are_not_computed():
 
 
 def test_a_branch_that_everybody_skips_has_zero_gradients():
-    residual = bind(Residual([nn.Linear(4, 4)], skip=StochasticDepth(0.9, per="batch")))
+    residual = bind(Residual([nn.Linear(4, 4)], drop_path=StochasticDepth(0.9, per="batch")))
     x = torch.randn(2, 3, 4, requires_grad=True)
     for step in range(50):
         residual.zero_grad()
@@ -67,7 +67,7 @@ def test_a_branch_that_everybody_skips_has_zero_gradients():
 
 
 def test_noise_in_a_skipped_branch_belongs_to_its_sample():
-    residual = bind(Residual([noise.Dropout(0.5)], skip=StochasticDepth(0.5)))
+    residual = bind(Residual([noise.Dropout(0.5)], drop_path=StochasticDepth(0.5)))
     x = torch.ones(8, 3, 16)
     with noise.counter(seed=0, step=0, samples=range(8)):
         whole = residual(x)
@@ -85,6 +85,6 @@ def test_values_travel_beside_the_stream_and_cannot_be_skipped():
     x = torch.ones(4, 3, 2)
     state = Residual([Publishing()])(State(x, {"other": x}))
     assert sorted(state.side) == ["mine", "other"]
-    residual = bind(Residual([Publishing()], skip=StochasticDepth(0.5)))
+    residual = bind(Residual([Publishing()], drop_path=StochasticDepth(0.5)))
     with noise.counter(seed=0, step=0, samples=range(4)), pytest.raises(BadInput, match="mine"):
         residual(State(x, {}))

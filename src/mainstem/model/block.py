@@ -13,7 +13,7 @@ from ..form import Form, Parts
 from ..nn import PublishSpec, Spec
 from ..noise import NoiseSpec
 from ..stream import Block, Residual, Site, Sum
-from .noises import behind, inside, skip
+from .noises import behind, drop_path, inside
 
 
 def block(form: Form, sites: list[Site], specs: list[Spec], noises: Sequence[NoiseSpec] = ()) -> Block:
@@ -37,7 +37,7 @@ def block(form: Form, sites: list[Site], specs: list[Spec], noises: Sequence[Noi
         first, last = members[0][0], members[-1][0]
         site = _joined(first, last) if grouped else first
         # Values that later blocks need must be there for every sample.
-        leaves_out = None if publishes else skip(last, noises, grouped)
+        leaves_out = None if publishes else drop_path(last, noises, grouped)
         branch = [Sum(branches)] if grouped else branches[group[0]]
         residuals["_".join(group)] = Residual(branch, form.connection(site), leaves_out)
     return Block(residuals)

@@ -37,7 +37,7 @@ def behind(site: Site, noises: Iterable[NoiseSpec], grouped: bool) -> list[nn.Mo
     ]
 
 
-def skip(last: Site, noises: Iterable[NoiseSpec], grouped: bool) -> StochasticDepth | None:
+def drop_path(last: Site, noises: Iterable[NoiseSpec], grouped: bool) -> StochasticDepth | None:
     """Return what leaves out the branch of a residual, of which `last` is the last sublayer, or None.
 
     Raises:

@@ -15,9 +15,9 @@ from .site import Noise, laid_out_as
 class StochasticDepth(Noise):
     """Leave out a branch for some samples: x + m / (1 - rate) * F(x), m ~ Bernoulli(1 - rate), one m a sample.
 
-    As `Residual(branch, skip=StochasticDepth(rate))` it decides before the branch is computed, and what is dropped is
-    not computed and costs nothing. Called as a module it multiplies what a branch returned: ``x + drop_path(F(x))``,
-    with timm's names, `drop_prob` and `scale_by_keep`. Both draw the same m.
+    As `Residual(branch, drop_path=StochasticDepth(rate))` it decides before the branch is computed, and what is dropped
+    is not computed and costs nothing. Called as a module it multiplies what a branch returned:
+    ``x + drop_path(F(x))``, with timm's names, `drop_prob` and `scale_by_keep`. Both draw the same m.
 
     `rate`, or `drop_prob`, which is the same: the probability. `scale_by_keep`: whether kept samples are divided by
     1 - rate. `per`: one m for each sample or one for the whole "batch".
@@ -33,7 +33,7 @@ class StochasticDepth(Noise):
     """
 
     purpose = "path"
-    stem = "skip"
+    stem = "drop_path"
 
     def __init__(
         self,

@@ -36,13 +36,13 @@ class Residual(nn.Module):
     Args:
         branch: the modules of F, called in order.
         connection: how the branch reads and writes; `Add()` by default.
-        skip: stochastic depth, which decides before the branch is computed for whom it is.
+        drop_path: stochastic depth, which decides before the branch is computed for whom it is.
 
     Raises:
-        BadInput: where a branch that sends values along the stream is left out by `skip`.
+        BadInput: where a branch that sends values along the stream is left out by `drop_path`.
 
     Source:
-        He et al. 2016 (1512.03385), equation 1; Huang et al. 2016 (1603.09382) for `skip`.
+        He et al. 2016 (1512.03385), equation 1; Huang et al. 2016 (1603.09382) for `drop_path`.
 
     Example:
         >>> block = Residual([nn.LayerNorm(4), nn.Linear(4, 4)])
@@ -54,12 +54,12 @@ class Residual(nn.Module):
         self,
         branch: Iterable[nn.Module],
         connection: Connection | None = None,
-        skip: StochasticDepth | None = None,
+        drop_path: StochasticDepth | None = None,
     ) -> None:
         super().__init__()
         self.connection = Add() if connection is None else connection
         self.branch = Branch(branch)
-        self.skip = skip
+        self.drop_path = drop_path
 
     @overload
     def forward(self, state: State, ctx: Context | None = None) -> State: ...
@@ -76,8 +76,8 @@ class Residual(nn.Module):
 
     def output(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
         """Return what the branch writes, and the values that it sends along."""
-        skip = self.skip
-        decision = None if skip is None or absent(skip) else skip.keep(len(x_BTD))
+        drop_path = self.drop_path
+        decision = None if drop_path is None or absent(drop_path) else drop_path.keep(len(x_BTD))
         if decision is None:
             y_BTD, side = self.branch(x_BTD, ctx)
             return y_BTD, side
@@ -91,8 +91,8 @@ class Residual(nn.Module):
             y_BTD, side = self._subset(x_BTD, ctx, kept_B.nonzero().squeeze(1), scale)
         if side:
             raise BadInput(
-                f"a branch that sends {sorted(side)} along the stream cannot be skipped, as later layers need it: "
-                "leave out skip= there"
+                f"a branch that sends {sorted(side)} along the stream cannot be left out, as later layers need it: "
+                "give no drop_path= there"
             )
         return y_BTD, side
 

@@ -55,8 +55,8 @@ def _write(
 
 def undropped(residual: Residual) -> bool:
     """Return whether stochastic depth leaves nothing out of `residual` now."""
-    skip = residual.skip
-    return absent(skip) or (as_built(skip, StochasticDepth) and not skip.dropping)
+    drop_path = residual.drop_path
+    return absent(drop_path) or (as_built(drop_path, StochasticDepth) and not drop_path.dropping)
 
 
 def is_norm(module: nn.Module | None) -> TypeGuard[Norm]:
