@@ -13,7 +13,7 @@ from mainstem import ops
 from mainstem.errors import BadInput
 from mainstem.ops import library
 
-NOTED = (8, 3040375468)
+NOTED = (8, 4116394157)
 """The ABI's number, and the checksum of the headers that go with it."""
 
 

@@ -29,9 +29,9 @@ _kernel = library.function("counts", ctypes.POINTER(_Counts), ended={_STOPPED: S
 
 
 def there() -> bool:
-    """Return whether the library is there, and has this kernel."""
+    """Return whether there is a library of kernels, and not one from before there were counts."""
     found = library.load()
-    return not isinstance(found, str) and hasattr(found.handle, "mainstem_counts")
+    return isinstance(found, library.Library) and hasattr(found.handle, "mainstem_counts")
 
 
 def score(
