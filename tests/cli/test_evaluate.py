@@ -22,8 +22,14 @@ def test_its_own_held_out_part(finished: Path, capsys: Capture) -> None:
     assert found is not None
     best = facts["outcome"]["best"]
     assert (found[1], found[2]) == (f"{best['nats_per_token']:.4f}", f"{best['bits_per_byte']:.4f}")
-    assert f"unigram {facts['yardsticks']['unigram_bpb']:.4f}" in out
-    assert f"lzma {facts['yardsticks']['lzma_bpb']:.4f}" in out
+    words = " ".join(out.split())
+    for name, kind in (
+        ("unigram_bpb", "unigram"),
+        ("counts_tokens_bpb", "counts"),
+        ("adaptive_tokens_bpb", "adaptive"),
+    ):
+        assert f"{kind} {facts['yardsticks'][name]:.4f}" in words
+    assert facts["outcome"]["remarks"][0].split("(")[0] in words
 
 
 def test_doubts_about_its_own_text_are_said(
@@ -69,9 +75,11 @@ def test_other_files_have_yardsticks_of_their_own(
     assert "280 tokens, 280 bytes" in strange
     numbers = [NUMBERS.search(text) for text in (strange, known)]
     assert float(numbers[0][1]) > float(numbers[1][1])  # type: ignore[index]
-    yardsticks = [dict(re.findall(r"(unigram|lzma) ([0-9.]+)", text)) for text in (strange, known)]
-    assert yardsticks[0].keys() == {"unigram", "lzma"}
-    assert all(float(yardsticks[0][name]) > float(yardsticks[1][name]) for name in yardsticks[0])
+    yardsticks = [dict(re.findall(r"(unigram|counts|adaptive) +([0-9.]+)", text)) for text in (strange, known)]
+    assert yardsticks[0].keys() == {"unigram", "counts", "adaptive"}
+    assert all(float(yardsticks[0][name]) > float(yardsticks[1][name]) for name in ("unigram", "counts"))
+    assert "of the held-out text stands in the training text too" in " ".join(known.split())
+    assert "held-out text stands" not in " ".join(strange.split())
 
 
 def test_without_the_training_text_the_loss_is_printed_still(

@@ -24,7 +24,7 @@ READ = {
     "run/checkpoints/step-4/manifest.json": ("resume",),
     "run/checkpoints/*/manifest.json": ("resume",),
     "cache/mainstem/*/manifest.json": ("resume", "evaluate"),
-    "cache/mainstem/lzma-*.json": ("resume",),
+    "cache/mainstem/yardsticks-*.json": ("resume",),
 }
 """Which commands read what of a run, and of the cache."""
 

@@ -1,21 +1,28 @@
-import lzma as codec
 import math
 import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mainstem import config
+from mainstem import config, counts
 from mainstem.data import Corpus, prepare, yardsticks
 
-WORDS = ["the", "river", "carries", "what", "every", "tributary", "adds", "and", "forgets", "none", "of", "it"]
+WORDS = ["the", "river", "carries", "what", "every", "tributary", "adds", "and", "forgets", "none", "of", "itß"]
 
 
 def corpus(folder: Path, text: str, **how: Any) -> Corpus:
     (folder / "text").write_text(text)
     return prepare(config.Data(paths=[str(folder / "text")], **how), folder / "cache")
+
+
+def documents(folder: Path, texts: list[str], **how: Any) -> Corpus:
+    (folder / "texts").mkdir()
+    for number, text in enumerate(texts):
+        (folder / "texts" / f"{number:03}.txt").write_text(text)
+    return prepare(config.Data(paths=[str(folder / "texts")], **how), folder / "cache")
 
 
 def prose(count: int, seed: int = 0) -> str:
@@ -27,53 +34,92 @@ def prose(count: int, seed: int = 0) -> str:
 def test_unigram_is_its_formula(tmp_path: Path, tokenizer: str) -> None:
     found = corpus(tmp_path, prose(400), tokenizer=tokenizer, vocabulary=280)
     size = found.tokenizer.vocab_size
-    counts = Counter(found.train.ids.tolist())
-    bits = [-math.log2((counts[token] + 1) / (len(found.train) + size)) for token in found.held_out.ids.tolist()]
+    counted = Counter(found.train.ids.tolist())
+    bits = [-math.log2((counted[token] + 1) / (len(found.train) + size)) for token in found.held_out.ids.tolist()]
     assert yardsticks.unigram(found) == pytest.approx(sum(bits) / found.held_out.num_bytes, rel=1e-12)
 
 
-def test_lzma_is_its_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yardsticks, "_STEP", 100)
-    monkeypatch.setattr(yardsticks, "TAIL", 1000)
-    found = corpus(tmp_path, prose(600), tokenizer="byte")
-    filters = [{"id": codec.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 16}]
-    tail, held = bytes(found.train.ids.tolist())[-1000:], bytes(found.held_out.ids.tolist())
-    sizes = [len(codec.compress(text, codec.FORMAT_RAW, filters=filters)) for text in (tail, tail + held)]
-    assert yardsticks.lzma(found) == 8 * (sizes[1] - sizes[0]) / len(held)
+@pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
+def test_counts_are_over_the_tokens_of_the_run_and_over_bytes(tmp_path: Path, tokenizer: str) -> None:
+    texts = [prose(40, seed) for seed in range(30)]
+    found = documents(tmp_path, texts, tokenizer=tokenizer, vocabulary=300)
+    measured = yardsticks.measure(found)
+    train, held = ([*part.ids.tolist()] for part in (found.train, found.held_out))
+    wanted = counts.KneserNey().fit(train, found.tokenizer.vocab_size).score(held)
+    size = found.held_out.num_bytes * math.log(2)
+    assert measured["counts_tokens_bpb"] == pytest.approx(-wanted.frozen.sum() / size, rel=1e-12)
+    assert wanted.adaptive is not None
+    assert measured["adaptive_tokens_bpb"] == pytest.approx(-wanted.adaptive.sum() / size, rel=1e-12)
+    assert measured["tokens_order"] == wanted.order
+    assert ("counts_bytes_bpb" in measured) == (tokenizer != "byte")
+    if tokenizer != "byte":
+        assert found.tokenizer.end is not None
+        both = [
+            [
+                symbol
+                for i in part
+                for symbol in ([256] if i == found.tokenizer.end else found.tokenizer.decode_bytes([i]))
+            ]
+            for part in (train, held)
+        ]
+        wanted = counts.KneserNey(int(measured["bytes_order"])).fit(both[0], 257).score(both[1])
+        assert measured["counts_bytes_bpb"] == pytest.approx(-wanted.frozen.sum() / size, rel=1e-12)
+    assert "counted_share" not in measured
 
 
-def test_lzma_learns_from_the_training_text(tmp_path: Path) -> None:
-    draw = random.Random(1)
-    noise = "".join(draw.choice("abcdefgh") for _ in range(2000))
-    assert yardsticks.lzma(corpus(tmp_path, noise)) > 3
-    assert yardsticks.lzma(corpus(tmp_path, noise + noise, held_out=0.5)) < 0.3
+def test_of_a_long_text_an_evenly_spread_part_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = corpus(tmp_path, prose(2000), tokenizer="byte")
+    whole = yardsticks.measure(found)
+    monkeypatch.setattr(yardsticks, "MOST", 5000)
+    monkeypatch.setattr(yardsticks, "_BLOCK", 100)
+    part = yardsticks.measure(found)
+    size = len(found.train)
+    assert part["counted_share"] == pytest.approx(5000 / size, abs=1e-4)
+    blocks = -(-size // 100)
+    kept = int(5000 / size * blocks)
+    chosen = [i * blocks // kept for i in range(kept)]
+    ids = np.concatenate([found.train.ids[i * 100 : i * 100 + 100] for i in chosen])
+    wanted = counts.KneserNey().fit(ids, found.tokenizer.vocab_size).log_prob(found.held_out.ids).sum()
+    assert part["counts_tokens_bpb"] == pytest.approx(-wanted / math.log(2) / found.held_out.num_bytes, rel=1e-12)
+    assert part["counts_tokens_bpb"] != whole["counts_tokens_bpb"]
 
 
 @pytest.mark.parametrize("tokenizer", ["byte", "bpe"])
-def test_the_tail_has_at_most_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str) -> None:
-    monkeypatch.setattr(yardsticks, "_STEP", 7)
-    found = corpus(tmp_path, prose(200), tokenizer=tokenizer, vocabulary=300)
-    longest = int(found.train.lengths_V.max())
-    for room in (0, 1, 50, 333, found.train.num_bytes, 10**6):
-        monkeypatch.setattr(yardsticks, "TAIL", room)
-        start = yardsticks._tail_start(found.train)
-        size = found.train.part(start, len(found.train)).num_bytes
-        assert size <= room
-        assert size > min(room, found.train.num_bytes) - longest
+def test_the_repeated_share_is_that_of_characters_in_long_matches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str
+) -> None:
+    monkeypatch.setattr("mainstem.data.symbols._STEP", 50)
+    draw = random.Random(1)
+    noise = "".join(draw.choice("abcdefghäß汉") for _ in range(3000))
+    new = "".join(draw.choice("ABCDEFGH") for _ in range(400))
+    text = noise + new + noise[500:600] + new[::-1] + noise[700:763] + "."
+    found = corpus(tmp_path, text, tokenizer=tokenizer, vocabulary=300, held_out=964 / len(text), split="tail")
+    held = found.tokenizer.decode_bytes(found.held_out.ids.tolist()).decode()
+    assert noise[500:600] in held
+    assert yardsticks.repeated(found) == pytest.approx(100 / len(held), abs=1e-12)
 
 
-def test_lzma_is_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_are_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, cache = corpus(tmp_path, prose(400)), tmp_path / "numbers"
-    value = yardsticks.lzma(found, cache)
+    value = yardsticks.measure(found, cache)
     (kept,) = cache.iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr(yardsticks, "_compressed", lambda *what: pytest.fail("computed again"))
-        assert yardsticks.lzma(found, cache) == value
-    for damage in (b"", b"{}", b'{"bits_per_byte":"x"}', b'{"bits_per_byte":-1}', b"[1]"):
+        patch.setattr(yardsticks, "unigram", lambda *what: pytest.fail("computed again"))
+        assert yardsticks.measure(found, cache) == value
+    for damage in (b"", b"{}", b'{"version":1,"found":{"unigram_bpb":-1}}', b'{"version":2,"found":{}}', b"[1]"):
         kept.write_bytes(damage)
-        assert yardsticks.lzma(found, cache) == value
+        assert yardsticks.measure(found, cache) == value
     size = found.train.num_bytes
-    other = corpus(tmp_path, prose(400, seed=2)[:size] + prose(400)[size:], tokenizer="byte")
-    assert other.facts["held_out_hash"] == found.facts["held_out_hash"]
-    assert yardsticks.lzma(other, cache) != value
+    other = corpus(
+        tmp_path, (prose(400, seed=2).encode()[:size] + prose(400).encode()[size:]).decode(), tokenizer="byte"
+    )
+    assert yardsticks.measure(other, cache) != value
     assert len(list(cache.iterdir())) == 2
+
+
+def test_it_ends_when_asked_to(tmp_path: Path) -> None:
+    work = counts.Work()
+    work.stop()
+    with pytest.raises(counts.Stopped):
+        yardsticks.measure(corpus(tmp_path, prose(400)), tmp_path / "numbers", work)
+    assert not (tmp_path / "numbers").exists()

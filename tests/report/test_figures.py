@@ -30,7 +30,8 @@ def test_the_loss_figure_has_both_curves_gap_yardsticks_and_best_step(run: sourc
     assert [high - low for _, low, high in gap.points] == pytest.approx([line["gap"]["value"] for line in held])
     assert {rule.name: rule.y for rule in figure.rules} == {
         "unigram 4.81 bits/byte": pytest.approx(4.812 * math.log(2)),
-        "lzma 2.30 bits/byte": pytest.approx(2.296 * math.log(2)),
+        "counts 2.30 bits/byte": pytest.approx(2.296 * math.log(2)),
+        "adaptive 2.20 bits/byte": pytest.approx(2.204 * math.log(2)),
     }
     assert [(mark.x, round(mark.y, 4)) for mark in figure.marks] == [(1200, 1.4977)]
     assert figure.right is not None

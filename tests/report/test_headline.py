@@ -72,19 +72,22 @@ def test_a_finished_run_is_said_beside_its_yardsticks(tmp_path: Path) -> None:
     assert f"{best['bits_per_byte']:.4f} bits per byte" in found.sentences[0]
     assert "step 1,200 of 2,000" in found.sentences[0]
     assert "unigram model needs 4.812" in found.sentences[1]
-    fewer = 1 - best["bits_per_byte"] / 2.296
-    assert f"{fewer:.0%} fewer than lzma" in found.sentences[1]
+    fewer = 1 - best["bits_per_byte"] / 2.204
+    assert "counts of the training text need 2.296" in found.sentences[1]
+    assert f"{fewer:.0%} fewer than adaptive" in found.sentences[1]
+    assert run.facts["outcome"]["remarks"][0] == found.sentences[2]
+    assert ("Repeated", "1.2%", "of held-out text, in 64 characters or more") in found.tiles
     assert [(name, bits) for name, bits, _ in found.bars] == [
-        ("this model", best["bits_per_byte"]), ("lzma", 2.296), ("unigram", 4.812)
+        ("this model", best["bits_per_byte"]), ("adaptive", 2.204), ("counts", 2.296), ("unigram", 4.812)
     ]  # fmt: skip
 
 
 def test_a_worse_model_is_said_to_be_worse(tmp_path: Path) -> None:
     run = source.read(run_folders.make(tmp_path / "run"))
-    run.facts["yardsticks"] = {"unigram_bpb": 1.0, "lzma_bpb": None}
+    run.facts["yardsticks"] = {"unigram_bpb": 1.0, "counts_tokens_bpb": None}
     said = headline.headline(run).sentences[1]
     assert "more than unigram" in said
-    assert "lzma" not in said
+    assert "counts" not in said
 
 
 def test_a_run_in_progress_says_so(tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import tiny_run
 
-from mainstem import data
 from mainstem.runs.listener import Outcome
 from mainstem.runs.state import Best
 from mainstem.train.ending import ending
 from mainstem.train.lines import columns, fold
 from mainstem.train.text_shows import TextShows
 
-FOUND = {"unigram_bpb": 2.5, "lzma_bpb": 1.5}
+FOUND = {
+    "unigram_bpb": 2.5, "counts_tokens_bpb": 1.5, "counts_bytes_bpb": 1.625, "tokens_order": 4.0, "bytes_order": 7.0,
+    "adaptive_tokens_bpb": 1.25, "adaptive_bytes_bpb": 1.125,
+}  # fmt: skip
 SAMPLE = {"prompt": "the river\n", "text": " takes\x1b[2J\tall\n\n\nof\nthem\n" + "wide" * 40 + "\nfive"}
 
 
@@ -43,12 +45,16 @@ def test_the_outcome_says_what_lower_means_and_why_it_ended(made):
     assert "5 evaluations without gain" in said(made, reason="patience")
 
 
-def test_each_yardstick_is_beaten_or_not_and_says_what_it_had_at_hand(made, monkeypatch):
+def test_each_yardstick_is_beaten_or_not_and_says_what_it_had_at_hand(made):
     text = " ".join(said(made).split())
     assert "unigram 2.5000 bits per byte, beaten: it knows how often each token occurs" in text
-    assert "lzma 1.5000 bits per byte, not beaten: it copies from all the training text, and" in text
-    monkeypatch.setattr(data.yardsticks, "TAIL", 1000)
-    assert "from the last 1 kB of the training text" in " ".join(said(made).split())
+    assert (
+        "counts 1.5000 over tokens and 1.6250 over bytes, in bits per byte, not beaten: they know what followed" in text
+    )
+    assert "each context in the training text (Kneser-Ney, order 4 and 7)" in text
+    assert "adaptive 1.2500 over tokens and 1.1250 over bytes, in bits per byte, not beaten: the same counts" in text
+    part = " ".join(said(made, {**FOUND, "counted_share": 0.25}).split())
+    assert "in 25% of the training text, evenly spread (Kneser-Ney" in part
 
 
 def test_a_sample_that_is_too_near_a_yardstick_beats_it_not(made):
@@ -59,7 +65,7 @@ def test_a_sample_that_is_too_near_a_yardstick_beats_it_not(made):
 
 def test_what_could_not_be_made_is_left_out(made):
     text = said(made, {})
-    assert "unigram" not in text and "it writes" not in text and "page" not in text
+    assert "unigram" not in text and "beat" not in text and "it writes" not in text and "page" not in text
 
 
 def test_a_sample_is_short_and_moves_no_cursor(made):

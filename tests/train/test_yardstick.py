@@ -1,4 +1,4 @@
-"""Yardsticks are waited for as long as a budget has time."""
+"""Yardsticks are waited for as long as a budget has time, and end when the run is left."""
 
 import threading
 from pathlib import Path
@@ -6,24 +6,48 @@ from typing import Any
 
 import pytest
 
-from mainstem import data
+from mainstem import counts, data
 from mainstem.train.yardstick import Yardsticks
 
+ALL = {"unigram_bpb": 4.0, "counts_tokens_bpb": 2.0}
 
-def test_lzma_is_waited_for_until_it_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    end = threading.Event()
 
-    def lzma(corpus: Any, cache: Path) -> float:
-        end.wait()
-        return 2.0
+@pytest.fixture
+def end(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What counting waits for, unless it is asked to stop."""
+    event = threading.Event()
+
+    def measure(corpus: Any, cache: Path, work: counts.Work) -> dict[str, float]:
+        while not event.wait(0.01):
+            work.tell(0.25)
+        return ALL
 
     monkeypatch.setattr(data.yardsticks, "unigram", lambda corpus: 4.0)
-    monkeypatch.setattr(data.yardsticks, "lzma", lzma)
+    monkeypatch.setattr(data.yardsticks, "measure", measure)
+    return event
+
+
+def test_counts_are_waited_for_until_it_is_late(tmp_path: Path, end: threading.Event) -> None:
     found = Yardsticks(None, tmp_path)  # type: ignore[arg-type]
-    looks = iter([False, False, True])
-    assert found.result(lambda: next(looks)) == {"unigram_bpb": 4.0}
+    looks, shares = iter([False, False, True]), []
+    assert found.result(lambda: next(looks), shares.append) == {"unigram_bpb": 4.0}
+    assert shares == [0.25, 0.25]
     assert "no time left in the budget" in str(found.error)
     end.set()
     again = Yardsticks(None, tmp_path)  # type: ignore[arg-type]
-    assert again.result(lambda: False) == {"unigram_bpb": 4.0, "lzma_bpb": 2.0}
+    assert again.result(lambda: False) == ALL
     assert again.error is None
+
+
+def test_counting_ends_when_the_run_is_left(tmp_path: Path, end: threading.Event) -> None:
+    found = Yardsticks(None, tmp_path)  # type: ignore[arg-type]
+    found.stop()
+    assert found.result() == {"unigram_bpb": 4.0}
+    assert found.error is None
+
+
+def test_what_goes_wrong_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data.yardsticks, "unigram", lambda corpus: 1 / 0)
+    found = Yardsticks(None, tmp_path)  # type: ignore[arg-type]
+    assert found.result() == {}
+    assert isinstance(found.error, ZeroDivisionError)

@@ -66,7 +66,8 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from ..loaded import load
     from ..runs import looks
     from ..runs.score import BITS, NATS
-    from ..train import device
+    from ..train import beside, device
+    from ..train.lines import fold
 
     loaded = load(folder, last=options.last)
     if options.sealed and loaded.run.data.sealed is None:
@@ -90,8 +91,8 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     if options.sealed:
         answer.say(_looked(look))
     found, missing = _yardsticks(loaded, tokens if paths or options.sealed else None, options, cache)
-    said = ", ".join(f"{name.removesuffix('_bpb')} {value:.4f}" for name, value in found.items())
-    answer.say(missing or f"yardsticks on the same bytes: {said} {BITS.unit}")
+    for line in [missing] if missing else beside.lines(beside.Reached(held.bits_per_byte), found):
+        answer.say("\n".join(fold(line)))
     answer.give({
         "run": str(folder), "on": paths or what, "tokens": len(tokens), "bytes": tokens.num_bytes,
         NATS.name: held.nats_per_token, BITS.name: held.bits_per_byte, "yardsticks": found or None,
@@ -160,7 +161,7 @@ def _yardsticks(
     from .. import data
 
     found = loaded.facts.get("yardsticks") or {}
-    if tokens is not None or "lzma_bpb" not in found:
+    if tokens is not None or "counts_tokens_bpb" not in found:
         try:
             corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
         except BadInput as error:
@@ -168,7 +169,7 @@ def _yardsticks(
         if tokens is not None:
             digest = hashlib.sha256(tokens.ids.tobytes()).hexdigest()
             corpus = corpus._replace(held_out=tokens, facts={**corpus.facts, "held_out_hash": digest})
-        found = {"unigram_bpb": data.yardsticks.unigram(corpus), "lzma_bpb": data.yardsticks.lzma(corpus, cache)}
+        found = data.yardsticks.measure(corpus, cache)
     return found, ""
 
 

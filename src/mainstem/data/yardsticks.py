@@ -1,35 +1,62 @@
-"""What the held-out part costs without a network, in bits per byte: a unigram model, and lzma. May import its siblings.
+"""What the held-out part costs without a network, in bits per byte: by single tokens, and by counts of what follows.
 
-Shapes: V tokens of the vocabulary.
+May import `counts` and its siblings. Shapes: V tokens of the vocabulary.
 """
 
 from __future__ import annotations
 
 import hashlib
-import lzma as codec
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
-from .. import files
+from .. import counts, files
+from .batches import spread
 from .corpus import Corpus
-from .tokenizer import Tokenizer
+from .symbols import Expanded, characters
 from .tokens import Tokens
 
-TAIL = 1 << 24
-"""Bytes of training text, its last, that lzma sees before the held-out part."""
+MOST = 200_000_000
+"""Tokens, or bytes, of training text that are counted; of a longer one an evenly spread part is."""
 
-_LARGEST_DICTIONARY = 1 << 26
+MATCH = 64
+"""Characters that must agree for held-out text to be called a repetition of training text: a line. Idioms repeat."""
+
 _STEP = 1 << 18
+_BLOCK = 1 << 20
 
 
 class _Kept(Struct):
-    bits_per_byte: Annotated[float, Meta(ge=0)]
+    version: Literal[1]
+    found: dict[str, Annotated[float, Meta(ge=0)]]
+
+
+def measure(corpus: Corpus, cache: Path | None = None, work: counts.Work | None = None) -> dict[str, float]:
+    """Return the yardsticks on the held-out part of `corpus`, by name.
+
+    `unigram_bpb`: `unigram`. `counts_tokens_bpb` and `adaptive_tokens_bpb`: bits per byte by counts over the run's own
+    tokens, of the training text alone and with each held-out token counted once it was scored; `tokens_order` is the
+    order, chosen on the last tenth of the training text. The same over bytes, where a token may be several.
+    `counted_share` of the training text was counted, where that was not all. `repeated_share` of the held-out
+    characters lie in 64 or more that stand in the training text too.
+
+    The numbers are kept in `cache`, if one is given. The work is done without the interpreter's lock, so that it may
+    run beside a training; `work` is told how far it is. Raises `counts.Stopped` where that asks for an end.
+    """
+    work = work if work is not None else counts.Work()
+    path = None if cache is None else cache / _name(corpus)
+    found = None if path is None else _read(path)
+    if found is None:
+        found = {"unigram_bpb": unigram(corpus), **_counted(corpus, work), "repeated_share": repeated(corpus, work)}
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_atomic(path, msgspec.json.encode({"version": 1, "found": found}) + b"\n")
+    return found
 
 
 def unigram(corpus: Corpus) -> float:
@@ -44,81 +71,68 @@ def unigram(corpus: Corpus) -> float:
     return float(asked_V @ bits_V) / corpus.held_out.num_bytes
 
 
-def _counts(tokens: Tokens, size: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _counts(tokens: Tokens, size: int) -> NDArray[np.float64]:
     total = np.zeros(size, np.float64)
     for start in range(0, len(tokens), _STEP):
         total += np.bincount(tokens.ids[start : start + _STEP], minlength=size)
     return total
 
 
-def lzma(corpus: Corpus, cache: Path | None = None) -> float:
-    """Return the bits per byte that the held-out text adds to the compressed end of the training text.
-
-    ``8 * (|lzma(tail + held_out)| - |lzma(tail)|) / bytes(held_out)``, where `tail` is the last `TAIL` bytes of the
-    training text at most, and the dictionary holds both (up to 64 MiB). The number is kept in `cache`, if one is given.
-    The work is done without the interpreter's lock, so that it may run beside a training.
-    """
-    start = _tail_start(corpus.train)
-    name = _name(corpus, start)
-    if cache is not None and (known := _read(cache / name)) is not None:
-        return known
-    tail = min(TAIL, int(corpus.train.num_bytes))
-    size = 1 << max(16, (tail + corpus.held_out.num_bytes - 1).bit_length())
-    dictionary = min(size, _LARGEST_DICTIONARY)
-    alone = _compressed(_tail(corpus, start), dictionary)
-    both = _compressed(_chain(_tail(corpus, start), _text(corpus.held_out, corpus.tokenizer)), dictionary)
-    found = 8.0 * (both - alone) / corpus.held_out.num_bytes
-    if cache is not None:
-        cache.mkdir(parents=True, exist_ok=True)
-        files.write_atomic(cache / name, msgspec.json.encode({"version": 1, "bits_per_byte": found}) + b"\n")
-    return found
+def _counted(corpus: Corpus, work: counts.Work) -> dict[str, float]:
+    """Return what counts over tokens, and over bytes, come to."""
+    train, held, size = corpus.train, corpus.held_out, corpus.tokenizer.vocab_size
+    share = MOST / max(1, len(train))
+    found = _by("tokens", _part(train.ids, share), held.ids, size, held.num_bytes, work)
+    if corpus.tokenizer.lengths_V.max() > 1:
+        share = min(share, MOST / max(1, int(train.num_bytes)))
+        text = Expanded(corpus.tokenizer, ends=True)
+        found |= _by("bytes", text.all(_part(train.ids, share)), text.all(held.ids), text.vocab, held.num_bytes, work)
+    return found if share >= 1 else {**found, "counted_share": round(share, 4)}
 
 
-def _tail_start(train: Tokens) -> int:
-    """Return the token with which the tail begins: the first of those that together have at most `TAIL` bytes."""
-    room, stop = TAIL, len(train)
-    while stop > 0:
-        start = max(0, stop - _STEP)
-        sizes = train.lengths_V[train.ids[start:stop]]
-        if int(sizes.sum()) > room:
-            behind = np.cumsum(sizes[::-1])
-            return stop - int(np.searchsorted(behind, room, side="right"))
-        room -= int(sizes.sum())
-        stop = start
-    return 0
+def _part(ids: NDArray[Any], share: float) -> NDArray[Any]:
+    """Return about `share` of the ids, in blocks that are evenly spread."""
+    if share >= 1:
+        return ids
+    blocks = -(-len(ids) // _BLOCK)
+    return np.concatenate([ids[i * _BLOCK : (i + 1) * _BLOCK] for i in spread(blocks, max(1, int(share * blocks)))])
 
 
-def _tail(corpus: Corpus, start: int) -> Iterator[bytes]:
-    return _text(corpus.train, corpus.tokenizer, start)
+def _by(
+    unit: str, train: NDArray[Any], held: NDArray[Any], vocab: int, num_bytes: int, work: counts.Work
+) -> dict[str, float]:
+    scored = counts.score(np.concatenate([train, held]), len(train), vocab, work=work)
+    assert scored.adaptive is not None
+    per_byte = -1 / math.log(2) / num_bytes
+    return {
+        f"counts_{unit}_bpb": float(scored.frozen.sum()) * per_byte,
+        f"adaptive_{unit}_bpb": float(scored.adaptive.sum()) * per_byte,
+        f"{unit}_order": float(scored.order),
+    }
 
 
-def _text(tokens: Tokens, tokenizer: Tokenizer, start: int = 0) -> Iterator[bytes]:
-    for at in range(start, len(tokens), _STEP):
-        yield tokenizer.decode_bytes(tokens.ids[at : at + _STEP].tolist())
+def repeated(corpus: Corpus, work: counts.Work | None = None) -> float:
+    """Return the share of the held-out characters that lie in `MATCH` or more which stand in the training text too."""
+    held = np.concatenate(list(characters(corpus.held_out, corpus.tokenizer)) or [np.zeros(0, np.uint32)])
+    seen, before = np.zeros(len(held), bool), np.zeros(0, np.uint32)
+    for piece in characters(corpus.train, corpus.tokenizer):
+        piece = np.concatenate([before, piece])
+        seen |= counts.repeated(held, piece, MATCH, work)
+        before = piece[-MATCH + 1 :]
+    return float(seen.mean()) if len(held) else 0.0
 
 
-def _chain(*parts: Iterator[bytes]) -> Iterator[bytes]:
-    for part in parts:
-        yield from part
+def _name(corpus: Corpus) -> str:
+    """Return a name that differs where either text does, or how it became tokens."""
+    digest = hashlib.sha256(corpus.tokenizer.to_json())
+    for name in ("hash", "held_out_hash"):
+        digest.update(str(corpus.facts[name]).encode())
+    digest.update(f" {len(corpus.train)} {corpus.train.num_bytes}".encode())  # a part of it may be sealed
+    return f"yardsticks-{digest.hexdigest()[:32]}.json"
 
 
-def _compressed(texts: Iterator[bytes], dictionary: int) -> int:
-    """Return the length of `texts`, compressed as one stream."""
-    filters = [{"id": codec.FILTER_LZMA2, "preset": 6, "dict_size": dictionary}]
-    compressor = codec.LZMACompressor(format=codec.FORMAT_RAW, filters=filters)
-    return sum(len(compressor.compress(text)) for text in texts) + len(compressor.flush())
-
-
-def _name(corpus: Corpus, start: int) -> str:
-    """Return a name that differs where the tail or the held-out text does."""
-    digest = hashlib.sha256(corpus.facts["held_out_hash"].encode())
-    for text in _tail(corpus, start):
-        digest.update(text)
-    return f"lzma-{digest.hexdigest()[:32]}.json"
-
-
-def _read(path: Path) -> float | None:
+def _read(path: Path) -> dict[str, float] | None:
     try:
-        return files.load(path, _Kept, 1 << 10).bits_per_byte
+        return files.load(path, _Kept, 1 << 12).found
     except files.Unusable:
         return None

@@ -14,6 +14,13 @@ from .source import Source, mapping
 RISE = 0.01
 """Share of the best held-out loss that the last one must exceed it by, before the word overfits is used."""
 
+YARDSTICKS = {
+    "unigram": "a unigram model needs",
+    "counts": "counts of the training text need",
+    "adaptive": "counts that go on in the held-out text need",
+}
+"""What a sentence says of each; names in facts.json begin with these, and they are names of styles."""
+
 
 @dataclass
 class Headline:
@@ -41,7 +48,7 @@ def headline(source: Source) -> Headline:
             f"{title(score)} {best.value:.4f}{error} {score.unit}{bits}, reached at step {count(best.step)}"
             f"{f' of {count(curves.last_step)}' if curves.last_step > best.step else ''}.{sample}"
         )
-        more = (_beside(source, best), overfitting(curves, gap_of(source)), _start(source))
+        more = (_beside(source, best), *_remarks(source), overfitting(curves, gap_of(source)), _start(source))
         found.sentences += [sentence for sentence in more if sentence]
         found.bars = _bars(source, best)
     found.tiles = _tiles(source, best)
@@ -83,10 +90,11 @@ def gap_of(source: Source) -> Gap | None:
 
 
 def yardsticks(source: Source) -> dict[str, float]:
-    """Return bits per byte of the yardsticks that were computed, by name."""
-    known = {"unigram": "unigram_bpb", "lzma": "lzma_bpb"}
-    values = {name: number(source.fact("yardsticks").get(key)) for name, key in known.items()}
-    return {name: value for name, value in values.items() if value is not None}
+    """Return bits per byte of the yardsticks that were computed, by name; of counts, the better unit's."""
+    values = {name: number(value) for name, value in source.fact("yardsticks").items() if name.endswith("_bpb")}
+    known = {kind: [value for name, value in values.items() if name.startswith(kind) and value is not None]
+             for kind in YARDSTICKS}  # fmt: skip
+    return {kind: min(some) for kind, some in known.items() if some}
 
 
 def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
@@ -140,12 +148,17 @@ def _beside(source: Source, best: Evaluation) -> str:
     found = yardsticks(source)
     if not found or best.bits is None:
         return ""
-    words = {"unigram": "a unigram model", "lzma": "lzma with the training text at hand"}
-    said = " and ".join(f"{words[name]} needs {value:.3f}" for name, value in found.items())
+    said = ", ".join(f"{YARDSTICKS[name]} {value:.3f}" for name, value in found.items())
     name, least = min(found.items(), key=lambda item: item[1])
     change = 1 - best.bits / least if least > 0 else 0.0
     verdict = f"{abs(change):.0%} {'fewer' if change >= 0 else 'more'} than {name}"
-    return f"On the same bytes {said}: this model needs {best.bits:.3f}, {verdict}."
+    return f"On the same bytes {said}; this model needs {best.bits:.3f}, {verdict}."
+
+
+def _remarks(source: Source) -> list[str]:
+    """Return what the run itself said of its yardsticks, and of held-out text that repeats training text."""
+    said = source.facts.get("remarks")
+    return [remark for remark in said if isinstance(remark, str)] if isinstance(said, list) else []
 
 
 def _bars(source: Source, best: Evaluation) -> list[tuple[str, float, str]]:
@@ -167,6 +180,8 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
         between = f"{gap.low:.2g} to {gap.high:.2g}"
         tiles.append(("Gap", f"{gap.value:.3g}", f"{source.score.unit}, 95%: {between}") if gap.clear else
                      ("Gap", between, f"{source.score.unit}, 95% interval"))  # fmt: skip
+    if (share := number(source.fact("yardsticks").get("repeated_share"))) is not None:
+        tiles.append(("Repeated", f"{share:.1%}", "of held-out text, in 64 characters or more"))
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         tiles.append(("Parameters", compact(parameters), "numbers learned"))
     if curves.training_seconds > 0:

@@ -31,7 +31,8 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
         publish.model(folder.path, task.name, settings, loop.best, state.reached)
         publish.model(folder.last, task.name, settings, learner.kept(), state.last)
     weights.put(learner.model, loop.best, "the best weights")
-    found = shows.found(progress.measuring, lambda: loop.pace is not None and loop.pace.over())
+    late = loop.pace.over if loop.pace is not None else lambda: False
+    found = shows.found(outcome.best, progress.measuring, late)
     written = {
         "reason": reason, "steps": state.step, "best_step": state.reached.step, "best": state.reached.flat(),
         "last": state.last.flat(), "seconds": round(state.seconds, 3),

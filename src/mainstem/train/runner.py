@@ -96,6 +96,7 @@ def run(
         with _leaving(loop), _told(loop) as ended:
             left = _left(loop)
             shows = task.shows(learner, cache)
+            stack.callback(shows.stop)
             progress.say(opening(learner, shows, known, loop.state, folder.path, left))
             reason = loop.go()
             outcome, closing = finish(loop, reason, known, shows)

@@ -45,12 +45,15 @@ class Shows:
         """Return texts on data and model by their labels, of at most five letters."""
         return {}
 
-    def found(self, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
+    def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
         """Return what facts.json has of the task when the run has ended.
 
         ``tell`` hears of what is waited for; nothing is waited for any longer once ``late()`` is true.
         """
         return {}
+
+    def stop(self) -> None:
+        """End what is done beside the training, without waiting: the run is being left."""
 
     def doubts(self) -> list[str]:
         """Return warnings about what `found` could not find."""

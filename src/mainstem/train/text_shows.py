@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..data import yardsticks
 from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
-from . import samples
+from . import beside, samples
 from .learner import Learner
 from .lines import WIDTH, columns, several, size
 from .task import Shows, Tell
@@ -22,9 +21,11 @@ _NAMED = 2
 _SHOWN = 4
 """Lines of a sample."""
 
+_COUNTING = "waiting for the yardsticks"
+
 
 class TextShows(Shows):
-    """The text and the model at the start; at the end a guess, two yardsticks on the same bytes, and a sample."""
+    """The text and the model at the start; at the end yardsticks on the same bytes, and a sample."""
 
     def __init__(self, learner: Learner, cache: Path) -> None:
         self._yardsticks = Yardsticks(learner.data, cache)
@@ -34,21 +35,24 @@ class TextShows(Shows):
         size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"
         return {"text": text(learner), "model": f"{form(settings['residual'])}, {size_of}"}
 
-    def found(self, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
-        tell("waiting for lzma", 0, 1)
-        found = self._yardsticks.result(late)
-        tell("waiting for lzma", 1, 1)
-        return {"yardsticks": found}
+    def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
+        tell(_COUNTING, 0, 1000)
+        found = self._yardsticks.result(late, lambda share: tell(_COUNTING, int(1000 * share), 1000))
+        tell(_COUNTING, 1000, 1000)
+        return {"yardsticks": found, "remarks": beside.remarks(reached(best), found)}
+
+    def stop(self) -> None:
+        self._yardsticks.stop()
 
     def doubts(self) -> list[str]:
         error = self._yardsticks.error
-        return [] if error is None else [f"a yardstick could not be computed: {error}"]
+        return [] if error is None else [f"the yardsticks could not be computed: {error}"]
 
     def samples(self, learner: Learner) -> list[dict[str, Any]]:
         return samples.drawn(learner.model, learner.data, learner.run.seed)  # type: ignore[arg-type]
 
     def closing(self, learner: Learner, best: Best, found: dict[str, Any], sample: dict[str, Any] | None) -> list[str]:
-        return [*_beside(learner, best, found.get("yardsticks", {})), *_written(sample)]
+        return [*beside.lines(reached(best), found.get("yardsticks", {})), *_written(sample)]
 
 
 def text(learner: Learner) -> str:
@@ -83,27 +87,10 @@ def form(residual: Any) -> str:
     return str(residual)
 
 
-def _beside(learner: Learner, best: Best, found: dict[str, float]) -> list[str]:
-    size_of_text = int(learner.data.train.num_bytes)
-    tail = min(yardsticks.TAIL, size_of_text)
-    which = "all" if tail == size_of_text else f"the last {size(tail)} of"
-    knows = {
-        "unigram_bpb": "it knows how often each token occurs in the training text, not what stands before",
-        "lzma_bpb": f"it copies from {which} the training text, and from the held-out text up to each place",
-    }
-    return [
-        f"{name.removesuffix('_bpb'):<7}  {value:.4f} bits per byte, {_compared(best, value)}: {knows[name]}"
-        for name, value in found.items()
-    ]
-
-
-def _compared(best: Best, value: float) -> str:
-    """Return whether `best` has fewer bits per byte than `value`; a sample says so from two standard errors on."""
+def reached(best: Best) -> beside.Reached:
+    """Return the bits per byte of `best`, which a sample knows to two standard errors."""
     bits, nats = best.values[BITS.name], best.values[NATS.name]
-    unsure = 0.0 if best.error is None else 2 * best.error * bits / nats
-    if abs(bits - value) < unsure:
-        return "too close for a sample to tell"
-    return "beaten" if bits < value else "not beaten"
+    return beside.Reached(bits, 0.0 if best.error is None else 2 * best.error * bits / nats)
 
 
 def _written(sample: dict[str, Any] | None) -> list[str]:

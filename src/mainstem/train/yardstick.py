@@ -1,42 +1,69 @@
-"""The two yardsticks, computed beside the training. May import `data`."""
+"""The yardsticks, computed beside the training. May import `counts` and `data`."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import data
+from .. import counts, data
+
+_NICENESS = 10
 
 
 class Yardsticks:
-    """Bits per byte of the held-out part under a unigram model and under lzma, made in a thread of their own.
+    """What `data.yardsticks.measure` finds, made in a thread of its own, without the interpreter's lock.
 
-    lzma works without the interpreter's lock. The thread dies with the process, so that leaving never waits for it.
+    Where the system has priorities for threads, it gives way to the training. It dies with the process and ends when
+    it is asked to, so that leaving never waits for it.
     """
 
     def __init__(self, corpus: data.Corpus, cache: Path) -> None:
         self._found: dict[str, float] = {}
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._work, args=(corpus, cache), name="yardsticks", daemon=True)
+        self._work = counts.Work()
+        self._thread = threading.Thread(target=self._measure, args=(corpus, cache), name="yardsticks", daemon=True)
         self._thread.start()
 
-    def result(self, late: Callable[[], bool] = lambda: False) -> dict[str, float]:
-        """Return the numbers, waiting for them until ``late()``; what could not be computed is left out."""
+    def result(
+        self, late: Callable[[], bool] = lambda: False, tell: Callable[[float], None] = lambda share: None
+    ) -> dict[str, float]:
+        """Return the numbers, waiting for them until ``late()``; what could not be computed is left out.
+
+        ``tell(share)`` is called meanwhile with how much of the present piece is done.
+        """
         while self._thread.is_alive() and not late():  # in short waits, so that a signal is heard in between
             self._thread.join(0.2)
+            if self._thread.is_alive():
+                tell(self._work.share)
         if self._thread.is_alive():
-            self._error = TimeoutError("lzma has no time left in the budget, and `mainstem evaluate` takes it")
-        return dict(self._found)
+            self.stop()
+            self._error = TimeoutError("counts have no time left in the budget, and `mainstem evaluate` takes it")
+        return self._found
+
+    def stop(self) -> None:
+        """Ask for an end, and do not wait for it."""
+        self._work.stop()
 
     @property
     def error(self) -> Exception | None:
-        """Return why a number is missing."""
+        """Return why the numbers are missing."""
         return self._error
 
-    def _work(self, corpus: data.Corpus, cache: Path) -> None:
+    def _measure(self, corpus: data.Corpus, cache: Path) -> None:
         try:
-            self._found["unigram_bpb"] = data.yardsticks.unigram(corpus)
-            self._found["lzma_bpb"] = data.yardsticks.lzma(corpus, cache)
+            _give_way()
+            self._found = {"unigram_bpb": data.yardsticks.unigram(corpus)}
+            self._found = data.yardsticks.measure(corpus, cache, self._work)
+        except counts.Stopped:
+            pass
         except Exception as error:  # noqa: BLE001 - a thread has nobody above it to tell; `error` does
             self._error = error
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread alone, which is what the number of a process stands for on Linux."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
