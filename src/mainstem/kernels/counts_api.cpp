@@ -103,7 +103,7 @@ int32_t mainstem_counts(const MainstemCounts* counts) {
   Sorted sorted;
   Tree tree;
   if (const int32_t status = sort_positions(text, sorted, watch, 450)) return status;
-  if (const int32_t status = tree.make(text, sorted)) return status;
+  if (const int32_t status = tree.make(text, sorted, watch)) return status;
   const int32_t status = Run(c, text, tree, watch).go();
   if (status == kMainstemOk) watch.tell(1000, 1000, 0, 1);
   return status;

@@ -9,6 +9,7 @@ namespace mainstem {
 namespace {
 
 constexpr int64_t kFew = 1 << 15, kBuckets = 1 << 16;
+constexpr int64_t kRound = 1 << 16;  // positions between two looks at whether to stop
 
 struct Entry {
   uint64_t high, low;
@@ -51,9 +52,15 @@ class Sorter {
     const auto bucket = [&](int64_t i) {
       return static_cast<int64_t>(text_.key(static_cast<int64_t>(sorted_.ranks[i]) - 1) << known >> 112);
     };
-    for (int64_t i = from; i < to; ++i) ++starts[bucket(i) + 1];
+    for (int64_t i = from; i < to; ++i) {
+      if (i % kRound == 0 && watch_.stopped()) return kMainstemCountsStopped;
+      ++starts[bucket(i) + 1];
+    }
     for (int64_t i = 0; i < kBuckets; ++i) starts[i + 1] += starts[i];
-    for (int64_t i = from; i < to; ++i) moved[starts[bucket(i)]++] = sorted_.ranks[i];
+    for (int64_t i = from; i < to; ++i) {
+      if (i % kRound == 0 && watch_.stopped()) return kMainstemCountsStopped;
+      moved[starts[bucket(i)]++] = sorted_.ranks[i];
+    }
     std::copy(moved.data(), moved.data() + (to - from), sorted_.ranks.data() + from);
     moved.release();
     int64_t begin = 0;  // starts[b] is by now where bucket b ends

@@ -35,8 +35,8 @@ struct Wide {
 
 class Tree {
  public:
-  // 0 or kMainstemCountsNoMemory; frees `sorted` when it is no longer needed.
-  int32_t make(const Text& text, Sorted& sorted);
+  // 0, kMainstemCountsNoMemory or kMainstemCountsStopped; frees `sorted` when it is no longer needed.
+  int32_t make(const Text& text, Sorted& sorted, const Watch& watch);
 
   // The longest node that has `position` (from -1 on) in it.
   uint32_t deepest(int64_t position) const { return deepest_[position + 1]; }
