@@ -63,6 +63,21 @@ def test_the_last_weights(finished: Path, capsys: Capture) -> None:
     assert f"{facts['outcome']['last']['nats_per_token']:.4f} nats" in capsys.readouterr().out
 
 
+def test_overlapping_windows_stand_beside_the_plain_number(finished: Path, capsys: Capture) -> None:
+    context = json.loads((finished / "config.json").read_text())["model"]["context"]
+    assert main(["evaluate", str(finished), "--stride", str(context)]) == 0
+    out = capsys.readouterr().out
+    plain, same = NUMBERS.findall(out)
+    assert plain == same
+    assert f"with --stride {context}: 1 or more tokens before each" in out
+    assert main(["evaluate", str(finished), "--stride", "2"]) == 0
+    out = capsys.readouterr().out
+    assert NUMBERS.findall(out)[0] == plain and NUMBERS.findall(out)[1] != plain
+    assert f"with --stride 2: {context - 1} or more tokens before each" in out
+    assert main(["evaluate", str(finished), "--stride", str(context + 1)]) == 2
+    assert f"A stride of {context + 1} is not one of 1 to {context}" in capsys.readouterr().err
+
+
 def test_other_files_have_yardsticks_of_their_own(
     finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
 ) -> None:

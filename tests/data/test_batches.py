@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstem.data import Tokens
-from mainstem.data.batches import Plan, fetch, held_out_windows
+from mainstem.data.batches import Plan, fetch, held_out_windows, num_windows
 from mainstem.errors import BadInput
 
 
@@ -119,6 +119,27 @@ def test_every_token_with_a_predecessor_is_a_target_once(count: int, context: in
         assert not weight_BT[~real].any()
         targets += y_BT[real].tolist()
     assert targets == list(range(1, count))
+
+
+@given(count=st.integers(0, 90), context=st.integers(1, 30), stride=st.integers(1, 30), rows=st.integers(1, 4))
+def test_overlapping_windows_have_each_target_once_behind_enough_tokens(
+    count: int, context: int, stride: int, rows: int
+) -> None:
+    stride = min(stride, context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mainstem.data.batches._HELD_TOKENS", rows * context)
+        windows = list(held_out_windows(tokens(count, [0, 7]), context, stride=stride))
+    targets: list[int] = []
+    for x_BT, y_BT, _, weight_BT in windows:
+        for x_T, y_T, weight_T in zip(x_BT, y_BT, weight_BT, strict=True):
+            for place in (weight_T == 1).nonzero()[:, 0].tolist():
+                before = x_T[: place + 1].tolist()
+                target = int(y_T[place])
+                assert before == list(range(target - len(before), target))
+                assert len(before) > min(target - 1, context - stride)
+                targets.append(target)
+    assert targets == list(range(1, count))
+    assert sum(map(len, (x_BT for x_BT, *_ in windows))) == num_windows(tokens(count), context, stride)
 
 
 def test_a_part_of_tokens_knows_its_documents_and_bytes() -> None:

@@ -100,7 +100,7 @@ def test_the_repeated_share_is_that_of_characters_in_long_matches(
 
 
 def test_the_numbers_are_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, cache = corpus(tmp_path, prose(400)), tmp_path / "numbers"
+    found, cache = corpus(tmp_path, prose(400), tokenizer="byte"), tmp_path / "numbers"
     value = yardsticks.measure(found, cache)
     (kept,) = cache.iterdir()
     with monkeypatch.context() as patch:
@@ -109,12 +109,10 @@ def test_the_numbers_are_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: 
     for damage in (b"", b"{}", b'{"version":1,"found":{"unigram_bpb":-1}}', b'{"version":2,"found":{}}', b"[1]"):
         kept.write_bytes(damage)
         assert yardsticks.measure(found, cache) == value
-    size = found.train.num_bytes
-    other = corpus(
-        tmp_path, (prose(400, seed=2).encode()[:size] + prose(400).encode()[size:]).decode(), tokenizer="byte"
-    )
-    assert yardsticks.measure(other, cache) != value
-    assert len(list(cache.iterdir())) == 2
+    for name in ("hash", "held_out_hash"):
+        yardsticks.measure(found._replace(facts={**found.facts, name: "of another text"}), cache)
+    yardsticks.measure(corpus(tmp_path, prose(400), tokenizer="char"), cache)
+    assert len(list(cache.iterdir())) == 4
 
 
 def test_it_ends_when_asked_to(tmp_path: Path) -> None:

@@ -48,6 +48,48 @@ def test_every_token_with_a_predecessor_counts_once(length: int) -> None:
     assert held.bits_per_byte == pytest.approx(nats / (length - 1) / math.log(2) / 3, rel=1e-6)
 
 
+class Past(nn.Module):
+    """Scores a token by all that stands before it in its window: a causal model of which everything is known."""
+
+    context = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 5)
+
+    def forward(self, x_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        return self.table(x_BT).cumsum(dim=1)
+
+
+@pytest.mark.parametrize("length", [2, 6, 7, 8, 13, 40])
+def test_a_stride_of_the_context_is_no_stride(length: int) -> None:
+    text = _tokens([i * i * i % 5 for i in range(length)], 2 * length)
+    model = Past()
+    plain, same = (evaluate(model, text, stride=stride) for stride in (None, 6))
+    assert plain[:3] == same[:3] and plain.windows == same.windows
+    assert torch.equal(plain.nats_W, same.nats_W) and torch.equal(plain.tokens_W, same.tokens_W)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 5])
+def test_a_smaller_stride_gives_each_token_more_past_and_no_future(stride: int) -> None:
+    model, ids = Past(), [(i * i + i // 3) % 5 for i in range(40)]
+    held = evaluate(model, _tokens(ids, 40), stride=stride)
+    nats = 0.0
+    for target in range(1, 40):
+        window = max(0, -(-(target - 6) // stride))  # the first that has it
+        logits = model.table.weight[ids[window * stride : target]].sum(dim=0)
+        nats -= logits.log_softmax(-1)[ids[target]].item()
+    assert held.tokens == 39
+    assert held.nats_per_token == pytest.approx(nats / 39, rel=1e-5)
+    assert held.bits_per_byte == pytest.approx(nats / 39 / math.log(2), rel=1e-5)
+
+
+def test_a_stride_that_leaves_tokens_out_is_refused() -> None:
+    for stride in (0, -1, 7):
+        with pytest.raises(BadInput, match=f"A stride of {stride} is not one of 1 to 6"):
+            evaluate(Past(), _tokens([1, 2, 3], 3), stride=stride)
+
+
 def test_the_mode_is_left_as_it_was() -> None:
     model = Bigram()
     for training in (True, False):

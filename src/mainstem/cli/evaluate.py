@@ -37,6 +37,7 @@ class Options(Section, frozen=True, kw_only=True):
 
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     sealed: Annotated[bool, about("the sealed part in place of the held-out one; each look is counted")] = False
+    stride: Annotated[int | None, about("also in windows that begin so many tokens apart", "none")] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
     data: Reading = Reading()
@@ -64,6 +65,7 @@ def run(words: list[str]) -> int:
 def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from .. import measure
     from ..loaded import load
+    from ..measure.evaluate import check_stride
     from ..runs import looks
     from ..runs.score import BITS, NATS
     from ..train import beside, device
@@ -72,22 +74,35 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     loaded = load(folder, last=options.last)
     if options.sealed and loaded.run.data.sealed is None:
         raise BadInput(f"{str(folder)!r} has no sealed part: leave --sealed out, or train with --data.sealed 0.1.")
+    if options.stride is not None:
+        check_stride(options.stride, loaded.model.context)
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     cache = _cache(folder)
     tokens = _tokens(loaded, paths, options, cache)
     look = looks.add(folder) if options.sealed else 0
     answer = Answer(options.json)
+    strides = (None,) if options.stride is None else (None, options.stride)
     with device.threads(loaded.run.machine.threads):
-        held = measure.evaluate(
-            loaded.model.to(place.device),
-            tokens,
-            documents=loaded.run.data.documents == "mask",
-            batch=loaded.run.evaluate.batch,
-            autocast=place.autocast,
+        held, *overlapping = (
+            measure.evaluate(
+                loaded.model.to(place.device),
+                tokens,
+                stride=stride,
+                documents=loaded.run.data.documents == "mask",
+                batch=loaded.run.evaluate.batch,
+                autocast=place.autocast,
+            )
+            for stride in strides
         )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
     answer.say(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
     answer.say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}")
+    strided: dict[str, float | int] = {}
+    for other in overlapping:
+        strided = {"stride": options.stride or 0, NATS.name: other.nats_per_token, BITS.name: other.bits_per_byte}
+        least = loaded.model.context - strided["stride"] + 1
+        numbers = f"{other.nats_per_token:.4f} {NATS.unit}, {other.bits_per_byte:.4f} {BITS.unit}"
+        answer.say(f"{numbers} with --stride {options.stride}: {least} or more tokens before each")
     if options.sealed:
         answer.say(_looked(look))
     found, missing = _yardsticks(loaded, tokens if paths or options.sealed else None, options, cache)
@@ -96,7 +111,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     answer.give({
         "run": str(folder), "on": paths or what, "tokens": len(tokens), "bytes": tokens.num_bytes,
         NATS.name: held.nats_per_token, BITS.name: held.bits_per_byte, "yardsticks": found or None,
-        **({"look": look} if options.sealed else {}),
+        **({"look": look} if options.sealed else {}), **({"strided": strided} if strided else {}),
     })  # fmt: skip
 
 

@@ -111,9 +111,10 @@ def _documents_at(tokens: Tokens, places_BT: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(found.reshape(places_BT.shape).astype(np.int64))
 
 
-def num_windows(tokens: Tokens, context: int) -> int:
+def num_windows(tokens: Tokens, context: int, stride: int | None = None) -> int:
     """Return how many windows `held_out_windows` has for `tokens`; the last one may be short."""
-    return -(-max(0, len(tokens) - 1) // context)
+    targets = max(0, len(tokens) - 1)
+    return 1 - min(0, context - targets) // (stride or context) if targets else 0
 
 
 def spread(count: int, wanted: int) -> NDArray[np.int64]:
@@ -132,19 +133,24 @@ def held_out_windows(
     documents: bool = False,
     which: NDArray[np.int64] | None = None,
     batch: int | None = None,
+    stride: int | None = None,
 ) -> Iterator[Window]:
-    """Yield batches of windows without overlap: every token that has a predecessor is a target exactly once.
+    """Yield batches of windows in which every token that has a predecessor is a target exactly once.
 
-    `which` takes the windows of these numbers only. `batch` of them come at once, or as many as have 8192
-    tokens. The last window is filled up with weight 0. Fewer than two tokens give no window.
+    Window i begins at ``i * stride``, by default `context`, so that none overlap. With a smaller one, a window behind
+    the first has weight 1 only where the one before it has ended, which leaves ``context - stride + 1`` tokens or more
+    before each target. `which` takes the windows of these numbers only. `batch` of them come at once, or as many as
+    have 8192 tokens. The last window is filled up with weight 0. Fewer than two tokens give no window.
     """
     ids = np.asarray(tokens.ids)
-    targets = len(ids) - 1
+    targets, step = len(ids) - 1, stride or context
     rows = batch or max(1, _HELD_TOKENS // context)
-    numbers = np.arange(num_windows(tokens, context), dtype=np.int64) if which is None else which
+    numbers = np.arange(num_windows(tokens, context, stride), dtype=np.int64) if which is None else which
     for first in range(0, len(numbers), rows):
-        places_BT = numbers[first : first + rows, None] * context + _positions(context)
-        weight_BT = torch.from_numpy((places_BT < targets).astype(np.float32))
+        starts_B1 = numbers[first : first + rows, None] * step
+        places_BT = starts_B1 + _positions(context)
+        new_BT = (starts_B1 == 0) | (places_BT >= starts_B1 - step + context)
+        weight_BT = torch.from_numpy((new_BT & (places_BT < targets)).astype(np.float32))
         places_BT = np.minimum(places_BT, targets - 1)
         x_BT, y_BT = (torch.from_numpy(ids[places_BT + shift].astype(np.int64)) for shift in (0, 1))
         yield x_BT, y_BT, _documents_at(tokens, places_BT) if documents else None, weight_BT

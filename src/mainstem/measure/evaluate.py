@@ -80,6 +80,7 @@ def evaluate(
     tokens: Any,
     *,
     context: int | None = None,
+    stride: int | None = None,
     windows: int | None = None,
     documents: bool = False,
     batch: int | None = None,
@@ -93,20 +94,32 @@ def evaluate(
     by default) without overlap. ``bits_per_byte = nats_per_token / ln 2 * len / num_bytes``: the first token, which
     nothing predicts, is counted at the average of the rest.
 
+    With a `stride` below `context`, windows begin so many tokens apart, and each token counts in the first one that has
+    it: with ``context - stride + 1`` tokens or more before it, where the text has them, in place of 1 or more.
+
     With `windows`, no more than that many are measured, evenly spread and the same at every call; `Held.error` says how
     near that comes to all of them. `batch` windows are computed at once, or as many as have 8192 tokens.
     ``tell(tokens)`` is called after each batch with the number of tokens so far.
 
-    Raises `BadInput` for fewer than two tokens, `Abandoned` as soon as `stop()` is true.
+    Raises `BadInput` for fewer than two tokens and for a stride outside 1 to `context`, `Abandoned` as soon as
+    `stop()` is true.
     """
     if len(tokens) < 2:
         raise BadInput(f"{len(tokens)} tokens leave nothing to predict: give at least two.")
     length = context if context is not None else _context(model)
-    every = num_windows(tokens, length)
+    if stride is not None:
+        check_stride(stride, length)
+    every = num_windows(tokens, length, stride)
     which = None if windows is None else spread(every, windows)
-    held = over(model, held_out_windows(tokens, length, documents, which, batch), autocast, stop, tell)
+    held = over(model, held_out_windows(tokens, length, documents, which, batch, stride), autocast, stop, tell)
     bits = held.nats_per_token / math.log(2) * len(tokens) / tokens.num_bytes
     return held._replace(bits_per_byte=bits, windows=every)
+
+
+def check_stride(stride: int, context: int) -> None:
+    """Raise `BadInput` where windows of `context` tokens that begin `stride` apart would not have every token once."""
+    if not 1 <= stride <= context:
+        raise BadInput(f"A stride of {stride} is not one of 1 to {context}, the model's context: give one of these.")
 
 
 @torch.no_grad()
