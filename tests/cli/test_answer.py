@@ -44,7 +44,10 @@ def test_evaluate(finished: Path, corpus: Path, capsys: Capture) -> None:
     found, read = answered(["evaluate", str(finished), "--json"], capsys)
     assert f"{found['nats_per_token']:.4f} nats per token, {found['bits_per_byte']:.4f} bits per byte" in read
     assert f"{found['tokens']:,} tokens, {found['bytes']:,} bytes" in read
-    assert f"unigram {found['yardsticks']['unigram_bpb']:.4f}" in read
+    assert f"unigram {found['yardsticks']['unigram_bpb']:.4f}" in " ".join(read.split())
+    stride, _ = answered(["evaluate", str(finished), "--json", "--stride", "2"], capsys)
+    assert stride["strided"]["stride"] == 2 and stride["strided"]["nats_per_token"] != found["nats_per_token"]
+    assert stride["nats_per_token"] == found["nats_per_token"]
     assert found["on"] == "its held-out part"
     assert answered(["evaluate", str(finished), str(corpus), "--json"], capsys)[0]["on"] == [str(corpus)]
 

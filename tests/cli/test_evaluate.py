@@ -29,7 +29,7 @@ def test_its_own_held_out_part(finished: Path, capsys: Capture) -> None:
         ("adaptive_tokens_bpb", "adaptive"),
     ):
         assert f"{kind} {facts['yardsticks'][name]:.4f}" in words
-    assert facts["outcome"]["remarks"][0].split("(")[0] in words
+    assert facts["remarks"][0].split("(")[0] in words
 
 
 def test_doubts_about_its_own_text_are_said(

@@ -75,7 +75,7 @@ def test_a_finished_run_is_said_beside_its_yardsticks(tmp_path: Path) -> None:
     fewer = 1 - best["bits_per_byte"] / 2.204
     assert "counts of the training text need 2.296" in found.sentences[1]
     assert f"{fewer:.0%} fewer than adaptive" in found.sentences[1]
-    assert run.facts["outcome"]["remarks"][0] == found.sentences[2]
+    assert run.facts["remarks"][0] == found.sentences[2]
     assert ("Repeated", "1.2%", "of held-out text, in 64 characters or more") in found.tiles
     assert [(name, bits) for name, bits, _ in found.bars] == [
         ("this model", best["bits_per_byte"]), ("adaptive", 2.204), ("counts", 2.296), ("unigram", 4.812)

@@ -138,11 +138,11 @@ def facts(made: Made, found: list[dict[str, Any]]) -> dict[str, Any]:
             "tokens_order": 6.0,
             "repeated_share": 0.012,
         }
+        values["remarks"] = ["The model beats every yardstick."]
         values["outcome"] = {
             "reason": "steps", "best_step": best["step"],
             "best": {"step": best["step"], **best["held_out"], "error": None},
             "last": {"step": found[-1]["step"], **evaluations[-1]["held_out"]}, "seconds": found[-1]["seconds"],
-            "remarks": ["The model beats every yardstick."],
         }  # fmt: skip
     return values
 
