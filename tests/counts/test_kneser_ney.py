@@ -84,6 +84,14 @@ def test_the_kernel_and_the_reference_agree(vocab, size, width, order):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
+@pytest.mark.skipif(not cpu.there(), reason="no compiled kernels")
+def test_they_agree_where_most_positions_stand_behind_the_same_token():
+    draw = np.random.default_rng(0)
+    tokens = np.where(draw.random(60_000) < 0.95, 7, draw.integers(0, 60_000, 60_000)).astype(np.uint16)
+    one, other = (counts.score(tokens, 45_000, 60_000, 3, impl=impl) for impl in ("cpu", "reference"))
+    np.testing.assert_allclose(one.adaptive, other.adaptive, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("impl", IMPLS)
 def test_nothing_is_scored_by_what_comes_after_it(impl):
     tokens = text(4, 300, seed=5)
