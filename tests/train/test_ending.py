@@ -31,7 +31,7 @@ def made(tmp_path, monkeypatch):
 def said(made, found=FOUND, sample=None, page=None, reason="steps", error=None):
     learner, outcome = made
     outcome.best.error = error
-    shows = TextShows(learner, Path("cache"))
+    shows = TextShows(learner, Path("cache").resolve())
     closing = shows.closing(learner, outcome.best, {"yardsticks": found}, sample)
     return ending(learner, 8, outcome._replace(reason=reason), closing, page)
 

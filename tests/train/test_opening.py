@@ -25,7 +25,7 @@ def said(made, state=None, seconds=None, **run):
     for name, values in run.items():
         section = msgspec.structs.replace(getattr(learner.run, name), **values)
         learner = dataclasses.replace(learner, run=msgspec.structs.replace(learner.run, **{name: section}))
-    shows = TextShows(learner, Path("cache"))
+    shows = TextShows(learner, Path("cache").resolve())
     return opening(learner, shows, facts, state or State(), Path("my runs/first"), seconds)
 
 
