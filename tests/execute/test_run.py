@@ -8,7 +8,7 @@ from variants import loss, shaken, small, tokens
 
 from mainstem import execute, ops
 from mainstem.execute import fused, plain
-from mainstem.execute.chain import Whole, links
+from mainstem.execute.chain import Unfused, links
 from mainstem.nn import RMSNorm
 from mainstem.stream import Add, Block, Branch, Replace, Residual, Single, State
 
@@ -78,9 +78,9 @@ def test_a_block_or_residual_that_is_not_as_it_was_built_is_called(change):
     assert [type(link) for link in links(block)] == [Residual, Residual]
     residual = next(iter(block.children()))
     change(residual)
-    assert [type(link) for link in links(block)] == [Whole, Residual]
+    assert [type(link) for link in links(block)] == [Unfused, Residual]
     change(block)
-    assert links(block) == [Whole(block)]
+    assert links(block) == [Unfused(block)]
 
 
 def test_another_branch_in_its_place_is_called():

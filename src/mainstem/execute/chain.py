@@ -13,20 +13,20 @@ Step = Callable[[State, Context], State]
 """A block, or a residual: a module, or any function."""
 
 
-class Whole(NamedTuple):
-    """A step that is called, because somebody watches it, replaced it, or wrote it."""
+class Unfused(NamedTuple):
+    """A step that is called, because it is hooked, replaced, or another one."""
 
     call: Step
 
 
-Link = Residual | Whole
+Link = Residual | Unfused
 
 
 def links(block: Step) -> list[Link]:
     """Return the residuals of `block` where it is ours as it was built, or the block itself, to be called."""
     if not as_built(block, Block):
-        return [Whole(block)]
-    return [part if is_open(part) else Whole(part) for part in block._modules.values() if part is not None]
+        return [Unfused(block)]
+    return [part if is_open(part) else Unfused(part) for part in block._modules.values() if part is not None]
 
 
 def is_open(residual: object) -> TypeGuard[Residual]:

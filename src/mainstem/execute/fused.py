@@ -15,7 +15,7 @@ from ..nn.built import as_built
 from ..noise import Dropout
 from ..stream import Residual, State, Stream
 from ..stream.branch import Side
-from .chain import Link, Whole
+from .chain import Link, Unfused
 
 
 class Read(NamedTuple):
@@ -54,11 +54,11 @@ def through(
     kept: Kept = {}
     read: Read | None = None
     for here, then in zip(chain, [*chain[1:], closing], strict=True):
-        if isinstance(here, Whole):
+        if isinstance(here, Unfused):
             state = here.call(state, ctx)
             continue
         x_BTD, carry, done = Read(*here.connection.read(state)) if read is None else read
-        fusion = _first(rules, here, None if isinstance(then, Whole) else then)
+        fusion = _first(rules, here, None if isinstance(then, Unfused) else then)
         takes = fusion is not None and fusion.takes_dropout
         y_BTD, side, drop = _branch(here, x_BTD, ctx.with_side(state.side), done, takes)
         if fusion is None:

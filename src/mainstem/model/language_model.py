@@ -100,7 +100,7 @@ class LanguageModel(nn.Module):
         """
         x_BTD = self.features(tokens_BT, documents_BT, cache)
         if self.head is not None and not plain_linear(self.head):
-            # Somebody changed the head, shards it or looks on: it has to be called, which makes whole logits.
+            # The head is changed, sharded or hooked: it has to be called, which makes whole logits.
             logits_BTV: Tensor = self.head(x_BTD)
             if targets_BT is None:
                 return logits_BTV.float()

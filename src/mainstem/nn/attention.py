@@ -102,7 +102,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         ctx = Context() if ctx is None else ctx
-        if type(self) is Attention and (y_BTD := fused_attention.whole(self, x_BTD, ctx)) is not None:
+        if type(self) is Attention and (y_BTD := fused_attention.sublayer(self, x_BTD, ctx)) is not None:
             return y_BTD
         side: points.Side = {}
 

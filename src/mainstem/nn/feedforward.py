@@ -64,7 +64,7 @@ class FeedForward(nn.Module):
         return named if self.gate is None else named | {"gate.weight": "feedforward.gate"}
 
     def forward(self, x_BTD: Tensor) -> Tensor | tuple[Tensor, points.Side]:
-        if type(self) is FeedForward and (y_BTD := fused_feedforward.whole(self, x_BTD)) is not None:
+        if type(self) is FeedForward and (y_BTD := fused_feedforward.sublayer(self, x_BTD)) is not None:
             return y_BTD
         side: points.Side = {}
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .attention import Attention
 
 
-def whole(part: Attention, x_BTD: Tensor, ctx: Context) -> Tensor | None:
+def sublayer(part: Attention, x_BTD: Tensor, ctx: Context) -> Tensor | None:
     """Return what `part` makes of `x_BTD` by `ops.self_attention`; None where it has to take its parts."""
     if not _fits(part, x_BTD, ctx):
         return None

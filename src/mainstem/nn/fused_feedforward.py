@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .feedforward import FeedForward
 
 
-def whole(part: FeedForward, x_BTD: Tensor) -> Tensor | None:
+def sublayer(part: FeedForward, x_BTD: Tensor) -> Tensor | None:
     """Return what `part` makes of `x_BTD` by `ops.feedforward`; None where it has to take its parts."""
     parts, spec = part._modules, part.spec
     gate = parts.get("gate")

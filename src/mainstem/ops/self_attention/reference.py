@@ -1,4 +1,4 @@
-"""The attention sublayer part by part: the oracle, and what runs where the parts are not joined. May import ops.
+"""The attention sublayer part by part: the oracle, and what runs where the parts are not fused. May import ops.
 
 Shapes: B samples, T positions, D width, H heads, K head width.
 """
