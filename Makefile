@@ -4,6 +4,11 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# An editable install remembers each module, so one that came, went or moved since asks for another install.
+MODULES := $(sort $(shell find src/mainstem -name '*.py'))
+ifneq ($(MODULES),$(or $(shell cat .venv/.modules 2>/dev/null),$(MODULES)))
+$(shell rm -f $(INSTALLED))
+endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
 .PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme clean
@@ -15,6 +20,7 @@ $(BIN)/python:
 
 $(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@echo $(MODULES) > .venv/.modules
 	touch $@
 
 train: $(INSTALLED)
