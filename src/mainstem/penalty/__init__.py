@@ -8,9 +8,10 @@ from typing import Any
 
 from .. import catalogue, variants
 from ..config import PenaltyTerm
+from . import anchors
 from .base import Penalty
 
-__all__ = ["Penalty", "make"]
+__all__ = ["Penalty", "anchors", "make"]
 
 
 def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:

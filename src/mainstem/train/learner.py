@@ -178,8 +178,7 @@ class Learner:
         if self.average is not None:
             tensors["average"] = self.average.state()
         if "penalty" in self.stems:
-            anchors = [(number, term.anchor()) for number, term in enumerate(self.penalties)]
-            tensors["penalty"] = {f"{number}/{name}": w for number, held in anchors for name, w in held.items()}
+            tensors["penalty"] = penalty.anchors.collect(self.penalties)
         return Kept(tensors, settings)
 
     def load(self, state: Kept) -> None:
@@ -189,10 +188,7 @@ class Learner:
         if self.average is not None:
             average = state.tensors["average"]
             self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
-        for number, term in enumerate(self.penalties):
-            anchors, own = state.tensors.get("penalty", {}), f"{number}/"
-            held = {name.removeprefix(own): w for name, w in anchors.items() if name.startswith(own)}
-            self.penalties[number] = term.begin(self.model, held)
+        self.penalties[:] = penalty.anchors.resume(self.penalties, self.model, state.tensors.get("penalty", {}))
 
     def _gradient(self, forward: Forward, batch: Batch, count: Tensor | int, number: int) -> dict[str, Tensor]:
         """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""
