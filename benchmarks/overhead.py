@@ -64,7 +64,7 @@ class Trained:
 
     def __init__(self, learner: Learner, known: facts.Facts, folder: RunFolder) -> None:
         progress = console.Plain((folder.path / "lines.txt").open("w"))
-        how = progress, signals.Requests(), Listeners([]), time.perf_counter
+        how = progress, signals.Requests(), Listeners([]), time.perf_counter, time.perf_counter()
         self._loop = begin(learner, known, folder, NOTHING, *how)
 
     def steps(self, count: int) -> None:

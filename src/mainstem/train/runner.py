@@ -102,7 +102,7 @@ def run(
             outcome, closing = finish(loop, reason, known, shows)
             ended.append(outcome)
         page = folder.page if files.is_file(folder.page) else None  # which a listener has made
-        progress.say(ending(learner, loop.state.step, outcome, closing, page))
+        progress.say(ending(loop.learner, loop.state.step, outcome, closing, page))
     return outcome
 
 
