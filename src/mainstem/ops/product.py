@@ -75,5 +75,7 @@ def _faster(a: Tensor, b: Tensor, worth: int) -> bool:
 
 
 def _onednn(a_NK: Tensor, b_MK: Tensor) -> Tensor:
+    if not (b_MK.is_contiguous() or b_MK.t().is_contiguous()):
+        b_MK = b_MK.contiguous()  # as a part of wider rows it is multiplied number by number, 500 times as slow
     found: Tensor = torch.ops.mkldnn._linear_pointwise(a_NK, b_MK, None, "none", [], "")
     return found
