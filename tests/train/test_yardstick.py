@@ -1,5 +1,7 @@
 """Yardsticks are waited for as long as a budget has time, and end when the run is left."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,21 @@ def test_counting_ends_when_the_run_is_left(tmp_path: Path, end: threading.Event
     found.stop()
     assert found.result() == {"unigram_bpb": 4.0}
     assert found.error is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+def test_counting_gives_way_and_the_training_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, seen = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), []
+
+    def unigram(corpus: Any) -> float:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return 4.0
+
+    monkeypatch.setattr(data.yardsticks, "unigram", unigram)
+    monkeypatch.setattr(data.yardsticks, "measure", lambda *what: ALL)
+    assert Yardsticks(None, tmp_path).result() == ALL  # type: ignore[arg-type]
+    assert seen == [min(19, own + 10)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
 def test_what_goes_wrong_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
