@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mainstem import catalogue, config
@@ -76,3 +77,23 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_a_library_may_give_values_that_are_no_text() -> None:
     run = config.load({"data": {"paths": ["a", "b"]}, "train.steps": 5, "model": {"residual": {"name": "hyper"}}})
     assert run.data.paths == ["a", "b"]
+
+
+def test_one_load_builds_the_tree_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("recipe: default\nmodel: {residual: {name: hyper, streams: 2}}\n")
+    config.load({}, path)  # what is found once and kept
+    convert, calls = msgspec.convert, []
+    monkeypatch.setattr(msgspec, "convert", lambda *given, **named: calls.append(given) or convert(*given, **named))
+    run = config.load({"train.batch": "8", "penalty.0": "l1", "penalty.0.coef": "1"}, path)
+    assert (run.train.batch, run.recipe, len(calls)) == (8, "default", 1)
+
+
+def test_what_is_wrong_in_a_file_is_said_of_it_and_of_a_flag_not(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("train: {batch: many}")
+    with pytest.raises(BadInput, match=r"^In .*my\.yaml': train\.batch is 'many'"):
+        config.load({"train.steps": 5}, path)
+    path.write_text("train: {batch: 4}")
+    with pytest.raises(BadInput, match=r"^train\.steps is 'x'"):
+        config.load({"train.steps": "x"}, path)

@@ -24,7 +24,11 @@ T = TypeVar("T", bound=Section)
 
 def build(tree: Mapping[str, Any], root: type[T]) -> T:
     """Return `tree` as the section `root`; `BadInput` names the first field that is wrong, by its dotted name."""
-    return msgspec.convert(_section(tree, root, "", root), root)
+    try:
+        return msgspec.convert(_section(tree, root, "", root, False), root)
+    except msgspec.ValidationError:
+        _section(tree, root, "", root, True)
+        raise
 
 
 def unknown(name: str, root: type[Section], more: Sequence[str] = ()) -> BadInput:
@@ -37,7 +41,8 @@ def unknown(name: str, root: type[Section], more: Sequence[str] = ()) -> BadInpu
     return BadInput(f"{name} is not the name of a field: {remedy}")
 
 
-def _section(tree: Any, kind: type[Section], path: str, root: type[Section]) -> dict[str, Any]:
+def _section(tree: Any, kind: type[Section], path: str, root: type[Section], each: bool) -> dict[str, Any]:
+    """Return `tree` as the section asks for it; `each` field is converted by itself, where one of them is wrong."""
     if not isinstance(tree, Mapping):
         raise BadInput(f"{path} is {show(tree)}, and it has fields of its own: give them, as {path}.{_first(kind)}.")
     known, prefix = children(kind), f"{path}." if path else ""
@@ -50,26 +55,26 @@ def _section(tree: Any, kind: type[Section], path: str, root: type[Section]) -> 
         elif key not in known:
             raise unknown(f"{prefix}{key}", root)
         else:
-            found[key] = _field(value, kind, key, f"{prefix}{key}", root)
+            found[key] = _field(value, kind, key, f"{prefix}{key}", root, each)
     for info in fields(kind):
         if info.default is msgspec.NODEFAULT and "." not in info.name and info.name not in found:
             raise BadInput(f"{prefix}{info.name} is not given: give {allowed(info.kind, info.choices)}.")
     return found
 
 
-def _field(value: Any, parent: type[Section], name: str, path: str, root: type[Section]) -> Any:
+def _field(value: Any, parent: type[Section], name: str, path: str, root: type[Section], each: bool) -> Any:
     kind = children(parent)[name]
     if (section := section_of(kind)) is not None:
-        return _section({} if value is None else value, section, path, root)
+        return _section({} if value is None else value, section, path, root, each)
     if (section := items_of(kind)) is not None:
         items = as_list(value)
         if not isinstance(items, list):
             raise BadInput(
                 f"{path} is {show(value)}: give a list, each item of it with fields as {path}.0.{_first(section)}."
             )
-        return [_section(as_named(item), section, f"{path}.{number}", root) for number, item in enumerate(items)]
+        return [_section(as_named(item), section, f"{path}.{number}", root, each) for number, item in enumerate(items)]
     _sane(value, path)
-    value = _leaf(value, kind, annotation_of(parent, name), path)
+    value = _leaf(value, kind, annotation_of(parent, name) if each else None, path)
     if of := named_kind(kind):
         _named(value, path, of)
     return value
@@ -117,6 +122,8 @@ def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
     plain = bare(kind)
     if isinstance(plain, inspect.IntType) and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)  # 1e4 steps
+    if annotation is None:
+        return value
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError:

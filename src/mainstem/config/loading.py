@@ -37,12 +37,18 @@ def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None,
         raise BadInput(
             f"The recipe {recipe!r} and the file {str(file)!r} are both given: keep one of --recipe and --config."
         )
-    run = Run()
+    tree: dict[str, Any] = {} if recipe is None else {"recipe": recipe}
+    name = ""
     if file is not None:
-        run = _over_recipe(from_file(Path(file)), repr(str(file)))
-    elif recipe is not None:
-        run = _over_recipe({"recipe": recipe}, "")
-    return _over(run, [pair for pair in given if pair[0] != "recipe"])
+        tree, name = from_file(Path(file)), repr(str(file))
+    with _naming(name):
+        lower = _over_recipe(tree)
+    try:
+        return _made(layers.stack(lower, [pair for pair in given if pair[0] != "recipe"]))
+    except BadInput:
+        with _naming(name):  # so that what is wrong in the file alone is said of it
+            build(lower, Run)
+        raise
 
 
 def override(run: Run, flags: Flags) -> Run:
@@ -52,7 +58,7 @@ def override(run: Run, flags: Flags) -> Run:
     >>> config.override(config.load(), {"model.width": 64}).model.hidden
     256
     """
-    return _over(run, _settings(flags))
+    return _made(layers.stack(plain(presets.reduce(run)), _settings(flags)))
 
 
 def parse(text: str | bytes, name: str = "the configuration", stored: bool = False) -> Run:
@@ -66,23 +72,21 @@ def parse(text: str | bytes, name: str = "the configuration", stored: bool = Fal
     return run
 
 
-def _over(run: Run, settings: layers.Settings) -> Run:
-    tree = plain(presets.reduce(run))
-    found = presets.resolve(build(layers.stack(tree, settings), Run))
+def _made(tree: Mapping[str, Any]) -> Run:
+    found = presets.resolve(build(tree, Run))
     check(found)
     return found
 
 
-def _over_recipe(tree: dict[str, Any], name: str) -> Run:
-    """Return the run of a file's `tree` over the recipe that it names, not yet resolved."""
-    with _naming(name):
-        base = Run()
-        recipe = build({"recipe": tree.get("recipe")}, Run).recipe
-        if recipe is not None:
-            path = catalogue.resolve("recipe", recipe)
-            base = build(_nested(from_file(path)), Run)
-        lower = plain(presets.reduce(base))
-        return build(layers.stack(lower, layers.flatten(tree)), Run)
+def _over_recipe(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's `tree` over that of the recipe that it names."""
+    recipe = tree.get("recipe")
+    if recipe is not None and not isinstance(recipe, str):
+        build({"recipe": recipe}, Run)  # which says what is wrong
+    lower = plain(Run())
+    if recipe is not None:
+        lower = layers.stack(lower, layers.flatten(from_file(catalogue.resolve("recipe", recipe))))
+    return layers.stack(lower, layers.flatten(tree))
 
 
 def _settings(flags: Flags) -> layers.Settings:
