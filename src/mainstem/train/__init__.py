@@ -1,10 +1,16 @@
-"""Training: the loop, its checkpoints, the folder of a run."""
+"""Training: a learner, what it learns, who is told of it, and the loop that writes a run into its folder."""
 
 from ..runs.listener import Listener, Outcome
+from ..runs.score import Score
+from ..runs.state import Scores
 from . import world
+from .batch import Batch
 from .learner import Learner
 from .planning import plan
 from .runner import run
 from .signals import Stop
+from .task import Part, Task
 
-__all__ = ["Learner", "Listener", "Outcome", "Stop", "plan", "run", "world"]
+__all__ = [
+    "Batch", "Learner", "Listener", "Outcome", "Part", "Score", "Scores", "Stop", "Task", "plan", "run", "world",
+]  # fmt: skip
