@@ -115,9 +115,19 @@ def test_one_section(words: list[str], capsys: Capture) -> None:
     assert "--optim.scale of muon alone [original]" in " ".join(" ".join(lines).split())
 
 
+def test_what_several_names_have_alike_stands_once_with_the_default_of_each(capsys: Capture) -> None:
+    lines = said(capsys, "train", "--help", "noise")
+    flags = [line.split()[0] for line in lines if line.startswith("  --noise.also.0")]
+    assert flags == [f"--noise.also.0.{name}" for name in
+                     ("rate", "at", "over", "how", "depth", "begin", "end", "course")]  # fmt: skip
+    text = " ".join(" ".join(lines).split())
+    assert "[dropout: null; depth: B; drop_head: BH]" in text
+    assert '--noise.also.0.depth "constant", or "linear": it grows over the sublayers [constant]' in text
+
+
 def test_what_a_name_has_by_itself_stands_behind_the_fields_of_its_section(capsys: Capture) -> None:
     text = " ".join(" ".join(said(capsys, "train", "--help", "penalty")).split())
-    assert text.endswith("--penalty.0.share elastic_net: 1 is L1, 0 is L2 [0.5]")
+    assert "[text; the matrices] --penalty.0.share elastic_net: 1 is L1, 0 is L2 [0.5]" in text
     text = " ".join(" ".join(said(capsys, "train", "--help", "model")).split())
     assert "--model.residual.streams hyper: S, at least 1 [4]" in text
 
@@ -151,7 +161,8 @@ def test_fields_are_grouped_in_the_order_of_the_tree(monkeypatch: pytest.MonkeyP
     own = ["--resume", "--plan", "--config", "--json"]
     fields = [shown(field.name) for field in config.fields(config.Run)]
     assert [flag for flag in flags if flag in {*own, *fields}] == own + fields
-    there = [value.name for spec in catalogue.SPECS for value in values.of(spec.kind, spec.name)]
+    every = [*values.of_rates(), *(value for spec in catalogue.SPECS for value in values.of(spec.kind, spec.name))]
+    there = {value.name for value in every}
     assert all(flag.rpartition(".")[2].replace("-", "_") in there for flag in flags if flag not in {*own, *fields})
     for section in help_text.SECTIONS[1:]:
         assert sum(line.startswith(f"{section}: ") for line in lines) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mainstem import config
+from mainstem import catalogue, config
 from mainstem.config.building import build
 from mainstem.errors import BadInput
 
@@ -53,7 +53,7 @@ REFUSED = [
     ({"optim": {"betas": [[0.9], 0.9]}},
      "optim.betas is [[0.9], 0.9]: give a list of 2, each item of it a number of at least 0 and below 1."),
     ({"penalty": ["l1"]}, "penalty.0.coef is not given: give a number of at least 0."),
-    ({"penalty": [{"coef": 1.0}]}, "penalty.0.name is not given: give one of l1, l2, elastic_net."),
+    ({"penalty": [{"coef": 1.0}]}, f"penalty.0.name is not given: give one of {', '.join(catalogue.names('penalty'))}."),
     ({"penalty": [{"name": "l1", "coef": 1, "om": "head"}]},
      "penalty.0.om is not the name of a field: did you mean penalty.0.on?"),
     ({"penalty": 3}, "penalty is 3: give a list, each item of it with fields as penalty.0.name."),

@@ -158,13 +158,21 @@ def _own(section: str, width: int) -> list[str]:
     if section not in _NAMED:
         return []
     kind, prefix = _NAMED[section]
-    shared = {field.name.rpartition(".")[2] for field in config.fields(config.Run) if field.section == section}
-    lines = []
+    places = [field.name.replace(".N", ".0").rpartition(".") for field in config.fields(config.Run)]
+    shared = {name for place, _, name in places if place == prefix}
+    alike: dict[tuple[str, str], dict[str, str]] = {}  # by what is the same of several names, the default of each
     for spec in catalogue.specs(kind):
-        for value in values.of(kind, spec.name):
+        for value in (*values.of(kind, spec.name), *(values.of_rates() if kind == "noise" else ())):
             if value.name not in shared and value.name not in values.SAID:
-                said = f"{spec.name}: {value.meaning.partition('. ')[0]}" if value.meaning else f"of {spec.name} alone"
-                lines += _entry(shown(f"{prefix}.{value.name}"), f"{said.rstrip('.')} [{value.said}]", width)
+                key = value.name, value.meaning.partition(". ")[0].rstrip(".")
+                alike.setdefault(key, {})[spec.name] = value.said
+    lines = []
+    for (name, meaning), defaults in alike.items():
+        who = "" if len(defaults) == len(catalogue.specs(kind)) > 1 else ", ".join(defaults)
+        said = f"{who}: {meaning}".removeprefix(": ") if meaning else f"of {who} alone"
+        same = len(set(defaults.values())) == 1
+        default = next(iter(defaults.values())) if same else "; ".join(f"{n}: {d}" for n, d in defaults.items())
+        lines += _entry(shown(f"{prefix}.{name}"), f"{said} [{default}]", width)
     return lines
 
 

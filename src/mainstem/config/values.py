@@ -60,6 +60,16 @@ def of(kind: str, name: str) -> tuple[Value, ...]:
     return tuple(_of(module, attribute).values()) if colon else ()
 
 
+@cache
+def of_rates() -> tuple[Value, ...]:
+    """Return what the rate of every noise may be given beside its value: the other fields of `noise.Rate`.
+
+    >>> [value.name for value in of_rates()]
+    ['depth', 'begin', 'end', 'course']
+    """
+    return tuple(value for value in _of("noise.rate", "Rate").values() if value.name != "value")
+
+
 def _of(module: str, attribute: str) -> dict[str, Value]:
     path = _PACKAGE / f"{module.replace('.', '/')}.py"
     tree = _parsed(path if path.exists() else _PACKAGE / module.replace(".", "/") / "__init__.py")
@@ -90,7 +100,9 @@ def _of_class(node: ast.ClassDef, tree: ast.Module, module: str) -> dict[str, Va
             kind = ast.unparse(line.annotation)
             if not kind.startswith("ClassVar"):
                 name = line.target.id
-                found[name] = _value(name, line.annotation, line.value, meanings)
+                value = _value(name, line.annotation, line.value, meanings)
+                inherited = found[name].meaning if name in found else ""
+                found[name] = value._replace(meaning=value.meaning or inherited)
     return found
 
 

@@ -28,9 +28,10 @@ class Bernoulli(NoiseSpec):
         y = s m x, m ~ Bernoulli(1 - rate)
 
     Args:
-        over: the axes along which draws differ, of those of the point ("BH": one draw for each sample and head);
-            along all others one draw is shared. All axes if left out, which is dropout. Without "B" all samples share.
-        how: what becomes of the rest. "scale": s = 1 / (1 - rate), so that the mean stays. "renormalise": s is the
+        over: the axes along which draws differ, such as BH: one draw for each sample and head. Along all others of the
+            point one draw is shared. All axes if left out, which is dropout. Without "B" all samples share.
+        how: what becomes of the rest: scale, renormalise, keep or minus_inf. "scale": s = 1 / (1 - rate), so that the
+            mean stays. "renormalise": s is the
             number of draws of a sample by the number of those that kept, so that the mean stays but for where nothing
             is kept, and the sum of m s is always the number. "keep": s = 1, and the mean shrinks. "minus_inf": minus
             infinity in place of 0, for logits of attention; a position's own is never dropped, so that no row is empty.

@@ -30,10 +30,11 @@ class Rate:
 
     Args:
         value: the largest rate, in [0, 1].
-        depth: how it depends on the depth.
-        begin, end: progress between which it is on, or changes.
-        course: how it depends on the progress. Early dropout is ``Rate(0.1, end=0.2)`` or, falling linearly,
-            ``Rate(0.1, end=0.2, course="falling")``; late dropout is ``Rate(0.1, begin=0.2)``.
+        depth: "constant", or "linear": it grows over the sublayers.
+        begin: the progress, a share of the training, from which it is on or changes.
+        end: the progress up to which it is on or changes.
+        course: "constant", "rising" or "falling" between these. Early dropout is ``Rate(0.1, end=0.2)`` or, falling
+            linearly, ``Rate(0.1, end=0.2, course="falling")``; late dropout is ``Rate(0.1, begin=0.2)``.
 
     Raises:
         BadInput: a value outside [0, 1], or begin and end that are not 0 <= begin < end <= 1.

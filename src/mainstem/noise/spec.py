@@ -20,7 +20,7 @@ class NoiseSpec(ABC):
 
     Args:
         rate: the probability of dropping, a number or a `Rate`.
-        at: the point, one of `noise.POINTS`.
+        at: the point, one of `noise.POINTS`, such as attention.heads.
 
     Raises:
         BadInput: an unknown point, a rate outside [0, 1], or one that depends on the depth where there is none.
