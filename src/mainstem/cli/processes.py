@@ -1,4 +1,4 @@
-"""Several processes at once, as torchrun starts them: mainstem trains in one for now. May import `errors`."""
+"""Several processes at once, as torchrun starts them: the commands train in one. May import `errors`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def alone() -> bool:
         return True
     if rank == "0":
         raise BadInput(
-            f"{size} processes were started (WORLD_SIZE={size}), and a training runs in one for now, on all its cores: "
-            "give the command without torchrun, or with --nproc-per-node 1."
+            f"{size} processes were started (WORLD_SIZE={size}), and the command trains in one, on all its cores: "
+            "give it without torchrun, or with --nproc-per-node 1."
         )
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(_PATIENCE)
