@@ -68,7 +68,10 @@ class Run {
         if (watch_.stopped()) return false;
         watch_.tell(500, 1000, seen_ + i - from, work_);
       }
-      if (i + kAhead < to) tree_.prefetch(i + kAhead);
+      if (i + 2 * kAhead < to) {
+        tree_.prefetch(i + 2 * kAhead);
+        tree_.prefetch_parent(i + kAhead);
+      }
       gram_->load(tree_, i);
       visit(i);
       std::swap(before_, gram_);

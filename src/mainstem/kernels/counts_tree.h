@@ -42,6 +42,9 @@ class Tree {
   uint32_t deepest(int64_t position) const { return deepest_[position + 1]; }
   const Node& node(uint32_t id) const { return nodes_[id]; }
   void prefetch(int64_t position) const { __builtin_prefetch(nodes_.data() + deepest_[position + 1], 1); }
+  void prefetch_parent(int64_t position) const {
+    __builtin_prefetch(nodes_.data() + nodes_[deepest_[position + 1]].parent, 1);
+  }
 
   uint32_t get(uint32_t id, Stat stat) const {
     const Node& node = nodes_[id];
