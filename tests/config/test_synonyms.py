@@ -19,6 +19,11 @@ TYPED = {
     "noise.dropout": "noise.rate", "model.dropout": "noise.rate", "seq_len": "model.context",
     "max_grad_norm": "optim.clip", "grad_clip": "optim.clip", "num_train_epochs": "train.epochs",
     "epochs": "train.epochs", "lr": "optim.lr", "beta2": "optim.betas.1", "training.seq_len": "model.context",
+    "rope_theta": "model.rotary_base", "rms_norm_eps": "model.eps", "head_dim": "model.head_width",
+    "label_smoothing": "loss.label_smoothing", "validation_file": "data.held_out_paths",
+    "eval_interval": "evaluate.every",
+    "save_steps": "save.every", "bf16": "machine.dtype", "torch_compile": "machine.compile",
+    "gradient_checkpointing": "machine.recompute", "per_device_eval_batch_size": "evaluate.batch",
     "optimizer.lr": "optim.lr", "model.n_layers": "model.layers", "training.steps": "train.steps",
 }  # fmt: skip
 
