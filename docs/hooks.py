@@ -6,6 +6,7 @@ an experiment ends the build.
     <!-- code: mainstem.stream.connection:Add -->    the object's source, as it is shipped
     <!-- lab: vanishing -->                           verdict, effects and figures from docs/results/lab/vanishing.json
     <!-- verdicts -->                                 a table of all verdicts
+    <!-- fields -->                                   every field of a configuration, in a table for each section
     $x$ and $$x$$                                      MathML, which browsers draw themselves
 """
 
@@ -28,6 +29,7 @@ RESULTS = ROOT / "docs" / "results" / "lab"
 _CODE = re.compile(r"^<!-- code: (\S+):(\S+) -->$", re.MULTILINE)
 _LAB = re.compile(r"<!-- lab: ([\w-]+) -->")
 _VERDICTS = re.compile(r"<!-- verdicts -->")
+_FIELDS = re.compile(r"^<!-- fields -->$", re.MULTILINE)
 _DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 
@@ -52,7 +54,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Put the shipped source of every object that the page names into it."""
+    """Put the shipped source of every object that the page names into it, and the fields of a configuration."""
+    markdown = _FIELDS.sub(lambda found: fields(), markdown)
     return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri), markdown)
 
 
@@ -64,6 +67,38 @@ def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
     html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
     html_ = _LAB.sub(lambda found: experiment(found[1], language, where), html_)
     return other_language(where, language) + _VERDICTS.sub(lambda found: verdicts(language), html_)
+
+
+def fields() -> str:
+    """Return a table for each section of the configuration: field, meaning, what may be given, default."""
+    from mainstem import config
+    from mainstem.cli import help as told
+    from mainstem.config import words
+
+    pages = []
+    for section in told.SECTIONS:
+        rows = [
+            (field.name, field.meaning, words.short(field.kind, field.choices), words.default(field))
+            for field in config.fields(config.Run)
+            if (field.section or "run") == section
+        ]
+        rows += [(name, meaning, "", default) for name, meaning, default in told.own(section)]
+        lines = [
+            f"## {section}",
+            "",
+            f"{told.ABOUT[section].capitalize()}.",
+            "",
+            "| field | meaning | given | default |",
+        ]
+        lines.append("|---|---|---|---|")
+        lines += ["| " + " | ".join([f"`{row[0]}`", *(_cell(part) for part in row[1:])]) + " |" for row in rows]
+        pages.append("\n".join(lines))
+    return "\n\n".join(pages)
+
+
+def _cell(text: str) -> str:
+    """Return text that no table and no Markdown takes apart."""
+    return re.sub(r"([|*_<>\[\]`\\])", r"\\\1", text)
 
 
 def other_language(where: str, language: str) -> str:

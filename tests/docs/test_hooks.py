@@ -120,3 +120,16 @@ def test_the_table_of_verdicts_has_every_experiment(hooks: ModuleType, folder: P
         assert f"<td>{name}</td>" in found
     assert found.count("<td>supported</td>") == 1
     assert found.count("<td>–</td>") == len(catalogue.names("experiment")) - 1
+
+
+def test_the_configuration_reference_has_every_field_and_what_names_have_by_themselves(hooks: ModuleType) -> None:
+    from mainstem import config
+
+    found = hooks.on_page_markdown("<!-- fields -->", Page, {}, None)
+    rows = [line for line in found.splitlines() if line.startswith("| `")]
+    names = [row.split("`")[1] for row in rows]
+    assert [name for name in names if not name.startswith(("model.residual.", "noise.also.0", "penalty.0", "optim.s"))]
+    assert {field.name for field in config.fields(config.Run)} <= set(names)
+    assert "| `penalty.0.share` | elastic\\_net: 1 is L1, 0 is L2 |  | 0.5 |" in rows
+    assert "| `train.steps` | optimizer steps | int \\>= 1 | none |" in rows
+    assert all(row.replace("\\|", "").count("|") == 5 for row in rows)  # no cell is taken apart

@@ -15,7 +15,7 @@ from . import terminal
 from .arguments import shown
 from .commands import COMMANDS, Command
 
-_ABOUT = {
+ABOUT = {
     "run": "the run",
     "data": "what is read, and how it becomes tokens",
     "model": "the network",
@@ -29,7 +29,7 @@ _ABOUT = {
     "machine": "where and how it computes",
     "log": "what is written down",
 }
-SECTIONS = tuple(_ABOUT)
+SECTIONS = tuple(ABOUT)
 
 _OWN = (
     ("--resume [RUN]", "go on with RUN, or runs/last, exactly where it stopped; further options may extend it"),
@@ -139,8 +139,8 @@ def _short(meaning: str) -> str:
 
 def _section(section: str, origins: Origins, width: int) -> list[str]:
     fields = [field for field in config.fields(config.Run) if (field.section or "run") == section]
-    title = _ABOUT[section] if section == "run" else f"{section}: {_ABOUT[section]}"
-    return [*words.wrap(title, width), *_fields(fields, origins, width), *_own(section, width)]
+    title = ABOUT[section] if section == "run" else f"{section}: {ABOUT[section]}"
+    return [*words.wrap(title, width), *_fields(fields, origins, width), *_own_entries(section, width)]
 
 
 def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> list[str]:
@@ -153,8 +153,8 @@ def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> lis
     return lines
 
 
-def _own(section: str, width: int) -> list[str]:
-    """Return the lines of what a name of the section has by itself, beside the fields that all of them share."""
+def own(section: str) -> list[tuple[str, str, str]]:
+    """Return what a name of the section has by itself, beside the fields that all share: name, meaning, default."""
     if section not in _NAMED:
         return []
     kind, prefix = _NAMED[section]
@@ -166,14 +166,18 @@ def _own(section: str, width: int) -> list[str]:
             if value.name not in shared and value.name not in values.SAID:
                 key = value.name, value.meaning.partition(". ")[0].rstrip(".")
                 alike.setdefault(key, {})[spec.name] = value.said
-    lines = []
+    found = []
     for (name, meaning), defaults in alike.items():
         who = "" if len(defaults) == len(catalogue.specs(kind)) > 1 else ", ".join(defaults)
         said = f"{who}: {meaning}".removeprefix(": ") if meaning else f"of {who} alone"
         same = len(set(defaults.values())) == 1
         default = next(iter(defaults.values())) if same else "; ".join(f"{n}: {d}" for n, d in defaults.items())
-        lines += _entry(shown(f"{prefix}.{name}"), f"{said} [{default}]", width)
-    return lines
+        found.append((f"{prefix}.{name}", said, default))
+    return found
+
+
+def _own_entries(section: str, width: int) -> list[str]:
+    return [line for name, said, default in own(section) for line in _entry(shown(name), f"{said} [{default}]", width)]
 
 
 def _entry(flag: str, meaning: str, width: int) -> list[str]:

@@ -1,7 +1,8 @@
 """What a name of the catalogue may be given, read from the source of what it stands for, so that no torch is imported.
 
-The fields of a dataclass, with those that it inherits, or the arguments of a function that have a default; what they
-mean stands under `Args:` in the docstring. May import `catalogue`.
+The fields of a dataclass, with those that it inherits, but without those that `dataclasses.field` keeps for its code;
+or the arguments of a function that have a default. What they mean stands under `Args:` in the docstring. May import
+`catalogue`.
 """
 
 from __future__ import annotations
@@ -97,8 +98,9 @@ def _of_class(node: ast.ClassDef, tree: ast.Module, module: str) -> dict[str, Va
     meanings = _meanings(node)
     for line in node.body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-            kind = ast.unparse(line.annotation)
-            if not kind.startswith("ClassVar"):
+            kind, default = ast.unparse(line.annotation), line.value
+            filled = isinstance(default, ast.Call) and ast.unparse(default.func).endswith("field")
+            if not kind.startswith("ClassVar") and not filled:
                 name = line.target.id
                 value = _value(name, line.annotation, line.value, meanings)
                 inherited = found[name].meaning if name in found else ""
