@@ -257,20 +257,6 @@ def test_checkpoints_for_estimates_come_closer_together(tmp_path: Path, time: Ti
     assert pace.end(3600.0) == pace.END
 
 
-@pytest.mark.parametrize(("share", "times"), [(1.0, 1.0), (0.5, 2.0), (0.01, 4.0), (1.5, 1.0)])
-def test_a_processor_that_others_have_keeps_more_for_the_end(
-    tmp_path: Path, time: Time, share: float, times: float
-) -> None:
-    learner = made(tmp_path)
-    found = Pace(100.0, 0.0, time, worked=lambda: share * time.now)
-    assert found.left() == 97.0
-    for _ in range(10):
-        time.take(1.0)
-        found.stepped()
-    found.fitting(learner, 10)
-    assert found.left() == pytest.approx(90.0 - 3.0 * times)
-
-
 def test_what_is_left_at_last_is_for_the_end(time: Time) -> None:
     found = Pace(100.0, 0.0, time)
     time.take(97.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from .. import config, runs
@@ -75,11 +74,7 @@ def begin(
     listeners.began(Start(run, folder.path, state.step, learner.steps, known))
     budget, pace = run.train.budget, None
     if budget is not None:
-        real = clock is time.perf_counter and learner.place.device.type == "cpu"
-        worked = time.thread_time if real else None  # by another clock, or on another device, waiting is no sign
-        pace = Pace(
-            length.seconds(budget), began - state.spent, clock, state.costs, run.machine.compile != "off", worked
-        )
+        pace = Pace(length.seconds(budget), began - state.spent, clock, state.costs, run.machine.compile != "off")
     saver = Saver(folder, learner, metrics, decisive)
     return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best, pace)
 

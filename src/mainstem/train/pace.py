@@ -28,9 +28,6 @@ _LAST = 0.02
 _WINDOW = 0.1
 """Share of the time left in which a newly measured cost of a step counts as much as the one before it."""
 
-_MOST = 4.0
-"""How many times as long the end may take, at most, where other programs have the processor."""
-
 TARGET = 0.3
 """What a target takes in a pass, of what it takes in a step, where no pass has been made yet."""
 
@@ -45,8 +42,7 @@ class Pace:
     """The clock of a run with a budget of `budget` seconds, which by `clock` began at `began`.
 
     What earlier processes have spent of it lies before `began`. `costs` are those of the last checkpoint, if any;
-    `compiles` is whether the next step does that, which says nothing about those behind it. `worked` says for how many
-    seconds the thread has computed; where that is less than has passed, others have the processor.
+    `compiles` is whether the next step does that, which says nothing about those behind it.
     """
 
     budget: float
@@ -54,7 +50,6 @@ class Pace:
     clock: Clock
     costs: Costs | None = None
     compiles: bool = False
-    worked: Clock | None = None
     _steps: int = field(default=0, init=False)
     _planned: int = field(default=0, init=False)
     _tail: float | None = field(default=None, init=False)
@@ -63,7 +58,6 @@ class Pace:
 
     def __post_init__(self) -> None:
         self._window = self.clock()
-        self._shared, self._looked = 1.0, self._look()
         self._asked = self.left()
 
     def spent(self) -> float:
@@ -71,9 +65,9 @@ class Pace:
         return self.clock() - self.began
 
     def left(self) -> float:
-        """Return how much of it is left for steps, passes and checkpoints; a busier machine needs more for the end."""
-        slower = 1.0 if self.costs is None else self.costs.step / max(self.costs.first, 1e-9)
-        return self.budget - self.spent() - max(1.0, slower, self._shared) * end(self.budget)
+        """Return how much of it is left for steps, passes and checkpoints; a slower machine needs more for the end."""
+        slower = 1.0 if self.costs is None else max(1.0, self.costs.step / max(self.costs.first, 1e-9))
+        return self.budget - self.spent() - slower * end(self.budget)
 
     def over(self) -> bool:
         """Return whether what is left is needed for samples, the report and the exit."""
@@ -113,19 +107,11 @@ class Pace:
         if costs is None:
             return learner.steps
         self.costs, self._steps, self._window = costs, 0, self.clock()
-        (before, worked), self._looked = self._looked, self._look()
-        passed = self._looked[0] - before
-        self._shared = min(_MOST, passed / max(self._looked[1] - worked, passed / _MOST, 1e-9))
         self._asked, self._planned, self._tail = self.left(), 0, None
         room = self._asked - costs.save * self._estimates(self._asked)
         most = max(1, int(room / max(costs.step, 1e-9)))
         more = bisect_right(range(1, most + 1), room, key=lambda number: _seconds(learner, step, number, costs))
         return step + max(1, more)
-
-    def _look(self) -> tuple[float, float]:
-        """Return the time, and for how much of it the thread has computed."""
-        now = self.clock()
-        return now, now if self.worked is None else self.worked()
 
     def _measured(self, learner: Learner) -> Costs | None:
         """Return the costs of before, brought up to date; None where no step has been measured in any process."""
