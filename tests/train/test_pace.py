@@ -259,7 +259,7 @@ def test_checkpoints_for_estimates_come_closer_together(tmp_path: Path, time: Ti
 
 def test_what_is_left_at_last_is_for_the_end(time: Time) -> None:
     found = Pace(100.0, 0.0, time)
-    time.take(97.0)
+    time.take(96.9)
     assert not found.over()
-    time.take(1.0)
+    time.take(0.2)
     assert found.over()

@@ -71,7 +71,7 @@ class Pace:
 
     def over(self) -> bool:
         """Return whether what is left is needed for samples, the report and the exit."""
-        return self.spent() >= self.budget - 0.7 * end(self.budget)
+        return self.left() <= 0
 
     def stepped(self) -> None:
         """Count a step. One that compiles is left out."""
