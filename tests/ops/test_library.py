@@ -13,7 +13,7 @@ from mainstem import ops
 from mainstem.errors import BadInput
 from mainstem.ops import library
 
-NOTED = (8, 4116394157)
+NOTED = (9, 1729516687)
 """The ABI's number, and the checksum of the headers that go with it."""
 
 

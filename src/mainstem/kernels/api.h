@@ -58,7 +58,7 @@ MAINSTEM_API int32_t mainstem_rms_norm_backward(void* dx, float* dgain, float* p
                                                 const MainstemRows* shape, int64_t chunk, int64_t variant);
 
 // Goes up with every change to what api.h and *_api.h declare; ops/library.py refuses a library of another number.
-constexpr int32_t kMainstemAbi = 8;
+constexpr int32_t kMainstemAbi = 9;
 MAINSTEM_API int32_t mainstem_abi();
 
 MAINSTEM_API int64_t mainstem_num_variants();

@@ -20,7 +20,7 @@ from ..errors import BadInput
 from .layout import Layout
 
 NAME = "libmainstem_kernels.so"
-ABI = 8
+ABI = 9
 """Must be that of kernels/api.h: a library built from other sources is not called."""
 
 _OTHER = "it was built from other sources, install mainstem again"
