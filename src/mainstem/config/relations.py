@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
+from .presets import COMMON
 from .sections import Data, Model, Optim, Run, Train
 
 
@@ -12,6 +13,7 @@ def check(run: Run) -> None:
     _heads(run.model)
     _train(run.train)
     _optim(run.optim)
+    _unused(run)
 
 
 def _data(data: Data) -> None:
@@ -81,6 +83,24 @@ def _optim(optim: Optim) -> None:
             f"optim.average {optim.average:g} and optim.swa {optim.swa:g} are two averages of the weights: give one of "
             "them."
         )
+
+
+def _unused(run: Run) -> None:
+    """Raise `BadInput` where a field was given that nothing reads as the others are: it would be ignored."""
+    optim, data, model = run.optim, run.data, run.model
+    unread = [
+        ("optim.cooldown", optim.cooldown, Optim().cooldown, optim.schedule == "wsd", "optim.schedule", optim.schedule),
+        ("optim.floor", optim.floor, Optim().floor, optim.schedule != "constant", "optim.schedule", optim.schedule),
+        ("optim.muon_lr", optim.muon_lr, Optim().muon_lr, optim.name == "muon", "optim.name", optim.name),
+        ("optim.momentum", optim.momentum, Optim().momentum, optim.name == "muon", "optim.name", optim.name),
+        ("data.vocabulary", data.vocabulary, "auto", data.tokenizer in ("auto", "bpe"), "data.tokenizer",
+         data.tokenizer),
+        ("model.ngram_rows", model.ngram_rows, COMMON["ngram_rows"], (model.ngrams or 1) > 1, "model.ngrams",
+         model.ngrams),
+    ]  # fmt: skip
+    for name, value, default, read, other, what in unread:
+        if not read and value not in (None, default):
+            raise BadInput(f"{name} {value} means nothing where {other} is {what}: leave one of them out.")
 
 
 def _divisors(number: int, near: int) -> str:
