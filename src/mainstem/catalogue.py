@@ -112,8 +112,9 @@ def kinds() -> list[str]:
 def names(kind: str) -> list[str]:
     """Return the names of one kind, in the order of the list.
 
-    >>> names("norm")
-    ['rms', 'layer']
+    Example:
+        >>> names("norm")
+        ['rms', 'layer']
     """
     return [spec.name for spec in specs(kind)]
 
@@ -136,7 +137,8 @@ def find(kind: str, name: object, field: str | None = None) -> Spec:
 def resolve(kind: str, name: object) -> Any:
     """Return what a name stands for.
 
-    >>> resolve("residual", "pre_norm").__name__
-    'PreNorm'
+    Example:
+        >>> resolve("residual", "pre_norm").__name__
+        'PreNorm'
     """
     return find(kind, name).load()

@@ -40,11 +40,13 @@ def philox(
     All arguments are int64 tensors holding words in [0, 2^32) and broadcast together. torch has no unsigned 64-bit
     product, so the product wraps in int64 and its halves are cut out by shift and mask, which is exact.
 
-    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.2.
+    Source:
+        Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.2.
 
-    >>> zero = torch.zeros((), dtype=torch.int64)
-    >>> [f"{int(word):08x}" for word in philox(zero, zero, zero, zero, zero, zero)]
-    ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
+    Example:
+        >>> zero = torch.zeros((), dtype=torch.int64)
+        >>> [f"{int(word):08x}" for word in philox(zero, zero, zero, zero, zero, zero)]
+        ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     for r in range(rounds):
         if r:
@@ -69,8 +71,9 @@ def site_id(purpose: str, name: str) -> int:
 
     Purposes in use: drop, path, init, order, sample-text.
 
-    >>> hex(site_id("drop", "blocks.0.attn.out"))
-    '0x1780aaba'
+    Example:
+        >>> hex(site_id("drop", "blocks.0.attn.out"))
+        '0x1780aaba'
     """
     return zlib.crc32(f"{purpose}:{name}".encode())
 
@@ -92,8 +95,9 @@ def words(seed: int, site: int, count: int, *, start: int = 0, step: int = 0, vi
 
     Word i is word i mod 4 of the Philox call with c0 = i // 4: any part of a stream can be had without the rest.
 
-    >>> words(7, site_id("order", "x"), 3, start=2).equal(words(7, site_id("order", "x"), 5)[2:])
-    True
+    Example:
+        >>> words(7, site_id("order", "x"), 3, start=2).equal(words(7, site_id("order", "x"), 5)[2:])
+        True
     """
     first = start // 4
     calls = (start + count + 3) // 4 - first
@@ -184,11 +188,13 @@ def counter(
     `samples` (int64 [B]) are the slots of the rows in the global batch: row 32 of a batch of 64 and row 0 of its
     second half have the same mask when both are called 32. `view` tells apart two passes over one sample in one step.
 
-    Raises `BadInput` where step is not below 2^28, view not below 16 or a sample not below 2^32 - 1.
+    Raises:
+        BadInput: where step is not below 2^28, view not below 16 or a sample not below 2^32 - 1.
 
-    >>> with counter(seed=0, step=3, samples=range(4)) as scope:
-    ...     scope.draw.samples.tolist()
-    [0, 1, 2, 3]
+    Example:
+        >>> with counter(seed=0, step=3, samples=range(4)) as scope:
+        ...     scope.draw.samples.tolist()
+        [0, 1, 2, 3]
     """
     if isinstance(seed, int):
         seed = signed(seed)

@@ -21,7 +21,8 @@ class RunFailed(RuntimeError):
 def command(*words: "str | os.PathLike[str]") -> str:
     """Return a command of ours as a remedy to be copied, quoted as a shell wants it.
 
-    >>> command("train", "--resume", "my runs/first")
-    "mainstem train --resume 'my runs/first'"
+    Example:
+        >>> command("train", "--resume", "my runs/first")
+        "mainstem train --resume 'my runs/first'"
     """
     return shlex.join(["mainstem", *(os.fspath(word) for word in words)])

@@ -27,9 +27,12 @@ _INSERTED = {
 class Parameters(NamedTuple):
     """What `parameters` found; all names are plain ones.
 
-    `named`: each tensor once, under its first name. `aliases`: all names of each. `modules`: by path, "" for the model
-    itself; of a wrapper and what it wraps, the latter. `origins`: for every alias the name of the parameter that the
-    module was written with ("weight" of "weight_orig"), and whether it is the magnitude of a weight norm.
+    Args:
+        named: each tensor once, under its first name.
+        aliases: all names of each.
+        modules: by path, "" for the model itself; of a wrapper and what it wraps, the latter.
+        origins: for every alias the name of the parameter that the module was written with ("weight" of "weight_orig"),
+            and whether it is the magnitude of a weight norm.
     """
 
     named: dict[str, nn.Parameter]
@@ -41,9 +44,10 @@ class Parameters(NamedTuple):
 def parameters(module: nn.Module) -> Parameters:
     """Return the parameters of `module` and what each belongs to.
 
-    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
-    >>> parameters(nn.DataParallel(layer)).origins["parametrizations.weight.original0"]
-    ('weight', True)
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+        >>> parameters(nn.DataParallel(layer)).origins["parametrizations.weight.original0"]
+        ('weight', True)
     """
     by_path = dict(module.named_modules(remove_duplicate=False))
     wrapped = {f"{path}.{held}" if path else held for path, part in by_path.items() for held in _holds(part)}
@@ -68,8 +72,9 @@ def parameters(module: nn.Module) -> Parameters:
 def sites(module: nn.Module) -> dict[str, nn.Module]:
     """Return `module` and all inside it, each once, under the first of its names; of a wrapper what it wraps.
 
-    >>> list(sites(nn.DataParallel(nn.Sequential(nn.ReLU()))))
-    ['', '0']
+    Example:
+        >>> list(sites(nn.DataParallel(nn.Sequential(nn.ReLU()))))
+        ['', '0']
     """
     found: dict[int, tuple[str, nn.Module]] = {}
     for name, part in parameters(module).modules.items():

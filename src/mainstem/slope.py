@@ -9,8 +9,9 @@ from collections.abc import Sequence
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
     """Return the factor a layer, ``exp`` of the least-squares slope of ``log y`` over depth; None below two points.
 
-    >>> round(slope([(0, 1.0), (1, 0.5), (2, 0.25)]), 12)
-    0.5
+    Example:
+        >>> round(slope([(0, 1.0), (1, 0.5), (2, 0.25)]), 12)
+        0.5
     """
     if len(points) < 2:
         return None

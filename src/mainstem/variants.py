@@ -37,8 +37,9 @@ def resolve(kind: str, value: str | Mapping[str, Any], path: str, example: str) 
 def written(kind: str, value: Any) -> dict[str, Any]:
     """Return the name and the values from which `resolve` makes `value` again; `BadInput` where it has no name.
 
-    >>> written("penalty", resolve("penalty", {"name": "l1", "coef": 0.5}, "penalty.0", "name: l1, coef: 1e-5"))
-    {'name': 'l1', 'coef': 0.5, 'on': None}
+    Example:
+        >>> written("penalty", resolve("penalty", {"name": "l1", "coef": 0.5}, "penalty.0", "name: l1, coef: 1e-5"))
+        {'name': 'l1', 'coef': 0.5, 'on': None}
     """
     return {"name": name_of(kind, value), **{field.name: getattr(value, field.name) for field in fields(value)}}
 

@@ -39,8 +39,9 @@ def split(
     flag help with the value "page", ``--help`` with one of `topics`, if such a word follows, or else with "true".
     `alone` has the value of an option that stands at the end or before another option.
 
-    >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
-    Arguments(positional=['a.txt'], flags=[('plan', 'true'), ('train.micro_batch', '4'), ('seed', '1')])
+    Example:
+        >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
+        Arguments(positional=['a.txt'], flags=[('plan', 'true'), ('train.micro_batch', '4'), ('seed', '1')])
     """
     found = Arguments([], [])
     waiting = list(reversed(words))
@@ -107,8 +108,9 @@ def truth(name: str, text: str) -> bool:
 def shown(name: str) -> str:
     """Return a field's name as the flag that one types.
 
-    >>> shown("train.micro_batch")
-    '--train.micro-batch'
+    Example:
+        >>> shown("train.micro_batch")
+        '--train.micro-batch'
     """
     return f"--{name.replace('_', '-').replace('.N.', '.0.')}"
 

@@ -146,7 +146,8 @@ def warn(corpus: Corpus) -> None:
 def own_corpus(loaded: LoadedRun, paths: list[str] | None, verify: bool, cache: Path) -> Corpus:
     """Return the text that the run was trained on, from `paths` where these are given.
 
-    Raises `BadInput` where it is not there, or is another one.
+    Raises:
+        BadInput: where it is not there, or is another one.
     """
     from .. import data, runs
 

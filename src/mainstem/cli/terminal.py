@@ -14,8 +14,9 @@ _JOINERS = "\u200c\u200d"
 def clean(text: str, keep: str = "\n\t") -> str:
     r"""Return `text` with every control character, but those of `keep`, written out: text from files moves no cursor.
 
-    >>> print(clean("a\x1b[2Jb"))
-    a\x1b[2Jb
+    Example:
+        >>> print(clean("a\x1b[2Jb"))
+        a\x1b[2Jb
     """
     if text.isprintable():
         return text

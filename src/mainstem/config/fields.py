@@ -31,9 +31,10 @@ class Field(NamedTuple):
 def fields(root: type[Section]) -> tuple[Field, ...]:
     """Return every leaf below `root`, in order; those of a list's items have `N` where the index stands.
 
-    >>> from mainstem import config
-    >>> [field.name for field in fields(config.Run)][:3]
-    ['seed', 'out', 'recipe']
+    Example:
+        >>> from mainstem import config
+        >>> [field.name for field in fields(config.Run)][:3]
+        ['seed', 'out', 'recipe']
     """
     return tuple(_walk(root, ""))
 
@@ -42,9 +43,10 @@ def fields(root: type[Section]) -> tuple[Field, ...]:
 def switches(root: type[Section]) -> frozenset[str]:
     """Return the names of the fields below `root` that are true or false, whose flags need no value.
 
-    >>> from mainstem import config
-    >>> sorted(switches(config.Run))
-    ['data.verify', 'evaluate.start', 'log.tensorboard']
+    Example:
+        >>> from mainstem import config
+        >>> sorted(switches(config.Run))
+        ['data.verify', 'evaluate.start', 'log.tensorboard']
     """
     return frozenset(field.name for field in fields(root) if isinstance(field.kind, inspect.BoolType))
 

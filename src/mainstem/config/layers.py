@@ -31,8 +31,9 @@ _MOST = 1000
 def flatten(tree: Mapping[str, Any], root: type[Section] = Run, prefix: str = "") -> Settings:
     """Return the settings of a tree whose keys may be dotted names themselves.
 
-    >>> flatten({"train": {"steps": 5}, "optim.lr": 0.1})
-    [('train.steps', 5), ('optim.lr', 0.1)]
+    Example:
+        >>> flatten({"train": {"steps": 5}, "optim.lr": 0.1})
+        [('train.steps', 5), ('optim.lr', 0.1)]
     """
     found: Settings = []
     for key, item in tree.items():
@@ -68,8 +69,9 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
 def typed(name: str, text: Any, root: type[Section] = Run) -> Any:
     """Return a flag's value from its `text`, as the field `name` asks; what is no text stays as it is.
 
-    >>> typed("train.steps", "1e3"), typed("machine.compile", "off"), typed("optim.betas", "0.9,0.99")
-    (1000.0, 'off', [0.9, 0.99])
+    Example:
+        >>> typed("train.steps", "1e3"), typed("machine.compile", "off"), typed("optim.betas", "0.9,0.99")
+        (1000.0, 'off', [0.9, 0.99])
     """
     if not isinstance(text, str):
         return text

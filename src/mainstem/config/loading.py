@@ -25,9 +25,10 @@ def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None,
     `flags` has dotted names or sections as keys; text among its values is read as a flag's is. A file may name the
     recipe that it begins from.
 
-    >>> from mainstem import config
-    >>> config.load({"model.residual": "hyper", "model.residual.streams": "2"}).model.residual
-    {'name': 'hyper', 'streams': 2}
+    Example:
+        >>> from mainstem import config
+        >>> config.load({"model.residual": "hyper", "model.residual.streams": "2"}).model.residual
+        {'name': 'hyper', 'streams': 2}
     """
     given = _settings(flags or {})
     named = [item for name, item in given if name == "recipe" and item is not None]
@@ -54,9 +55,10 @@ def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None,
 def override(run: Run, flags: Flags) -> Run:
     """Return `run` with `flags` over it, checked and resolved; what followed from a field that changes, follows again.
 
-    >>> from mainstem import config
-    >>> config.override(config.load(), {"model.width": 64}).model.hidden
-    256
+    Example:
+        >>> from mainstem import config
+        >>> config.override(config.load(), {"model.width": 64}).model.hidden
+        256
     """
     return _made(layers.stack(plain(presets.reduce(run)), _settings(flags)))
 

@@ -26,9 +26,10 @@ SITES = ("embedding", "attention_weights", "attention", "hidden", "feedforward")
 def resolve(run: Run) -> Run:
     """Return `run` with every field filled that the preset, the width or `noise.rate` decides.
 
-    >>> from mainstem import config
-    >>> resolve(config.Run()).model.hidden
-    512
+    Example:
+        >>> from mainstem import config
+        >>> resolve(config.Run()).model.hidden
+        512
     """
     return msgspec.structs.replace(run, model=_model(run.model), noise=_noise(run.noise))
 
@@ -54,8 +55,9 @@ def reduce(run: Run) -> Run:
 def hidden_width(width: int, feedforward: str) -> int:
     """Return 4 times the width; with a gate, which is a third matrix, 8/3 times it, rounded up to a multiple of 32.
 
-    >>> hidden_width(384, "relu2"), hidden_width(384, "swiglu"), hidden_width(128, "swiglu")
-    (1536, 1024, 352)
+    Example:
+        >>> hidden_width(384, "relu2"), hidden_width(384, "swiglu"), hidden_width(128, "swiglu")
+        (1536, 1024, 352)
     """
     gated = "gated" in catalogue.find("feedforward", feedforward).traits
     return -(-8 * width // 96) * 32 if gated else 4 * width

@@ -26,8 +26,9 @@ _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None,
 def scalar(text: str) -> Any:
     """Return the value of a plain scalar: a number, true, false, null, or the text itself.
 
-    >>> scalar("1e-3"), scalar("null"), scalar("off"), scalar("12")
-    (0.001, None, 'off', 12)
+    Example:
+        >>> scalar("1e-3"), scalar("null"), scalar("off"), scalar("12")
+        (0.001, None, 'off', 12)
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -41,11 +42,13 @@ def scalar(text: str) -> Any:
 def read(text: str | bytes, name: str = "the configuration") -> dict[str, Any]:
     """Return the mapping that YAML `text` holds; `name` says in errors where it is from.
 
-    Raises `BadInput` for everything else: tags, anchors, duplicate keys, another document, more than 1 MiB or 16
-    levels, numbers that are not finite.
+    Raises:
+        BadInput: for everything else: tags, anchors, duplicate keys, another document, more than 1 MiB or 16 levels,
+            numbers that are not finite.
 
-    >>> read("train: {steps: 5}")
-    {'train': {'steps': 5}}
+    Example:
+        >>> read("train: {steps: 5}")
+        {'train': {'steps': 5}}
     """
     found = value(text, name)
     if found is None:

@@ -33,10 +33,11 @@ _BEGIN = {"optim.name": Optim().name}
 def left_behind(tree: Mapping[str, Any], settings: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Return the settings that take back what belonged to the names in `tree` that `settings` replace.
 
-    >>> left_behind({"model": {"residual": {"name": "hyper", "streams": 2}}}, [("model.residual.name", "rezero")])
-    [('model.residual', {'name': 'rezero'})]
-    >>> left_behind({"optim": {"name": "muon"}}, [("optim.name", "muon")])
-    []
+    Example:
+        >>> left_behind({"model": {"residual": {"name": "hyper", "streams": 2}}}, [("model.residual.name", "rezero")])
+        [('model.residual', {'name': 'rezero'})]
+        >>> left_behind({"optim": {"name": "muon"}}, [("optim.name", "muon")])
+        []
     """
     found: list[tuple[str, Any]] = []
     for field, name in settings:

@@ -20,9 +20,10 @@ _MANY = {"residual": ("model", "Model", "residual"), "noise": ("noise", "Noise",
 def schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12) of what `--config FILE` reads; a name brings the values that it alone has.
 
-    >>> found = schema()
-    >>> found["properties"]["seed"]["minimum"], "train" in found["properties"]
-    (0, True)
+    Example:
+        >>> found = schema()
+        >>> found["properties"]["seed"]["minimum"], "train" in found["properties"]
+        (0, True)
     """
     found = msgspec.json.schema(Run)
     definitions = found["$defs"]

@@ -19,7 +19,8 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def about(text: str, none: str = "none", of: str = "") -> Meta:
     """Return what `--help` says of a field; `none` is what its default of null amounts to.
 
-    `of`: the catalogue's kind of the names that a field holds whose values are those of each name.
+    Args:
+        of: the catalogue's kind of the names that a field holds whose values are those of each name.
     """
     return Meta(description=text, extra={"none": none, "of": of})
 

@@ -11,10 +11,11 @@ from .synonyms import ours
 def suggestion(name: str, known: Collection[str], show: Callable[[str], str] = str) -> str | None:
     """Return a question that names the field meant by `name`, as `show` writes it; None where nothing is near.
 
-    >>> suggestion("train.stpes", ["train.steps", "seed"])
-    'did you mean train.steps?'
-    >>> suggestion("min_lr", ["optim.floor"])
-    'did you mean optim.floor, which is a share of the peak, as in 0.1?'
+    Example:
+        >>> suggestion("train.stpes", ["train.steps", "seed"])
+        'did you mean train.steps?'
+        >>> suggestion("min_lr", ["optim.floor"])
+        'did you mean optim.floor, which is a share of the peak, as in 0.1?'
     """
     found = ours(name, known)
     meant, note = found if found is not None else (nearest(name, known), "")
@@ -24,8 +25,9 @@ def suggestion(name: str, known: Collection[str], show: Callable[[str], str] = s
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return which of `known` is spelt nearly as `name`; its last part alone counts too.
 
-    >>> nearest("train.stpes", ["train.steps", "seed"]), nearest("steps", ["train.steps", "seed"])
-    ('train.steps', 'train.steps')
+    Example:
+        >>> nearest("train.stpes", ["train.steps", "seed"]), nearest("steps", ["train.steps", "seed"])
+        ('train.steps', 'train.steps')
     """
     names = list(known)
     found = difflib.get_close_matches(name, names, n=1, cutoff=0.75)

@@ -148,8 +148,9 @@ RENAMED: dict[str, str] = {
 def ours(name: str, known: Collection[str]) -> tuple[str, str] | None:
     """Return which of the fields `known` somebody means by `name`, and what to know of it; None where nobody says so.
 
-    >>> ours("training.Learning-Rate", ["seed", "optim.lr"])
-    ('optim.lr', '')
+    Example:
+        >>> ours("training.Learning-Rate", ["seed", "optim.lr"])
+        ('optim.lr', '')
     """
     plain = name.lower().replace("-", "_")
     for word in (plain, plain.rpartition(".")[2]):

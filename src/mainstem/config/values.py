@@ -36,8 +36,9 @@ class Value(NamedTuple):
     def said(self) -> str:
         """The default as a user would write it; "required" where there is none, "its own" where it is not a constant.
 
-        >>> Value("a", "bool", "True", "").said, Value("a", "str", "'b'", "").said, Value("a", "int", None, "").said
-        ('true', 'b', 'required')
+        Example:
+            >>> Value("a", "bool", "True", "").said, Value("a", "str", "'b'", "").said, Value("a", "int", None, "").said
+            ('true', 'b', 'required')
         """
         if self.default is None:
             return "required"
@@ -54,8 +55,9 @@ class Value(NamedTuple):
 def of(kind: str, name: str) -> tuple[Value, ...]:
     """Return what the variant `name` of `kind` may be given, in order; nothing for what has no values.
 
-    >>> [(value.name, value.type, value.default) for value in of("residual", "hyper")]
-    [('streams', 'int', '4'), ('weights', "Literal['static', 'dynamic']", "'dynamic'")]
+    Example:
+        >>> [(value.name, value.type, value.default) for value in of("residual", "hyper")]
+        [('streams', 'int', '4'), ('weights', "Literal['static', 'dynamic']", "'dynamic'")]
     """
     module, colon, attribute = catalogue.find(kind, name).target.partition(":")
     return tuple(_of(module, attribute).values()) if colon else ()
@@ -65,8 +67,9 @@ def of(kind: str, name: str) -> tuple[Value, ...]:
 def of_rates() -> tuple[Value, ...]:
     """Return what the rate of every noise may be given beside its value: the other fields of `noise.Rate`.
 
-    >>> [value.name for value in of_rates()]
-    ['depth', 'begin', 'end', 'course']
+    Example:
+        >>> [value.name for value in of_rates()]
+        ['depth', 'begin', 'end', 'course']
     """
     return tuple(value for value in _of("noise.rate", "Rate").values() if value.name != "value")
 

@@ -16,10 +16,12 @@ def without(tree: Mapping[str, Any], name: str, stored: bool = False) -> dict[st
 
     A file that somebody wrote may leave it out; what a run `stored` without one is of version 1.
 
-    Raises `BadInput` where this program reads another version.
+    Raises:
+        BadInput: where this program reads another version.
 
-    >>> without({"version": 2, "seed": 1}, "config.yaml")
-    {'seed': 1}
+    Example:
+        >>> without({"version": 2, "seed": 1}, "config.yaml")
+        {'seed': 1}
     """
     found = tree.get("version", 1 if stored else VERSION)
     if found != VERSION or isinstance(found, bool):

@@ -54,9 +54,10 @@ def default(field: Field) -> str:
 def amount(field: Field, value: Any) -> str:
     """Return `value` of `field` for `--help`; null and the empty list in words.
 
-    >>> from mainstem import config
-    >>> {field.name: amount(field, field.default) for field in config.fields(config.Optim)}["betas"]
-    '0.9,0.95'
+    Example:
+        >>> from mainstem import config
+        >>> {field.name: amount(field, field.default) for field in config.fields(config.Optim)}["betas"]
+        '0.9,0.95'
     """
     if value is None or value == []:
         return field.none
@@ -81,8 +82,9 @@ def used(field: Field, value: Any, source: str) -> str:
 def show(value: Any) -> str:
     """Return `value` as an error quotes it: on one line, cut to a length that still lets one find it.
 
-    >>> show("a" * 100), show(None), show(1.5)
-    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...", 'null', '1.5')
+    Example:
+        >>> show("a" * 100), show(None), show(1.5)
+        ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...", 'null', '1.5')
     """
     if isinstance(value, int) and value.bit_length() > 200:
         return f"a number of {value.bit_length() * 3 // 10} digits"  # repr of a long one is refused by Python itself

@@ -41,9 +41,10 @@ _Dumper.add_representer(str, _text)
 def plain(section: Section) -> dict[str, Any]:
     """Return `section` as mappings, lists and plain values; what its name alone has stands beside its fields.
 
-    >>> from mainstem import config
-    >>> plain(config.PenaltyTerm(name="elastic_net", coef=1e-5, values={"share": 0.3}))
-    {'name': 'elastic_net', 'coef': 1e-05, 'on': None, 'share': 0.3}
+    Example:
+        >>> from mainstem import config
+        >>> plain(config.PenaltyTerm(name="elastic_net", coef=1e-5, values={"share": 0.3}))
+        {'name': 'elastic_net', 'coef': 1e-05, 'on': None, 'share': 0.3}
     """
     keeps = own_field(type(section))
     found: dict[str, Any] = {}
@@ -66,9 +67,10 @@ def _plain(value: Any) -> Any:
 def dump(run: Run) -> str:
     """Return `run` as YAML, its version and every field of it, below a comment that says which program wrote it.
 
-    >>> from mainstem import config
-    >>> config.parse(config.dump(config.Run(seed=3))).seed
-    3
+    Example:
+        >>> from mainstem import config
+        >>> config.parse(config.dump(config.Run(seed=3))).seed
+        3
     """
     from .. import __version__
 

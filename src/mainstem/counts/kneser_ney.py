@@ -28,12 +28,16 @@ class KneserNey:
     of it. The order is the number of tokens before the next one that are looked at. Without one, the best is chosen on
     the last tenth of what is counted.
 
-    Source: Chen and Goodman 1998, An Empirical Study of Smoothing Techniques, section 3. Raises `BadInput` for an order
-    that the vocabulary leaves no room for in 128 bits.
+    Raises:
+        BadInput: for an order that the vocabulary leaves no room for in 128 bits.
 
-    >>> model = KneserNey(2).fit([0, 1, 2, 0, 1, 2, 0, 1], vocab=3)
-    >>> model.log_prob([2]).round(2)
-    array([-0.19])
+    Source:
+        Chen and Goodman 1998, An Empirical Study of Smoothing Techniques, section 3.
+
+    Example:
+        >>> model = KneserNey(2).fit([0, 1, 2, 0, 1, 2, 0, 1], vocab=3)
+        >>> model.log_prob([2]).round(2)
+        array([-0.19])
     """
 
     order: int | None = None

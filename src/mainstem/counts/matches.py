@@ -38,8 +38,9 @@ def repeated(
 
     Both are unsigned, of one type. `work` may ask for an end, which raises `Stopped`.
 
-    >>> repeated(np.array([1, 2, 3, 4], np.uint8), np.array([9, 2, 3, 9], np.uint8), 2)
-    array([False,  True,  True, False])
+    Example:
+        >>> repeated(np.array([1, 2, 3, 4], np.uint8), np.array([9, 2, 3, 9], np.uint8), 2)
+        array([False,  True,  True, False])
     """
     work = work if work is not None else Work()
     if impl == "reference" or (impl == "auto" and not cpu.there()):

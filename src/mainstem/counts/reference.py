@@ -80,7 +80,8 @@ def score(
     The order is the best of 0 to `order` on [chosen_on, counted), by counts of [0, chosen_on); `order` itself where
     there is none to choose on. Raises `work.Stopped`.
 
-    Source: Chen and Goodman 1998, An Empirical Study of Smoothing Techniques, section 3.
+    Source:
+        Chen and Goodman 1998, An Empirical Study of Smoothing Techniques, section 3.
     """
     n = len(tokens)
     strings = _Strings(tokens, vocab, order, work)

@@ -32,8 +32,9 @@ class Scored(NamedTuple):
 def highest(vocab: int) -> int:
     """Return the highest order that a vocabulary of `vocab` tokens leaves room for.
 
-    >>> highest(65), highest(256), highest(4096)
-    (17, 15, 9)
+    Example:
+        >>> highest(65), highest(256), highest(4096)
+        (17, 15, 9)
     """
     bits = max(1, (vocab - 1).bit_length())
     return min(KEY_TOKENS, KEY_BITS // bits) - 1

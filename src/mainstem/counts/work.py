@@ -12,14 +12,15 @@ class Stopped(Exception):
 class Work:
     """What the thread that counts and the one that waits for it share.
 
-    >>> work = Work()
-    >>> work.share
-    0.0
-    >>> work.stop()
-    >>> work.tell(0.5)
-    Traceback (most recent call last):
-    ...
-    mainstem.counts.work.Stopped
+    Example:
+        >>> work = Work()
+        >>> work.share
+        0.0
+        >>> work.stop()
+        >>> work.tell(0.5)
+        Traceback (most recent call last):
+        ...
+        mainstem.counts.work.Stopped
     """
 
     def __init__(self) -> None:

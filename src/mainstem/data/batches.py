@@ -120,8 +120,9 @@ def num_windows(tokens: Tokens, context: int, stride: int | None = None) -> int:
 def spread(count: int, wanted: int) -> NDArray[np.int64]:
     """Return `wanted` numbers below `count`, evenly spread and always the same; all of them where there are no more.
 
-    >>> spread(10, 4).tolist()
-    [0, 2, 5, 7]
+    Example:
+        >>> spread(10, 4).tolist()
+        [0, 2, 5, 7]
     """
     wanted = min(count, wanted)
     return np.arange(wanted, dtype=np.int64) * count // max(wanted, 1)

@@ -86,7 +86,8 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
     settings. Files that have not changed since by size and time are not read, unless `section.verify` asks for it or
     the tokens of the cache are damaged. ``progress(stage, done, total)`` is called meanwhile, in bytes.
 
-    Raises `BadInput` for whatever cannot be trained on: a file that is missing, empty, no text, too short to cut, ...
+    Raises:
+        BadInput: for whatever cannot be trained on: a file that is missing, empty, no text, too short to cut, ...
     """
     documents = Documents(section, find(section))
     known = None if section.verify else seen.find(cache, documents)

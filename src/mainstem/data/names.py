@@ -12,8 +12,9 @@ __all__ = ["brief", "shown"]
 def brief(path: str | os.PathLike[str], longest: int = 24) -> str:
     """Return the end of `path` in quotes, for a line that names several.
 
-    >>> brief("a/very/long/way/to/the/first/file.txt")
-    "'...to/the/first/file.txt'"
+    Example:
+        >>> brief("a/very/long/way/to/the/first/file.txt")
+        "'...to/the/first/file.txt'"
     """
     text = os.fspath(path)
     return repr(text if len(text) <= longest else "..." + text[3 - longest :])

@@ -27,8 +27,9 @@ def epoch_words(seed: int, epoch: int) -> tuple[int, ...]:
 def permuted(positions: NDArray[np.int64], size: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """Return where `positions`, all below `size`, stand in the order of this epoch: a bijection on [0, size).
 
-    >>> sorted(permuted(np.arange(10), 10, seed=1, epoch=0).tolist()) == list(range(10))
-    True
+    Example:
+        >>> sorted(permuted(np.arange(10), 10, seed=1, epoch=0).tolist()) == list(range(10))
+        True
     """
     if size == 1:
         return np.zeros_like(positions)

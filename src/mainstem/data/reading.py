@@ -50,8 +50,9 @@ class _Both:
 def read(documents: Documents, cache: Path, progress: Progress | None = None) -> Iterator[Text]:
     """Read each file once, and give the text while the ``with`` lasts; a long one lies in a file in `cache` meanwhile.
 
-    Raises `BadInput` where a file cannot be used or changes while it is read, where there is nothing in any of them,
-    and where the cache cannot be written.
+    Raises:
+        BadInput: where a file cannot be used or changes while it is read, where there is nothing in any of them, and
+            where the cache cannot be written.
     """
     hasher = Hasher(documents.format)
     with store.writing(cache), contextlib.closing(Spool(cache)) as spool:

@@ -46,7 +46,8 @@ class Split(NamedTuple):
 def split(found: Survey, section: config.Data, held_out_files: int = 0) -> Split:
     """Return how the corpus is cut; its last `held_out_files` files are held out whole.
 
-    Raises `BadInput` where one of the sides would be empty.
+    Raises:
+        BadInput: where one of the sides would be empty.
     """
     sealed = section.sealed or 0.0
     if held_out_files:

@@ -52,8 +52,9 @@ def folded(text: bytes) -> bytes:
 
     What differs in line ends, in blanks at their ends or in how it is wrapped is the same text.
 
-    >>> folded("\ufeffa b\r\n".encode()) == folded(b"a b") == b"ab"
-    True
+    Example:
+        >>> folded("\ufeffa b\r\n".encode()) == folded(b"a b") == b"ab"
+        True
     """
     text = text.translate(None, b" \t\n\r\v\f")
     for space in _WIDE:

@@ -37,7 +37,8 @@ class Tokens(NamedTuple):
 def dtype_of(vocab_size: int) -> str:
     """Return the smallest type that holds every id.
 
-    >>> dtype_of(256), dtype_of(257), dtype_of(65537)
-    ('|u1', '<u2', '<u4')
+    Example:
+        >>> dtype_of(256), dtype_of(257), dtype_of(65537)
+        ('|u1', '<u2', '<u4')
     """
     return "|u1" if vocab_size <= 1 << 8 else "<u2" if vocab_size <= 1 << 16 else "<u4"

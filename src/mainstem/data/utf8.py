@@ -36,7 +36,8 @@ _NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
 def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
     """Yield the characters of `stream` behind its byte-order mark, if it has one.
 
-    Raises `BadInput` for the mark of another coding, and with the offset of the first byte that is not text.
+    Raises:
+        BadInput: for the mark of another coding, and with the offset of the first byte that is not text.
     """
     rest, offset = b"", 0
     for chunk in stream:

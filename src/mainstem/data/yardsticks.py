@@ -39,14 +39,16 @@ class _Kept(Struct):
 def measure(corpus: Corpus, cache: Path | None = None, work: counts.Work | None = None) -> dict[str, float]:
     """Return the yardsticks on the held-out part of `corpus`, by name.
 
-    `unigram_bpb`: `unigram`. `counts_tokens_bpb` and `adaptive_tokens_bpb`: bits per byte by counts over the run's own
-    tokens, of the training text alone and with each held-out token counted once it was scored; `tokens_order` is the
-    order, chosen on the last tenth of the training text. The same over bytes, where a token may be several.
-    `counted_share` of the training text was counted, where that was not all. `repeated_share` of the held-out
-    characters lie in 64 or more that stand in the training text too.
-
     The numbers are kept in `cache`, if one is given. The work is done without the interpreter's lock, so that it may
     run beside a training; `work` is told how far it is. Raises `counts.Stopped` where that asks for an end.
+
+    Args:
+        unigram_bpb: `unigram`.
+        counts_tokens_bpb, adaptive_tokens_bpb: bits per byte by counts over the run's own tokens, of the training text
+            alone and with each held-out token counted once it was scored; `tokens_order` is the order, chosen on the
+            last tenth of the training text. The same over bytes, where a token may be several. `counted_share` of the
+            training text was counted, where that was not all. `repeated_share` of the held-out characters lie in 64 or
+            more that stand in the training text too.
     """
     work = work if work is not None else counts.Work()
     path = None if cache is None else cache / _name(corpus)

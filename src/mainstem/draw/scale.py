@@ -13,8 +13,9 @@ from .words import compact, short
 class Scale:
     """An axis from `low` to `high`, linear or logarithmic.
 
-    >>> Scale(0, 200).place(50), Scale(1, 100, log=True).place(10)
-    (0.25, 0.5)
+    Example:
+        >>> Scale(0, 200).place(50), Scale(1, 100, log=True).place(10)
+        (0.25, 0.5)
     """
 
     low: float
@@ -31,12 +32,13 @@ class Scale:
     def ticks(self, wanted: int = 5, whole: bool = False) -> list[float]:
         """Return round numbers within the axis, about as many as `wanted`; whole ones where it counts something.
 
-        >>> Scale(0, 3).ticks(5), Scale(0, 3).ticks(5, whole=True)
-        ([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0])
-        >>> Scale(0, 12).ticks(5), Scale(0, 12).ticks(5, whole=True)
-        ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 5.0, 10.0])
-        >>> Scale(3, 40, log=True).ticks(5, whole=True)
-        [4.0, 8.0, 16.0, 32.0]
+        Example:
+            >>> Scale(0, 3).ticks(5), Scale(0, 3).ticks(5, whole=True)
+            ([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0])
+            >>> Scale(0, 12).ticks(5), Scale(0, 12).ticks(5, whole=True)
+            ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 5.0, 10.0])
+            >>> Scale(3, 40, log=True).ticks(5, whole=True)
+            [4.0, 8.0, 16.0, 32.0]
         """
         if not self.log:
             return _round(self.low, self.high, wanted, whole)
@@ -46,10 +48,11 @@ class Scale:
 def around(values: list[float], log: bool = False, zero: bool = False, pad: float = 0.05) -> Scale:
     """Return an axis that holds all `values`, with some room; from zero on where `zero` is set.
 
-    >>> around([2.0, 4.0], pad=0.0)
-    Scale(low=2.0, high=4.0, log=False)
-    >>> around([3.0])
-    Scale(low=2.7, high=3.3, log=False)
+    Example:
+        >>> around([2.0, 4.0], pad=0.0)
+        Scale(low=2.0, high=4.0, log=False)
+        >>> around([3.0])
+        Scale(low=2.7, high=3.3, log=False)
     """
     if log:
         values = [value for value in values if value > 0] or [1.0]
@@ -70,10 +73,11 @@ def around(values: list[float], log: bool = False, zero: bool = False, pad: floa
 def labels(ticks: list[float], log: bool = False) -> list[str]:
     """Return what stands beside ticks, each with as many digits as tell it from its neighbours.
 
-    >>> labels([1.0, 1.5, 2.0]), labels([0, 20000, 40000]), labels([0.00025, 0.0005])
-    (['1.0', '1.5', '2.0'], ['0', '20k', '40k'], ['2.5e-4', '5e-4'])
-    >>> labels([1e-6, 1.0, 1e6, 1e12], log=True)
-    ['1e-6', '1', '1e6', '1e12']
+    Example:
+        >>> labels([1.0, 1.5, 2.0]), labels([0, 20000, 40000]), labels([0.00025, 0.0005])
+        (['1.0', '1.5', '2.0'], ['0', '20k', '40k'], ['2.5e-4', '5e-4'])
+        >>> labels([1e-6, 1.0, 1e6, 1e12], log=True)
+        ['1e-6', '1', '1e6', '1e12']
     """
     largest = max((abs(tick) for tick in ticks), default=0.0)
     if log and largest >= 1e9:

@@ -25,8 +25,9 @@ class Table:
 def of_points(title: str, heads: Sequence[str], columns: Sequence[dict[float, float]]) -> Table:
     """Return a table of curves over their common x, thinned evenly where it would be long.
 
-    >>> of_points("t", ["step", "loss"], [{1: 2.5, 2: 2.25}]).rows
-    [['1', '2.5'], ['2', '2.25']]
+    Example:
+        >>> of_points("t", ["step", "loss"], [{1: 2.5, 2: 2.25}]).rows
+        [['1', '2.5'], ['2', '2.25']]
     """
     xs = sorted(set().union(*columns))
     kept = thin(xs)
@@ -38,8 +39,9 @@ def of_points(title: str, heads: Sequence[str], columns: Sequence[dict[float, fl
 def thin(values: list[Any], longest: int = LONGEST) -> list[Any]:
     """Return at most `longest` of the values, the first and the last among them.
 
-    >>> thin(list(range(10)), 4)
-    [0, 3, 6, 9]
+    Example:
+        >>> thin(list(range(10)), 4)
+        [0, 3, 6, 9]
     """
     if len(values) <= longest:
         return values

@@ -62,8 +62,9 @@ def _template(name: str) -> jinja2.Template:
 def embedded(value: Any) -> markupsafe.Markup:
     r"""Return JSON that may stand inside ``<script>``: nothing in it can end the element or a line.
 
-    >>> embedded("</script>\u2028")
-    Markup('"\\u003c/script\\u003e\\u2028"')
+    Example:
+        >>> embedded("</script>\u2028")
+        Markup('"\\u003c/script\\u003e\\u2028"')
     """
     text = msgspec.json.encode(value).decode()
     for character in "<>&\u2028\u2029":
@@ -74,8 +75,9 @@ def embedded(value: Any) -> markupsafe.Markup:
 def breakable(text: str) -> markupsafe.Markup:
     """Return a name, escaped, that a narrow column may break after its dots and its underscores.
 
-    >>> breakable("a.<b>_c")
-    Markup('a.<wbr>&lt;b&gt;_<wbr>c')
+    Example:
+        >>> breakable("a.<b>_c")
+        Markup('a.<wbr>&lt;b&gt;_<wbr>c')
     """
     parts = [markupsafe.Markup("_<wbr>").join(part.split("_")) for part in text.split(".")]
     return markupsafe.Markup(".<wbr>").join(parts)

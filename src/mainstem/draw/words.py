@@ -9,8 +9,9 @@ import unicodedata
 def count(number: float) -> str:
     """Return a whole number with its thousands apart.
 
-    >>> count(1234567)
-    '1,234,567'
+    Example:
+        >>> count(1234567)
+        '1,234,567'
     """
     return f"{round(number):,}"
 
@@ -18,8 +19,9 @@ def count(number: float) -> str:
 def compact(number: float) -> str:
     """Return three digits of a number and a letter, for axes and tiles.
 
-    >>> [compact(n) for n in (0, 950, 12_000, 3_160_000)]
-    ['0', '950', '12k', '3.16M']
+    Example:
+        >>> [compact(n) for n in (0, 950, 12_000, 3_160_000)]
+        ['0', '950', '12k', '3.16M']
     """
     for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(number) >= limit:
@@ -30,8 +32,9 @@ def compact(number: float) -> str:
 def short(number: float) -> str:
     """Return four significant digits, with an exponent where there would be many zeros.
 
-    >>> [short(n) for n in (0.0, 1.43219, 12345.6, 0.00098, 1.2e-7)]
-    ['0', '1.432', '12,346', '0.00098', '1.2e-7']
+    Example:
+        >>> [short(n) for n in (0.0, 1.43219, 12345.6, 0.00098, 1.2e-7)]
+        ['0', '1.432', '12,346', '0.00098', '1.2e-7']
     """
     if number == 0 or not math.isfinite(number):
         return "0" if number == 0 else "–"
@@ -44,8 +47,9 @@ def short(number: float) -> str:
 def duration(seconds: float) -> str:
     """Return a time in the two units that matter.
 
-    >>> [duration(s) for s in (0.25, 42.4, 200, 3725, 90000)]
-    ['0.25 s', '42 s', '3 min 20 s', '1 h 2 min', '25 h 0 min']
+    Example:
+        >>> [duration(s) for s in (0.25, 42.4, 200, 3725, 90000)]
+        ['0.25 s', '42 s', '3 min 20 s', '1 h 2 min', '25 h 0 min']
     """
     if seconds < 10:
         return f"{seconds:.2g} s"
@@ -60,8 +64,9 @@ def duration(seconds: float) -> str:
 def size(number: float) -> str:
     """Return a number of bytes.
 
-    >>> size(1_115_394)
-    '1.12 MB'
+    Example:
+        >>> size(1_115_394)
+        '1.12 MB'
     """
     for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= limit:
@@ -75,8 +80,9 @@ def visible(text: object, lines: bool = False, limit: int = 20_000) -> str:
     Line ends and tabs are kept where `lines` is set. Control characters become their pictures, other invisible ones,
     such as marks of direction, their code points. What is longer than `limit` is cut, and says so.
 
-    >>> visible("a\x1b[2Jb\x00"), visible("\u202eabc")
-    ('a␛[2Jb␀', '⟨U+202E⟩abc')
+    Example:
+        >>> visible("a\x1b[2Jb\x00"), visible("\u202eabc")
+        ('a␛[2Jb␀', '⟨U+202E⟩abc')
     """
     whole = str(text)
     shown = "".join(map(_sign, whole[:limit])) if not lines else "".join(

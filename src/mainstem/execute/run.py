@@ -30,15 +30,18 @@ def run(
 ) -> Tensor:
     """Return ``stream.close(blocks(stream.open(x)))``: [B, T, D] -> [B, T, D].
 
-    `recomputed`: backward computes the activations of each block again. `rules` say which writes and reads become one
-    call; with none of them each residual reads, computes and writes by itself.
+    Args:
+        recomputed: backward computes the activations of each block again. `rules` say which writes and reads become one
+            call; with none of them each residual reads, computes and writes by itself.
 
-    Raises `BadInput` where a residual with another connection stands in a reversible stream.
+    Raises:
+        BadInput: where a residual with another connection stands in a reversible stream.
 
-    >>> import torch
-    >>> from mainstem.stream import Residual, Single
-    >>> run(Single(), [Residual([torch.nn.Identity()])], torch.ones(1, 1, 2)).tolist()
-    [[[2.0, 2.0]]]
+    Example:
+        >>> import torch
+        >>> from mainstem.stream import Residual, Single
+        >>> run(Single(), [Residual([torch.nn.Identity()])], torch.ones(1, 1, 2)).tolist()
+        [[[2.0, 2.0]]]
     """
     state = stream.open(x_BTD)
     state, read = _through(stream, list(blocks), state, ctx, recomputed, rules)

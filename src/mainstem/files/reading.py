@@ -22,8 +22,9 @@ _REMEDY = "give a file that can be read"
 def shown(path: str | os.PathLike[str]) -> str:
     r"""Return `path` in quotes, with control characters escaped and at most about 200 characters of it.
 
-    >>> print(shown("a\x1b[2Jb"))
-    'a\x1b[2Jb'
+    Example:
+        >>> print(shown("a\x1b[2Jb"))
+        'a\x1b[2Jb'
     """
     text = os.fspath(path)
     return repr(text if len(text) <= _LONGEST else "..." + text[-_LONGEST:])

@@ -25,13 +25,15 @@ _REMEDY = "it is damaged, or of another version"
 def load(path: str | os.PathLike[str], kind: type[T], limit: int = _LIMIT) -> T:
     """Return what the JSON file `path` of at most `limit` bytes holds, as a `kind`.
 
-    Raises `Unusable` where the file cannot be read, is no JSON, or holds something else.
+    Raises:
+        Unusable: where the file cannot be read, is no JSON, or holds something else.
 
-    >>> import pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.json"
-    >>> _ = path.write_text('{"steps": 5}')
-    >>> load(path, dict[str, int])
-    {'steps': 5}
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.json"
+        >>> _ = path.write_text('{"steps": 5}')
+        >>> load(path, dict[str, int])
+        {'steps': 5}
     """
     return decode(read(path, limit), kind, path)
 

@@ -64,10 +64,11 @@ def write_atomic(path: Path, data: bytes) -> Entry:
 
     Any number of processes may write to one `path` at once; the last one stands.
 
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> write_atomic(folder / "a", b"12").size, [p.name for p in folder.iterdir()]
-    (2, ['a'])
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write_atomic(folder / "a", b"12").size, [p.name for p in folder.iterdir()]
+        (2, ['a'])
     """
     descriptor, new = _reserved(path.parent)
     try:
@@ -86,7 +87,9 @@ def write_atomic(path: Path, data: bytes) -> Entry:
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a page or another file for people, atomically, and return its path.
 
-    Raises `BadInput` where it cannot be written there, and `RunFailed` where the disk is full.
+    Raises:
+        BadInput: where it cannot be written there
+        RunFailed: where the disk is full.
     """
     path = Path(path)
     try:

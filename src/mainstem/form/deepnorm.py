@@ -15,8 +15,9 @@ SCALED = frozenset({"attention.value", "attention.out", "feedforward.in", "feedf
 def constants(blocks: int) -> tuple[float, float]:
     """Return (alpha, beta) of a stack of L blocks: (2 L)^(1/4) and (8 L)^(-1/4).
 
-    >>> [round(value, 6) for value in constants(12)]
-    [2.213364, 0.319472]
+    Example:
+        >>> [round(value, 6) for value in constants(12)]
+        [2.213364, 0.319472]
     """
     return (2 * blocks) ** 0.25, (8 * blocks) ** -0.25
 

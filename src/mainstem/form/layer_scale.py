@@ -16,8 +16,9 @@ from .rezero import ReZero
 def start_of(blocks: int) -> float:
     """Return what every element of g starts at in a stack of L blocks: 0.1 up to 18, 1e-5 up to 24, then 1e-6.
 
-    >>> [start_of(blocks) for blocks in (12, 18, 24, 36)]
-    [0.1, 0.1, 1e-05, 1e-06]
+    Example:
+        >>> [start_of(blocks) for blocks in (12, 18, 24, 36)]
+        [0.1, 0.1, 1e-05, 1e-06]
     """
     if blocks <= 18:
         return 0.1

@@ -14,12 +14,13 @@ from .combined import Combined
 def parse(value: Any) -> Form:
     """Return the form that a configuration names.
 
-    >>> parse("post_norm")
-    PostNorm()
-    >>> parse({"name": "hyper", "streams": 2, "weights": "static"})
-    Hyper(streams=2, weights='static')
-    >>> len(parse("hyper | value_residual").forms)
-    2
+    Example:
+        >>> parse("post_norm")
+        PostNorm()
+        >>> parse({"name": "hyper", "streams": 2, "weights": "static"})
+        Hyper(streams=2, weights='static')
+        >>> len(parse("hyper | value_residual").forms)
+        2
     """
     if isinstance(value, Form):
         return value
@@ -40,11 +41,13 @@ def parse(value: Any) -> Form:
 def written(form: Form) -> dict[str, Any] | list[dict[str, Any]]:
     """Return the JSON value from which `parse` makes `form` again.
 
-    Raises `BadInput` where the catalogue does not list it.
+    Raises:
+        BadInput: where the catalogue does not list it.
 
-    >>> from mainstem import form
-    >>> written(form.Hyper(streams=2))
-    {'name': 'hyper', 'streams': 2, 'weights': 'dynamic'}
+    Example:
+        >>> from mainstem import form
+        >>> written(form.Hyper(streams=2))
+        {'name': 'hyper', 'streams': 2, 'weights': 'dynamic'}
     """
     if isinstance(form, Combined):
         return [variants.written("residual", part) for part in form.forms]

@@ -58,8 +58,9 @@ class Contrast:
 def against(treated: str, control: str) -> dict[str, float]:
     """Return the weights of ``treated - control``.
 
-    >>> against("with", "without")
-    {'with': 1.0, 'without': -1.0}
+    Example:
+        >>> against("with", "without")
+        {'with': 1.0, 'without': -1.0}
     """
     return {treated: 1.0, control: -1.0}
 

@@ -79,8 +79,9 @@ def drawn(
 def spread(x: float, values: Sequence[float], log: bool = False) -> Spread | None:
     """Return x with mean, smallest and largest of the finite values; the geometric mean on a logarithmic axis.
 
-    >>> spread(1.0, [1.0, 3.0])
-    (1.0, 2.0, 1.0, 3.0)
+    Example:
+        >>> spread(1.0, [1.0, 3.0])
+        (1.0, 2.0, 1.0, 3.0)
     """
     finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
     if not finite:

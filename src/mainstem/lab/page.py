@@ -59,10 +59,11 @@ def drawings(results: Results) -> list[Drawing]:
 def said(contrast: Contrast, statistics: Paired) -> str:
     """Return the effect, its interval and the smallest that so many seeds would find, in a sentence.
 
-    >>> from mainstem.lab import against, paired
-    >>> contrast = Contrast("a beats b", against("a", "b"), "loss", "nats", 0.01, -1)
-    >>> said(contrast, paired([-0.02, -0.01, -0.03], 0.01))
-    'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds; smallest detectable 0.04097).'
+    Example:
+        >>> from mainstem.lab import against, paired
+        >>> contrast = Contrast("a beats b", against("a", "b"), "loss", "nats", 0.01, -1)
+        >>> said(contrast, paired([-0.02, -0.01, -0.03], 0.01))
+        'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds; smallest detectable 0.04097).'
     """
     seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
     if math.isnan(statistics.low):
@@ -143,7 +144,8 @@ def _summary(found: Sequence[Results]) -> Table:
 def signed(value: float) -> str:
     """Return four digits of a number, with its sign.
 
-    >>> signed(-0.12344), signed(2.0)
-    ('-0.1234', '2')
+    Example:
+        >>> signed(-0.12344), signed(2.0)
+        ('-0.1234', '2')
     """
     return f"-{short(-value)}" if value < 0 else short(value)

@@ -44,11 +44,12 @@ def paired(differences: Sequence[float], delta: float) -> Paired:
     ``detectable = delta + (t(.975) + t(.8)) s / sqrt n``, an approximation. Fewer than two pairs, or one that is not
     finite, show nothing: everything but n and mean is nan.
 
-    >>> found = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.0)
-    >>> round(found.mean, 4), round(found.p, 4), round(found.high, 4)
-    (-0.016, 0.0205, -0.0041)
+    Example:
+        >>> found = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.0)
+        >>> round(found.mean, 4), round(found.p, 4), round(found.high, 4)
+        (-0.016, 0.0205, -0.0041)
 
-    Source: the paired t-test (Student 1908); two one-sided tests (Schuirmann 1987).
+        Source: the paired t-test (Student 1908); two one-sided tests (Schuirmann 1987).
     """
     n = len(differences)
     mean = math.fsum(differences) / n if n else math.nan
@@ -83,10 +84,11 @@ def holm(ps: Sequence[float]) -> list[float]:
 
     In order of size, ``p_(i)`` becomes the largest of ``(m - j + 1) p_(j)`` for ``j <= i``, at most 1.
 
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
 
-    Source: Holm 1979.
+        Source: Holm 1979.
     """
     order = sorted((i for i, p in enumerate(ps) if not math.isnan(p)), key=lambda i: ps[i])
     found, largest = [math.nan] * len(ps), 0.0

@@ -19,8 +19,9 @@ def of(results: Results, width: int) -> list[str]:
 def better(a: str, b: str, verdict: Verdict) -> str:
     """Return the verdict of a comparison in a sentence.
 
-    >>> better("old", "new", "supported")
-    'new is better than old.'
+    Example:
+        >>> better("old", "new", "supported")
+        'new is better than old.'
     """
     return {
         "supported": f"{b} is better than {a}.",

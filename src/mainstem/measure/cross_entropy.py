@@ -14,9 +14,10 @@ def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor, weight_BT: Tensor | No
 
     A sum, not a mean: what it is divided by (the tokens of the whole batch) is known only where the batch is split.
 
-    >>> import torch
-    >>> cross_entropy(torch.tensor([[[2.0, 1.0, 0.0]]]), torch.tensor([[0]]))
-    tensor(0.4076)
+    Example:
+        >>> import torch
+        >>> cross_entropy(torch.tensor([[[2.0, 1.0, 0.0]]]), torch.tensor([[0]]))
+        tensor(0.4076)
     """
     if weight_BT is None:
         return functional.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), reduction="sum")

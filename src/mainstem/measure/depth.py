@@ -40,13 +40,14 @@ def norms(model: nn.Module) -> Iterator[Norms]:
     again is not counted again. dL/dx_l is what comes back through everything after write l. Residuals count in the
     order in which they are called. Outputs stay the same to the bit.
 
-    >>> from mainstem import Residual
-    >>> model = nn.Sequential(Residual([nn.Linear(2, 2, bias=False)]))
-    >>> _ = nn.init.eye_(model[0].branch.linear.weight)
-    >>> with norms(model) as found:
-    ...     model(torch.full((1, 2, 2), 3.0)).sum().backward()
-    >>> found.stream, found.gradient
-    ([3.0, 6.0], [nan, 1.0])
+    Example:
+        >>> from mainstem import Residual
+        >>> model = nn.Sequential(Residual([nn.Linear(2, 2, bias=False)]))
+        >>> _ = nn.init.eye_(model[0].branch.linear.weight)
+        >>> with norms(model) as found:
+        ...     model(torch.full((1, 2, 2), 3.0)).sum().backward()
+        >>> found.stream, found.gradient
+        ([3.0, 6.0], [nan, 1.0])
     """
     found = Norms()
     taps = _Taps()

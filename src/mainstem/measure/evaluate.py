@@ -62,11 +62,13 @@ def error(nats_W: Tensor, tokens_W: Tensor) -> float:
     document, which makes an evenly spread sample better than a random one. By differences between neighbours the error
     is as small as that; for windows in no order it is that of a random sample. nan for fewer than two windows.
 
-    Source: Wolter 2007, Introduction to Variance Estimation, chapter 8, estimator v2 of systematic sampling, for the
-    ratio of Cochran 1977, Sampling Techniques, equation 2.47.
+    Source:
+        Wolter 2007, Introduction to Variance Estimation, chapter 8, estimator v2 of systematic sampling, for the ratio
+        of Cochran 1977, Sampling Techniques, equation 2.47.
 
-    >>> error(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]))
-    1.0
+    Example:
+        >>> error(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]))
+        1.0
     """
     n, total = len(nats_W), tokens_W.sum()
     if n < 2:
@@ -101,8 +103,9 @@ def evaluate(
     near that comes to all of them. `batch` windows are computed at once, or as many as have 8192 tokens.
     ``tell(tokens)`` is called after each batch with the number of tokens so far.
 
-    Raises `BadInput` for fewer than two tokens and for a stride outside 1 to `context`, `Abandoned` as soon as
-    `stop()` is true.
+    Raises:
+        BadInput: for fewer than two tokens and for a stride outside 1 to `context`, `Abandoned` as soon as `stop()` is
+            true.
     """
     if len(tokens) < 2:
         raise BadInput(f"{len(tokens)} tokens leave nothing to predict: give at least two.")

@@ -14,9 +14,10 @@ def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     A tensor is its own stream; of a state with a `main` (`mainstem.stream.State`) it is `main`, or every tensor
     directly in it; of a tuple, a list or a mapping (a Hugging Face output) it is the first tensor that is found.
 
-    >>> import torch
-    >>> mapped((torch.ones(1), "cache"), lambda x: x + 1)
-    (tensor([2.]), 'cache')
+    Example:
+        >>> import torch
+        >>> mapped((torch.ones(1), "cache"), lambda x: x + 1)
+        (tensor([2.]), 'cache')
     """
     if isinstance(value, Tensor):
         return change(value)
@@ -40,9 +41,10 @@ def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 def tensors(value: Any) -> list[Tensor]:
     """Return the tensors that `mapped` would change.
 
-    >>> import torch
-    >>> tensors([None, torch.ones(2)])
-    [tensor([1., 1.])]
+    Example:
+        >>> import torch
+        >>> tensors([None, torch.ones(2)])
+        [tensor([1., 1.])]
     """
     found: list[Tensor] = []
 

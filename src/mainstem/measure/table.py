@@ -46,8 +46,9 @@ def table(watch: Watch, width: int = 80) -> str:
 def number(value: float) -> str:
     """Return four digits, or the word for what is none.
 
-    >>> number(float("inf")), number(0.25)
-    ('inf', '0.25')
+    Example:
+        >>> number(float("inf")), number(0.25)
+        ('inf', '0.25')
     """
     return short(value) if math.isfinite(value) else str(value)
 

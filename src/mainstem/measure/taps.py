@@ -54,8 +54,9 @@ def find(model: nn.Module) -> Taps:
     modules with children of one class that stand side by side in a list; without those, what each module with a
     weight matrix returns (a chain).
 
-    >>> find(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))).names("stream")
-    ['0', '2']
+    Example:
+        >>> find(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))).names("stream")
+        ['0', '2']
     """
     taps = Taps()
     layers = stream(model)

@@ -34,16 +34,18 @@ def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer |
     `optimizer` lets `diagnose` judge its groups before its first step; one that steps in the ``with`` is seen anyway.
     Outputs stay the same to the bit.
 
-    Raises `BadInput` for a model without parameters, without numbers (the meta device) or compiled, for one that is
-    watched already, and for a quantity that does not exist.
+    Raises:
+        BadInput: for a model without parameters, without numbers (the meta device) or compiled, for one that is watched
+            already, and for a quantity that does not exist.
 
-    >>> model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
-    >>> for layer in model:
-    ...     _ = nn.init.eye_(layer.weight)
-    >>> with watch(model, every={"stream": 1}) as m:
-    ...     _ = model(torch.full((1, 4), 3.0))
-    >>> m.results["stream"]
-    {'input': 3.0, '0': 3.0, '1': 3.0}
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+        >>> for layer in model:
+        ...     _ = nn.init.eye_(layer.weight)
+        >>> with watch(model, every={"stream": 1}) as m:
+        ...     _ = model(torch.full((1, 4), 3.0))
+        >>> m.results["stream"]
+        {'input': 3.0, '0': 3.0, '1': 3.0}
     """
     if not isinstance(model, nn.Module):
         raise BadInput(f"{type(model).__name__} is not a torch.nn.Module: give the model itself.")

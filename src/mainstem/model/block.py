@@ -46,8 +46,9 @@ def block(form: Form, sites: list[Site], specs: list[Spec], noises: Sequence[Noi
 def sublayer_names(kinds: Iterable[str]) -> list[str]:
     """Return a name for each sublayer of a block: its kind, numbered from the second of a kind on.
 
-    >>> sublayer_names(["feedforward", "attention", "feedforward"])
-    ['feedforward', 'attention', 'feedforward_2']
+    Example:
+        >>> sublayer_names(["feedforward", "attention", "feedforward"])
+        ['feedforward', 'attention', 'feedforward_2']
     """
     counts: Counter[str] = Counter()
     names = []

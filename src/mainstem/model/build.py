@@ -23,9 +23,10 @@ def settings(model: Model, noise: Noise, vocab: int) -> Settings:
 def build(model: Model, noise: Noise, vocab: int, seed: int = 0) -> LanguageModel:
     """Return a new model with initial weights drawn from `seed`.
 
-    >>> from mainstem import config
-    >>> section = config.Model(layers=1, width=16, heads=2, context=8)
-    >>> build(section, config.Noise(), vocab=11).context
-    8
+    Example:
+        >>> from mainstem import config
+        >>> section = config.Model(layers=1, width=16, heads=2, context=8)
+        >>> build(section, config.Noise(), vocab=11).context
+        8
     """
     return LanguageModel(settings(model, noise, vocab), seed)

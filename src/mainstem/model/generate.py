@@ -22,8 +22,9 @@ def pick(logits_V: Tensor, uniform: float, temperature: float = 1.0, top_k: int 
 
     Temperature 0 takes the likeliest.
 
-    >>> pick(torch.tensor([0.0, 9.0]), 0.5, temperature=0)
-    1
+    Example:
+        >>> pick(torch.tensor([0.0, 9.0]), 0.5, temperature=0)
+        1
     """
     if temperature == 0:
         return int(logits_V.argmax())

@@ -28,9 +28,10 @@ class LanguageModel(nn.Module):
 
     Initial weights are drawn from `seed`; without one they are whatever, for a model that is given others.
 
-    >>> model = LanguageModel(Settings(vocab=65, layers=2, width=32, heads=2, context=16), seed=0)
-    >>> model(torch.zeros(1, 5, dtype=torch.int64)).shape
-    torch.Size([1, 5, 65])
+    Example:
+        >>> model = LanguageModel(Settings(vocab=65, layers=2, width=32, heads=2, context=16), seed=0)
+        >>> model(torch.zeros(1, 5, dtype=torch.int64)).shape
+        torch.Size([1, 5, 65])
     """
 
     def __init__(self, settings: Settings, seed: int | None = 0) -> None:

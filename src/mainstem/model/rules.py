@@ -23,7 +23,8 @@ def normal(role: str, shape: tuple[int, int], sublayers: int) -> float:
 def gpt2(role: str, shape: tuple[int, int], sublayers: int) -> float:
     """N(0, 0.02^2), output projections divided by sqrt(N).
 
-    Source: Radford et al. 2019, section 2.3.
+    Source:
+        Radford et al. 2019, section 2.3.
     """
     return 0.02 / math.sqrt(sublayers) if role in OUTPUTS else 0.02
 
@@ -38,6 +39,7 @@ def zero(role: str, shape: tuple[int, int], sublayers: int) -> float:
 def xavier(role: str, shape: tuple[int, int], sublayers: int) -> float:
     """N(0, 2 / (rows + columns)).
 
-    Source: Glorot and Bengio 2010, equation 16, as a normal distribution.
+    Source:
+        Glorot and Bengio 2010, equation 16, as a normal distribution.
     """
     return math.sqrt(2.0 / (shape[0] + shape[1])) if "." in role else 0.02

@@ -47,8 +47,9 @@ class Rates:
 def norm_of(name: str, eps: float | None = None) -> NormSpec:
     """Return the norm that the catalogue lists under `name`; `eps` is what it adds under the root, or its own.
 
-    >>> norm_of("rms").build(8), norm_of("layer", eps=1e-12).build(8)
-    (RMSNorm(8, eps=1e-06), LayerNorm(8, eps=1e-12))
+    Example:
+        >>> norm_of("rms").build(8), norm_of("layer", eps=1e-12).build(8)
+        (RMSNorm(8, eps=1e-06), LayerNorm(8, eps=1e-12))
     """
     return NormSpec(catalogue.resolve("norm", name), eps)
 
@@ -57,12 +58,15 @@ def norm_of(name: str, eps: float | None = None) -> NormSpec:
 class Settings:
     """A causal language model, in numbers and names. `residual` is a form, or what `form.parse` makes into one.
 
-    `hidden`: 4 times the width if left out, 8/3 times it for swiglu. `ngrams`: how many of the last tokens the
-    embedding looks at together, 1 at the token alone; `ngram_rows`: the most rows that a length has. `head_width`: the
-    width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
+    Args:
+        hidden: 4 times the width if left out, 8/3 times it for swiglu.
+        ngrams: how many of the last tokens the embedding looks at together, 1 at the token alone;
+        ngram_rows: the most rows that a length has.
+        head_width: the width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
 
-    >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).specs()[0].rotary_base
-    10000.0
+    Example:
+        >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).specs()[0].rotary_base
+        10000.0
     """
 
     vocab: int

@@ -51,18 +51,31 @@ class AttentionSpec(Spec):
 
 
 class Attention(nn.Module):
-    """softmax(q k^T / sqrt K + causal and document mask) v, projected: [B, T, D] -> [B, T, D].
+    """Causal self-attention.
 
-    Grouped heads share keys and values. Queries and keys are normalised over K, then rotated by their position (with
-    a gain the two do not commute). Attention weights are dropped after the softmax and scaled, so that a row sums to
-    1 in the mean only. `Attention(width, heads)` and `Attention(AttentionSpec(...))` are the same.
+    Formula:
+        softmax(q k^T / sqrt K + mask) v, its heads side by side, times the output matrix
 
-    Raises `BadInput` where heads do not divide the width, or kv_heads the heads.
+    Queries and keys are normalised over K, then rotated by their position (with a gain the two do not commute). Grouped
+    heads share keys and values. Attention weights are dropped after the softmax and scaled, so that a row sums to 1 in
+    the mean only.
 
-    Source: Vaswani et al. 2017 (1706.03762), equation 1.
+    Shapes:
+        x, y [B, T, D]
 
-    >>> Attention(8, 2)(torch.randn(1, 3, 8)).shape
-    torch.Size([1, 3, 8])
+    Args:
+        spec: an `AttentionSpec`, or D.
+        heads: H, where D was given; ``Attention(8, 2)`` and ``Attention(AttentionSpec(8, 2))`` are the same.
+
+    Raises:
+        BadInput: where heads do not divide the width, or kv_heads the heads.
+
+    Source:
+        Vaswani et al. 2017 (1706.03762), equation 1.
+
+    Example:
+        >>> Attention(8, 2)(torch.randn(1, 3, 8)).shape
+        torch.Size([1, 3, 8])
     """
 
     stem = "attention"

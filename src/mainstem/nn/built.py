@@ -25,12 +25,13 @@ def as_built(module: object, *kinds: type[Module], holds: tuple[str, ...] = ()) 
     itself; and each name in `holds` is a parameter of its own, neither computed (as pruning does) nor sharded. A
     subclass is another kind. It is asked at every forward, because nothing tells when a module changes.
 
-    >>> layer = nn.Linear(2, 2)
-    >>> as_built(layer, nn.Linear, holds=("weight",))
-    True
-    >>> _ = layer.register_forward_hook(lambda *_: None)
-    >>> as_built(layer, nn.Linear, holds=("weight",))
-    False
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> as_built(layer, nn.Linear, holds=("weight",))
+        True
+        >>> _ = layer.register_forward_hook(lambda *_: None)
+        >>> as_built(layer, nn.Linear, holds=("weight",))
+        False
     """
     if type(module) not in kinds or modules._has_any_global_hook():
         return False

@@ -20,11 +20,14 @@ from .spec import Part
 class Embedding(nn.Module):
     """x = E[token], plus P[position] where positions are learned, with noise: int64 [B, T] -> [B, T, D].
 
-    `ngrams`: what the last tokens are together is added too (`NGrams`). `parts`: modules to be at the points "tokens",
-    the rows of the tokens alone, and "out", the sum; a tied head never sees what they do.
+    Args:
+        ngrams: what the last tokens are together is added too (`NGrams`).
+        parts: modules to be at the points "tokens", the rows of the tokens alone, and "out", the sum; a tied head never
+            sees what they do.
 
-    >>> Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
-    torch.Size([1, 3, 4])
+    Example:
+        >>> Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
+        torch.Size([1, 3, 4])
     """
 
     def __init__(

@@ -33,17 +33,26 @@ class FeedForwardSpec(Spec):
 
 
 class FeedForward(nn.Module):
-    """W2 phi(W1 x), or with a gate W2 phi(W1 x, W_gate x): [B, T, D] -> [B, T, D].
+    """The feed-forward sublayer.
 
-    phi is what the catalogue lists under the name of the activation: GELU, squared ReLU or SwiGLU.
-    `FeedForward(width, hidden)` and `FeedForward(FeedForwardSpec(...))` are the same.
+    Formula:
+        W2 phi(W1 x), phi = GELU or squared ReLU; or W2 (SiLU(W_gate x) * W1 x), SwiGLU
 
-    Sources: Hendrycks and Gimpel 2016 (1606.08415; the exact form with erf); So et al. 2021 (2109.08668), squared
-    ReLU; Shazeer 2020 (2002.05202), equation 6, SwiGLU.
+    Shapes:
+        x, y [B, T, D]; F between the matrices
 
-    >>> import torch
-    >>> FeedForward(8, 32)(torch.randn(1, 3, 8)).shape
-    torch.Size([1, 3, 8])
+    Args:
+        spec: a `FeedForwardSpec`, or D.
+        hidden: F, where D was given, 4 D if left out.
+
+    Source:
+        Hendrycks and Gimpel 2016 (1606.08415; the exact form with erf); So et al. 2021 (2109.08668), squared ReLU;
+        Shazeer 2020 (2002.05202), equation 6, SwiGLU.
+
+    Example:
+        >>> import torch
+        >>> FeedForward(8, 32)(torch.randn(1, 3, 8)).shape
+        torch.Size([1, 3, 8])
     """
 
     stem = "feedforward"

@@ -65,9 +65,10 @@ class NGrams(nn.Module):
     def rows_of(self, tokens_BT: Tensor, ctx: Context | None = None) -> tuple[Tensor, Tensor]:
         """Return the row of each order's n-gram that ends at a position, int64 [B, T, N], and whether there is one.
 
-        >>> rows, there = NGrams(vocab=3, width=4, order=2).rows_of(torch.tensor([[0, 1, 2]]))
-        >>> rows[there].tolist()
-        [1, 5]
+        Example:
+            >>> rows, there = NGrams(vocab=3, width=4, order=2).rows_of(torch.tensor([[0, 1, 2]]))
+            >>> rows[there].tolist()
+            [1, 5]
         """
         cache, documents_BT = (None, None) if ctx is None else (ctx.cache, ctx.documents)
         tokens_BP = tokens_BT if cache is None else cache.preceded(self, tokens_BT, self.order - 1)

@@ -13,23 +13,35 @@ from .site import Noise, laid_out_as
 
 
 class StochasticDepth(Noise):
-    """Leave out a branch for some samples: x + m / (1 - rate) * F(x), m ~ Bernoulli(1 - rate), one m a sample.
+    """Stochastic depth: a branch is left out for some samples, in training.
 
-    As `Residual(branch, drop_path=StochasticDepth(rate))` it decides before the branch is computed, and what is dropped
-    is not computed and costs nothing. Called as a module it multiplies what a branch returned:
-    ``x + drop_path(F(x))``, with timm's names, `drop_prob` and `scale_by_keep`. Both draw the same m.
+    Formula:
+        x + m / (1 - rate) * F(x), m ~ Bernoulli(1 - rate), one m a sample
 
-    `rate`, or `drop_prob`, which is the same: the probability. `scale_by_keep`: whether kept samples are divided by
-    1 - rate. `per`: one m for each sample or one for the whole "batch".
+    As ``Residual(branch, drop_path=StochasticDepth(rate))`` it decides before the branch is computed, and what is
+    dropped is not computed and costs nothing. Called as a module it multiplies what a branch returned: ``x +
+    drop_path(F(x))``, with timm's names, `drop_prob` and `scale_by_keep`. Both draw the same m.
 
-    Raises `BadInput`, a ValueError, where `rate` is not in [0, 1].
+    Shapes:
+        x [B, ...]
 
-    Source: Huang et al. 2016 (1603.09382). The paper does not scale in training but at test time; here kept branches
-    are scaled in training, so that evaluation needs no change.
+    Args:
+        rate: the probability of leaving a branch out.
+        scale_by_keep: whether what is kept is divided by 1 - rate.
+        per: one m for each "sample", or one for the whole "batch".
+        drop_prob: another name for rate, which it takes the place of.
 
-    >>> x, drop_path = torch.ones(4, 2), StochasticDepth(0.25).eval()
-    >>> (x + drop_path(x)).unique().tolist(), drop_path.keep(4) is None
-    ([2.0], True)
+    Raises:
+        BadInput: which is a ValueError, where `rate` is not in [0, 1].
+
+    Source:
+        Huang et al. 2016 (1603.09382). The paper does not scale in training but at test time; here kept branches are
+        scaled in training, so that evaluation needs no change.
+
+    Example:
+        >>> x, drop_path = torch.ones(4, 2), StochasticDepth(0.25).eval()
+        >>> (x + drop_path(x)).unique().tolist(), drop_path.keep(4) is None
+        ([2.0], True)
     """
 
     purpose = "path"

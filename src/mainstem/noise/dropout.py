@@ -9,26 +9,38 @@ from .site import Noise, laid_out_as
 
 
 class Dropout(Noise, nn.Dropout):
-    """Zero each element with probability `p` in training and scale the others, so that the mean stays.
+    """Dropout: each element is 0 with probability `p` in training, and the others are scaled, so that the mean stays.
 
-    y = m * x / (1 - p), m ~ Bernoulli(1 - p); in evaluation y = x. Representable rates are k / 2^16; the scale
-    is that of the rate really used. It is an `nn.Dropout`: `p` may be set, with `inplace` x itself becomes y, and y
-    lies in memory as x does. Unlike torch's, what is dropped is 0 even where x is infinite or NaN, and integers are
-    refused in training.
+    Formula:
+        y = m * x / (1 - p), m ~ Bernoulli(1 - p); in evaluation y = x
 
-    `p`, or `rate`, which is the same: the probability. `batch_dim`: the axis of the samples. Input and output have any
-    one shape; with a `context` they are attention weights [B, H, Q, C], and the row of a mask is head * context +
-    query, so that padding changes no mask.
+    Representable rates are k / 2^16; the scale is that of the rate really used. It is an `nn.Dropout`: `p` may be set,
+    with `inplace` x itself becomes y, and y lies in memory as x does. Unlike torch's, what is dropped is 0 even where x
+    is infinite or NaN, and integers are refused in training.
 
-    Raises `BadInput`, a ValueError, where `p` is not in [0, 1].
+    Shapes:
+        x, y of any one shape; with a `context` they are attention weights [B, H, Q, C], and the row of a mask is
+        head * context + query, so that padding changes no mask
 
-    Source: Srivastava et al. 2014. The textbook's y = x * d leaves out the scale, so that its means in training and
-    evaluation differ by the factor 1 - p.
+    Args:
+        p: the probability.
+        inplace: whether x itself becomes y.
+        rate: another name for p, which it takes the place of.
+        batch_dim: the axis of the samples.
+        context: the longest row of attention weights, None for anything else.
 
-    >>> import torch
-    >>> layer = Dropout(0.5).eval()
-    >>> layer(torch.ones(2, 3)).sum().item()
-    6.0
+    Raises:
+        BadInput: which is a ValueError, where `p` is not in [0, 1].
+
+    Source:
+        Srivastava et al. 2014. The textbook's y = x * d leaves out the scale, so that its means in training and
+        evaluation differ by the factor 1 - p.
+
+    Example:
+        >>> import torch
+        >>> layer = Dropout(0.5).eval()
+        >>> layer(torch.ones(2, 3)).sum().item()
+        6.0
     """
 
     stem = "dropout"

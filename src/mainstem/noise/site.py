@@ -107,12 +107,14 @@ def bind(model: nn.Module) -> nn.Module:
 
     A wrapper of torch's (`torch.compile`, DistributedDataParallel, AveragedModel, ...) is no part of a name.
 
-    Raises `BadInput` where two sites would have one identity.
+    Raises:
+        BadInput: where two sites would have one identity.
 
-    >>> from mainstem import noise
-    >>> net = bind(nn.Sequential(nn.Linear(2, 2), noise.Dropout(0.5)))
-    >>> net[1].site
-    '1'
+    Example:
+        >>> from mainstem import noise
+        >>> net = bind(nn.Sequential(nn.Linear(2, 2), noise.Dropout(0.5)))
+        >>> net[1].site
+        '1'
     """
     seen: dict[int, str] = {}
     for name, module in names.sites(model).items():

@@ -32,10 +32,12 @@ def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) ->
 
     Where a transform of torch.func runs, "auto" is the reference, which all of them can look into.
 
-    Raises `BadInput` where `impl` is unknown, or names an implementation that cannot take these arrays.
+    Raises:
+        BadInput: where `impl` is unknown, or names an implementation that cannot take these arrays.
 
-    >>> choose("dropout", "reference", "cpu", torch.float32)
-    'reference'
+    Example:
+        >>> choose("dropout", "reference", "cpu", torch.float32)
+        'reference'
     """
     if impl == "auto" and transformed():
         return "reference"

@@ -49,10 +49,12 @@ def threshold(rate: float) -> Tensor:
     It is data, not a constant, so that a schedule may change it in place without a new compilation. Representable
     rates are k / 65536; a rate below 2^-17 becomes 0.
 
-    Raises `BadInput` where `rate` is not in [0, 1].
+    Raises:
+        BadInput: where `rate` is not in [0, 1].
 
-    >>> threshold(0.1)
-    tensor(6554)
+    Example:
+        >>> threshold(0.1)
+        tensor(6554)
     """
     if not 0.0 <= rate <= 1.0:
         raise BadInput(f"rate {rate} is not a probability: give a number from 0 to 1")
@@ -62,8 +64,9 @@ def threshold(rate: float) -> Tensor:
 def layout(shape: Sequence[int], batch_dim: int, context: int | None, draw: Draw, site: int) -> Layout:
     """Return the layout of an array of `shape` whose samples lie along `batch_dim`.
 
-    Raises `BadInput` where the number of samples is not that of `draw`, an axis is missing, or a sample has more
-    positions than the counter numbers.
+    Raises:
+        BadInput: where the number of samples is not that of `draw`, an axis is missing, or a sample has more positions
+            than the counter numbers.
     """
     axes = len(shape)
     if not -axes <= batch_dim < axes:

@@ -103,7 +103,8 @@ def load() -> Library | str:
 def loaded() -> Library:
     """Return the library.
 
-    Raises `BadInput` where there is none.
+    Raises:
+        BadInput: where there is none.
     """
     found = load()
     if isinstance(found, str):
@@ -150,8 +151,9 @@ def info() -> dict[str, Any]:
     processor can run), `threads` ("torch", or "none" where kernels run in the calling thread), `library` (its path)
     and `reason` (why something is missing, or None).
 
-    >>> sorted(info())
-    ['implementation', 'library', 'reason', 'threads', 'variant', 'variants']
+    Example:
+        >>> sorted(info())
+        ['implementation', 'library', 'reason', 'threads', 'variant', 'variants']
     """
     found = load()
     if isinstance(found, str):

@@ -37,14 +37,17 @@ _once = plain(_Linear)
 def linear(x: Tensor, weight: Tensor) -> Tensor:
     """Return x weight^T, by oneDNN where that is faster than `torch.nn.functional.linear`, which it is elsewhere.
 
-    `x`: floating point [..., D]; `weight`: [E, D]; the result is [..., E]. The faster one is oneDNN for float32 of some
-    size on processors with AVX-512 that are not Intel's, where torch's own takes twice the time. The choice is a
-    function of processor and shapes alone. Nothing changes where a compiler or a mode looks on, or under autocast.
+    Args:
+        x: floating point [..., D];
+        weight: [E, D]; the result is [..., E]. The faster one is oneDNN for float32 of some size on processors with
+            AVX-512 that are not Intel's, where torch's own takes twice the time. The choice is a function of processor
+            and shapes alone. Nothing changes where a compiler or a mode looks on, or under autocast.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> ops.linear(torch.tensor([1.0, 2.0]), torch.eye(2))
-    tensor([1., 2.])
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> ops.linear(torch.tensor([1.0, 2.0]), torch.eye(2))
+        tensor([1., 2.])
     """
     if (
         observed(x) or x.dtype != torch.float32 or weight.dtype != torch.float32 or x.dim() < 2

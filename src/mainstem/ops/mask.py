@@ -15,14 +15,17 @@ from .layout import Layout, layout
 class Mask(NamedTuple):
     """What a mask is drawn from: an element is kept where its 16-bit draw is at least `threshold`.
 
-    `threshold`: int64 without axes, from `ops.threshold`. `draw`: key and samples, from the counter. `site`: the word
-    that tells one use of randomness from another, from `counter.site_id`. A noise module gives it (`Noise.mask`), and
-    an op that takes None in its place drops nothing.
+    Args:
+        threshold: int64 without axes, from `ops.threshold`.
+        draw: key and samples, from the counter.
+        site: the word that tells one use of randomness from another, from `counter.site_id`. A noise module gives it
+            (`Noise.mask`), and an op that takes None in its place drops nothing.
 
-    >>> from mainstem import ops
-    >>> mask = Mask(ops.threshold(0.5), Draw(torch.tensor([0, 1, 0]), torch.arange(2)), site=3)
-    >>> ops.dropout(torch.ones(2, 8), mask).unique().tolist()
-    [0.0, 2.0]
+    Example:
+        >>> from mainstem import ops
+        >>> mask = Mask(ops.threshold(0.5), Draw(torch.tensor([0, 1, 0]), torch.arange(2)), site=3)
+        >>> ops.dropout(torch.ones(2, 8), mask).unique().tolist()
+        [0.0, 2.0]
     """
 
     threshold: Tensor

@@ -38,8 +38,9 @@ def product(a_NK: Tensor, b_KM: Tensor) -> Tensor:
     Which of the two is a function of the processor, of the shapes, and of whether a gradient is asked for, so that a
     run repeats its bits.
 
-    >>> product(torch.eye(2), torch.ones(2, 3)).tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    Example:
+        >>> product(torch.eye(2), torch.ones(2, 3)).tolist()
+        [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     transposed = a_NK.stride(1) != 1
     if not _faster(a_NK, b_KM, WORTH_TRANSPOSED if transposed else WORTH):
@@ -53,8 +54,9 @@ def product(a_NK: Tensor, b_KM: Tensor) -> Tensor:
 def products(a_BNK: Tensor, b_BKM: Tensor) -> Tensor | None:
     """Return the products of B pairs of matrices, [B, N, M], one by one by oneDNN; None where `bmm` is the faster one.
 
-    >>> products(torch.ones(1, 2, 2), torch.ones(1, 2, 2)) is None
-    True
+    Example:
+        >>> products(torch.ones(1, 2, 2), torch.ones(1, 2, 2)) is None
+        True
     """
     if not len(a_BNK) or not _faster(a_BNK[0], b_BKM[0], WORTH_EACH):
         return None

@@ -18,7 +18,8 @@ class Adam(Direction):
 
     m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2; the state is torch's: step, exp_avg, exp_avg_sq.
 
-    Source: Kingma and Ba, "Adam" (arXiv 1412.6980), algorithm 1.
+    Source:
+        Kingma and Ba, "Adam" (arXiv 1412.6980), algorithm 1.
     """
 
     lr: float = 1e-3

@@ -59,7 +59,8 @@ class Proximal(After):
     Adam and 1 under SGD; under Muon it is 1 with Muon's own step, lr times its scale, in place of lr. Unlike a term of
     the loss it makes weights exactly zero where R has a kink.
 
-    Source: Yun, Lozano and Yang, "Adaptive proximal gradient methods" (ProxGen, arXiv 2006.07065).
+    Source:
+        Yun, Lozano and Yang, "Adaptive proximal gradient methods" (ProxGen, arXiv 2006.07065).
     """
 
     penalty: Proximable

@@ -24,12 +24,14 @@ class Before(ABC):
 class Decay(Before):
     """Decoupled weight decay: w <- (1 - lr * weight_decay) w, with the group's own two numbers.
 
-    Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101).
+    Source:
+        Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101).
 
-    >>> w = torch.ones(2)
-    >>> Decay()([w], [torch.zeros(2)], [{"lr": 0.1, "weight_decay": 1.0}])
-    >>> w
-    tensor([0.9000, 0.9000])
+    Example:
+        >>> w = torch.ones(2)
+        >>> Decay()([w], [torch.zeros(2)], [{"lr": 0.1, "weight_decay": 1.0}])
+        >>> w
+        tensor([0.9000, 0.9000])
     """
 
     def __call__(self, params: list[Tensor], updates: list[Tensor], groups: Sequence[Group]) -> None:

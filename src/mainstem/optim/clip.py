@@ -19,12 +19,14 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     `max_norm` of 0 only measures. Where the norm is not finite nothing is scaled, so that the caller, who sees it in
     what is returned, finds the gradients as they were.
 
-    Source: Pascanu et al., "On the difficulty of training recurrent neural networks" (arXiv 1211.5063), algorithm 1.
+    Source:
+        Pascanu et al., "On the difficulty of training recurrent neural networks" (arXiv 1211.5063), algorithm 1.
 
-    >>> w = torch.zeros(2, requires_grad=True)
-    >>> w.grad = torch.tensor([3.0, 4.0])
-    >>> clip([w], 1.0), w.grad
-    (tensor(5.), tensor([0.6000, 0.8000]))
+    Example:
+        >>> w = torch.zeros(2, requires_grad=True)
+        >>> w.grad = torch.tensor([3.0, 4.0])
+        >>> clip([w], 1.0), w.grad
+        (tensor(5.), tensor([0.6000, 0.8000]))
     """
     grads = [p.grad for p in parameters if p.grad is not None]
     norm = sharded.norm(grads)

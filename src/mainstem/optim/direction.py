@@ -96,9 +96,10 @@ class Direction(ABC):
 def is_matrix(parameter: Tensor) -> bool:
     """Return whether `parameter` has rows and columns: [N, 1] and [1, N] are vectors.
 
-    >>> import torch
-    >>> is_matrix(torch.zeros(8, 8)), is_matrix(torch.zeros(8, 1)), is_matrix(torch.zeros(8))
-    (True, False, False)
+    Example:
+        >>> import torch
+        >>> is_matrix(torch.zeros(8, 8)), is_matrix(torch.zeros(8, 1)), is_matrix(torch.zeros(8))
+        (True, False, False)
     """
     return parameter.ndim == 2 and min(parameter.shape) > 1
 

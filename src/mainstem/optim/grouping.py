@@ -26,7 +26,8 @@ _FOREIGN = ("amsgrad", "maximize", "differentiable")
 def listed(groups: Groups) -> list[dict[str, Any]]:
     """Return copies of `groups` with their parameters as lists; bare parameters become one group.
 
-    Raises `BadInput` where there is no parameter at all.
+    Raises:
+        BadInput: where there is no parameter at all.
     """
     given: list[Any] = list(groups)
     found = [dict(part) for part in given if isinstance(part, Mapping)]
@@ -59,7 +60,8 @@ def known_of(group: Mapping[str, Any]) -> list[Known]:
 def split(group: dict[str, Any], methods: Mapping[str, Direction], after: Sequence[After]) -> list[dict[str, Any]]:
     """Return `group` in parts that have one method and one chain each, in the order of the methods.
 
-    Raises `BadInput` for a method that is not there, and for options of torch's that change the direction.
+    Raises:
+        BadInput: for a method that is not there, and for options of torch's that change the direction.
     """
     for key in _FOREIGN:
         if group.get(key):

@@ -39,13 +39,15 @@ def groups(
     `on` is read as by `select`: without it the matrices are decayed, and never a bias, gain, gate, scale or mixing
     weight, whatever its number of dimensions. Of `special` the last item that fits a parameter decides.
 
-    Raises `BadInput` where `on` fits nothing, or a decay or factor is not a finite number of at least 0.
+    Raises:
+        BadInput: where `on` fits nothing, or a decay or factor is not a finite number of at least 0.
 
-    >>> for group in groups(nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)), decay=0.1):
-    ...     print(group["role"], group["weight_decay"], group["names"])
-    linear 0.1 ['0.weight']
-    bias 0.0 ['0.bias', '1.bias']
-    norm 0.0 ['1.weight']
+    Example:
+        >>> for group in groups(nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)), decay=0.1):
+        ...     print(group["role"], group["weight_decay"], group["names"])
+        linear 0.1 ['0.weight']
+        bias 0.0 ['0.bias', '1.bias']
+        norm 0.0 ['1.weight']
     """
     factors = multipliers(model)
     decays = _decays(model, decay, on)
@@ -74,7 +76,8 @@ def multipliers(model: nn.Module) -> dict[str, Multipliers]:
     A module publishes them by a method ``multipliers() -> {parameter name relative to it: factors}``, where a number
     stands for `Multipliers(lr=number)`.
 
-    Raises `BadInput` for a parameter that a module does not have.
+    Raises:
+        BadInput: for a parameter that a module does not have.
     """
     held = named(model)
     first = {id(parameter): name for name, parameter in held.items()}

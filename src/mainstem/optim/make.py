@@ -21,10 +21,12 @@ def make(model: nn.Module, section: Optim) -> Update:
     Each group carries its `peak`: `muon_lr` for what Muon takes and `lr` for the rest, times the group's lr_scale;
     `schedule.apply` sets lr from it.
 
-    Raises `BadInput` where `decay_on` or an item of `groups` fits nothing, or "muon" finds no matrix.
+    Raises:
+        BadInput: where `decay_on` or an item of `groups` fits nothing, or "muon" finds no matrix.
 
-    >>> sorted({group["peak"] for group in make(nn.Linear(2, 2), Optim(lr=0.1)).param_groups})
-    [0.1]
+    Example:
+        >>> sorted({group["peak"] for group in make(nn.Linear(2, 2), Optim(lr=0.1)).param_groups})
+        [0.1]
     """
     build = catalogue.resolve("optimizer", section.name)
     # `lr` is AdamW's, also of what another optimizer leaves to it; an optimizer with a rate of its own has a field.

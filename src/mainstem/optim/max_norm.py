@@ -19,17 +19,20 @@ class MaxNorm(After):
 
     A row is what one output unit reads: [rows, columns], or [rows, ...] of a convolution.
 
-    Raises `BadInput` where `limit` is not a finite number above 0.
+    Raises:
+        BadInput: where `limit` is not a finite number above 0.
 
-    Source: Srivastava et al., "Dropout" (JMLR 2014), section 5.1.
+    Source:
+        Srivastava et al., "Dropout" (JMLR 2014), section 5.1.
 
-    >>> layer = torch.nn.Linear(2, 1, bias=False)
-    >>> layer.weight.data = torch.tensor([[3.0, 4.0]])
-    >>> layer.weight.grad = torch.zeros(1, 2)
-    >>> from mainstem import optim
-    >>> optim.SGD(optim.groups(layer, decay=0.0), lr=0.1, after=[MaxNorm(1.0)]).step()
-    >>> layer.weight.data
-    tensor([[0.6000, 0.8000]])
+    Example:
+        >>> layer = torch.nn.Linear(2, 1, bias=False)
+        >>> layer.weight.data = torch.tensor([[3.0, 4.0]])
+        >>> layer.weight.grad = torch.zeros(1, 2)
+        >>> from mainstem import optim
+        >>> optim.SGD(optim.groups(layer, decay=0.0), lr=0.1, after=[MaxNorm(1.0)]).step()
+        >>> layer.weight.data
+        tensor([[0.6000, 0.8000]])
     """
 
     limit: float

@@ -15,8 +15,9 @@ from .direction import Direction, Moved
 class Momentum(Direction):
     """u = b with b <- momentum * b + g, as torch has it; u = g where momentum is 0.
 
-    Source: Sutskever et al., "On the importance of initialization and momentum in deep learning" (ICML 2013), with
-    torch.optim.SGD's order of operations.
+    Source:
+        Sutskever et al., "On the importance of initialization and momentum in deep learning" (ICML 2013), with
+        torch.optim.SGD's order of operations.
     """
 
     lr: float = 1e-3

@@ -28,9 +28,11 @@ class Orthogonal(Direction):
 
     It takes matrices whose role is in `roles`; where there are no roles, every matrix.
 
-    Raises `BadInput` for an unknown scale.
+    Raises:
+        BadInput: for an unknown scale.
 
-    Source: Jordan et al., "Muon" (2024).
+    Source:
+        Jordan et al., "Muon" (2024).
     """
 
     lr: float = 0.02

@@ -39,15 +39,17 @@ class Update(Light):
     Chains that a kernel computes exactly (Adam or Muon with `Decay`, then an average) are run by it; all others run
     tensor by tensor.
 
-    Raises `BadInput` where there is no parameter, a group names an unknown method, or an `after` selects nothing.
+    Raises:
+        BadInput: where there is no parameter, a group names an unknown method, or an `after` selects nothing.
 
-    >>> from mainstem.optim import Decay, Momentum
-    >>> w = torch.nn.Parameter(torch.ones(2))
-    >>> optimizer = Update([{"params": [w], "weight_decay": 1.0}], {"sgd": Momentum(lr=0.1)}, before=[Decay()])
-    >>> w.grad = torch.ones(2)
-    >>> optimizer.step()
-    >>> w.data
-    tensor([0.8000, 0.8000])
+    Example:
+        >>> from mainstem.optim import Decay, Momentum
+        >>> w = torch.nn.Parameter(torch.ones(2))
+        >>> optimizer = Update([{"params": [w], "weight_decay": 1.0}], {"sgd": Momentum(lr=0.1)}, before=[Decay()])
+        >>> w.grad = torch.ones(2)
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.8000, 0.8000])
     """
 
     def __init__(

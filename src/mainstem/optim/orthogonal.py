@@ -20,10 +20,12 @@ def orthogonalize(x_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     The singular values end between 0.682 and 1.134 if they were at least 0.01 of the norm. `dtype` is by default
     float32 (float64 for float64), and bfloat16 on a GPU that multiplies it faster.
 
-    Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
+    Source:
+        Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
 
-    >>> torch.linalg.svdvals(orthogonalize(torch.diag(torch.tensor([3.0, 4.0]))[None])[0]).round(decimals=2)
-    tensor([1.1200, 0.7200])
+    Example:
+        >>> torch.linalg.svdvals(orthogonalize(torch.diag(torch.tensor([3.0, 4.0]))[None])[0]).round(decimals=2)
+        tensor([1.1200, 0.7200])
     """
     if x_NRC.shape[-2] > x_NRC.shape[-1]:
         return orthogonalize(x_NRC.mT, dtype).mT

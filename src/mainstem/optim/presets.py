@@ -33,12 +33,14 @@ def AdamW(
     a proximal step applies, in the metric sqrt(v) + eps; `after` follows it. State and state dict are those of
     torch.optim.AdamW, and each loads the other's. On a CPU one pass of `ops.update` goes over all groups.
 
-    Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101), algorithm 2.
+    Source:
+        Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101), algorithm 2.
 
-    >>> import torch
-    >>> layer = torch.nn.Linear(2, 2)
-    >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
-    0.1
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(2, 2)
+        >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
+        0.1
     """
     return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=before, after=chain(proximal, after), around=around)
 
@@ -59,14 +61,15 @@ def SGD(
     adds it to the gradient, which is the same without momentum. `proximal` is a penalty that a proximal step applies
     (with L1 this is iterative soft thresholding); `after` follows it.
 
-    >>> import torch
-    >>> from mainstem import penalty
-    >>> w = torch.nn.Parameter(torch.tensor([[1.0, -0.3], [0.05, 2.0]]))
-    >>> w.grad = torch.zeros(2, 2)
-    >>> SGD([w], lr=0.1, proximal=penalty.L1(1.0)).step()
-    >>> w.data
-    tensor([[ 0.9000, -0.2000],
-            [ 0.0000,  1.9000]])
+    Example:
+        >>> import torch
+        >>> from mainstem import penalty
+        >>> w = torch.nn.Parameter(torch.tensor([[1.0, -0.3], [0.05, 2.0]]))
+        >>> w.grad = torch.zeros(2, 2)
+        >>> SGD([w], lr=0.1, proximal=penalty.L1(1.0)).step()
+        >>> w.data
+        tensor([[ 0.9000, -0.2000],
+                [ 0.0000,  1.9000]])
     """
     return Update(groups, {"sgd": Momentum(lr, momentum)}, before=before, after=chain(proximal, after), around=around)
 
@@ -96,16 +99,19 @@ def Muon(
     group may also bring along), its `peak` learning rate and its `lr`: `lr` for matrices and `adamw_lr` for the rest,
     times its lr_scale.
 
-    Raises `BadInput` for an unknown scale, where no parameter is left for Muon, and where one that is not 2-D is
-    given to it.
+    Raises:
+        BadInput: for an unknown scale, where no parameter is left for Muon, and where one that is not 2-D is given to
+            it.
 
-    Source: Jordan et al., "Muon" (2024). Unlike torch.optim.Muon it computes in float32 where bfloat16 is slow,
-    multiplies matrices of one shape together, and divides by |u| + 1e-7 rather than by max(|u|, 1e-7).
+    Source:
+        Jordan et al., "Muon" (2024). Unlike torch.optim.Muon it computes in float32 where bfloat16 is slow, multiplies
+        matrices of one shape together, and divides by |u| + 1e-7 rather than by max(|u|, 1e-7).
 
-    >>> import torch
-    >>> net = torch.nn.Linear(4, 4)
-    >>> [group["method"] for group in Muon(net.parameters()).param_groups]
-    ['muon', 'adamw']
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Linear(4, 4)
+        >>> [group["method"] for group in Muon(net.parameters()).param_groups]
+        ['muon', 'adamw']
     """
     methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
     made = Update(groups, methods, before=before, after=chain(proximal, after), around=around)

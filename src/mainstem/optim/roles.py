@@ -37,8 +37,9 @@ def named(module: nn.Module) -> dict[str, nn.Parameter]:
     The names are those of the model itself: what torch's wrappers put in (`torch.compile`, activation checkpointing,
     DistributedDataParallel, DataParallel, AveragedModel) is left out.
 
-    >>> list(named(nn.Sequential(nn.Linear(2, 2))))
-    ['0.weight', '0.bias']
+    Example:
+        >>> list(named(nn.Sequential(nn.Linear(2, 2))))
+        ['0.weight', '0.bias']
     """
     return parameters(module).named
 
@@ -52,11 +53,13 @@ def roles(module: nn.Module) -> dict[str, str]:
     decays unasked. To name the roles of a foreign module, give it such a method. What a parametrization or pruning made
     of a parameter has its role; the magnitudes of a weight norm are a "scale".
 
-    Raises `BadInput` where a module publishes the role of a parameter that it does not have, or a role that no other
-    part of the project knows (`ROLES`).
+    Raises:
+        BadInput: where a module publishes the role of a parameter that it does not have, or a role that no other part
+            of the project knows (`ROLES`).
 
-    >>> roles(nn.Sequential(nn.Embedding(4, 2), nn.LayerNorm(2)))
-    {'0.weight': 'embedding', '1.weight': 'norm', '1.bias': 'bias'}
+    Example:
+        >>> roles(nn.Sequential(nn.Embedding(4, 2), nn.LayerNorm(2)))
+        {'0.weight': 'embedding', '1.weight': 'norm', '1.bias': 'bias'}
     """
     held = parameters(module)
     by_alias = _roles_of_aliases(held)
@@ -71,12 +74,14 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
     "linear" of foreign modules; of mixing weights only the matrices that make them from the stream ("mix.dynamic"). A
     tied tensor is taken if any of its names or roles fits.
 
-    Raises `BadInput` where nothing fits, with what is near.
+    Raises:
+        BadInput: where nothing fits, with what is near.
 
-    >>> list(select(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))))
-    ['0.weight']
-    >>> list(select(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), "*.bias"))
-    ['0.bias', '1.bias']
+    Example:
+        >>> list(select(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))))
+        ['0.weight']
+        >>> list(select(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), "*.bias"))
+        ['0.bias', '1.bias']
     """
     chosen = fitting(module, on)
     if not chosen:
@@ -100,8 +105,9 @@ def aliases(module: nn.Module) -> dict[str, list[tuple[str, str]]]:
 def fits(on: str | None, known: Iterable[tuple[str, str]]) -> bool:
     """Return whether the pattern `on` takes a tensor that has these names and roles.
 
-    >>> fits("head", [("embed.weight", "embedding"), ("out.weight", "head")])
-    True
+    Example:
+        >>> fits("head", [("embed.weight", "embedding"), ("out.weight", "head")])
+        True
     """
     return any(_fits(on, name, role) for name, role in known)
 
@@ -115,8 +121,9 @@ def _fits(on: str | None, name: str, role: str) -> bool:
 def is_within(role: str, head: str) -> bool:
     """Return whether `role` is `head` or one of its kinds.
 
-    >>> is_within("feedforward.in", "feedforward"), is_within("feedforward.gate", "gate")
-    (True, False)
+    Example:
+        >>> is_within("feedforward.in", "feedforward"), is_within("feedforward.gate", "gate")
+        (True, False)
     """
     return role == head or role.startswith(head + ".")
 

@@ -24,11 +24,13 @@ def factor(step: float, steps: int, section: Optim) -> float:
     where x is what the schedule of that name in the catalogue gives: it falls from 1 to 0, so that the last step has
     exactly the floor, or stays at 1. A single step has factor 1; beyond the last step the last one's goes on.
 
-    Raises `BadInput` for a step below 1, where nothing has been done.
+    Raises:
+        BadInput: for a step below 1, where nothing has been done.
 
-    >>> linear = Optim(schedule="linear", warmup=0.2, floor=0.1)
-    >>> [round(factor(step, 10, linear), 4) for step in (1, 2, 6, 10)]
-    [0.5, 1.0, 0.55, 0.1]
+    Example:
+        >>> linear = Optim(schedule="linear", warmup=0.2, floor=0.1)
+        >>> [round(factor(step, 10, linear), 4) for step in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.55, 0.1]
     """
     if step < 1 or steps < 1:
         raise BadInput(f"step {step} of {steps} has no learning rate: steps are counted from 1")

@@ -73,8 +73,9 @@ def part_of(full: Tensor, like: Any) -> Tensor:
 def norm(tensors: Sequence[Tensor]) -> Tensor:
     """Return the Euclidean norm over all elements of `tensors`, which may be spread or not: a plain 0-d tensor.
 
-    >>> norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
-    tensor(5.)
+    Example:
+        >>> norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
+        tensor(5.)
     """
     alike: dict[Any, list[Tensor]] = {}
     for tensor in tensors:

@@ -39,14 +39,16 @@ def flatten(optimizer: Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], 
     The tensors are those of the optimizer and no copies: write them before the next step. They are contiguous, hence
     fit for safetensors.
 
-    Raises `BadInput` where the optimizer holds a parameter that `model` has not.
+    Raises:
+        BadInput: where the optimizer holds a parameter that `model` has not.
 
-    >>> net = nn.Linear(1, 1)
-    >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    >>> net(torch.ones(1)).backward()
-    >>> optimizer.step()
-    >>> sorted(flatten(optimizer, net)[0])
-    ['momentum_buffer/bias', 'momentum_buffer/weight']
+    Example:
+        >>> net = nn.Linear(1, 1)
+        >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        >>> net(torch.ones(1)).backward()
+        >>> optimizer.step()
+        >>> sorted(flatten(optimizer, net)[0])
+        ['momentum_buffer/bias', 'momentum_buffer/weight']
     """
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, dict[str, Any]] = {}
@@ -70,8 +72,9 @@ def flatten(optimizer: Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], 
 def restore(optimizer: Optimizer, model: nn.Module, tensors: Mapping[str, Tensor], json: Mapping[str, Any]) -> None:
     """Put into `optimizer` what `flatten` returned, by copy: every moment, counter, rate and decay, to the bit.
 
-    Raises `BadInput`, before anything has changed, where the optimizer or the model is another one: its kind, its
-    groups, the names, shapes or types of its tensors.
+    Raises:
+        BadInput: before anything has changed: where the optimizer or the model is another one: its kind, its groups,
+            the names, shapes or types of its tensors.
     """
     try:
         saved = msgspec.convert(json, _Saved)

@@ -40,12 +40,14 @@ class Row(NamedTuple):
 def table(model: nn.Module, optimizer: Optimizer, penalties: Sequence[Penalty] = ()) -> list[Row]:
     """Return one row for each tensor of `model`, by what stands in `optimizer.param_groups` now.
 
-    Raises `BadInput` where a module publishes an unknown role, or the pattern of a penalty fits nothing.
+    Raises:
+        BadInput: where a module publishes an unknown role, or the pattern of a penalty fits nothing.
 
-    >>> from mainstem import optim
-    >>> layer = nn.Linear(3, 2, bias=False)
-    >>> table(layer, optim.AdamW(optim.groups(layer, decay=0.1), lr=0.01))[0][:6]
-    ('weight', (2, 3), 'linear', 1.0, 0.01, 0.1)
+    Example:
+        >>> from mainstem import optim
+        >>> layer = nn.Linear(3, 2, bias=False)
+        >>> table(layer, optim.AdamW(optim.groups(layer, decay=0.1), lr=0.01))[0][:6]
+        ('weight', (2, 3), 'linear', 1.0, 0.01, 0.1)
     """
     role_of, factors = roles(model), multipliers(model)
     taken = [(repr(penalty), select(model, penalty.on)) for penalty in penalties]

@@ -26,11 +26,12 @@ def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, averag
     it is not finite nothing is updated. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and
     ``scaler.step`` in its place.
 
-    >>> net = nn.Linear(1, 1, bias=False)
-    >>> net(torch.ones(1)).backward()
-    >>> from mainstem import optim
-    >>> update(optim.AdamW(net.parameters(), lr=0.1), net, max_norm=0.5)
-    tensor(1.)
+    Example:
+        >>> net = nn.Linear(1, 1, bias=False)
+        >>> net(torch.ones(1)).backward()
+        >>> from mainstem import optim
+        >>> update(optim.AdamW(net.parameters(), lr=0.1), net, max_norm=0.5)
+        tensor(1.)
     """
     params = [p for group in optimizer.param_groups for p in group["params"]]
     if not isinstance(optimizer, Update):

@@ -17,8 +17,9 @@ __all__ = ["Penalty", "anchors", "make"]
 def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:
     """Return the penalties that a configuration lists, in its order.
 
-    >>> make([PenaltyTerm(name="l1", coef=1e-5, on="feedforward")])
-    [L1(coef=1e-05, on='feedforward')]
+    Example:
+        >>> make([PenaltyTerm(name="l1", coef=1e-5, on="feedforward")])
+        [L1(coef=1e-05, on='feedforward')]
     """
     return [_made(number, term) for number, term in enumerate(terms)]
 

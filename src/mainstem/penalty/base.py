@@ -74,8 +74,9 @@ def total(tensors: Sequence[Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
 def soft(v: Tensor, threshold: Tensor | float) -> Tensor:
     """Return sign(v) max(|v| - threshold, 0): exactly 0 where v is within the threshold.
 
-    >>> soft(torch.tensor([1.0, -0.3, 0.05]), 0.1)
-    tensor([ 0.9000, -0.2000,  0.0000])
+    Example:
+        >>> soft(torch.tensor([1.0, -0.3, 0.05]), 0.1)
+        tensor([ 0.9000, -0.2000,  0.0000])
     """
     edge = torch.as_tensor(threshold, dtype=v.dtype, device=v.device)
     return v - v.clamp(-edge, edge)

@@ -196,8 +196,9 @@ def _between(below: list[Point], above: list[Point]) -> list[tuple[float, float,
 def at(points: list[Point], x: float) -> float:
     """Return a curve's value at x, interpolated; beyond its ends the value there.
 
-    >>> at([(0.0, 1.0), (2.0, 3.0)], 0.5), at([(0.0, 1.0), (2.0, 3.0)], 9.0)
-    (1.5, 3.0)
+    Example:
+        >>> at([(0.0, 1.0), (2.0, 3.0)], 0.5), at([(0.0, 1.0), (2.0, 3.0)], 9.0)
+        (1.5, 3.0)
     """
     index = bisect_left(points, (x, -math.inf))
     if index == 0 or index == len(points):

@@ -60,8 +60,9 @@ def grouped(runs: Sequence[Source], folders: Sequence[Path]) -> list[Group]:
 def unique(folders: Sequence[Path]) -> list[str]:
     """Return the shortest ends of the paths that tell them apart.
 
-    >>> unique([Path("/a/x/run"), Path("/a/y/run"), Path("/a/y/other")])
-    ['x/run', 'y/run', 'other']
+    Example:
+        >>> unique([Path("/a/x/run"), Path("/a/y/run"), Path("/a/y/other")])
+        ['x/run', 'y/run', 'other']
     """
     parts = [folder.resolve().parts for folder in folders]
     found = []
@@ -74,8 +75,9 @@ def unique(folders: Sequence[Path]) -> list[str]:
 def common(names: Sequence[str]) -> str:
     """Return what a group of runs is called: the beginning that their names share, without the word seed.
 
-    >>> common(["wide-seed0", "wide-seed1"]), common(["a", "b"]), common(["alone"])
-    ('wide', 'a, b', 'alone')
+    Example:
+        >>> common(["wide-seed0", "wide-seed1"]), common(["a", "b"]), common(["alone"])
+        ('wide', 'a, b', 'alone')
     """
     if len(names) == 1:
         return names[0]

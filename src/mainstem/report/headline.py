@@ -102,8 +102,9 @@ def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
 
     Nothing is said to be so because of a gap whose interval holds 0.
 
-    >>> overfitting(Metrics())
-    'There are too few held-out passes to tell whether it overfits.'
+    Example:
+        >>> overfitting(Metrics())
+        'There are too few held-out passes to tell whether it overfits.'
     """
     first, best, last = curves.first, curves.best, curves.last
     if first is None or best is None or last is None or curves.evaluations.rows < 3:

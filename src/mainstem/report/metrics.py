@@ -162,7 +162,8 @@ def _gap(found: Any) -> Gap | None:
 def read(path: Path, score: Score = NATS) -> Metrics:
     """Return the curves in the file `path`, of held-out passes `score`; empty ones where there is no such file.
 
-    Raises `files.Unusable` where there is one that cannot be read.
+    Raises:
+        files.Unusable: where there is one that cannot be read.
     """
     metrics = Metrics(score)
     for line in lines(path):

@@ -36,7 +36,8 @@ _CORPUS = {
 def write(run_folder: str | Path) -> Path:
     """Write report.html of the run in `run_folder`, all of it or nothing, and return its path.
 
-    Raises `BadInput` where the folder is not that of a run; what is missing otherwise is left out and named.
+    Raises:
+        BadInput: where the folder is not that of a run; what is missing otherwise is left out and named.
     """
     folder = Path(run_folder)
     run = source.read(folder)

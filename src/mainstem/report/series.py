@@ -60,11 +60,12 @@ class Bin:
 class Series:
     """Rows of named numbers along x, in at most `capacity` bins.
 
-    >>> series = Series(capacity=4)
-    >>> for step in range(1, 11):
-    ...     series.add(step, {"loss": 1 / step})
-    >>> [(bin.rows, bin.high("loss")) for bin in series]
-    [(4, 1.0), (4, 0.2), (2, 0.1111111111111111)]
+    Example:
+        >>> series = Series(capacity=4)
+        >>> for step in range(1, 11):
+        ...     series.add(step, {"loss": 1 / step})
+        >>> [(bin.rows, bin.high("loss")) for bin in series]
+        [(4, 1.0), (4, 0.2), (2, 0.1111111111111111)]
     """
 
     def __init__(self, capacity: int = 512) -> None:

@@ -62,8 +62,9 @@ def merged(curves: Sequence[list[Point]], log: bool = False) -> list[Spread]:
 
     The mean is the geometric one where `log` is set.
 
-    >>> merged([[(0, 1.0), (2, 3.0)], [(0, 3.0), (1, 3.0), (2, 3.0)]])
-    [(0, 2.0, 1.0, 3.0), (2, 3.0, 3.0, 3.0)]
+    Example:
+        >>> merged([[(0, 1.0), (2, 3.0)], [(0, 3.0), (1, 3.0), (2, 3.0)]])
+        [(0, 2.0, 1.0, 3.0), (2, 3.0, 3.0, 3.0)]
     """
     curves = [curve for curve in curves if curve]
     if not curves:

@@ -55,7 +55,8 @@ def mapping(value: Any) -> dict[str, Any]:
 def read(folder: Path) -> Source:
     """Return what the run in `folder` is made of.
 
-    Raises `BadInput` where there is no config.yaml, which every run has from its first moment on.
+    Raises:
+        BadInput: where there is no config.yaml, which every run has from its first moment on.
     """
     path = folder / "config.yaml"
     if not files.is_file(path):

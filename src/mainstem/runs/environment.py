@@ -46,8 +46,9 @@ def command() -> list[str]:
 def mismatches(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return, in words, where the last bits of the numbers may differ from those of an uninterrupted run.
 
-    >>> mismatches({"threads": 2, "torch": "2.13.0"}, {"threads": 4, "torch": "2.13.0"})
-    ['threads 2, now 4']
+    Example:
+        >>> mismatches({"threads": 2, "torch": "2.13.0"}, {"threads": 4, "torch": "2.13.0"})
+        ['threads 2, now 4']
     """
     return [
         f"{word} {before[key]}, now {now.get(key)}"

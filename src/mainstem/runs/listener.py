@@ -39,12 +39,13 @@ class Listener:
     What a method raises ends the run as any other failure does: the last checkpoint is kept, and the run can go on.
     A run that goes on tells again what it had told between its last checkpoint and its interruption.
 
-    >>> class Losses(Listener):
-    ...     def __init__(self):
-    ...         self.found = []
-    ...     def stepped(self, line):
-    ...         self.found.append(line["loss"])
-    >>> losses = Losses()  # train.run(run, listeners=[losses])
+    Example:
+        >>> class Losses(Listener):
+        ...     def __init__(self):
+        ...         self.found = []
+        ...     def stepped(self, line):
+        ...         self.found.append(line["loss"])
+        >>> losses = Losses()  # train.run(run, listeners=[losses])
     """
 
     def began(self, start: Start) -> None:

@@ -29,7 +29,8 @@ class _Looks(Struct):
 def count(folder: Path) -> int:
     """Return how many looks were taken at the sealed part of the run in `folder`.
 
-    Raises `BadInput` where the file that has them is damaged.
+    Raises:
+        BadInput: where the file that has them is damaged.
     """
     return len(_read(folder).looks)
 
@@ -37,7 +38,8 @@ def count(folder: Path) -> int:
 def add(folder: Path) -> int:
     """Note one more look, before its score is known, and return how many there are now.
 
-    Raises `BadInput` where the file that has them is damaged, `RunFailed` where the disk does not take it.
+    Raises:
+        BadInput: where the file that has them is damaged, `RunFailed` where the disk does not take it.
     """
     found = _read(folder)
     found.looks.append(datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"))

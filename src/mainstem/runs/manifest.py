@@ -103,8 +103,9 @@ def read(folder: Path) -> Manifest:
 def number(folder: Path) -> int | None:
     """Return N for a folder named step-N, else None.
 
-    >>> number(Path("checkpoints/step-250")), number(Path("checkpoints/.new-step-250"))
-    (250, None)
+    Example:
+        >>> number(Path("checkpoints/step-250")), number(Path("checkpoints/.new-step-250"))
+        (250, None)
     """
     match = _FOLDER.fullmatch(folder.name)
     return int(match[1]) if match else None

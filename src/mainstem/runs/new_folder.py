@@ -38,7 +38,8 @@ def places(name: str) -> Iterator[RunFolder]:
 def choose(run: config.Run, resume: bool, free: Iterator[RunFolder]) -> tuple[RunFolder, bool]:
     """Return the folder that `run` names, or the first of `free`, and whether it holds this very run; write nothing.
 
-    Raises `BadInput` as `run_folder.inspect` does.
+    Raises:
+        BadInput: as `run_folder.inspect` does.
     """
     if run.out is not None:
         return run_folder.inspect(run, resume)

@@ -49,7 +49,8 @@ NOTHING = Past()
 def read(folder: RunFolder, warn: Callable[[str], None]) -> Past:
     """Return what is known of the run in `folder`; damaged checkpoints are named to `warn`.
 
-    Raises `RunFailed` where there are checkpoints and none is whole.
+    Raises:
+        RunFailed: where there are checkpoints and none is whole.
     """
     return Past(checkpoint.newest(folder.path, warn), facts.read(folder.path))
 

@@ -49,7 +49,8 @@ def follow(path: str | os.PathLike[str]) -> Path:
 def find(path: str | os.PathLike[str]) -> Path:
     """Return the folder of the run that `path` means.
 
-    Raises `BadInput` where there is none.
+    Raises:
+        BadInput: where there is none.
     """
     folder, shown = follow(path), files.shown(path)
     if not files.is_folder(folder):

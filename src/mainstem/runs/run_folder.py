@@ -55,7 +55,8 @@ class RunFolder(NamedTuple):
 def inspect(run: config.Run, resume: bool) -> tuple[RunFolder, bool]:
     """Return the folder that `run` names and whether it holds this very run already; write nothing.
 
-    Raises `BadInput` where it holds something else, cannot be written, or (with `resume`) holds no run.
+    Raises:
+        BadInput: where it holds something else, cannot be written, or (with `resume`) holds no run.
     """
     assert run.out is not None
     folder = RunFolder(Path(os.path.realpath(paths.follow(run.out))))
@@ -113,8 +114,9 @@ def hold(folder: RunFolder) -> Iterator[None]:
 def differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
     """Return the dotted names of the fields in which two trees differ and which may not change.
 
-    >>> differences({"seed": 0, "train": {"steps": 5, "batch": 8}}, {"seed": 1, "train": {"steps": 9, "batch": 8}})
-    ['seed']
+    Example:
+        >>> differences({"seed": 0, "train": {"steps": 5, "batch": 8}}, {"seed": 1, "train": {"steps": 9, "batch": 8}})
+        ['seed']
     """
     found = []
     for key in sorted(stored.keys() | given.keys()):

@@ -10,8 +10,9 @@ from msgspec import Struct
 class Score(Struct, frozen=True):
     """A number by which models are compared: its name in files, what people call it, its unit, and what is better.
 
-    >>> Score("accuracy", "held-out accuracy", "of 1", lower=False).better({"accuracy": 0.5}, {"accuracy": 0.25})
-    True
+    Example:
+        >>> Score("accuracy", "held-out accuracy", "of 1", lower=False).better({"accuracy": 0.5}, {"accuracy": 0.25})
+        True
     """
 
     name: str

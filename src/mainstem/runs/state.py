@@ -18,8 +18,9 @@ class Length(Struct, frozen=True, omit_defaults=True):
     Progress goes from 0 to 1: p <- p + (1 - p) / (steps left) with each step, so that it is 1 after the last one. Where
     the steps were estimated anew, after step `since`, it was `progress_then` there; else it is step / steps.
 
-    >>> Length(10).progress(5), Length(6, since=4, progress_then=0.5).progress(5)
-    (0.5, 0.75)
+    Example:
+        >>> Length(10).progress(5), Length(6, since=4, progress_then=0.5).progress(5)
+        (0.5, 0.75)
     """
 
     steps: Annotated[int, Meta(ge=1, le=1 << 53)]

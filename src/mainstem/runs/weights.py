@@ -76,7 +76,8 @@ def header(path: Path) -> dict[str, tuple[int, ...]]:
 def read(path: Path) -> Tensors:
     """Return the tensors of a safetensors file; its header is checked against its size before anything is allocated.
 
-    Raises `BadInput` where the file is not there, cannot be read, or holds numbers that are not finite.
+    Raises:
+        BadInput: where the file is not there, cannot be read, or holds numbers that are not finite.
     """
     _check(path)
     try:

@@ -36,8 +36,9 @@ class Site:
 def sites(kinds: tuple[str, ...], blocks: int, width: int, norm: NormSpec | None = None) -> list[Site]:
     """Return the sites of `blocks` equal blocks with the sublayers `kinds`, in order.
 
-    >>> [site.sublayer for site in sites(("attention", "feedforward"), 2, 8)]
-    [0, 1, 2, 3]
+    Example:
+        >>> [site.sublayer for site in sites(("attention", "feedforward"), 2, 8)]
+        [0, 1, 2, 3]
     """
     last = len(kinds) - 1
     return [

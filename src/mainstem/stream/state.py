@@ -34,9 +34,10 @@ class State(NamedTuple):
 def leaves(tree: Any) -> list[Tensor]:
     """Return the tensors of a tree in order.
 
-    >>> import torch
-    >>> len(leaves((torch.ones(1), (torch.ones(1), torch.ones(1)))))
-    3
+    Example:
+        >>> import torch
+        >>> len(leaves((torch.ones(1), (torch.ones(1), torch.ones(1)))))
+        3
     """
     if isinstance(tree, Tensor):
         return [tree]

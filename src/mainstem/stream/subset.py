@@ -46,9 +46,10 @@ _put = shortened(_spread, _spread_setup, _spread_backward, "spread")
 def take(x: Tensor, index: Tensor) -> Tensor:
     """Return ``x[index]``, rows of x of which none is named twice: [B, ...], [K] -> [K, ...].
 
-    >>> import torch
-    >>> take(torch.tensor([5.0, 6.0, 7.0]), torch.tensor([2, 0])).tolist()
-    [7.0, 5.0]
+    Example:
+        >>> import torch
+        >>> take(torch.tensor([5.0, 6.0, 7.0]), torch.tensor([2, 0])).tolist()
+        [7.0, 5.0]
     """
     found: Tensor = _take(x, index)
     return found
@@ -57,9 +58,10 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 def spread(y: Tensor, index: Tensor, size: int) -> Tensor:
     """Return `size` rows, those of y at `index` and zeros elsewhere: [K, ...], [K] -> [size, ...].
 
-    >>> import torch
-    >>> spread(torch.tensor([7.0, 5.0]), torch.tensor([2, 0]), 3).tolist()
-    [5.0, 0.0, 7.0]
+    Example:
+        >>> import torch
+        >>> spread(torch.tensor([7.0, 5.0]), torch.tensor([2, 0]), 3).tolist()
+        [5.0, 0.0, 7.0]
     """
     found: Tensor = _put(y, index, size)
     return found

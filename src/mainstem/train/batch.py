@@ -20,10 +20,11 @@ class Batch(NamedTuple):
     task has some. `targets` are what is predicted, `weight` how much each target counts (None: 1). `slots` are the
     places of the samples in the global batch, which name their masks.
 
-    >>> import torch
-    >>> batch = Batch({"x": torch.zeros(3, 2)}, torch.zeros(3), range(10, 13), torch.tensor([1.0, 0.0, 1.0]))
-    >>> float(batch.divisor), [list(part.slots) for part in batch.split(2)]
-    (2.0, [[10, 11], [12]])
+    Example:
+        >>> import torch
+        >>> batch = Batch({"x": torch.zeros(3, 2)}, torch.zeros(3), range(10, 13), torch.tensor([1.0, 0.0, 1.0]))
+        >>> float(batch.divisor), [list(part.slots) for part in batch.split(2)]
+        (2.0, [[10, 11], [12]])
     """
 
     inputs: Mapping[str, Tensor]

@@ -35,8 +35,9 @@ class Reached(NamedTuple):
 def least(found: dict[str, float]) -> dict[str, float]:
     """Return the bits per byte of each kind of yardstick, by its better unit.
 
-    >>> least({"unigram_bpb": 4.0, "counts_tokens_bpb": 2.0, "counts_bytes_bpb": 2.5, "tokens_order": 6.0})
-    {'unigram': 4.0, 'counts': 2.0}
+    Example:
+        >>> least({"unigram_bpb": 4.0, "counts_tokens_bpb": 2.0, "counts_bytes_bpb": 2.5, "tokens_order": 6.0})
+        {'unigram': 4.0, 'counts': 2.0}
     """
     values = {kind: [value for key, value in found.items() if key.startswith(kind) and key.endswith("_bpb")]
               for kind in _KINDS}  # fmt: skip
@@ -69,8 +70,9 @@ def _knows(kind: str, found: dict[str, float]) -> str:
 def remarks(reached: Reached, found: dict[str, float]) -> list[str]:
     """Return a sentence on which yardsticks the model is beaten by, and a warning where held-out text is repeated.
 
-    >>> remarks(Reached(1.5), {"counts_tokens_bpb": 1.75, "adaptive_tokens_bpb": 1.25, "repeated_share": 0.0})
-    ['The model is beaten by counts that go on in the held-out text (0.250 bits per byte fewer).']
+    Example:
+        >>> remarks(Reached(1.5), {"counts_tokens_bpb": 1.75, "adaptive_tokens_bpb": 1.25, "repeated_share": 0.0})
+        ['The model is beaten by counts that go on in the held-out text (0.250 bits per byte fewer).']
     """
     ahead = {kind: reached.bits - value for kind, value in least(found).items()
              if reached.beside(value) == "not beaten"}  # fmt: skip

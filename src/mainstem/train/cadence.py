@@ -8,8 +8,9 @@ def due(step: int, steps: int, every: int) -> bool:
 
     One within half an interval of the last one is left out.
 
-    >>> [step for step in range(1, 11) if due(step, 10, 4)], [step for step in range(1, 10) if due(step, 9, 4)]
-    ([4, 8, 10], [4, 9])
+    Example:
+        >>> [step for step in range(1, 11) if due(step, 10, 4)], [step for step in range(1, 10) if due(step, 9, 4)]
+        ([4, 8, 10], [4, 9])
     """
     return step == steps or (step % every == 0 and 2 * (steps - step) >= every)
 
@@ -17,7 +18,8 @@ def due(step: int, steps: int, every: int) -> bool:
 def passes(steps: int, every: int) -> int:
     """Return how many of `steps` steps are followed by a pass.
 
-    >>> passes(10, 4), passes(9, 4), passes(3, 4)
-    (3, 2, 1)
+    Example:
+        >>> passes(10, 4), passes(9, 4), passes(3, 4)
+        (3, 2, 1)
     """
     return max(1, (2 * steps + every) // (2 * every))

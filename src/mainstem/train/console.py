@@ -58,8 +58,9 @@ def _fancy(stream: TextIO) -> bool:
 def clock(seconds: float) -> str:
     """Return a time as people read it.
 
-    >>> clock(7.4), clock(3725)
-    ('0:07', '1:02:05')
+    Example:
+        >>> clock(7.4), clock(3725)
+        ('0:07', '1:02:05')
     """
     whole = max(0, round(seconds))
     hours, minutes = divmod(whole // 60, 60)
@@ -71,8 +72,9 @@ def describe(numbers: dict[str, Any]) -> list[Word]:
 
     Where all the text was measured, the interval is that number.
 
-    >>> fit(describe({"step": 5, "steps": 9, "loss": 2.5, "rate": 1234.5, "left": 61.0}))
-    'step 5/9  loss 2.500  tokens/s 1,234  left 1:01'
+    Example:
+        >>> fit(describe({"step": 5, "steps": 9, "loss": 2.5, "rate": 1234.5, "left": 61.0}))
+        'step 5/9  loss 2.500  tokens/s 1,234  left 1:01'
     """
     words = [Word(f"step {numbers['step']}/{numbers['steps']}", 1), Word(f"loss {numbers['loss']:.3f}", 3)]
     if (held := numbers.get("held_out")) is not None:

@@ -60,8 +60,9 @@ def foot(numbers: dict[str, Any] | None, now: Pass | None, width: int) -> str:
 def bar(share: float, width: int) -> str:
     """Return a bar of `width` columns, `share` of which is full.
 
-    >>> bar(0.25, 8)
-    '━━──────'
+    Example:
+        >>> bar(0.25, 8)
+        '━━──────'
     """
     full = round(max(0.0, min(1.0, share)) * width)
     return "━" * full + "─" * (width - full)

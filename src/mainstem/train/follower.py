@@ -36,7 +36,8 @@ class Lead(NamedTuple):
 def follow(task: Task, world: World, requests: Requests, clock: Clock) -> Outcome:
     """Take part in the run that the leading process begins, and return what it came to.
 
-    Raises `RunFailed` where that could not begin, and `signals.Stop` where any process was asked to leave.
+    Raises:
+        RunFailed: where that could not begin, and `signals.Stop` where any process was asked to leave.
     """
     lead: Any = world.first(None)
     if not isinstance(lead, Lead):

@@ -25,7 +25,8 @@ def between(held: Held, seen: Held) -> Gap | None:
     held-out part and all of the training text; how other held-out text would do is another question. None where one
     side has measured one window of several, of which nothing says how much windows differ.
 
-    Source: Welch 1947, The generalization of Student's problem, with the variances of `measure.evaluate.error`.
+    Source:
+        Welch 1947, The generalization of Student's problem, with the variances of `measure.evaluate.error`.
     """
     parts = [((side.error or 0.0) ** 2, max(1.0, 2 * (len(side.nats_W) - 1) / 3)) for side in (held, seen)]
     variance = math.fsum(own for own, _ in parts)

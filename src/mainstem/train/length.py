@@ -19,8 +19,9 @@ _DEFAULT_EPOCHS = 20.0
 def seconds(budget: str) -> float:
     """Return the seconds of a budget such as 90s, 10m, 1.5h.
 
-    >>> seconds("10m")
-    600.0
+    Example:
+        >>> seconds("10m")
+        600.0
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", budget.strip())
     if not match or not float(match[1]):
@@ -31,8 +32,9 @@ def seconds(budget: str) -> float:
 def steps_of_epochs(epochs: float, num_tokens: int, tokens_per_step: int) -> int:
     """Return how many steps see `epochs` times `num_tokens` tokens, at least one.
 
-    >>> steps_of_epochs(2, 1000, 64)
-    32
+    Example:
+        >>> steps_of_epochs(2, 1000, 64)
+        32
     """
     return max(1, math.ceil(epochs * num_tokens / tokens_per_step))
 

@@ -22,8 +22,9 @@ class Word(NamedTuple):
 def columns(text: str) -> int:
     """Return how many columns of a terminal `text` takes: two for a Chinese character, none for an accent.
 
-    >>> columns("stem"), columns("幹流")
-    (4, 4)
+    Example:
+        >>> columns("stem"), columns("幹流")
+        (4, 4)
     """
     if text.isascii():
         return len(text)
@@ -40,8 +41,9 @@ def fold(text: str, width: int = WIDTH) -> list[str]:
     of `text` that begins with a blank stays as it is, and so does what stands in backquotes: a command that is cut in
     two is another command. A word that is wider than a line keeps a line of its own.
 
-    >>> fold("map  a river and its stem", 16)
-    ['map  a river and', '     its stem']
+    Example:
+        >>> fold("map  a river and its stem", 16)
+        ['map  a river and', '     its stem']
     """
     found: list[str] = []
     for line in text.split("\n"):
@@ -77,8 +79,9 @@ def joined(words: Sequence[Word]) -> str:
 def fit(words: Sequence[Word], width: int = WIDTH) -> str:
     """Return as many of `words` as fit into one line of `width` columns; what is still too wide is cut.
 
-    >>> fit([Word("step 1/9", 1), Word("loss 2.5", 2), Word("left 0:09", 0)], 20)
-    'step 1/9  left 0:09'
+    Example:
+        >>> fit([Word("step 1/9", 1), Word("loss 2.5", 2), Word("left 0:09", 0)], 20)
+        'step 1/9  left 0:09'
     """
     line = joined(keep(words, width))
     while columns(line) > width:
@@ -89,8 +92,9 @@ def fit(words: Sequence[Word], width: int = WIDTH) -> str:
 def several(count: int, thing: str) -> str:
     """Return a number of things.
 
-    >>> several(1, "layer"), several(1200, "layer")
-    ('1 layer', '1,200 layers')
+    Example:
+        >>> several(1, "layer"), several(1200, "layer")
+        ('1 layer', '1,200 layers')
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
@@ -98,8 +102,9 @@ def several(count: int, thing: str) -> str:
 def size(count: float) -> str:
     """Return a number of bytes.
 
-    >>> size(999), size(1_115_394), size(12_345_678)
-    ('999 bytes', '1.12 MB', '12.3 MB')
+    Example:
+        >>> size(999), size(1_115_394), size(12_345_678)
+        ('999 bytes', '1.12 MB', '12.3 MB')
     """
     for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= limit:

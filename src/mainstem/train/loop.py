@@ -55,7 +55,8 @@ class Loop:
     def go(self) -> str:
         """Train until something ends it, and return what: steps, patience, or pruned.
 
-        Raises `Stop` where it was asked to leave.
+        Raises:
+            Stop: where it was asked to leave.
         """
         with self.requests.finish_first():
             if self.state.step == 0 and self.learner.run.evaluate.start:

@@ -112,8 +112,9 @@ def there(place: Place) -> tuple[int, str]:
 def written(count: float) -> str:
     """Return a number of bytes for people.
 
-    >>> written(1536), written(3 << 40), written(10**30)
-    ('1.5 KiB', '3.0 TiB', '9.1e+17 TiB')
+    Example:
+        >>> written(1536), written(3 << 40), written(10**30)
+        ('1.5 KiB', '3.0 TiB', '9.1e+17 TiB')
     """
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:

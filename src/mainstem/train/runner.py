@@ -49,7 +49,8 @@ def run(
     what ``train.world.join()`` gives where several processes train one model: the leading one alone holds the folder,
     writes, prints and tells listeners. The time of `train.budget` began at `began` by `clock`, or begins now.
 
-    Raises `BadInput` before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
+    Raises:
+        BadInput: before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
     """
     progress = console if console is not None else make_console()
     task = Language() if task is None else task

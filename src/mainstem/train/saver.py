@@ -29,7 +29,8 @@ class Saver:
     def save(self, state: State, best: weights.Tensors | None) -> None:
         """Write a checkpoint of what is now, then offer the best model so far.
 
-        Raises `RunFailed` where a number is not finite, or the disk does not take it.
+        Raises:
+            RunFailed: where a number is not finite, or the disk does not take it.
         """
         run = self.learner.run
         tensors, settings = self.learner.state()

@@ -57,8 +57,9 @@ class Board(Listener):
 def numbers(line: dict[str, Any]) -> dict[str, float]:
     """Return the scalars of a line by their tags.
 
-    >>> numbers({"step": 3, "loss": 2.5, "held_out": {"nats_per_token": 2.0}, "stream": [1.0, 4.0]})
-    {'loss': 2.5, 'held_out/nats_per_token': 2.0, 'stream/0': 1.0, 'stream/1': 4.0}
+    Example:
+        >>> numbers({"step": 3, "loss": 2.5, "held_out": {"nats_per_token": 2.0}, "stream": [1.0, 4.0]})
+        {'loss': 2.5, 'held_out/nats_per_token': 2.0, 'stream/0': 1.0, 'stream/1': 4.0}
     """
     found = {name: line[name] for name in _NUMBERS if name in line}
     for part in ("held_out", "gap"):

@@ -76,8 +76,9 @@ def _source(given: list[str], facts: dict[str, Any]) -> str:
 def form(residual: Any) -> str:
     """Return the name of a residual form as a configuration has it, with its values.
 
-    >>> form([{"name": "hyper", "streams": 2}, "value_residual"])
-    'hyper (streams 2) | value_residual'
+    Example:
+        >>> form([{"name": "hyper", "streams": 2}, "value_residual"])
+        'hyper (streams 2) | value_residual'
     """
     if isinstance(residual, list):
         return " | ".join(map(form, residual))

@@ -20,8 +20,9 @@ T = TypeVar("T")
 class World(NamedTuple):
     """Process `rank` of `size`, the `local`-th on its machine.
 
-    >>> World().leads, World(1, 2, 1).leads, World(1, 2, 1).slots(5)
-    (True, False, range(2, 5))
+    Example:
+        >>> World().leads, World(1, 2, 1).leads, World(1, 2, 1).slots(5)
+        (True, False, range(2, 5))
     """
 
     rank: int = 0
@@ -87,7 +88,8 @@ ALONE = World()
 def join() -> World:
     """Return the world that torchrun has put this process into, joined by gloo; `ALONE` without torchrun.
 
-    Raises `BadInput` where the variables of torchrun are there and make no world.
+    Raises:
+        BadInput: where the variables of torchrun are there and make no world.
     """
     given = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     rank, size, local = given.values()

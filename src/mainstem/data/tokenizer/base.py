@@ -74,7 +74,8 @@ class Tokenizer(abc.ABC):
     def encode(self, text: str | bytes) -> list[int]:
         """Return the ids of `text`. Bytes that are no UTF-8 become the ids of single bytes where there are such.
 
-        Raises `BadInput` for half a surrogate pair, and for what the vocabulary has no ids for.
+        Raises:
+            BadInput: for half a surrogate pair, and for what the vocabulary has no ids for.
         """
         if isinstance(text, str):
             try:

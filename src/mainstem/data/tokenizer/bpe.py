@@ -51,8 +51,9 @@ class _State(Struct):
 class Bpe(Tokenizer):
     """The bytes, then one id for each of `merges` (pairs of ids) that makes a new string, in order.
 
-    >>> Bpe([(104, 105)]).encode("hi h")
-    [256, 32, 104]
+    Example:
+        >>> Bpe([(104, 105)]).encode("hi h")
+        [256, 32, 104]
     """
 
     name = "bpe"

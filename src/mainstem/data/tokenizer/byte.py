@@ -21,8 +21,9 @@ class _State(Struct):
 class Byte(Tokenizer):
     """256 ids, and one more for the end of a document if `end`.
 
-    >>> Byte().encode("né")
-    [110, 195, 169]
+    Example:
+        >>> Byte().encode("né")
+        [110, 195, 169]
     """
 
     name = "byte"

@@ -33,8 +33,9 @@ class Char(Tokenizer):
     With the fallback no text is unknown, and bits per byte are true. It is there if the held-out part has a character
     that the training part lacks, and where nobody asked for characters; else `encode` refuses what is not known.
 
-    >>> Char("abc").encode("cab"), Char("abc", fallback=True).encode("é")
-    ([2, 0, 1], [198, 172])
+    Example:
+        >>> Char("abc").encode("cab"), Char("abc", fallback=True).encode("é")
+        ([2, 0, 1], [198, 172])
     """
 
     name = "char"

@@ -21,11 +21,12 @@ _KINDS: dict[str, type[Tokenizer]] = {kind.name: kind for kind in (Byte, Char, B
 def load(path: str | os.PathLike[str]) -> Tokenizer:
     """Return the tokenizer that `Tokenizer.save` wrote to `path`. Raises `BadInput` where it is missing or damaged.
 
-    >>> import pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "vocabulary.json"
-    >>> Char("abc").save(path)
-    >>> load(path)
-    Char(vocab_size=3, end=None)
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "vocabulary.json"
+        >>> Char("abc").save(path)
+        >>> load(path)
+        Char(vocab_size=3, end=None)
     """
     return from_json(files.read(path, _LIMIT), path)
 

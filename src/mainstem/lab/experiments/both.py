@@ -22,8 +22,9 @@ LEFT_OUT = ("post-norm", "decay")
 def name(form: str, regularizer: str) -> str:
     """Return the name of a cell.
 
-    >>> name("plain", "decay")
-    'plain, decay'
+    Example:
+        >>> name("plain", "decay")
+        'plain, decay'
     """
     return f"{form}, {regularizer}"
 
@@ -33,8 +34,9 @@ def interaction(form: str, regularizer: str) -> dict[str, float]:
 
     It is 0 where the gains add up, and negative where the regularizer gains more beside residuals.
 
-    >>> sum(interaction("pre-norm", "dropout").values())
-    0.0
+    Example:
+        >>> sum(interaction("pre-norm", "dropout").values())
+        0.0
     """
     with_residual = against(name(form, regularizer), name(form, "nothing"))
     without = against(name("plain", regularizer), name("plain", "nothing"))

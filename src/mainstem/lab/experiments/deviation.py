@@ -57,8 +57,9 @@ def shares(trial: Trial, network: LanguageModel) -> tuple[list[float], list[floa
 def decades(values: Sequence[float]) -> float:
     """Return the mean of log10.
 
-    >>> decades([0.1, 0.001])
-    -2.0
+    Example:
+        >>> decades([0.1, 0.001])
+        -2.0
     """
     return math.fsum(math.log10(max(value, 1e-12)) for value in values) / len(values)
 

@@ -22,8 +22,9 @@ TEXTS = {"repeated": TOKENS, "fresh": None}
 def name(text: str, rate: float) -> str:
     """Return the name of a cell.
 
-    >>> name("fresh", 0.2)
-    'fresh, rate 0.2'
+    Example:
+        >>> name("fresh", 0.2)
+        'fresh, rate 0.2'
     """
     return f"{text}, rate {rate:g}"
 

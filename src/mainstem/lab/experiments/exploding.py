@@ -52,8 +52,9 @@ def enlarge(network: LanguageModel, gain: float) -> None:
 def growth(values: Sequence[float]) -> float:
     """Return log10 of the first value over the last one, what grew no further than float32 reaches; 38 if it did.
 
-    >>> growth([1000.0, 10.0, 1.0])
-    3.0
+    Example:
+        >>> growth([1000.0, 10.0, 1.0])
+        3.0
     """
     first, last = values[0], values[-1]
     if not (math.isfinite(first) and math.isfinite(last)):

@@ -37,7 +37,8 @@ def adam_prox(trial: Trial, coef: float) -> AfterStep:
     v are the weights after the update and ``d = sqrt(second moment) + eps`` is the metric of Adam's step, so each
     matrix becomes ``soft(v, lr * coef / d)``: exactly zero where the threshold reaches |v|.
 
-    Source: Yun, Lozano and Yang, "ProxGen" (2006.07065).
+    Source:
+        Yun, Lozano and Yang, "ProxGen" (2006.07065).
     """
 
     def after(_step: int, network: nn.Module) -> None:
@@ -100,8 +101,9 @@ def trial(trial: Trial) -> Numbers:
 def share_below(sizes: Tensor, edge: float) -> float:
     """Return the share of `sizes` that are at most `edge`.
 
-    >>> share_below(torch.tensor([0.0, 0.0, 0.5, 2.0]), 0.0)
-    0.5
+    Example:
+        >>> share_below(torch.tensor([0.0, 0.0, 0.5, 2.0]), 0.0)
+        0.5
     """
     return float((sizes <= edge).double().mean())
 
@@ -109,10 +111,11 @@ def share_below(sizes: Tensor, edge: float) -> float:
 def prune(weights: Sequence[Tensor], share: float) -> None:
     """Set the smallest `share` of all numbers in `weights` to zero, where they lie.
 
-    >>> w = torch.tensor([3.0, -1.0, 2.0, 0.5])
-    >>> prune([w], 0.5)
-    >>> w.tolist()
-    [3.0, 0.0, 2.0, 0.0]
+    Example:
+        >>> w = torch.tensor([3.0, -1.0, 2.0, 0.5])
+        >>> prune([w], 0.5)
+        >>> w.tolist()
+        [3.0, 0.0, 2.0, 0.0]
     """
     sizes = torch.cat([w.detach().abs().flatten() for w in weights])
     count = round(share * len(sizes))

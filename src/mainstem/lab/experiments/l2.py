@@ -30,9 +30,10 @@ DECAY, PENALTY, ONLY = "decay", "L2 penalty", "decay of queries and keys"
 def rms(tensors: Iterable[Tensor]) -> float:
     """Return the root mean square of all numbers in `tensors` together.
 
-    >>> import torch
-    >>> rms([torch.tensor([3.0]), torch.tensor([[0.0, 0.0, 4.0]])])
-    2.5
+    Example:
+        >>> import torch
+        >>> rms([torch.tensor([3.0]), torch.tensor([[0.0, 0.0, 4.0]])])
+        2.5
     """
     listed = [tensor.detach().double() for tensor in tensors]
     return math.sqrt(sum(float(t.square().sum()) for t in listed) / sum(t.numel() for t in listed))

@@ -38,9 +38,10 @@ class Unscaled(noise.Dropout):
 
     E[y] = (1 - rate) x in training, and y = eval_factor * x in evaluation; masks are those of `noise.Dropout`.
 
-    >>> layer = Unscaled(0.5)
-    >>> sorted(layer(torch.ones(1, 64)).unique().tolist()), layer.eval()(torch.ones(1, 2)).tolist()
-    ([0.0, 1.0], [[1.0, 1.0]])
+    Example:
+        >>> layer = Unscaled(0.5)
+        >>> sorted(layer(torch.ones(1, 64)).unique().tolist()), layer.eval()(torch.ones(1, 2)).tolist()
+        ([0.0, 1.0], [[1.0, 1.0]])
     """
 
     eval_factor = 1.0
@@ -122,8 +123,9 @@ def rms(x: Tensor) -> float:
 def larger(one: float, other: float) -> float:
     """Return log2(one / other); nan where either is not positive and finite.
 
-    >>> larger(2.0, 0.5)
-    2.0
+    Example:
+        >>> larger(2.0, 0.5)
+        2.0
     """
     return math.log2(one / other) if min(one, other) > 0 and math.isfinite(one + other) else math.nan
 
@@ -131,8 +133,9 @@ def larger(one: float, other: float) -> float:
 def name(form: str, factor: bool, rate: float) -> str:
     """Return the name of a cell.
 
-    >>> name("pre-norm", False, 0.5)
-    'pre-norm, without factor, rate 0.5'
+    Example:
+        >>> name("pre-norm", False, 0.5)
+        'pre-norm, without factor, rate 0.5'
     """
     return f"{form}, {'with' if factor else 'without'} factor, rate {rate:g}"
 

@@ -26,8 +26,9 @@ GRID = tuple(product((False, True), repeat=len(SITES)))
 def name(on: Sequence[bool]) -> str:
     """Return the name of a cell.
 
-    >>> name((True, False, True))
-    'branches + embedding'
+    Example:
+        >>> name((True, False, True))
+        'branches + embedding'
     """
     return " + ".join(site for site, chosen in zip(SITES, on, strict=True) if chosen) or "none"
 
@@ -35,8 +36,9 @@ def name(on: Sequence[bool]) -> str:
 def main_effect(site: str) -> dict[str, float]:
     """Return the weights of a site's main effect: its mean over all cells with it minus that over all without.
 
-    >>> sum(main_effect("branches").values()), main_effect("branches")["none"]
-    (0.0, -0.25)
+    Example:
+        >>> sum(main_effect("branches").values()), main_effect("branches")["none"]
+        (0.0, -0.25)
     """
     at, half = list(SITES).index(site), len(GRID) / 2
     return {name(on): (1 if on[at] else -1) / half for on in GRID}

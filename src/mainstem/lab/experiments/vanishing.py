@@ -38,8 +38,9 @@ def trial(trial: Trial) -> Numbers:
 def decades(gradient: Sequence[float]) -> float:
     """Return log10 of the gradient at the embedding over that at the last sublayer.
 
-    >>> decades([0.001, 0.1, 1.0])
-    -3.0
+    Example:
+        >>> decades([0.001, 0.1, 1.0])
+        -3.0
     """
     first, last = (max(value, _SMALLEST) for value in (gradient[0], gradient[-1]))
     return math.log10(first / last)

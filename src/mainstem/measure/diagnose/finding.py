@@ -21,8 +21,9 @@ class Finding(NamedTuple):
 def few(names: list[str], most: int = 3) -> str:
     """Return names in backquotes, the first of them where there are many.
 
-    >>> few(["a", "b"]), few(["a", "b", "c", "d", "e"])
-    ('`a`, `b`', '`a`, `b`, `c` and 2 more')
+    Example:
+        >>> few(["a", "b"]), few(["a", "b", "c", "d", "e"])
+        ('`a`, `b`', '`a`, `b`, `c` and 2 more')
     """
     shown = ", ".join(f"`{name}`" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

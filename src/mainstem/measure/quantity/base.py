@@ -87,8 +87,9 @@ def wide(values: Tensor) -> torch.dtype:
 def rows(values: Tensor, most: int = 256) -> Tensor:
     """Return a matrix of at most `most` rows, spread evenly: tokens [..., D], or images [B, C, H, W] by their means.
 
-    >>> rows(torch.zeros(2, 300, 8)).shape, rows(torch.zeros(4, 3, 5, 5)).shape
-    (torch.Size([256, 8]), torch.Size([4, 3]))
+    Example:
+        >>> rows(torch.zeros(2, 300, 8)).shape, rows(torch.zeros(4, 3, 5, 5)).shape
+        (torch.Size([256, 8]), torch.Size([4, 3]))
     """
     values = values.detach()
     flat = (

@@ -18,11 +18,13 @@ class Calibration(NamedTuple):
 def calibration(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> Calibration:
     """Return ``ECE = sum_b n_b/n * abs(share right_b - mean confidence_b)`` in equal bins (lo, hi] of confidence.
 
-    Source: Guo et al. 2017 (1706.04599), equation 3.
+    Source:
+        Guo et al. 2017 (1706.04599), equation 3.
 
-    >>> found = calibration(torch.tensor([0.9, 0.8, 0.6, 0.55]), torch.tensor([1, 0, 1, 1]), bins=10)
-    >>> round(found.ece, 6)
-    0.4375
+    Example:
+        >>> found = calibration(torch.tensor([0.9, 0.8, 0.6, 0.55]), torch.tensor([1, 0, 1, 1]), bins=10)
+        >>> round(found.ece, 6)
+        0.4375
     """
     confidence, right = confidence_N.detach().double().cpu(), right_N.detach().double().cpu()
     # Float32 stands a little beside the tenth that it means, and would fall into the neighbouring bin.

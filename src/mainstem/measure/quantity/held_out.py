@@ -14,8 +14,9 @@ from torch import Tensor, nn
 def by_position(loss_BT: Tensor, weight_BT: Tensor | None = None) -> list[float]:
     """Return the mean loss at each position of the window, over what has weight; nan where nothing has.
 
-    >>> by_position(torch.tensor([[2.0, 1.0], [4.0, 3.0]]))
-    [3.0, 2.0]
+    Example:
+        >>> by_position(torch.tensor([[2.0, 1.0], [4.0, 3.0]]))
+        [3.0, 2.0]
     """
     weight = torch.ones_like(loss_BT) if weight_BT is None else weight_BT
     return ((loss_BT.detach() * weight).sum(0).double() / weight.sum(0)).tolist()

@@ -16,10 +16,12 @@ def noise_scale(each: Tensor, whole: Tensor, batch: int) -> Tensor:
     ``|G|^2 = (B whole - each) / (B - 1)`` and ``tr(S) = (each - whole) / (1 - 1/B)`` are unbiased; their ratio is inf
     where the first is not positive: the batch is too small to tell.
 
-    Source: McCandlish et al. 2018 (1812.06162), appendix A.1, with batches of 1 and B.
+    Source:
+        McCandlish et al. 2018 (1812.06162), appendix A.1, with batches of 1 and B.
 
-    >>> noise_scale(torch.tensor(3.0), torch.tensor(2.0), 2)
-    tensor(2.)
+    Example:
+        >>> noise_scale(torch.tensor(3.0), torch.tensor(2.0), 2)
+        tensor(2.)
     """
     true = (batch * whole - each) / (batch - 1)
     spread = (each - whole) / (1 - 1 / batch)

@@ -22,8 +22,9 @@ def singular_values(matrix: Tensor) -> Tensor:
 def effective_rank(sigma: Tensor) -> Tensor:
     """Return ``exp(-sum p ln p), p = sigma / sum sigma``.
 
-    >>> round(float(effective_rank(torch.tensor([3.0, 1.0, 1.0]).double())), 6)
-    2.586409
+    Example:
+        >>> round(float(effective_rank(torch.tensor([3.0, 1.0, 1.0]).double())), 6)
+        2.586409
     """
     share = sigma / sigma.sum().clamp_min(torch.finfo(sigma.dtype).tiny)
     return torch.special.entr(share).sum().exp()
@@ -32,8 +33,9 @@ def effective_rank(sigma: Tensor) -> Tensor:
 def stable_rank(sigma: Tensor) -> Tensor:
     """Return ``sum sigma^2 / sigma_1^2``.
 
-    >>> round(float(stable_rank(torch.tensor([3.0, 1.0, 1.0]).double())), 6)
-    1.222222
+    Example:
+        >>> round(float(stable_rank(torch.tensor([3.0, 1.0, 1.0]).double())), 6)
+        1.222222
     """
     return (sigma**2).sum() / (sigma.amax() ** 2).clamp_min(torch.finfo(sigma.dtype).tiny)
 

@@ -14,9 +14,10 @@ from .base import Quantity, rows, wide
 def cka(x_ND: Tensor, y_NE: Tensor) -> Tensor:
     """Return ``|Y'X|^2 / (|X'X| |Y'Y|)``, Frobenius norms, columns centred: linear CKA (1905.00414).
 
-    >>> x = torch.randn(8, 3, dtype=torch.float64)
-    >>> round(float(cka(x, 5 * x @ torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0])), 9)
-    1.0
+    Example:
+        >>> x = torch.randn(8, 3, dtype=torch.float64)
+        >>> round(float(cka(x, 5 * x @ torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0])), 9)
+        1.0
     """
     a, b = _gram(x_ND), _gram(y_NE)
     return (a * b).sum() / (a.norm() * b.norm()).clamp_min(torch.finfo(a.dtype).tiny)

@@ -27,21 +27,27 @@ def activation(
     Arithmetic is float32 (float64 where x is) and rounded once, to x's dtype. Backward keeps x and gate, and draws
     the mask again; a gradient of a gradient is that of the reference. Mask None means no dropout.
 
-    `x`, `gate`: floating point [B, ...], of one shape and dtype; the samples lie along the first axis, one per element
-    of `mask.draw.samples`. `kind`: a name of the catalogue, or an `Activation`. `impl`: "auto", "reference", or "cpu"
-    (float32 and bfloat16) where the activation has a kernel. "cpu" gives the same bits on any number of threads and
-    any instruction set; in float32 gelu and silu are within 5 units in the last place, below zero as well.
+    Args:
+        x, gate: floating point [B, ...], of one shape and dtype; the samples lie along the first axis, one per element
+            of `mask.draw.samples`.
+        kind: a name of the catalogue, or an `Activation`.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16) where the activation has a kernel. "cpu" gives the
+            same bits on any number of threads and any instruction set; in float32 gelu and silu are within 5 units in
+            the last place, below zero as well.
 
-    Raises `BadInput` where `kind` is unknown, `gate` is missing, out of place or of another shape or dtype, `mask`
-    does not fit, or `impl` cannot take x.
+    Raises:
+        BadInput: where `kind` is unknown, `gate` is missing, out of place or of another shape or dtype, `mask` does not
+            fit, or `impl` cannot take x.
 
-    Sources: Hendrycks and Gimpel 2016 (1606.08415), equation 1; So et al. 2021 (2109.08668); Shazeer 2020
-    (2002.05202), equation 5.
+    Source:
+        Hendrycks and Gimpel 2016 (1606.08415), equation 1; So et al. 2021 (2109.08668); Shazeer 2020 (2002.05202),
+        equation 5.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> ops.activation(torch.tensor([[-1.0, 3.0]]), kind="relu2")
-    tensor([[0., 9.]])
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> ops.activation(torch.tensor([[-1.0, 3.0]]), kind="relu2")
+        tensor([[0., 9.]])
     """
     phi = gated(kind, gate)
     if not x.is_floating_point():

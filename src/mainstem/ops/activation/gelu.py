@@ -12,7 +12,8 @@ from .kind import Activation
 class Gelu(Activation):
     """x P(X <= x), X ~ N(0, 1): the exact form, by erf.
 
-    Source: Hendrycks and Gimpel 2016 (1606.08415), equation 1.
+    Source:
+        Hendrycks and Gimpel 2016 (1606.08415), equation 1.
     """
 
     name, code = "gelu", 0

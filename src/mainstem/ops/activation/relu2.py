@@ -14,7 +14,8 @@ class ReLU2(Activation):
     From y = s max(x, 0)^2, s the dropout's factor, dx = 2 dy sqrt(s y): y is 0 where something was dropped, so that
     nothing is drawn and x need not be kept. Where x^2 is below the smallest float32, |x| < 1e-22, the slope is 0.
 
-    Source: So et al. 2021 (2109.08668).
+    Source:
+        So et al. 2021 (2109.08668).
     """
 
     name, code, code_of_result = "relu2", 1, 3

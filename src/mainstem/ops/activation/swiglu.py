@@ -12,7 +12,8 @@ from .kind import Activation
 class SwiGLU(Activation):
     """SiLU(gate) * x, SiLU(z) = z / (1 + exp(-z)).
 
-    Source: Shazeer 2020 (2002.05202), equation 5.
+    Source:
+        Shazeer 2020 (2002.05202), equation 5.
     """
 
     name, code, gated = "swiglu", 2, True

@@ -38,24 +38,29 @@ def attention(
     bit; `context`, C if left out, is what the rows of the mask are numbered by. Backward draws again. `scale` is
     1 / sqrt(K) if left out.
 
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). "cpu" needs memory linear in Q and C: it keeps the
-    arrays, the result and one float32 for each row. It skips blocks of 64 by 64 that the masks hide altogether, so
-    that NaN or infinity in a hidden key or value may or may not reach the result, while in what is seen it always
-    does. It gives the same bits on any number of threads, and agrees with "reference" and between instruction sets to
-    rounding. Its result and gradients lie in memory as [B, T, H, K]; arrays whose last axis lies side by side are
-    read where they are. Second derivatives are those of the reference, which holds whole rows.
+    Args:
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16). "cpu" needs memory linear in Q and C: it keeps the
+            arrays, the result and one float32 for each row. It skips blocks of 64 by 64 that the masks hide altogether,
+            so that NaN or infinity in a hidden key or value may or may not reach the result, while in what is seen it
+            always does. It gives the same bits on any number of threads, and agrees with "reference" and between
+            instruction sets to rounding. Its result and gradients lie in memory as [B, T, H, K]; arrays whose last axis
+            lies side by side are read where they are. Second derivatives are those of the reference, which holds whole
+            rows.
 
-    Raises `BadInput` where shapes, dtypes, devices or samples do not fit, or `impl` cannot take the arrays.
+    Raises:
+        BadInput: where shapes, dtypes, devices or samples do not fit, or `impl` cannot take the arrays.
 
-    Source: Vaswani et al. 2017 (1706.03762), equation 1; Ainslie et al. 2023 (2305.13245) for groups; in blocks,
-    Dao et al. 2022 (2205.14135), whose dropout has no counter.
+    Source:
+        Vaswani et al. 2017 (1706.03762), equation 1; Ainslie et al. 2023 (2305.13245) for groups; in blocks, Dao et al.
+        2022 (2205.14135), whose dropout has no counter.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> value = torch.tensor([[[[1.0], [3.0]]]])
-    >>> ops.attention(torch.zeros(1, 2, 2, 1), torch.zeros(1, 1, 2, 1), value)[0, :, :, 0]
-    tensor([[1., 2.],
-            [1., 2.]])
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> value = torch.tensor([[[[1.0], [3.0]]]])
+        >>> ops.attention(torch.zeros(1, 2, 2, 1), torch.zeros(1, 1, 2, 1), value)[0, :, :, 0]
+        tensor([[1., 2.],
+                [1., 2.]])
     """
     _check(query_BHQK, key_BGCK, value_BGCK, causal, documents)
     width, context = query_BHQK.shape[3], key_BGCK.shape[2] if context is None else context

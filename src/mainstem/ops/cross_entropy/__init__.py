@@ -37,21 +37,28 @@ def cross_entropy(
     s is `label_smoothing`, c is `z_loss`. "mean" divides by the number of targets that are not `ignore_index` (0 / 0
     is NaN). Products are of x's dtype, all else and the result float32 (float64 by the reference alone).
 
-    `x`: [N, D]; `weight`: [V, D], of x's dtype, or wider (its gradient is then too); `targets`: int64 [N]. `chunk`:
-    how many tokens' logits are held at once; by default as many as are some eight million numbers. `impl`: "auto",
-    "reference" (whole logits), or "cpu" (in parts, by PyTorch's products: on any device, float32 and bfloat16; not the
-    same bits on every number of threads). For "mean" and "sum" the gradients are made with the loss, so that logits
-    are made once; for "none" backward makes them again. Second derivatives go through the reference.
+    Args:
+        x: [N, D];
+        weight: [V, D], of x's dtype, or wider (its gradient is then too);
+        targets: int64 [N].
+        chunk: how many tokens' logits are held at once; by default as many as are some eight million numbers.
+        impl: "auto", "reference" (whole logits), or "cpu" (in parts, by PyTorch's products: on any device, float32 and
+            bfloat16; not the same bits on every number of threads). For "mean" and "sum" the gradients are made with
+            the loss, so that logits are made once; for "none" backward makes them again. Second derivatives go through
+            the reference.
 
-    Raises `BadInput` where shapes or dtypes do not fit.
+    Raises:
+        BadInput: where shapes or dtypes do not fit.
 
-    Sources: Szegedy et al. 2015 (1512.00567), section 7, label smoothing; Chowdhery et al. 2022 (2204.02311),
-    section 5, z-loss.
+    Source:
+        Szegedy et al. 2015 (1512.00567), section 7, label smoothing; Chowdhery et al. 2022 (2204.02311), section 5,
+        z-loss.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> ops.cross_entropy(torch.eye(2), torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0]))
-    tensor(0.7531)
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> ops.cross_entropy(torch.eye(2), torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0]))
+        tensor(0.7531)
     """
     _check(x, weight, targets, label_smoothing, z_loss, chunk, reduction, impl)
     kept = (targets != ignore_index).sum()

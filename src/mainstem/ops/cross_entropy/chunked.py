@@ -28,8 +28,9 @@ _operators.define(
 def rows_together(num_words: int) -> int:
     """Return how many tokens' logits are held at once.
 
-    >>> rows_together(32768)
-    240
+    Example:
+        >>> rows_together(32768)
+        240
     """
     return max(16, ELEMENTS // max(num_words, 1))
 

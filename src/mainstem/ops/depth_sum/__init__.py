@@ -21,16 +21,21 @@ def depth_sum(arrays: Sequence[Tensor], weights: Tensor, *, impl: str = "auto") 
     The weights' gradient is summed in fixed chunks; all results have the same bits on any number of threads and any
     instruction set. A gradient of a gradient is that of the reference.
 
-    `arrays`: at least one, floating point, of one shape and dtype. `weights`: floating point, one for each array.
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+    Args:
+        arrays: at least one, floating point, of one shape and dtype.
+        weights: floating point, one for each array.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16).
 
-    Raises `BadInput` where shapes or dtypes do not fit, or `impl` cannot take them.
+    Raises:
+        BadInput: where shapes or dtypes do not fit, or `impl` cannot take them.
 
-    Source: Pagliardini et al. 2024 (2402.02622), equation 1.
+    Source:
+        Pagliardini et al. 2024 (2402.02622), equation 1.
 
-    >>> import torch
-    >>> depth_sum([torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])], torch.tensor([3.0, 1.0]))
-    tensor([13., 26.])
+    Example:
+        >>> import torch
+        >>> depth_sum([torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])], torch.tensor([3.0, 1.0]))
+        tensor([13., 26.])
     """
     chosen = _chosen(arrays, weights, impl)
     return (cpu if chosen == "cpu" else reference).depth_sum(arrays, weights)
@@ -46,13 +51,15 @@ def chained_depth_sum(
     before returned; it may be dropped at any place, which begins a new chain. None is returned where there is no kernel
     or somebody looks at operators.
 
-    Raises `BadInput` as `depth_sum` does.
+    Raises:
+        BadInput: as `depth_sum` does.
 
-    >>> import torch
-    >>> states = [torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])]
-    >>> first, link = chained_depth_sum(states, torch.tensor([3.0, 1.0]))
-    >>> chained_depth_sum([*states, first], torch.tensor([0.0, 1.0, 1.0]), link)[0]
-    tensor([23., 46.])
+    Example:
+        >>> import torch
+        >>> states = [torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])]
+        >>> first, link = chained_depth_sum(states, torch.tensor([3.0, 1.0]))
+        >>> chained_depth_sum([*states, first], torch.tensor([0.0, 1.0, 1.0]), link)[0]
+        tensor([23., 46.])
     """
     if _chosen(arrays, weights, "auto") == "cpu" and not any(observed(t) for t in (weights, *arrays)):
         return chain.depth_sum(arrays, weights, link)

@@ -23,20 +23,24 @@ def drop_path(x: Tensor, mask: Mask | None = None, *, impl: str = "auto") -> Ten
     `noise.StochasticDepth` at the same site. What is dropped is exactly 0, for infinity and NaN as well; factor and
     product are float32 (float64 where x is), the result has x's dtype. Backward draws again.
 
-    `x`: floating point [B, ...], one sample per element of `mask.draw.samples`. `mask`: what is drawn from, or None,
-    which changes nothing. `impl`: "auto", "reference", or "cpu" or "triton" (float32 and bfloat16), which agree to the
-    bit.
+    Args:
+        x: floating point [B, ...], one sample per element of `mask.draw.samples`.
+        mask: what is drawn from, or None, which changes nothing.
+        impl: "auto", "reference", or "cpu" or "triton" (float32 and bfloat16), which agree to the bit.
 
-    Raises `BadInput` where x has no samples axis or another number of samples than `mask`, or `impl` cannot take x.
+    Raises:
+        BadInput: where x has no samples axis or another number of samples than `mask`, or `impl` cannot take x.
 
-    Source: Huang et al. 2016 (1603.09382), scaled in training, where the paper scales at test time.
+    Source:
+        Huang et al. 2016 (1603.09382), scaled in training, where the paper scales at test time.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> from mainstem.counter import Draw
-    >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(6))
-    >>> drop_path(torch.ones(6, 2), ops.Mask(ops.threshold(0.5), draw, site=3)).unique().tolist()
-    [0.0, 2.0]
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> from mainstem.counter import Draw
+        >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(6))
+        >>> drop_path(torch.ones(6, 2), ops.Mask(ops.threshold(0.5), draw, site=3)).unique().tolist()
+        [0.0, 2.0]
     """
     if not x.is_floating_point() or not x.dim():
         raise BadInput(f"drop_path takes floating point [B, ...], not {x.dtype} of shape {list(x.shape)}")

@@ -31,22 +31,26 @@ def dropout(
     65536 gives 0 everywhere. The mask depends on (seed, step, view, sample, site, position) alone, on no device, no
     number of threads and no split of the batch; backward draws it again and keeps what it is drawn from.
 
-    `x`: floating point, any shape with the samples along `batch_dim`, one for each of `mask.draw.samples`. A sample's
-    columns are the last axis and its rows all others; a vector has one element a sample. With `context`, x is
-    attention weights [B, H, Q, K], and its rows are numbered as if Q and K were `context`.
-    `mask`: what is drawn from, or None, which changes nothing.
-    `impl`: "auto", "reference", or "cpu" or "triton" (float32 and bfloat16), which agree to the bit.
+    Args:
+        x: floating point, any shape with the samples along `batch_dim`, one for each of `mask.draw.samples`. A sample's
+            columns are the last axis and its rows all others; a vector has one element a sample. With `context`, x is
+            attention weights [B, H, Q, K], and its rows are numbered as if Q and K were `context`.
+        mask: what is drawn from, or None, which changes nothing.
+        impl: "auto", "reference", or "cpu" or "triton" (float32 and bfloat16), which agree to the bit.
 
-    Raises `BadInput` where samples or axes do not fit, or `impl` cannot take x.
+    Raises:
+        BadInput: where samples or axes do not fit, or `impl` cannot take x.
 
-    Source: Srivastava et al. 2014, scaled in training; the draw is Salmon et al. 2011 (Philox-4x32-10).
+    Source:
+        Srivastava et al. 2014, scaled in training; the draw is Salmon et al. 2011 (Philox-4x32-10).
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> from mainstem.counter import Draw
-    >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(2))
-    >>> dropout(torch.ones(2, 8), ops.Mask(ops.threshold(0.5), draw, site=3)).unique().tolist()
-    [0.0, 2.0]
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> from mainstem.counter import Draw
+        >>> draw = Draw(key=torch.tensor([0, 1, 0]), samples=torch.arange(2))
+        >>> dropout(torch.ones(2, 8), ops.Mask(ops.threshold(0.5), draw, site=3)).unique().tolist()
+        [0.0, 2.0]
     """
     if not x.is_floating_point():
         raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}")

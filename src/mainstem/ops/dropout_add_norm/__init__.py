@@ -36,24 +36,29 @@ def dropout_add_norm(
     for "layer". Arithmetic is float32 (float64 in the reference where an array is). What is dropped is that of
     `ops.dropout` with the same mask, bit for bit; backward draws it again.
 
-    `x`, `residual`: floating point [B, ..., D] of one shape, each of its own dtype; both results have residual's.
-    `gain`, `bias`: floating point [D], or None for 1 and 0; "rms" has no bias. `mask`: None where
-    nothing is dropped. `eps`: at least 0.
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16, D at most 65536). They agree to rounding; "cpu" gives
-    the same bits on any number of threads and any instruction set. Backward keeps the stream and one or two float32
-    for each row. A gradient of a gradient goes through the reference.
+    Args:
+        x, residual: floating point [B, ..., D] of one shape, each of its own dtype; both results have residual's.
+        gain, bias: floating point [D], or None for 1 and 0; "rms" has no bias.
+        mask: None where nothing is dropped.
+        eps: at least 0.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16, D at most 65536). They agree to rounding; "cpu" gives
+            the same bits on any number of threads and any instruction set. Backward keeps the stream and one or two
+            float32 for each row. A gradient of a gradient goes through the reference.
 
-    Raises `BadInput` where shapes do not fit, `norm` is unknown, `eps` or `scale` is not finite, or `impl` cannot take
-    these arrays.
+    Raises:
+        BadInput: where shapes do not fit, `norm` is unknown, `eps` or `scale` is not finite, or `impl` cannot take
+            these arrays.
 
-    Source: Srivastava et al. 2014 (dropout), He et al. 2016 (the sum), Zhang and Sennrich 2019 (1910.07467), equation
-    4, and Ba et al. 2016 (1607.06450), equation 4 (the norms).
+    Source:
+        Srivastava et al. 2014 (dropout), He et al. 2016 (the sum), Zhang and Sennrich 2019 (1910.07467), equation 4,
+        and Ba et al. 2016 (1607.06450), equation 4 (the norms).
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> x, residual = torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 2.0]])
-    >>> ops.dropout_add_norm(x, residual, None, None, eps=0.0)
-    (tensor([[3., 4.]]), tensor([[0.8485, 1.1314]]))
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> x, residual = torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 2.0]])
+        >>> ops.dropout_add_norm(x, residual, None, None, eps=0.0)
+        (tensor([[3., 4.]]), tensor([[0.8485, 1.1314]]))
     """
     _check(x, residual, gain, bias, eps, norm, scale)
     where = Layout(1, x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]) if mask is None else mask.layout(x.shape)

@@ -37,18 +37,24 @@ def feedforward(
     it. Where a compiler, a dispatch mode or a transform looks on, it takes the parts. A gradient of a gradient is that
     of the parts.
 
-    `x`: floating point [B, ..., D]; `inner` and `gate`: [F, D], `outer`: [E, F], of x's dtype. `mask`: None for
-    no dropout. `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+    Args:
+        x: floating point [B, ..., D];
+        inner, gate: [F, D], `outer`: [E, F], of x's dtype.
+        mask: None for no dropout.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16).
 
-    Raises `BadInput` where `kind` is unknown, shapes or dtypes do not fit, `gate` is missing or out of place, `mask`
-    does not fit, or `impl` cannot take x.
+    Raises:
+        BadInput: where `kind` is unknown, shapes or dtypes do not fit, `gate` is missing or out of place, `mask` does
+            not fit, or `impl` cannot take x.
 
-    Sources: Vaswani et al. 2017 (1706.03762), equation 2; for phi see `ops.activation`.
+    Source:
+        Vaswani et al. 2017 (1706.03762), equation 2; for phi see `ops.activation`.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> ops.feedforward(torch.tensor([[1.0, -2.0]]), torch.eye(2), 3 * torch.eye(2), kind="relu2")
-    tensor([[3., 0.]])
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> ops.feedforward(torch.tensor([[1.0, -2.0]]), torch.eye(2), 3 * torch.eye(2), kind="relu2")
+        tensor([[3., 0.]])
     """
     phi = gated(kind, gate)
     if torch.is_autocast_enabled(x.device.type):

@@ -24,13 +24,14 @@ def mask_bits(
     Bit j (of value 2^j) of byte i is 1 where column 8 i + j is kept; bits beyond the last column are 0. A vector of n
     samples gives [n, 1]. Arguments and errors are those of `ops.dropout`; the result is on the device of its draw.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> from mainstem.counter import Draw, site_id
-    >>> draw = Draw(key=torch.tensor([0x0123456789ABCDEF, 3, 0]), samples=torch.tensor([5]))
-    >>> mask = ops.Mask(ops.threshold(0.25), draw, site_id("drop", "blocks.0.attn.out"))
-    >>> [f"{byte:08b}" for byte in mask_bits((1, 12), mask)[0].tolist()]
-    ['01110111', '00000001']
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> from mainstem.counter import Draw, site_id
+        >>> draw = Draw(key=torch.tensor([0x0123456789ABCDEF, 3, 0]), samples=torch.tensor([5]))
+        >>> mask = ops.Mask(ops.threshold(0.25), draw, site_id("drop", "blocks.0.attn.out"))
+        >>> [f"{byte:08b}" for byte in mask_bits((1, 12), mask)[0].tolist()]
+        ['01110111', '00000001']
     """
     where = mask.layout(shape, batch_dim, context)
     chosen = choose("mask_bits", impl, mask.draw.samples.device.type)

@@ -21,18 +21,24 @@ def mix_streams(h_BTSD: Tensor, weights: Tensor, y_BTD: Tensor, *, impl: str = "
     summed in fixed chunks, and all have the same bits on any number of threads and any instruction set. A gradient of
     a gradient is that of the reference.
 
-    `h_BTSD`: floating point [..., S, D]. `y_BTD`: [..., D]. `weights`: floating point [S, S + 2], shared by all
-    tokens, or [..., S, S + 2], one table a token; float32 in the kernel. `impl`: "auto", "reference", or "cpu"
-    (float32 and bfloat16, up to 16 streams).
+    Args:
+        h_BTSD: floating point [..., S, D].
+        y_BTD: [..., D].
+        weights: floating point [S, S + 2], shared by all tokens, or [..., S, S + 2], one table a token; float32 in the
+            kernel.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16, up to 16 streams).
 
-    Raises `BadInput` where shapes do not fit or `impl` cannot take h.
+    Raises:
+        BadInput: where shapes do not fit or `impl` cannot take h.
 
-    Source: Zhu et al. 2024 (2409.19606), equation 2.
+    Source:
+        Zhu et al. 2024 (2409.19606), equation 2.
 
-    >>> import torch
-    >>> h, weights = torch.tensor([[[[1.0], [2.0]]]]), torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 2.0]])
-    >>> mix_streams(h, weights, torch.tensor([[[10.0]]])).flatten().tolist()
-    [12.0, 21.0]
+    Example:
+        >>> import torch
+        >>> h, weights = torch.tensor([[[[1.0], [2.0]]]]), torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 2.0]])
+        >>> mix_streams(h, weights, torch.tensor([[[10.0]]])).flatten().tolist()
+        [12.0, 21.0]
     """
     _check(h_BTSD, "weights", weights)
     _check_y(h_BTSD, y_BTD)
@@ -42,9 +48,10 @@ def mix_streams(h_BTSD: Tensor, weights: Tensor, y_BTD: Tensor, *, impl: str = "
 def read_streams(h_BTSD: Tensor, weights: Tensor, *, impl: str = "auto") -> Tensor:
     """Return x = sum_s weights[s, 0] H_s, [..., D]: what `mix_streams` says of it holds here.
 
-    >>> import torch
-    >>> read_streams(torch.tensor([[[[1.0], [2.0]]]]), torch.tensor([[3.0, 0, 0, 0], [1.0, 0, 0, 0]])).item()
-    5.0
+    Example:
+        >>> import torch
+        >>> read_streams(torch.tensor([[[[1.0], [2.0]]]]), torch.tensor([[3.0, 0, 0, 0], [1.0, 0, 0, 0]])).item()
+        5.0
     """
     _check(h_BTSD, "weights", weights)
     return _step(h_BTSD, None, None, weights, None, None, 0.0, impl)[1]  # type: ignore[return-value]
@@ -68,14 +75,17 @@ def step_streams(
     x = read_streams(H', out). Returns (H', x, out). The norm's gain goes into `project_KD`, [S + 2, D], as a factor.
     Kept for backward: the inputs, H', out, tanh's arguments, and one number for each stream of a token.
 
-    Raises `BadInput` where shapes do not fit, one of a pair is missing, or `impl` cannot take h.
+    Raises:
+        BadInput: where shapes do not fit, one of a pair is missing, or `impl` cannot take h.
 
-    Source: Zhu et al. 2024 (2409.19606), equations 2 and 10 to 13.
+    Source:
+        Zhu et al. 2024 (2409.19606), equations 2 and 10 to 13.
 
-    >>> import torch
-    >>> h, base = torch.ones(1, 1, 2, 3), torch.tensor([[1.0, 1.0, 0.0, 1.0], [0.5, 0.0, 1.0, 1.0]])
-    >>> step_streams(h, base)[1].flatten().tolist()
-    [1.5, 1.5, 1.5]
+    Example:
+        >>> import torch
+        >>> h, base = torch.ones(1, 1, 2, 3), torch.tensor([[1.0, 1.0, 0.0, 1.0], [0.5, 0.0, 1.0, 1.0]])
+        >>> step_streams(h, base)[1].flatten().tolist()
+        [1.5, 1.5, 1.5]
     """
     if (weights is None) != (y_BTD is None) or (project_KD is None) != (scales is None):
         raise BadInput("weights and y_BTD go together, and so do project_KD and scales: give both of a pair, or none")

@@ -24,10 +24,11 @@ def tables(
     base = [read, mix, write], project = ([alpha, beta] gain)^T with one gain a row, scales = [alpha_scale, beta_scale].
     `alpha_DA`: [D, S + 1]; all others as named, the scales of one element; floating point, one dtype for each table.
 
-    >>> one = torch.ones(1)
-    >>> base, project, _ = tables(one, torch.eye(1), one, torch.ones(2, 2), torch.ones(2), torch.ones(2), one, one)
-    >>> base.tolist(), project.shape
-    ([[1.0, 1.0, 1.0]], torch.Size([3, 2]))
+    Example:
+        >>> one = torch.ones(1)
+        >>> base, project, _ = tables(one, torch.eye(1), one, torch.ones(2, 2), torch.ones(2), torch.ones(2), one, one)
+        >>> base.tolist(), project.shape
+        ([[1.0, 1.0, 1.0]], torch.Size([3, 2]))
     """
     found: Tables = _tables(read_S, mix_SS, write_S, alpha_DA, beta_D, gain_D, alpha_scale, beta_scale)
     return found

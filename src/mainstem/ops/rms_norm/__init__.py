@@ -28,20 +28,26 @@ def rms_norm(x: Tensor, gain: Tensor | None, eps: float, impl: str = "auto", *, 
     With `angles`, cosines and sines [T, D/2] of rotary positions, pairs (y_i, y_(i + D/2)) are rotated in the same
     pass, before the rounding: x is [..., T, D] with at most four axes, as heads are, and D even.
 
-    `x`: floating point [..., D]. `gain`: floating point [D], or None for 1. `eps`: at least 0; with 0 a row of zeros
-    gives NaN. `impl`: "auto", "reference", or "cpu" (float32 and bfloat16). The implementations add in different
-    orders, so they agree to rounding, not to the bit; "cpu" gives the same bits on any number of threads and on any
-    instruction set. Backward keeps x and one float32 for each row.
+    Args:
+        x: floating point [..., D].
+        gain: floating point [D], or None for 1.
+        eps: at least 0; with 0 a row of zeros gives NaN.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16). The implementations add in different orders, so they
+            agree to rounding, not to the bit; "cpu" gives the same bits on any number of threads and on any instruction
+            set. Backward keeps x and one float32 for each row.
 
-    Raises `BadInput` where the shape of `gain` is not [D], x has no axis or whole numbers, `eps` is negative or not
-    finite, `angles` do not fit, or `impl` cannot take x.
+    Raises:
+        BadInput: where the shape of `gain` is not [D], x has no axis or whole numbers, `eps` is negative or not finite,
+            `angles` do not fit, or `impl` cannot take x.
 
-    Source: Zhang and Sennrich 2019 (1910.07467), equation 4; the paper has no eps.
+    Source:
+        Zhang and Sennrich 2019 (1910.07467), equation 4; the paper has no eps.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> ops.rms_norm(torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 2.0]), 0.0)
-    tensor([[0.8485, 2.2627]])
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> ops.rms_norm(torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 2.0]), 0.0)
+        tensor([[0.8485, 2.2627]])
     """
     if not x.is_floating_point():
         raise BadInput(f"rms_norm divides, so it takes floating point, not {x.dtype}")

@@ -43,20 +43,27 @@ def self_attention(
     "cpu" is one node of the graph, and keeps what its parts keep. Where a compiler, a dispatch mode or a transform
     looks on, or where there are angles and no gains, it takes the parts. A gradient of a gradient is that of the parts.
 
-    `x_BTD`: floating point; `query`: [H K, D], `key` and `value`: [G K, D], `output`: [E, H K], of x's dtype. `gains`:
-    two of [K]; `angles`: float32 cosines and sines [T, K/2]. `context`: T if left out.
-    `impl`: "auto", "reference", or "cpu" (float32 and bfloat16).
+    Args:
+        x_BTD: floating point;
+        query: [H K, D], `key` and `value`: [G K, D], `output`: [E, H K], of x's dtype.
+        gains: two of [K];
+        angles: float32 cosines and sines [T, K/2].
+        context: T if left out.
+        impl: "auto", "reference", or "cpu" (float32 and bfloat16).
 
-    Raises `BadInput` where shapes, dtypes, heads or samples do not fit, or `impl` cannot take x.
+    Raises:
+        BadInput: where shapes, dtypes, heads or samples do not fit, or `impl` cannot take x.
 
-    Source: Vaswani et al. 2017 (1706.03762), section 3.2.2; Henry et al. 2020 (2010.04245) for the norms.
+    Source:
+        Vaswani et al. 2017 (1706.03762), section 3.2.2; Henry et al. 2020 (2010.04245) for the norms.
 
-    >>> import torch
-    >>> from mainstem import ops
-    >>> eye = torch.eye(2)
-    >>> ops.self_attention(torch.tensor([[[0.0, 0.0], [2.0, 4.0]]]), 0 * eye, eye, eye, eye, heads=1)
-    tensor([[[0., 0.],
-             [1., 2.]]])
+    Example:
+        >>> import torch
+        >>> from mainstem import ops
+        >>> eye = torch.eye(2)
+        >>> ops.self_attention(torch.tensor([[[0.0, 0.0], [2.0, 4.0]]]), 0 * eye, eye, eye, eye, heads=1)
+        tensor([[[0., 0.],
+                 [1., 2.]]])
     """
     if torch.is_autocast_enabled(x_BTD.device.type):
         to = torch.get_autocast_dtype(x_BTD.device.type)

@@ -29,10 +29,12 @@ def norm(grads: Tensors, *, impl: str = "auto") -> Tensor:
     sqrt(sum of squares), added in float64 over fixed chunks of all elements in a row, so that the number of threads
     changes no bit. `grads`: any shapes, floating point; not one of them is norm 0. NaN or infinity gives the same.
 
-    Raises `BadInput` where a gradient is sparse or no floating point, or `impl` cannot take them.
+    Raises:
+        BadInput: where a gradient is sparse or no floating point, or `impl` cannot take them.
 
-    >>> norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
-    tensor(5.)
+    Example:
+        >>> norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
+        tensor(5.)
     """
     if not grads:
         return torch.zeros(())
@@ -98,11 +100,13 @@ def momentum(
     With g = grad * min(1, max_norm/norm): buffer <- lerp(buffer, g, 1 - momentum), and lerp(g, buffer, momentum) is
     returned. Clipping, dtypes and errors are those of `adamw`.
 
-    Source: Jordan et al., "Muon" (2024).
+    Source:
+        Jordan et al., "Muon" (2024).
 
-    >>> buffer = torch.zeros(1, 2)
-    >>> momentum([buffer], [torch.tensor([[1.0, 2.0]])], momentum=0.5), buffer
-    ([tensor([[0.7500, 1.5000]])], tensor([[0.5000, 1.0000]]))
+    Example:
+        >>> buffer = torch.zeros(1, 2)
+        >>> momentum([buffer], [torch.tensor([[1.0, 2.0]])], momentum=0.5), buffer
+        ([tensor([[0.7500, 1.5000]])], tensor([[0.5000, 1.0000]]))
     """
     _fit(buffers, ("grads", grads))
     norm = _clipping(norm, max_norm)
@@ -120,13 +124,15 @@ def step(
 ) -> None:  # fmt: skip
     """Set each parameter to keep * w - size * update, and let its average follow.
 
-    `keeps` and `sizes`: one number for each parameter, for Muon 1 - lr * decay and lr * scale. `averages`, `masters`,
-    dtypes and errors are those of `adamw`.
+    Args:
+        keeps, sizes: one number for each parameter, for Muon 1 - lr * decay and lr * scale. `averages`, `masters`,
+            dtypes and errors are those of `adamw`.
 
-    >>> w = torch.ones(2)
-    >>> step([w], [torch.tensor([1.0, -1.0])], keeps=[0.5], sizes=[0.25])
-    >>> w
-    tensor([0.2500, 0.7500])
+    Example:
+        >>> w = torch.ones(2)
+        >>> step([w], [torch.tensor([1.0, -1.0])], keeps=[0.5], sizes=[0.25])
+        >>> w
+        tensor([0.2500, 0.7500])
     """
     _fit(params, ("updates", updates), ("averages", averages), ("masters", masters))
     _lengths(params, ("keeps", keeps), ("sizes", sizes))
