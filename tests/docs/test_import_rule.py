@@ -1,6 +1,7 @@
 """The picture of imports in ARCHITECTURE.md is that of the code, and it has no circle."""
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -18,8 +19,11 @@ def picture():
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     graph = re.search(r"```mermaid\n(.*?)```", text, re.DOTALL)[1]
     arrows = {}
-    for start, end in re.findall(r"^\s*(\w+) -[-.].*?> (\w+)$", graph, re.MULTILINE):
-        arrows.setdefault(start, set()).add(end)
+    for line in graph.splitlines():
+        stops = [stop.strip().split(" & ") for stop in re.split(r" -(?:-|\. [\w ]+ \.-)> ", line)]
+        for starts, ends in itertools.pairwise(stops):
+            for start in starts:
+                arrows.setdefault(start, set()).update(ends)
     return arrows
 
 

@@ -36,7 +36,8 @@ class FeedForward(nn.Module):
     """The feed-forward sublayer.
 
     Formula:
-        W2 phi(W1 x), phi = GELU or squared ReLU; or W2 (SiLU(W_gate x) * W1 x), SwiGLU
+        W2 phi(W1 x), or with a gate W2 phi(W1 x, W_gate x)
+        phi is what the catalogue lists under the name of the activation: GELU, squared ReLU or SwiGLU.
 
     Shapes:
         x, y [B, T, D]; F between the matrices
