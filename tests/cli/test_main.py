@@ -71,7 +71,7 @@ REFUSED = [
     ["report"],
     ["report", "absent\x1b[2J"],
     ["report", ".", "--fast", "1"],
-    ["list", "penalty"],
+    ["list", "penalties"],
     ["doctor", "--fix", "1"],
 ]
 

@@ -29,9 +29,9 @@ def test_the_loss_figure_has_both_curves_gap_yardsticks_and_best_step(run: sourc
     gap = next(band for band in figure.bands if band.style == "gap")
     assert [high - low for _, low, high in gap.points] == pytest.approx([line["gap"]["value"] for line in held])
     assert {rule.name: rule.y for rule in figure.rules} == {
-        "unigram 4.81 bits/byte": pytest.approx(4.812 * math.log(2)),
-        "counts 2.30 bits/byte": pytest.approx(2.296 * math.log(2)),
-        "adaptive 2.20 bits/byte": pytest.approx(2.204 * math.log(2)),
+        "unigram 4.81": pytest.approx(4.812 * math.log(2)),
+        "counts 2.30": pytest.approx(2.296 * math.log(2)),
+        "adaptive 2.20": pytest.approx(2.204 * math.log(2)),
     }
     assert [(mark.x, round(mark.y, 4)) for mark in figure.marks] == [(1200, 1.4977)]
     assert figure.right is not None
@@ -84,7 +84,7 @@ def test_a_yardstick_far_above_is_named_in_place_of_pressing_the_curves_flat(run
     figure = figures.loss(run)
     assert figure is not None
     assert figure.y.scale.high < 4.812 * math.log(2)
-    assert "unigram 4.81 bits/byte lies above the figure" in figure.caption
+    assert "unigram 4.81 bits per byte lies above the figure" in figure.caption
     assert figure.y.scale.low < 2.296 * math.log(2) < figure.y.scale.high
 
 

@@ -57,7 +57,7 @@ def parsed(tmp_path: Path) -> Parsed:
 def test_every_part_is_on_the_page(parsed: Parsed) -> None:
     text = " ".join(data for where, data in parsed.text if where not in ("script", "style"))
     for expected in (
-        "Finished all its steps", "1.4977 nats per token", "It overfits", "unigram 4.81 bits/byte", "Speed",
+        "Finished all its steps", "1.4977 nats per token", "It overfits", "unigram 4.81", "Speed",
         "tokens per second", "Learning rate", "Gradient norm", "backward", "The stream by depth",
         "The gradient by depth", "dropout, embedding", "Decoupled weight decay 0.1", "coef * sum |w|",
         "attention.query", "class Archive", "temperature 0.8", "10,038,954",

@@ -41,7 +41,7 @@ def loss(source: Source) -> Figure | None:
     seen = curves.evaluations.points("train")
     factor = nats_per_bit(source)
     rules = [
-        Rule(f"{name} {bits:.2f} bits/byte", bits * factor, name)
+        Rule(f"{name} {bits:.2f}", bits * factor, name)  # the axis on the right has the unit
         for name, bits in yardsticks(source).items() if factor is not None
     ]  # fmt: skip
     best, penalty = best_of(source), curves.steps.points("penalty")
@@ -182,7 +182,8 @@ def _loss_caption(training: list[Point], scale: Scale, seen: bool, rules: list[R
         how += f" The first steps, from {short(max(above))} down, lie above the figure."
     for rule in rules:
         if not scale.low <= rule.y <= scale.high:
-            how += f" The line of {rule.name} lies {'above' if rule.y > scale.high else 'below'} the figure."
+            side = "above" if rule.y > scale.high else "below"
+            how += f" The line of {rule.name} bits per byte lies {side} the figure."
     return how
 
 
