@@ -94,10 +94,11 @@ def table(run: Path, wall: float | None, budget: str | None) -> list[str]:
         lines.append(f"{'together':<9} {wall:8.1f} s  {wall / whole:6.1%} of {length}")
     outcome: dict[str, Any] = facts["outcome"]
     best = outcome["best"]
+    error = "" if best["error"] is None else f" ± {best['error']:.4f}"
     gap = best["gap"] or dict.fromkeys(("value", "low", "high"), float("nan"))
     lines.append(
         f"{facts['length']['steps']} steps, {facts['corpus']['bytes'] / 1e6:.1f} MB, held out "
-        f"{facts['corpus']['held_out_bytes'] / 1e6:.2f} MB, loss {best['nats_per_token']:.4f} ± {best['error']}, gap "
+        f"{facts['corpus']['held_out_bytes'] / 1e6:.2f} MB, loss {best['nats_per_token']:.4f}{error}, gap "
         f"{gap['value']:.4f} ({gap['low']:.4f} to {gap['high']:.4f})"
     )
     return lines
