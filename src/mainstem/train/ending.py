@@ -44,5 +44,5 @@ def _next(learner: Learner, outcome: Outcome, page: Path | None) -> list[str]:
         longer = ["train", "--resume", run, "--train.patience", "0"]
     lines = [f"  {what}  {command(name, run)}" for what, name in learner.task.commands]
     if page is not None:
-        lines.append(f"  see its page  {place(page)}, made again by {command('report', run)}")
+        lines += [f"  see its page  {place(page)}", f"  make it anew  {command('report', run)}"]
     return ["next:", *lines, f"  train longer  {command(*longer)}"]
