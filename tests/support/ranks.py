@@ -65,7 +65,7 @@ def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    # Stochastic depth takes the parts of a sublayer one by one, dropout alone takes them joined.
+    # With stochastic depth a sublayer runs unfused, with dropout alone it runs fused.
     rates = {"all noise": NOISY, "dropout": replace(NOISY, depth=0.0)}
     for kind, name, noise in itertools.product(("ddp", "fsdp"), RESIDUALS, rates):
         try:

@@ -33,7 +33,7 @@ class Work:
         return self.thousandths.value / 1000
 
     def stop(self) -> None:
-        """Ask for an end: whoever counts raises `Stopped` within a moment."""
+        """Ask the counting thread to end; it raises `Stopped` within a moment."""
         self.stop_flag.value = 1
 
     def tell(self, share: float) -> None:

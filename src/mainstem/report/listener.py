@@ -1,4 +1,4 @@
-"""The page of a run at its end, for whoever tells of runs: a listener. May import its neighbours here."""
+"""A listener that writes the page of a run at its end. May import its neighbours here."""
 
 from __future__ import annotations
 

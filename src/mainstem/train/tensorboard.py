@@ -29,7 +29,7 @@ def check() -> None:
 
 
 class Board(Listener):
-    """The event file of a run, gone on with from its step: what an interrupted run wrote after it is dropped."""
+    """The event file of a run. A resumed run drops what was written after the step that it resumes from."""
 
     def __init__(self) -> None:
         check()
