@@ -129,3 +129,15 @@ def test_two_at_a_point_run_in_order_and_have_names_of_their_own():
 def test_a_point_that_a_sublayer_does_not_have_is_refused():
     with pytest.raises(BadInput, match=r"FeedForwardSpec has no point 'heads'.*hidden, out"):
         FeedForwardSpec(6, 10).having("heads", Change())
+
+
+@pytest.mark.parametrize("point", AttentionSpec.points)
+def test_a_hook_on_noise_that_drops_nothing_is_obeyed(point):
+    """A quiet module is passed over by the fused sublayer only while nobody hooks it."""
+    torch.manual_seed(0)
+    spec = AttentionSpec(24, 4, context=16).having(point, Bernoulli(0.5, f"attention.{point}"))
+    layer, x = Attention(spec).eval(), torch.randn(2, 7, 24)
+    before = layer(x)
+    (module,) = [part for part in layer.modules() if isinstance(part, noise.Noise)]
+    module.register_forward_hook(lambda _, __, y: y * pattern(y))
+    assert not torch.allclose(layer(x), before)
