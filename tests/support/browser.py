@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,14 +117,20 @@ class Page:
         return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def show(self, path: Path, width: int, dark: bool, javascript: bool = True) -> None:
-        """Open the file at a width, in a colour scheme."""
+        """Open the file at a width, in a colour scheme, and wait until it is whole."""
         phone = width < 600
         self.tool("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.tool("Emulation.setEmulatedMedia", features=[scheme])
         self.tool("Emulation.setScriptExecutionDisabled", value=not javascript)
         self.log()
-        self.call("POST", "/url", {"url": path.resolve().as_uri()})
+        address = path.resolve().as_uri()
+        self.call("POST", "/url", {"url": address})
+        # The driver answers now and then, in about one of thirty, when the page has only begun to load.
+        end = time.monotonic() + 30
+        while (seen := self.run("return [document.URL, document.readyState]")) != [address, "complete"]:
+            assert time.monotonic() < end, (address, seen)
+            time.sleep(0.02)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value that `script` returns."""
