@@ -1,0 +1,117 @@
+"""Whole trainings as rows of a table: run one, find it by a key, append it, compare arms seed by seed.
+
+Imported by the benchmarks that sweep something (`vocabularies.py`, `recipe.py`). Rows are appended as they are made, so
+that a sweep may end at any time and go on later.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PASSES = 10
+"""Held-out passes in a run: enough that the best of them is near the best of the curve."""
+
+
+def digest(text: str | None) -> tuple[int, str]:
+    """Return the size and the hash of a text; of the standard library, its version stands for both."""
+    if text is None:
+        return 0, f"stdlib-{platform.python_version()}"
+    data = Path(text).read_bytes()
+    return len(data), hashlib.sha256(data).hexdigest()[:16]
+
+
+def length(steps: int) -> list[str]:
+    """Return the flags of a training of so many steps that never ends early, on one thread."""
+    return [
+        "--train.steps", str(steps), "--evaluate.every", str(-(-steps // PASSES)), "--train.patience", "0",
+        "--save.every", str(steps), "--machine.threads", "1",
+    ]  # fmt: skip
+
+
+def trained(text: str | None, words: Sequence[str]) -> dict[str, object]:
+    """Return what a run with these flags came to; it is a process of its own.
+
+    `bits_per_byte` is of the best pass, `last_bits_per_byte` and `train_bits_per_byte` of the last one.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        command = [sys.executable, "-m", "mainstem", "train", *([text] if text else []), *words, "--out", str(out)]
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        facts = json.loads((out / "facts.json").read_text())
+        seen = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["tokens"]
+        outcome, tokens = facts["outcome"], facts["corpus"]["train_tokens"]
+        last = outcome["last"]
+        return {
+            "steps": outcome["steps"], "train_tokens": tokens, "passes": round(seen / tokens, 3),
+            "parameters": facts["num_parameters"], "bits_per_byte": outcome["best"]["bits_per_byte"],
+            "best_step": outcome["best_step"], "last_bits_per_byte": last["bits_per_byte"],
+            "train_bits_per_byte": last["gap"]["training"] * last["bits_per_byte"] / last["nats_per_token"],
+            "wall": round(time.perf_counter() - began, 1), "torch": facts["versions"]["torch"],
+        }  # fmt: skip
+
+
+def about() -> dict[str, str]:
+    """Return the commit that trains, and the machine."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return {"commit": commit, "machine": f"{platform.machine()} {os.cpu_count()} cores"}
+
+
+def key(*of: object) -> str:
+    """Return what a row is found by: what it is of, not how its flags are spelled, which changes."""
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:16]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(path: Path, fields: Sequence[str], row: Mapping[str, Any]) -> None:
+    """Add the `fields` of a row to a table, which is begun where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fields, lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow({name: row[name] for name in fields})
+    print(json.dumps(row), flush=True)
+
+
+def paired(by_seed: Mapping[int, float], base: Mapping[int, float]) -> tuple[str, str]:
+    """Return the mean of the differences to `base` over the seeds of both, and its 95% interval by Student's t.
+
+    The interval is empty with one seed, both are with none.
+
+    >>> paired({0: 1.5, 1: 1.25}, {0: 2.0, 1: 2.0})
+    ('-0.625', '-2.213 to +0.963')
+    >>> paired({0: 1.5}, {0: 2.0, 1: 2.0}), paired({2: 1.5}, {0: 2.0})
+    (('-0.500', ''), ('', ''))
+    """
+    from scipy.stats import t
+
+    pairs = [value - base[seed] for seed, value in by_seed.items() if seed in base]
+    if not pairs:
+        return "", ""
+    mean = statistics.mean(pairs)
+    if len(pairs) == 1:
+        return f"{mean:+.3f}", ""
+    half = float(t.ppf(0.975, len(pairs) - 1)) * statistics.stdev(pairs) / math.sqrt(len(pairs))
+    return f"{mean:+.3f}", f"{mean - half:+.3f} to {mean + half:+.3f}"

@@ -1,0 +1,58 @@
+"""The arithmetic of sweeps: what an arm costs, under which key its row is found, and how arms are compared."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch):
+    """Return what imports a benchmark, which finds its neighbours as it does when it is run."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("name", ["trainings", "cost", "recipe"])
+def test_examples(load, name: str) -> None:
+    module: ModuleType = load(name)
+    failed, attempted = doctest.testmod(module)
+    assert attempted > 0
+    assert failed == 0
+
+
+def test_rows_of_vocabularies_are_still_found(load) -> None:
+    trainings, rows = load("trainings"), load("trainings").read(BENCHMARKS / "results" / "tokenizers.csv")
+    for row in rows:
+        of = row["sha256"], int(row["vocabulary"]), int(row["seed"]), float(row["seconds"])
+        assert trainings.key(*of) == row["key"]
+
+
+def test_the_formula_is_near_what_was_measured(load) -> None:
+    cost = load("cost")
+    rows = cost.read(cost.OUT)
+    weights = cost.fitted(rows)
+    ratios = [cost.predicted(row.shape, weights) / row.seconds for row in rows if not row.also]
+    assert 0.9 < min(ratios) < 1 < max(ratios) < 1.1
+
+
+def test_twice_the_time_is_twice_the_steps_and_noise_costs_some(load) -> None:
+    recipe = load("recipe")
+    arm = recipe.Arm("kjv", 50.0, 0, "6x192 model.context=64 train.batch=32")
+    step, steps = recipe.steps_of(arm, 1024)
+    assert step * steps == pytest.approx(50.0, abs=step)
+    twice = recipe.steps_of(arm._replace(seconds=100.0), 1024)
+    assert (twice[0], twice[1]) == (step, pytest.approx(2 * steps, abs=1))
+    assert recipe.steps_of(arm._replace(name=f"{arm.name} noise.rate=0.3"), 1024)[0] > step
+
+
+def test_a_line_that_is_no_arm_is_refused(load) -> None:
+    with pytest.raises(SystemExit, match="is no arm"):
+        list(load("recipe").arms("kjv 51 0 optim.lr=1"))
