@@ -25,6 +25,12 @@ BRANCH = {
 """What stands in the branch of a feed-forward, in either order of the forms."""
 
 
+REFUSED = {
+    ("rezero", "layer_scale"): "both put a learned factor behind the sublayer",
+}
+"""Pairs that their own `beside` refuses, and what it says; all others are refused for a piece that both define."""
+
+
 def refusal(names):
     """Return what is said about a combination of these names, or None where it is one."""
     try:
@@ -56,11 +62,17 @@ def test_a_pair_trains_or_is_refused_for_what_stands_against_it(names):
     assert all(sentence.endswith("leave one of them out") for sentence in found)
 
 
-def test_a_second_learned_factor_is_refused():
-    assert all(
-        "both put a learned factor behind the sublayer" in refusal(pair)
-        for pair in permutations(("rezero", "layer_scale"))
-    )
+@pytest.mark.parametrize("names", REFUSED, ids=" | ".join)
+def test_a_pair_that_would_say_nothing_together_is_refused_for_its_reason(names):
+    for pair in permutations(names):
+        one, other = (form.parse(name) for name in pair)
+        assert any(said is not None and REFUSED[names] in said for said in (one.beside(other), other.beside(one)))
+        assert refusal(pair) is not None
+
+
+def test_the_table_of_refused_pairs_has_every_reason_that_is_given():
+    given = {said for pair in permutations(NAMES, 2) if (said := form.parse(pair[0]).beside(form.parse(pair[1])))}
+    assert all(any(reason in said for reason in REFUSED.values()) for said in given)
 
 
 @pytest.mark.parametrize("pair", ["post_norm | hyper", "plain | rezero", "reversible | denseformer"])

@@ -85,9 +85,11 @@ def norms_of_sums(monkeypatch):
 
     def watch(model):
         taken, written = [], []
-        chain = [part for block in model.blocks for part in block.children() if type(part.connection) in SUMS]
+        writes = [kind.write for kind in SUMS]
+        parts = [part for block in model.blocks for part in block.children()]
+        chain = [part for part in parts if type(part.connection).write in writes]
         inside = {getattr(part.connection, "norm", None) for part in chain}
-        behind = {next(iter(part.branch.parts())) for block in model.blocks for part in block.children()}
+        behind = {next(iter(part.branch.parts())) for part in parts}
 
         def note(norm, given):
             if norm in inside or any(given[0] is total for total in written):

@@ -46,6 +46,10 @@ def ngrams(table, text, vocab, limit):
     return torch.stack(out)
 
 
+def unchanged(point, x):
+    return x
+
+
 class Plain:
     """`p` maps names to float64 tensors; `heads`, `kv_heads`, `layers` as in the settings."""
 
@@ -59,13 +63,16 @@ class Plain:
             return rms_norm(x, self.p[f"{name}.gain"])
         return layer_norm(x, self.p[f"{name}.gain"], self.p[f"{name}.bias"])
 
-    def attention(self, name, x, first_values=None):
-        """Return (output [T, D], values [T, kv, K]) of causal self-attention on x [T, D]."""
+    def attention(self, name, x, first_values=None, at=unchanged):
+        """Return (output [T, D], values [T, kv, K]) of causal self-attention on x [T, D].
+
+        `at` is what a form does inside: (point, keys or values [T, kv, K], or all heads side by side) -> the same.
+        """
         p, length = self.p, len(x)
         width = x.shape[1] // self.heads
         q = (x @ p[f"{name}.query.weight"].T).reshape(length, self.heads, width)
         k = (x @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
-        v = own = (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width)
+        v = own = at("value", (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width))
         if first_values is not None:
             v = p[f"{name}.value_mix.first"] * first_values + p[f"{name}.value_mix.own"] * own
         out = []
@@ -81,14 +88,14 @@ class Plain:
                 weights = weights / weights.sum()
                 row.append(sum(weights[s] * v[s, shared] for s in range(t + 1)))
             out.append(torch.cat(row))
-        return torch.stack(out) @ p[f"{name}.output.weight"].T, own
+        return at("heads", torch.stack(out)) @ p[f"{name}.output.weight"].T, own
 
     def _ready(self, name, x, position):
         if self.qk_norm != "none":
             x = self.norm(name, x, self.qk_norm)
         return turn(x, position)
 
-    def feedforward(self, name, x):
+    def feedforward(self, name, x, at=unchanged):
         p = self.p
         h = x @ p[f"{name}.input.weight"].T
         if self.activation == "swiglu":
@@ -98,7 +105,7 @@ class Plain:
             h = 0.5 * h * (1 + torch.erf(h / math.sqrt(2.0)))
         else:
             h = torch.clamp(h, min=0) ** 2
-        return h @ p[f"{name}.output.weight"].T
+        return at("hidden", h) @ p[f"{name}.output.weight"].T
 
     def sublayers(self):
         """Yield (block, kind, qualified name of the residual, of its branch's sublayer)."""
@@ -107,10 +114,10 @@ class Plain:
                 name = f"blocks.{block}.{kind}"
                 yield block, kind, name, f"{name}.branch.{kind}"
 
-    def sublayer(self, kind, name, x, first_values=None):
+    def sublayer(self, kind, name, x, first_values=None, at=unchanged):
         if kind == "attention":
-            return self.attention(name, x, first_values)
-        return self.feedforward(name, x), None
+            return self.attention(name, x, first_values, at)
+        return self.feedforward(name, x, at), None
 
     def logits(self, tokens, stack):
         """Return [B, T, V]; `stack` is one of the functions of `plain_forms`, from embedded to closed [T, D]."""

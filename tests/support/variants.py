@@ -6,18 +6,21 @@ import torch
 from mainstem import catalogue, noise
 from mainstem.model import LanguageModel, Rates, Settings
 
-STREAMS = {"hyper": [{"name": "hyper", "streams": 3}, {"name": "hyper", "streams": 3, "weights": "static"}]}
+VALUES = {
+    "hyper": {"hyper": {"streams": 3}, "hyper static": {"streams": 3, "weights": "static"}},
+}
+"""Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
     "hyper | value_residual": [{"name": "hyper", "streams": 3}, "value_residual"],
     "sandwich | reinjection": "sandwich | reinjection",
     "reversible | value_residual": "reversible | value_residual",
 }
 
-RESIDUALS = {}
-for registered in catalogue.names("residual"):
-    for value in STREAMS.get(registered, [registered]):
-        static = isinstance(value, dict) and value.get("weights") == "static"
-        RESIDUALS[f"{registered} static" if static else registered] = value
+RESIDUALS = {
+    name: {"name": registered, **values} if values else registered
+    for registered in catalogue.names("residual")
+    for name, values in VALUES.get(registered, {registered: {}}).items()
+}
 RESIDUALS |= COMBINED
 
 STACKS = {

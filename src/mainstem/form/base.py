@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import nn
 
-from ..nn import Spec
-from ..stream import Add, Connection, Single, Site, Stream
+from ..nn import AttentionSpec, FeedForwardSpec, LayerNorm, RMSNorm, Spec
+from ..stream import Add, Connection, Single, Site, Stream, sites
 
 if TYPE_CHECKING:
     from .combined import Combined
@@ -119,3 +120,32 @@ class Form:
 def defines(form: Form, piece: str) -> bool:
     """Return whether `form` says anything of its own about `piece`, the name of a method of `Form`."""
     return getattr(type(form), piece) is not getattr(Form, piece)
+
+
+def reads_normed(form: Form) -> bool:
+    """Return whether every sublayer of `form` has something in front of it, which pre-norm's norm is.
+
+    Example:
+        >>> from mainstem import form
+        >>> reads_normed(form.Sandwich()), reads_normed(form.PostNorm())
+        (True, False)
+    """
+    return all(parts.before for parts in _tried(form))
+
+
+def norms_output(form: Form) -> bool:
+    """Return whether `form` puts a norm directly behind some sublayer.
+
+    Example:
+        >>> from mainstem import form
+        >>> norms_output(form.Sandwich()), norms_output(form.LayerScale())
+        (True, False)
+    """
+    return any(isinstance(part, (LayerNorm, RMSNorm)) for parts in _tried(form) for part in parts.behind[:1])
+
+
+def _tried(form: Form) -> list[Parts]:
+    """Return what `form` makes of the branches of a small model, without memory."""
+    specs: dict[str, Spec] = {"attention": AttentionSpec(4, 2), "feedforward": FeedForwardSpec(4, 4)}
+    with torch.device("meta"):
+        return [form.branch(site, Parts((nn.Identity(),), specs[site.kind])) for site in sites(tuple(specs), 4, 4)]

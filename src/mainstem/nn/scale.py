@@ -1,4 +1,4 @@
-"""A learned factor on a branch. May import torch only."""
+"""Factors on a branch, learned or given. May import torch only."""
 
 from __future__ import annotations
 
@@ -39,3 +39,30 @@ class Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor.to(x.dtype)
+
+
+class Factor(nn.Module):
+    """A factor that is given and not learned.
+
+    Formula:
+        y = c x
+
+    Args:
+        factor: c.
+
+    Example:
+        >>> Factor(0.5)(torch.ones(2)).tolist()
+        [0.5, 0.5]
+    """
+
+    stem = "factor"
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+    def extra_repr(self) -> str:
+        return f"{self.factor:g}"

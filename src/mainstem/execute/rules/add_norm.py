@@ -11,8 +11,7 @@ from typing import Any, TypeGuard
 from torch import Tensor, nn
 
 from ... import ops
-from ...form.denseformer import AddWithHistory, Average, History
-from ...form.reinjection import WithEmbedding
+from ...form.denseformer import AddWithHistory, History
 from ...nn import LayerNorm, RMSNorm
 from ...nn.built import absent, as_built
 from ...noise import Dropout, StochasticDepth
@@ -24,8 +23,8 @@ Norm = LayerNorm | RMSNorm
 
 
 def add_norm(here: Residual, then: Residual | Stream | None) -> Fusion | None:
-    """Fit a write of `Add` or `AddWithHistory` that is read by a norm of ours."""
-    if not undropped(here) or not as_built(here.connection, Add, AddWithHistory):
+    """Fit a write as `Add` or `AddWithHistory` have it that is read by a norm of ours."""
+    if not undropped(here) or not by(here.connection, "write", Add, AddWithHistory):
         return None
     norm = _norm_of(then)
     return None if norm is None else Fusion(partial(_write, here.connection, norm), takes_dropout=True)
@@ -34,12 +33,12 @@ def add_norm(here: Residual, then: Residual | Stream | None) -> Fusion | None:
 def _norm_of(reader: Residual | Stream | None) -> Norm | None:
     """Return the norm that `reader` takes of the stream as it lies, as the first thing that it does."""
     if isinstance(reader, Stream):
-        module = reader.norm if as_built(reader, Single, History, WithEmbedding) else None
+        module = reader.norm if by(reader, "close", Single, History) else None
         return module if is_norm(module) else None
     if reader is None or not undropped(reader):
         return None
     first = next(iter(reader.branch.parts()), None)
-    reads = as_built(reader.connection, Add, Replace, AddWithHistory, Average)
+    reads = by(reader.connection, "read", Add, Replace, AddWithHistory)
     return first if reads and is_norm(first) else None
 
 
@@ -51,6 +50,12 @@ def _write(
         return connection.write(state, y_BTD if drop is None else drop(y_BTD), carry), None
     stream_BTD, normed_BTD = summed_and_normed(y_BTD, x_BTD, drop, norm)
     return State((stream_BTD, *history) if history else stream_BTD, state.side), Read(normed_BTD, None, done=1)
+
+
+def by(part: nn.Module, method: str, *kinds: type[nn.Module]) -> bool:
+    """Return whether `part` is as it was built, and its `method` is that of one of `kinds`, whatever its class adds."""
+    own = getattr(type(part), method, None)
+    return as_built(part, type(part)) and any(own is getattr(kind, method) for kind in kinds)
 
 
 def undropped(residual: Residual) -> bool:
