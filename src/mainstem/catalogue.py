@@ -39,6 +39,7 @@ SPECS = (
     Spec("residual", "post_norm", "form.post_norm:PostNorm", "norm(x + F(x)), as the textbook draws it"),
     Spec("residual", "deepnorm", "form.deepnorm:DeepNorm", "norm(alpha x + F(x)), smaller initial branches"),
     Spec("residual", "sandwich", "form.sandwich:Sandwich", "x + norm(F(norm x))"),
+    Spec("residual", "mix_ln", "form.mix_ln:MixLN", "post-norm in the first blocks, pre-norm in the others"),
     Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),

@@ -172,6 +172,28 @@ def test_sandwich_writes_have_one_size():
     torch.testing.assert_close(write.square().mean(-1), torch.ones(2, 3, dtype=torch.float64), rtol=1e-3, atol=1e-3)
 
 
+def test_mix_ln_of_no_block_is_pre_norm_and_of_all_post_norm_with_a_norm_at_the_end():
+    model, plain = sharing({"name": "mix_ln", "share": 0.0})
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+    model, post = sharing({"name": "mix_ln", "share": 1.0}, "post_norm")
+    assert torch.equal(stream_of(model, tokens()).main, stream_of(post, tokens()).main)
+
+
+def test_mix_ln_has_a_quarter_of_its_blocks_post_norm():
+    from mainstem.form.post_norm import NormAfter
+
+    kinds = [
+        type(part.connection) is NormAfter for block in small("mix_ln", layers=11).blocks for part in block.children()
+    ]
+    assert kinds == [True] * 4 + [False] * 18
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_mix_ln_refuses_what_is_no_share(share):
+    with pytest.raises(BadInput, match="the paper's choice"):
+        form.MixLN(share)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -144,3 +144,12 @@ def parallel(m, x):
         x = x + m.attention(f"{name}.attention.attention", seen[0])[0]
         x = x + m.feedforward(f"{name}.feedforward.feedforward", seen[1])
     return m.norm("stream.norm", x)
+
+
+def mix_ln(m, x, share=0.5):
+    for block, kind, name, inner in m.sublayers():
+        if block < int(share * m.layers):
+            x = m.norm(f"{name}.connection.norm", x + m.sublayer(kind, inner, x)[0])
+        else:
+            x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+    return m.norm("stream.norm", x)
