@@ -33,7 +33,7 @@ def add_norm(here: Residual, then: Residual | Stream | None) -> Fusion | None:
 def _norm_of(reader: Residual | Stream | None) -> Norm | None:
     """Return the norm that `reader` takes of the stream as it lies, as the first thing that it does."""
     if isinstance(reader, Stream):
-        module = reader.norm if by(reader, "close", Single, History) else None
+        module = reader._modules.get("norm") if by(reader, "close", Single, History) else None
         return module if is_norm(module) else None
     if reader is None or not undropped(reader):
         return None
