@@ -40,6 +40,12 @@ SPECS = (
     Spec("residual", "deepnorm", "form.deepnorm:DeepNorm", "norm(alpha x + F(x)), smaller initial branches"),
     Spec("residual", "sandwich", "form.sandwich:Sandwich", "x + norm(F(norm x))"),
     Spec("residual", "mix_ln", "form.mix_ln:MixLN", "post-norm in the first blocks, pre-norm in the others"),
+    Spec(
+        "residual",
+        "layer_norm_scaling",
+        "form.layer_norm_scaling:LayerNormScaling",
+        "x + F(norm(x) / sqrt(l)) in block l",
+    ),
     Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),

@@ -194,6 +194,16 @@ def test_mix_ln_refuses_what_is_no_share(share):
         form.MixLN(share)
 
 
+def test_layer_norm_scaling_is_pre_norm_with_the_gains_of_each_block_divided_by_the_root_of_its_number():
+    model, plain = sharing("layer_norm_scaling", norm="layer")
+    with torch.no_grad():
+        for number, block in enumerate(plain.blocks, 1):
+            for residual in block.children():
+                residual.branch.norm.gain.div_(number**0.5)
+                residual.branch.norm.bias.div_(number**0.5)
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -153,3 +153,9 @@ def mix_ln(m, x, share=0.5):
         else:
             x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
     return m.norm("stream.norm", x)
+
+
+def layer_norm_scaling(m, x):
+    for block, kind, name, inner in m.sublayers():
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x) / (block + 1) ** 0.5)[0]
+    return m.norm("stream.norm", x)
