@@ -204,6 +204,25 @@ def test_layer_norm_scaling_is_pre_norm_with_the_gains_of_each_block_divided_by_
     torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
 
 
+def test_sub_ln_takes_the_size_of_the_inner_matrices_away():
+    model = shaken(small("sub_ln")).double()
+    before = closed(model, tokens())
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attention.branch.attention.value.weight.mul_(3.0)
+            block.feedforward.branch.feedforward.input.weight.mul_(3.0)
+    torch.testing.assert_close(closed(model, tokens()), before, rtol=1e-4, atol=1e-4)
+
+
+def test_sub_ln_scales_the_initial_values_by_its_gain():
+    from mainstem.form.sub_ln import gain
+
+    assert gain(12) == pytest.approx(1.782710, abs=5e-7)
+    site = sites(("attention", "feedforward"), 12, 8)[0]
+    scales = [form.SubLN().init_scale(site, f"attention.{part}") for part in ("query", "key", "value", "out")]
+    assert scales == [1.0, 1.0, gain(12), gain(12)]
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -159,3 +159,14 @@ def layer_norm_scaling(m, x):
     for block, kind, name, inner in m.sublayers():
         x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x) / (block + 1) ** 0.5)[0]
     return m.norm("stream.norm", x)
+
+
+def sub_ln(m, x):
+    for _, kind, name, inner in m.sublayers():
+        inside = {"heads": f"{inner}.heads_norm.norm", "hidden": f"{inner}.hidden_norm"}
+
+        def at(point, h, inside=inside):
+            return m.norm(inside[point], h) if point in inside else h
+
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x), at=at)[0]
+    return m.norm("stream.norm", x)
