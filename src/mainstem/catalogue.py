@@ -47,6 +47,7 @@ SPECS = (
         "x + F(norm(x) / sqrt(l)) in block l",
     ),
     Spec("residual", "sub_ln", "form.sub_ln:SubLN", "x + W2 norm(phi(W1 norm x)), a norm inside too"),
+    Spec("residual", "output_norm", "form.output_norm:OutputNorm", "x + norm(F(x)), no norm in front"),
     Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),

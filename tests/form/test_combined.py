@@ -29,6 +29,8 @@ REFUSED = {
     ("rezero", "layer_scale"): "both put a learned factor behind the sublayer",
     ("layer_norm_scaling", "post_norm"): "which the other one takes away",
     ("layer_norm_scaling", "mix_ln"): "which the other one takes away",
+    ("output_norm", "sandwich"): "both put a norm directly behind the sublayer",
+    ("output_norm", "layer_norm_scaling"): "which the other one takes away",
 }
 """Pairs that their own `beside` refuses, and what it says; all others are refused for a piece that both define."""
 

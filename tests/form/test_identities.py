@@ -223,10 +223,23 @@ def test_sub_ln_scales_the_initial_values_by_its_gain():
     assert scales == [1.0, 1.0, gain(12), gain(12)]
 
 
+def test_output_norm_adds_to_every_token_the_gains_alone_where_they_are_equal():
+    model = shaken(small("output_norm")).double()
+    residual = model.blocks[1].feedforward
+    with torch.no_grad():
+        residual.branch.norm.gain.fill_(0.5)
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    write = residual(x) - x
+    torch.testing.assert_close(
+        write.square().mean(-1), torch.full((2, 3), 0.25, dtype=torch.float64), rtol=1e-3, atol=0
+    )
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [
         ("sandwich", "zero"),
+        ("output_norm", "zero"),
         ("rezero", "zero"),
         ({"name": "layer_scale", "start": 0.0}, "zero"),
         ("deepnorm", "gpt2"),

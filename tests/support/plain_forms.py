@@ -170,3 +170,9 @@ def sub_ln(m, x):
 
         x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x), at=at)[0]
     return m.norm("stream.norm", x)
+
+
+def output_norm(m, x):
+    for _, kind, name, inner in m.sublayers():
+        x = x + m.norm(f"{name}.branch.norm", m.sublayer(kind, inner, x)[0])
+    return m.norm("stream.norm", x)
