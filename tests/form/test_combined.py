@@ -31,6 +31,7 @@ REFUSED = {
     ("layer_norm_scaling", "mix_ln"): "which the other one takes away",
     ("output_norm", "sandwich"): "both put a norm directly behind the sublayer",
     ("output_norm", "layer_norm_scaling"): "which the other one takes away",
+    ("peri_ln", "sandwich"): "both put a norm directly behind the sublayer",
 }
 """Pairs that their own `beside` refuses, and what it says; all others are refused for a piece that both define."""
 

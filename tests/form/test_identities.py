@@ -235,10 +235,19 @@ def test_output_norm_adds_to_every_token_the_gains_alone_where_they_are_equal():
     )
 
 
+def test_peri_ln_is_the_sandwich_on_the_normed_embedding():
+    model, plain = sharing("peri_ln", "sandwich")
+    x0 = model.stream.open(model.embedding(tokens())).main
+    torch.testing.assert_close(x0.square().mean(-1), torch.ones(2, 5, dtype=torch.float64), rtol=1e-3, atol=0)
+    expected = execute.through(plain.stream, plain.blocks, State(x0, {})).main
+    assert torch.equal(stream_of(model, tokens()).main, expected)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [
         ("sandwich", "zero"),
+        ("peri_ln", "zero"),
         ("output_norm", "zero"),
         ("rezero", "zero"),
         ({"name": "layer_scale", "start": 0.0}, "zero"),

@@ -176,3 +176,7 @@ def output_norm(m, x):
     for _, kind, name, inner in m.sublayers():
         x = x + m.norm(f"{name}.branch.norm", m.sublayer(kind, inner, x)[0])
     return m.norm("stream.norm", x)
+
+
+def peri_ln(m, x):
+    return sandwich(m, m.norm("stream.first", x))
