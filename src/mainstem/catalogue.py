@@ -49,6 +49,12 @@ SPECS = (
     Spec("residual", "sub_ln", "form.sub_ln:SubLN", "x + W2 norm(phi(W1 norm x)), a norm inside too"),
     Spec("residual", "output_norm", "form.output_norm:OutputNorm", "x + norm(F(x)), no norm in front"),
     Spec("residual", "peri_ln", "form.peri_ln:PeriLN", "x + norm(F(norm x)) on a normalised embedding"),
+    Spec(
+        "residual",
+        "hybrid_norm",
+        "form.hybrid_norm:HybridNorm",
+        "norms of q, k and v; norm(x) + F(norm x) around feedforward",
+    ),
     Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),

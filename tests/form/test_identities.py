@@ -243,6 +243,24 @@ def test_peri_ln_is_the_sandwich_on_the_normed_embedding():
     assert torch.equal(stream_of(model, tokens()).main, expected)
 
 
+def test_hybrid_norm_takes_the_size_of_the_value_matrix_and_of_the_stream_away():
+    model = shaken(small("hybrid_norm")).double()
+    before = closed(model, tokens())
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attention.branch.attention.value.weight.mul_(3.0)
+    torch.testing.assert_close(closed(model, tokens()), before, rtol=1e-3, atol=1e-3)
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    residual = model.blocks[0].feedforward
+    torch.testing.assert_close(residual(100 * x), residual(x), rtol=1e-3, atol=1e-3)
+
+
+def test_hybrid_norm_keeps_the_norm_of_queries_that_the_model_has_and_gives_one_where_there_is_none():
+    kinds = [type(small("hybrid_norm", qk_norm=name).blocks[0].attention.branch.attention.query_norm).__name__
+             for name in ("layer", "none")]  # fmt: skip
+    assert kinds == ["LayerNorm", "RMSNorm"]
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -180,3 +180,18 @@ def output_norm(m, x):
 
 def peri_ln(m, x):
     return sandwich(m, m.norm("stream.first", x))
+
+
+def hybrid_norm(m, x):
+    m.qk_norm = m.kind if m.qk_norm == "none" else m.qk_norm
+    for _, kind, name, inner in m.sublayers():
+        if kind == "attention":
+
+            def at(point, v, norm=f"{inner}.value_norm"):
+                return m.norm(norm, v) if point == "value" else v
+
+            x = x + m.attention(inner, x, at=at)[0]
+        else:
+            x = m.norm(f"{name}.connection.norm", x)
+            x = x + m.feedforward(inner, x)
+    return m.norm("stream.norm", x)
