@@ -55,6 +55,7 @@ SPECS = (
         "form.hybrid_norm:HybridNorm",
         "norms of q, k and v; norm(x) + F(norm x) around feedforward",
     ),
+    Spec("residual", "resi_dual", "form.resi_dual:ResiDual", "a post-norm stream, and the sum of all writes beside it"),
     Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),

@@ -33,6 +33,7 @@ REFUSED = {
     ("output_norm", "layer_norm_scaling"): "which the other one takes away",
     ("peri_ln", "sandwich"): "both put a norm directly behind the sublayer",
     ("hybrid_norm", "layer_norm_scaling"): "which the other one takes away",
+    ("resi_dual", "layer_norm_scaling"): "which the other one takes away",
 }
 """Pairs that their own `beside` refuses, and what it says; all others are refused for a piece that both define."""
 

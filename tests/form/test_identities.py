@@ -261,6 +261,31 @@ def test_hybrid_norm_keeps_the_norm_of_queries_that_the_model_has_and_gives_one_
     assert kinds == ["LayerNorm", "RMSNorm"]
 
 
+def test_resi_dual_with_silent_branches_closes_twice_the_normed_embedding():
+    model = small("resi_dual", init="zero").double()
+    x = model.embedding(tokens())
+    expected = 2 * x / x.square().mean(-1, keepdim=True).sqrt()
+    torch.testing.assert_close(closed(model, tokens()), expected, rtol=1e-2, atol=1e-6)
+
+
+def test_resi_dual_sums_up_beside_post_norm():
+    model, post = sharing({"name": "resi_dual", "share": 0.25}, "post_norm")
+    found = stream_of(model, tokens()).main
+    assert torch.equal(found[0], stream_of(post, tokens()).main)
+    x, total = post.embedding(tokens()), 0.25 * post.embedding(tokens())
+    for block in post.blocks:
+        for residual in block.children():
+            y = residual.branch(x, Context())[0]
+            x, total = residual.connection.norm(x + y), total + 0.25 * y
+    torch.testing.assert_close(found[1], total, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, float("nan")])
+def test_resi_dual_refuses_a_share_that_leaves_nothing(share):
+    with pytest.raises(BadInput, match="above 0"):
+        form.ResiDual(share)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

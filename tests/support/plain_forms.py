@@ -195,3 +195,11 @@ def hybrid_norm(m, x):
             x = m.norm(f"{name}.connection.norm", x)
             x = x + m.feedforward(inner, x)
     return m.norm("stream.norm", x)
+
+
+def resi_dual(m, x, share=0.5):
+    post, pre = x, share * x
+    for _, kind, name, inner in m.sublayers():
+        y = m.sublayer(kind, inner, post)[0]
+        post, pre = m.norm(f"{name}.connection.norm", post + y), pre + share * y
+    return post + m.norm("stream.norm", pre)

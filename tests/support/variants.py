@@ -9,6 +9,7 @@ from mainstem.model import LanguageModel, Rates, Settings
 VALUES = {
     "hyper": {"hyper": {"streams": 3}, "hyper static": {"streams": 3, "weights": "static"}},
     "mix_ln": {"mix_ln": {"share": 0.5}},
+    "resi_dual": {"resi_dual": {"share": 0.5}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
