@@ -115,7 +115,7 @@ SPECS = (
     Spec("experiment", "scale", "lab.experiments.scale:EXPERIMENT", "dropout as y = x d, without a factor"),
     Spec("experiment", "sites", "lab.experiments.sites:EXPERIMENT", "dropout at three sites, each alone and together"),
     Spec("experiment", "both", "lab.experiments.both:EXPERIMENT", "residuals and regularizers: do the gains add up?"),
-    Spec("recipe", "default", "recipes/default.yaml", "what `mainstem train` uses without options"),
+    Spec("recipe", "default", "recipes/default.yaml", "what `mainstem train` uses without options", ("chooses",)),
     Spec("recipe", "shakespeare-char", "recipes/shakespeare-char.yaml", "characters of a megabyte of plays"),
 )
 """Adding a variant is its own file and one line here."""

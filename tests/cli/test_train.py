@@ -54,6 +54,46 @@ def test_flags_files_and_recipes(asked: list[Any], tmp_path: Path) -> None:
     )
 
 
+def test_a_budget_is_that_of_the_recipe_that_chooses(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["train", "a.txt", "--budget", "10m", "--model.layers", "6"]) == 0
+    run, _ = asked.pop()
+    assert (run.recipe, run.train.budget, run.model.layers) == ("default", "10m", 6)
+    said: list[Any] = []
+    monkeypatch.setattr(train, "run", lambda run, *, given, **_: said.append(given))
+    assert main(["train", "a.txt", "--budget", "10m", "--model.layers", "6"]) == 0
+    assert main(["train", "a.txt", "--train.batch", "3"]) == 0
+    assert said.pop() == {"train", "train.batch"}
+    assert said.pop() == {"train", "train.budget", "model", "model.layers"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--train.steps", "5"], "--budget 9m and --train.steps 5 both say how long the run is: give one of them."),
+        (["--train.budget", "5m"], "--budget 9m and --train.budget 5m both say"),
+        (["--recipe", "shakespeare-char"], "so does --recipe shakespeare-char: say --train.budget 9m to have"),
+        (["--config", "x.yaml"], "so does --config: say --train.budget 9m"),
+        (["--resume", "x"], "--resume goes on with one: say --train.budget 9m."),
+        (["--budget", "8m"], "--budget is given twice"),
+    ],
+)
+def test_a_budget_beside_what_says_the_same_is_refused(
+    words: list[str], says: str, capsys: Capture, asked: list[Any]
+) -> None:
+    assert main(["train", "a.txt", "--budget", "9m", *words]) == 2
+    assert says in capsys.readouterr().err.replace("\n", " ")
+    assert not asked
+
+
+@pytest.mark.parametrize("text", ["10", "0s", "-5m", "ten", "5 m", "1d"])
+def test_a_budget_that_is_no_time_is_refused(text: str, capsys: Capture, asked: list[Any]) -> None:
+    assert main(["train", "a.txt", f"--budget={text}"]) == 2
+    err = capsys.readouterr().err
+    assert f"train.budget is {text!r}" in err
+    assert err.count("\n") == 1
+    assert not asked
+
+
 @pytest.mark.parametrize(("said", "on"), [([], True), (["true"], True), (["no"], False)])
 def test_a_switch_leaves_the_file_behind_it_alone(said: list[str], on: bool, asked: list[Any]) -> None:
     assert main(["train", "--log.tensorboard", *said, "a.txt"]) == 0

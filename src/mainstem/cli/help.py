@@ -32,6 +32,7 @@ ABOUT = {
 SECTIONS = tuple(ABOUT)
 
 _OWN = (
+    ("--budget TIME", "train for so long and choose what is not given; by default 150s from start to exit"),
     ("--resume [RUN]", "go on with RUN, or runs/last, exactly where it stopped; further options may extend it"),
     ("--plan", "print what it would do, and do nothing"),
     ("--config FILE", "take the run from a YAML file; flags stand over it"),
@@ -54,12 +55,12 @@ _NAMED = {
 """By section: the kind of names that have values of their own there, and what these are written behind."""
 
 _FEW = (
-    "out", "train.budget", "train.steps", "model.preset", "model.layers", "model.width", "model.context",
+    "out", "train.steps", "model.preset", "model.layers", "model.width", "model.context",
     "model.residual", "noise.rate", "optim.lr",
 )  # fmt: skip
 """The fields that people use, for `-h`."""
 
-_EXAMPLES = ("mainstem train corpus.txt", "mainstem train corpus.txt --train.budget 10m --noise.rate 0.1")
+_EXAMPLES = ("mainstem train corpus.txt", "mainstem train corpus.txt --budget 10m")
 
 _ENDS = "Exit codes: 0 done, 1 the run failed, 2 bad input or usage, 130 interrupted, 143 terminated."
 

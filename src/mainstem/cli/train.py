@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import config, runs
+from .. import catalogue, config, runs
 from ..errors import BadInput
 from . import arguments, memory, terminal
 from . import help as help_text
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..train import Outcome
 
 _SWITCHES = frozenset(("plan", "json"))
-_OWN = ("resume", "plan", "json", "config", "help")
+_OWN = ("resume", "budget", "plan", "json", "config", "help")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
 
@@ -31,7 +31,9 @@ def run(words: list[str]) -> int:
             terminal.line(line)
         return 0
     own, flags = _sort(given)
+    _budget(own, flags)
     tree = configure(given.positional, own, flags)
+    said = None if "resume" in own else config.said(flags, own.get("config"))
     name = Path(own["config"]).stem if "config" in own else None
     from .. import train  # torch
     from ..report import Page
@@ -41,13 +43,15 @@ def run(words: list[str]) -> int:
     if arguments.truth("plan", own.get("plan", "false")):
         if answer.json:
             raise BadInput("--plan and --json are both given, and a plan is for people: leave one of them out.")
-        terminal.line(train.plan(tree, name=name))
+        terminal.line(train.plan(tree, name=name, given=said, began=began))
         return 0
     memory.keep()
     try:
         shown = make(sys.stderr if answer.json else None)
         pages = [Page(shown.warn, shown.measuring)]
-        outcome = train.run(tree, resume="resume" in own, console=shown, listeners=pages, began=began, name=name)
+        outcome = train.run(
+            tree, resume="resume" in own, console=shown, listeners=pages, began=began, name=name, given=said
+        )
     except train.Stop as stop:
         return stop.code
     if answer.json:
@@ -62,6 +66,28 @@ def _object(outcome: Outcome) -> dict[str, Any]:
     known = facts.read(outcome.path) or {}
     told = {name: known.get(name) for name in ("task", "num_parameters", "length", "start", "yardsticks")}
     return {"run": str(outcome.path), **told, **known["outcome"]}
+
+
+def _budget(own: dict[str, str], flags: dict[str, str]) -> None:
+    """Have the option ``--budget`` be the field `train.budget` of a recipe that chooses everything else."""
+    text = own.pop("budget", None)
+    if text is None:
+        return
+    rest = f"say --train.budget {text} to have that much time and nothing chosen"
+    if "resume" in own:
+        raise BadInput(
+            f"--budget {text} is for a run that begins, and --resume goes on with one: say --train.budget {text}."
+        )
+    if "config" in own:
+        raise BadInput(f"--budget {text} chooses what a run is like, and so does --config: {rest}.")
+    recipe = flags.get("recipe", _DEFAULT)
+    if recipe in catalogue.names("recipe") and "chooses" not in catalogue.find("recipe", recipe).traits:
+        raise BadInput(f"--budget {text} chooses what a run is like, and so does --recipe {recipe}: {rest}.")
+    for name in ("train.budget", "train.steps", "train.epochs"):
+        if name in flags:
+            both = f"--budget {text} and {arguments.shown(name)} {flags[name]}"
+            raise BadInput(f"{both} both say how long the run is: give one of them.")
+    flags["train.budget"] = text
 
 
 def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> config.Run:
@@ -90,6 +116,7 @@ def _help(given: arguments.Arguments) -> list[str]:
     topic = next(text for name, text in given.flags if name == "help")
     try:
         own, flags = _sort(given._replace(flags=[flag for flag in given.flags if flag[0] != "help"]))
+        _budget(own, flags)
         tree = configure(given.positional, own, flags)
         file = runs.find(own["resume"]) / "config.yaml" if "resume" in own else own.get("config")
         values = {**flags, **({"data.paths": given.positional} if given.positional else {})}

@@ -5,9 +5,9 @@ May import `errors` and `catalogue`.
 
 from .fields import Field, fields, switches
 from .layers import flags, stack
-from .loading import load, override, parse
-from .origins import Origin, origins
-from .presets import resolve
+from .loading import checked, load, override, parse
+from .origins import Origin, origins, said
+from .presets import SITES, resolve
 from .reader import read
 from .schema import schema
 from .sections import (
@@ -30,6 +30,7 @@ from .sections import (
 from .writer import dump
 
 __all__ = [
+    "SITES",
     "Data",
     "Evaluate",
     "Field",
@@ -47,6 +48,7 @@ __all__ = [
     "Save",
     "Section",
     "Train",
+    "checked",
     "dump",
     "fields",
     "flags",
@@ -56,6 +58,7 @@ __all__ = [
     "parse",
     "read",
     "resolve",
+    "said",
     "schema",
     "stack",
     "switches",

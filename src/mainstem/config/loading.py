@@ -74,10 +74,15 @@ def parse(text: str | bytes, name: str = "the configuration", stored: bool = Fal
     return run
 
 
-def _made(tree: Mapping[str, Any]) -> Run:
-    found = presets.resolve(build(tree, Run))
+def checked(run: Run) -> Run:
+    """Return `run` resolved; `BadInput` where two of its fields contradict each other."""
+    found = presets.resolve(run)
     check(found)
     return found
+
+
+def _made(tree: Mapping[str, Any]) -> Run:
+    return checked(build(tree, Run))
 
 
 def _over_recipe(tree: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,16 @@ def origins(flags: Flags, file: str | os.PathLike[str] | None = None, recipe: st
     return found
 
 
+def said(flags: Flags, file: str | os.PathLike[str] | None = None) -> frozenset[str]:
+    """Return the names of the fields and sections that `flags` or the `file` say anything of.
+
+    Example:
+        >>> sorted(said({"model": {"layers": 6}, "seed": "1"}))
+        ['model', 'model.layers', 'seed']
+    """
+    return frozenset(_names(flags) | (set() if file is None else _names(from_file(Path(file)))))
+
+
 def _names(tree: Flags) -> set[str]:
     """Return the fields that a layer says anything of: `model.residual.streams` is a part of `model.residual`."""
     found = set()

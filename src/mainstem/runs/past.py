@@ -34,6 +34,12 @@ class Past(NamedTuple):
         return found if known is None else [*found, msgspec.convert(known, Length)]
 
     @property
+    def choice(self) -> dict[str, Any] | None:
+        """What was chosen for the run, and why; None where nothing was."""
+        found = (self.facts or {}).get("choice")
+        return found if isinstance(found, dict) else None
+
+    @property
     def corpus(self) -> str | None:
         """The hash of the run's text."""
         if self.checkpoint is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .. import config, data, model
+from .. import choice, config, data, model
 from ..data import check_length
 from ..data.batches import Plan, fetch, num_windows
 from ..measure.evaluate import evaluate
@@ -71,6 +71,9 @@ class Language(Task):
         if batch.weight is None:
             return forward(**batch.inputs, targets_BT=batch.targets)
         return (forward(**batch.inputs, targets_BT=batch.targets, reduction="none") * batch.weight).sum()
+
+    def corpus(self, data: Any) -> choice.Corpus | None:
+        return choice.Corpus.of(data.facts)
 
     def refuse(self, run: config.Run, begins: bool) -> None:
         refuse.early(run, begins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 from .. import config, optim, runs
@@ -11,31 +12,44 @@ from ..runs.cache import used
 from ..runs.past import NOTHING, Past
 from ..runs.paths import place
 from ..runs.run_folder import RunFolder
-from . import cadence, device, memory, refuse
+from . import cadence, choosing, chosen, device, memory, refuse
 from .assemble import assemble
 from .language import Language
 from .learner import Learner
 from .lines import WIDTH, fold
 from .opening import passes, tokens
+from .phases import Clock
 from .world import ALONE
 
 _HASH = 16
 """Signs of a hash that are shown: enough to tell texts apart; facts.json has it whole."""
 
 
-def plan(run: config.Run, *, name: str | None = None) -> str:
+def plan(
+    run: config.Run,
+    *,
+    name: str | None = None,
+    given: choosing.Given = None,
+    clock: Clock = perf_counter,
+    began: float | None = None,
+) -> str:
     """Return what a run of this configuration would do, at most 80 columns wide; the run's folder is not made.
 
     The data is read, and its tokens are cached, so that the numbers are the run's own. Whatever lies where the run
-    would go, there is a plan; it says so where the run would be refused. `name` is as `train.run` has it.
+    would go, there is a plan; it says so where the run would be refused. `name`, `given`, `clock` and `began` are as
+    `train.run` has them.
     """
-    run, task = runs.settled(device.settle(run)), Language()
+    began = clock() if began is None else began
+    run, task = choosing.adopted(runs.settled(device.settle(run)), given), Language()
     with device.threads(run.machine.threads):
         folder, before, where = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
             corpus = task.prepare(run, cache)
-        learner, _ = assemble(run, task, corpus, ALONE, past=before)
+        made = before.choice
+        if before is NOTHING:
+            run, made = choosing.choose(run, given, task, corpus, clock, began)
+        learner, _ = assemble(run, task, corpus, ALONE, began=began, clock=clock, past=before)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),
@@ -43,6 +57,8 @@ def plan(run: config.Run, *, name: str | None = None) -> str:
             ("memory, about", _pairs(_memory(learner))),
             ("which tensors are decayed and penalised", _regularization(learner)),
         ]
+        if made is not None:
+            sections.insert(1, ("what was chosen", chosen.lines(made)))
     return "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections)
 
 

@@ -13,7 +13,7 @@ from ..runs.cache import used
 from ..runs.listener import Listener, Listeners, Outcome
 from ..runs.past import NOTHING
 from ..runs.paths import place
-from . import budget, device, signals, tensorboard
+from . import budget, choosing, chosen, device, signals, tensorboard
 from .assemble import assemble, start_from
 from .begin import begin
 from .console import Progress
@@ -40,6 +40,7 @@ def run(
     clock: Clock = perf_counter,
     began: float | None = None,
     name: str | None = None,
+    given: choosing.Given = None,
 ) -> Outcome:
     """Train as `run` says, into the folder `run.out`, and return what was reached.
 
@@ -47,7 +48,9 @@ def run(
     A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `task` is what is
     learned: a language model, if it is not given. `listeners` are told what happens, and may ask for an end. `world` is
     what ``train.world.join()`` gives where several processes train one model: the leading one alone holds the folder,
-    writes, prints and tells listeners. The time of `train.budget` began at `began` by `clock`, or begins now.
+    writes, prints and tells listeners. The time of `train.budget` began at `began` by `clock`, or begins now. `given`
+    has the names of the fields that stay as they are where the recipe leaves others to be chosen (`choice`); without
+    it nothing is.
 
     Raises:
         BadInput: before anything has been written, `RunFailed` after, and `signals.Stop` when asked to leave.
@@ -65,6 +68,7 @@ def run(
         device.choose(run.machine)
         stack.enter_context(device.threads(run.machine.threads))
         free = new_folder.places(name or run.recipe or "run")
+        run = choosing.adopted(run, given)
         folder, there = new_folder.choose(run, resume, free)
         if run.log.tensorboard:
             tensorboard.check()
@@ -82,9 +86,14 @@ def run(
         for doubt in doubts:
             progress.warn(doubt)
         stack.enter_context(task.guard(run, data))
+        made = before.choice
+        if not there:
+            run, made = choosing.choose(run, given, task, data, clock, began, progress.measuring)
         learner, known = assemble(
             run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before
         )
+        if made is not None:
+            known["choice"] = made
         if not there:
             start_from(learner)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
@@ -99,6 +108,8 @@ def run(
             shows = task.shows(learner, cache)
             stack.callback(shows.stop)
             progress.say(opening(learner, shows, known, loop.state, folder.path, left))
+            if made is not None and not there:
+                progress.say("\n".join(chosen.lines(made)))
             reason = loop.go()
             outcome, closing = finish(loop, reason, known, shows)
             ended.append(outcome)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from .. import config
+from .. import choice, config
 from ..runs.score import Score
 from ..runs.state import Best, Scores
 from .batch import Batch
@@ -115,6 +115,10 @@ class Task(ABC):
     @abstractmethod
     def sample(self, learner: Learner) -> Part:
         """Return what a pass in between measures: always the same, so that passes can be compared."""
+
+    def corpus(self, data: Any) -> choice.Corpus | None:
+        """Return the numbers by which a run on this data is chosen; None where nothing can be chosen for the task."""
+        return None
 
     def refuse(self, run: config.Run, begins: bool) -> None:
         """Raise `BadInput` for what is wrong with `run` whatever its data is; `begins`: it has no folder yet."""

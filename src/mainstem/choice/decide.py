@@ -1,0 +1,80 @@
+"""The pure function from a text, a machine and a time to what a run is like. May import `config` and its siblings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from .. import config
+from . import rules
+from .corpus import Corpus
+from .cost import Shape, Speed, seconds
+from .rules import Decision
+from .table import FIXED, SIZES, USABLE, Size
+from .width import around
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What was decided for a budget of so many seconds; `steps` are those that fit by the cost model."""
+
+    budget: float
+    steps: int
+    decisions: list[Decision]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return every value that was decided, by the name of its field."""
+        return {name: value for decision in self.decisions for name, value in decision.values.items()}
+
+
+def choose(
+    corpus: Corpus, speed: Speed, budget: float, run: config.Run, given: Collection[str] = (), spent: float = 0.0
+) -> Choice:
+    """Return what a run on `corpus` with `budget` seconds is to be like.
+
+    Fields of `run` that are `given` stay as they are, and the rest is chosen around them. The same arguments give the
+    same choice, and a longer budget never a smaller model.
+
+    Args:
+        corpus: what is known of the text.
+        speed: of this machine, beside that of the cost model.
+        budget: seconds of wall time, of which `spent` have passed already.
+        run: a resolved configuration, which holds for all that is not chosen.
+        given: dotted names of fields.
+
+    Returns:
+        The decisions, each with the fields that were free and the reason.
+
+    Example:
+        >>> corpus = Corpus(4_000_000, 1, 1_200_000, 130_000, "bpe", 4096)
+        >>> found = choose(corpus, Speed(), 150.0, config.load(recipe="default"), given={"model.layers"})
+        >>> sorted(found.values)[:3]
+        ['evaluate.every', 'model.context', 'model.heads']
+    """
+    room = max(0.0, USABLE * (budget - spent - FIXED))
+    sizes = [around(size, run, given, corpus.tokens) for size in SIZES]
+    steps = [int(room / seconds(shape(size, corpus), speed)) for size in sizes]
+    best = max((number for number, size in enumerate(sizes) if _fits(size, steps[number], corpus)), default=0)
+    size, count = sizes[best], max(1, steps[best])
+    larger = sizes[best + 1] if best + 1 < len(sizes) else None
+    decided = [
+        rules.tokens(corpus),
+        rules.size(size, count, larger, run, given),
+        rules.context(size, SIZES[best], corpus),
+        rules.batch(size),
+        *rules.rates(size, run),
+        *rules.regularization(count * size.context * size.batch / max(1, corpus.tokens)),
+        *rules.cadence(count, room),
+    ]
+    return Choice(budget, count, [free for one in decided if (free := one.without(given)) is not None])
+
+
+def shape(size: Size, corpus: Corpus) -> Shape:
+    """Return the shape of a step of this size on this text."""
+    return Shape(size.layers, size.width, size.context, size.batch, corpus.vocabulary)
+
+
+def _fits(size: Size, steps: int, corpus: Corpus) -> bool:
+    return steps >= size.steps and corpus.tokens >= size.tokens

@@ -1,0 +1,97 @@
+"""What is decided for one size, and the reason of each in a few words. May import `config` and its siblings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from .. import config
+from .corpus import Corpus
+from .table import APART, LEAST, MINUTE, PASSES, RATES, REGULARIZATION, WAITS, Size
+from .width import heads
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """`values` of fields that belong together, as they are `said`, and `why` they are so."""
+
+    title: str
+    values: dict[str, Any]
+    said: str
+    why: str
+
+    def without(self, given: Collection[str]) -> Decision | None:
+        """Return the same without fields that are given; None where none is left of those that there were."""
+        left = {name: value for name, value in self.values.items() if name not in given}
+        return None if self.values and not left else msgspec.structs.replace(self, values=left)
+
+
+def tokens(corpus: Corpus) -> Decision:
+    """Say which tokens the text has: they were chosen when it was read."""
+    said = corpus.tokenizer if corpus.tokenizer == "byte" else f"{corpus.tokenizer} {corpus.vocabulary:,}"
+    return Decision("tokens", {}, said, corpus.because.partition(";")[0].rpartition(": ")[2])
+
+
+def size(size: Size, steps: int, larger: Size | None, run: config.Run, given: Collection[str]) -> Decision:
+    """Decide layers, width and heads; `larger` is the size that more time would have."""
+    values = {"model.layers": size.layers, "model.width": size.width, "model.heads": heads(size.width, run, given)}
+    why = f"{steps:,} steps fit"
+    if larger is not None and larger[:2] != size[:2]:
+        why += f"; {larger.layers} x {larger.width} pays from {larger.steps:,} on"
+        if larger.tokens:
+            why += f", and {larger.tokens:,} tokens"
+    return Decision("size", values, f"{size.layers} x {size.width}", f"{why} ({size.basis})")
+
+
+def context(size: Size, table: Size, corpus: Corpus) -> Decision:
+    """Decide how many tokens are seen at once."""
+    short = size.context < table.context
+    why = f"the training text has only {corpus.tokens:,} tokens" if short else f"{table.basis} at this size"
+    return Decision("context", {"model.context": size.context}, f"{size.context}", why)
+
+
+def batch(size: Size) -> Decision:
+    """Decide how many sequences a step has."""
+    why = f"{size.batch * size.context:,} tokens a step ({size.basis})"
+    return Decision("batch", {"train.batch": size.batch}, f"{size.batch}", why)
+
+
+def rates(size: Size, run: config.Run) -> list[Decision]:
+    """Decide the learning rates of Muon and of what it leaves to AdamW; those of another optimizer are its own."""
+    if run.optim.name != "muon":
+        return []
+    row = next(row for row in RATES if size.width <= row.width)
+    values = {"optim.lr": row.lr, "optim.muon_lr": row.muon_lr}
+    why = f"of matrices, of the embedding ({row.basis})"
+    return [Decision("rates", values, f"{row.muon_lr:g}, {row.lr:g}", why)]
+
+
+def regularization(passes: float) -> list[Decision]:
+    """Decide dropout and decay for a run that sees its text so often."""
+    row = max((row for row in REGULARIZATION if row.passes <= passes), key=lambda row: row.passes)
+    why = f"{passes:.2g} passes over the text"
+    return [
+        Decision("dropout", {"noise.rate": row.dropout}, f"{row.dropout:g}", f"{why} ({row.basis})"),
+        Decision("decay", {"optim.decay": row.decay}, f"{row.decay:g}", f"{why} ({row.basis})"),
+    ]
+
+
+def cadence(steps: int, room: float) -> list[Decision]:
+    """Decide when a run of so many steps, in `room` seconds, is measured and saved, and when it ends early."""
+    every = max(1, min(steps, max(APART, _round(min(steps / PASSES, MINUTE * steps / max(room, 1e-9))))))
+    number = max(1, round(steps / every))
+    waits = max(LEAST, math.ceil(WAITS * number))
+    return [
+        Decision(
+            "measured", {"evaluate.every": every, "save.every": every}, f"each {every:,}", f"{number} held-out passes"
+        ),
+        Decision("patience", {"train.patience": waits}, f"{waits}", f"of {number} passes, without a gain"),
+    ]
+
+
+def _round(value: float) -> int:
+    """Return a number of two digits and zeros near `value`."""
+    digits = max(0, len(str(int(value))) - 2)
+    return int(round(value / 10**digits) * 10**digits)

@@ -1,0 +1,61 @@
+"""The tables that runs are chosen from. Each row says what it rests on. May import nothing.
+
+`docs/results/recipe.md` and `docs/results/tokenizers.md` have the measurements.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """A shape, taken where `steps` of its steps fit into the time and the training text has `tokens`."""
+
+    layers: int
+    width: int
+    context: int
+    batch: int
+    steps: int
+    tokens: int
+    basis: str
+
+
+SIZES = (Size(4, 128, 128, 16, 0, 0, "measured"),)
+"""From the smallest on; the last one whose conditions hold is taken."""
+
+
+class Rates(NamedTuple):
+    """Peak learning rates up to a width: of AdamW, which has the embedding, and of Muon, which has the matrices."""
+
+    width: int
+    lr: float
+    muon_lr: float
+    basis: str
+
+
+RATES = (Rates(1 << 24, 2e-2, 0.028, "measured at 4 x 128"),)
+
+
+class Regularization(NamedTuple):
+    """From so many passes over the text on: the rate of dropout at all sites, and weight decay."""
+
+    passes: float
+    dropout: float
+    decay: float
+    basis: str
+
+
+REGULARIZATION = (Regularization(0.0, 0.0, 0.1, "measured"),)
+
+FIXED, USABLE = 5.0, 0.96
+"""Seconds of a budget, besides what has passed, that no step gets, and which share of the rest steps do: the end,
+passes and checkpoints take the others (`python benchmarks/budget.py`)."""
+
+WINDOWS = 8
+"""Windows that the training text must have: of a short text the context is a part."""
+
+PASSES, APART, MINUTE = 12, 100, 60.0
+"""Held-out passes in a run; steps between two of them at least, as a pass takes as long as five; seconds at most."""
+
+WAITS, LEAST = 0.4, 5
+"""Share of the passes that may come without a gain before a run ends, and how many may at least."""

@@ -1,0 +1,106 @@
+"""What a run is to be like, where its recipe leaves that to the text, the machine and the time.
+
+May import all below the loop. A choice is made once, before a run has a folder: its config.yaml has what was chosen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import catalogue, choice, config, files, runs
+from ..choice.given import FIELDS, FOLLOWING, implied
+from ..config.reader import LIMIT
+from ..errors import BadInput
+from . import length, speed
+from .phases import Clock
+from .task import Task, Tell
+
+Given = Collection[str] | None
+"""The fields that stay as they are; None: all of them."""
+
+
+def may(run: config.Run, given: Given) -> bool:
+    """Return whether the recipe of `run` leaves what is not `given` to be chosen."""
+    return given is not None and run.recipe is not None and "chooses" in catalogue.find("recipe", run.recipe).traits
+
+
+def adopted(run: config.Run, given: Given) -> config.Run:
+    """Return `run` with what was chosen for the run that its folder holds already; as it is, where it holds none."""
+    if given is None or not may(run, given) or run.out is None:
+        return run
+    path = Path(os.path.realpath(runs.follow(run.out))) / "config.yaml"
+    if not files.is_file(path):
+        return run
+    try:
+        stored = config.resolve(config.parse(files.read(path, LIMIT)))
+    except BadInput:  # which is said, with its reason, where the two are compared
+        return run
+    names = [name for name in FIELDS if not name.startswith("optim.") or stored.optim.name == run.optim.name]
+    return _with(run, {name: _value(stored, name) for name in names}, implied(given), stored)
+
+
+def choose(
+    run: config.Run, given: Given, task: Task, data: Any, clock: Clock, began: float, tell: Tell | None = None
+) -> tuple[config.Run, dict[str, Any] | None]:
+    """Return `run` with what was chosen for it, and what facts.json says of that; None where nothing is.
+
+    `began` is when the time of the budget began, by `clock`. Nothing is chosen for a run whose length is given in
+    steps or passes, for its recipe's values are those of a few minutes, nor for a task that has no corpus.
+    """
+    corpus = task.corpus(data)
+    if given is None or not may(run, given) or run.train.budget is None or corpus is None:
+        return run, None
+    fixed, seconds = implied(given), length.seconds(run.train.budget)
+    timed = speed.measure(run, task, data, corpus, seconds, clock, tell)
+    now, known = decided(corpus, choice.fitted(timed), seconds, run, fixed, clock() - began)
+    known["timed"] = [{**shape._asdict(), "seconds": round(took, 6)} for shape, took in timed]
+    return _with(run, now.values, fixed), known
+
+
+def decided(
+    corpus: choice.Corpus, here: choice.Speed, seconds: float, run: config.Run, given: Collection[str], spent: float
+) -> tuple[choice.Choice, dict[str, Any]]:
+    """Return the choice of these arguments, as `choice.choose` has them, and what is to be known of it, as JSON values.
+
+    That has what half and twice the time would have chosen, and all that the choice was made from.
+    """
+    now, half, twice = (choice.choose(corpus, here, factor * seconds, run, given, spent) for factor in (1.0, 0.5, 2.0))
+    return now, {
+        **msgspec.to_builtins(now),
+        "half": _said(half),
+        "twice": _said(twice),
+        "given": sorted(set(given).intersection(FIELDS)),
+        "corpus": msgspec.to_builtins(corpus),
+        "speed": msgspec.to_builtins(here),
+        "spent": round(spent, 3),
+    }
+
+
+def _said(found: choice.Choice) -> dict[str, str]:
+    return {decision.title: decision.said for decision in found.decisions}
+
+
+def _with(
+    run: config.Run, values: dict[str, Any], given: Collection[str], like: config.Run | None = None
+) -> config.Run:
+    """Return `run` with `values` for the fields that are not given; what follows from them is as in `like`, or anew."""
+    found: Any = run
+    free = {name: value for name, value in values.items() if name not in given}
+    free |= {name: None if like is None else _value(like, name) for name in FOLLOWING if name not in given}
+    if "noise.rate" in free:
+        free |= {f"noise.{site}": None if like is None else _value(like, f"noise.{site}") for site in config.SITES}
+    for name, value in free.items():
+        section, _, field = name.partition(".")
+        part = msgspec.structs.replace(getattr(found, section), **{field: value})
+        found = msgspec.structs.replace(found, **{section: part})
+    return config.checked(found)
+
+
+def _value(run: config.Run, name: str) -> Any:
+    section, _, field = name.partition(".")
+    return getattr(getattr(run, section), field)

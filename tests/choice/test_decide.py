@@ -1,0 +1,147 @@
+"""The choice is a function of numbers: the same for the same, more for more time, and around what is given."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainstem import choice, config
+from mainstem.choice import Corpus, Speed, choose, table
+from mainstem.choice.given import FIELDS
+from mainstem.choice.table import Size
+
+RECIPE = config.load(recipe="default")
+TEXT = Corpus(3_700_000, 1, 1_150_000, 128_000, "bpe", 4096, "3700000 characters: enough text; more")
+BUDGETS = (2.0, 10.0, 40.0, 150.0, 600.0, 3600.0, 86_400.0)
+
+corpora = st.builds(
+    Corpus,
+    num_bytes=st.integers(1, 10**10),
+    documents=st.integers(1, 10**6),
+    tokens=st.integers(1, 10**10),
+    held_out=st.integers(1, 10**6),
+    tokenizer=st.sampled_from(["char", "byte", "bpe"]),
+    vocabulary=st.integers(2, 10**5),
+)
+speeds = st.builds(Speed, st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
+
+
+def applied(found: choice.Choice, run: config.Run = RECIPE) -> config.Run:
+    """Return the run as the choice has it."""
+    for name, value in found.values.items():
+        section, _, field = name.partition(".")
+        part = msgspec.structs.replace(getattr(run, section), **{field: value})
+        run = msgspec.structs.replace(run, **{section: part})
+    model = msgspec.structs.replace(run.model, hidden=None, kv_heads=None)
+    return config.checked(msgspec.structs.replace(run, model=model))
+
+
+@given(corpora, speeds, st.floats(0, 1e6), st.floats(0, 100))
+def test_any_numbers_give_a_run_that_can_be(corpus: Corpus, speed: Speed, budget: float, spent: float) -> None:
+    found = choose(corpus, speed, budget, RECIPE, spent=spent)
+    run = applied(found)
+    assert found == choose(corpus, speed, budget, RECIPE, spent=spent)
+    assert set(found.values) == set(FIELDS)
+    assert run.model.context is not None
+    assert run.model.context == 1 or run.model.context * table.WINDOWS <= corpus.tokens
+    assert 1 <= run.evaluate.every <= max(found.steps, table.APART)
+
+
+@given(corpora, speeds, st.floats(0, 1e6), st.floats(1, 100))
+def test_more_time_never_gives_a_smaller_model(corpus: Corpus, speed: Speed, budget: float, factor: float) -> None:
+    less, more = (choose(corpus, speed, time, RECIPE) for time in (budget, factor * budget))
+    assert order(less.values) <= order(more.values)
+
+
+@given(corpora, st.floats(1e-3, 1e3), st.floats(1, 1e6), st.floats(1, 100))
+def test_a_faster_machine_never_gives_a_smaller_model(
+    corpus: Corpus, slow: float, budget: float, factor: float
+) -> None:
+    less, more = (choose(corpus, Speed(each, each), budget, RECIPE) for each in (slow, slow / factor))
+    assert order(less.values) <= order(more.values)
+
+
+@given(corpora, speeds, st.floats(0, 1e6))
+def test_a_size_has_the_steps_and_the_text_that_its_row_asks_for(corpus: Corpus, speed: Speed, budget: float) -> None:
+    found = choose(corpus, speed, budget, RECIPE)
+    row = table.SIZES[order(found.values)]
+    assert row is table.SIZES[0] or (found.steps >= row.steps and corpus.tokens >= row.tokens)
+
+
+def order(values: dict[str, Any]) -> int:
+    """Return the number of the row of the table that has this model."""
+    return [size[:2] for size in table.SIZES].index((values["model.layers"], values["model.width"]))
+
+
+@given(corpora, st.floats(1, 1e5), st.data())
+@settings(max_examples=15)
+def test_what_is_given_stays(corpus: Corpus, budget: float, data: st.DataObject) -> None:
+    some: dict[str, Any] = {
+        "model.layers": 5, "model.width": 96, "model.heads": 8, "model.context": 24, "train.batch": 7,
+        "train.patience": 9, "optim.lr": 0.5, "optim.muon_lr": 0.25, "optim.decay": 0.75, "noise.rate": 0.125,
+        "evaluate.every": 11, "save.every": 13,
+    }  # fmt: skip
+    names = data.draw(st.sets(st.sampled_from(sorted(some))))
+    run = config.load({**{name: some[name] for name in names}, "model.context": 24}, recipe="default")
+    found = choose(corpus, Speed(), budget, run, names)
+    assert set(found.values) == set(FIELDS) - names
+    whole = applied(found, run)
+    assert all(value_of(whole, name) == some[name] for name in names)
+
+
+def value_of(run: config.Run, name: str) -> Any:
+    section, _, field = name.partition(".")
+    return getattr(getattr(run, section), field)
+
+
+def test_the_rows_of_the_tables_are_in_order() -> None:
+    for smaller, larger in itertools.pairwise(table.SIZES):
+        assert smaller.steps <= larger.steps
+        assert smaller.tokens <= larger.tokens
+        cost, more = (choice.seconds(choice.Shape(*size[:4], 1024), Speed()) for size in (smaller, larger))
+        assert cost < more
+    assert [row.passes for row in table.REGULARIZATION] == sorted({row.passes for row in table.REGULARIZATION})
+    assert [row.width for row in table.RATES] == sorted({row.width for row in table.RATES})
+    assert (table.SIZES[0].steps, table.SIZES[0].tokens, table.REGULARIZATION[0].passes) == (0, 0, 0)
+
+
+def test_sizes_by_time_and_by_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = (
+        Size(1, 32, 64, 16, 0, 0, "a"), Size(4, 128, 128, 16, 500, 0, "b"), Size(6, 256, 128, 16, 4000, 10**6, "c"),
+    )  # fmt: skip
+    monkeypatch.setattr("mainstem.choice.decide.SIZES", sizes)
+    widths = [choose(TEXT, Speed(), budget, RECIPE).values["model.width"] for budget in BUDGETS]
+    assert widths == sorted(widths)
+    assert set(widths) == {32, 128, 256}
+    small = msgspec.structs.replace(TEXT, tokens=900_000)
+    assert {choose(small, Speed(), budget, RECIPE).values["model.width"] for budget in BUDGETS} == {32, 128}
+
+
+def test_half_of_the_steps_take_half_of_the_time() -> None:
+    found = choose(TEXT, Speed(), 600.0, RECIPE)
+    values = found.values
+    shape = choice.Shape(
+        values["model.layers"], values["model.width"], values["model.context"], values["train.batch"], TEXT.vocabulary
+    )
+    took = found.steps * choice.seconds(shape, Speed())
+    assert took == pytest.approx(table.USABLE * (600.0 - table.FIXED), rel=0.01)
+    assert choose(TEXT, Speed(), 600.0, RECIPE, spent=300.0).steps == pytest.approx(found.steps / 2, rel=0.02)
+
+
+def test_another_optimizer_keeps_its_own_rates() -> None:
+    run = config.load({"optim.name": "adamw"}, recipe="default")
+    found = choose(TEXT, Speed(), 150.0, run, {"optim", "optim.name"})
+    assert not {"optim.lr", "optim.muon_lr"} & set(found.values)
+    assert "optim.decay" in found.values
+
+
+def test_each_decision_says_why() -> None:
+    for budget in BUDGETS:
+        for decision in choose(TEXT, Speed(), budget, RECIPE).decisions:
+            assert decision.why and decision.said and len(decision.said) <= 11
+            assert "\n" not in decision.why
