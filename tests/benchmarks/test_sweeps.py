@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import doctest
-import importlib
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch):
-    """Return what imports a benchmark, which finds its neighbours as it does when it is run."""
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    return importlib.import_module
 
 
 @pytest.mark.parametrize("name", ["trainings", "cost", "recipe"])
