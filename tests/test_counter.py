@@ -1,8 +1,10 @@
 """The counter: published vectors, streams of words, and the scope of a forward pass."""
 
 import threading
+import warnings
 
 import draws
+import numpy as np
 import pytest
 import torch
 
@@ -131,6 +133,44 @@ def test_a_scope_belongs_to_its_thread():
 def test_what_the_counter_has_no_room_for_is_refused(name, values):
     with pytest.raises(BadInput, match=name):
         counter.counter(**{"seed": 1, "step": 0, "samples": [0], **values})
+
+
+@pytest.mark.parametrize("name", ["seed", "step", "view", "samples"])
+@pytest.mark.parametrize("wrong", [1.5, 2.0, "1", None])
+def test_a_number_that_is_not_whole_is_refused_and_not_cut(name, wrong):
+    given = {"seed": 1, "step": 0, "view": 0, "samples": [0, 1]}
+    said = "sample" if name == "samples" else name
+    if isinstance(wrong, float):
+        for value in (wrong, np.float64(wrong), torch.tensor(wrong)):
+            with pytest.raises(BadInput, match=f"^{said} .*whole number"):
+                counter.counter(**given | {name: [0, value] if name == "samples" else value})
+    elif name != "samples":
+        with pytest.raises(BadInput, match=f"^{said} .* is no whole number"):
+            counter.counter(**given | {name: wrong})
+
+
+@pytest.mark.parametrize("of", [np.int64, np.uint8, np.int32, torch.tensor])
+def test_whole_numbers_of_numpy_and_torch_are_those_of_python(of):
+    plain = counter.counter(seed=3, step=5, view=2, samples=[4, 1])
+    other = counter.counter(seed=of(3), step=of(5), view=of(2), samples=[of(4), of(1)])
+    for given in (other, counter.counter(seed=3, step=5, view=2, samples=np.array([4, 1]))):
+        with plain as one, given as two:
+            assert one.draw.key.equal(two.draw.key) and one.draw.samples.equal(two.draw.samples)
+            assert two.draw.samples.dtype == two.draw.key.dtype == torch.int64
+        plain = counter.counter(seed=3, step=5, view=2, samples=[4, 1])
+    with counter.counter(seed=0, step=0, samples=[]) as none:
+        assert none.draw.samples.dtype == torch.int64
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_a_draw_from_torch_inside_a_scope_is_noticed(draws):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with counter.counter(seed=0, step=0, samples=[0]):
+            torch.rand(1) if draws else torch.ones(1)
+        torch.rand(1)
+    assert [each.filename for each in seen] == ([__file__] if draws else [])
+    assert all("noise.take_over" in str(each.message) for each in seen)
 
 
 def test_the_largest_numbers_are_taken():

@@ -10,7 +10,10 @@ Shapes: B samples of the batch.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import operator
 import threading
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +31,8 @@ WHOLE_BATCH = 0xFFFFFFFF
 _MASK = 0xFFFFFFFF
 _ROUND_A, _ROUND_B = 0xD2511F53, 0xCD9E8D57
 _WEYL_A, _WEYL_B = 0x9E3779B9, 0xBB67AE85
+
+_WHOLE = frozenset({torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -133,12 +138,22 @@ class Draw(NamedTuple):
 class Scope:
     """The numbers that hold for one forward pass, and how often each site has drawn in it so far."""
 
-    __slots__ = ("calls", "draw", "replay")
+    __slots__ = ("calls", "draw", "noticed", "replay", "running")
 
     def __init__(self, draw: Draw, calls: dict[str, int] | None = None, replay: bool = False) -> None:
         self.draw = draw
         self.calls = {} if calls is None else calls
         self.replay = replay
+        self.running: list[Any] = []
+        """The modules that are running, of a model that `noise.take_over` has."""
+        self.noticed: set[str] = set()
+        """Draws from torch's generator that were named already."""
+
+    def rows(self, index: Tensor) -> Scope:
+        """Return the scope of the samples `index` alone, which counts calls together with the whole."""
+        part = Scope(Draw(self.draw.key, self.draw.samples[index]), self.calls, self.replay)
+        part.running, part.noticed = self.running, self.noticed
+        return part
 
     def visit(self, name: str) -> str:
         """Return the name under which this call of site `name` draws: its own, then ``name@1``, ``name@2``, ..."""
@@ -168,6 +183,7 @@ def enter(scope: Scope | None) -> Iterator[Scope | None]:
 
 def _checked(name: str, value: int | Tensor, limit: int) -> int | Tensor:
     """Return `value`, if all of it is in [0, limit); what lies on a device or in a transform is not waited for."""
+    value = _whole(name, value)
     if isinstance(value, int):
         inside = 0 <= value < limit
     elif value.device.type != "cpu" or not value.numel() or torch._C._are_functorch_transforms_active():
@@ -180,6 +196,26 @@ def _checked(name: str, value: int | Tensor, limit: int) -> int | Tensor:
     return value
 
 
+def _whole(name: str, value: Any) -> int | Tensor:
+    """Return a whole number, of Python, NumPy or in a tensor; no other is cut to one."""
+    if isinstance(value, Tensor):
+        if value.dtype not in _WHOLE:
+            raise BadInput(f"{name} is of {value.dtype}, and the counter counts by whole numbers: give int64")
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise BadInput(f"{name} {value!r} is no whole number, which the counter counts by: give one") from None
+
+
+def _rows(samples: Sequence[int] | Tensor) -> Tensor:
+    rows = samples if isinstance(samples, Tensor) else torch.tensor(samples)
+    if not rows.numel():
+        rows = rows.to(torch.int64)
+    _checked("sample", rows, WHOLE_BATCH)
+    return rows.to(torch.int64)
+
+
 def counter(
     *, seed: int | Tensor, step: int | Tensor, samples: Sequence[int] | Tensor, view: int | Tensor = 0
 ) -> contextlib.AbstractContextManager[Scope | None]:
@@ -187,15 +223,17 @@ def counter(
 
     `samples` (int64 [B]) are the slots of the rows in the global batch: row 32 of a batch of 64 and row 0 of its
     second half have the same mask when both are called 32. `view` tells apart two passes over one sample in one step.
+    Where something inside draws from torch's generator, as torch's own dropout does, a warning says so at the end.
 
     Raises:
-        BadInput: where step is not below 2^28, view not below 16 or a sample not below 2^32 - 1.
+        BadInput: where a number is not whole, step not below 2^28, view not below 16 or a sample not below 2^32 - 1.
 
     Example:
         >>> with counter(seed=0, step=3, samples=range(4)) as scope:
         ...     scope.draw.samples.tolist()
         [0, 1, 2, 3]
     """
+    seed = _whole("seed", seed)
     if isinstance(seed, int):
         seed = signed(seed)
     numbers = [seed, _checked("step", step, MAX_STEP), _checked("view", view, MAX_VIEW)]
@@ -203,7 +241,37 @@ def counter(
         key = torch.stack([torch.as_tensor(number, dtype=torch.int64) for number in numbers])
     else:
         key = torch.tensor(numbers, dtype=torch.int64)
-    rows = samples if isinstance(samples, Tensor) else torch.tensor(samples, dtype=torch.int64)
-    rows = rows.to(torch.int64)
-    _checked("sample", rows, WHOLE_BATCH)
-    return enter(Scope(Draw(key, rows)))
+    scope = Scope(Draw(key, _rows(samples)))
+    return enter(scope) if torch.compiler.is_compiling() else _listening(scope)
+
+
+@contextlib.contextmanager
+def _listening(scope: Scope) -> Iterator[Scope | None]:
+    """Enter `scope`, and warn where torch's generators went on inside it."""
+    before = drawn()
+    with enter(scope):
+        yield scope
+    if drawn() != before and not scope.noticed:
+        warnings.warn(
+            "something inside noise.counter drew from torch's generator, so that it depends on how the batch is split "
+            "and on what was drawn before: noise.take_over(model) brings torch's dropout under the counter, and names "
+            "what it cannot",
+            stacklevel=3,
+        )
+
+
+def drawn() -> bytes:
+    """Return the state of torch's generators: another one after something was drawn from them.
+
+    Example:
+        >>> before = drawn()
+        >>> _ = torch.rand(1)
+        >>> drawn() == before
+        False
+    """
+    generators = [torch.default_generator]
+    if torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
+        generators += torch.cuda.default_generators
+    states = [generator.get_state() for generator in generators]
+    # Not by an operator, which a mode or a transform would look at.
+    return b"".join(ctypes.string_at(state.data_ptr(), state.nbytes) for state in states)

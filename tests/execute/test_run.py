@@ -6,7 +6,7 @@ from arrays import needs_kernels
 from torch import nn
 from variants import loss, shaken, small, tokens
 
-from mainstem import execute, ops
+from mainstem import execute, noise, ops
 from mainstem.execute import fused, plain
 from mainstem.execute.chain import Unfused, links
 from mainstem.nn import RMSNorm
@@ -49,6 +49,18 @@ def test_a_norm_is_read_across_blocks_and_by_the_closing(connection, calls):
     norm = RMSNorm(8)
     torch.testing.assert_close(execute.run(Single(norm), blocks, x), norm(plainly(blocks, x)))
     assert len(calls) == (4 if connection is Add else 0)
+
+
+@needs_kernels
+@pytest.mark.parametrize("inplace", [True, False])
+def test_a_dropout_in_place_changes_what_it_is_given_where_others_see_it(inplace):
+    """Behind an identity it is the stream itself that is dropped."""
+    block = noise.bind(Block([Residual([nn.Identity(), noise.Dropout(0.5, inplace)]), *residuals(1)]))
+    x, found = torch.randn(2, 3, 8), []
+    for run in (lambda h: execute.run(Single(), [block], h), lambda h: plainly([block], h)):
+        with noise.counter(seed=1, step=2, samples=range(2)):
+            found.append(run(x.clone()))
+    torch.testing.assert_close(*found)
 
 
 def test_what_is_no_block_of_ours_is_called():

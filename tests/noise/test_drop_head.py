@@ -42,5 +42,6 @@ def test_heads_are_dropped_and_the_others_scaled_as_in_the_paper(kv_heads):
 
 def test_a_sample_that_keeps_no_head_gets_nothing():
     layer = noise.bind(nn.ModuleDict({"a": Attention(AttentionSpec(16, HEADS).having("heads", DropHead(1.0)))}))["a"]
+    x = torch.randn(2, 5, 16)
     with noise.counter(seed=3, step=4, samples=range(2)):
-        assert not layer(torch.randn(2, 5, 16)).any()
+        assert not layer(x).any()

@@ -88,3 +88,43 @@ def test_values_travel_beside_the_stream_and_cannot_be_skipped():
     residual = bind(Residual([Publishing()], drop_path=StochasticDepth(0.5)))
     with noise.counter(seed=0, step=0, samples=range(4)), pytest.raises(BadInput, match="mine"):
         residual(State(x, {}))
+
+
+class Beside(nn.Module):
+    """Multiplies by what travels beside the stream: a mask of positions, a row a sample, or a number."""
+
+    wants_context = True
+
+    def forward(self, x, ctx):
+        return ctx.side["mask"].float() @ x * ctx.side["factor"].view(-1, 1, 1) + ctx.side["shift"]
+
+
+@pytest.mark.parametrize("batch", [2, 5, 8])
+def test_what_has_no_axis_of_samples_stays_whole_where_samples_are_left_out(batch):
+    residual = bind(Residual([Beside()], drop_path=StochasticDepth(0.5)))
+    x, mask = torch.randn(batch, 4, 3), torch.ones(4, 4).tril()
+    side = {"mask": mask, "factor": torch.arange(1.0, batch + 1), "shift": torch.tensor(0.25)}
+    left_out = 0
+    for step in range(8):
+        with noise.counter(seed=0, step=step, samples=range(batch)):
+            y = residual(State(x, side)).main
+        kept = (y != x).flatten(1).any(1)
+        whole = 2 * (mask @ x * side["factor"].view(-1, 1, 1) + 0.25)
+        torch.testing.assert_close(y, torch.where(kept[:, None, None], x + whole, x))
+        left_out += 0 < int(kept.sum()) < batch
+    assert left_out >= 2
+
+
+def test_a_square_beside_the_stream_whose_rows_may_be_samples_is_refused():
+    residual = bind(Residual([Beside()], drop_path=StochasticDepth(0.5)))
+    x, mask = torch.randn(4, 4, 3), torch.ones(4, 4).tril()
+    side = {"mask": mask, "factor": torch.ones(4), "shift": torch.tensor(0.0)}
+
+    def run(side):
+        for step in range(8):
+            with noise.counter(seed=0, step=step, samples=range(4)):
+                residual(State(x, side))
+
+    with pytest.raises(BadInput, match=r"'mask' beside the stream is of shape \[4, 4\] for 4 samples.*of 1 where"):
+        run(side)
+    run({**side, "mask": mask[None]})

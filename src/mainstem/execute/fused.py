@@ -84,6 +84,6 @@ def _branch(
         return *here.output(x_BTD, ctx), None
     parts = here.branch.parts()[done:]
     drop = parts[-1] if takes_dropout and parts else None
-    if not as_built(drop, Dropout) or drop.batch_dim != 0:
+    if not as_built(drop, Dropout) or drop.batch_dim != 0 or drop.inplace:  # in place, others may see what it does
         return *here.branch.run(parts, x_BTD, ctx), None
     return *here.branch.run(parts[:-1], x_BTD, ctx), drop

@@ -1,4 +1,4 @@
-"""What travels along a forward pass beside the stream: an immutable value. May import torch only.
+"""What travels along a forward pass beside the stream: an immutable value. May import errors.
 
 Shapes: B batch, T position, H heads, K head width.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
+
+from ..errors import BadInput
 
 
 class Cache:
@@ -49,10 +51,25 @@ class Context:
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
         return replace(self, side=side) if side else self
 
-    def rows(self, index: Tensor) -> Context:
-        """Return the context of the samples `index` alone."""
+    def rows(self, index: Tensor, batch: int) -> Context:
+        """Return the context of the samples `index` alone, of `batch`; what has no axis of samples stays whole.
+
+        Raises:
+            BadInput: it cannot be told whether the rows of a square matrix beside the stream are samples.
+        """
         return replace(
             self,
             documents=None if self.documents is None else self.documents[index],
-            side={name: value[index] for name, value in self.side.items()},
+            side={name: _rows(name, value, index, batch) for name, value in self.side.items()},
         )
+
+
+def _rows(name: str, value: Tensor, index: Tensor, batch: int) -> Tensor:
+    if not value.dim() or value.shape[0] != batch:
+        return value
+    if value.shape == (batch, batch):
+        raise BadInput(
+            f"{name!r} beside the stream is of shape {list(value.shape)} for {batch} samples, so that its rows may be "
+            "samples or not: give it an axis of samples in front, of 1 where all share it"
+        )
+    return value[index]

@@ -14,13 +14,14 @@ from .parse import parse, written
 from .points import POINTS
 from .rate import Rate
 from .recompute import checkpoint, replay
-from .site import Noise, bind, rows
+from .site import Noise, bind
 from .spec import NoiseSpec
 from .steps import at_step
+from .take_over import Taken, take_over
 
 __all__ = [
-    "POINTS", "Bernoulli", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "at_step", "bind",
-    "checkpoint", "counter", "parse", "replay", "rows", "written",
+    "POINTS", "Bernoulli", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "Taken", "at_step", "bind",
+    "checkpoint", "counter", "parse", "replay", "take_over", "written",
 ]  # fmt: skip
 
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from .. import counter, names, ops
-from ..counter import Draw, Scope
+from ..counter import Draw
 from ..errors import BadInput
 from ..ops import Mask
 from .rate import Rate
 
 
-def _in_backward() -> bool:
+def in_backward() -> bool:
     # A compiled graph recomputes from tensors that were its inputs, so only eager code can go astray.
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
@@ -69,7 +69,7 @@ class Noise(nn.Module):
     def draw(self, num_samples: int) -> tuple[Draw, int]:
         """Return what this call draws from, and its site: `num_samples` rows where no scope names them."""
         scope = counter.current()
-        if _in_backward() and (scope is None or not scope.replay) and (scope is not None or self._scoped):
+        if in_backward() and (scope is None or not scope.replay) and (scope is not None or self._scoped):
             raise RuntimeError(
                 f"noise at {self.site!r} is recomputed in backward without the counter of its forward, so its mask "
                 "would be another one: use mainstem.checkpoint in place of torch.utils.checkpoint.checkpoint"
@@ -129,8 +129,3 @@ def bind(model: nn.Module) -> nn.Module:
         seen[word] = f"{module.purpose}:{name}"
         module.site = name
     return model
-
-
-def rows(scope: Scope, index: Tensor) -> Scope:
-    """Return `scope` for the samples `index` alone, counting its calls together with the whole."""
-    return Scope(Draw(scope.draw.key, scope.draw.samples[index]), scope.calls, scope.replay)

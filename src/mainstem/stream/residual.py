@@ -15,7 +15,7 @@ from .. import counter
 from ..errors import BadInput
 from ..nn import Context
 from ..nn.built import absent
-from ..noise import StochasticDepth, rows
+from ..noise import StochasticDepth
 from ..ops.gradient import transformed
 from .branch import Branch, Side
 from .connection import Add, Connection
@@ -104,8 +104,8 @@ class Residual(nn.Module):
             y_BTD, side = self.branch(x_BTD, ctx)
             return y_BTD * scale.to(y_BTD.dtype), side
         scope = counter.current()
-        with counter.enter(None if scope is None else rows(scope, index.to(scope.draw.samples.device))):
-            y, side = self.branch(take(x_BTD, index), ctx.rows(index))
+        with counter.enter(None if scope is None else scope.rows(index.to(scope.draw.samples.device))):
+            y, side = self.branch(take(x_BTD, index), ctx.rows(index, len(x_BTD)))
         return spread(y * scale.to(y.dtype), index, len(x_BTD)), side
 
 

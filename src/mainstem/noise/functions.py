@@ -1,0 +1,244 @@
+"""What torch's functions that draw are inside a scope of the counter. May import its neighbours, counter and ops.
+
+Shapes: B samples, H heads, Q queries, C keys.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import types
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from .. import counter, ops
+from ..counter import WHOLE_BATCH, Draw, Scope
+from ..errors import BadInput
+
+_CONTEXT = 4096
+"""What queries and keys of attention are numbered by, so that padding changes no mask; longer ones by their number."""
+
+_DRAW = frozenset({
+    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "normal_", "bernoulli",
+    "bernoulli_", "uniform_", "exponential_", "multinomial", "poisson", "binomial", "geometric_", "cauchy_",
+    "log_normal_", "random_", "rrelu", "rrelu_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout",
+    "feature_alpha_dropout_", "feature_dropout", "feature_dropout_", "native_dropout", "gumbel_softmax", "lstm", "gru",
+    "rnn_tanh", "rnn_relu", "fractional_max_pool2d", "fractional_max_pool3d",
+})  # fmt: skip
+"""Functions that may draw from torch's generator, by name; whether one did, the generator says."""
+
+
+_BITS = {torch.float64: 32, torch.bfloat16: 8, torch.float16: 11}
+"""How many bits a number in [0, 1) has for it not to be rounded to 1."""
+
+
+class Functions(TorchFunctionMode):
+    """Computes functions that draw by the counter while a module that was taken over runs."""
+
+    def __torch_function__(self, func: Any, _kinds: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        scope = counter.current()
+        if scope is None or not scope.running:
+            return func(*args, **kwargs)
+        if (by_counter := _BY_COUNTER.get(func)) is not None:
+            found = by_counter(Calls(scope, self, func), *args, **kwargs)
+            if found is not NotImplemented:
+                return found
+        name = getattr(func, "__name__", "")
+        if name not in _DRAW:
+            return func(*args, **kwargs)
+        before = counter.drawn()
+        result = func(*args, **kwargs)
+        if counter.drawn() != before:
+            _name(scope, name)
+        return result
+
+
+class Calls:
+    """One call: from which module, in which scope, of which function."""
+
+    def __init__(self, scope: Scope, mode: Functions, func: Any) -> None:
+        self.scope, self.mode, self.func = scope, mode, func
+        self.module = scope.running[-1][0]
+
+    def mask(self, rate: float, samples: Tensor | None = None) -> ops.Mask:
+        """Return what this call draws from: the scope's samples, or others."""
+        self.module.drew = True
+        draw = self.scope.draw if samples is None else Draw(self.scope.draw.key, samples)
+        return ops.Mask(ops.threshold(rate), draw, counter.site_id("drop", self.scope.visit(self.module.site)))
+
+    @property
+    def num_samples(self) -> int:
+        return len(self.scope.draw.samples)
+
+    def dropped(self, x: Tensor, rate: float, batch_dim: int | None, context: int | None = None) -> Tensor:
+        """Return dropout of `x`, whose samples lie along `batch_dim`; None: as `take_over` says."""
+        count, axis = self.num_samples, 0 if batch_dim is None else batch_dim
+        if x.dim() == 0:
+            return self.dropped(x[None], rate, 0)[0]
+        there = x.shape[axis] if axis < x.dim() else -1
+        if there == count:
+            return ops.dropout(x, self.mask(rate), batch_dim=axis, context=context)
+        if there == 1:  # it has no samples: all share the draw
+            return ops.dropout(x, self.mask(rate, torch.tensor([WHOLE_BATCH])), batch_dim=axis)
+        may_be_second = batch_dim is None and x.dim() > 2 and x.shape[1] == count
+        if axis == 0 and count and there % count == 0 and not may_be_second:
+            return ops.dropout(x.unflatten(0, (count, -1)), self.mask(rate)).view(x.shape)
+        raise BadInput(
+            f"{self.module.name or 'the model'!r} drops of shape {list(x.shape)}, of which it cannot be told where the "
+            f"{count} samples of the scope lie: give take_over(model, batch_dim=) their axis, or this module rate 0"
+        )
+
+
+def _dropout(call: Calls, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    if not training or p == 0:
+        return input
+    y = call.dropped(input, p, call.module.batch_dim)
+    if not y.is_contiguous() or not input.is_contiguous():
+        y = torch.empty_like(input).copy_(y)
+    return input.copy_(y) if inplace else y
+
+
+def _dropout_(call: Calls, input: Tensor, p: float, train: bool) -> Tensor:
+    return _dropout(call, input, p, train, inplace=True)
+
+
+def _channels(axes: int) -> Callable[..., Any]:
+    """Return dropout of whole channels, of inputs that have `axes` axes behind those of samples and channels."""
+
+    def dropout(call: Calls, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+        if not training or p == 0:
+            return input
+        if input.dim() != axes + 2 or len(input) != call.num_samples:
+            return NotImplemented
+        kept = call.dropped(torch.ones(input.shape[:2], dtype=input.dtype, device=input.device), p, 0)
+        y = input * kept.view(*input.shape[:2], *[1] * axes)
+        return input.copy_(y) if inplace else y
+
+    return dropout
+
+
+def _attention(
+    call: Calls, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Any:  # fmt: skip
+    if dropout_p == 0:
+        return NotImplemented
+    queries, keys = query.shape[-2], key.shape[-2]
+    four = query.dim() == 4 and len(query) == call.num_samples
+    context = max(_CONTEXT, queries, keys) if four else None
+    alike = key.shape == value.shape and query.shape[-1] == key.shape[-1] and (not is_causal or queries == keys)
+    if four and attn_mask is None and alike and (enable_gqa or query.shape[1] == key.shape[1]):
+        mask = call.mask(dropout_p)
+        return ops.attention(query, key, value, mask, context=context, causal=is_causal, scale=scale)
+    if enable_gqa:
+        key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
+    score = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril()
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        score = score.masked_fill(~attn_mask, -math.inf)
+    elif attn_mask is not None:
+        score = score + attn_mask
+    # A row that sees nothing is 0 for torch, and not a number for a softmax.
+    blind = (score == -math.inf).all(-1, keepdim=True)
+    weight = score.float().softmax(-1).to(query.dtype).masked_fill(blind, 0.0)
+    return call.dropped(weight, dropout_p, 0, context) @ value
+
+
+def _seen_inside(function: Any) -> Any:
+    """Return torch's `function` with what it calls left to a mode, where the function itself would be handed to it."""
+    own = {**function.__globals__, "has_torch_function": lambda _: False}
+    return types.FunctionType(function.__code__, own, function.__name__, function.__defaults__)
+
+
+_multi_head_seen = _seen_inside(F.multi_head_attention_forward)
+
+
+def _multi_head(call: Calls, *args: Any, **kwargs: Any) -> Any:
+    # Its weights lie samples first, whatever the layer's input does.
+    inner = copy.copy(call.module)
+    inner.batch_dim = 0
+    call.scope.running.append((inner, None))
+    try:
+        with call.mode:
+            return _multi_head_seen(*args, **kwargs)
+    finally:
+        call.scope.running.pop()
+        call.module.drew |= inner.drew
+
+
+def _bernoulli_(call: Calls, input: Tensor, p: Any = 0.5, **rest: Any) -> Any:
+    if rest or isinstance(p, Tensor) or not _has_samples(input.shape, call.num_samples):
+        return NotImplemented
+    ones = torch.ones(input.shape, device=input.device)
+    return input.copy_(call.dropped(ones, 1 - p, 0) != 0)
+
+
+def _rand(call: Calls, *size: Any, **options: Any) -> Any:
+    shape = size[0] if len(size) == 1 and isinstance(size[0], Sequence) else size
+    shape = options.pop("size", shape)
+    if options.get("generator") is not None or options.get("out") is not None:
+        return NotImplemented
+    if not all(isinstance(number, int) for number in shape) or not _has_samples(shape, call.num_samples):
+        return NotImplemented
+    dtype = options.get("dtype") or torch.get_default_dtype()
+    found = _uniform(call, shape, _BITS.get(dtype, 24)).to(dtype=dtype, device=options.get("device"))
+    return found.requires_grad_(bool(options.get("requires_grad")))
+
+
+def _rand_like(call: Calls, input: Tensor, **options: Any) -> Any:
+    return _rand(call, *input.shape, **{"dtype": input.dtype, "device": input.device, **options})
+
+
+def _has_samples(shape: Sequence[int], count: int) -> bool:
+    """Return whether there is one row for each sample, or one draw for all of them."""
+    return len(shape) == 0 or shape[0] == count or math.prod(shape) == 1
+
+
+def _uniform(call: Calls, shape: Sequence[int], bits: int) -> Tensor:
+    """Return float64 numbers in [0, 1), each a multiple of 2^-bits; a row of `shape` for each sample, or one number."""
+    each = len(shape) > 0 and shape[0] == call.num_samples
+    samples = call.scope.draw.samples if each else torch.tensor([WHOLE_BATCH])
+    mask = call.mask(0.0, samples)
+    key, index = mask.draw.key, torch.arange(math.prod(shape) // max(1, len(samples)))
+    place, site = key[2] << 28 | key[1], torch.tensor(mask.site)
+    words = counter.philox(index // 4, samples[:, None], place, site, *counter.key_words(key[0]))
+    word = torch.stack(torch.broadcast_tensors(*words), -1)[:, torch.arange(len(index)), index % 4]
+    return (word >> (32 - bits)).to(torch.float64).div(1 << bits).view(tuple(shape))
+
+
+def _name(scope: Scope, function: str) -> None:
+    where = scope.running[-1][0].name or "the model"
+    if f"{where}:{function}" in scope.noticed:
+        return
+    scope.noticed.add(f"{where}:{function}")
+    warnings.warn(
+        f"`{where}` drew from torch's generator by {function} inside noise.counter, so that it depends on how the "
+        "batch is split and on what was drawn before",
+        stacklevel=4,
+    )
+
+
+def in_words(unreached: Mapping[str, str]) -> list[str]:
+    """Return a line for each module that is not reached.
+
+    Example:
+        >>> in_words({"encoder.rnn": "dropout between the layers of LSTM"})
+        ['  encoder.rnn: dropout between the layers of LSTM']
+    """
+    return [f"  {name or 'the model itself'}: {why}" for name, why in unreached.items()]
+
+
+_BY_COUNTER: dict[Any, Callable[..., Any]] = {
+    F.dropout: _dropout, torch.dropout: _dropout, torch.dropout_: _dropout_,
+    F.dropout1d: _channels(1), F.dropout2d: _channels(2), F.dropout3d: _channels(3),
+    F.scaled_dot_product_attention: _attention, F.multi_head_attention_forward: _multi_head,
+    Tensor.bernoulli_: _bernoulli_, torch.rand: _rand, torch.rand_like: _rand_like,
+}  # fmt: skip

@@ -1,0 +1,342 @@
+"""Models of the ways in which people drop, taken over: half of a batch has the masks of the whole, and no other draw.
+
+The ways are those of torch, transformers, timm and torchvision, written here.
+"""
+
+import copy
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint as plain_checkpoint
+
+import mainstem
+from mainstem import noise
+from mainstem.errors import BadInput
+
+WIDTH, HEADS = 16, 4
+
+
+class Eager(nn.Module):
+    """Attention whose weights a function drops, as eager attention of transformers does."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+
+    def mixed(self, q, k, v):
+        weights = F.dropout((q @ k.mT).softmax(-1), p=0.3, training=self.training)
+        return weights @ v
+
+    def forward(self, x):
+        q, k, v = (t.unflatten(2, (HEADS, -1)).transpose(1, 2) for t in self.qkv(x).chunk(3, -1))
+        return self.out(self.mixed(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Fused(Eager):
+    """The same by torch's function, with a mask, causal or neither."""
+
+    def __init__(self, mask=None, causal=False):
+        super().__init__()
+        self.mask, self.causal = mask, causal
+
+    def mixed(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, self.mask, 0.3 if self.training else 0.0, self.causal)
+
+
+class Flat(Eager):
+    """Heads side by side in the first axis."""
+
+    def mixed(self, q, k, v):
+        q, k, v = (t.flatten(0, 1) for t in (q, k, v))
+        weights = F.dropout((q @ k.mT).softmax(-1), 0.3, self.training)
+        return (weights @ v).unflatten(0, (-1, HEADS))
+
+
+class DropPath(nn.Module):
+    """timm's, torchvision's and transformers' ways to draw one number for each sample."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        shape = (len(x), *[1] * (x.dim() - 1))
+        if self.way == "new_empty":
+            return x * x.new_empty(shape).bernoulli_(0.6).div_(0.6)
+        if self.way == "empty":
+            return x * torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(0.6)
+        if self.way == "rand_like":
+            return x * (torch.rand_like(x) < 0.6)
+        return x.div(0.6) * (0.6 + torch.rand(shape, dtype=x.dtype, device=x.device)).floor_()
+
+
+class Layerdrop(nn.Module):
+    """One number for the whole batch."""
+
+    def forward(self, x):
+        return x + 1 if self.training and torch.rand([]) < 0.5 else x
+
+
+class Channels(nn.Module):
+    def forward(self, x):
+        x = F.dropout1d(x, 0.3, self.training)
+        return F.dropout2d(x[..., None], 0.3, self.training, True)[..., 0]
+
+
+class Shared(nn.Module):
+    """Drops a table of positions, which has no samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.ones(1, 6, WIDTH))
+
+    def forward(self, x):
+        return x + F.dropout(self.table, 0.5, self.training)
+
+
+SEEN = torch.ones(6, 6, dtype=torch.bool).tril()
+WAYS = {
+    "modules": lambda: nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Dropout(0.3), nn.Dropout(0.2, inplace=True)),
+    "channel modules": lambda: nn.Sequential(nn.Dropout1d(0.3), Channels()),
+    "eager attention": Eager,
+    "heads in the first axis": Flat,
+    "attention": Fused,
+    "causal attention": lambda: Fused(causal=True),
+    "attention with a mask": lambda: Fused(SEEN),
+    "attention with a bias": lambda: Fused(torch.linspace(-2, 2, 36).view(6, 6)),
+    "torch's encoder": lambda: nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.3, batch_first=True), 2
+    ),
+    "torch's attention": lambda: Torchs(),
+    **{f"drop path by {way}": lambda way=way: DropPath(way) for way in ("new_empty", "empty", "rand", "rand_like")},
+    "layer drop": Layerdrop,
+    "a table": Shared,
+    "ours beside it": lambda: nn.Sequential(noise.Dropout(0.3), nn.Dropout(0.3), noise.StochasticDepth(0.3)),
+}
+
+
+class Torchs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(WIDTH, HEADS, dropout=0.3, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0] + self.attention(x, x, x, need_weights=False)[0]
+
+
+def built(way):
+    torch.manual_seed(0)
+    return WAYS[way]()
+
+
+def run(model, x, samples=None, step=3, seed=1):
+    with noise.counter(seed=seed, step=step, samples=range(len(x)) if samples is None else samples):
+        return model(x)
+
+
+each = pytest.mark.parametrize("way", WAYS)
+
+
+@each
+def test_parts_of_a_batch_have_the_masks_of_the_whole_and_no_generator_is_touched(way):
+    model, x = built(way), torch.randn(8, 6, WIDTH)
+    taken, before = noise.take_over(model), torch.get_rng_state()
+    whole = run(model, x)
+    for rows in (range(4), range(4, 8), [1, 6], [5, 7, 2]):
+        torch.testing.assert_close(run(model, x[list(rows)], rows), whole[list(rows)], rtol=1e-5, atol=1e-6)
+    others = [run(model, x, step=step) for step in range(12)] + [run(model, x, seed=seed) for seed in range(2, 8)]
+    assert sum(not torch.allclose(whole, other) for other in others) > 4
+    assert torch.get_rng_state().equal(before) and not taken.unreached
+
+
+@each
+def test_elsewhere_it_is_what_it_was(way):
+    model, x = built(way), torch.randn(8, 6, WIDTH)
+    plain = copy.deepcopy(model)
+    taken = noise.take_over(model)
+    for training in (True, False):
+        found = []
+        for each_model in (plain, model):
+            torch.manual_seed(5)
+            found.append(each_model.train(training)(x))
+        assert found[0].equal(found[1])
+    torch.testing.assert_close(run(model.eval(), x), plain.eval()(x), rtol=1e-5, atol=1e-6)
+    taken.remove()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+@each
+def test_it_drops_as_often_as_it_did(way):
+    """Means over many steps under the counter and by torch's generator are those of one distribution."""
+    model, x = built(way), torch.ones(8, 6, WIDTH)
+    with torch.no_grad():
+        theirs = torch.stack([model(x.clone()) for _ in range(400)])
+        noise.take_over(model)
+        ours = torch.stack([run(model, x.clone(), step=step) for step in range(400)])
+    spread = (theirs.var(0) + ours.var(0)).div(400).sqrt() + 1e-3
+    assert ((ours.mean(0) - theirs.mean(0)).abs() / spread).square().mean() < 2
+    torch.testing.assert_close(ours.std(0).mean(), theirs.std(0).mean(), rtol=0.1, atol=1e-3)
+
+
+def test_gradients_are_those_of_the_parts():
+    model, x = built("torch's encoder"), torch.randn(8, 6, WIDTH)
+    noise.take_over(model)
+    run(model, x).square().sum().backward()
+    whole = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    for rows in (range(3), range(3, 8)):
+        run(model, x[list(rows)], rows).square().sum().backward()
+    for p, grad in zip(model.parameters(), whole, strict=True):
+        torch.testing.assert_close(p.grad, grad, rtol=1e-4, atol=1e-4)
+
+
+def test_a_module_draws_what_ours_draws_by_its_name():
+    theirs, ours = nn.Sequential(nn.Dropout(0.4)), noise.bind(nn.Sequential(noise.Dropout(0.4)))
+    noise.take_over(theirs)
+    x = torch.randn(4, 32)
+    assert run(theirs, x).equal(run(ours, x))
+
+
+def test_padding_changes_no_mask_of_attention():
+    x = torch.randn(2, 9, WIDTH)
+    short, long = Fused(torch.ones(1, 6, dtype=torch.bool)), Fused(torch.arange(9)[None] < 6)
+    long.load_state_dict(short.state_dict())
+    for model in (short, long):
+        noise.take_over(model)
+    torch.testing.assert_close(run(long, x)[:, :6], run(short, x[:, :6]), rtol=1e-5, atol=1e-6)
+
+
+def test_samples_along_the_second_axis():
+    layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.3)  # [T, B, D]
+    noise.take_over(layer, batch_dim=1)
+    x = torch.randn(6, 3, WIDTH)
+    whole = run(layer, x, range(3))
+    torch.testing.assert_close(run(layer, x[:, 1:], range(1, 3)), whole[:, 1:], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [5, 6])  # 6 is twice the samples: a guess would be wrong without a word
+def test_where_the_samples_lie_is_not_guessed(length):
+    layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.3)
+    noise.take_over(layer)
+    sentence = r"drops of shape \[\d, 3, 16\].*3 samples.*batch_dim="
+    with pytest.raises(BadInput, match=sentence), noise.counter(seed=0, step=0, samples=range(3)):
+        layer(torch.randn(length, 3, WIDTH))
+
+
+class Draws(nn.Module):
+    def forward(self, x):
+        return x + torch.randn_like(x) + torch.randn_like(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: nn.LSTM(WIDTH, WIDTH, 2, dropout=0.5, batch_first=True), "lstm"),
+        (lambda: nn.AlphaDropout(0.5), "alpha_dropout"),
+        (Draws, "randn_like"),
+    ],
+)
+def test_a_draw_that_is_not_reached_is_named_once_and_where_torch_draws_nothing_not_at_all(make, name):
+    model, x = nn.ModuleDict({"part": make()}), torch.randn(4, 6, WIDTH)
+    model.forward = lambda x: model.part(x)
+    taken = noise.take_over(model)
+    assert ("part" in taken.unreached) == (name != "randn_like") == ("part" in str(taken))
+    with pytest.warns(UserWarning, match=rf"`part` drew from torch's generator by {name}") as seen:
+        run(model, x)
+    assert len(seen) == 1
+    if name != "randn_like":
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            run(model.eval(), x)
+
+
+def test_without_it_a_draw_of_torch_is_noticed_by_the_scope():
+    with pytest.warns(UserWarning, match=r"drew from torch's generator.*noise\.take_over"):
+        run(noise.bind(nn.Sequential(nn.Dropout(0.5))), torch.ones(2, 4))
+
+
+class Blocks(nn.Module):
+    def __init__(self, checkpoint=None):
+        super().__init__()
+        self.blocks, self.checkpoint = nn.ModuleList(Eager() for _ in range(2)), checkpoint
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = x + (block(x) if self.checkpoint is None else self.checkpoint(block, x))
+        return x
+
+
+def test_recomputation_with_ours_draws_the_same_and_with_torchs_is_refused():
+    model, x, found = Blocks(), torch.randn(4, 6, WIDTH), []
+    noise.take_over(model)
+    for checkpoint in (None, mainstem.checkpoint):
+        model.checkpoint = checkpoint
+        model.zero_grad()
+        run(model, x).square().sum().backward()
+        found.append([p.grad.clone() for p in model.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+    model.checkpoint = lambda block, x: plain_checkpoint(block, x, use_reentrant=False)
+    with pytest.raises(RuntimeError, match=r"'blocks\.1' is recomputed.*mainstem\.checkpoint"):
+        run(model, x).sum().backward()
+
+
+def test_recomputed_attention_of_torchs_is_refused_too():
+    layer = nn.MultiheadAttention(WIDTH, HEADS, dropout=0.3, batch_first=True)
+    noise.take_over(layer)
+    x = torch.randn(4, 6, WIDTH, requires_grad=True)
+    y = run(lambda h: plain_checkpoint(lambda h: layer(h, h, h)[0], h, use_reentrant=False), x)
+    with pytest.raises(RuntimeError, match=r"'MultiheadAttention' is recomputed"):
+        y.sum().backward()
+
+
+def test_names_that_would_draw_the_same_are_told_apart():
+    # Two words of equal length with one crc32 keep it behind any common prefix, as the checksum is linear.
+    model = nn.ModuleDict({"plumless": nn.Dropout(0.5), "buckeroo": nn.Dropout(0.5)})
+    noise.take_over(model)
+    x = torch.ones(2, 64)
+    assert not run(model["plumless"], x).equal(run(model["buckeroo"], x))
+
+
+def test_what_never_draws_has_no_hook():
+    model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Embedding(3, 4), nn.Dropout(0.5))
+    noise.take_over(model)
+    assert [bool(part._forward_pre_hooks) for part in model] == [False, False, False, True]
+
+
+def test_a_wrapper_and_a_copy_have_the_masks_of_the_model():
+    model, x = built("torch's encoder"), torch.randn(8, 6, WIDTH)
+    wrapped = nn.DataParallel(copy.deepcopy(model))
+    noise.take_over(model)
+    noise.take_over(wrapped)
+    whole = run(model, x)
+    assert run(wrapped, x).equal(whole) and run(copy.deepcopy(model), x).equal(whole)
+
+
+def test_after_an_exception_functions_are_torchs_again():
+    model = built("eager attention")
+    noise.take_over(model)
+    with pytest.raises(RuntimeError):
+        run(model, torch.randn(4, 6, 3))
+    assert torch._C._len_torch_function_stack() == 0
+    run(model, torch.randn(4, 6, WIDTH))
+
+
+def test_what_is_taken_over_is_not_taken_twice():
+    model = built("modules")
+    taken = noise.take_over(model)
+    with pytest.raises(BadInput, match=r"Sequential is taken over already: call remove"):
+        noise.take_over(model)
+    taken.remove()
+    noise.take_over(model)
+
+
+def test_a_kernel_of_ours_is_still_used():
+    block = mainstem.Residual([nn.Linear(4, 4), noise.Dropout(0.5)])
+    noise.take_over(nn.Sequential(block))
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in block.modules())
