@@ -69,7 +69,7 @@ def test_a_bad_path_is_a_sentence(place: Path, capsys: pytest.CaptureFixture[str
 
 PARTS = (
     "config.yaml", "facts.json", "samples.json", "config.json", "model.safetensors", "vocabulary.json", "metrics.jsonl",
-    "lock", "checkpoints", "last", "report.html", "probe.html",
+    "lock", "checkpoints", "last", "report.html", "card.md", "probe.html",
 )  # fmt: skip
 
 

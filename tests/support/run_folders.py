@@ -139,6 +139,12 @@ def facts(made: Made, found: list[dict[str, Any]]) -> dict[str, Any]:
             "repeated_share": 0.012,
         }
         values["remarks"] = ["The model beats every yardstick."]
+        values["calibration"] = {"tokens": 16384, "ece": 0.0125, "confidence": 0.625, "right": 0.5, "error": 0.03,
+                                 "bins": [[0.625, 0.5, 16384]]}  # fmt: skip
+        values["choice"] = {
+            "budget": 150.0, "steps": 2000, "given": ["model.layers"],
+            "decisions": [{"title": "size", "said": "6 x 128", "values": {}, "why": "2,000 steps fit (measured)"}],
+        }  # fmt: skip
         values["outcome"] = {
             "reason": "steps", "best_step": best["step"],
             "best": {"step": best["step"], **best["held_out"], "error": None},
@@ -175,6 +181,8 @@ def evil_folder(folder: Path) -> Path:
     facts["command"] = facts["resumed_by"] = ["mainstem", EVIL]
     facts["corpus"] = {EVIL: EVIL, "origin": EVIL, "files": [EVIL] * 3}
     facts["versions"] = {EVIL: EVIL}
+    facts["choice"] = {"budget": EVIL, "given": [EVIL], "decisions": [{"title": EVIL, "said": EVIL, "why": EVIL}, EVIL]}
+    facts["calibration"] = {"ece": EVIL, "error": EVIL}
     facts["machine"] = {EVIL: {EVIL: EVIL}}
     for row in facts["parameters"][:3]:
         row |= {"name": EVIL, "role": EVIL, "shape": [EVIL], "penalties": [EVIL]}

@@ -28,7 +28,7 @@ def _trained(tmp_path, capsys):
 
 
 def test_what_cannot_be_written_is_named_with_what_makes_it_again(tmp_path, monkeypatch, capsys):
-    for name in (facts.SAMPLES, "report.html"):
+    for name in (facts.SAMPLES, "report.html", "card.md"):
         (tmp_path / "my runs" / "first" / name).mkdir(parents=True)  # nothing can be written over a folder
     monkeypatch.setattr(run_folder, "_ours_before_config", lambda name: True)
     said, warned = _trained(tmp_path, capsys)

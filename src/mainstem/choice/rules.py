@@ -71,7 +71,7 @@ def rates(size: Size, run: config.Run) -> list[Decision]:
 def regularization(passes: float) -> list[Decision]:
     """Decide dropout and decay for a run that sees its text so often."""
     row = max((row for row in REGULARIZATION if row.passes <= passes), key=lambda row: row.passes)
-    why = f"{passes:.2g} passes over the text"
+    why = f"{passes:,.0f} passes over the text" if passes >= 10 else f"{passes:.1f} passes over the text"
     return [
         Decision("dropout", {"noise.rate": row.dropout}, f"{row.dropout:g}", f"{why} ({row.basis})"),
         Decision("decay", {"optim.decay": row.decay}, f"{row.decay:g}", f"{why} ({row.basis})"),
@@ -82,12 +82,15 @@ def cadence(steps: int, room: float) -> list[Decision]:
     """Decide when a run of so many steps, in `room` seconds, is measured and saved, and when it ends early."""
     every = max(1, min(steps, max(APART, _round(min(steps / PASSES, MINUTE * steps / max(room, 1e-9))))))
     number = max(1, round(steps / every))
-    waits = max(LEAST, math.ceil(WAITS * number))
+    waits, passes = max(LEAST, math.ceil(WAITS * number)), "pass" if number == 1 else "passes"
     return [
         Decision(
-            "measured", {"evaluate.every": every, "save.every": every}, f"each {every:,}", f"{number} held-out passes"
+            "measured",
+            {"evaluate.every": every, "save.every": every},
+            f"each {every:,}",
+            f"{number} held-out {passes}",
         ),
-        Decision("patience", {"train.patience": waits}, f"{waits}", f"of {number} passes, without a gain"),
+        Decision("patience", {"train.patience": waits}, f"{waits}", "passes without a gain end it"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The page of a run: report.html. May import `files` and its neighbours here.
+"""The page of a run, report.html, and its card, card.md. May import `files` and its neighbours here.
 
 Everything that comes from the run's data passes `visible` and is escaped by the templates; the page may load nothing
 and run nothing but its own script (see template.py).
@@ -15,9 +15,10 @@ from ..draw import template
 from ..draw.chart import view
 from ..draw.words import short, visible
 from ..runs.metrics import number
-from . import depth_figures, figures, phases, source, tables
+from . import card, depth_figures, figures, phases, source, tables
 from .headline import headline
 from .source import Source
+from .waterfall import waterfall
 
 NAME = "report.html"
 _SAMPLES, _SAMPLE, _CONFIG = 12, 4000, 60_000
@@ -34,15 +35,17 @@ _CORPUS = {
 
 
 def write(run_folder: str | Path) -> Path:
-    """Write report.html of the run in `run_folder`, all of it or nothing, and return its path.
+    """Write report.html and card.md of the run in `run_folder`, each whole or not at all; return the path of the first.
 
     Raises:
         BadInput: where the folder is not that of a run; what is missing otherwise is left out and named.
     """
     folder = Path(run_folder)
     run = source.read(folder)
-    files.check_target(folder / NAME)
-    text = render(run)
+    for name in (NAME, card.NAME):
+        files.check_target(folder / name)
+    text, short = render(run), card.markdown(run)
+    files.write_text(folder / card.NAME, short)
     return files.write_text(folder / NAME, text)
 
 
@@ -59,6 +62,8 @@ def content(run: Source) -> dict[str, Any]:
         "name": visible(run.name, limit=100),
         "headline": headline(run),
         "notes": [visible(note, limit=500) for note in run.notes],
+        "stages": waterfall(run),
+        "card": card.card(run),
         "loss": _drawn(figures.loss(run)),
         "over_time": [_drawn(figure) for draw in (figures.gap, figures.rate, figures.gradient, figures.speed,
                                                    figures.update, figures.slope)

@@ -12,6 +12,7 @@ from ..runs.state import Best
 from . import beside, samples
 from .learner import Learner
 from .lines import WIDTH, columns, several, size
+from .sureness import sureness
 from .task import Shows, Tell
 from .yardstick import Yardsticks
 
@@ -28,6 +29,7 @@ class TextShows(Shows):
     """The text and the model at the start; at the end yardsticks on the same bytes, and a sample."""
 
     def __init__(self, learner: Learner, cache: Path) -> None:
+        self._learner = learner
         self._yardsticks = Yardsticks(learner.data, cache)
 
     def opening(self, learner: Learner) -> dict[str, str]:
@@ -36,10 +38,12 @@ class TextShows(Shows):
         return {"text": text(learner), "model": f"{form(settings['residual'])}, {size_of}"}
 
     def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
+        sure = None if late() else sureness(self._learner, late)
         tell(_COUNTING, 0, 1000)
         found = self._yardsticks.result(late, lambda share: tell(_COUNTING, int(1000 * share), 1000))
         tell(_COUNTING, 1000, 1000)
-        return {"yardsticks": found, "remarks": beside.remarks(reached(best), found)}
+        known = {"yardsticks": found, "remarks": beside.remarks(reached(best), found)}
+        return known if sure is None else {**known, "calibration": sure}
 
     def stop(self) -> None:
         self._yardsticks.stop()
