@@ -23,6 +23,7 @@ from .presets import SGD, AdamW, Muon
 from .roles import MATRICES, named, roles, select
 from .table import Row, table
 from .update import update
+from .use import roles_by_use
 
 __all__ = [
     "MATRICES",
@@ -48,6 +49,7 @@ __all__ = [
     "make",
     "named",
     "roles",
+    "roles_by_use",
     "schedule",
     "select",
     "state",

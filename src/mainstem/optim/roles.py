@@ -6,6 +6,7 @@ Modules say it themselves by a method `roles()`; anybody else's are told by thei
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from ..errors import BadInput
 from ..names import Parameters, parameters
+from .kinds import by_type, by_use
 
 MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear", "mix.dynamic")
 """The roles that a decay or a penalty takes when no pattern says otherwise."""
@@ -21,14 +23,7 @@ ROLES = ("embedding", "position", "head", "attention", "feedforward", "linear", 
          "reinjection")  # fmt: skip
 """The roles there are. A module may give one a kind of its own behind a dot: "scale.temperature"."""
 
-_LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
-_EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
-_NORM = (
-    nn.LayerNorm,
-    nn.RMSNorm,
-    nn.GroupNorm,
-    nn.modules.batchnorm._NormBase,
-)
+_LARGE = 1024
 
 
 def named(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -49,9 +44,11 @@ def roles(module: nn.Module) -> dict[str, str]:
 
     A module's own method ``roles() -> {parameter name relative to the module: role}`` decides, an outer module's before
     an inner one's. Without one the type does: the weights of Linear, convolutions, attention and recurrences are
-    "linear", of embeddings "embedding", of norms "norm", every bias "bias", and whatever else "scale", which nothing
-    decays unasked. To name the roles of a foreign module, give it such a method. What a parametrization or pruning made
-    of a parameter has its role; the magnitudes of a weight norm are a "scale".
+    "linear", of embeddings "embedding", of norms "norm", every bias "bias"; of transformers and timm also `Conv1D`,
+    routers, and the experts that a mixture holds as one tensor. Whatever else is a "scale", which nothing decays
+    unasked; `roles_by_use` finds the matrices among them by a forward. To name the roles of a foreign module, give it
+    such a method. What a parametrization or pruning made of a parameter has its role; the magnitudes of a weight norm
+    are a "scale".
 
     Raises:
         BadInput: where a module publishes the role of a parameter that it does not have, or a role that no other part
@@ -92,6 +89,8 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
 def fitting(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
     """Return what `select` does, and nothing where nothing fits."""
     known = aliases(module)
+    if on is None:
+        _warn_of_unknown(module, parameters(module))
     return {name: parameter for name, parameter in named(module).items() if fits(on, known[name])}
 
 
@@ -129,11 +128,20 @@ def is_within(role: str, head: str) -> bool:
 
 
 def _roles_of_aliases(held: Parameters) -> dict[str, str]:
+    return _roles_and_untold(held)[0]
+
+
+def _roles_and_untold(held: Parameters) -> tuple[dict[str, str], set[str]]:
     known: dict[str, str] = {}
     made: dict[str, list[str]] = {}
-    for name, (stands_for, is_magnitude) in held.origins.items():
+    untold: set[str] = set()
+    for name, parameter in ((alias, p) for first, p in held.named.items() for alias in held.aliases[first]):
+        stands_for, is_magnitude = held.origins[name]
         path, _, own = stands_for.rpartition(".")
-        known[name] = "scale" if is_magnitude else _by_type(held.modules[path], own)
+        role = "scale" if is_magnitude else by_type(held.modules[path], own, parameter)
+        if role is None:
+            untold.add(name)
+        known[name] = role or by_use(held.modules[path], own) or "scale"
         made.setdefault(stands_for, []).extend([] if is_magnitude else [name])
     # Inner modules first, so that what an outer one publishes has the last word.
     for path, part in reversed(held.modules.items()):
@@ -143,7 +151,8 @@ def _roles_of_aliases(held: Parameters) -> dict[str, str]:
             meant = [prefix + name] if prefix + name in known else made.get(prefix + name, [])
             _check(part, name, role, bool(meant))
             known |= dict.fromkeys(meant, role)
-    return known
+            untold -= {*meant}
+    return known, untold
 
 
 def _check(part: nn.Module, name: str, role: str, is_there: bool) -> None:
@@ -166,14 +175,29 @@ def modules(module: nn.Module) -> dict[str, nn.Module]:
     return parameters(module).modules
 
 
-def _by_type(part: nn.Module, name: str) -> str:
-    if name == "bias" or name.endswith("_bias") or name.startswith("bias_"):
-        return "bias"
-    if isinstance(part, _LINEAR):
-        return "linear"
-    if isinstance(part, _EMBEDDING):
-        return "embedding"
-    return "norm" if isinstance(part, _NORM) else "scale"
+def untold(held: Parameters) -> set[str]:
+    """Return all names of parameters whose role neither a type nor a module's own `roles()` tells."""
+    return _roles_and_untold(held)[1]
+
+
+def _warn_of_unknown(module: nn.Module, held: Parameters) -> None:
+    """Warn of large tensors with rows and columns whose role nobody tells, and which are therefore left out."""
+    names = untold(held)
+    unknown = []
+    for name, parameter in held.named.items():
+        path, _, own = held.origins[name][0].rpartition(".")
+        large = parameter.numel() >= _LARGE and sum(size > 1 for size in parameter.shape) > 1
+        said = by_use(held.modules[path], own) is not None or hasattr(parameter, "_no_weight_decay")
+        if large and name in names and not said and not held.origins[name][1]:
+            unknown.append(f"{name} {list(parameter.shape)}")
+    if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        warnings.warn(
+            f"nobody says whether {', '.join(unknown[:5])}{more} of {type(module).__name__} are matrices, so they are "
+            "neither decayed nor penalised: call optim.roles_by_use(model, *inputs) once, which sees how a forward "
+            "uses them, or name them by on=",
+            stacklevel=4,
+        )
 
 
 def _nothing(on: str | None, by_alias: dict[str, str]) -> str:
