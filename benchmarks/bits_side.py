@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mainstem import catalogue, config, noise, optim
+from mainstem.config.building import build
 from mainstem.model import LanguageModel, Rates, Settings
 from mainstem.nn import Attention
 
@@ -39,7 +40,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 KEYS = ("rates", "norm", "feedforward", "hidden", "kv_heads")
-RATES = {"lr": 3e-3, "muon_lr": 0.02, "momentum": 0.95}
+RATES = {"adamw": {"lr": 3e-3}, "muon": {"lr": 3e-3, "muon_lr": 0.02, "momentum": 0.95}}
 """Said in full, like the hidden width above: a default that changes is no change of how anything is computed."""
 
 
@@ -88,7 +89,8 @@ def outcome(form: Any, situation: dict[str, Any], dtype: str, steps: int) -> dic
     settings = {key: situation[key] for key in KEYS if key in situation}
     model = LanguageModel(Settings(**SIZES, residual=form, **settings), seed=5)
     model.set_checkpoint(situation.get("recompute", False))
-    optimizer = optim.make(model, config.Optim(name=situation.get("optimizer", "adamw"), **RATES))
+    name = situation.get("optimizer", "adamw")
+    optimizer = optim.make(model, build({"name": name, **RATES[name]}, config.Optim))
     average = optim.averaging.Average(model, situation["average"]) if "average" in situation else None
     losses, norms, split = [], [], situation.get("split", BATCH)
     documents = torch.arange(LENGTH).expand(BATCH, -1) // 5 if situation.get("documents") else None

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 
 from mainstem import config, noise, optim
+from mainstem.config.building import build
 from mainstem.model import LanguageModel, Rates, Settings
 
 NOISY = Rates(embedding=0.2, attention_weights=0.2, attention=0.2, hidden=0.2, feedforward=0.2)
@@ -40,7 +41,7 @@ def stepper(shape: dict[str, int], form: str, rate: float, dtype: str) -> Callab
     """Return a function that takes one training step."""
     rates = NOISY if rate else Rates()
     model = LanguageModel(Settings(vocab=VOCAB, context=LENGTH, **shape, residual=form, rates=rates), seed=5)
-    optimizer = optim.make(model, config.Optim(name="adamw", lr=1e-3))
+    optimizer = optim.make(model, build({"name": "adamw", "lr": 1e-3}, config.Optim))
     x_BT, y_BT = torch.randint(0, VOCAB, (2, BATCH, LENGTH), generator=torch.Generator().manual_seed(0))
     numbers = itertools.count()
 

@@ -35,7 +35,7 @@ def steps_of(vocabulary: int, seconds: float) -> int:
 
 def flags(vocabulary: int, seed: int, seconds: float) -> list[str]:
     """Return the flags of one arm."""
-    chosen = ["--data.tokenizer", "bpe", "--data.vocabulary", str(vocabulary)]
+    chosen = ["--data.tokenizer", "bpe", "--data.tokenizer.vocabulary", str(vocabulary)]
     return [
         *(chosen if vocabulary else ["--data.tokenizer", "char"]), "--seed", str(seed),
         *trainings.length(steps_of(vocabulary, seconds)),

@@ -82,7 +82,6 @@ def fields() -> str:
             for field in config.fields(config.Run)
             if (field.section or "run") == section
         ]
-        rows += [(name, meaning, "", default) for name, meaning, default in told.own(section)]
         lines = [
             f"## {section}",
             "",

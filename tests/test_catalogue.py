@@ -14,7 +14,7 @@ from mainstem.optim.schedule import factor
 FIELDS = {
     "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "decay": "optim.decay_kind",
     "around": "optim.around", "schedule": "optim.schedule", "tokenizer": "data.tokenizer", "init": "model.init",
-    "preset": "model.preset", "penalty": "penalty.N.name",
+    "preset": "model.preset", "penalty": "penalty.N.name", "embedding": "model.embedding", "loss": "loss.name",
 }  # fmt: skip
 
 
@@ -35,9 +35,9 @@ def test_the_names_are_those_that_the_field_allows(kind: str) -> None:
 def test_a_line_of_the_catalogue_is_all_that_a_variant_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     more = (
         catalogue.Spec("norm", "mine", "nn.norm:LayerNorm", "another norm"),
-        catalogue.Spec("schedule", "mine", "optim.schedule:constant", "another schedule"),
+        catalogue.Spec("schedule", "mine", "optim.constant:Constant", "another schedule"),
         catalogue.Spec("init", "mine", "model.rules:zero", "other initial weights"),
-        catalogue.Spec("optimizer", "mine", "optim.presets:SGD", "another optimizer"),
+        catalogue.Spec("optimizer", "mine", "optim.adamw_spec:AdamWSpec", "another optimizer"),
         catalogue.Spec("preset", "mine", "config.presets:MICRO", "another size"),
     )
     monkeypatch.setattr(catalogue, "SPECS", (*catalogue.SPECS, *more))
@@ -45,8 +45,8 @@ def test_a_line_of_the_catalogue_is_all_that_a_variant_needs(monkeypatch: pytest
     made = LanguageModel(Settings(**sizes, norm="mine", init="mine"))
     assert made.state_dict()["stream.norm.bias"].shape == (8,)
     assert not made.state_dict()["blocks.0.attention.branch.attention.output.weight"].any()
-    optimizer = optim.make(made, config.Optim(name="mine", lr=0.3, momentum=0.7))
-    assert optimizer.methods == {"sgd": optim.Momentum(0.3, 0.7)}
+    optimizer = optim.make(made, config.Optim(name="mine", values={"lr": 0.3, "betas": (0.7, 0.8)}))
+    assert optimizer.methods == {"adamw": optim.Adam(0.3, (0.7, 0.8), 1e-8)}
     assert factor(50, 100, config.Optim(schedule="mine")) == 1.0
     assert config.resolve(config.Run(model=config.Model(preset="mine"))).model.width == 256
 

@@ -61,10 +61,9 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
 def build(settings: dict[str, Any], path: Path) -> LanguageModel:
     """Return the model of `settings` with the weights of the file `path`, in eval mode."""
     tensors = weights.header(path)
-    for name in ("layers", "ngrams"):  # each has a tensor of its own: told before as many are made
-        number = settings.get(name, 0)
-        if not isinstance(number, int) or number > len(tensors):
-            raise BadInput(f"{str(path)!r} has {len(tensors)} tensors, too few for {number} {name}: it is damaged.")
+    layers = settings.get("layers", 0)
+    if not isinstance(layers, int) or layers > len(tensors):  # told before as many are made
+        raise BadInput(f"{str(path)!r} has {len(tensors)} tensors, too few for {layers} layers: it is damaged.")
     empty = _outline(settings, path.parent / "config.json")
     weights.check_shapes(empty, tensors, str(path))
     _check_tables(empty, path)

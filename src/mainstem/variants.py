@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -47,7 +47,7 @@ def written(kind: str, value: Any) -> dict[str, Any]:
 def checked(
     kind: str, values: Mapping[str, Any], path: str, example: str, instead: Mapping[str, Any] | None = None
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the dataclass or function that ``values["name"]`` stands for, and the other values as it asks for them.
+    """Return the dataclass that ``values["name"]`` stands for, and the other values as it asks for them.
 
     Args:
         kind: of the catalogue.
@@ -82,10 +82,8 @@ def checked(
 
 
 def types(made: Any) -> dict[str, Any]:
-    """Return the types of the fields of a dataclass, or of the arguments of a function, by name."""
-    hints = get_type_hints(made)
-    if not is_dataclass(made):
-        return {name: hint for name, hint in hints.items() if name != "return"}
+    """Return the types of the fields of a dataclass, with their limits, by name."""
+    hints = get_type_hints(made, include_extras=True)
     return {field.name: hints[field.name] for field in fields(made)}
 
 
@@ -128,6 +126,7 @@ def _meant(key: str, known: list[str], kind: str, path: str) -> str:
 def _words(kind: Any) -> str:
     """Return what may be given: the choices, or the type's name; of a field that may be null, what else it may be."""
     kind = next((some for some in get_args(kind) if get_origin(kind) is UnionType and some is not NoneType), kind)
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return f"one of {', '.join(map(str, choices))}" if choices else names.get(kind, f"a value of type {kind}")

@@ -34,9 +34,7 @@ speeds = st.builds(Speed, st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
 def applied(found: choice.Choice, run: config.Run = RECIPE) -> config.Run:
     """Return the run as the choice has it."""
     for name, value in found.values.items():
-        section, _, field = name.partition(".")
-        part = msgspec.structs.replace(getattr(run, section), **{field: value})
-        run = msgspec.structs.replace(run, **{section: part})
+        run = config.put(run, name, value)
     model = msgspec.structs.replace(run.model, hidden=None, kv_heads=None)
     return config.checked(msgspec.structs.replace(run, model=model))
 
@@ -91,12 +89,7 @@ def test_what_is_given_stays(corpus: Corpus, budget: float, data: st.DataObject)
     found = choose(corpus, Speed(), budget, run, names)
     assert set(found.values) == set(FIELDS) - names
     whole = applied(found, run)
-    assert all(value_of(whole, name) == some[name] for name in names)
-
-
-def value_of(run: config.Run, name: str) -> Any:
-    section, _, field = name.partition(".")
-    return getattr(getattr(run, section), field)
+    assert all(config.at(whole, name) == some[name] for name in names)
 
 
 def test_the_rows_of_the_tables_are_in_order() -> None:

@@ -54,11 +54,12 @@ def test_every_field_has_its_type_meaning_and_what_a_bare_command_uses(capsys: C
     assert found["noise.attention"] == "0, as rate"
     assert (found["recipe"], found["optim.clip"], found["train.epochs"]) == ("default", "1", "20, if no other limit")
     for field in config.fields(config.Run):
-        if ".N." not in field.name:
-            value = run
-            for part in field.name.split("."):
-                value = getattr(value, part)
-            assert found[field.name].startswith(amount(field, value))
+        if ".N." not in field.name and not field.of:
+            assert found[field.name].startswith(amount(field, config.at(run, field.name)))
+    for name in ("optim.lr", "optim.momentum", "optim.schedule.floor", "loss.z_loss"):
+        field = next(field for field in config.fields(config.Run) if field.name == name)
+        assert found[name].startswith(amount(field, config.at(run, name)))
+    assert found["optim.around.rho"] == "sam: 0.05; asam: 0.5"  # neither of them is asked for
 
 
 def test_it_follows_the_flags_of_its_line(capsys: Capture, tmp_path: Path) -> None:
@@ -110,9 +111,11 @@ def test_one_section(words: list[str], capsys: Capture) -> None:
     lines = said(capsys, *words)
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
     fields = [shown(field.name) for field in config.fields(config.Run) if field.section == "optim"]
-    assert flags[: len(fields)] == fields
-    assert flags[len(fields) :] == ["--optim.scale", "--optim.roles"]  # what muon has beside the fields of all
-    assert "--optim.scale of muon alone [original]" in " ".join(" ".join(lines).split())
+    assert flags == fields
+    assert flags[-2:] == ["--optim.scale", "--optim.roles"]  # what muon has beside the fields of all
+    text = " ".join(" ".join(lines).split())
+    assert "--optim.scale muon: what Muon's step is multiplied by [original|match_rms_adamw; original]" in text
+    assert flags.index("--optim.schedule.cooldown") == flags.index("--optim.schedule") + 2
 
 
 def test_what_several_names_have_alike_stands_once_with_the_default_of_each(capsys: Capture) -> None:
@@ -121,15 +124,17 @@ def test_what_several_names_have_alike_stands_once_with_the_default_of_each(caps
     assert flags == [f"--noise.also.0.{name}" for name in
                      ("rate", "at", "over", "how", "depth", "begin", "end", "course")]  # fmt: skip
     text = " ".join(" ".join(lines).split())
-    assert "[dropout: null; depth: B; drop_head: BH]" in text
-    assert '--noise.also.0.depth "constant", or "linear": it grows over the sublayers [constant]' in text
+    assert "[text; dropout: null; depth: B; drop_head: BH]" in text
+    assert (
+        '--noise.also.0.depth "constant", or "linear": it grows over the sublayers [constant|linear; constant]' in text
+    )
 
 
 def test_what_a_name_has_by_itself_stands_behind_the_fields_of_its_section(capsys: Capture) -> None:
     text = " ".join(" ".join(said(capsys, "train", "--help", "penalty")).split())
-    assert "[text; the matrices] --penalty.0.share elastic_net: 1 is L1, 0 is L2 [0.5]" in text
+    assert "[text; the matrices] --penalty.0.share elastic_net: 1 is L1, 0 is L2 [number; 0.5]" in text
     text = " ".join(" ".join(said(capsys, "train", "--help", "model")).split())
-    assert "--model.residual.streams hyper: S, at least 1 [4]" in text
+    assert "--model.residual.streams hyper: S, at least 1 [int; 4]" in text
 
 
 def test_the_ways_to_ask(capsys: Capture) -> None:

@@ -66,7 +66,7 @@ def test_items_of_a_list() -> None:
     assert config.override(run, {"penalty.1.coef": "3"}).penalty[1].coef == 3
     assert config.override(run, {"penalty": "[]"}).penalty == []
     assert config.load({"penalty": "l1", "penalty.0.coef": "1"}).penalty[0].name == "l1"
-    assert config.load({"optim.betas.1": "0.5"}).optim.betas == (0.9, 0.5)
+    assert config.load({"optim.betas.1": "0.5"}).optim.values["betas"] == (0.9, 0.5)
     with pytest.raises(BadInput, match=r"penalty\.3\.coef is item 3 of a list that has 0 so far"):
         config.load({"penalty.3.coef": "1"})
     with pytest.raises(BadInput, match=r"penalty is a list: say which item coef is for, as penalty\.0\.coef"):

@@ -19,15 +19,9 @@ REFUSED = [
      "leave it out, or give --model.positions rotary."),
     ({"train.steps": 5, "train.epochs": 2}, "train.steps 5 and train.epochs 2.0 all say how long the run is: give one of them."),
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
-    ({"optim.rho": 0.1}, "optim.rho 0.1 is how far away a second gradient is taken, and optim.around names none: leave it out, "
-     "or give --optim.around sam."),
     ({"optim.average": 0.9, "optim.swa": 0.25}, "optim.average 0.9 and optim.swa 0.25 are two averages of the weights: give one of them."),
-    ({"optim.cooldown": 0.5}, "optim.cooldown 0.5 means nothing where optim.schedule is cosine: leave one of them out."),
-    ({"optim.floor": 0.1, "optim.schedule": "constant"}, "optim.floor 0.1 means nothing where optim.schedule is constant: leave one of them out."),
-    ({"optim.muon_lr": 0.5}, "optim.muon_lr 0.5 means nothing where optim.name is adamw: leave one of them out."),
-    ({"optim.momentum": 0.5}, "optim.momentum 0.5 means nothing where optim.name is adamw: leave one of them out."),
-    ({"data.vocabulary": 512, "data.tokenizer": "char"}, "data.vocabulary 512 means nothing where data.tokenizer is char: leave one of them out."),
-    ({"model.ngram_rows": 50}, "model.ngram_rows 50 means nothing where model.ngrams is 1: leave one of them out."),
+    ({"optim.decay": 0, "optim.decay_kind": "cautious"}, "optim.decay_kind cautious means nothing where optim.decay is 0: leave one of them out."),
+    ({"optim.decay": 0, "optim.decay_on": "head"}, "optim.decay_on head means nothing where optim.decay is 0: leave one of them out."),
 ]  # fmt: skip
 
 

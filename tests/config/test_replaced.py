@@ -1,17 +1,15 @@
 """A new name leaves the old one's values behind, whichever layer gives it."""
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from mainstem import config
-from mainstem.config.replaced import OWN
+from mainstem import catalogue, config
 from mainstem.config.sections import Optim
 from mainstem.errors import BadInput
-
-RATES = ("lr", "betas", "eps", "muon_lr", "momentum")
 
 
 def optim(**flags: Any) -> Optim:
@@ -20,33 +18,32 @@ def optim(**flags: Any) -> Optim:
 
 def test_adamw_does_not_keep_the_rate_of_muon_s_embedding() -> None:
     recipe, other = optim(), optim(name="adamw")
-    assert (recipe.name, recipe.lr) == ("muon", 2e-2)
-    assert (other.name, other.lr, other.momentum) == ("adamw", 2e-3, Optim().momentum)
-    kept = set(Optim.__struct_fields__) - {"name", *RATES}
+    assert (recipe.name, recipe.values["lr"]) == ("muon", 2e-2)
+    assert (other.name, other.values) == ("adamw", {"lr": 2e-3, "betas": (0.9, 0.95), "eps": 1e-8})
+    kept = set(Optim.__struct_fields__) - {"name", "values"}
     assert {name: getattr(recipe, name) for name in kept} == {name: getattr(other, name) for name in kept}
 
 
 def test_what_the_same_layer_gives_holds() -> None:
-    assert optim(name="adamw", lr="5e-4").lr == 5e-4
-    assert optim(lr="5e-4", name="adamw").lr == 5e-4
-    assert optim(name="muon").lr == optim().lr
-    assert optim(lr="5e-4").lr == 5e-4
+    assert optim(name="adamw", lr="5e-4").values["lr"] == 5e-4
+    assert optim(lr="5e-4", name="adamw").values["lr"] == 5e-4
+    assert optim(name="muon").values == optim().values
+    assert optim(lr="5e-4").values["lr"] == 5e-4
 
 
 def test_a_file_over_a_recipe_and_flags_over_a_file(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
     path.write_text("recipe: default\noptim: {name: adamw, betas: [0.8, 0.9]}\n")
     section = config.load({}, path).optim
-    assert (section.lr, section.betas, section.warmup) == (2e-3, (0.8, 0.9), 0.05)
+    assert (section.values["lr"], section.values["betas"], section.warmup) == (2e-3, (0.8, 0.9), 0.05)
     section = config.load({"optim.name": "muon"}, path).optim
-    assert (section.lr, section.betas) == (OWN["optim.name"]["muon"]["lr"], (0.9, 0.95))
+    assert (section.values["lr"], section.values["betas"]) == (2e-2, (0.9, 0.95))
 
 
-def test_without_a_recipe_each_optimizer_has_its_own_rates() -> None:
-    for name, own in OWN["optim.name"].items():
-        found = msgspec.structs.asdict(config.load({"optim.name": name}).optim)
-        assert {field: found[field] for field in own} == own
-        assert set(own) == set(RATES)
+@pytest.mark.parametrize("name", catalogue.names("optimizer"))
+def test_without_a_recipe_each_optimizer_has_its_own_values(name: str) -> None:
+    own = dataclasses.asdict(catalogue.resolve("optimizer", name)())
+    assert config.load({"optim.name": name}).optim.values == own
 
 
 def test_what_was_stored_is_read_as_it_stands() -> None:
@@ -81,25 +78,74 @@ def test_another_penalty_asks_for_its_own_multiplier() -> None:
     assert (term.name, term.coef, term.on) == ("l2", 1.0, None)
 
 
-def test_what_belongs_to_one_name_alone_does_not_outlive_it(tmp_path: Path) -> None:
+NAMED = ("optim.schedule", "data.tokenizer", "model.embedding", "optim.around", "model.residual", "optim", "loss")
+"""What says a name of the catalogue with values of its own, once."""
+KINDS = dict(zip(NAMED, ("schedule", "tokenizer", "embedding", "around", "residual", "optimizer", "loss"), strict=True))
+
+
+def said(field: str) -> str:
+    return f"{field}.name" if field in ("optim", "loss") else field
+
+
+def pairs() -> list[tuple[str, str, str, str]]:
+    """Return each value of each name, and another name of its kind that has no such value."""
+    return [
+        (field, name, key, other)
+        for field in NAMED
+        for name in catalogue.names(KINDS[field])
+        for key in config.owned.of(KINDS[field], name)
+        for other in catalogue.names(KINDS[field])
+        if key not in config.owned.of(KINDS[field], other)
+    ]
+
+
+@pytest.mark.parametrize(("field", "name", "key", "other"), pairs())
+def test_a_value_does_not_outlive_its_name(field: str, name: str, key: str, other: str) -> None:
+    value = dict(config.owned.defaults(KINDS[field], name))[key]
+    file = config.load({said(field): name, f"{field}.{key}": value})
+    assert at(file, field)[key] == value
+    found = config.override(file, {said(field): other})
+    assert key not in at(found, field) and at(found, field).get("name", other) == other
+    again = config.override(file, {said(field): name})
+    assert at(again, field)[key] == value
+
+
+@pytest.mark.parametrize(("field", "name", "key", "other"), [each for each in pairs() if each[0] != "model.residual"])
+def test_a_value_of_another_name_is_refused(field: str, name: str, key: str, other: str) -> None:
+    value = dict(config.owned.defaults(KINDS[field], name))[key]
+    with pytest.raises(BadInput, match=rf"{re.escape(field)}\.{key} is a value of .*{name}.* is {other}: leave it out"):
+        config.load({said(field): other, f"{field}.{key}": value})
+
+
+def at(run: config.Run, field: str) -> dict[str, Any]:
+    """Return the values of the name that `field` says, and maybe the name."""
+    found: Any = run
+    for part in field.split("."):
+        found = getattr(found, part)
+    if isinstance(found, config.Section):
+        return dict(found.values)  # type: ignore[attr-defined]
+    return found if isinstance(found, dict) else {"name": found}
+
+
+def test_what_one_layer_gives_beside_the_name_goes_with_it(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
-    path.write_text("optim: {schedule: wsd, cooldown: 0.7}\ndata: {tokenizer: bpe, vocabulary: 512}\n")
-    assert config.load({}, path).optim.cooldown == 0.7
+    path.write_text("optim: {schedule: {name: wsd, cooldown: 0.7}}\ndata: {tokenizer: {name: bpe, vocabulary: 512}}\n")
+    assert at(config.load({}, path), "optim.schedule") == {"name": "wsd", "floor": 0.0, "cooldown": 0.7}
     other = config.load({"optim.schedule": "linear", "data.tokenizer": "byte"}, path)
-    assert (other.optim.cooldown, other.data.vocabulary) == (0.3, "auto")
+    assert (at(other, "optim.schedule"), other.data.tokenizer) == ({"name": "linear", "floor": 0.0}, "byte")
     same = config.load({"optim.schedule": "wsd", "data.tokenizer": "bpe"}, path)
-    assert (same.optim.cooldown, same.data.vocabulary) == (0.7, 512)
-    path.write_text("data: {vocabulary: 512}\n")  # for whichever tokenizer has one
-    assert config.load({"data.tokenizer": "bpe"}, path).data.vocabulary == 512
+    assert at(same, "optim.schedule")["cooldown"] == 0.7 and at(same, "data.tokenizer")["vocabulary"] == 512
+    more = config.load({"optim.schedule.floor": "0.1"}, path)
+    assert at(more, "optim.schedule") == {"name": "wsd", "floor": 0.1, "cooldown": 0.7}
 
 
 def test_what_an_optimizer_alone_has_does_not_outlive_it(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
     path.write_text("optim: {name: muon, scale: match_rms_adamw}\n")
     run = config.load({}, path)
-    assert run.optim.values == {"scale": "match_rms_adamw"}
+    assert run.optim.values["scale"] == "match_rms_adamw"
     assert config.parse(config.dump(run)) == run
-    assert config.override(run, {"optim.lr": 0.1}).optim.values == run.optim.values
-    assert config.override(run, {"optim.name": "adamw"}).optim.values == {}
+    assert config.override(run, {"optim.lr": 0.1}).optim.values == {**run.optim.values, "lr": 0.1}
+    assert "scale" not in config.override(run, {"optim.name": "adamw"}).optim.values
     with pytest.raises(BadInput, match=r"optim\.scale is a value of muon, and optim\.name is adamw"):
         config.load({"optim.name": "adamw", "optim.scale": "original"}, path)

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from tests.support.texts import text
 
 from mainstem import config
-from mainstem.data import choose as choosing
-from mainstem.data.choose import TABLE, Choice, Row, choose
+from mainstem.data.choose import choose
 from mainstem.data.sides import sides
 from mainstem.data.split import num_trained, split
+from mainstem.data.units import Choice, bpe, table
+from mainstem.data.units.table import TABLE, Row
 from mainstem.errors import BadInput
 
 
@@ -29,14 +30,14 @@ def test_a_small_text_in_an_alphabet_is_read_as_characters(tmp_path: Path) -> No
 
 
 def test_a_large_text_is_read_in_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "TABLE", (Row(0, "char", 257), Row(487, "bpe", 270)))
+    monkeypatch.setattr(table, "TABLE", (Row(0, "char", 257), Row(487, "bpe", 270)))
     assert chosen(tmp_path, "some words of a small text " * 20).tokenizer.name == "char"
     assert chosen(tmp_path, "some words of a small text " * 20, tokenizer="bpe").tokenizer.vocab_size == 257
-    monkeypatch.setattr(choosing, "TABLE", (Row(0, "char", 257), Row(300, "bpe", 265), Row(486, "bpe", 270)))
+    monkeypatch.setattr(table, "TABLE", (Row(0, "char", 257), Row(300, "bpe", 265), Row(486, "bpe", 270)))
     found = chosen(tmp_path, "some words of a small text " * 20)
     assert (found.tokenizer.name, found.tokenizer.vocab_size) == ("bpe", 270)
-    found = chosen(tmp_path, "some words of a small text " * 20, vocabulary=272)
-    assert (found.tokenizer.name, found.tokenizer.vocab_size) == ("bpe", 272)
+    pairs = {"name": "bpe", "vocabulary": 272}
+    assert chosen(tmp_path, "some words of a small text " * 20, tokenizer=pairs).tokenizer.vocab_size == 272
     assert found.reason == "486 characters: enough text to learn units of several characters"
 
 
@@ -93,7 +94,7 @@ def test_what_is_asked_for_is_given(tmp_path: Path, name: str) -> None:
 
 def test_the_vocabulary_comes_from_the_training_part_alone(tmp_path: Path) -> None:
     content = "ab" * 45 + "xyxyxyxyxy"
-    assert chosen(tmp_path, content, tokenizer="bpe", vocabulary=300).tokenizer.encode("xy") == [120, 121]
+    assert chosen(tmp_path, content, tokenizer={"name": "bpe", "vocabulary": 300}).tokenizer.encode("xy") == [120, 121]
     found = chosen(tmp_path, content, tokenizer="char")
     assert found.tokenizer.vocab_size == 2 + 256
     assert "2 characters of the held-out part are not in the training part" in found.reason
@@ -101,8 +102,8 @@ def test_the_vocabulary_comes_from_the_training_part_alone(tmp_path: Path) -> No
 
 
 def test_a_vocabulary_is_learned_from_a_spread_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "_BLOCK", 100)
-    monkeypatch.setattr(choosing, "_SAMPLE", 500)
+    monkeypatch.setattr(bpe, "_BLOCK", 100)
+    monkeypatch.setattr(bpe, "_SAMPLE", 500)
     content = "".join(f"{letter}{letter} " * 33 + "\n" for letter in "abcdefghijk")
     tokenizer = chosen(tmp_path, content, tokenizer="bpe", held_out=0.01).tokenizer
     learned = [letter for letter in "abcdefghijk" if len(tokenizer.encode(f"{letter}{letter}")) == 1]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.units import named
 
 from mainstem import config
 from mainstem.data import Corpus, check_length, encode_files, prepare
@@ -38,7 +39,7 @@ def both(found: Corpus) -> list[bytes]:
 
 @pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
 def test_both_sides_are_the_text(tmp_path: Path, tokenizer: str) -> None:
-    found = ready(tmp_path, make(tmp_path, TEXT), tokenizer=tokenizer, vocabulary=300)
+    found = ready(tmp_path, make(tmp_path, TEXT), tokenizer=named(tokenizer, 300))
     place = int(len(TEXT) * 0.9)
     assert both(found) == [TEXT[:place].encode(), TEXT[place:].encode()]
     assert [found.train.num_bytes, found.held_out.num_bytes] == [place, len(TEXT) - place]
@@ -81,7 +82,7 @@ def test_whatever_decides_the_tokens_makes_them_anew(tmp_path: Path) -> None:
     paths = make(tmp_path, TEXT)
     settings: list[dict[str, Any]] = [
         {}, {"tokenizer": "byte"}, {"held_out": 0.2}, {"split": "tail"}, {"format": "bytes"},
-        {"tokenizer": "bpe", "vocabulary": 300}, {"tokenizer": "bpe", "vocabulary": 301},
+        {"tokenizer": {"name": "bpe", "vocabulary": 300}}, {"tokenizer": {"name": "bpe", "vocabulary": 301}},
     ]  # fmt: skip
     for how in settings:
         ready(tmp_path, paths, **how)
@@ -116,11 +117,11 @@ def test_vocabularies_and_splits_of_equal_documents_in_pieces(tmp_path: Path, mo
     texts = [TEXT[at * 97 : at * 97 + 500 + at * 31] + "é😀" * at for at in range(30)]
     paths = make(tmp_path, *texts)
     for tokenizer in ("byte", "char", "bpe"):
-        whole = ready(tmp_path / "1", paths, tokenizer=tokenizer, vocabulary=400)
+        whole = ready(tmp_path / "1", paths, tokenizer=named(tokenizer, 400))
         with monkeypatch.context() as patch:
             patch.setattr("mainstem.data.streams.CHUNK", 300)
             patch.setattr("mainstem.data.encode.CHUNK", 700)
-            parts = ready(tmp_path / "2", paths, tokenizer=tokenizer, vocabulary=400)
+            parts = ready(tmp_path / "2", paths, tokenizer=named(tokenizer, 400))
         assert parts.facts == whole.facts
         for side in ("train", "held_out"):
             assert np.array_equal(getattr(parts, side).ids, getattr(whole, side).ids)
@@ -250,7 +251,7 @@ def test_a_text_of_nothing_but_one_thing_is_doubtful(
 
 
 def test_other_text_is_encoded_whole(tmp_path: Path) -> None:
-    section = config.Data(paths=make(tmp_path, TEXT), tokenizer="bpe", vocabulary=300)
+    section = config.Data(paths=make(tmp_path, TEXT), tokenizer={"name": "bpe", "vocabulary": 300})
     found = prepare(section, tmp_path / "cache")
     (tmp_path / "other").write_text("new wörds\n" * 5)
     for cache in (None, tmp_path / "cache", tmp_path / "cache"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.units import named
 
 from mainstem import config, files
 from mainstem.data import encode_files, prepare, spool, stamps, streams
@@ -66,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 def test_each_file_is_read_once(tmp_path: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch, tokenizer: str) -> None:
     monkeypatch.setattr(streams, "CHUNK", 5000)
     place = folder(tmp_path)
-    prepare(config.Data(paths=[str(place)], tokenizer=tokenizer, vocabulary=300), tmp_path / "cache")
+    prepare(config.Data(paths=[str(place)], tokenizer=named(tokenizer, 300)), tmp_path / "cache")
     assert {path.name: (reads.opened[path.name], reads.bytes[path.name]) for path in place.iterdir()} == {
         path.name: (1, path.stat().st_size) for path in place.iterdir()
     }
@@ -89,7 +90,7 @@ def test_a_file_that_is_no_text_after_all_leaves_no_trace(
 
 
 def test_other_text_is_read_once(tmp_path: Path, reads: Reads) -> None:
-    section = config.Data(paths=[str(folder(tmp_path))], tokenizer="bpe", vocabulary=300)
+    section = config.Data(paths=[str(folder(tmp_path))], tokenizer={"name": "bpe", "vocabulary": 300})
     found = prepare(section, tmp_path / "cache")
     (tmp_path / "other").write_text(TEXT)
     encode_files([str(tmp_path / "other")], section, found.tokenizer)

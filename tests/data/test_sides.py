@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.support.units import named
 
 from mainstem import config, data
 from mainstem.data import Corpus
@@ -24,8 +25,7 @@ def _files(tmp_path: Path, count: int = 1, size: int = 3000) -> list[str]:
 @pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
 def test_own_files_are_held_out_whole_and_nothing_else(tmp_path: Path, tokenizer: str) -> None:
     train, held = _files(tmp_path, 2)
-    vocabulary = 300 if tokenizer == "bpe" else "auto"
-    section = config.Data(paths=[train], held_out_paths=[held], tokenizer=tokenizer, vocabulary=vocabulary)
+    section = config.Data(paths=[train], held_out_paths=[held], tokenizer=named(tokenizer, 300))
     for _ in range(2):  # made, then known
         corpus = data.prepare(section, tmp_path / "cache")
         assert _text(corpus, corpus.train) == Path(train).read_text()

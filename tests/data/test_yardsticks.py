@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.units import named
 
 from mainstem import config, counts
 from mainstem.data import Corpus, prepare, yardsticks
@@ -32,7 +33,7 @@ def prose(count: int, seed: int = 0) -> str:
 
 @pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
 def test_unigram_is_its_formula(tmp_path: Path, tokenizer: str) -> None:
-    found = corpus(tmp_path, prose(400), tokenizer=tokenizer, vocabulary=280)
+    found = corpus(tmp_path, prose(400), tokenizer=named(tokenizer, 280))
     size = found.tokenizer.vocab_size
     counted = Counter(found.train.ids.tolist())
     bits = [-math.log2((counted[token] + 1) / (len(found.train) + size)) for token in found.held_out.ids.tolist()]
@@ -42,7 +43,7 @@ def test_unigram_is_its_formula(tmp_path: Path, tokenizer: str) -> None:
 @pytest.mark.parametrize("tokenizer", ["byte", "char", "bpe"])
 def test_counts_are_over_the_tokens_of_the_run_and_over_bytes(tmp_path: Path, tokenizer: str) -> None:
     texts = [prose(40, seed) for seed in range(30)]
-    found = documents(tmp_path, texts, tokenizer=tokenizer, vocabulary=300)
+    found = documents(tmp_path, texts, tokenizer=named(tokenizer, 300))
     measured = yardsticks.measure(found)
     train, held = ([*part.ids.tolist()] for part in (found.train, found.held_out))
     wanted = counts.KneserNey().fit(train, found.tokenizer.vocab_size).score(held)
@@ -93,7 +94,7 @@ def test_the_repeated_share_is_that_of_characters_in_long_matches(
     noise = "".join(draw.choice("abcdefghäß汉") for _ in range(3000))
     new = "".join(draw.choice("ABCDEFGH") for _ in range(400))
     text = noise + new + noise[500:600] + new[::-1] + noise[700:763] + "."
-    found = corpus(tmp_path, text, tokenizer=tokenizer, vocabulary=300, held_out=964 / len(text), split="tail")
+    found = corpus(tmp_path, text, tokenizer=named(tokenizer, 300), held_out=964 / len(text), split="tail")
     held = found.tokenizer.decode_bytes(found.held_out.ids.tolist()).decode()
     assert noise[500:600] in held
     assert yardsticks.repeated(found) == pytest.approx(100 / len(held), abs=1e-12)

@@ -12,7 +12,12 @@ from mainstem.form.base import defines
 SETTINGS = [
     {},
     {"norm": "layer", "feedforward": "gelu", "qk_norm": "none"},
-    {"kv_heads": 1, "feedforward": "swiglu", "qk_norm": "layer", "ngrams": 3, "ngram_rows": 200},
+    {
+        "kv_heads": 1,
+        "feedforward": "swiglu",
+        "qk_norm": "layer",
+        "embedding": {"name": "ngrams", "order": 3, "rows": 200},
+    },
 ]
 
 
@@ -45,7 +50,7 @@ def compare(name, changes):
         changes.get("norm", "rms"),
         changes.get("feedforward", "relu2"),
         changes.get("qk_norm", "rms"),
-        changes.get("ngram_rows"),
+        changes.get("embedding", {}).get("rows"),
     )
     x = tokens()
     expected = oracle.logits(x, LOOPS[name])

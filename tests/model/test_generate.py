@@ -24,7 +24,13 @@ def test_equal_seeds_give_equal_text():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"positions": "rotary"}, {"positions": "learned"}, {"positions": "none"}, {"ngrams": 4}]
+    "changes",
+    [
+        {"positions": "rotary"},
+        {"positions": "learned"},
+        {"positions": "none"},
+        {"embedding": {"name": "ngrams", "order": 4}},
+    ],
 )
 def test_greedy_text_is_what_the_whole_pass_says_until_the_context_is_full(changes):
     model = shaken(small("pre_norm", **changes)).eval()

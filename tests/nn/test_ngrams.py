@@ -92,7 +92,7 @@ def test_compiles_whole():
 
 
 def test_a_model_begins_as_it_would_without():
-    with_them, without = small("pre_norm", ngrams=3, ngram_rows=40), small("pre_norm")
+    with_them, without = small("pre_norm", embedding={"name": "ngrams", "order": 3, "rows": 40}), small("pre_norm")
     x = tokens()
     assert torch.equal(with_them(x), without(x))
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_a_model_begins_as_it_would_without():
 
 def test_the_embedding_adds_them():
     grams = made(width=3)
-    embedding, x = Embedding(7, 3, ngrams=grams).double(), tokens(2, 6, 7)
+    embedding, x = Embedding(7, 3, beside=grams).double(), tokens(2, 6, 7)
     torch.testing.assert_close(embedding(x), embedding.weight[x] + grams(x))
     assert embedding.ngrams.roles() == {"weight": "embedding.ngram"}
 

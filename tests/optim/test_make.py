@@ -30,7 +30,7 @@ def values(optimizer):
 
 
 def test_adamw():
-    made = make(Net(), Optim(lr=0.2, decay=0.3, betas=(0.8, 0.9), eps=1e-6))
+    made = make(Net(), Optim(decay=0.3, values={"lr": 0.2, "betas": (0.8, 0.9), "eps": 1e-6}))
     assert isinstance(made, Update) and made.methods == {"adamw": Adam(0.2, (0.8, 0.9), 1e-6)}
     assert values(made) == {
         "up.weight": (0.1, 0.1, 0.3, (0.8, 0.9), 1e-6),
@@ -40,7 +40,9 @@ def test_adamw():
 
 
 def test_muon():
-    made = make(Net(), Optim(name="muon", lr=0.2, muon_lr=0.4, decay=0.3, decay_on="embedding", momentum=0.7))
+    made = make(
+        Net(), Optim(name="muon", decay=0.3, decay_on="embedding", values={"lr": 0.2, "muon_lr": 0.4, "momentum": 0.7})
+    )
     assert list(made.methods) == ["muon", "adamw"]
     assert values(made) == {
         "up.weight": (0.2, 0.2, 0.0, (0.9, 0.95), 1e-8),

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mainstem.config import Optim
+from mainstem.config import Optim, owned
 from mainstem.errors import BadInput
 from mainstem.optim import AdamW
 from mainstem.optim.schedule import apply, factor
@@ -13,11 +13,17 @@ from mainstem.optim.schedule import apply, factor
 NAMES = ("cosine", "linear", "wsd", "constant")
 
 
+def of(name: str, warmup: float, **values: float) -> Optim:
+    """Return a section with those of the values that the schedule has."""
+    own = {key: value for key, value in values.items() if key in owned.of("schedule", name)}
+    return Optim(schedule={"name": name, **own}, warmup=warmup)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("floor", [0.0, 0.1, 0.3])
 @pytest.mark.parametrize("steps", [2, 7, 100, 2000])
 def test_the_ends_are_exact(name, floor, steps):
-    section = Optim(schedule=name, warmup=0.1, floor=floor)
+    section = of(name, warmup=0.1, floor=floor)
     warm = max(1, round(0.1 * steps))
     assert factor(1, steps, section) == 1 / warm
     assert factor(warm, steps, section) == 1.0
@@ -43,7 +49,7 @@ def test_closed_forms():
             "constant": 1.0,
         }
         for name in NAMES:
-            section = Optim(schedule=name, warmup=0.1, cooldown=0.3, floor=floor)
+            section = of(name, warmup=0.1, cooldown=0.3, floor=floor)
             right = step / warm if step <= warm else expected[name]
             assert factor(step, steps, section) == pytest.approx(right, abs=1e-12), (name, step)
 
@@ -55,7 +61,7 @@ def test_a_warm_up_over_the_whole_run_never_falls(name):
 
 
 def test_a_cooldown_that_overlaps_the_warm_up_begins_after_it():
-    section = Optim(schedule="wsd", warmup=0.5, cooldown=1.0)
+    section = of("wsd", warmup=0.5, cooldown=1.0)
     assert [factor(step, 8, section) for step in (4, 6, 8)] == [1.0, 0.5, 0.0]
 
 

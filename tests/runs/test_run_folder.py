@@ -40,11 +40,11 @@ def test_a_run_from_before_a_field_was_there_goes_on_with_its_default(tmp_path: 
     run = config.resolve(_run(tmp_path / "r", steps=5))
     folder = _begin(run)
     lines = folder.config.read_text().splitlines()
-    folder.config.write_text("\n".join(line for line in lines if "ngram" not in line) + "\n")
-    assert "ngrams" not in config.read(folder.config.read_text())["model"]
+    folder.config.write_text("\n".join(line for line in lines if "embedding: token" not in line) + "\n")
+    assert "embedding" not in config.read(folder.config.read_text())["model"]
     assert run_folder.inspect(run, resume=True) == (folder, True)
-    changed = config.override(run, {"model.ngrams": 2})
-    with pytest.raises(BadInput, match=r"\(model\.ngrams differ"):
+    changed = config.override(run, {"model.embedding": "ngrams"})
+    with pytest.raises(BadInput, match=r"\(model\.embedding differ"):
         run_folder.inspect(changed, resume=True)
 
 

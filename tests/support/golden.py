@@ -101,7 +101,8 @@ def _train(run: config.Run, console: Progress) -> None:
 def _run(out: str, steps: int = _STEPS) -> config.Run:
     return tiny_run.run(
         "corpus.txt", out, model={"layers": 2, "residual": "sandwich"}, noise={"hidden": 0.1, "depth": 0.1},
-        data={"tokenizer": "auto"}, optim={"lr": 0.08, "floor": 0.9, "warmup": 0.2, "average": 0.5},
+        data={"tokenizer": "auto"},
+        optim={"lr": 0.08, "schedule": {"name": "cosine", "floor": 0.9}, "warmup": 0.2, "average": 0.5},
         train={"steps": steps, "batch": 16, "patience": 2}, evaluate={"every": 5, "tokens": 256}, save={"every": 10},
         log={"every": 2, "quantities": 3},
     )  # fmt: skip

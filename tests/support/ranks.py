@@ -35,7 +35,10 @@ def step(model: torch.nn.Module, rows: range) -> torch.Tensor:
 def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
     """Raise where a step on all processes is not that of one: by its loss, or by a gradient."""
     head = "tied" if rates.depth else "untied"
-    whole, split = (shaken(small(form, rates=rates, ngrams=3, ngram_rows=40, head=head)) for _ in range(2))
+    whole, split = (
+        shaken(small(form, rates=rates, embedding={"name": "ngrams", "order": 3, "rows": 40}, head=head))
+        for _ in range(2)
+    )
     if "reversible" in str(form):  # what it computes back is rounded, so that only float64 is equal to what is stored
         whole, split = whole.double(), split.double()
     expected = step(whole, range(SAMPLES))

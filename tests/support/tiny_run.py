@@ -33,7 +33,7 @@ def run(path: str | Path, out: str | Path, **more: dict[str, Any]) -> config.Run
     }  # fmt: skip
     for name, values in more.items():
         sections[name] = {**sections.get(name, {}), **values}
-    whole: Any = {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
+    whole: Any = {name: config.build(values, getattr(config, name.capitalize())) for name, values in sections.items()}
     return config.resolve(config.Run(out=str(out), **whole))
 
 

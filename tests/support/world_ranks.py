@@ -37,7 +37,7 @@ def check_steps(world: World, folder: Path) -> None:
         train=msgspec.structs.replace(made.run.train, batch=5, micro_batch=2),
         noise=config.Noise(hidden=0.3, attention=0.2, depth=0.2),
         penalty=[config.PenaltyTerm(name="l1", coef=1e-3)],
-        optim=config.Optim(average=0.5, lr=1e-3, warmup=0.0),
+        optim=config.Optim(average=0.5, values={"lr": 1e-3}, warmup=0.0),
     )
     one, own = (Learner.of(run, made.task, made.data, each, steps=10) for each in (ALONE, world))
     for step in range(1, 4):

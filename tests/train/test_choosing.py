@@ -12,7 +12,7 @@ import tiny_run
 
 from mainstem import choice, config, train
 from mainstem.choice.given import FIELDS
-from mainstem.train import choosing, speed
+from mainstem.train import speed
 from mainstem.train.console import Plain
 
 TINY = {
@@ -66,7 +66,7 @@ def test_what_was_chosen_is_recorded_with_its_reasons(corpus: str, timed: list[f
     found = json.loads(Path("run/facts.json").read_text())["choice"]
     values = {name: value for decision in found["decisions"] for name, value in decision["values"].items()}
     assert set(values) == set(FIELDS) - set(given)
-    assert {name: choosing._value(stored, name) for name in values} == values
+    assert {name: config.at(stored, name) for name in values} == values
     assert found["given"] == sorted(given & set(FIELDS))
     assert (stored.evaluate.every, stored.model.width, stored.model.hidden) == (2, 16, 64)
     assert stored.save.every != run.save.every

@@ -22,7 +22,7 @@ def _run(tmp_path: Path, optim: dict[str, Any], penalty: list[config.PenaltyTerm
         out=str(tmp_path / "run"),
         data=config.Data(paths=[str(tmp_path / "corpus.txt")], tokenizer="byte"),
         model=config.Model(layers=1, width=16, heads=2, context=16),
-        optim=config.Optim(**optim),
+        optim=config.build(optim, config.Optim),
         penalty=penalty,
         train=config.Train(steps=12, batch=4),
         evaluate=config.Evaluate(every=12),
@@ -81,6 +81,6 @@ def test_before_the_first_update_the_initial_weights_are_at_fault(tmp_path: Path
 
 def test_rates_of_the_same_kind_are_both_named_and_a_far_one_alone() -> None:
     near = config.load({"optim.name": "muon", "optim.lr": 0.02, "optim.muon_lr": 0.03})
-    assert [suspect.field for suspect in diverged.suspects(near)] == ["optim.lr", "optim.muon_lr"]
+    assert [suspect.field for suspect in diverged.suspects(near)] == ["optim.muon_lr", "optim.lr"]
     far = config.load({"optim.name": "muon", "optim.lr": 0.02, "optim.muon_lr": 1e6})
     assert [suspect.field for suspect in diverged.suspects(far)] == ["optim.muon_lr"]

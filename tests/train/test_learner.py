@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import torch
 from learners import made
 
+from mainstem import config
 from mainstem.noise import Noise
 from mainstem.train import Learner
 from mainstem.train.world import ALONE
@@ -16,8 +16,8 @@ from mainstem.train.world import ALONE
 
 def with_(learner: Learner, **changes: dict[str, Any]) -> Learner:
     """Return a new learner of the same data, with other values in sections of its run."""
-    sections = {name: msgspec.structs.replace(getattr(learner.run, name), **values) for name, values in changes.items()}
-    run = msgspec.structs.replace(learner.run, **sections)
+    flags = {f"{section}.{name}": value for section, values in changes.items() for name, value in values.items()}
+    run = config.override(learner.run, flags)
     return Learner.of(run, learner.task, learner.data, ALONE, steps=learner.steps)
 
 

@@ -34,8 +34,8 @@ def run(**flags: Any) -> config.Run:
         ({"model.context": 2**24}, "model.context"),
         ({"train.batch": 2**24}, "train.batch (it is 16777216), or give --train.micro-batch"),
         ({"train.batch": 2**24, "train.micro_batch": 2**23}, "train.micro_batch (it is 8388608)."),
-        ({"model.ngrams": 4, "model.ngram_rows": 2**24, "model.width": 2048}, "model.ngram_rows"),
-        ({"model.width": 2048}, "data.vocabulary (it is 1000000)"),
+        ({"model.embedding": {"name": "ngrams", "rows": 2**24}, "model.width": 2048}, "model.embedding.rows"),
+        ({"model.width": 2048}, "data.tokenizer.vocabulary (it is 1000000)"),
     ],
 )
 def test_the_field_that_asks_for_it_is_named(flags: Any, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,8 @@ def test_the_field_that_asks_for_it_is_named(flags: Any, field: str, monkeypatch
     [
         {}, {"optim.name": "muon"}, {"model.residual": "hyper"}, {"model.residual": "reversible"},
         {"model.residual": {"name": "hyper", "weights": "static", "streams": 2}}, {"model.feedforward": "swiglu"},
-        {"model.kv_heads": 2, "model.positions": "learned"}, {"model.head": "untied", "model.ngrams": 3},
+        {"model.kv_heads": 2, "model.positions": "learned"},
+        {"model.head": "untied", "model.embedding": "ngrams"},
         {"model.residual": "parallel"}, {"model.residual": "plain"}, {"optim.average": 0.9},
     ],
 )  # fmt: skip

@@ -26,7 +26,7 @@ WRONG = [
     (["--model.residual", "deepnorm | rezero"], "both define the stream of the residual: leave one"),
     (["--model.residual", "rezero", "--model.init", "zero"], "have no gradient, ever"),
     (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "no parameter fits 'hed'"),
-    (["--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
+    (["--optim.decay", "0.1", "--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
     (["--train.init-from", "nowhere"], "nowhere/model.safetensors"),
     (["--machine.device", "mps"], "is not on this machine"),
     (["--log.tensorboard"], "tensorboard is not installed"),
@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_needs_no_beginning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        {}, {"model.residual": "hyper | value_residual", "model.ngrams": 3, "model.positions": "learned"},
+        {}, {"model.residual": "hyper | value_residual", "model.embedding": "ngrams", "model.positions": "learned"},
         {"model.kv_heads": 1, "model.feedforward": "swiglu", "model.norm": "layer", "model.head": "untied"},
         {"optim.name": "muon", "noise.rate": 0.1, "noise.depth": 0.2},
     ],

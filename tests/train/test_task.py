@@ -36,7 +36,7 @@ def made(out: Path, **train_: Any) -> config.Run:
     return config.resolve(config.Run(
         out=str(out), train=config.Train(**{"steps": 60, "batch": 16, "patience": 0, **train_}),
         evaluate=config.Evaluate(every=20), save=config.Save(every=20), machine=config.Machine(threads=1),
-        optim=config.Optim(lr=3e-3, average=0.5), log=config.Log(every=20, quantities=20),
+        optim=config.Optim(values={"lr": 3e-3}, average=0.5), log=config.Log(every=20, quantities=20),
     ))  # fmt: skip
 
 

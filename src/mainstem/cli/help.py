@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import catalogue, config
-from ..config import values, words
+from .. import config
+from ..config import words
 from ..errors import BadInput
 from . import terminal
 from .arguments import shown
@@ -47,12 +47,6 @@ _HOW = (
     "may stand for a value with fields: --model.residual hyper --model.residual.streams 4. null takes a field back. "
     "In brackets: what may be given, then what this very command line would use, and from where."
 )
-
-_NAMED = {
-    "model": ("residual", "model.residual"), "noise": ("noise", "noise.also.0"), "penalty": ("penalty", "penalty.0"),
-    "optim": ("optimizer", "optim"),
-}  # fmt: skip
-"""By section: the kind of names that have values of their own there, and what these are written behind."""
 
 _FEW = (
     "out", "train.steps", "model.preset", "model.layers", "model.width", "model.context",
@@ -127,7 +121,7 @@ def _page(origins: Origins, width: int) -> list[str]:
     for flag, meaning in _OWN:
         lines += words.wrap(_short(meaning), width, indent, f"  {flag}  ")
     known = {field.name: field for field in config.fields(config.Run)}
-    for name in _FEW:
+    for name in (name for name in _FEW if name in origins):
         said = f"{_short(known[name].meaning)} [{words.used(known[name], *origins[name])}]"
         lines += words.wrap(said, width, indent, f"  {shown(name)}  ")
     rest = f"All options: `mainstem train --help`; of one section: --help {', '.join(SECTIONS)}."
@@ -141,7 +135,7 @@ def _short(meaning: str) -> str:
 def _section(section: str, origins: Origins, width: int) -> list[str]:
     fields = [field for field in config.fields(config.Run) if (field.section or "run") == section]
     title = ABOUT[section] if section == "run" else f"{section}: {ABOUT[section]}"
-    return [*words.wrap(title, width), *_fields(fields, origins, width), *_own_entries(section, width)]
+    return [*words.wrap(title, width), *_fields(fields, origins, width)]
 
 
 def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> list[str]:
@@ -152,33 +146,6 @@ def _fields(fields: Sequence[config.Field], origins: Origins, width: int) -> lis
         said = words.default(field) if origin is None else words.used(field, *origin)
         lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {said}]", width)
     return lines
-
-
-def own(section: str) -> list[tuple[str, str, str]]:
-    """Return what a name of the section has by itself, beside the fields that all share: name, meaning, default."""
-    if section not in _NAMED:
-        return []
-    kind, prefix = _NAMED[section]
-    places = [field.name.replace(".N", ".0").rpartition(".") for field in config.fields(config.Run)]
-    shared = {name for place, _, name in places if place == prefix}
-    alike: dict[tuple[str, str], dict[str, str]] = {}  # by what is the same of several names, the default of each
-    for spec in catalogue.specs(kind):
-        for value in (*values.of(kind, spec.name), *(values.of_rates() if kind == "noise" else ())):
-            if value.name not in shared and value.name not in values.SAID:
-                key = value.name, value.meaning.partition(". ")[0].rstrip(".")
-                alike.setdefault(key, {})[spec.name] = value.said
-    found = []
-    for (name, meaning), defaults in alike.items():
-        who = "" if len(defaults) == len(catalogue.specs(kind)) > 1 else ", ".join(defaults)
-        said = f"{who}: {meaning}".removeprefix(": ") if meaning else f"of {who} alone"
-        same = len(set(defaults.values())) == 1
-        default = next(iter(defaults.values())) if same else "; ".join(f"{n}: {d}" for n, d in defaults.items())
-        found.append((f"{prefix}.{name}", said, default))
-    return found
-
-
-def _own_entries(section: str, width: int) -> list[str]:
-    return [line for name, said, default in own(section) for line in _entry(shown(name), f"{said} [{default}]", width)]
 
 
 def _entry(flag: str, meaning: str, width: int) -> list[str]:

@@ -27,12 +27,18 @@ _WHERE = {
     "after": "in Python",
     "average": "--optim.average, --optim.swa",
     "schedule": "--optim.schedule",
+    "loss": "--loss.name",
     "tokenizer": "--data.tokenizer",
+    "embedding": "--model.embedding",
     "init": "--model.init",
     "preset": "--model.preset",
     "experiment": "lab NAME",
     "recipe": "--recipe",
 }
+
+
+_NAMED = ("residual", "noise", "penalty", "loss", "optimizer", "around", "schedule", "tokenizer", "embedding")
+"""Kinds whose names bring values along."""
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -43,7 +49,7 @@ class Options(Section, frozen=True, kw_only=True):
 
 def _values(spec: catalogue.Spec) -> str:
     """Return what the name may be given and the defaults, in brackets; nothing where that is nothing."""
-    if spec.kind not in ("residual", "noise", "penalty"):
+    if spec.kind not in _NAMED:
         return ""
     there = values.of(spec.kind, spec.name)
     found = [each.name if each.default is None else f"{each.name}: {each.said}" for each in there]
@@ -66,7 +72,7 @@ def run(words: list[str]) -> int:
             terminal.line(line)
         return 0
     width = terminal.width(most=120)
-    indent = 20 if width >= 50 else 4
+    indent = 20 if width >= 50 else 3
     for number, kind in enumerate(kinds or catalogue.kinds()):
         if number:
             terminal.line()

@@ -3,6 +3,9 @@
 May import `errors` and `catalogue`.
 """
 
+from . import owned
+from .at import NOT_THERE, at, put
+from .building import build
 from .fields import Field, fields, switches
 from .layers import flags, stack
 from .loading import checked, load, override, parse
@@ -27,9 +30,10 @@ from .sections import (
     Section,
     Train,
 )  # fmt: skip
-from .writer import dump
+from .writer import dump, plain
 
 __all__ = [
+    "NOT_THERE",
     "SITES",
     "Data",
     "Evaluate",
@@ -48,6 +52,8 @@ __all__ = [
     "Save",
     "Section",
     "Train",
+    "at",
+    "build",
     "checked",
     "dump",
     "fields",
@@ -55,7 +61,10 @@ __all__ = [
     "load",
     "origins",
     "override",
+    "owned",
     "parse",
+    "plain",
+    "put",
     "read",
     "resolve",
     "said",

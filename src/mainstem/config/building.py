@@ -11,9 +11,21 @@ from msgspec import inspect
 
 from .. import catalogue
 from ..errors import BadInput
-from . import values
+from . import owned
+from .fields import (
+    MANY,
+    bare,
+    children,
+    choices,
+    fields,
+    in_sections,
+    items_of,
+    named_kind,
+    optional,
+    own_field,
+    section_of,
+)  # fmt: skip
 from .fields import annotation as annotation_of
-from .fields import bare, children, choices, fields, items_of, named_kind, optional, own_field, section_of
 from .sections import Run, Section
 from .suggesting import suggestion
 from .synonyms import RENAMED
@@ -50,14 +62,15 @@ def _section(tree: Any, kind: type[Section], path: str, root: type[Section], eac
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if keeps is not None and (key not in known or key == keeps[0]):
-            if value is not None or not _owners(keeps[1], key):
-                found.setdefault(keeps[0], {})[key] = _own(tree, key, kind, path, root)
+            said = tree.get("name", next((each.default for each in fields(kind) if each.name == "name"), None))
+            if value is not None or not owned.owners(keeps[1], key):
+                found.setdefault(keeps[0], {})[key] = _brought(value, key, keeps[1], said, path, root)
         elif key not in known:
             raise unknown(f"{prefix}{key}", root)
         else:
             found[key] = _field(value, kind, key, f"{prefix}{key}", root, each)
     for info in fields(kind):
-        if info.default is msgspec.NODEFAULT and "." not in info.name and info.name not in found:
+        if info.default is msgspec.NODEFAULT and "." not in info.name and info.name not in found and not info.of:
             raise BadInput(f"{prefix}{info.name} is not given: give {allowed(info.kind, info.choices)}.")
     return found
 
@@ -74,36 +87,46 @@ def _field(value: Any, parent: type[Section], name: str, path: str, root: type[S
             )
         return [_section(as_named(item), section, f"{path}.{number}", root, each) for number, item in enumerate(items)]
     _sane(value, path)
+    if (of := named_kind(kind)) and of not in MANY:
+        optional_ = next(info.default is None for info in fields(parent) if info.name == name)
+        return None if value is None and optional_ else _named(value, of, path, root)
     value = _leaf(value, kind, annotation_of(parent, name) if each else None, path)
-    if of := named_kind(kind):
-        _named(value, path, of)
+    if of:
+        _listed(value, path, of)
     return value
 
 
-def _own(tree: Mapping[str, Any], key: str, section: type[Section], path: str, root: type[Section]) -> Any:
-    """Return what a section is given for `key`, which is no field of it: a value that its name alone has."""
-    keeps = own_field(section)
-    assert keeps is not None
-    name = tree.get("name", next((field.default for field in fields(section) if field.name == "name"), None))
-    owners = _owners(keeps[1], key)
-    if name in owners:
-        _sane(tree[key], f"{path}.{key}")
-        return tree[key]
-    if owners and isinstance(name, str) and name in catalogue.names(keeps[1]):
+def _named(value: Any, kind: str, path: str, root: type[Section]) -> Any:
+    """Return a name of `kind`, or the name and the values that it is given."""
+    given = as_named(value)
+    name = given.get("name") if isinstance(given, Mapping) else None
+    if name not in catalogue.names(kind):
+        wrong = value if name is None else name
+        more = "" if name is not None or not isinstance(value, Mapping) else ", without a name"
+        raise BadInput(f"{path} is {show(wrong)}{more}: give one of {', '.join(catalogue.names(kind))}.")
+    found = {
+        key: _brought(item, key, kind, name, path, root)
+        for key, item in given.items()
+        if key != "name" and (item is not None or not owned.owners(kind, key))
+    }
+    return {"name": name, **found} if found else name
+
+
+def _brought(value: Any, key: str, kind: str, name: Any, path: str, root: type[Section]) -> Any:
+    """Return the value `key` of `name` as its dataclass asks for it; a name that has none such is said to have none."""
+    who = owned.owners(kind, key)
+    there = isinstance(name, str) and name in catalogue.names(kind)
+    if name in who:
+        _sane(value, f"{path}.{key}")
+        hint = owned.annotation(kind, name, key)
+        value = _leaf(value, msgspec.inspect.type_info(hint), hint, f"{path}.{key}")
+        return msgspec.convert(value, hint)
+    if who and there:
+        said = f"{path}.name" if kind in in_sections() else path
         raise BadInput(
-            f"{path}.{key} is a value of {' and '.join(owners)}, and {path}.name is {name}: leave it out, or give that "
-            "name."
+            f"{path}.{key} is a value of {' and '.join(who)}, and {said} is {name}: leave it out, or give that name."
         )
-    there = isinstance(name, str) and name in catalogue.names(keeps[1])
-    names = [value.name for value in values.of(keeps[1], name)] if there else []
-    raise unknown(f"{path}.{key}", root, [f"{path}.{each}" for each in names if each not in values.SAID])
-
-
-def _owners(kind: str, key: str) -> list[str]:
-    """Return the names of `kind` that have a value `key`."""
-    if key in values.SAID:
-        return []
-    return [name for name in catalogue.names(kind) if key in [value.name for value in values.of(kind, name)]]
+    raise unknown(f"{path}.{key}", root, [f"{path}.{each}" for each in owned.of(kind, name)] if there else [])
 
 
 def as_list(value: Any) -> Any:
@@ -133,10 +156,7 @@ def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
     return value
 
 
-_MANY = {"residual": "forms", "noise": "noises"}
-
-
-def _named(value: Any, path: str, kind: str) -> None:
+def _listed(value: Any, path: str, kind: str) -> None:
     """Check the shape of what has names of the catalogue, and these; the values of each are its own matter."""
     if kind != "residual" and value in (None, []):
         return
@@ -145,15 +165,15 @@ def _named(value: Any, path: str, kind: str) -> None:
         for number, item in enumerate(value):
             if isinstance(item, list):
                 raise BadInput(
-                    f"{path}.{number} is {show(item)}, a list in a list: write one list of all the {_MANY[kind]}."
+                    f"{path}.{number} is {show(item)}, a list in a list: write one list of all the {MANY[kind]}."
                 )
-            _named(item, f"{path}.{number}", kind)
+            _listed(item, f"{path}.{number}", kind)
         return
     for item in names:
         name = item.get("name") if isinstance(item, Mapping) else item
         if not isinstance(name, str):
             raise BadInput(
-                f"{path} is {show(value)}: give the name of a {_MANY[kind][:-1]} (`mainstem list`), or a name and its "
+                f"{path} is {show(value)}: give the name of a {MANY[kind][:-1]} (`mainstem list`), or a name and its "
                 "values."
             )
         catalogue.find(kind, name.strip(), path)

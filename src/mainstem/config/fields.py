@@ -8,13 +8,19 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 from msgspec import NODEFAULT, inspect
 
+from .. import catalogue
+from . import owned
 from .sections import Section
+
+MANY = {"residual": "forms", "noise": "noises"}
+"""Kinds of which a field may list several, and what several are called."""
 
 
 class Field(NamedTuple):
     """A leaf of the tree. `kind` is msgspec's type; `none` says what null amounts to, where it is allowed.
 
-    `choices` are the texts that are allowed, where only some are.
+    `choices` are the texts that are allowed, where only some are. `of` are the names that bring the field along, where
+    not every configuration has it; `said` is what it is then if it is not given, name by name.
     """
 
     name: str
@@ -25,11 +31,15 @@ class Field(NamedTuple):
     meaning: str
     none: str
     choices: tuple[str, ...]
+    of: tuple[str, ...] = ()
+    said: str = ""
 
 
 @cache
 def fields(root: type[Section]) -> tuple[Field, ...]:
     """Return every leaf below `root`, in order; those of a list's items have `N` where the index stands.
+
+    What names bring along stands behind the field that says the name, or at the end of its section.
 
     Example:
         >>> from mainstem import config
@@ -117,6 +127,12 @@ def own_field(root: type[Section]) -> tuple[str, str] | None:
 
 
 @cache
+def in_sections() -> frozenset[str]:
+    """Return the kinds whose names and values stand in a section, beside fields that all of them share."""
+    return frozenset(found[1] for section in Section.__subclasses__() if (found := own_field(section)) is not None)
+
+
+@cache
 def _hints(root: type[Section]) -> dict[str, Any]:
     return get_type_hints(root, include_extras=True)
 
@@ -128,6 +144,7 @@ def _struct(root: type[Section]) -> inspect.StructType:
 
 
 def _walk(root: type[Section], prefix: str) -> Iterator[Field]:
+    keeps = own_field(root)
     for field in _struct(root).fields:
         if own_kind(field.type) is not None:
             continue
@@ -144,7 +161,34 @@ def _walk(root: type[Section], prefix: str) -> Iterator[Field]:
             default = field.default
             if field.default_factory is not NODEFAULT:
                 default = field.default_factory()
+            of = named_kind(field.type)
+            among = choices(annotation(root, field.name)) or (() if not of or of in MANY else catalogue.names(of))
             yield Field(
                 name, prefix.split(".")[0], bare(field.type), optional(field.type), default,
-                schema.get("description", ""), none, choices(annotation(root, field.name)),
+                schema.get("description", ""), none, tuple(among),
             )  # fmt: skip
+            if of:
+                yield from _brought(of, f"{name}.0." if of == "noise" else f"{name}.", ())
+    if keeps is not None:
+        yield from _brought(keeps[1], prefix, tuple(children(root)))
+
+
+def _brought(kind: str, prefix: str, shared: tuple[str, ...]) -> Iterator[Field]:
+    """Yield what the names of `kind` bring along, but for what all `shared`; one that several alike have, once."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name in catalogue.names(kind):
+        for key, value in owned.of(kind, name).items():
+            if key not in shared:
+                alike.setdefault((key, value.meaning.partition(". ")[0].rstrip(".")), []).append(name)
+    for (key, meaning), names in alike.items():
+        hint = owned.annotation(kind, names[0], key)
+        defaults = {name: owned.of(kind, name)[key].said for name in names}
+        same = len(set(defaults.values())) == 1
+        said = defaults[names[0]] if same else "; ".join(f"{name}: {text}" for name, text in defaults.items())
+        who = "" if len(names) == len(catalogue.names(kind)) > 1 else ", ".join(names)
+        told = f"{who}: {meaning}".removeprefix(": ") if meaning else f"of {who} alone"
+        type_ = inspect.type_info(hint)
+        yield Field(
+            f"{prefix}{key}", prefix.split(".")[0], bare(type_), optional(type_), owned.default(kind, names[0], key),
+            told, "none", choices(hint), tuple(names), said,
+        )  # fmt: skip

@@ -11,9 +11,9 @@ from typing import Any
 from msgspec import inspect
 
 from ..errors import BadInput
-from . import replaced
+from . import owned, replaced
 from .building import as_list, as_named
-from .fields import bare, children, items_of, optional, section_of
+from .fields import MANY, bare, children, items_of, named_kind, optional, own_field, section_of
 from .presets import SITES
 from .reader import scalar, value
 from .sections import Run, Section
@@ -51,8 +51,8 @@ def flatten(tree: Mapping[str, Any], root: type[Section] = Run, prefix: str = ""
 def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run) -> dict[str, Any]:
     """Return `tree` with `settings` over it, each name before those that extend it.
 
-    Another name (of an optimizer, a form, a penalty) leaves the old one's values behind, a new `noise.rate`
-    the rates of single sites, and a new length of the run takes the old one's place.
+    Another name leaves the old one's values behind, a new `noise.rate` the rates of single sites, and a new length of
+    the run takes the old one's place.
     """
     given = {name for name, item in settings if item is not None}
     freed: Settings = replaced.left_behind(tree, settings)
@@ -60,6 +60,8 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
         freed += [(f"noise.{site}", None) for site in SITES]
     if given & set(_LENGTHS):
         freed += [(name, None) for name in _LENGTHS]
+    if root is Run:
+        settings = [setting for setting in settings if replaced.changes(tree, setting)]
     result: Any = dict(tree)
     for name, item in [*(freed if root is Run else []), *sorted(settings, key=_order)]:
         result = _put(result, name.split("."), item, name)
@@ -91,7 +93,10 @@ def typed(name: str, text: Any, root: type[Section] = Run) -> Any:
         return value(text, name) if text.startswith(".") else scalar(text)
     if isinstance(plain, inspect.TupleType) and not text.startswith("["):
         return [scalar(part.strip()) for part in text.split(",")]
-    if isinstance(plain, inspect.ListType) and items_of(plain) is None and not text.startswith("["):
+    listed = isinstance(plain, inspect.VarTupleType) or (
+        isinstance(plain, inspect.ListType) and items_of(plain) is None
+    )
+    if listed and not text.startswith("["):
         return [text]
     return value(text, name)
 
@@ -151,6 +156,10 @@ def _kind(root: type[Section], parts: list[str]) -> inspect.Type | None:
     for part in parts:
         if here is not None:
             kind = children(here).get(part)
+            if kind is None and (keeps := own_field(here)) is not None:
+                kind = owned.type_of(keeps[1], part)
+        elif kind is not None and (of := named_kind(kind)) and of not in MANY:
+            kind = owned.type_of(of, part)
         elif kind is not None and _is_index(part):
             here, plain = None, bare(kind)
             if isinstance(plain, inspect.ListType):

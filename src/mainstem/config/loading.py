@@ -90,7 +90,7 @@ def _over_recipe(tree: dict[str, Any]) -> dict[str, Any]:
     recipe = tree.get("recipe")
     if recipe is not None and not isinstance(recipe, str):
         build({"recipe": recipe}, Run)  # which says what is wrong
-    lower = plain(Run())
+    lower = plain(presets.named(Run()))
     if recipe is not None:
         lower = layers.stack(lower, layers.flatten(from_file(catalogue.resolve("recipe", recipe))))
     return layers.stack(lower, layers.flatten(tree))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import catalogue
 from . import layers
+from .at import NOT_THERE, at
 from .fields import fields
 from .loading import Flags, from_file, load
 from .sections import Run
@@ -23,7 +25,7 @@ class Origin(NamedTuple):
 def origins(flags: Flags, file: str | os.PathLike[str] | None = None, recipe: str | None = None) -> dict[str, Origin]:
     """Return for every field, by name, the value that `load` of the same arguments has, and where that is from.
 
-    The fields of a list's items are left out.
+    The fields of a list's items are left out, and those that come with a name where the run has another name.
 
     >>> found = origins({"train.batch": "8"}, recipe="default")
     >>> found["optim.lr"], found["train.batch"], found["optim.clip"]
@@ -38,9 +40,11 @@ def origins(flags: Flags, file: str | os.PathLike[str] | None = None, recipe: st
         above.append((f"from recipe {run.recipe}", _names(tree), load(recipe=run.recipe)))
     found = {}
     for name in (field.name for field in fields(Run) if ".N." not in field.name):
-        value = _value(run, name)
+        value = at(run, name)
+        if value is NOT_THERE:
+            continue
         # What another name in a layer above has left behind is the default again.
-        said = (source for source, names, there in above if name in names and _value(there, name) == value)
+        said = (source for source, names, there in above if name in names and at(there, name) == value)
         found[name] = Origin(value, next(said, ""))
     return found
 
@@ -58,14 +62,8 @@ def said(flags: Flags, file: str | os.PathLike[str] | None = None) -> frozenset[
 def _names(tree: Flags) -> set[str]:
     """Return the fields that a layer says anything of: `model.residual.streams` is a part of `model.residual`."""
     found = set()
-    for name, _ in layers.flatten(tree):
+    for name, item in layers.flatten(tree):
         parts = name.split(".")
         found |= {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
-    return found
-
-
-def _value(run: Run, name: str) -> Any:
-    found: Any = run
-    for part in name.split("."):
-        found = getattr(found, part)
+        found |= {f"{name}.{key}" for key in item} if isinstance(item, Mapping) else set()
     return found

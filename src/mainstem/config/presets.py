@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from .. import catalogue
-from .sections import Model, Noise, Run
+from . import owned
+from .fields import MANY, children, named_kind, own_field
+from .sections import Model, Noise, Run, Section
 
 NANO: dict[str, Any] = {"layers": 4, "width": 128, "heads": 4, "context": 64}
 MICRO: dict[str, Any] = {"layers": 6, "width": 256, "heads": 8, "context": 256}
@@ -18,20 +20,25 @@ SMALL: dict[str, Any] = {"layers": 8, "width": 384, "heads": 6, "context": 256}
 
 COMMON: dict[str, Any] = {
     "norm": "rms", "feedforward": "relu2", "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto",
-    "ngrams": 1, "ngram_rows": 1 << 14,
 }  # fmt: skip
 SITES = ("embedding", "attention_weights", "attention", "hidden", "feedforward")
 
 
 def resolve(run: Run) -> Run:
-    """Return `run` with every field filled that the preset, the width or `noise.rate` decides.
+    """Return `run` with every field filled that a name, the preset, the width or `noise.rate` decides.
 
     Example:
         >>> from mainstem import config
         >>> resolve(config.Run()).model.hidden
         512
     """
-    return msgspec.structs.replace(run, model=_model(run.model), noise=_noise(run.noise))
+    return named(msgspec.structs.replace(run, model=_model(run.model), noise=_noise(run.noise)))
+
+
+def named(run: Run) -> Run:
+    """Return `run` with every value that its names bring along, and which it does not give."""
+    sections = {name: getattr(run, name) for name in ("data", "model", "loss", "optim")}
+    return msgspec.structs.replace(run, **{name: _named(section) for name, section in sections.items()})
 
 
 def reduce(run: Run) -> Run:
@@ -61,6 +68,18 @@ def hidden_width(width: int, feedforward: str) -> int:
     """
     gated = "gated" in catalogue.find("feedforward", feedforward).traits
     return -(-8 * width // 96) * 32 if gated else 4 * width
+
+
+def _named(section: Section) -> Section:
+    """Return `section` with every value of the names that it says; forms and noises keep theirs as they were given."""
+    changes: dict[str, Any] = {}
+    if (keeps := own_field(type(section))) is not None:
+        name: str = section.name  # type: ignore[attr-defined]
+        changes[keeps[0]] = {**owned.defaults(keeps[1], name), **getattr(section, keeps[0])}
+    for field, kind in children(type(section)).items():
+        if (of := named_kind(kind)) and of not in MANY:
+            changes[field] = owned.filled(of, getattr(section, field))
+    return msgspec.structs.replace(section, **changes)
 
 
 def _model(model: Model) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from .presets import COMMON
+from .fields import fields
 from .sections import Data, Model, Optim, Run, Train
 
 
@@ -73,11 +73,6 @@ def _train(train: Train) -> None:
 
 
 def _optim(optim: Optim) -> None:
-    if optim.rho is not None and optim.around is None:
-        raise BadInput(
-            f"optim.rho {optim.rho:g} is how far away a second gradient is taken, and optim.around names none: leave "
-            "it out, or give --optim.around sam."
-        )
     if optim.average and optim.swa:
         raise BadInput(
             f"optim.average {optim.average:g} and optim.swa {optim.swa:g} are two averages of the weights: give one of "
@@ -86,21 +81,17 @@ def _optim(optim: Optim) -> None:
 
 
 def _unused(run: Run) -> None:
-    """Raise `BadInput` where a field was given that nothing reads as the others are: it would be ignored."""
-    optim, data, model = run.optim, run.data, run.model
+    """Raise `BadInput` where a field was given that nothing would read, as another one says."""
+    optim = run.optim
+    decayed = optim.decay or any(group.decay for group in optim.groups)
     unread = [
-        ("optim.cooldown", optim.cooldown, Optim().cooldown, optim.schedule == "wsd", "optim.schedule", optim.schedule),
-        ("optim.floor", optim.floor, Optim().floor, optim.schedule != "constant", "optim.schedule", optim.schedule),
-        ("optim.muon_lr", optim.muon_lr, Optim().muon_lr, optim.name == "muon", "optim.name", optim.name),
-        ("optim.momentum", optim.momentum, Optim().momentum, optim.name == "muon", "optim.name", optim.name),
-        ("data.vocabulary", data.vocabulary, "auto", data.tokenizer in ("auto", "bpe"), "data.tokenizer",
-         data.tokenizer),
-        ("model.ngram_rows", model.ngram_rows, COMMON["ngram_rows"], (model.ngrams or 1) > 1, "model.ngrams",
-         model.ngrams),
-    ]  # fmt: skip
-    for name, value, default, read, other, what in unread:
-        if not read and value not in (None, default):
-            raise BadInput(f"{name} {value} means nothing where {other} is {what}: leave one of them out.")
+        ("optim.decay_kind", optim.decay_kind, decayed, "optim.decay is 0"),
+        ("optim.decay_on", optim.decay_on, optim.decay, "optim.decay is 0"),
+    ]
+    usual = {field.name: field.default for field in fields(Run)}
+    for name, value, read, why in unread:
+        if not read and value != usual[name]:
+            raise BadInput(f"{name} {value} means nothing where {why}: leave one of them out.")
 
 
 def _divisors(number: int, near: int) -> str:

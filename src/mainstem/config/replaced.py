@@ -1,33 +1,15 @@
-"""What belongs to a name: the fields whose values mean something for one optimizer, form or penalty alone.
-
-Where a layer of settings gives another name, the old one's values are left behind. May import its neighbours here.
-"""
+"""What another name leaves behind: the values that its predecessor's dataclass has. May import its neighbours here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from .. import catalogue
+from . import owned
 from .building import as_named
-from .sections import Data, Optim
-
-OWN: dict[str, dict[str, dict[str, Any]]] = {
-    "optim.name": {
-        "adamw": {name: getattr(Optim(), name) for name in ("lr", "betas", "eps", "muon_lr", "momentum")},
-        # `lr` is that of what Muon leaves to AdamW, above all the embedding, which bears ten times as much beside it.
-        "muon": {"lr": 2e-2, "betas": (0.9, 0.95), "eps": 1e-8, "muon_lr": 0.028, "momentum": 0.9},
-    },
-}
-"""By the field that holds a name, each name's own defaults of what belongs to it. Decay, schedule, warm-up, clipping
-and averages are the run's, whichever optimizer it has; a preset only fills what no layer has given."""
-
-ALONE: dict[str, dict[str, dict[str, Any]]] = {
-    "optim.schedule": {"wsd": {"cooldown": Optim().cooldown}},
-    "data.tokenizer": {"bpe": {"vocabulary": Data().vocabulary}},
-}
-"""By the field that holds a name, what belongs to one name alone, and what it is where another takes its place."""
-
-_BEGIN = {"optim.name": Optim().name}
+from .fields import children, fields, in_sections, items_of, named_kind, own_field, section_of
+from .sections import Run, Section
 
 
 def left_behind(tree: Mapping[str, Any], settings: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -36,32 +18,55 @@ def left_behind(tree: Mapping[str, Any], settings: list[tuple[str, Any]]) -> lis
     Example:
         >>> left_behind({"model": {"residual": {"name": "hyper", "streams": 2}}}, [("model.residual.name", "rezero")])
         [('model.residual', {'name': 'rezero'})]
-        >>> left_behind({"optim": {"name": "muon"}}, [("optim.name", "muon")])
-        []
+        >>> left_behind({"loss": {"name": "other", "z_loss": 1.0}}, [("loss.name", "cross_entropy")])
+        [('loss', {'name': 'cross_entropy', 'label_smoothing': 0.0, 'z_loss': 0.0})]
     """
     found: list[tuple[str, Any]] = []
     for field, name in settings:
-        parent, _, last = field.rpartition(".")
-        if not isinstance(name, str):
+        path, _, last = field.rpartition(".")
+        if last != "name" or not isinstance(name, str) or (kind := _kind(path)) is None:
             continue
-        if field in OWN:
-            section = _at(tree, parent)
-            section = section if isinstance(section, Mapping) else {}
-            before = section.get(last)
-            if name != (before or _BEGIN[field]):
-                own = OWN[field].get(name, {})
-                extra = [key for key in section if key not in Optim.__struct_fields__] if before else []
-                found += [(f"{parent}.{key}", None) for key in extra]
-                found += [(f"{parent}.{key}", value) for key, value in own.items()]
-        elif field in ALONE:
-            before = _at(tree, field)
-            if isinstance(before, str) and before != name:
-                found += [(f"{parent}.{key}", value) for key, value in ALONE[field].get(before, {}).items()]
-        elif last == "name":
-            before = as_named(_at(tree, parent))
-            if isinstance(before, Mapping) and before.get("name") not in (None, name):
-                found.append((parent, {"name": name}))
+        here = as_named(_at(tree, path))
+        if isinstance(here, Mapping) and (before := here.get("name", _default(path))) not in (None, name):
+            known = isinstance(before, str) and before in catalogue.names(kind)
+            brought = owned.of(kind, before) if known else {}
+            stays = {key: item for key, item in here.items() if key not in brought}
+            own = owned.defaults(kind, name) if kind in in_sections() and name in catalogue.names(kind) else {}
+            found.append((path, {**stays, "name": name, **own}))
     return found
+
+
+def changes(tree: Mapping[str, Any], setting: tuple[str, Any]) -> bool:
+    """Return whether a setting says anything new: a name that is there already keeps the values that it has.
+
+    Example:
+        >>> changes({"optim": {"schedule": {"name": "wsd", "cooldown": 0.7}}}, ("optim.schedule", "wsd"))
+        False
+    """
+    field, name = setting
+    if not isinstance(name, str) or _kind(field) is None:
+        return True
+    here = _at(tree, field)
+    return not (isinstance(here, Mapping) and here.get("name") == name)
+
+
+def _kind(path: str) -> str | None:
+    """Return the kind of the names at `path`: of a field, of an item of a list, or of a section with a name."""
+    section: type[Section] | None = Run
+    kind: str | None = None
+    for part in path.split("."):
+        if section is None or part not in children(section):
+            return kind if part.isdecimal() else None
+        there = children(section)[part]
+        section = section_of(there) or items_of(there)
+        keeps = None if section is None else own_field(section)
+        kind = named_kind(there) or (None if keeps is None else keeps[1])
+    return kind
+
+
+def _default(path: str) -> Any:
+    """Return the name that a section has where none is given."""
+    return next((field.default for field in fields(Run) if field.name == f"{path}.name"), None)
 
 
 def _at(tree: Any, path: str) -> Any:

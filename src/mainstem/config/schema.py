@@ -7,14 +7,10 @@ from typing import Any
 import msgspec
 
 from .. import catalogue
-from . import values
-from .fields import own_field
-from .sections import Optim, PenaltyTerm, Run, Section
+from . import owned
+from .fields import MANY, children, named_kind, own_field
+from .sections import Run, Section
 from .version import VERSION
-
-_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
-_MANY = {"residual": ("model", "Model", "residual"), "noise": ("noise", "Noise", "also")}
-"""Fields that hold names with values, or lists of them, by the kind: section, its definition and the field."""
 
 
 def schema() -> dict[str, Any]:
@@ -28,12 +24,15 @@ def schema() -> dict[str, Any]:
     found = msgspec.json.schema(Run)
     definitions = found["$defs"]
     root = definitions.pop(found.pop("$ref").rpartition("/")[2])
-    for section in (PenaltyTerm, Optim):
-        _own(definitions[section.__name__], section)
-    for kind, (_, definition, field) in _MANY.items():
-        told = definitions[definition]["properties"][field]
-        one = [{"enum": catalogue.names(kind)}, *(_named(kind, name) for name in catalogue.names(kind))]
-        told["anyOf"] = [{"type": "string"}, *one[1:], {"type": "array", "items": {"anyOf": one}}]
+    for section in Section.__subclasses__():
+        told = definitions.get(section.__name__)
+        if told is None:
+            continue
+        _own(told, section)
+        for field, type_ in children(section).items():
+            if kind := named_kind(type_):
+                optional = told["properties"][field].get("default", "") is None
+                told["properties"][field]["anyOf"] = [*_any_of(kind), *([{"type": "null"}] if optional else [])]
     for told in root["properties"].values():
         if "$ref" in told:
             told.pop("default", None)  # that of each field says as much
@@ -48,38 +47,40 @@ def schema() -> dict[str, Any]:
 def _own(told: dict[str, Any], section: type[Section]) -> None:
     """Put what each name of `section` has by itself beside the fields that all of them share."""
     keeps = own_field(section)
-    assert keeps is not None
+    if keeps is None:
+        return
     properties = told["properties"]
     del properties[keeps[0]]
     for name in catalogue.names(keeps[1]):
-        for each in values.of(keeps[1], name):
-            if each.name not in properties and each.name not in values.SAID:
-                properties[each.name] = {**_kind(each.type), "description": f"of {name}; {each.meaning}".rstrip("; ")}
+        for key, value in owned.of(keeps[1], name).items():
+            if key not in properties:
+                about = f"of {name}; {value.meaning}".rstrip("; ")
+                properties[key] = {**_type(keeps[1], name, key), "description": about}
+
+
+def _any_of(kind: str) -> list[dict[str, Any]]:
+    """Return what a field with a named value may be: a name, a name with values, and where it may, a list of these."""
+    one = [{"enum": catalogue.names(kind)}, *(_named(kind, name) for name in catalogue.names(kind))]
+    if kind not in MANY:
+        return one
+    return [{"type": "string"}, *one[1:], {"type": "array", "items": {"anyOf": one}}]
 
 
 def _named(kind: str, name: str) -> dict[str, Any]:
     """Return the schema of a mapping of this name and its values."""
-    there = values.of(kind, name)
-    needed = ["name", *(each.name for each in there if each.default is None)]
-    properties = {each.name: {**_kind(each.type), "description": each.meaning} for each in there}
-    # Those of a noise may be a rate over depth and over steps besides.
-    more = kind == "noise"
+    there = owned.of(kind, name)
+    needed = ["name", *(key for key, value in there.items() if value.default is None)]
+    properties = {key: {**_type(kind, name, key), "description": value.meaning} for key, value in there.items()}
     return {
         "type": "object", "properties": {"name": {"const": name}, **properties}, "required": needed,
-        "additionalProperties": more, "description": catalogue.find(kind, name).summary,
+        "additionalProperties": False, "description": catalogue.find(kind, name).summary,
     }  # fmt: skip
 
 
-def _kind(said: str) -> dict[str, Any]:
-    """Return the schema of a type as it stands in the source: plain ones and choices; anything for all others.
+def _type(kind: str, name: str, key: str) -> dict[str, Any]:
+    """Return the schema of the type of a value.
 
-    >>> _kind("int | None"), _kind("Literal['a', 'b']"), _kind("Sequence[str]")
-    ({'type': ['integer', 'null']}, {'enum': ['a', 'b']}, {})
+    >>> _type("residual", "hyper", "streams"), _type("schedule", "wsd", "floor")
+    ({'type': 'integer'}, {'minimum': 0, 'maximum': 1, 'type': 'number'})
     """
-    if said.startswith("Literal[") and said.endswith("]") and "|" not in said:
-        return {"enum": [part.strip().strip("'\"") for part in said[8:-1].split(",")]}
-    parts = [part.strip() for part in said.split("|")]
-    kinds = ["null" if part == "None" else _TYPES.get(part, "") for part in parts]
-    if not all(kinds):
-        return {}
-    return {"type": kinds[0] if len(kinds) == 1 else kinds}
+    return msgspec.json.schema(owned.annotation(kind, name, key))

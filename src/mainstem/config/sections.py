@@ -42,9 +42,9 @@ Steps = Annotated[int, Meta(ge=1, lt=2**28)]
 Tokens = Annotated[int, Meta(ge=1, lt=2**48)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
+Part = Annotated[float, Meta(gt=0, le=1)]
 # Names that the catalogue lists, so that a new one is allowed here by its line there.
 if TYPE_CHECKING:
-    TokenizerName = str
     PresetName = str
     NormName = str
     NormOrNone = str
@@ -53,15 +53,12 @@ if TYPE_CHECKING:
     PenaltyName = str
     OptimizerName = str
     DecayName = str
-    AroundName = str
-    ScheduleName = str
+    LossName = str
 else:
-    TokenizerName, PresetName, NormName, ActivationName, InitName, PenaltyName, OptimizerName, ScheduleName = (
+    PresetName, NormName, ActivationName, InitName, PenaltyName, OptimizerName, DecayName, LossName = (
         Literal[tuple(catalogue.names(kind))]
-        for kind in ("tokenizer", "preset", "norm", "feedforward", "init", "penalty", "optimizer", "schedule")
+        for kind in ("preset", "norm", "feedforward", "init", "penalty", "optimizer", "decay", "loss")
     )
-    AroundName = Literal[tuple(catalogue.names("around"))]
-    DecayName = Literal[tuple(catalogue.names("decay"))]
     NormOrNone = Literal[(*catalogue.names("norm"), "none")]
 Time = Annotated[str, Meta(pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?[smh]\Z")]
 
@@ -71,10 +68,7 @@ class Data(Section, frozen=True, kw_only=True):
     glob: Annotated[Text, about("which files of a folder")] = "*"
     field: Annotated[Text | None, about("the key of each JSON line that holds the text; a.b: inside a")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"], about("how files are read")] = "text"
-    tokenizer: Annotated[TokenizerName, about("how text becomes tokens")] = "auto"
-    vocabulary: Annotated[
-        Annotated[int, Meta(ge=257, le=10**6)] | Literal["auto"], about("tokens of a bpe vocabulary; auto: by size")
-    ] = "auto"
+    tokenizer: Annotated[Any, about("how text becomes tokens", of="tokenizer")] = "auto"
     held_out: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None, about("share of the bytes kept for evaluation", "0.1, at most 2 MB")
     ] = None
@@ -106,10 +100,7 @@ class Model(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=1)] | None, about("rotary angles are position * base^(-2 i / head width)", "10000")
     ] = None
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
-    ngrams: Annotated[
-        Annotated[int, Meta(ge=1, le=8)] | None, about("last tokens that the embedding sees together", "1")
-    ] = None
-    ngram_rows: Annotated[Count | None, about("most rows for each length of n-gram", "16384")] = None
+    embedding: Annotated[Any, about("how a token enters the stream", of="embedding")] = "token"
     init: Annotated[InitName | None, about("initial weights", "auto")] = None
     residual: Annotated[Any, about("a form's name, name and values, or a list", of="residual")] = "pre_norm"
 
@@ -128,8 +119,8 @@ class Noise(Section, frozen=True, kw_only=True):
 class Loss(Section, frozen=True, kw_only=True):
     """What a step minimises; a held-out score is the plain cross-entropy whatever stands here."""
 
-    label_smoothing: Annotated[Rate, about("share of the target that goes to all tokens alike")] = 0.0
-    z_loss: Annotated[NonNegative, about("factor on (ln sum exp logits)^2")] = 0.0
+    values: Annotated[dict[str, Any], own("loss")] = {}
+    name: Annotated[LossName, about("the loss of a target")] = "cross_entropy"
 
 
 class PenaltyTerm(Section, frozen=True, kw_only=True):
@@ -150,21 +141,13 @@ class Group(Section, frozen=True, kw_only=True):
 class Optim(Section, frozen=True, kw_only=True):
     values: Annotated[dict[str, Any], own("optimizer")] = {}
     name: Annotated[OptimizerName, about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
-    lr: Annotated[Positive, about("peak learning rate; with muon, of what AdamW takes")] = 2e-3
-    betas: Annotated[tuple[Rate, Rate], about("AdamW's moments")] = (0.9, 0.95)
-    eps: Annotated[Positive, about("AdamW's denominator")] = 1e-8
-    muon_lr: Annotated[Positive, about("Muon's peak learning rate")] = 0.028
-    momentum: Annotated[Rate, about("Muon's momentum")] = 0.9
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
     decay_kind: Annotated[DecayName, about("cautious: not of weights that the step enlarges")] = "decoupled"
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
     groups: Annotated[list[Group], about("other learning rates and decays; the last item that fits decides")] = []
-    around: Annotated[AroundName | None, about("sam, asam: a second gradient, at worse weights nearby", "none")] = None
-    rho: Annotated[Positive | None, about("how far away that is", "0.05, asam 0.5")] = None
-    schedule: Annotated[ScheduleName, about("after the warm-up")] = "cosine"
+    around: Annotated[Any, about("a second gradient, at worse weights nearby", "none", of="around")] = None
+    schedule: Annotated[Any, about("the learning rate after the warm-up", of="schedule")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02
-    cooldown: Annotated[float, Meta(gt=0, le=1), about("share of the steps that wsd decays over")] = 0.3
-    floor: Annotated[Share, about("last learning rate, as a share of the peak")] = 0.0
     clip: Annotated[NonNegative, about("largest gradient norm; 0: none")] = 1.0
     average: Annotated[Rate, about("decay of an average of the weights; 0: none")] = 0.0
     swa: Annotated[Share, about("last share of the steps whose mean of the weights is kept; 0: none")] = 0.0

@@ -16,7 +16,7 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     # data
     "dataset": ("data.paths", ""), "data_dir": ("data.paths", ""), "train_file": ("data.paths", ""),
     "dataset_path": ("data.paths", ""), "data_path": ("data.paths", ""), "input": ("data.paths", ""),
-    "text_column": ("data.field", ""), "vocab_size": ("data.vocabulary", "which is for --data.tokenizer bpe"),
+    "text_column": ("data.field", ""), "vocab_size": ("data.tokenizer.vocabulary", "with --data.tokenizer bpe"),
     "tokenizer_name": ("data.tokenizer", ""), "tokenizer_path": ("data.tokenizer", ""),
     "validation_split_percentage": ("data.held_out", "which is a share, as in 0.1"),
     "val_split": ("data.held_out", ""), "test_size": ("data.held_out", ""),
@@ -85,12 +85,13 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "decay_lr": ("optim.schedule", "which is constant for no decay"), "decay_type": ("optim.schedule", ""),
     "warmup_steps": ("optim.warmup", _SHARE), "num_warmup_steps": ("optim.warmup", _SHARE),
     "warmup_iters": ("optim.warmup", _SHARE), "warmup_ratio": ("optim.warmup", ""),
-    "decay_ratio": ("optim.cooldown", ""), "cooldown_steps": ("optim.cooldown", _SHARE),
+    "decay_ratio": ("optim.schedule.cooldown", ""), "cooldown_steps": ("optim.schedule.cooldown", _SHARE),
     "lr_decay_iters": ("train.steps", "as the learning rate falls until the last step"),
-    "decay_steps": ("optim.cooldown", _SHARE),
-    "min_lr": ("optim.floor", "which is a share of the peak, as in 0.1"),
-    "lr_min": ("optim.floor", "which is a share of the peak, as in 0.1"),
-    "min_lr_ratio": ("optim.floor", ""), "min_lr_factor": ("optim.floor", ""), "final_lr_frac": ("optim.floor", ""),
+    "decay_steps": ("optim.schedule.cooldown", _SHARE),
+    "min_lr": ("optim.schedule.floor", "which is a share of the peak, as in 0.1"),
+    "lr_min": ("optim.schedule.floor", "which is a share of the peak, as in 0.1"),
+    "min_lr_ratio": ("optim.schedule.floor", ""), "min_lr_factor": ("optim.schedule.floor", ""),
+    "final_lr_frac": ("optim.schedule.floor", ""),
     "grad_clip": ("optim.clip", ""), "max_grad_norm": ("optim.clip", ""), "max_norm": ("optim.clip", ""),
     "clip_grad": ("optim.clip", ""), "gradient_clip_val": ("optim.clip", ""), "clip_grad_norm": ("optim.clip", ""),
     "ema": ("optim.average", "which is its decay, as in 0.999"), "ema_decay": ("optim.average", ""),
@@ -141,6 +142,9 @@ RENAMED: dict[str, str] = {
     "train.save_every": "save.every", "train.keep": "save.keep",
     "train.device": "machine.device", "train.dtype": "machine.dtype", "train.compile": "machine.compile",
     "train.threads": "machine.threads", "train.checkpoint": "machine.recompute",
+    "optim.floor": "optim.schedule.floor", "optim.cooldown": "optim.schedule.cooldown",
+    "optim.rho": "optim.around.rho", "data.vocabulary": "data.tokenizer.vocabulary",
+    "model.ngrams": "model.embedding.order", "model.ngram_rows": "model.embedding.rows",
 }  # fmt: skip
 """What fields were called before, and are called now."""
 

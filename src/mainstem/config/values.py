@@ -1,8 +1,7 @@
 """What a name of the catalogue may be given, read from the source of what it stands for, so that no torch is imported.
 
-The fields of a dataclass, with those that it inherits, but without those that `dataclasses.field` keeps for its code;
-or the arguments of a function that have a default. What they mean stands under `Args:` in the docstring. May import
-`catalogue`.
+The fields of a dataclass, with those that it inherits, but without those that `dataclasses.field` keeps for its code.
+What they mean stands under `Args:` in the docstring. May import `catalogue`.
 """
 
 from __future__ import annotations
@@ -15,10 +14,6 @@ from typing import NamedTuple
 from .. import catalogue
 
 _PACKAGE = Path(catalogue.__file__).parent
-
-
-SAID = ("adamw_lr",)
-"""Arguments that a field of another name gives: `optim.lr` is the rate of what an optimizer leaves to AdamW."""
 
 
 class Value(NamedTuple):
@@ -46,6 +41,8 @@ class Value(NamedTuple):
             value = ast.literal_eval(self.default)
         except ValueError:
             return "its own"
+        if isinstance(value, tuple):
+            return (", " if isinstance(value[0], str) else ",").join(map(str, value))
         if value is None or isinstance(value, bool):
             return "null" if value is None else str(value).lower()
         return str(value)
@@ -80,8 +77,6 @@ def _of(module: str, attribute: str) -> dict[str, Value]:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == attribute:
             return _of_class(node, tree, module)
-        if isinstance(node, ast.FunctionDef) and node.name == attribute:
-            return _of_function(node)
     return {}
 
 
@@ -111,16 +106,6 @@ def _of_class(node: ast.ClassDef, tree: ast.Module, module: str) -> dict[str, Va
     return found
 
 
-def _of_function(node: ast.FunctionDef) -> dict[str, Value]:
-    """Return the arguments that stand before a `*` and have a default."""
-    given = node.args.args[len(node.args.args) - len(node.args.defaults) :]
-    meanings = _meanings(node)
-    return {
-        argument.arg: _value(argument.arg, argument.annotation, default, meanings)
-        for argument, default in zip(given, node.args.defaults, strict=True)
-    }
-
-
 def _value(name: str, kind: ast.expr | None, default: ast.expr | None, meanings: dict[str, str]) -> Value:
     said = "Any" if kind is None else ast.unparse(kind)
     return Value(name, said, None if default is None else ast.unparse(default), meanings.get(name, ""))
@@ -135,7 +120,7 @@ def _origin(name: str, tree: ast.Module, module: str) -> str:
     return module
 
 
-def _meanings(node: ast.ClassDef | ast.FunctionDef) -> dict[str, str]:
+def _meanings(node: ast.ClassDef) -> dict[str, str]:
     """Return what the docstring says of each argument under `Args:`, on one line."""
     lines = (ast.get_docstring(node) or "").splitlines()
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Which edition of the tree a stored configuration has. May import `errors`."""
+"""Which edition of the tree a stored configuration has. May import `errors` and its neighbours here."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BadInput
+from .moved import moved
 
 VERSION = 2
 """Raised where a field is renamed or means something else; a new field needs none."""
 
 
 def without(tree: Mapping[str, Any], name: str, stored: bool = False) -> dict[str, Any]:
-    """Return `tree` without its version.
+    """Return `tree` without its version, with every value where it lies now.
 
-    A file that somebody wrote may leave it out; what a run `stored` without one is of version 1.
+    A file that somebody wrote may leave it out, and is taken as it stands; what a run `stored` without one is of
+    version 1.
 
     Raises:
         BadInput: where this program reads another version.
@@ -29,4 +31,5 @@ def without(tree: Mapping[str, Any], name: str, stored: bool = False) -> dict[st
             f"{name} has version {str(found)[:40]}, and this mainstem reads version {VERSION}: use the mainstem that "
             "wrote it, or train anew."
         )
-    return {key: value for key, value in tree.items() if key != "version"}
+    rest = {key: value for key, value in tree.items() if key != "version"}
+    return moved(rest) if "version" in tree else rest

@@ -35,7 +35,7 @@ def short(kind: inspect.Type, choices: tuple[str, ...] = ()) -> str:
         upper = f" < {kind.lt:g}" if kind.lt is not None else f" <= {kind.le:g}" if kind.le is not None else ""
         # A limit that only stops typing mistakes would distract here; the error names it.
         return name + lower + (f",{upper}" if upper and isinstance(kind, inspect.FloatType) else "")
-    if isinstance(kind, inspect.ListType):
+    if isinstance(kind, (inspect.ListType, inspect.VarTupleType)):
         return f"list of {short(kind.item_type)}"
     if isinstance(kind, inspect.TupleType):
         return ", ".join(short(item).split(" ")[0] for item in kind.item_types)
@@ -48,6 +48,8 @@ def short(kind: inspect.Type, choices: tuple[str, ...] = ()) -> str:
 
 def default(field: Field) -> str:
     """Return the default of `field` for `--help`."""
+    if field.of:
+        return field.said
     return "required" if field.default is NODEFAULT else amount(field, field.default)
 
 
@@ -65,9 +67,13 @@ def amount(field: Field, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, Mapping) and field.choices:  # what comes with the name has fields of its own
+        return str(value["name"])
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {amount(field, item)}" for key, item in value.items()) + "}"
-    return ",".join(amount(field, part) for part in value) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return (", " if isinstance(value[0], str) else ",").join(amount(field, part) for part in value)
+    return str(value)
 
 
 def used(field: Field, value: Any, source: str) -> str:
@@ -109,7 +115,7 @@ def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:
 def _allowed(kind: inspect.Type) -> str:
     if isinstance(kind, (inspect.IntType, inspect.FloatType)):
         return _number(kind)
-    if isinstance(kind, inspect.ListType):
+    if isinstance(kind, (inspect.ListType, inspect.VarTupleType)):
         return f"a list, each item of it {_allowed(kind.item_type)}"
     if isinstance(kind, inspect.TupleType):
         return f"a list of {len(kind.item_types)}, each item of it {_allowed(kind.item_types[0])}"

@@ -1,9 +1,9 @@
 """From files to batches of tokens: sources, split, tokenizer, cache, plan and yardsticks.
 
-May import `config`, `counter`, `errors` and `files`; nothing here knows a model.
+May import `config`, `counter`, `errors`, `files` and `variants`; nothing here knows a model.
 """
 
-from . import batches, tokenizer, yardsticks
+from . import batches, tokenizer, units, yardsticks
 from .corpus import Corpus, check_length, prepare
 from .other import encode_files
 from .tokenizer import Tokenizer
@@ -18,5 +18,6 @@ __all__ = [
     "encode_files",
     "prepare",
     "tokenizer",
+    "units",
     "yardsticks",
 ]

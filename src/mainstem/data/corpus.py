@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from .. import config
+from .. import config, variants
 from ..errors import BadInput
-from . import seen, store
-from .choose import TABLE, Choice, choose
+from . import seen, store, units
+from .choose import choose
 from .documents import Documents
 from .encode import Side, Sizes, opened
 from .meter import Progress
@@ -28,6 +28,7 @@ from .survey import Survey
 from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
 from .tokens import Tokens
+from .units import Choice
 
 _VERSION = 5
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
@@ -144,11 +145,10 @@ def check_length(corpus: Corpus, context: int) -> None:
 
 def _name(section: config.Data, documents: Documents, content: str) -> str:
     """Return the name of the folder that has the tokens of this content, given by its hash."""
+    chosen = units.parse(section.tokenizer)
     settings = [
-        _VERSION, content, documents.format, section.tokenizer, section.held_out, section.split,
-        section.sealed, documents.sources.held_out > 0,
-        section.vocabulary if section.tokenizer in ("auto", "bpe") else None,
-        TABLE if "auto" in (section.tokenizer, section.vocabulary) else None,
+        _VERSION, content, documents.format, variants.written("tokenizer", chosen), chosen.follows(), section.held_out,
+        section.split, section.sealed, documents.sources.held_out > 0,
     ]  # fmt: skip
     return f"tokens-{hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]}"
 

@@ -134,7 +134,7 @@ def _equal_length(a: Side, b: Side) -> None:
 
 
 def _conditions(a: Side, b: Side) -> str:
-    left, right = (_flat(msgspec.to_builtins(side.run)) for side in (a, b))
+    left, right = (_flat(config.plain(side.run)) for side in (a, b))
     names = [name for name in left if left[name] != right.get(name) and name not in ("out", "seed")]
     names += [name for name in right if name not in left]
     told = "; ".join(f"{name} {left.get(name)} and {right.get(name)}" for name in names[:20])

@@ -60,7 +60,7 @@ def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[
         kind = role.split(".")[0]
         if name in biases:
             parameter.zero_()
-        if kind not in DRAWN or role == "embedding.ngram" or parameter.dim() < 2 or parameter.is_meta:
+        if kind not in DRAWN or role.startswith("embedding.") or parameter.dim() < 2 or parameter.is_meta:
             continue
         std = rule(role, (len(parameter), parameter[0].numel()), sites[0].sublayers)
         if kind in ("attention", "feedforward"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .. import execute, noise, ops
 from ..errors import BadInput
-from ..nn import Cache, Context, Embedding, Linear, NGrams
+from ..nn import Cache, Context, Embedding, Linear, embedding_spec
 from ..nn.built import plain_linear
 from ..optim.roles import roles
 from ..stream import sites
@@ -56,12 +56,10 @@ class LanguageModel(nn.Module):
         self._norm = norm_of(settings.norm, settings.eps)
         places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
         learned = settings.context if settings.positions == "learned" else None
-        grams = None
-        if settings.ngrams > 1:
-            grams = NGrams(settings.vocab, settings.width, settings.ngrams, settings.ngram_rows)
+        beside = embedding_spec.parse(settings.embedding).build(settings.vocab, settings.width)
         noises, step = settings.noises(), len(specs)
         rows = {point: [n for n in noises if n.at == f"embedding.{point}" and n.drops] for point in ("tokens", "out")}
-        self.embedding = Embedding(settings.vocab, settings.width, learned, grams, rows)
+        self.embedding = Embedding(settings.vocab, settings.width, learned, beside, rows)
         self.blocks = nn.ModuleList(
             block(form, places[at : at + step], specs, noises) for at in range(0, len(places), step)
         )

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import catalogue, noise
+from .. import catalogue, noise, variants
 from ..config.presets import hidden_width
 from ..config.sections import ActivationName, NormName, NormOrNone
 from ..errors import BadInput
 from ..form import Form, parse, written
-from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
+from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec, embedding_spec
 from ..noise import Bernoulli, NoiseSpec, Rate
 from ..noise.branches import Branches
 
@@ -60,8 +60,7 @@ class Settings:
 
     Args:
         hidden: 4 times the width if left out, 8/3 times it for swiglu.
-        ngrams: how many of the last tokens the embedding looks at together, 1 at the token alone;
-        ngram_rows: the most rows that a length has.
+        embedding: an `nn.EmbeddingSpec`, or what `nn.embedding_spec.parse` makes into one.
         head_width: the width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
 
     Example:
@@ -84,15 +83,14 @@ class Settings:
     positions: Literal["rotary", "learned", "none"] = "rotary"
     rotary_base: float = 10000.0
     head: Literal["tied", "untied"] = "tied"
-    ngrams: int = 1
-    ngram_rows: int = 1 << 14
+    embedding: Any = "token"
     init: str = "auto"
     residual: Any = "pre_norm"
     rates: Rates = field(default_factory=Rates)
     also: Any = ()
 
     def __post_init__(self) -> None:
-        for name in ("vocab", "layers", "width", "heads", "context", "ngrams", "ngram_rows"):
+        for name in ("vocab", "layers", "width", "heads", "context"):
             if getattr(self, name) < 1:
                 raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
         if self.head_width is None and self.width % self.heads:
@@ -126,11 +124,18 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         """Return JSON values that `from_json` makes into the same settings."""
         residual = written(self.residual) if isinstance(self.residual, Form) else self.residual
-        return asdict(replace(self, residual=residual, also=noise.written(noise.parse(self.also))))
+        embedding: Any = variants.written("embedding", embedding_spec.parse(self.embedding))
+        embedding = embedding if len(embedding) > 1 else embedding["name"]
+        also = noise.written(noise.parse(self.also))
+        return asdict(replace(self, residual=residual, embedding=embedding, also=also))
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Settings:
         """Rebuild settings; an unknown name, or a value of another type, is refused."""
+        values = dict(values)
+        if (order := values.pop("ngrams", 1)) != 1:  # as they were written before embeddings had names
+            values["embedding"] = {"name": "ngrams", "order": order, "rows": values.get("ngram_rows")}
+        values.pop("ngram_rows", None)
         for kind, found in ((Settings, values), (Rates, values.get("rates", {}))):
             known = {f.name for f in fields(kind)}
             if isinstance(found, dict) and (unknown := sorted(set(found) - known)):

@@ -3,10 +3,12 @@
 from .attention import Attention, AttentionSpec
 from .context import Cache, Context
 from .embedding import Embedding
+from .embedding_spec import EmbeddingSpec
 from .feedforward import FeedForward, FeedForwardSpec
 from .inner_norm import HeadsNormSpec, NormPartSpec
 from .linear import Linear
 from .ngrams import NGrams
+from .ngrams_spec import NGramsSpec
 from .norm import LayerNorm, NormSpec, RMSNorm
 from .rotary import Rotary
 from .scale import Factor, Scale
@@ -19,6 +21,7 @@ __all__ = [
     "Cache",
     "Context",
     "Embedding",
+    "EmbeddingSpec",
     "Factor",
     "FeedForward",
     "FeedForwardSpec",
@@ -26,6 +29,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "NGrams",
+    "NGramsSpec",
     "NormPartSpec",
     "NormSpec",
     "Part",

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ..errors import BadInput
 from . import points
 from .context import Context
-from .ngrams import NGrams
 from .spec import Part
 
 
@@ -21,7 +20,7 @@ class Embedding(nn.Module):
     """x = E[token], plus P[position] where positions are learned, with noise: int64 [B, T] -> [B, T, D].
 
     Args:
-        ngrams: what the last tokens are together is added too (`NGrams`).
+        beside: a module whose output is added too, as `NGrams` for what the last tokens are together.
         parts: modules to be at the points "tokens", the rows of the tokens alone, and "out", the sum; a tied head never
             sees what they do.
 
@@ -35,7 +34,7 @@ class Embedding(nn.Module):
         vocab: int,
         width: int,
         learned_positions: int | None = None,
-        ngrams: NGrams | None = None,
+        beside: nn.Module | None = None,
         parts: Mapping[str, Sequence[Part]] | None = None,
     ) -> None:
         super().__init__()
@@ -43,7 +42,9 @@ class Embedding(nn.Module):
         self.position = None
         if learned_positions is not None:
             self.position = nn.Parameter(torch.randn(learned_positions, width) * 0.02)
-        self.ngrams = ngrams
+        self._beside = None if beside is None else str(beside.stem)
+        if beside is not None:
+            self.add_module(str(beside.stem), beside)
         self.dropout: nn.Module | None = None
         self._points = points.attach(self, parts or {}, "out")
 
@@ -56,8 +57,8 @@ class Embedding(nn.Module):
         side: points.Side = {}  # nothing that is published here has a stream to travel along
         x_BTD = nn.functional.embedding(tokens_BT, self.weight)
         x_BTD = points.through(self, self._points.get("tokens", ()), x_BTD, ctx, side)
-        if self.ngrams is not None:
-            x_BTD = x_BTD + self.ngrams(tokens_BT, ctx)
+        if self._beside is not None:
+            x_BTD = x_BTD + getattr(self, self._beside)(tokens_BT, ctx)
         if self.position is not None:
             length = tokens_BT.shape[1]
             if ctx.positions is not None:

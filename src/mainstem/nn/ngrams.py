@@ -44,6 +44,7 @@ class NGrams(nn.Module):
         (torch.Size([25, 4]), torch.Size([1, 3, 4]))
     """
 
+    stem = "ngrams"
     wants_context = True
 
     def __init__(self, vocab: int, width: int, order: int, rows: int = 1 << 14) -> None:
@@ -51,7 +52,7 @@ class NGrams(nn.Module):
         if order < 2 or rows < 1:
             raise BadInput(f"n-grams of order {order} in {rows} rows: give an order of at least 2 and at least one row")
         self.vocab, self.order, self.rows = vocab, order, rows
-        self.sizes = tuple(min(vocab**n, rows) for n in range(2, order + 1))
+        self.sizes = sizes(vocab, order, rows)
         self.weight = nn.Parameter(torch.zeros(sum(self.sizes), width))
 
     def roles(self) -> dict[str, str]:
@@ -87,6 +88,16 @@ class NGrams(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.vocab}, {self.weight.shape[1]}, order={self.order}, rows={self.rows}"
+
+
+def sizes(vocab: int, order: int, rows: int) -> tuple[int, ...]:
+    """Return how many rows each order has, from 2 on.
+
+    Example:
+        >>> sizes(3, 3, 16)
+        (9, 16)
+    """
+    return tuple(min(vocab**n, rows) for n in range(2, order + 1))
 
 
 def _back(x_BP: Tensor, steps: int) -> Tensor:

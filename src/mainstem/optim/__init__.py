@@ -1,7 +1,7 @@
 """Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
-Kinds of decay, second gradients, what may follow an update and averages are listed by the catalogue; `optim.MaxNorm` is
-found there, so that a new one is its file and one line.
+Kinds of decay, second gradients, what may follow an update, averages and schedules are listed by the catalogue;
+`optim.MaxNorm` is found there, so that a new one is its file and one line.
 """
 
 from typing import Any
@@ -15,12 +15,14 @@ from .before import Before, Decay
 from .clip import clip
 from .direction import Direction
 from .groups import Multipliers, Special, groups
-from .make import make
+from .make import make, parse
 from .momentum import Momentum
 from .muon import Orthogonal
 from .optimizer import Update
 from .presets import SGD, AdamW, Muon
 from .roles import MATRICES, named, roles, select
+from .schedule import Schedule
+from .spec import OptimizerSpec
 from .table import Row, table
 from .update import update
 from .use import roles_by_use
@@ -38,9 +40,11 @@ __all__ = [
     "Momentum",
     "Multipliers",
     "Muon",
+    "OptimizerSpec",
     "Orthogonal",
     "Proximal",
     "Row",
+    "Schedule",
     "Special",
     "Update",
     "averaging",
@@ -48,6 +52,7 @@ __all__ = [
     "groups",
     "make",
     "named",
+    "parse",
     "roles",
     "roles_by_use",
     "schedule",
@@ -58,7 +63,7 @@ __all__ = [
 ]
 
 
-_KINDS = ("decay", "around", "after", "average")
+_KINDS = ("decay", "around", "after", "average", "schedule")
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.sections import Positive
 from ..errors import BadInput
 
 
@@ -24,7 +25,7 @@ class Around(ABC):
         BadInput: `rho` is another number.
     """
 
-    rho: float
+    rho: Positive
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rho) and self.rho > 0):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..config.sections import Positive
 from . import sharded
 from .around import Around
 
@@ -26,7 +27,7 @@ class ASAM(Around):
         [tensor([1., 0.])]
     """
 
-    rho: float = 0.5
+    rho: Positive = 0.5
 
     def away(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:
         scaled = [p.detach().abs() * g for p, g in zip(params, grads, strict=True)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..config.sections import Positive
 from . import sharded
 from .around import Around
 
@@ -34,7 +35,7 @@ class SAM(Around):
         (tensor(2., grad_fn=<DivBackward0>), tensor([-0.0500]))
     """
 
-    rho: float = 0.05
+    rho: Positive = 0.05
 
     def away(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:
         share = self.share(sharded.norm(grads))

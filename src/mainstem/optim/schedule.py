@@ -2,66 +2,86 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 
-from .. import catalogue
+from .. import variants
 from ..config import Optim
+from ..config.sections import Share
 from ..errors import BadInput
 
-Shape = Callable[[float, int, int, Optim], float]
-"""(step, last step of the warm-up, steps, section) -> x in [0, 1], for the steps behind the warm-up: a schedule."""
+
+class Schedule(ABC):
+    """The share of the peak learning rate behind the warm-up. Abstract; its fields are what one may set."""
+
+    @abstractmethod
+    def __call__(self, step: float, start: int, steps: int) -> float:
+        """Return the share, in [0, 1], at progress step / steps, where the warm-up ends with step `start` < `step`."""
+
+
+@dataclass(frozen=True)
+class Falling(Schedule):
+    """x + floor (1 - x), where x falls from 1 to 0. Abstract.
+
+    Args:
+        floor: last learning rate, as a share of the peak.
+    """
+
+    floor: Share = 0.0
+
+    def __call__(self, step: float, start: int, steps: int) -> float:
+        # Written so that both ends are exact: x = 1 gives 1 and x = 0 the floor, without rounding.
+        x = self.fall(step, start, steps)
+        return x + self.floor * (1.0 - x)
+
+    @abstractmethod
+    def fall(self, step: float, start: int, steps: int) -> float:
+        """Return x."""
+
+
+def parse(value: str | Mapping[str, Any] | Schedule) -> Schedule:
+    """Return the schedule that a configuration names.
+
+    Example:
+        >>> parse({"name": "wsd", "cooldown": 0.2})
+        WSD(floor=0.0, cooldown=0.2)
+    """
+    if isinstance(value, Schedule):
+        return value
+    found: Schedule = variants.resolve("schedule", value, "optim.schedule", "name: wsd, cooldown: 0.2")
+    return found
 
 
 def factor(step: float, steps: int, section: Optim) -> float:
     """Return the share of the peak learning rate at progress step / steps, after which the update of a step is made.
 
     Where a run's number of steps was estimated anew, `step` is no whole number (`runs.state.Length.done`).
-    With w = max(1, round(warmup * steps)): step / w up to step w, where it is exactly 1. Then x + floor * (1 - x),
-    where x is what the schedule of that name in the catalogue gives: it falls from 1 to 0, so that the last step has
-    exactly the floor, or stays at 1. A single step has factor 1; beyond the last step the last one's goes on.
+    With w = max(1, round(warmup * steps)): step / w up to step w, where it is exactly 1, and then what the section's
+    schedule gives. A single step has factor 1; beyond the last step the last one's goes on.
 
     Raises:
         BadInput: for a step below 1, where nothing has been done.
 
     Example:
-        >>> linear = Optim(schedule="linear", warmup=0.2, floor=0.1)
+        >>> linear = Optim(schedule={"name": "linear", "floor": 0.1}, warmup=0.2)
         >>> [round(factor(step, 10, linear), 4) for step in (1, 2, 6, 10)]
         [0.5, 1.0, 0.55, 0.1]
     """
+    return share(step, steps, section.warmup, parse(section.schedule))
+
+
+def share(step: float, steps: int, warmup: float, schedule: Schedule) -> float:
+    """Return what `factor` does, of a schedule that has been made."""
     if step < 1 or steps < 1:
         raise BadInput(f"step {step} of {steps} has no learning rate: steps are counted from 1")
     step = min(step, steps)
-    warm = max(1, round(section.warmup * steps))
-    if step <= warm:
-        return step / warm
-    shape: Shape = catalogue.resolve("schedule", section.schedule)
-    # Written so that both ends are exact: x = 1 gives 1 and x = 0 the floor, without rounding.
-    x = shape(step, warm, steps, section)
-    return x + section.floor * (1.0 - x)
-
-
-def cosine(step: float, start: int, steps: int, section: Optim) -> float:
-    """Return (1 + cos(pi t)) / 2, with t the share done of the steps behind `start`."""
-    return 0.5 * (1.0 + math.cos(math.pi * ((step - start) / (steps - start))))
-
-
-def linear(step: float, start: int, steps: int, section: Optim) -> float:
-    """Return 1 - t, with t the share done of the steps behind `start`."""
-    return 1.0 - max(0.0, (step - start) / (steps - start))
-
-
-def wsd(step: float, start: int, steps: int, section: Optim) -> float:
-    """Return 1 until the last round(cooldown * steps) steps, which are linear."""
-    return linear(step, max(start, steps - max(1, round(section.cooldown * steps))), steps, section)
-
-
-def constant(step: float, start: int, steps: int, section: Optim) -> float:
-    """Return 1."""
-    return 1.0
+    warm = max(1, round(warmup * steps))
+    return step / warm if step <= warm else schedule(step, warm, steps)
 
 
 def apply(optimizer: Optimizer, share: float) -> None:

@@ -11,7 +11,7 @@ from ..draw.table import of_points
 from ..draw.words import count, short, visible
 from ..runs.metrics import number
 from .headline import best_of, yardsticks
-from .source import Source
+from .source import Source, mapping
 
 _SETTLING = 0.06
 """Share of the steps at the start whose training loss may lie above the figure."""
@@ -96,7 +96,8 @@ def rate(source: Source) -> Figure | None:
     """The learning rate over steps."""
     points = source.metrics.steps.points("lr")
     title = "Learning rate"
-    schedule, peak = source.section("optim").get("schedule"), number(source.section("optim").get("lr"))
+    said, peak = source.section("optim").get("schedule"), number(source.section("optim").get("lr"))
+    schedule = mapping(said).get("name", said if isinstance(said, str) else None)
     caption = visible(f"Schedule {schedule}, peak {short(peak)}." if schedule and peak else "As it was at every step.")
     return _simple(source, "rate", title, caption, "learning rate", points, "lr") if points else None
 

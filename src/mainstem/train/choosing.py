@@ -41,7 +41,8 @@ def adopted(run: config.Run, given: Given) -> config.Run:
     except BadInput:  # which is said, with its reason, where the two are compared
         return run
     names = [name for name in FIELDS if not name.startswith("optim.") or stored.optim.name == run.optim.name]
-    return _with(run, {name: _value(stored, name) for name in names}, implied(given), stored)
+    found = {name: value for name in names if (value := config.at(stored, name)) is not config.NOT_THERE}
+    return _with(run, found, implied(given), stored)
 
 
 def choose(
@@ -89,18 +90,11 @@ def _with(
     run: config.Run, values: dict[str, Any], given: Collection[str], like: config.Run | None = None
 ) -> config.Run:
     """Return `run` with `values` for the fields that are not given; what follows from them is as in `like`, or anew."""
-    found: Any = run
+    found = run
     free = {name: value for name, value in values.items() if name not in given}
-    free |= {name: None if like is None else _value(like, name) for name in FOLLOWING if name not in given}
+    free |= {name: None if like is None else config.at(like, name) for name in FOLLOWING if name not in given}
     if "noise.rate" in free:
-        free |= {f"noise.{site}": None if like is None else _value(like, f"noise.{site}") for site in config.SITES}
+        free |= {f"noise.{site}": None if like is None else config.at(like, f"noise.{site}") for site in config.SITES}
     for name, value in free.items():
-        section, _, field = name.partition(".")
-        part = msgspec.structs.replace(getattr(found, section), **{field: value})
-        found = msgspec.structs.replace(found, **{section: part})
+        found = config.put(found, name, value)
     return config.checked(found)
-
-
-def _value(run: config.Run, name: str) -> Any:
-    section, _, field = name.partition(".")
-    return getattr(getattr(run, section), field)

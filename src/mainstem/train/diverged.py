@@ -1,6 +1,6 @@
 """What is said when a number of a run is no longer finite: which field is at fault, and what is still there.
 
-May import `config`, `errors` and `runs`.
+May import `config`, `errors`, `optim` and `runs`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import config
+from .. import config, optim
 from ..errors import RunFailed
 from ..runs import checkpoint
 
@@ -52,12 +52,12 @@ def first(groups: Mapping[str, Mapping[str, Tensor]]) -> str | None:
 
 def suspects(run: config.Run) -> list[Suspect]:
     """Return the fields that may have made the weights grow, the likeliest first, none that is far from likely."""
-    usual, given = config.Optim(), run.optim
-    found = [Suspect("optim.lr", given.lr, given.lr / usual.lr)]
-    if given.name == "muon":
-        found.append(Suspect("optim.muon_lr", given.muon_lr, given.muon_lr / usual.muon_lr))
+    given, chosen = run.optim, optim.parse(run.optim)
+    usual, decay = optim.parse(config.Optim(name=given.name)), config.Optim().decay
+    rates = {name: getattr(chosen, name) for name in chosen.rates}
+    found = [Suspect(f"optim.{name}", rate, rate / getattr(usual, name)) for name, rate in rates.items()]
     if given.decay * max(suspect.value for suspect in found) > 1:  # then one step shrinks a weight beyond zero
-        found.append(Suspect("optim.decay", given.decay, given.decay / usual.decay))
+        found.append(Suspect("optim.decay", given.decay, given.decay / decay))
     found = sorted([*found, *_penalties(run)], key=lambda suspect: -suspect.excess)
     return [suspect for suspect in found if suspect.excess * _FAR > found[0].excess]
 

@@ -43,6 +43,7 @@ class Language(Task):
     counted = "tokens"
     guess = "a guess without knowledge costs 8 bits per byte"
     commands = (("let it write", "sample"),)
+    reads_loss = True
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
         return data.prepare(run.data, cache, tell)

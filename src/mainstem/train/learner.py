@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from .. import config, noise, optim, penalty
+from ..errors import BadInput
 from ..measure import depth
 from ..measure.quantity import update
 from ..runs import weights
 from ..runs.state import Length, Scores
-from . import device
+from . import device, target_loss
 from .batch import Batch
 from .device import Forward, Place
 from .loss import gradient, penalties
@@ -78,6 +79,7 @@ class Learner:
 
         `network` is trained in place of a new model of the task, where it is given; `phases` note where time goes.
         """
+        _check_loss(run, task)
         place = device.choose(run.machine)
         model = task.build(run, data) if network is None else network
         if run.machine.recompute == "blocks":
@@ -104,6 +106,21 @@ class Learner:
         """How many steps there are."""
         return self.length.steps
 
+    @functools.cached_property
+    def schedule(self) -> optim.Schedule:
+        """How the learning rate goes after the warm-up."""
+        return optim.schedule.parse(self.run.optim.schedule)
+
+    @functools.cached_property
+    def peak(self) -> float:
+        """The peak learning rate that is written down."""
+        return optim.parse(self.run.optim).peak
+
+    @functools.cached_property
+    def target_loss(self) -> target_loss.TargetLoss:
+        """What a step minimises for each target."""
+        return target_loss.parse(self.run.loss)
+
     def lasting(self, length: Length) -> Learner:
         """Return the same learner with another number of steps."""
         return dataclasses.replace(self, length=length)
@@ -121,7 +138,7 @@ class Learner:
         run, phases = self.run, self.phases
         batch = self.task.batch(self, number, self.world.slots(run.train.batch)).to(self.place)
         count, tokens = self.world.total(batch.divisor), self.world.total(batch.targets.numel())
-        factor = optim.schedule.factor(self.length.done(number), self.steps, run.optim)
+        factor = optim.schedule.share(self.length.done(number), self.steps, run.optim.warmup, self.schedule)
         optim.schedule.apply(self.optimizer, factor)
         noise.at_step(self.model, self.length.done(number), self.steps)
         phases.mark("data")
@@ -138,7 +155,7 @@ class Learner:
         watched = (norms, update.median(before, self.model)) if norms is not None else None
         self.optimizer.zero_grad(set_to_none=True)
         phases.mark("update")
-        return Taken(found, run.optim.lr * factor, tokens, applied, watched)
+        return Taken(found, self.peak * factor, tokens, applied, watched)
 
     def evaluate(self, stop: Stop | None = None, tell: Callable[[int], None] | None = None) -> Scores:
         """Return the scores of the weights that would be kept now (the average's, if there is one), on a sample.
@@ -194,19 +211,13 @@ class Learner:
         """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""
         run = self.run
         size, draw = run.train.micro_batch or run.train.batch, (run.seed, number)
-        forward = self._forward(forward)
+        forward = self.target_loss.around(forward) if self.task.reads_loss else forward
         loss = gradient(self.task.loss, forward, batch, count, draw, size, self.place, self.phases)
         found = {"loss": self.world.total(loss)}
         self.world.sum_gradients(self.model.parameters())
         if (added := penalties(self.penalties, self.model)) is not None:
             found["penalty"] = added
         return found
-
-    def _forward(self, forward: Forward) -> Forward:
-        """Return `forward` with the terms of the loss that are not 0: no model but ours knows them."""
-        loss = self.run.loss
-        terms = {name: value for name in loss.__struct_fields__ if (value := getattr(loss, name))}
-        return functools.partial(forward, **terms) if terms else forward
 
     def _update(self, finite: bool) -> tuple[Tensor, bool]:
         """Update the weights where all numbers are finite; return the norm of the gradient, and whether that was so.
@@ -217,3 +228,8 @@ class Learner:
             return optim.clip(self.model.parameters(), 0.0), False
         norm = optim.update(self.optimizer, self.model, self.run.optim.clip, self.average)
         return norm, math.isfinite(float(norm))
+
+
+def _check_loss(run: config.Run, task: Task) -> None:
+    if not task.reads_loss and target_loss.parse(run.loss) != target_loss.parse(config.Loss()):
+        raise BadInput(f"loss says what a language model minimises, and the task is {task.name}: leave it out.")

@@ -73,8 +73,9 @@ def risen(run: config.Run, manifest: Manifest, length: Length) -> str | None:
     step, before = manifest.step, manifest.length.steps
     if not step or length.steps in (before, step):
         return None
-    old = run.optim.lr * optim.schedule.factor(manifest.length.done(step), before, run.optim)
-    new = run.optim.lr * optim.schedule.factor(length.done(step + 1), length.steps, run.optim)
+    peak = optim.parse(run.optim).peak
+    old = peak * optim.schedule.factor(manifest.length.done(step), before, run.optim)
+    new = peak * optim.schedule.factor(length.done(step + 1), length.steps, run.optim)
     if new <= old:
         return None
     return f"the learning rate rises from {old:.3g} to {new:.3g}, as its schedule ends at step {length.steps} now"

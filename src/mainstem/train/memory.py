@@ -1,6 +1,7 @@
 """How much memory a run needs at least, and how much there can be, so that sizes are refused before they are asked for.
 
-May import `config`, `form` and its siblings. Estimates are lower bounds: what is refused could not have been trained.
+May import `config`, `form`, `nn`, `optim` and its siblings. Estimates are lower bounds: what is refused could not have
+been trained.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from .. import catalogue, config, form
+from .. import catalogue, config, form, nn, optim
 from ..errors import BadInput
 from .device import Place
 
@@ -21,26 +22,25 @@ _BLOCK = 60_000
 
 
 class Sizes(NamedTuple):
-    """What a run's memory follows from; `rows` are the sequences computed at once."""
+    """What a run's memory follows from; `beside` are the rows of tables beside the tokens' own, `rows` the sequences
+    computed at once."""
 
     layers: int
     width: int
     hidden: int
     context: int
     streams: int
-    ngram_rows: int
+    beside: int
     vocabulary: int
     rows: int
 
 
-USUAL = Sizes(
-    layers=48, width=2048, hidden=8192, context=2048, streams=4, ngram_rows=1 << 18, vocabulary=1 << 16, rows=64
-)
+USUAL = Sizes(layers=48, width=2048, hidden=8192, context=2048, streams=4, beside=1 << 18, vocabulary=1 << 16, rows=64)
 """Sizes beyond which a field may be what takes the memory."""
 
 _FIELDS = {
     "layers": "model.layers", "width": "model.width", "context": "model.context", "streams": "model.residual.streams",
-    "ngram_rows": "model.ngram_rows", "vocabulary": "data.vocabulary", "rows": "train.batch",
+    "beside": "model.embedding", "vocabulary": "data.tokenizer.vocabulary", "rows": "train.batch",
 }  # fmt: skip
 
 
@@ -63,8 +63,9 @@ def sizes_of(run: config.Run, vocab: int) -> Sizes:
     several = parsed.forms if isinstance(parsed, form.Combined) else (parsed,)
     streams = max(getattr(each, "streams", 1) for each in several)
     rows = min(run.train.batch, run.train.micro_batch or run.train.batch)
-    given = (model.layers, model.width, model.hidden, model.context, streams, model.ngram_rows, vocab, rows)
-    return Sizes(*(size or 1 for size in given))
+    beside = nn.embedding_spec.parse(model.embedding).num_rows(vocab)
+    given = (model.layers, model.width, model.hidden, model.context, streams, beside, vocab, rows)
+    return Sizes(*(1 if size is None else size for size in given))
 
 
 def least(run: config.Run, sizes: Sizes) -> int:
@@ -82,10 +83,9 @@ def least(run: config.Run, sizes: Sizes) -> int:
     block = 2 * width * head_width * (heads + kv_heads) + matrices * width * sizes.hidden
     block += 2 * streams * (streams + 2) if streams > 1 else 0
     tables = vocab * (1 if model.head == "tied" else 2)
-    tables += sum(min(vocab**n, sizes.ngram_rows) for n in range(2, (model.ngrams or 1) + 1))
+    tables += sizes.beside
     tables += sizes.context if model.positions == "learned" else 0
-    # Muon keeps one moment of each matrix, AdamW two.
-    copies = 4 + (run.optim.name == "adamw") + (run.optim.average > 0 or run.optim.swa > 0)
+    copies = 3 + optim.parse(run.optim).moments + (run.optim.average > 0 or run.optim.swa > 0)
     weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
     tokens = sizes.rows * sizes.context
     kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
@@ -134,6 +134,9 @@ def _remedy(run: config.Run, sizes: Sizes, needed: int) -> str:
     name = max(gains, key=lambda name: gains[name])
     if not gains[name]:
         return "give it more, or a smaller model.width, model.layers or train.batch"
+    if name == "beside":
+        spec = nn.embedding_spec.parse(run.model.embedding)
+        return f"give a smaller model.embedding.{spec.largest} (it is {getattr(spec, str(spec.largest))})"
     if name != "rows":
         return f"give a smaller {_FIELDS[name]} (it is {getattr(sizes, name)})"
     if run.train.micro_batch is not None:

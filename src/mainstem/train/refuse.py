@@ -6,20 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from .. import config, model, optim, penalty
+from .. import config, data, model, nn, optim, penalty
 from ..runs import weights
 from . import device, memory, tensorboard
 
-_VOCABULARY = {"byte": 256, "bpe": 257}
-"""Tokens that there are at least, whatever the text is."""
-
-_SMALL = {"hidden": 8, "context": 8, "ngram_rows": 4, "head_width": None}
+_SMALL = {"hidden": 8, "context": 8, "head_width": None}
 
 
 def early(run: config.Run, begins: bool = True) -> None:
     """Raise `BadInput` for what no text could make right, in well under a second.
 
-    Forms, their values, and pairs of forms and initial weights that cannot be; sizes that no memory holds; patterns of
+    Names and their values; pairs of forms and initial weights that cannot be; sizes that no memory holds; patterns of
     a decay or a penalty that fit nothing; a device or TensorBoard that is not there; and where the run `begins`, the
     weights of `train.init_from` that are not there, are damaged or are another model's.
     """
@@ -27,7 +24,8 @@ def early(run: config.Run, begins: bool = True) -> None:
     if run.log.tensorboard:
         tensorboard.check()
     place = device.choose(run.machine)
-    memory.refuse(run, _VOCABULARY.get(run.data.tokenizer, 1), place)
+    memory.refuse(run, data.units.parse(run.data.tokenizer).least, place)
+    optim.schedule.parse(run.optim.schedule)
     network = skeleton(run)
     optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
     if begins and run.train.init_from is not None:
@@ -37,7 +35,8 @@ def early(run: config.Run, begins: bool = True) -> None:
 def skeleton(run: config.Run) -> model.LanguageModel:
     """Return a model with the names, roles and layers of the run's own, and as small as those allow."""
     assert run.model.heads is not None
-    sizes = msgspec.structs.replace(run.model, width=2 * run.model.heads, **_SMALL)
+    small = nn.embedding_spec.parse(run.model.embedding).small()
+    sizes = msgspec.structs.replace(run.model, width=2 * run.model.heads, embedding=small, **_SMALL)
     return model.LanguageModel(model.settings(sizes, run.noise, 2), None)
 
 

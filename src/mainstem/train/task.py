@@ -74,6 +74,7 @@ class Task(ABC):
     `name` is what checkpoints and models say; `scores` are what `evaluate` measures. By the first one models are
     compared, and the last one may be compared between any two runs. What people read calls the data `source` and its
     targets `counted`; `guess` says what knowing nothing scores, `commands` (words, command) what a finished run offers.
+    Where it `reads_loss`, what `loss` is given as `forward` has the loss of the configuration's section of that name.
     """
 
     name: ClassVar[str]
@@ -82,6 +83,7 @@ class Task(ABC):
     counted: ClassVar[str] = "targets"
     guess: ClassVar[str] = ""
     commands: ClassVar[tuple[tuple[str, str], ...]] = ()
+    reads_loss: ClassVar[bool] = False
 
     @property
     def score(self) -> Score:

@@ -1,0 +1,8 @@
+"""Which units of a text get ids, as frozen values by name: each learns a tokenizer from the training part of a text.
+
+May import the rest of `data`, `variants` and `config`.
+"""
+
+from .base import Choice, Units, parse
+
+__all__ = ["Choice", "Units", "parse"]

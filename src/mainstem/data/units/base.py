@@ -1,0 +1,69 @@
+"""What a configuration's name of a tokenizer stands for. May import variants and siblings of `data`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from ... import variants
+from ..encode import Batcher
+from ..meter import Progress
+from ..reading import Text
+from ..sides import TRAIN, sides
+from ..split import Split
+from ..tokenizer import Tokenizer
+
+
+class Choice(NamedTuple):
+    tokenizer: Tokenizer
+    reason: str
+
+
+@dataclass(frozen=True)
+class Units(ABC):
+    """Learns a tokenizer; its fields are what one may set. Abstract.
+
+    `least` is the number of tokens that there are whatever the text is. `raw` is why raw bytes, which are no text, are
+    read by bytes; None where only text can be read.
+    """
+
+    least: ClassVar[int] = 1
+    raw: ClassVar[str | None] = None
+
+    @abstractmethod
+    def learn(self, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
+        """Return a tokenizer that is learned from the training part alone, and why it is this one."""
+
+    def follows(self) -> Any:
+        """Return JSON values, other than its fields, that the tokenizer of a text follows from."""
+        return None
+
+
+def parse(value: str | Mapping[str, Any]) -> Units:
+    """Return what a configuration names.
+
+    Example:
+        >>> parse({"name": "bpe", "vocabulary": 512})
+        Pairs(vocabulary=512)
+    """
+    found: Units = variants.resolve("tokenizer", value, "data.tokenizer", "name: bpe, vocabulary: 4096")
+    return found
+
+
+def has_ends(text: Text) -> bool:
+    """Return whether the ends of documents get an id: where there is more than one."""
+    return len(text.found) > 1
+
+
+def batches(text: Text, chosen: Split, stage: str, progress: Progress | None) -> Iterator[tuple[bool, list[bytes]]]:
+    """Yield a few MiB of text at a time, of training or of what is held out, in order."""
+    waiting = {False: Batcher(), True: Batcher()}
+    for held, piece in ((side != TRAIN, piece) for side, piece in sides(text.pieces(stage, progress), chosen)):
+        if waiting[held].add(piece):
+            yield held, [piece.data for piece in waiting[held].pieces]
+            waiting[held].clear()
+    for held, batcher in waiting.items():
+        if batcher.pieces:
+            yield held, [piece.data for piece in batcher.pieces]
