@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,10 @@ def length(steps: int) -> list[str]:
     ]  # fmt: skip
 
 
-def trained(text: str | None, words: Sequence[str]) -> dict[str, object]:
-    """Return what a run with these flags came to; it is a process of its own.
+def trained(
+    text: str | None, words: Sequence[str], more: Callable[[Path], dict[str, object]] = lambda out: {}
+) -> dict[str, object]:
+    """Return what a run with these flags came to, and what `more` finds in its folder; it is a process of its own.
 
     `bits_per_byte` is of the best pass, `last_bits_per_byte` and `train_bits_per_byte` of the last one.
     """
@@ -56,6 +58,7 @@ def trained(text: str | None, words: Sequence[str]) -> dict[str, object]:
         outcome, tokens = facts["outcome"], facts["corpus"]["train_tokens"]
         last = outcome["last"]
         return {
+            **more(out),
             "steps": outcome["steps"], "train_tokens": tokens, "passes": round(seen / tokens, 3),
             "parameters": facts["num_parameters"], "bits_per_byte": outcome["best"]["bits_per_byte"],
             "best_step": outcome["best_step"], "last_bits_per_byte": last["bits_per_byte"],

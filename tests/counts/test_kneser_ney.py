@@ -4,6 +4,7 @@ import math
 import numpy as np
 import plain_counts
 import pytest
+from plain_counts import text
 
 from mainstem import counts
 from mainstem.counts import cpu
@@ -12,15 +13,6 @@ from mainstem.errors import BadInput
 
 IMPLS = ["reference", pytest.param("cpu", marks=pytest.mark.skipif(not cpu.there(), reason="no compiled kernels"))]
 WIDTHS = {1: np.uint8, 2: np.uint16, 4: np.uint32}
-
-
-def text(vocab, size, seed=0):
-    """Return tokens of which some follow others more often, with repeats long enough for every order."""
-    draw = np.random.default_rng(seed)
-    found = draw.choice(vocab, size, p=draw.dirichlet(np.full(vocab, 0.7)))
-    half = size // 4
-    found[half : 2 * half] = found[:half]
-    return found
 
 
 @pytest.mark.parametrize("impl", IMPLS)

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mainstem import noise
 from mainstem.data import Tokens
+from mainstem.data.batches import spread, targets
 from mainstem.errors import BadInput
 from mainstem.measure.evaluate import Abandoned, Held, error, evaluate, over
 from mainstem.model import LanguageModel, Settings
@@ -103,6 +104,21 @@ def test_parts_add_up_to_the_whole() -> None:
     assert len(held.nats_W) == 8
     assert held.of(torch.arange(8)) == pytest.approx(held.nats_per_token)
     assert int(held.tokens_W.sum()) == 29
+
+
+@pytest.mark.parametrize("windows", [None, 3])
+def test_the_loss_of_each_target_stands_at_its_place(windows: int | None) -> None:
+    text = _tokens([i * 3 % 5 for i in range(30)], 30)
+    model = Bigram().eval()
+    held = evaluate(model, text, windows=windows)
+    places = targets(text, 4, None if windows is None else spread(8, windows))
+    assert held.losses_N is not None
+    assert len(held.losses_N) == len(places) == held.tokens
+    alone = model(torch.tensor(text.ids[places - 1].astype("int64"))[:, None])[:, 0]
+    wanted = torch.nn.functional.cross_entropy(alone, torch.tensor(text.ids[places].astype("int64")), reduction="none")
+    torch.testing.assert_close(held.losses_N, wanted)
+    if windows is None:
+        assert places.tolist() == list(range(1, 30))
 
 
 def test_a_sample_takes_the_same_evenly_spread_windows_every_time() -> None:

@@ -3,6 +3,8 @@
 import math
 from collections import Counter, defaultdict
 
+import numpy as np
+
 
 def strings(text, events, length):
     """Return the last `length` tokens at each event, with zeros before the text."""
@@ -54,4 +56,13 @@ def log_probs(text, counted, vocab, order, adaptive):
         context = ([0] * (order + 1) + list(text[:i]))[-order - 1 :]
         events = range(i if adaptive else counted)
         found.append(math.log(distribution(text, events, range(counted), context, order, vocab)[text[i]]))
+    return found
+
+
+def text(vocab, size, seed=0):
+    """Return tokens of which some follow others more often, with repeats long enough for every order."""
+    draw = np.random.default_rng(seed)
+    found = draw.choice(vocab, size, p=draw.dirichlet(np.full(vocab, 0.7)))
+    half = size // 4
+    found[half : 2 * half] = found[:half]
     return found

@@ -7,7 +7,7 @@ micro-batch see the same sequences in the same slots. Shapes: B sequences, T pos
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,7 +111,7 @@ def _documents_at(tokens: Tokens, places_BT: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(found.reshape(places_BT.shape).astype(np.int64))
 
 
-def num_windows(tokens: Tokens, context: int, stride: int | None = None) -> int:
+def num_windows(tokens: Sized, context: int, stride: int | None = None) -> int:
     """Return how many windows `held_out_windows` has for `tokens`; the last one may be short."""
     targets = max(0, len(tokens) - 1)
     return 1 - min(0, context - targets) // (stride or context) if targets else 0
@@ -126,6 +126,18 @@ def spread(count: int, wanted: int) -> NDArray[np.int64]:
     """
     wanted = min(count, wanted)
     return np.arange(wanted, dtype=np.int64) * count // max(wanted, 1)
+
+
+def targets(tokens: Sized, context: int, which: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return the places of the targets of `held_out_windows`, in their order: each token but the first, or fewer.
+
+    Example:
+        >>> targets(range(5), 2, np.array([1]))
+        array([3, 4])
+    """
+    numbers = np.arange(num_windows(tokens, context), dtype=np.int64) if which is None else which
+    places = (numbers[:, None] * context + _positions(context) + 1).ravel()
+    return places[places < len(tokens)]
 
 
 def held_out_windows(

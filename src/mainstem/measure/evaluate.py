@@ -1,6 +1,7 @@
 """The loss of a model on held-out tokens, all of them or a sample, in eval mode.
 
-May import torch, `data` and its siblings. Shapes: B sequences, T positions, V tokens of the vocabulary, W windows.
+May import torch, `data` and its siblings. Shapes: B sequences, T positions, V tokens of the vocabulary, W windows, N
+targets that were measured.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Window = tuple[Tensor, Tensor, Tensor | None, Tensor]
 class Held(NamedTuple):
     """Cross-entropy over `tokens` predicted tokens; `nats_W` and `tokens_W` are its parts, window by window.
 
-    `windows` is how many windows there are in all: more than were measured where they are a sample.
+    `windows` is how many windows there are in all: more than were measured where they are a sample. `losses_N` has the
+    nats of each target, in the order of the text, where a pass over text has made this.
     """
 
     nats_per_token: float
@@ -33,6 +35,7 @@ class Held(NamedTuple):
     nats_W: Tensor
     tokens_W: Tensor
     windows: int
+    losses_N: Tensor | None = None
 
     def of(self, windows: Tensor) -> float:
         """Return the nats per token of the windows at these indices."""
@@ -141,7 +144,7 @@ def over(
     device = next(model.parameters()).device
     training = model.training
     model.eval()
-    nats, counts, done = [], [], 0
+    nats, counts, losses, done = [], [], [], 0
     try:
         for x_BT, y_BT, documents_BT, weight_BT in windows:
             if stop is not None and stop():
@@ -150,6 +153,7 @@ def over(
             with autocast():
                 loss_BT = _losses(model, x_BT.to(device), y_BT.to(device), documents_BT) * weight_BT.to(device)
             nats.append(loss_BT.sum(dim=1).cpu().double())
+            losses.append(loss_BT.cpu()[weight_BT > 0])
             counts.append(weight_BT.sum(dim=1).double())
             done += int(counts[-1].sum())
             if tell is not None:
@@ -157,7 +161,7 @@ def over(
     finally:
         model.train(training)
     nats_W, tokens_W = torch.cat(nats), torch.cat(counts)
-    return Held(float(nats_W.sum() / tokens_W.sum()), math.nan, done, nats_W, tokens_W, len(nats_W))
+    return Held(float(nats_W.sum() / tokens_W.sum()), math.nan, done, nats_W, tokens_W, len(nats_W), torch.cat(losses))
 
 
 def _losses(model: nn.Module, x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
