@@ -10,6 +10,7 @@ from mainstem import catalogue, config
 from mainstem.config.building import build
 from mainstem.errors import BadInput
 
+SCHEDULES = ", ".join(catalogue.names("schedule"))
 REFUSED = [
     ({"train": {"stpes": 3}}, "train.stpes is not the name of a field: did you mean train.steps?"),
     ({"steps": 3}, "steps is not the name of a field: did you mean train.steps?"),
@@ -24,12 +25,12 @@ REFUSED = [
     ({"save": {"keep": 1}}, "save.keep is 1: give a whole number of at least 2 and at most 16777216."),
     ({"data": {"tokenizer": {"name": "bpe", "vocabulary": "some"}}}, "data.tokenizer.vocabulary is 'some': give a whole number of at least 257 and at most 1000000, or auto."),
     ({"data": {"tokenizer": {"name": "bpe", "vocabulary": 12}}}, "data.tokenizer.vocabulary is 12: give a whole number of at least 257 and at most 1000000, or auto."),
-    ({"optim": {"schedule": "cosin"}}, "optim.schedule is 'cosin': give one of cosine, linear, wsd, constant."),
-    ({"optim": {"schedule": None}}, "optim.schedule is null: give one of cosine, linear, wsd, constant."),
-    ({"optim": {"schedule": {"floor": 0.1}}}, "optim.schedule is {'floor': 0.1}, without a name: give one of cosine, linear, wsd, constant."),
+    ({"optim": {"schedule": "cosin"}}, f"optim.schedule is 'cosin': give one of {SCHEDULES}."),
+    ({"optim": {"schedule": None}}, f"optim.schedule is null: give one of {SCHEDULES}."),
+    ({"optim": {"schedule": {"floor": 0.1}}}, f"optim.schedule is {{'floor': 0.1}}, without a name: give one of {SCHEDULES}."),
     ({"optim": {"schedule": {"name": "wsd", "cooldown": 0}}}, "optim.schedule.cooldown is 0: give a number above 0 and at most 1."),
     ({"optim": {"schedule": {"name": "wsd", "cooldwon": 0.1}}}, "optim.schedule.cooldwon is not the name of a field: did you mean optim.schedule.cooldown?"),
-    ({"optim": {"schedule": ["wsd"]}}, "optim.schedule is ['wsd']: give one of cosine, linear, wsd, constant."),
+    ({"optim": {"schedule": ["wsd"]}}, f"optim.schedule is ['wsd']: give one of {SCHEDULES}."),
     ({"optim": {"lr": 0}}, "optim.lr is 0: give a number above 0."),
     ({"loss": {"z_los": 0.1}}, "loss.z_los is not the name of a field: did you mean loss.z_loss?"),
     ({"train": {"budget": "0s"}}, "train.budget is '0s': give a time such as 90s, 10m or 2h, or null."),

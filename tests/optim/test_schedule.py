@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
+from mainstem import catalogue
 from mainstem.config import Optim, owned
 from mainstem.errors import BadInput
 from mainstem.optim import AdamW
 from mainstem.optim.schedule import apply, factor
 
-NAMES = ("cosine", "linear", "wsd", "constant")
+NAMES = tuple(catalogue.names("schedule"))
 
 
 def of(name: str, warmup: float, **values: float) -> Optim:
