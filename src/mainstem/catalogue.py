@@ -91,6 +91,7 @@ SPECS = (
     Spec("schedule", "cosine", "optim.cosine:Cosine", "half a cosine"),
     Spec("schedule", "linear", "optim.linear:Linear", "straight down"),
     Spec("schedule", "wsd", "optim.wsd:WSD", "flat, then straight down"),
+    Spec("schedule", "wsd_sqrt", "optim.wsd_sqrt:WSDSqrt", "flat, then down by 1 - sqrt of the share that is done"),
     Spec("schedule", "constant", "optim.constant:Constant", "flat"),
     Spec("tokenizer", "auto", "data.units.auto:Auto", "one of the others, by size and script of the text"),
     Spec("tokenizer", "byte", "data.units.byte:Bytes", "256 bytes"),

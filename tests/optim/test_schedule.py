@@ -47,6 +47,7 @@ def test_closed_forms():
             "cosine": floor + (1 - floor) * (1 + math.cos(math.pi * t)) / 2,
             "linear": 1 - (1 - floor) * t,
             "wsd": 1 - (1 - floor) * max(0.0, cooled),
+            "wsd_sqrt": 1 - (1 - floor) * max(0.0, cooled) ** 0.5,
             "constant": 1.0,
         }
         for name in NAMES:
