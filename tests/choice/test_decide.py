@@ -47,7 +47,7 @@ def test_any_numbers_give_a_run_that_can_be(corpus: Corpus, speed: Speed, budget
     assert set(found.values) == set(FIELDS)
     assert run.model.context is not None
     assert run.model.context == 1 or run.model.context * table.WINDOWS <= corpus.tokens
-    assert 1 <= run.evaluate.every <= max(found.steps, table.APART)
+    assert 1 <= run.evaluate.every <= max(1, found.steps)
 
 
 @given(corpora, speeds, st.floats(0, 1e6), st.floats(1, 100))
@@ -138,3 +138,19 @@ def test_each_decision_says_why() -> None:
         for decision in choose(TEXT, Speed(), budget, RECIPE).decisions:
             assert decision.why and decision.said and len(decision.said) <= 11
             assert "\n" not in decision.why
+
+
+@pytest.mark.parametrize("spent", [0.0, 4.0, 40.0])
+def test_too_little_time_says_how_much_is_enough(spent: float) -> None:
+    for budget in (0.5, 3.0, 5.5, 6.5, 50.0, 600.0):
+        found = choose(TEXT, Speed(), budget, RECIPE, spent=spent)
+        if found.steps >= table.FEWEST:
+            assert found.doubt is None
+            continue
+        assert found.doubt is not None
+        assert f"give {found.least:.0f}s or more" in found.doubt
+        assert "no step" in found.doubt if not found.steps else f"about {found.steps} step" in found.doubt
+        enough = choose(TEXT, Speed(), found.least, RECIPE, spent=spent)
+        assert table.FEWEST <= enough.steps <= table.FEWEST + 25
+        assert enough.doubt is None
+        assert found.values["evaluate.every"] == max(1, found.steps)

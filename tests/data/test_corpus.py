@@ -163,7 +163,7 @@ def test_text_shorter_than_the_context_is_refused(tmp_path: Path) -> None:
     ):
         check_length(found, 18)
     short = ready(tmp_path, make(tmp_path, "0123456789"))
-    with pytest.raises(BadInput, match="held-out part has 1 tokens, which leaves nothing to predict"):
+    with pytest.raises(BadInput, match="held-out part has 1 token, which leaves nothing to predict"):
         check_length(short, 2)
 
 

@@ -158,3 +158,17 @@ def test_the_speed_is_that_of_two_shapes(tmp_path: Path) -> None:
     assert [shape[:4] for shape, _ in found] == [(4, 128, 16, 4), (4, 256, 16, 4)]
     assert all(took > 0 for _, took in found)
     assert next(looks) < 60  # two steps of each, and nothing else
+
+
+def test_a_budget_for_nothing_is_a_warning_and_a_run(
+    corpus: str, timed: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, given = asked(corpus, **{"train.budget": "1s"})
+    trained(run, given)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: A budget of 1 s leaves time for no step" in said
+    assert "but       A budget of 1 s leaves" in train.plan(
+        asked(corpus, out="b", **{"train.budget": "1s"})[0], given=given
+    )
+    trained(*asked(corpus, out="other", **{"train.budget": "600s"}))
+    assert "warning" not in capsys.readouterr().err

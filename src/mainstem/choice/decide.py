@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -12,16 +13,31 @@ from . import rules
 from .corpus import Corpus
 from .cost import Shape, Speed, seconds
 from .rules import Decision
-from .table import FIXED, SIZES, USABLE, Size
+from .table import FEWEST, FIXED, SIZES, USABLE, Size
 from .width import around
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What was decided for a budget of so many seconds; `steps` are those that fit by the cost model."""
+    """What was decided for a budget of so many seconds.
+
+    `steps` are those that fit by the cost model, and `least` is the budget that a run needs to learn something.
+    """
 
     budget: float
     steps: int
+    least: float
     decisions: list[Decision]
+
+    @property
+    def doubt(self) -> str | None:
+        """Return a sentence where there is time for next to nothing, and None elsewhere."""
+        if self.steps >= FEWEST:
+            return None
+        fit = f"about {self.steps} step{'' if self.steps == 1 else 's'}" if self.steps else "no step"
+        return (
+            f"A budget of {self.budget:g} s leaves time for {fit}, after imports and reading and before the end, and "
+            f"one is taken at least: fewer than {FEWEST} learn little, so give {self.least:.0f}s or more."
+        )
 
     @property
     def values(self) -> dict[str, Any]:
@@ -58,6 +74,7 @@ def choose(
     steps = [int(room / seconds(shape(size, corpus), speed)) for size in sizes]
     best = max((number for number, size in enumerate(sizes) if _fits(size, steps[number], corpus)), default=0)
     size, count = sizes[best], max(1, steps[best])
+    least = spent + FIXED + (FEWEST + 1) * seconds(shape(size, corpus), speed) / USABLE
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [
         rules.tokens(corpus),
@@ -68,7 +85,9 @@ def choose(
         *rules.regularization(count * size.context * size.batch / max(1, corpus.tokens)),
         *rules.cadence(count, room),
     ]
-    return Choice(budget, count, [free for one in decided if (free := one.without(given)) is not None])
+    return Choice(
+        budget, steps[best], math.ceil(least), [free for one in decided if (free := one.without(given)) is not None]
+    )
 
 
 def shape(size: Size, corpus: Corpus) -> Shape:

@@ -51,6 +51,9 @@ FIXED, USABLE = 5.0, 0.96
 """Seconds of a budget, besides what has passed, that no step gets, and which share of the rest steps do: the end,
 passes and checkpoints take the others (`python benchmarks/budget.py`)."""
 
+FEWEST = 50
+"""Steps of which fewer learn little, so that more time is asked for."""
+
 WINDOWS = 8
 """Windows that the training text must have: of a short text the context is a part."""
 

@@ -21,6 +21,7 @@ from .meter import Progress
 from .overlap import Overlap
 from .reading import Text, read
 from .seen import Seen
+from .shift import Distance, Shift
 from .sides import HELD, SEALED, sides
 from .sources import find
 from .split import Split, split
@@ -30,7 +31,7 @@ from .tokenizer.store import from_json
 from .tokens import Tokens
 from .units import Choice
 
-_VERSION = 5
+_VERSION = 6
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _SEEN = 0.25
@@ -50,6 +51,8 @@ class _Sides(Struct):
 class _Facts(Struct):
     hash: str
     held_out_hash: str
+    held_out_differs: float
+    training_differs: float
 
 
 class _Content(store.Content):
@@ -138,8 +141,8 @@ def check_length(corpus: Corpus, context: int) -> None:
         )
     if len(corpus.held_out) < 2:
         raise BadInput(
-            f"The held-out part has {len(corpus.held_out)} tokens, which leaves nothing to predict: give more text, or "
-            "a larger --data.held-out."
+            f"The held-out part has {'1 token' if len(corpus.held_out) else 'no tokens'}, which leaves nothing to "
+            "predict: give more text, or a larger --data.held-out."
         )
 
 
@@ -157,7 +160,7 @@ def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progres
     """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
     found = text.found
     choice = choose(section, text, chosen, progress)
-    overlap = Overlap(found.num_bytes)
+    overlap, shift = Overlap(found.num_bytes), Shift(found.num_bytes)
     names = _NAMES[: 2 + (chosen.sealed is not None)]
     parts = [Side(folder, name, choice.tokenizer) for name in names]
     try:
@@ -165,6 +168,7 @@ def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progres
             parts[side].add(piece)
             if side != SEALED:
                 overlap.add(side == HELD, piece.data)
+                shift.add(side == HELD, piece.data)
         written = {name: part.finish() for name, part in zip(names, parts, strict=True)}
     finally:
         for part in parts:
@@ -173,7 +177,11 @@ def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progres
         "files": {name: entry for each in written.values() for name, entry in each["files"].items()},
         "sizes": {name: each["sizes"] for name, each in written.items()},
         "tokenizer": choice.tokenizer.to_json().decode(),
-        "facts": {**_facts(found, chosen, choice, written), "held_out_seen": round(overlap.share(), 4)},
+        "facts": {
+            **_facts(found, chosen, choice, written),
+            "held_out_seen": round(overlap.share(), 4),
+            **{f"{side}_differs": round(bits, 4) for side, bits in shift.distance()._asdict().items()},
+        },
     }
 
 
@@ -202,6 +210,15 @@ def _doubts(facts: dict[str, Any], nothing_but: str) -> Iterator[str]:
         yield (
             f"{share:.0%} of the held-out text also stands in the training text, so its loss says little about new "
             "text: remove what is repeated."
+        )
+    distance = Distance(facts["held_out_differs"], facts["training_differs"])
+    if not nothing_but and distance.unlike:
+        cut = {"tail": " the text changes towards its end.", "document": " its documents differ."}
+        yield (
+            f"The held-out part is another kind of text than the training text ({distance.held_out:.2g} bits a byte "
+            f"between them, {distance.training:.2g} between parts of the training text):"
+            f"{cut.get(facts['split'], ' the files differ.')} Its loss says little about text like that which is "
+            "trained on: name other text by --data.held-out-paths."
         )
 
 

@@ -73,6 +73,7 @@ def decided(
     now, half, twice = (choice.choose(corpus, here, factor * seconds, run, given, spent) for factor in (1.0, 0.5, 2.0))
     return now, {
         **msgspec.to_builtins(now),
+        "doubt": now.doubt,
         "half": _said(half),
         "twice": _said(twice),
         "given": sorted(set(given).intersection(FIELDS)),

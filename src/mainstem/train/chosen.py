@@ -28,6 +28,8 @@ def lines(known: Mapping[str, Any], width: int = WIDTH) -> list[str]:
         others = (known[time].get(title, said) for time in ("half", "twice"))
         rows.append((title, said, *others, decision["why"]))
     found = [line for row in rows for line in _row(row, width)]
+    if known.get("doubt"):
+        found += _folded("but", known["doubt"], _TITLE, width)
     if known["given"]:
         found += _folded("given", ", ".join(known["given"]), _TITLE, width)
     return found

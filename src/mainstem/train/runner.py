@@ -89,6 +89,8 @@ def run(
         made = before.choice
         if not there:
             run, made = choosing.choose(run, given, task, data, clock, began, progress.measuring)
+            if made is not None and made["doubt"] is not None:
+                progress.warn(made["doubt"])
         learner, known = assemble(
             run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before
         )
