@@ -1,4 +1,4 @@
-"""The best model for the data and the time: `mainstem train --train.budget` against other models of text.
+"""The best model for the data and the time: `mainstem train --budget` against other models of text.
 
     python benchmarks/texts.py TEXTS --shakespeare FILE
     python benchmarks/best.py TEXTS/shakespeare.txt TEXTS/kjv.txt ... --budgets 120 600 --seeds 0 1 2 --minutes 150

@@ -1,4 +1,4 @@
-"""`mainstem train --train.budget`, as a user types it but for the cut, and its runs without any regularization.
+"""`mainstem train --budget`, as a user types it but for the cut, and its runs without any regularization.
 
 The run's own held-out part is the last tenth, by which it keeps its best weights, as the other networks do. The model
 it leaves is then scored as they are.
@@ -43,7 +43,7 @@ def trained(parts: text.Parts, seconds: float, seed: int, flags: list[str]) -> O
     with tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder) / "text.txt", Path(folder) / "run"
         file.write_bytes((parts.train + parts.held).encode())
-        command = [sys.executable, "-m", "mainstem", "train", str(file), "--train.budget", f"{seconds:g}s"]
+        command = [sys.executable, "-m", "mainstem", "train", str(file), "--budget", f"{seconds:g}s"]
         done = subprocess.run(
             [*command, *CUT, "--seed", str(seed), *flags, "--out", str(out)], capture_output=True, text=True
         )

@@ -78,3 +78,12 @@ def test_the_tables(load) -> None:
     assert "| small | 3.000 | 3.222 | 128 | 6.9% | 0.400 | 1.100 |" in said
     assert "| verse | none | – | 118.0 | – | – | – | 6.0 |" in said
     assert said.index("small") < said.index("verse")
+    assert "zpaq's adaptive number" not in said
+
+
+@pytest.mark.parametrize(("bits", "below"), [(1.25, 1), (1.35, 0)])
+def test_a_large_text_is_held_against_zpaq(load, bits: float, below: int) -> None:
+    sizes, adaptive = {"held_bytes": 300_000}, str(1.3 * 300_000 * math.log(2))
+    rows = [row("ours", 300 * bits, **sizes), row("zpaq", None, budget=0.0, adaptive=adaptive, **sizes)]
+    said = "\n".join(load("sides.table").lines(rows))
+    assert f"In 120 s, ours is below zpaq's adaptive number on {below} of 1 texts of 3 MB or more." in said
