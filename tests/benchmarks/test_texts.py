@@ -55,11 +55,11 @@ def test_poems_are_in_the_order_of_their_numbers(texts, monkeypatch, tmp_path: P
     def poem(title: str) -> str:
         return json.dumps([{"title": title, "author": "poet", "paragraphs": ["one", "two"]}])
 
-    names = {"0": "first", "2000": "third", "10000": "fourth", "1000": "second"}
+    names = {"0": "first", "2000": "third", "10000": "fourth", "1000": "second", "20000": "none"}
     members = {f"package/dist/quantangshi/poet.tang.{number}.json": poem(title) for number, title in names.items()}
     archive = tarball(tmp_path / "a.tgz", {**members, "package/dist/quantangshi/poet.song.0.json": poem("none")})
-    monkeypatch.setattr(texts, "POEMS", 10_000)
-    expected = "".join(f"{title}\npoet\none\ntwo\n\n" for title in ("first", "second", "third"))
+    monkeypatch.setattr(texts, "POEMS", 20_000)
+    expected = "".join(f"{title}\npoet\none\ntwo\n\n" for title in ("first", "second", "third", "fourth"))
     assert texts.verse(archive) == expected
 
 
