@@ -72,6 +72,7 @@ class Plain:
         width = x.shape[1] // self.heads
         q = (x @ p[f"{name}.query.weight"].T).reshape(length, self.heads, width)
         k = (x @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
+        k = at("key", torch.stack([self._ready_heads(f"{name}.key_norm", k[s], s) for s in range(length)]))
         v = own = at("value", (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width))
         if first_values is not None:
             v = p[f"{name}.value_mix.first"] * first_values + p[f"{name}.value_mix.own"] * own
@@ -81,14 +82,15 @@ class Plain:
             for h in range(self.heads):
                 shared = h // (self.heads // self.kv_heads)
                 query = self._ready(f"{name}.query_norm", q[t, h], t)
-                scores = torch.stack(
-                    [query @ self._ready(f"{name}.key_norm", k[s, shared], s) / math.sqrt(width) for s in range(t + 1)]
-                )
+                scores = torch.stack([query @ k[s, shared] / math.sqrt(width) for s in range(t + 1)])
                 weights = torch.exp(scores - scores.max())
                 weights = weights / weights.sum()
                 row.append(sum(weights[s] * v[s, shared] for s in range(t + 1)))
             out.append(torch.cat(row))
         return at("heads", torch.stack(out)) @ p[f"{name}.output.weight"].T, own
+
+    def _ready_heads(self, name, heads, position):
+        return torch.stack([self._ready(name, head, position) for head in heads])
 
     def _ready(self, name, x, position):
         if self.qk_norm != "none":

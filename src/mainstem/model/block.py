@@ -10,19 +10,39 @@ from torch import nn
 
 from ..errors import BadInput
 from ..form import Form, Parts
-from ..nn import PublishSpec, Spec
+from ..nn import NormSpec, Spec
 from ..noise import NoiseSpec
-from ..stream import Block, Residual, Site, Sum
+from ..stream import Block, Residual, Site, Sum, sites
 from .noises import behind, drop_path, inside
 
 
-def block(form: Form, sites: list[Site], specs: list[Spec], noises: Sequence[NoiseSpec] = ()) -> Block:
-    """Return the block at `sites`, one site for each of `specs`.
+def places(form: Form, specs: Sequence[Spec], blocks: int, width: int, norm: NormSpec) -> list[Site]:
+    """Return the sites of `blocks` equal blocks of the sublayers `specs`, writes counted as `form` groups them.
+
+    Example:
+        >>> from mainstem import form
+        >>> from mainstem.nn import AttentionSpec, FeedForwardSpec
+        >>> specs = [AttentionSpec(4, 2), FeedForwardSpec(4, 8)]
+        >>> [site.write for site in places(form.Parallel(), specs, 2, 4, NormSpec())]
+        [0, 0, 1, 1]
+    """
+    names = sublayer_names(spec.kind for spec in specs)
+    groups = form.groups(tuple(names))
+    place = {name: number for number, group in enumerate(groups) for name in group}
+    found = sites(tuple(spec.kind for spec in specs), blocks, width, norm)
+    return [
+        replace(site, write=site.block * len(groups) + place[name], writes=blocks * len(groups))
+        for site, name in zip(found, names * blocks, strict=True)
+    ]
+
+
+def block(form: Form, own: list[Site], specs: list[Spec], noises: Sequence[NoiseSpec] = ()) -> Block:
+    """Return the block at the sites `own`, one for each of `specs`.
 
     `noises` are put at their points when the form has said what it does, so behind its own modules there.
     """
-    names = sublayer_names(site.kind for site in sites)
-    by_name = dict(zip(names, zip(sites, specs, strict=True), strict=True))
+    names = sublayer_names(site.kind for site in own)
+    by_name = dict(zip(names, zip(own, specs, strict=True), strict=True))
     residuals: dict[str, Residual] = {}
     for group in form.groups(tuple(names)):
         branches: dict[str, list[nn.Module]] = {}
@@ -59,7 +79,7 @@ def sublayer_names(kinds: Iterable[str]) -> list[str]:
 
 
 def _publishes(spec: Spec) -> bool:
-    return any(isinstance(part, PublishSpec) for parts in spec.parts.values() for part in parts)
+    return any(getattr(part, "publishes", False) for parts in spec.parts.values() for part in parts)
 
 
 def _joined(first: Site, last: Site) -> Site:

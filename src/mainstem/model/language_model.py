@@ -17,8 +17,7 @@ from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear, embedding_spec
 from ..nn.built import plain_linear
 from ..optim.roles import roles
-from ..stream import sites
-from .block import block
+from .block import block, places
 from .init import chosen, initialise
 from .settings import Settings, norm_of
 
@@ -47,23 +46,23 @@ class LanguageModel(nn.Module):
             self._build(settings)
         if seed is not None:
             specs = settings.specs()
-            places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
-            initialise(self, roles(self), form, places, settings.init, seed)
+            found = places(form, specs, settings.layers, settings.width, self._norm)
+            initialise(self, roles(self), form, found, settings.init, seed)
         noise.bind(self)
 
     def _build(self, settings: Settings) -> None:
         form, specs = settings.form, settings.specs()
         self._norm = norm_of(settings.norm, settings.eps)
-        places = sites(tuple(spec.kind for spec in specs), settings.layers, settings.width, self._norm)
+        found = places(form, specs, settings.layers, settings.width, self._norm)
         learned = settings.context if settings.positions == "learned" else None
         beside = embedding_spec.parse(settings.embedding).build(settings.vocab, settings.width)
         noises, step = settings.noises(), len(specs)
         rows = {point: [n for n in noises if n.at == f"embedding.{point}" and n.drops] for point in ("tokens", "out")}
         self.embedding = Embedding(settings.vocab, settings.width, learned, beside, rows)
         self.blocks = nn.ModuleList(
-            block(form, places[at : at + step], specs, noises) for at in range(0, len(places), step)
+            block(form, found[at : at + step], specs, noises) for at in range(0, len(found), step)
         )
-        self.stream = form.stream(places)
+        self.stream = form.stream(found)
         self.head = None if settings.head == "tied" else Linear(settings.width, settings.vocab)
 
     @property

@@ -6,6 +6,7 @@ Shapes: B batch, T position, H heads, K head width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from .context import Context
 @dataclass(frozen=True)
 class PublishSpec:
     """A `Publish` to be: what flows at its point travels on beside the stream, under `name`."""
+
+    publishes: ClassVar[bool] = True
+    """Later layers need what it sends along, so that its branch is not left out for any sample."""
 
     name: str = "value"
 

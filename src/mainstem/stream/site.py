@@ -17,7 +17,9 @@ class Site:
         kind: attention or feedforward.
         first_in_block, last_in_block: whether it is the first or the last of its block.
         blocks: L, how many blocks the model has.
-        sublayers: N, how many sublayers write to the stream in the whole model.
+        sublayers: N, how many sublayers the whole model has.
+        write: which write to the stream, from 0 over the whole model; sublayers that share a residual write once.
+        writes: how many writes the whole model makes.
         width: D.
         norm: the kind of norm that the model has.
     """
@@ -29,12 +31,14 @@ class Site:
     last_in_block: bool
     blocks: int
     sublayers: int
+    write: int
+    writes: int
     width: int
     norm: NormSpec = NormSpec()
 
 
 def sites(kinds: tuple[str, ...], blocks: int, width: int, norm: NormSpec | None = None) -> list[Site]:
-    """Return the sites of `blocks` equal blocks with the sublayers `kinds`, in order.
+    """Return the sites of `blocks` equal blocks with the sublayers `kinds`, in order, each of which writes by itself.
 
     Example:
         >>> [site.sublayer for site in sites(("attention", "feedforward"), 2, 8)]
@@ -50,6 +54,8 @@ def sites(kinds: tuple[str, ...], blocks: int, width: int, norm: NormSpec | None
             last_in_block=place == last,
             blocks=blocks,
             sublayers=blocks * len(kinds),
+            write=block * len(kinds) + place,
+            writes=blocks * len(kinds),
             width=width,
             norm=norm or NormSpec(),
         )

@@ -15,6 +15,7 @@ import torch
 
 from .. import catalogue, config, form, nn, optim
 from ..errors import BadInput
+from ..stream import Reversible, sites
 from .device import Place
 
 _BLOCK = 60_000
@@ -89,9 +90,14 @@ def least(run: config.Run, sizes: Sizes) -> int:
     weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
     tokens = sizes.rows * sizes.context
     kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
-    if run.machine.recompute == "blocks" or "reversible" in str(model.residual):
+    if run.machine.recompute == "blocks" or _computes_back(form.parse(model.residual)):
         kept = 0
     return weights + tokens * width * (kept + 2 * 4 * streams)
+
+
+def _computes_back(residual: form.Form) -> bool:
+    with torch.device("meta"):
+        return isinstance(residual.stream(sites(("attention",), 1, 1)), Reversible)
 
 
 def there(place: Place) -> tuple[int, str]:
