@@ -286,6 +286,25 @@ def test_resi_dual_refuses_a_share_that_leaves_nothing(share):
         form.ResiDual(share)
 
 
+def test_highway_begins_with_an_eighth_of_the_branch():
+    residual = small("highway").double().blocks[0].feedforward
+    with torch.no_grad():
+        residual.connection.gate.weight.zero_()
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    expected = 0.880797 * x + 0.119203 * residual.branch(x)[0]
+    torch.testing.assert_close(residual(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_highway_decays_its_matrices_and_not_its_biases():
+    from mainstem import optim
+
+    model = small("highway")
+    rows = {row.name: row for row in optim.table(model, optim.AdamW(optim.groups(model)))}
+    found = rows["blocks.0.attention.connection.gate.weight"], rows["blocks.0.attention.connection.bias"]
+    assert [row.decay > 0 for row in found] == [True, False]
+    assert 0.015 < model.blocks[0].attention.connection.gate.weight.std() < 0.025
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

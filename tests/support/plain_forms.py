@@ -203,3 +203,10 @@ def resi_dual(m, x, share=0.5):
         y = m.sublayer(kind, inner, post)[0]
         post, pre = m.norm(f"{name}.connection.norm", post + y), pre + share * y
     return post + m.norm("stream.norm", pre)
+
+
+def highway(m, x):
+    for _, kind, name, inner in m.sublayers():
+        g = 1 / (1 + torch.exp(-(x @ m.p[f"{name}.connection.gate.weight"].T + m.p[f"{name}.connection.bias"])))
+        x = g * m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0] + (1 - g) * x
+    return m.norm("stream.norm", x)
