@@ -305,6 +305,20 @@ def test_highway_decays_its_matrices_and_not_its_biases():
     assert 0.015 < model.blocks[0].attention.connection.gate.weight.std() < 0.025
 
 
+def test_laurel_begins_as_add():
+    plain = small("pre_norm").double()
+    model = small("laurel").double()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
+
+
+def test_laurel_has_two_numbers_and_two_matrices_of_its_rank_a_sublayer():
+    connection = small({"name": "laurel", "rank": 5}).blocks[0].attention.connection
+    assert sum(p.numel() for p in connection.parameters()) == 2 + 2 * 5 * 12
+    with pytest.raises(BadInput, match="at least 1"):
+        form.LAuReL(0)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

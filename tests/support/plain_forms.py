@@ -210,3 +210,12 @@ def highway(m, x):
         g = 1 / (1 + torch.exp(-(x @ m.p[f"{name}.connection.gate.weight"].T + m.p[f"{name}.connection.bias"])))
         x = g * m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0] + (1 - g) * x
     return m.norm("stream.norm", x)
+
+
+def laurel(m, x):
+    for _, kind, name, inner in m.sublayers():
+        a, b = 2 / (1 + torch.exp(-m.p[f"{name}.connection.weight"]))
+        low = x @ m.p[f"{name}.connection.down.weight"].T
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        x = a * y + b * (x + low @ m.p[f"{name}.connection.up"].T)
+    return m.norm("stream.norm", x)

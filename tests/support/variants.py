@@ -10,6 +10,7 @@ VALUES = {
     "hyper": {"hyper": {"streams": 3}, "hyper static": {"streams": 3, "weights": "static"}},
     "mix_ln": {"mix_ln": {"share": 0.5}},
     "resi_dual": {"resi_dual": {"share": 0.5}},
+    "laurel": {"laurel": {"rank": 3}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
