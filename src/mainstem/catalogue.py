@@ -65,6 +65,7 @@ SPECS = (
     Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),
     Spec("residual", "highway", "form.highway:Highway", "g F(norm x) + (1 - g) x, g = sigmoid(W x + b)"),
     Spec("residual", "laurel", "form.laurel:LAuReL", "a F(norm x) + b (x + B A x), all learned"),
+    Spec("residual", "deep_delta", "form.deep_delta:DeepDelta", "x + beta (v - k x) k, k the direction of F(norm x)"),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),

@@ -34,6 +34,7 @@ REFUSED = {
     ("peri_ln", "sandwich"): "both put a norm directly behind the sublayer",
     ("hybrid_norm", "layer_norm_scaling"): "which the other one takes away",
     ("resi_dual", "layer_norm_scaling"): "which the other one takes away",
+    ("deep_delta", "rezero"): "on which a factor of all channels has no effect",
 }
 """Pairs that their own `beside` refuses, and what it says; all others are refused for a piece that both define."""
 

@@ -319,10 +319,44 @@ def test_laurel_has_two_numbers_and_two_matrices_of_its_rank_a_sublayer():
         form.LAuReL(0)
 
 
+def delta(beta):
+    """Return a residual of width 12 in float64 whose gate is `beta`, and its direction at a random x."""
+    residual = small({"name": "deep_delta", "start": beta}).double().blocks[0].feedforward
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    y = residual.branch(x)[0]
+    return residual, x, y / y.norm(dim=-1, keepdim=True)
+
+
+def test_deep_delta_at_a_gate_of_1_puts_the_value_in_place_of_the_component():
+    residual, x, k = delta(1.0)
+    found = residual(x)
+    torch.testing.assert_close((found * k).sum(-1), torch.full((2, 3), 2.0, dtype=torch.float64), rtol=1e-4, atol=1e-4)
+    beside = torch.eye(12, dtype=torch.float64) - k.unsqueeze(-1) * k.unsqueeze(-2)
+    expected = (beside @ x.unsqueeze(-1)).squeeze(-1)
+    torch.testing.assert_close((beside @ found.unsqueeze(-1)).squeeze(-1), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_deep_delta_reflects_at_a_gate_of_2_and_leaves_the_stream_at_0():
+    residual, x, k = delta(2 - 1e-9)
+    with torch.no_grad():
+        residual.connection.value_bias.fill_(-40.0)
+    torch.testing.assert_close(residual(x).norm(dim=-1), x.norm(dim=-1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close((residual(x) * k).sum(-1), -(x * k).sum(-1), rtol=1e-3, atol=1e-3)
+    residual, x, _ = delta(1e-9)
+    torch.testing.assert_close(residual(x), x, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("start", [0.0, 2.0, -1.0, float("nan")])
+def test_deep_delta_refuses_a_gate_at_its_ends(start):
+    with pytest.raises(BadInput, match="between 0 and 2"):
+        form.DeepDelta(start)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [
         ("sandwich", "zero"),
+        ("deep_delta", "zero"),
         ("peri_ln", "zero"),
         ("output_norm", "zero"),
         ("rezero", "zero"),

@@ -219,3 +219,15 @@ def laurel(m, x):
         y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
         x = a * y + b * (x + low @ m.p[f"{name}.connection.up"].T)
     return m.norm("stream.norm", x)
+
+
+def deep_delta(m, x):
+    for _, kind, name, inner in m.sublayers():
+        c = f"{name}.connection"
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        k = rms_norm(y, eps=1e-12) / len(y[0]) ** 0.5
+        beta = 2 / (1 + torch.exp(-(rms_norm(x) @ m.p[f"{c}.beta_weight"] + m.p[f"{c}.beta_bias"])))
+        v = 4 / (1 + torch.exp(-(x @ m.p[f"{c}.value_weight"] + m.p[f"{c}.value_bias"])))
+        rows = [x[t] + beta[t] * (v[t] - k[t] @ x[t]) * k[t] for t in range(len(x))]
+        x = torch.stack(rows)
+    return m.norm("stream.norm", x)
