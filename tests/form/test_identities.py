@@ -352,6 +352,57 @@ def test_deep_delta_refuses_a_gate_at_its_ends(start):
         form.DeepDelta(start)
 
 
+def mixing(residual, seed=3):
+    """Return the connection of a random model, and R of a random state [1, 4, S, D], rows what goes into a stream."""
+    connection = shaken(small(residual), seed=seed).double().blocks[1].attention.connection
+    h = torch.randn(1, 4, connection.count, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return connection, h, connection.weights(h)[..., 1:-1].transpose(2, 3)
+
+
+def test_sinkhorn_of_two_streams_has_a_closed_form():
+    from mainstem.form.mhc import sinkhorn
+
+    found = sinkhorn(torch.tensor([[1.0, 0.0], [0.5, 2.0]], dtype=torch.float64), 20)
+    t = torch.sigmoid(torch.tensor(1.25, dtype=torch.float64))  # (1 + 2 - 0 - 0.5) / 2
+    torch.testing.assert_close(found, torch.stack([torch.stack([t, 1 - t]), torch.stack([1 - t, t])]))
+    assert float(t) == pytest.approx(0.777300, abs=5e-7)
+
+
+def test_mhc_mixes_by_rows_that_sum_up_to_1_and_columns_that_nearly_do():
+    _, _, r = mixing({"name": "mhc", "streams": 4})
+    ones = torch.ones(1, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(r.sum(3), ones, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(r.sum(2), ones, rtol=0, atol=1e-2)
+    assert (r > 0).all()
+
+
+def test_mhc_begins_near_the_identity_and_chooses_stream_k_mod_s():
+    model = small({"name": "mhc", "streams": 4})
+    h = torch.randn(1, 2, 4, 12)
+    r = model.blocks[0].attention.connection.weights(h)[0, 0, :, 1:-1]
+    torch.testing.assert_close(r.diagonal(), torch.full((4,), 0.998995), rtol=0, atol=1e-6)
+    torch.testing.assert_close(r[0, 1], torch.tensor(0.000335), rtol=0, atol=1e-6)
+    chosen = [int(part.connection.bias[:4].argmax()) for block in model.blocks for part in block.children()]
+    assert chosen == [0, 1, 2, 3, 0, 1]
+
+
+def test_mhc_of_one_stream_keeps_it():
+    connection, h, r = mixing({"name": "mhc", "streams": 1})
+    assert torch.equal(r, torch.ones(1, 4, 1, 1, dtype=torch.float64))
+    with torch.no_grad():
+        connection.weight.zero_()
+        connection.bias.zero_()
+    y = torch.randn(1, 4, 12, dtype=torch.float64)
+    written = connection.write(State(h, {}), y, connection.read(State(h, {}))[1]).main
+    torch.testing.assert_close(written[:, :, 0], h[:, :, 0] + y)
+
+
+@pytest.mark.parametrize("values", [{"streams": 0}, {"iterations": 0}])
+def test_mhc_refuses_less_than_one(values):
+    with pytest.raises(BadInput, match="at least 1, not 0"):
+        form.MHC(**values)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -231,3 +231,33 @@ def deep_delta(m, x):
         rows = [x[t] + beta[t] * (v[t] - k[t] @ x[t]) * k[t] for t in range(len(x))]
         x = torch.stack(rows)
     return m.norm("stream.norm", x)
+
+
+def mhc(m, x, mixing=None):
+    mixing = mixing or sinkhorn
+    count = len(m.p["blocks.0.attention.connection.norm.gain"]) // len(x[0])
+    state = [x for _ in range(count)]
+    for _, kind, name, inner in m.sublayers():
+        c = f"{name}.connection"
+        flat = rms_norm(torch.cat(state, 1), m.p[f"{c}.norm.gain"])
+        weight, bias, scale = (m.p[f"{c}.{part}"] for part in ("weight", "bias", "scale"))
+        logits = flat @ weight
+        p = 1 / (1 + torch.exp(-(scale[0] * logits[:, :count] + bias[:count])))
+        q = 2 / (1 + torch.exp(-(scale[1] * logits[:, count : 2 * count] + bias[count : 2 * count])))
+        rows = range(len(x))
+        h = torch.stack([sum(p[i, s] * state[s][i] for s in range(count)) for i in rows])
+        r = [mixing(logits[i, 2 * count :], bias[2 * count :], scale, count) for i in rows]
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h))[0]
+        state = [
+            torch.stack([q[i, s] * y[i] + sum(r[i][s][t] * state[t][i] for t in range(count)) for i in rows])
+            for s in range(count)
+        ]
+    return m.norm("stream.norm", sum(state))
+
+
+def sinkhorn(logits, bias, scale, count, iterations=5):
+    matrix = torch.exp(scale[2] * logits + bias).reshape(count, count)
+    for _ in range(iterations):
+        matrix = matrix / matrix.sum(0, keepdim=True)
+        matrix = matrix / matrix.sum(1, keepdim=True)
+    return matrix

@@ -11,6 +11,7 @@ VALUES = {
     "mix_ln": {"mix_ln": {"share": 0.5}},
     "resi_dual": {"resi_dual": {"share": 0.5}},
     "laurel": {"laurel": {"rank": 3}},
+    "mhc": {"mhc": {"streams": 3, "iterations": 5}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
