@@ -403,6 +403,31 @@ def test_mhc_refuses_less_than_one(values):
         form.MHC(**values)
 
 
+def test_mhc_lite_mixes_by_a_doubly_stochastic_matrix_and_keeps_the_sum_of_the_streams():
+    connection, h, r = mixing("mhc_lite")
+    ones = torch.ones(1, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(r.sum(3), ones, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(r.sum(2), ones, rtol=1e-12, atol=1e-12)
+    nothing = torch.zeros(1, 4, 12, dtype=torch.float64)
+    written = connection.write(State(h, {}), nothing, connection.read(State(h, {}))[1]).main
+    torch.testing.assert_close(written.sum(2), h.sum(2), rtol=1e-12, atol=1e-12)
+
+
+def test_mhc_lite_of_two_streams_mixes_as_mhc_does_with_the_same_difference_of_logits():
+    from mainstem.form.mhc import sinkhorn
+
+    _, _, r = mixing({"name": "mhc_lite", "streams": 2})
+    logits = torch.zeros(2, 2, dtype=torch.float64)
+    logits[0, 0] = logits[1, 1] = torch.log(r[0, 0, 0, 0] / r[0, 0, 0, 1])
+    torch.testing.assert_close(sinkhorn(logits, 20), r[0, 0])
+
+
+def test_mhc_lite_takes_up_to_four_streams():
+    assert len(form.MHCLite(4).connection(sites(("attention",), 1, 8)[0]).bias) == 8 + 24
+    with pytest.raises(BadInput, match="up to 4, not 5"):
+        form.MHCLite(5)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

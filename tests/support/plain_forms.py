@@ -2,6 +2,8 @@
 
 No loop asks whether a parameter is there: a form that has lost one fails."""
 
+import itertools
+
 import torch
 from plain import rms_norm
 
@@ -260,4 +262,17 @@ def sinkhorn(logits, bias, scale, count, iterations=5):
     for _ in range(iterations):
         matrix = matrix / matrix.sum(0, keepdim=True)
         matrix = matrix / matrix.sum(1, keepdim=True)
+    return matrix
+
+
+def mhc_lite(m, x):
+    return mhc(m, x, mixing=permuted)
+
+
+def permuted(logits, bias, scale, count):
+    weights = torch.exp(scale[2] * logits + bias)
+    matrix = [[0.0] * count for _ in range(count)]
+    for weight, order in zip(weights / weights.sum(), itertools.permutations(range(count)), strict=True):
+        for row, column in enumerate(order):
+            matrix[row][column] = matrix[row][column] + weight
     return matrix

@@ -12,6 +12,7 @@ VALUES = {
     "resi_dual": {"resi_dual": {"share": 0.5}},
     "laurel": {"laurel": {"rank": 3}},
     "mhc": {"mhc": {"streams": 3, "iterations": 5}},
+    "mhc_lite": {"mhc_lite": {"streams": 3}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
