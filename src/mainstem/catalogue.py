@@ -59,6 +59,7 @@ SPECS = (
     Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
     Spec("residual", "mhc", "form.mhc:MHC", "several streams, mixed by a doubly stochastic matrix"),
     Spec("residual", "mhc_lite", "form.mhc_lite:MHCLite", "several streams, mixed by a mean of permutations"),
+    Spec("residual", "identity_mixing", "form.identity_mixing:IdentityMixing", "several streams that are not mixed"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),

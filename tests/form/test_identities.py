@@ -428,6 +428,13 @@ def test_mhc_lite_takes_up_to_four_streams():
         form.MHCLite(5)
 
 
+def test_identity_mixing_leaves_every_stream_where_the_branch_is_silent():
+    connection, h, r = mixing("identity_mixing")
+    assert torch.equal(r, torch.eye(4, dtype=torch.float64).expand(1, 4, 4, 4))
+    nothing = torch.zeros(1, 4, 12, dtype=torch.float64)
+    assert torch.equal(connection.write(State(h, {}), nothing, connection.read(State(h, {}))[1]).main, h)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -276,3 +276,7 @@ def permuted(logits, bias, scale, count):
         for row, column in enumerate(order):
             matrix[row][column] = matrix[row][column] + weight
     return matrix
+
+
+def identity_mixing(m, x):
+    return mhc(m, x, mixing=lambda logits, bias, scale, count: torch.eye(count, dtype=x.dtype))

@@ -13,6 +13,7 @@ VALUES = {
     "laurel": {"laurel": {"rank": 3}},
     "mhc": {"mhc": {"streams": 3, "iterations": 5}},
     "mhc_lite": {"mhc_lite": {"streams": 3}},
+    "identity_mixing": {"identity_mixing": {"streams": 3}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
