@@ -61,6 +61,12 @@ SPECS = (
     Spec("residual", "mhc_lite", "form.mhc_lite:MHCLite", "several streams, mixed by a mean of permutations"),
     Spec("residual", "identity_mixing", "form.identity_mixing:IdentityMixing", "several streams that are not mixed"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
+    Spec(
+        "residual",
+        "weighted_history",
+        "form.weighted_history:WeightedHistory",
+        "each sublayer reads its own weighted sum of all writes",
+    ),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),

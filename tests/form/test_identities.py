@@ -435,6 +435,21 @@ def test_identity_mixing_leaves_every_stream_where_the_branch_is_silent():
     assert torch.equal(connection.write(State(h, {}), nothing, connection.read(State(h, {}))[1]).main, h)
 
 
+def test_weighted_history_begins_as_add():
+    model, plain = sharing("weighted_history")
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("residual", "writes"), [("weighted_history", 24), ("weighted_history | parallel", 12)])
+def test_weighted_history_has_a_weight_for_each_write_and_reader(residual, writes):
+    weights = [
+        p
+        for name, p in small(residual, layers=12).named_parameters()
+        if name.endswith(("connection.weight", "stream.weight"))
+    ]
+    assert sum(p.numel() for p in weights) == (writes + 1) * (writes + 2) // 2
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

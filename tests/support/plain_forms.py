@@ -280,3 +280,12 @@ def permuted(logits, bias, scale, count):
 
 def identity_mixing(m, x):
     return mhc(m, x, mixing=lambda logits, bias, scale, count: torch.eye(count, dtype=x.dtype))
+
+
+def weighted_history(m, x):
+    values = [x]
+    for _, kind, name, inner in m.sublayers():
+        weight = m.p[f"{name}.connection.weight"]
+        h = sum(weight[j] * values[j] for j in range(len(values)))
+        values.append(m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h))[0])
+    return m.norm("stream.norm", sum(m.p["stream.weight"][j] * values[j] for j in range(len(values))))
