@@ -67,6 +67,12 @@ SPECS = (
         "form.weighted_history:WeightedHistory",
         "each sublayer reads its own weighted sum of all writes",
     ),
+    Spec(
+        "residual",
+        "attention_residuals",
+        "form.attention_residuals:AttentionResiduals",
+        "each sublayer attends to all earlier writes, over depth",
+    ),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),

@@ -450,6 +450,33 @@ def test_weighted_history_has_a_weight_for_each_write_and_reader(residual, write
     assert sum(p.numel() for p in weights) == (writes + 1) * (writes + 2) // 2
 
 
+@pytest.mark.parametrize("group", [1, 2])
+def test_attention_residuals_read_the_mean_at_first_which_norms_make_pre_norms_sum(group):
+    plain = shaken(small("pre_norm", eps=1e-12)).double()
+    model = small({"name": "attention_residuals", "group": group}, eps=1e-12).double()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    grads = []
+    for m in (model, plain):
+        torch.tanh(closed(m, tokens())).sum().backward()
+        grads.append({name: p.grad for name, p in m.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-8, atol=1e-8)
+    for name, grad in grads[1].items():
+        torch.testing.assert_close(grads[0][name], grad, rtol=1e-6, atol=1e-7, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize(("group", "arrays"), [(1, 7), (2, 4), (4, 3), (6, 2)])
+def test_attention_residuals_keep_an_array_a_group_and_the_embedding(group, arrays):
+    newest, older = stream_of(small({"name": "attention_residuals", "group": group}), tokens()).main
+    assert len(older) + 1 == arrays and newest.shape == (2, 5, 12)
+
+
+def test_attention_residuals_refuse_a_group_of_none_and_a_residual_that_stands_alone():
+    with pytest.raises(BadInput, match="at least 1 sublayer, not 0"):
+        form.AttentionResiduals(0)
+    with pytest.raises(BadInput, match="give the residual a state"):
+        small("attention_residuals").blocks[0].attention(torch.zeros(1, 2, 12))
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -289,3 +289,22 @@ def weighted_history(m, x):
         h = sum(weight[j] * values[j] for j in range(len(values)))
         values.append(m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h))[0])
     return m.norm("stream.norm", sum(m.p["stream.weight"][j] * values[j] for j in range(len(values))))
+
+
+def attention_residuals(m, x, group=1):
+    values = [x]
+
+    def read(name):
+        scores = [rms_norm(v, m.p[f"{name}.norm.gain"]) @ m.p[f"{name}.query"] for v in values]
+        weights = [torch.exp(score - max(s.max() for s in scores)) for score in scores]
+        return sum((w / sum(weights)).unsqueeze(1) * v for w, v in zip(weights, values, strict=True))
+
+    for number, (_, kind, name, inner) in enumerate(m.sublayers()):
+        h = x if number == 0 else read(f"{name}.connection.attention")
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h))[0]
+        values = [*values, y] if number % group == 0 else [*values[:-1], values[-1] + y]
+    return m.norm("stream.norm", read("stream.attention"))
+
+
+def attention_residuals_grouped(m, x):
+    return attention_residuals(m, x, group=2)

@@ -14,6 +14,7 @@ VALUES = {
     "mhc": {"mhc": {"streams": 3, "iterations": 5}},
     "mhc_lite": {"mhc_lite": {"streams": 3}},
     "identity_mixing": {"identity_mixing": {"streams": 3}},
+    "attention_residuals": {"attention_residuals": {}, "attention_residuals grouped": {"group": 2}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""
 COMBINED = {
