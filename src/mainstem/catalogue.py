@@ -75,6 +75,7 @@ SPECS = (
     ),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
+    Spec("residual", "unet_skips", "form.unet_skips:UNetSkips", "the last blocks see the outputs of the first again"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
     Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
     Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),

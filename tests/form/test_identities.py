@@ -477,6 +477,17 @@ def test_attention_residuals_refuse_a_group_of_none_and_a_residual_that_stands_a
         small("attention_residuals").blocks[0].attention(torch.zeros(1, 2, 12))
 
 
+def test_unet_skips_of_weight_0_are_pre_norm():
+    model, plain = sharing({"name": "unet_skips", "start": 0.0})
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+
+
+@pytest.mark.parametrize(("layers", "factor"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
+def test_unet_skips_add_a_stream_that_nothing_is_written_to_once_a_pair_of_blocks(layers, factor):
+    model = small("unet_skips", layers=layers, init="zero").double()
+    torch.testing.assert_close(stream_of(model, tokens()).main, factor * model.embedding(tokens()))
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -308,3 +308,14 @@ def attention_residuals(m, x, group=1):
 
 def attention_residuals_grouped(m, x):
     return attention_residuals(m, x, group=2)
+
+
+def unet_skips(m, x):
+    skips = []
+    for block, kind, name, inner in m.sublayers():
+        if kind == "attention" and m.layers - 1 - block < m.layers // 2:
+            x = x + m.p[f"{name}.connection.weight"] * skips[m.layers - 1 - block]
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        if kind == "feedforward":
+            skips.append(x)
+    return m.norm("stream.norm", x)
