@@ -35,6 +35,7 @@ REFUSED = {
     ("hybrid_norm", "layer_norm_scaling"): "which the other one takes away",
     ("resi_dual", "layer_norm_scaling"): "which the other one takes away",
     ("deep_delta", "rezero"): "on which a factor of all channels has no effect",
+    ("lime", "value_residual"): "both mix the values of earlier blocks into attention",
 }
 """Pairs that their own `beside` refuses, and what it says; all others are refused for a piece that both define."""
 

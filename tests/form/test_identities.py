@@ -488,6 +488,16 @@ def test_unet_skips_add_a_stream_that_nothing_is_written_to_once_a_pair_of_block
     torch.testing.assert_close(stream_of(model, tokens()).main, factor * model.embedding(tokens()))
 
 
+def test_lime_begins_as_pre_norm():
+    model, plain = sharing("lime")
+    torch.testing.assert_close(closed(model, tokens()), closed(plain, tokens()), rtol=1e-12, atol=1e-12)
+
+
+def test_lime_has_a_weight_for_each_head_of_each_block_so_far():
+    shapes = [tuple(p.shape) for name, p in small("lime", kv_heads=1).named_parameters() if "router" in name]
+    assert shapes == [(1, 2), (1, 2), (1, 3), (1, 3)]
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

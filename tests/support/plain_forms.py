@@ -319,3 +319,21 @@ def unet_skips(m, x):
         if kind == "feedforward":
             skips.append(x)
     return m.norm("stream.norm", x)
+
+
+def lime(m, x):
+    seen = {"key": [], "value": []}
+    for _, kind, name, inner in m.sublayers():
+
+        def at(point, own, inner=inner):
+            if point not in seen:
+                return own
+            seen[point].append(own)
+            if len(seen[point]) == 1:
+                return own
+            heads = [head for block in seen[point] for head in block.unbind(1)]
+            weight = m.p[f"{inner}.{point}_router.weight"]
+            return torch.stack([sum(row[g] * heads[g] for g in range(len(heads))) for row in weight], 1)
+
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x), at=at)[0]
+    return m.norm("stream.norm", x)
