@@ -78,6 +78,7 @@ SPECS = (
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "unet_skips", "form.unet_skips:UNetSkips", "the last blocks see the outputs of the first again"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
+    Spec("residual", "midpoint", "form.midpoint:Midpoint", "x_(l+1) = x_(l-1) + 2 F(norm x_l), computed back"),
     Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
     Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),
     Spec("residual", "highway", "form.highway:Highway", "g F(norm x) + (1 - g) x, g = sigmoid(W x + b)"),

@@ -498,6 +498,30 @@ def test_lime_has_a_weight_for_each_head_of_each_block_so_far():
     assert shapes == [(1, 2), (1, 2), (1, 3), (1, 3)]
 
 
+def test_midpoint_of_one_sublayer_is_eulers_step_and_of_silent_branches_the_identity():
+    model = shaken(small("midpoint", layers=1)).double()
+    with torch.no_grad():
+        model.blocks[0].feedforward.branch.feedforward.output.weight.zero_()
+    x, attention = model.embedding(tokens()), model.blocks[0].attention.branch
+    before, newest = stream_of(model, tokens()).main
+    torch.testing.assert_close(before, x + attention(x, Context())[0])
+    assert torch.equal(newest, x)
+
+
+def test_midpoint_solves_a_linear_equation_to_second_order():
+    """dx/dt = -x over [0, 1] by N steps: the error falls by 4 where N doubles, Euler's by 2."""
+    from mainstem.form.midpoint import Steps
+    from mainstem.nn import Factor
+    from mainstem.stream import Block, Couple, Residual
+
+    def error(steps):
+        chain = [Residual([Factor(-1.0 / steps), *([Factor(2.0)] if n else [])], Couple()) for n in range(steps)]
+        found = execute.run(Steps(), [Block(chain)], torch.ones(1, 1, 1, dtype=torch.float64))
+        return abs(float(found) - 2.718281828459045**-1)
+
+    assert error(32) / error(64) == pytest.approx(4, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

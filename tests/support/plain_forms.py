@@ -337,3 +337,11 @@ def lime(m, x):
 
         x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x), at=at)[0]
     return m.norm("stream.norm", x)
+
+
+def midpoint(m, x):
+    before = None
+    for _, kind, name, inner in m.sublayers():
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        before, x = x, (x + y if before is None else before + 2 * y)
+    return m.norm("stream.norm", x)
