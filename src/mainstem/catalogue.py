@@ -84,6 +84,12 @@ SPECS = (
     Spec("residual", "highway", "form.highway:Highway", "g F(norm x) + (1 - g) x, g = sigmoid(W x + b)"),
     Spec("residual", "laurel", "form.laurel:LAuReL", "a F(norm x) + b (x + B A x), all learned"),
     Spec("residual", "deep_delta", "form.deep_delta:DeepDelta", "x + beta (v - k x) k, k the direction of F(norm x)"),
+    Spec(
+        "residual",
+        "complete_p",
+        "form.complete_p:CompleteP",
+        "factors by depth and width: one learning rate for all sizes",
+    ),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),

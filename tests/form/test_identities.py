@@ -522,6 +522,43 @@ def test_midpoint_solves_a_linear_equation_to_second_order():
     assert error(32) / error(64) == pytest.approx(4, rel=0.1)
 
 
+def test_complete_p_at_its_base_is_pre_norm():
+    from mainstem import optim
+
+    model, plain = small({"name": "complete_p", "base_layers": 3, "base_width": 12}), small("pre_norm", init="normal")
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+    ours, theirs = (optim.table(m, optim.AdamW(optim.groups(m))) for m in (model, plain))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_complete_p_has_the_factors_of_its_table(alpha):
+    from mainstem import optim
+
+    base = {"name": "complete_p", "base_layers": 2, "base_width": 4, "alpha": alpha}
+    model = small(base, layers=8, norm="layer")
+    rows = {row.name: row for row in optim.table(model, optim.AdamW(optim.groups(model, decay=0.1), lr=1.0, eps=1.0))}
+    deep, wide, eps = 4 ** (alpha - 1), 3.0, 4**-alpha / 3
+    expected = {
+        "embedding.weight": (1.0, 0.1, eps),
+        "blocks.5.attention.branch.attention.query.weight": (deep / wide, 0.1 * wide, eps),
+        "blocks.5.feedforward.branch.norm.gain": (deep, 0.0, eps),
+        "blocks.5.feedforward.branch.norm.bias": (deep, 0.0, eps),
+        "stream.norm.gain": (1.0, 0.0, eps),
+    }
+    found = {name: (rows[name].lr, rows[name].decay, rows[name].eps) for name in expected}
+    assert {name: pytest.approx(row) for name, row in expected.items()} == found
+    wider = small({**base, "base_width": 12}, layers=8, norm="layer")
+    name = "blocks.5.attention.branch.attention.query.weight"
+    torch.testing.assert_close(model.state_dict()[name] * wide**0.5, wider.state_dict()[name])
+
+
+@pytest.mark.parametrize("values", [{"base_layers": 0}, {"base_width": 0}, {"alpha": 0.4}, {"alpha": float("nan")}])
+def test_complete_p_refuses_what_is_no_base(values):
+    with pytest.raises(BadInput, match="complete_p"):
+        form.CompleteP(**values)
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

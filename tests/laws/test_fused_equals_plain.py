@@ -10,12 +10,12 @@ from arrays import needs_kernels
 from variants import NOISY, QUIET_DEPTH, RESIDUALS, shaken, small, tokens
 
 from mainstem import execute, noise, ops
-from mainstem.form.denseformer import AddWithHistory
+from mainstem.form.denseformer import AddWithHistory, History
 from mainstem.form.post_norm import NormAfter
 from mainstem.model import Rates
 from mainstem.nn import LayerNorm, RMSNorm
 from mainstem.noise.site import Noise
-from mainstem.stream import Add
+from mainstem.stream import Add, Single
 
 LAYERS = 3
 SUMS = (Add, AddWithHistory, NormAfter)
@@ -95,7 +95,9 @@ def norms_of_sums(monkeypatch):
             if norm in inside or any(given[0] is total for total in written):
                 taken.append(norm)
 
-        for module in inside | behind | {model.stream.norm}:
+        # A stream that does more than to take the norm of the sum closes by itself.
+        closing = {model.stream.norm} if type(model.stream).close in (Single.close, History.close) else set()
+        for module in inside | behind | closing:
             if isinstance(module, (RMSNorm, LayerNorm)):
                 module.register_forward_pre_hook(note)
         for part in chain:

@@ -345,3 +345,10 @@ def midpoint(m, x):
         y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
         before, x = x, (x + y if before is None else before + 2 * y)
     return m.norm("stream.norm", x)
+
+
+def complete_p(m, x, base_layers=2, base_width=6, alpha=0.75):
+    for _, kind, name, inner in m.sublayers():
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        x = x + y / (m.layers / base_layers) ** alpha
+    return m.norm("stream.norm", x) * base_width / len(x[0])

@@ -49,9 +49,21 @@ class Multipliers(NamedTuple):
 
     Args:
         lr: the factor on the learning rate.
+        decay: on the weight decay.
+        eps: on what Adam adds to the root of its second moment.
+
+    Example:
+        >>> Multipliers(lr=0.5).times(Multipliers(lr=0.5, eps=2.0))
+        Multipliers(lr=0.25, decay=1.0, eps=2.0)
     """
 
     lr: float = 1.0
+    decay: float = 1.0
+    eps: float = 1.0
+
+    def times(self, other: Multipliers) -> Multipliers:
+        """Return both at once."""
+        return Multipliers(self.lr * other.lr, self.decay * other.decay, self.eps * other.eps)
 
 
 @dataclass(frozen=True)
@@ -99,8 +111,11 @@ class Form:
         """Return the factor on the initial standard deviation of the matrix `role` at `site`."""
         return 1.0
 
-    def multipliers(self, role: str) -> Multipliers:
-        """Return the factors on the learning rate of parameters of this role."""
+    def multipliers(self, role: str, site: Site, hidden: bool) -> Multipliers:
+        """Return the factors on rates of the parameters of this role, inside blocks (`hidden`) or outside.
+
+        `site` is one of the model, for its sizes.
+        """
         return Multipliers()
 
     def refuses(self, init: str) -> str | None:

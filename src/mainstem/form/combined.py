@@ -72,11 +72,11 @@ class Combined(Form):
             factor *= form.init_scale(site, role)
         return factor
 
-    def multipliers(self, role: str) -> Multipliers:
-        lr = 1.0
+    def multipliers(self, role: str, site: Site, hidden: bool) -> Multipliers:
+        factors = Multipliers()
         for form in self.forms:
-            lr *= form.multipliers(role).lr
-        return Multipliers(lr)
+            factors = factors.times(form.multipliers(role, site, hidden))
+        return factors
 
     def refuses(self, init: str) -> str | None:
         return next((reason for form in self.forms if (reason := form.refuses(init))), None)

@@ -81,8 +81,9 @@ class Reinjection(Form):
 
     Example:
         >>> from mainstem import form
-        >>> form.Reinjection().multipliers("reinjection.keep")
-        Multipliers(lr=0.01)
+        >>> from mainstem.stream import sites
+        >>> form.Reinjection().multipliers("reinjection.keep", sites(("attention",), 1, 8)[0], hidden=True)
+        Multipliers(lr=0.01, decay=1.0, eps=1.0)
     """
 
     keep: float = 1.0
@@ -94,5 +95,5 @@ class Reinjection(Form):
     def connection(self, site: Site) -> Connection:
         return Reinject(self.keep, self.inject) if site.first_in_block else Add()
 
-    def multipliers(self, role: str) -> Multipliers:
+    def multipliers(self, role: str, site: Site, hidden: bool) -> Multipliers:
         return Multipliers(lr=0.01) if role == "reinjection.keep" else Multipliers()

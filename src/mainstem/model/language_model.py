@@ -16,6 +16,7 @@ from .. import execute, noise, ops
 from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear, embedding_spec
 from ..nn.built import plain_linear
+from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from .block import block, places
 from .init import chosen, initialise
@@ -63,6 +64,7 @@ class LanguageModel(nn.Module):
             block(form, found[at : at + step], specs, noises) for at in range(0, len(found), step)
         )
         self.stream = form.stream(found)
+        self._site = found[0]
         self.head = None if settings.head == "tied" else Linear(settings.width, settings.vocab)
 
     @property
@@ -72,10 +74,11 @@ class LanguageModel(nn.Module):
     def roles(self) -> dict[str, str]:
         return {} if self.head is None else {"head.weight": "head"}
 
-    def multipliers(self) -> dict[str, float]:
-        """Return the factors, other than 1, that the residual form puts on learning rates, by parameter."""
-        factors = {name: self.settings.form.multipliers(role).lr for name, role in roles(self).items()}
-        return {name: factor for name, factor in factors.items() if factor != 1.0}
+    def multipliers(self) -> dict[str, Multipliers]:
+        """Return the factors that the residual form puts on learning rates, decay and eps, by parameter."""
+        form, site = self.settings.form, self._site
+        found = {name: form.multipliers(role, site, name.startswith("blocks.")) for name, role in roles(self).items()}
+        return {name: Multipliers(lr=each.lr, decay=each.decay, eps=each.eps) for name, each in found.items()}
 
     def set_checkpoint(self, recompute: bool) -> None:
         """Let backward compute the activations of each block again in place of keeping them."""
