@@ -11,7 +11,9 @@ from mainstem.cli.main import main
 def test_it_fits(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     assert main(["list"]) == 0
-    longest = max(map(len, capsys.readouterr().out.splitlines()))
+    names = {spec.name for spec in catalogue.SPECS}
+    # A name that is wider than the columns stands on a line of its own.
+    longest = max(len(line) for line in capsys.readouterr().out.splitlines() if line.strip() not in names)
     assert longest <= columns
 
 
