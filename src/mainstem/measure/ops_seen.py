@@ -5,7 +5,7 @@ Operators are watched, not modules, so that a function called in somebody's `for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..ops.activation.kind import of_code
+from .sums import Sums
 
 _ACTIVATIONS = frozenset({
     "relu", "relu_", "gelu", "silu", "silu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "mish", "hardswish",
@@ -35,13 +36,23 @@ class Dropped:
 class Ops(TorchDispatchMode):
     """Tell `logits`, `activation` and `dropped` what is computed while it is entered.
 
-    `path` is the stack of (name, whether it is an attention) of the modules that are running.
+    `path` is the stack of (name, whether it is an attention) of the modules that are running, `sums` is told of sums,
+    and `weighted` says of which modules a branch may be made.
     """
 
-    def __init__(self, logits: Callable[[str, Tensor], None], activation: Callable[[str, Tensor], None]) -> None:
+    def __init__(
+        self,
+        logits: Callable[[str, Tensor], None],
+        activation: Callable[[str, Tensor], None],
+        sums: Sums,
+        weighted: Collection[str] = (),
+    ) -> None:
         super().__init__()
         self.path: list[tuple[str, bool]] = []
         self.dropped = Dropped()
+        self.sums = sums
+        self._weighted = weighted
+        self._returned: dict[int, str] = {}
         self._logits, self._activation = logits, activation
         self._masks: list[Tensor] = []
         self._after: list[Tensor] = []
@@ -49,17 +60,32 @@ class Ops(TorchDispatchMode):
     def leave(self) -> None:
         """Note that the innermost module has returned."""
         if self.path:
-            self.path.pop()
+            name, _ = self.path.pop()
+            if name in self._weighted:
+                self._returned[len(self.path)] = name
         if not any(attention for _, attention in self.path):
             self._masks.clear()
             self._after.clear()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if not self.path:
+            return func(*args, **kwargs)
+        name = func._schema.name.rpartition("::")[2]
+        made = self.sums.before(name, args, self._branch)
         result = func(*args, **kwargs)
-        if self.path:
-            self._see(func, args, kwargs, result)
+        self.sums.after(name, args, result, made)
+        self._see(func, args, kwargs, result)
         return result
+
+    def enter(self, name: str, is_attention: bool) -> None:
+        """Note that a module begins."""
+        self._returned.pop(len(self.path) + 1, None)
+        self.path.append((name, is_attention))
+
+    def _branch(self) -> str:
+        """Return the last module with weights that the running one has called, or else the running one."""
+        return self._returned.get(len(self.path), self.path[-1][0])
 
     def _see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         name = func._schema.name.rpartition("::")[2]
@@ -67,10 +93,10 @@ class Ops(TorchDispatchMode):
         attention = next((path for path, is_one in reversed(self.path) if is_one), None)
         if name in _ACTIVATIONS:
             self._activation(inner, result)
-        elif name in ("_softmax", "_safe_softmax") and attention is not None and args[0].dim() >= 3:
+        elif name in ("softmax", "_softmax", "_safe_softmax") and attention is not None and args[0].dim() >= 3:
             x = args[0][:_SAMPLES].float()
             self._logits(attention, x.masked_fill(x <= _MASKED, float("-inf")))
-        elif name.startswith("_scaled_dot_product") and "backward" not in name:
+        elif name.startswith(("_scaled_dot_product", "scaled_dot_product")) and "backward" not in name:
             given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
             self._logits(attention or inner, _logits_of(given))
             if given.get("dropout_p"):
@@ -82,7 +108,9 @@ class Ops(TorchDispatchMode):
                 self._drop(inner, None, result[0])
         elif func._schema.name == "mainstem::activation":
             self._activation(inner, _activated(args[0], args[1], args[5]))
-        elif "dropout" in name and "backward" not in name and isinstance(args[0], Tensor):
+        elif (
+            "dropout" in name and "backward" not in name and isinstance(args[0], Tensor) and _drops(func, args, kwargs)
+        ):
             self._drop(inner, args[0], result[0] if isinstance(result, tuple) else result)
         elif name == "bernoulli_" or (name in ("div_", "mul_") and _in(args[0], self._masks)):
             self._masks = [*self._masks[-7:], args[0]]
@@ -97,6 +125,12 @@ class Ops(TorchDispatchMode):
         if x is not None and _in(x, self._after):
             self.dropped.twice.append(attention)
         self._after.append(y)  # held until the attention returns, so that its memory is nobody else's
+
+
+def _drops(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether a dropout drops; in inference mode it is seen before torch asks."""
+    given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
+    return given.get("train") is not False and given.get("p") != 0
 
 
 def _in(value: Any, kept: list[Tensor]) -> bool:

@@ -12,7 +12,8 @@ from . import residual_path
 from .leaves import mapped, tensors
 from .ops_seen import Dropped, Ops
 from .quantity import Quantity
-from .taps import branches, is_activation, is_attention, is_linear, is_norm, stream
+from .sums import Sums
+from .taps import branches, is_activation, is_attention, is_linear, is_norm, is_residual, stream
 
 INPUT = "input"
 
@@ -46,7 +47,13 @@ class Tree:
         self.all = [(name, module, is_attention(module)) for name, module in modules.items()]
         self.stream = [(name, modules[name]) for name in stream(model)]
         inside = branches(model, [name for name, _ in self.stream])
-        self.branch = [(name, modules[name], modules[layer]) for name, layer in inside.items()]
+        ours = {name for name, _ in self.stream if is_residual(modules[name])}
+        # A residual of ours says where its branch is; in other layers the sum does.
+        self.branch = [(name, modules[name], modules[layer]) for name, layer in inside.items() if layer in ours]
+        self.sums = {name for name, _ in self.stream if name not in ours}
+        self.weighted = {
+            name for name, part in modules.items() if not is_norm(part) and any(True for _ in part.parameters())
+        }
         self.linear = [(name, module) for name, module in modules.items() if is_linear(module)]
         self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
@@ -107,7 +114,7 @@ class Hooks:
         for name, weight in tree.weight:
             for quantity in record.wants("weight"):
                 quantity.weight(name, weight)
-        if record.wants("ops"):
+        if record.wants("ops") or (record.wants("branch") and tree.sums):
             self._watch_ops()
 
     def _watch_ops(self) -> None:
@@ -135,18 +142,28 @@ class Hooks:
             if name not in told and isinstance(output, Tensor):
                 activation(name, output)
 
-        ops = Ops(logits, function)
+        def branch(name: str, stream: Tensor, output: Tensor) -> None:
+            name = self._once("branch", name)
+            for quantity in record.wants("branch"):
+                quantity.branch(name, self._tree.rows([stream]), self._tree.rows([output]))
+
+        ops = Ops(logits, function, Sums(branch), self._tree.weighted)
         for name, module in self._tree.activation:
             keep(module.register_forward_hook(lambda _m, _a, output, n=name: module_of_parts(n, output)))
         for name, module, attention in self._tree.all:
-            keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.path.append((n, t))))
+            keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.enter(n, t)))
             keep(module.register_forward_hook(lambda _m, _a, _o: ops.leave(), always_call=True))
         for name, module in self._tree.linear:
             keep(module.register_forward_hook(lambda m, _a, _o, n=name: self._ran(n, m)))
         for name, module in self._tree.norm:
             keep(module.register_forward_pre_hook(lambda _m, args, n=name: self._norm(n, args)))
+            keep(
+                module.register_forward_hook(
+                    lambda _m, args, output: ops.sums.passed(args[0] if args else None, output)
+                )
+            )
         root, module, attention = self._tree.all[0]
-        ops.path.append((root or type(module).__name__, attention))
+        ops.enter(root or type(module).__name__, attention)
         ops.__enter__()
         self._ops = ops
 
@@ -179,6 +196,8 @@ class Hooks:
                 for quantity in self._record.wants("stream"):
                     quantity.stream(INPUT, [], self._tree.rows(read))
             self._nodes.setdefault(id(module), []).append((read[0].grad_fn, read))
+            if self._ops is not None and name in self._tree.sums:
+                self._ops.sums.enter(read)
             if args:
                 return (changed, *args[1:]), kwargs
             return args, kwargs | {str(key): changed}
@@ -191,6 +210,8 @@ class Hooks:
             stack = self._nodes.get(id(module))
             node, read = stack.pop() if stack else (None, [])
             written = tensors(output)
+            if read and self._ops is not None and name in self._tree.sums:
+                self._ops.sums.leave(written)
             if not written:
                 return None
             tap = self._once("stream", name or "model")

@@ -51,8 +51,8 @@ def find(model: nn.Module) -> Taps:
     """Return the taps of `model`, from the types and the names in its module tree; nothing is run.
 
     The stream is what each of mainstem's `Residual` writes; in other models what each block returns, where blocks are
-    modules with children of one class that stand side by side in a list; without those, what each module with a
-    weight matrix returns (a chain).
+    modules with children of one class that stand side by side in a list, also where residuals of ours stand among or
+    in them; without those, what each module with a weight matrix returns (a chain).
 
     Example:
         >>> find(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))).names("stream")
@@ -77,11 +77,32 @@ def find(model: nn.Module) -> Taps:
 
 def stream(model: nn.Module) -> list[str]:
     """Return the names of the modules whose outputs are the stream by depth."""
-    return _residuals(model) or _blocks(model) or [
+    residuals, blocks = _residuals(model), _blocks(model)
+    if residuals:
+        return _joined(model, residuals, blocks)
+    return blocks or [
         name for name, module in model.named_modules()
         if not list(module.children()) and any(p.dim() >= 2 for p in module.parameters())
         and not isinstance(module, (nn.Embedding, nn.EmbeddingBag))
     ]  # fmt: skip
+
+
+def _joined(model: nn.Module, residuals: list[str], blocks: list[str]) -> list[str]:
+    """Return our residuals and somebody's blocks in the order of the model, where both are of one stream.
+
+    A block that consists of residuals is those; one that has a residual somewhere in it is a block still.
+    """
+    inside = {block: [name for name in residuals if f"{name}.".startswith(f"{block}.")] for block in blocks}
+    lists = {block.rpartition(".")[0] for block in blocks}
+    if not any(inside.values()) and not any(name.rpartition(".")[0] in lists for name in residuals):
+        return residuals
+    modules = dict(model.named_modules())
+    within = {name for names in inside.values() for name in names}
+    taps = {name for name in residuals if name not in within}
+    for block, names in inside.items():
+        held = {id(p) for name in names for p in modules[name].parameters()}
+        taps |= {*names} if names and all(id(p) in held for p in modules[block].parameters()) else {block}
+    return [name for name in modules if name in taps]
 
 
 def branches(model: nn.Module, layers: list[str]) -> dict[str, str]:
@@ -120,10 +141,15 @@ def is_linear(module: nn.Module) -> bool:
     return type(module).__name__ == "Conv1D" and isinstance(weight, nn.Parameter) and weight.dim() == 2
 
 
-def _residuals(model: nn.Module) -> list[str]:
+def is_residual(module: nn.Module) -> bool:
+    """Return whether `module` is a residual of this package."""
     from ..stream import Residual
 
-    return [name for name, module in model.named_modules() if isinstance(module, Residual)]
+    return isinstance(module, Residual)
+
+
+def _residuals(model: nn.Module) -> list[str]:
+    return [name for name, module in model.named_modules() if is_residual(module)]
 
 
 def _blocks(model: nn.Module) -> list[str]:

@@ -148,6 +148,34 @@ def test_dropout_in_eval(fault):
     assert watched(Attend(), torch.randn(2, 4, 16)) == {}  # in training it may drop
 
 
+@pytest.mark.parametrize("rate", [0.2, 0.0])
+@pytest.mark.parametrize("way", [torch.no_grad, torch.inference_mode])
+def test_a_correct_model_has_no_dropout_in_eval_however_gradients_are_left_out(way, rate):
+    """In inference mode a dropout is seen before torch asks whether it drops."""
+    models = [
+        Attend(),
+        nn.Sequential(nn.Linear(16, 16), nn.Dropout(rate), nn.Dropout1d(rate), nn.AlphaDropout(rate)),
+        nn.TransformerEncoderLayer(16, 2, 32, dropout=rate, batch_first=True),
+        Attend(functional=True),
+    ]
+    for model in models:
+        with measure.watch(model.eval()) as m, way():
+            model(torch.randn(2, 4, 16))
+        assert ("dropout in eval" in faults(m)) == (model is models[-1]), type(model).__name__
+        assert {*faults(m)} <= {"dropout in eval"}
+
+
+def test_attention_is_measured_in_inference_mode_too():
+    model, found = nn.MultiheadAttention(16, 2, batch_first=True).eval(), []
+    x = torch.randn(1, 5, 16)
+    for way in (torch.no_grad, torch.inference_mode):
+        for needs in (True, False):
+            with measure.watch(model) as m, way():
+                model(x, x, x.clone(), need_weights=needs)
+            found.append([*m.results["attention_logit"].values(), *m.results["attention_entropy"].values()])
+    assert len(found[0]) == 2 and all(each == pytest.approx(found[0], rel=1e-5) for each in found[1:])
+
+
 @pytest.mark.parametrize("noisy", [noise.Dropout(0.1), noise.StochasticDepth(0.1)], ids=["elements", "branches"])
 def test_our_own_noise_that_is_left_on_is_found_too(noisy):
     model = nn.Sequential(nn.Linear(8, 8), noisy).eval()

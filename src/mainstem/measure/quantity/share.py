@@ -16,7 +16,7 @@ class BranchShare(Quantity):
     name = "branch_share"
     title = "Share of each branch"
     unit = "ratio"
-    definition = "RMS(y_l) / RMS(x_l), y the output of a branch, x the stream that its block was given"
+    definition = "RMS(y_l) / RMS(x_l), y the output of a branch, x the stream that it is added to"
     source = "2502.05795"
     cost = "one read of each branch's output and of the stream"
     wants: ClassVar[frozenset[str]] = frozenset({"branch"})

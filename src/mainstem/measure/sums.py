@@ -1,0 +1,122 @@
+"""Where a layer adds a branch to the stream, wherever its sum is made. May import torch only.
+
+A layer's stream is what it was given, each sum that has the stream as a term, and what a norm, a scale, a ReLU or
+dropout makes of it. Only sums on the way from a layer's input to its output count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_PASSES = frozenset({
+    "mul", "mul_", "div", "div_", "relu", "relu_", "dropout", "native_dropout", "clone", "_to_copy", "contiguous",
+    "native_layer_norm", "layer_norm", "native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm",
+    "batch_norm", "_fused_rms_norm", "rms_norm",
+})  # fmt: skip
+"""Operators after which the stream is still the stream."""
+
+
+@dataclass
+class _Place:
+    """A tensor that is the stream; where a branch was added to it, its name and both terms' sizes."""
+
+    tensor: Tensor
+    before: _Place | None = None
+    branch: tuple[str, Tensor, Tensor] | None = None
+
+
+@dataclass
+class _Layer:
+    places: list[_Place] = field(default_factory=list)
+
+    def find(self, tensor: Any) -> _Place | None:
+        """Return the newest place that lies where `tensor` does."""
+        if not isinstance(tensor, Tensor) or not self.places:
+            return None
+        lies = _lies(tensor)
+        return next((place for place in reversed(self.places) if _lies(place.tensor) == lies), None)
+
+
+class Sums:
+    """Tell `found(name, stream, branch)` for each branch of a layer when it has returned."""
+
+    def __init__(self, found: Callable[[str, Tensor, Tensor], None]) -> None:
+        self._found = found
+        self._layers: list[_Layer] = []
+
+    def enter(self, read: Sequence[Tensor]) -> None:
+        """Note that a layer begins, whose stream is `read`."""
+        self._layers.append(_Layer([_Place(tensor) for tensor in read]))
+
+    def leave(self, written: Sequence[Tensor]) -> None:
+        """Note that the layer has returned, and tell its branches."""
+        layer = self._layers.pop()
+        place = layer.find(written[0]) if written else None
+        branches = []
+        while place is not None:
+            branches.append(place.branch)
+            place = place.before
+        for branch in reversed(branches):
+            if branch is not None:
+                self._found(*branch)
+
+    def passed(self, given: Any, result: Any) -> None:
+        """Note that a norm made `result` of `given`."""
+        if self._layers and isinstance(result, Tensor) and (place := self._layers[-1].find(given)) is not None:
+            self._layers[-1].places.append(_Place(result, place))
+
+    def before(self, operator: str, args: Sequence[Any], name: Callable[[], str]) -> _Place | None:
+        """Return the place that a sum is about to make, as far as it is known; `name` is that of a branch that ends."""
+        if not self._layers or operator not in ("add", "add_") or len(args) < 2:
+            return None
+        one, other = args[:2]
+        if not (isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape):
+            return None
+        places = [self._layers[-1].find(term) for term in (one, other)]
+        at = _trunk(*places)
+        if at is None:
+            return None
+        stream, branch, place = ((one, other)[at], (other, one)[at], places[at])
+        if operator == "add_":  # it will overwrite one of them
+            stream, branch = stream.clone(), branch.clone()
+        return _Place(stream, place, (name(), stream, branch))
+
+    def after(self, operator: str, args: Sequence[Any], result: Any, made: _Place | None) -> None:
+        """Note what an operator made; `made` is what `before` returned."""
+        if not self._layers:
+            return
+        layer = self._layers[-1]
+        if made is not None:
+            layer.places.append(_Place(result, made.before, made.branch))
+        elif operator in _PASSES and args and isinstance(args[0], Tensor) and not _gated(args):
+            first = result[0] if isinstance(result, (tuple, list)) else result
+            place = layer.find(args[0]) if isinstance(first, Tensor) and first.shape == args[0].shape else None
+            if place is not None:
+                layer.places.append(_Place(first, place))
+
+
+def _trunk(one: _Place | None, other: _Place | None) -> int | None:
+    """Return which of two terms is the stream, and None for neither: of two places the one that the other came from."""
+    if one is None or other is None:
+        return None if one is other else int(one is None)
+    for at, (early, late) in enumerate(((one, other), (other, one))):
+        place = late.before
+        while place is not None:
+            if place is early:
+                return at
+            place = place.before
+    return None
+
+
+def _gated(args: Sequence[Any]) -> bool:
+    """Return whether a product is one with an array of the same size, and so no scale."""
+    return len(args) > 1 and isinstance(args[1], Tensor) and args[1].numel() >= args[0].numel()
+
+
+def _lies(tensor: Tensor) -> tuple[int, int, torch.dtype]:
+    return tensor.data_ptr(), tensor.numel(), tensor.dtype
