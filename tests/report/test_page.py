@@ -81,6 +81,14 @@ def test_a_table_stands_behind_every_figure(parsed: Parsed) -> None:
     assert {str(link).removeprefix("#") for link in links} <= set(ids)
 
 
+def test_every_style_that_the_figures_name_is_one_that_the_page_has(parsed: Parsed) -> None:
+    named = {name for _, attrs in parsed.elements for name in str(attrs.get("class") or "").split()}
+    drawn = {name for name in named if re.match(r"[fspb]-", name)}
+    assert {"f-train", "f-held", "s-train", "b-gap", "p-forward"} <= drawn
+    style = parsed.within("style")[0]
+    assert {name for name in drawn if not re.search(rf"\.{name}\b", style)} == set()
+
+
 def test_nothing_on_the_page_points_outside(parsed: Parsed) -> None:
     for tag, attrs in parsed.elements:
         assert tag not in ("link", "img", "iframe", "object", "embed", "base", "form", "use", "image")

@@ -53,7 +53,7 @@ def test_a_stage_behind_the_best_weights_is_undone_and_not_shown(tmp_path: Path)
     found, _, _ = made(tmp_path / "run", turn=0.05)
     assert found.stages[-1].step < 1000
     assert [stage.step for stage in found.stages] == sorted({stage.step for stage in found.stages})
-    assert "half" not in " ".join(stage.name for stage in found.stages)
+    assert "1/2" not in " ".join(stage.name for stage in found.stages)
 
 
 def test_other_targets_at_the_end_are_said(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def _loss(source: Source) -> Part:
             "windows differ; text of other kinds may be anywhere."
         )
     if (gap := gap_of(source)) is not None:
-        found.append(f"The gap to the training text is {gap} {score.unit}. {overfitting(source.metrics, gap)}")
+        said = overfitting(source.metrics, gap)
+        found.append(said if str(gap) in said else f"The gap to the training text is {gap} {score.unit}. {said}")
     return Part(title(score), found)
 
 

@@ -15,7 +15,7 @@ from .headline import best_of, yardsticks
 from .metrics import evaluation
 from .source import Source, mapping
 
-_SHARES = ((1 / 8, "an eighth"), (1 / 4, "a quarter"), (1 / 2, "half"))
+_SHARES = ((1 / 8, "1/8 of the steps"), (1 / 4, "1/4"), (1 / 2, "1/2"))
 """Shares of the steps after which a stage is shown, by the first pass that was made there or later."""
 
 
@@ -85,7 +85,7 @@ def waterfall(source: Source) -> Waterfall | None:
     for share, words in _SHARES:
         there = next(((step, bits) for step, bits in passes if step >= share * last), None)
         if there is not None and (found[-1].step if found else 0) < there[0] < best.step:
-            found.append(Stage(f"after {words} of the steps", *there))
+            found.append(Stage(f"after {words}", *there))
     found.append(Stage("the best weights", best.step, best.bits))
     if len(found) < 2:
         return None
