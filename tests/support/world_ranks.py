@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import msgspec
 import torch
 
 from mainstem import config
+from mainstem.measure.evaluate import Abandoned, evaluate
 from mainstem.train import Learner
 from mainstem.train.world import ALONE, World, join, leave
 
@@ -50,6 +52,62 @@ def check_steps(world: World, folder: Path) -> None:
         assert torch.equal(world.total(p), 2 * p.detach()), f"{name} differs between the processes"
 
 
+class Twelfths(torch.nn.Module):
+    """Logits in float64 that depend on token and place alone, so that no batch changes a bit of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.linspace(-3, 3, 256 * 256, dtype=torch.float64).sin().view(256, 256))
+
+    def forward(self, x_BT: torch.Tensor, documents_BT: torch.Tensor | None = None) -> torch.Tensor:
+        return self.table[x_BT]
+
+
+def check_passes(world: World, folder: Path) -> None:
+    """Raise where a held-out pass that all processes share is not that of one; shares differ, and may be empty."""
+    made = learners.made(folder)
+    text, model = made.data.held_out, Twelfths()
+    for windows, batch in ((None, None), (7, 2), (5, 1), (4, 2), (1, None)):
+        how = {"context": 16, "windows": windows, "batch": batch}
+        asked: list[int] = []
+        one = evaluate(model, text, **how)
+        found = evaluate(
+            model,
+            text,
+            among=world,
+            **how,
+            stop=lambda heard=asked: bool(world.agree(heard.append(1) or 0)),
+        )
+        for name in ("nats_per_token", "bits_per_byte", "error", "tokens", "windows"):
+            expected, value = getattr(one, name), getattr(found, name)
+            assert repr(value) == repr(expected) or math.isclose(value, expected, rel_tol=1e-12), (
+                name,
+                windows,
+                value,
+                expected,
+            )
+        assert torch.equal(found.nats_W, one.nats_W) and torch.equal(found.losses_N, one.losses_N)
+        assert world.total(len(asked)) == 2 * len(asked), "a process that asks more often than the others hangs"
+        assert sum(asked) >= 1
+    expected = made.evaluate()
+    found = Learner.of(made.run, made.task, made.data, world, steps=10, network=made.model).evaluate()
+    assert abs(found.values["nats_per_token"] - expected.values["nats_per_token"]) < 1e-6
+    assert (found.tokens, found.gap is None) == (expected.tokens, expected.gap is None)
+    heard: list[int] = []
+    try:
+        evaluate(
+            model,
+            text,
+            context=16,
+            batch=2,
+            among=world,
+            stop=lambda: bool(world.agree(heard.append(1) or len(heard) > 2)),
+        )
+    except Abandoned:
+        heard.clear()
+    assert not heard, "a request to leave ends the pass of every process"
+
+
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     world = join()
@@ -57,6 +115,7 @@ def main(folder: Path) -> None:
     own.mkdir()
     check_words(world)
     check_steps(world, own)
+    check_passes(world, own)
     print("equal", flush=True)
     leave(world)
 

@@ -140,6 +140,16 @@ def targets(tokens: Sized, context: int, which: NDArray[np.int64] | None = None)
     return places[places < len(tokens)]
 
 
+def at_once(context: int, batch: int | None = None) -> int:
+    """Return how many windows `held_out_windows` has in a batch: `batch`, or as many as have 8192 tokens.
+
+    Example:
+        >>> at_once(64), at_once(64, 2)
+        (128, 2)
+    """
+    return batch or max(1, _HELD_TOKENS // context)
+
+
 def held_out_windows(
     tokens: Tokens,
     context: int,
@@ -157,7 +167,7 @@ def held_out_windows(
     """
     ids = np.asarray(tokens.ids)
     targets, step = len(ids) - 1, stride or context
-    rows = batch or max(1, _HELD_TOKENS // context)
+    rows = at_once(context, batch)
     numbers = np.arange(num_windows(tokens, context, stride), dtype=np.int64) if which is None else which
     for first in range(0, len(numbers), rows):
         starts_B1 = numbers[first : first + rows, None] * step

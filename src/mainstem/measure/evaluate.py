@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.batches import held_out_windows, num_windows, spread
+from ..data.batches import at_once, held_out_windows, num_windows, spread
 from ..errors import BadInput
 from .cross_entropy import cross_entropy_BT
 
@@ -57,6 +58,20 @@ class Abandoned(Exception):
     """The pass was asked to end before it was complete."""
 
 
+class Among(Protocol):
+    """Processes that make a pass together, as `train.World`: each takes a share of the windows."""
+
+    @property
+    def size(self) -> int:
+        """How many processes there are."""
+
+    def slots(self, batch: int) -> range:
+        """Return which of `batch` windows are this process's."""
+
+    def total(self, value: Tensor) -> Tensor:
+        """Return the sum over all processes."""
+
+
 def error(nats_W: Tensor, tokens_W: Tensor) -> float:
     """Return the standard error of ``r = sum nats / sum tokens`` over evenly spread windows, in their order.
 
@@ -92,6 +107,7 @@ def evaluate(
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     stop: Callable[[], bool] | None = None,
     tell: Callable[[int], None] | None = None,
+    among: Among | None = None,
 ) -> Held:
     """Return the loss of `model` on `tokens` (`data.Tokens`): every token that has a predecessor counts once.
 
@@ -104,7 +120,9 @@ def evaluate(
 
     With `windows`, no more than that many are measured, evenly spread and the same at every call; `Held.error` says how
     near that comes to all of them. `batch` windows are computed at once, or as many as have 8192 tokens.
-    ``tell(tokens)`` is called after each batch with the number of tokens so far.
+    ``tell(tokens)`` is called after each batch with the number of tokens so far. `among` several processes, which all
+    call this with the same arguments, each computes a share of the windows and all get the whole; ``stop()``, which
+    they may agree on, is asked equally often in each.
 
     Raises:
         BadInput: for fewer than two tokens and for a stride outside 1 to `context`, `Abandoned` as soon as `stop()` is
@@ -116,8 +134,14 @@ def evaluate(
     if stride is not None:
         check_stride(stride, length)
     every = num_windows(tokens, length, stride)
-    which = None if windows is None else spread(every, windows)
-    held = over(model, held_out_windows(tokens, length, documents, which, batch, stride), autocast, stop, tell)
+    which = np.arange(every, dtype=np.int64) if windows is None else spread(every, windows)
+    count, size = len(which), 1 if among is None else among.size
+    mine = range(count) if among is None else among.slots(count)
+    some = held_out_windows(tokens, length, documents, which[mine.start : mine.stop], batch, stride)
+    rounds = math.ceil(math.ceil(count / size) / at_once(length, batch))
+    held = over(model, some, autocast, stop, None if tell is None else lambda done: tell(size * done), rounds)
+    if among is not None and size > 1:
+        held = _joined(held, mine, count, among)
     bits = held.nats_per_token / math.log(2) * len(tokens) / tokens.num_bytes
     return held._replace(bits_per_byte=bits, windows=every)
 
@@ -135,16 +159,18 @@ def over(
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     stop: Callable[[], bool] | None = None,
     tell: Callable[[int], None] | None = None,
+    rounds: int = 0,
 ) -> Held:
     """Return the loss over `windows`, with `bits_per_byte` left nan; the model's mode is what it was afterwards.
 
+    ``stop()`` is asked once a batch, and `rounds` times at least.
     A model that has a method ``losses(x_BT, y_BT, documents_BT)`` -> [B, T], as ours, is asked for these; else logits
     [B, T, V] are made, which are large where V is.
     """
     device = next(model.parameters()).device
     training = model.training
     model.eval()
-    nats, counts, losses, done = [], [], [], 0
+    nats, counts, losses, done = [_NONE], [_NONE], [torch.zeros(0)], 0
     try:
         for x_BT, y_BT, documents_BT, weight_BT in windows:
             if stop is not None and stop():
@@ -158,10 +184,38 @@ def over(
             done += int(counts[-1].sum())
             if tell is not None:
                 tell(done)
+        for _ in range(len(nats) - 1, rounds):
+            if stop is not None and stop():
+                raise Abandoned
     finally:
         model.train(training)
-    nats_W, tokens_W = torch.cat(nats), torch.cat(counts)
-    return Held(float(nats_W.sum() / tokens_W.sum()), math.nan, done, nats_W, tokens_W, len(nats_W), torch.cat(losses))
+    return _held(torch.cat(nats), torch.cat(counts), torch.cat(losses))
+
+
+_NONE = torch.zeros(0, dtype=torch.float64)
+
+
+def _held(nats_W: Tensor, tokens_W: Tensor, losses_N: Tensor) -> Held:
+    mean, tokens = float(nats_W.sum() / tokens_W.sum()), int(tokens_W.sum())
+    return Held(mean, math.nan, tokens, nats_W, tokens_W, len(nats_W), losses_N)
+
+
+def _joined(held: Held, mine: range, count: int, among: Among) -> Held:
+    """Return the loss over the windows of all processes, of which `held` has those that are `mine`.
+
+    What is added up is 0 in all processes but one, so that every number is the one that was measured.
+    """
+    nats_W, tokens_W = (among.total(_placed(part_W, mine.start, count)) for part_W in (held.nats_W, held.tokens_W))
+    assert held.losses_N is not None
+    first, every = int(tokens_W[: mine.start].sum()), int(tokens_W.sum())
+    return _held(nats_W, tokens_W, among.total(_placed(held.losses_N, first, every)))
+
+
+def _placed(part: Tensor, first: int, size: int) -> Tensor:
+    """Return zeros of this size, with `part` from `first` on."""
+    whole = torch.zeros(size, dtype=torch.float64)
+    whole[first : first + len(part)] = part
+    return whole
 
 
 def _losses(model: nn.Module, x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor | None) -> Tensor:

@@ -124,6 +124,7 @@ class Language(Task):
         how: dict[str, Any] = {
             "context": _context(learner.model), "documents": learner.run.data.documents == "mask",
             "batch": learner.run.evaluate.batch, "autocast": learner.place.autocast, "stop": stop,
+            "among": learner.world,
         }  # fmt: skip
         held = evaluate(learner.model, learner.data.held_out, windows=part.held_out, tell=tell, **how)
         behind = None if tell is None else lambda done: tell(held.tokens + done)
