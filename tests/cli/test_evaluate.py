@@ -118,6 +118,38 @@ def test_without_the_training_text_the_loss_is_printed_still(
         assert "absent.txt' does not exist" in capsys.readouterr().err
 
 
+def test_held_out_files_that_have_moved_are_named(tmp_path: Path, capsys: Capture, tiny: tuple[str, ...]) -> None:
+    (tmp_path / "old").mkdir()
+    train, held = tmp_path / "old" / "train.txt", tmp_path / "old" / "held.txt"
+    train.write_text(" ".join(f"line {i * i % 97} of {i}," for i in range(300)))
+    held.write_text(" ".join(f"line {i * i % 89} of {i}," for i in range(60)))
+    out = str(tmp_path / "run")
+    assert main(["train", str(train), "--out", out, *tiny, "--data.held-out-paths", str(held)]) == 0
+    assert main(["evaluate", out]) == 0
+    before = NUMBERS.findall(capsys.readouterr().out)[-1]
+    new = tmp_path / "new"
+    (tmp_path / "old").rename(new)
+    for command in ("evaluate", "probe"):
+        assert main([command, out, "--data.paths", str(new / "train.txt")]) == 2
+        said = capsys.readouterr().err
+        assert "held.txt" in said and "say by --data.held-out-paths where it is now" in said
+    both = ["--data.paths", str(new / "train.txt"), "--data.held-out-paths", str(new / "held.txt")]
+    assert main(["evaluate", out, *both]) == 0
+    assert NUMBERS.findall(capsys.readouterr().out)[-1] == before
+    assert main(["probe", out, *both]) == 0
+    assert main(["train", "--resume", out, "--train.steps", "8", both[0], both[1]]) == 2
+    assert "say by --data.held-out-paths where it is now" in capsys.readouterr().err
+    assert main(["train", "--resume", out, "--train.steps", "8", *both]) == 0
+
+
+def test_what_no_file_reads_is_refused(finished: Path, corpus: Path, capsys: Capture) -> None:
+    for flag, value in (("glob", "*.py"), ("field", "text"), ("format", "bytes")):
+        assert main(["evaluate", str(finished), f"--data.{flag}", value]) == 2
+        assert f"--data.{flag} {value} says how other files are read, and none is given" in capsys.readouterr().err
+    assert main(["evaluate", str(finished), "--data.held-out-paths", str(corpus)]) == 2
+    assert "is for files that the run holds out, and it has none" in capsys.readouterr().err
+
+
 def test_changed_data_is_refused(finished: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     moved, other = tmp_path / "moved", tmp_path / "corpus.txt"
     shutil.copytree(finished, moved)

@@ -22,14 +22,22 @@ if TYPE_CHECKING:
     from ..loaded import LoadedRun
 
 
-class Reading(Section, frozen=True, kw_only=True):
-    """Where the run's own data is, and how FILES are read, where that differs from what the run has."""
+class Own(Section, frozen=True, kw_only=True):
+    """Where the run's own data is."""
 
     paths: Annotated[list[Text] | None, about("where the run's own text is now", "where it was")] = None
+    held_out_paths: Annotated[list[Text] | None, about("where its own held-out files are now", "where they were")] = (
+        None
+    )
+    verify: Annotated[bool, about("read the run's text again, unchanged or not")] = False
+
+
+class Reading(Own, frozen=True, kw_only=True):
+    """The same, and how FILES are read, where that differs from what the run has."""
+
     glob: Annotated[Text | None, about("which files of a folder", "as the run")] = None
     field: Annotated[Text | None, about("the key of each JSON line that holds the text", "as the run")] = None
     format: Annotated[Literal["text", "jsonl", "bytes"] | None, about("how FILES are read", "as the run")] = None
-    verify: Annotated[bool, about("read the run's text again, unchanged or not")] = False
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -58,6 +66,11 @@ def run(words: list[str]) -> int:
             raise BadInput(f"{files.shown(file)} does not exist: give the name of a file or a folder that can be read.")
     if options.sealed and paths:
         raise BadInput(f"{paths[0]!r} and --sealed are both given: leave one of them out.")
+    for name in ("glob", "field", "format"):
+        if not paths and (value := getattr(options.data, name)) is not None:
+            raise BadInput(
+                f"--data.{name} {value} says how other files are read, and none is given: name some, or leave it out."
+            )
     _evaluate(folder, paths, options)
     return 0
 
@@ -123,7 +136,7 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
         section = msgspec.structs.replace(loaded.run.data, **changed)
         return data.encode_files(paths, section, loaded.tokenizer, cache, say=Answer(options.json).say)
-    corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
+    corpus = own_corpus(loaded, options.data, cache)
     warn(corpus)
     return corpus.sealed if options.sealed and corpus.sealed is not None else corpus.held_out
 
@@ -143,19 +156,26 @@ def warn(corpus: Corpus) -> None:
         make().warn(doubt)
 
 
-def own_corpus(loaded: LoadedRun, paths: list[str] | None, verify: bool, cache: Path) -> Corpus:
-    """Return the text that the run was trained on, from `paths` where these are given.
+def own_corpus(loaded: LoadedRun, own: Own, cache: Path) -> Corpus:
+    """Return the text that the run was trained on, from where it is now.
 
     Raises:
         BadInput: where it is not there, or is another one.
     """
     from .. import data, runs
 
-    section = msgspec.structs.replace(loaded.run.data, verify=verify or loaded.run.data.verify)
-    if paths is None:
-        runs.check_data([*section.paths, *section.held_out_paths], loaded.run.out)
-    else:
-        section = msgspec.structs.replace(section, paths=paths)
+    section = msgspec.structs.replace(loaded.run.data, verify=own.verify or loaded.run.data.verify)
+    if own.held_out_paths is not None and not section.held_out_paths:
+        raise BadInput(
+            f"--data.held-out-paths {own.held_out_paths[0]!r} is for files that the run holds out, and it has none: "
+            "leave it out."
+        )
+    for name in ("paths", "held_out_paths"):
+        given = getattr(own, name)
+        if given is None:
+            runs.check_data(getattr(section, name), loaded.run.out, f"--data.{name.replace('_', '-')}")
+        else:
+            section = msgspec.structs.replace(section, **{name: given})
     corpus = data.prepare(section, cache)
     _check(corpus, loaded)
     return corpus
@@ -179,7 +199,7 @@ def _yardsticks(
     found = loaded.facts.get("yardsticks") or {}
     if tokens is not None or "counts_tokens_bpb" not in found:
         try:
-            corpus = own_corpus(loaded, options.data.paths, options.data.verify, cache)
+            corpus = own_corpus(loaded, options.data, cache)
         except BadInput as error:
             return {}, f"no yardsticks, which need the training text: {error}"
         if tokens is not None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from msgspec import Meta
 
 from .. import config
-from ..config.sections import Section, Text, about
+from ..config.sections import Section, about
 from ..errors import BadInput
 from . import arguments, terminal
 from . import help as help_text
 from .commands import COMMANDS
+from .evaluate import Own
 
 if TYPE_CHECKING:
     from ..draw.chart import Figure
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from ..measure import Watch
 
 NAME = "probe.html"
-
-
-class Own(Section, frozen=True, kw_only=True):
-    """Where the run's own data is."""
-
-    paths: Annotated[list[Text] | None, about("where the run's text is now", "where it was")] = None
-    verify: Annotated[bool, about("read it again, unchanged or not")] = False
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -93,7 +87,7 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
     from ..train.gap import between
     from .evaluate import _cache, own_corpus, warn
 
-    corpus = own_corpus(loaded, options.data.paths, options.data.verify, _cache(folder))
+    corpus = own_corpus(loaded, options.data, _cache(folder))
     warn(corpus)
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)

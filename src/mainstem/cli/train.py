@@ -107,7 +107,9 @@ def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> c
     folder = runs.find(out)
     run = config.override(runs.stored(folder), values)
     if "data.paths" not in values:
-        runs.check_data([*run.data.paths, *run.data.held_out_paths], run.out)
+        runs.check_data(run.data.paths, run.out)
+    if "data.held_out_paths" not in values:
+        runs.check_data(run.data.held_out_paths, run.out, "--data.held-out-paths")
     return run
 
 

@@ -107,12 +107,15 @@ def stored(folder: Path) -> config.Run:
     return msgspec.structs.replace(run, out=str(folder), data=msgspec.structs.replace(run.data, **paths))
 
 
-def check_data(paths: Iterable[str], folder: str | None) -> None:
-    """Raise `BadInput` for the first of `paths` that is not there, as text that the run in `folder` reads."""
+def check_data(paths: Iterable[str], folder: str | None, flag: str = "--data.paths") -> None:
+    """Raise `BadInput` for the first of `paths` that is not there, as text that the run in `folder` reads.
+
+    `flag` is what says where they are now.
+    """
     for path in paths:
         if not os.path.exists(path):
             raise BadInput(
-                f"{path!r}, which the run in {folder!r} reads, is no longer there: say by --data.paths where it is now."
+                f"{path!r}, which the run in {folder!r} reads, is no longer there: say by {flag} where it is now."
             )
 
 
