@@ -78,6 +78,23 @@ def test_a_rate_may_be_set_later():
             make(-1)
 
 
+def test_timms_attributes_may_be_set_later():
+    """As its source at 03c57a4 reads them in each forward: `drop_prob`, `scale_by_keep` and `training`."""
+    layer, x = StochasticDepth(0.5), torch.ones(64, 3)
+    values = []
+    for scale_by_keep in (True, False, True):
+        layer.scale_by_keep = scale_by_keep
+        values.append({*layer(x).unique().tolist()})
+    assert values == [{0.0, 2.0}, {0.0, 1.0}, {0.0, 2.0}]
+    layer.drop_prob = 0.0
+    assert layer(x).equal(x) and StochasticDepth()(x) is x
+    layer.drop_prob = 1.0
+    for scale_by_keep in (True, False):  # no division by a keep probability of 0
+        layer.scale_by_keep = scale_by_keep
+        assert layer(x).equal(torch.zeros_like(x))
+    assert layer.eval()(x) is x
+
+
 @pytest.mark.parametrize("scaled", [True, False])
 def test_channels_stay_last(scaled):
     x = torch.randn(8, 3, 4, 5).to(memory_format=torch.channels_last)

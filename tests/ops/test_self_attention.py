@@ -6,6 +6,7 @@ from arrays import bits, draw, mask, needs_kernels, normal
 
 from mainstem import ops
 from mainstem.errors import BadInput
+from mainstem.ops.self_attention import reference
 
 SITE = 0x1780AABA
 WIDTH = 6
@@ -92,6 +93,27 @@ def test_it_is_torchs_multihead_attention():
     found = ops.self_attention(x, query, key, value, theirs.out_proj.weight.detach(), heads=4)
     expected = theirs(x, x, x, attn_mask=hidden, need_weights=False)[0]
     torch.testing.assert_close(found, expected.detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("impl", "of_norm"), [("reference", "reference"), ("cpu", "cpu"), ("triton", "auto")])
+def test_its_parts_are_of_the_implementation_that_is_asked_for(impl, of_norm, monkeypatch):
+    """The norm has no kernel of Triton's, and takes what there is; the oracle takes no kernel at all."""
+    asked = []
+
+    def norm(x, gain, eps, impl, angles):
+        asked.append(("norm", impl))
+        return x
+
+    def attend(query, *_, impl, **rest):
+        asked.append(("attention", impl))
+        return query
+
+    monkeypatch.setattr(reference, "rms_norm", norm)
+    monkeypatch.setattr(reference, "attention", attend)
+    x, *weights = arrays()
+    given = reference.Given(4, 1e-3, None, None, None, None, 7, True)
+    reference.self_attention(reference.Parts(x, *weights), given, impl)
+    assert asked == [("norm", of_norm), ("norm", of_norm), ("attention", impl)]
 
 
 @both

@@ -54,11 +54,13 @@ class Computed(nn.Module):
         self.place = nn.Parameter(torch.zeros(1, 90, 16))
         self.kernel = nn.Parameter(torch.randn(16, 16, 5))
         self.offset = nn.Parameter(torch.zeros(1, 16))
+        self.both = nn.Parameter(torch.randn(16, 16))
         self.register_buffer("mask", torch.ones(64, 16))
 
     def forward(self, ids):
         x = F.embedding(ids, self.table) + self.place[:, : ids.shape[1]]
         x = torch.addmm(self.offset, x[0], torch.eye(16))[None]
+        x = x * self.both[0] @ self.both + self.both[1]
         x = F.conv1d(x.mT, self.kernel, padding=2).mT
         h = F.linear(x, (self.left @ self.right) * self.mask)
         return h.unsqueeze(-2) * (-self.A_log.exp())
@@ -70,7 +72,7 @@ def test_what_multiplies_an_activation_is_a_matrix():
     found = optim.roles_by_use(Computed(), torch.arange(6).view(1, 6))
     assert found == {
         "left": "linear", "right": "linear", "A_log": "scale", "table": "embedding", "place": "scale",
-        "kernel": "linear", "offset": "scale",
+        "kernel": "linear", "offset": "scale", "both": "linear",
     }  # fmt: skip
 
 
