@@ -20,30 +20,36 @@ from . import network, text
 from .clock import Budget, used
 from .outcome import Outcome
 
-RATES = (4e-3, 2e-3)
-"""Of Adam; the second one is that of the authors for characters of Penn Treebank."""
-
 BATCH, WINDOW, CLIP, COLUMNS = 32, 70, 0.25, 32
-ALPHA, BETA = 2.0, 1.0
-"""Factors of both regularizers of activations."""
 
 State = list[tuple[Tensor, Tensor]]
 
 
 class Rates(NamedTuple):
-    """Of dropout: words of the embedding, its output, between layers, the last output, recurrent weights."""
+    """Of dropout: words of the embedding, its output, between layers, the last output, recurrent weights; and factors
+    of the regularizer of activations and of its temporal form."""
 
     words: float
     embedding: float
     hidden: float
     output: float
     weights: float
+    activation: float = 0.0
+    temporal: float = 0.0
 
 
-STRONG, WEAK = Rates(0.1, 0.4, 0.25, 0.4, 0.5), Rates(0.0, 0.1, 0.1, 0.1, 0.0)
-"""Those of the authors for Penn Treebank's words, and for WikiText-103, which is seen few times."""
+NOISE = {
+    "weak": Rates(0.0, 0.1, 0.1, 0.1, 0.0),
+    "middle": Rates(0.0, 0.1, 0.25, 0.1, 0.5),
+    "strong": Rates(0.1, 0.4, 0.25, 0.4, 0.5, activation=2.0, temporal=1.0),
+}
+"""Those of the authors for WikiText-103, which is seen few times, for Penn Treebank's characters, and for its words."""
 
-FEW_PASSES = 4.0
+SHORT, LONG = (160, 448, 2, 25_000), (192, 576, 3, 8_000)
+"""Embedding, hidden units, layers, and about how many tokens a second two cores train on, by budget."""
+
+FEW, MANY = 4.0, 16.0
+"""Passes over the training text from which on the next stronger rates are taken."""
 
 
 class Model(nn.Module):
@@ -109,14 +115,15 @@ def score(model: Model, before_N: Tensor, held_N: Tensor, warm: int = 512) -> Te
 
 
 def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
-    """Return what the training comes to in a budget of `seconds`."""
+    """Return what the training comes to in a budget of `seconds`; `rate` is the first learning rate of Adam."""
     ids, budget = text.best(parts), Budget(seconds)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     train_N, held_N = torch.from_numpy(ids.train), torch.from_numpy(ids.held)
-    few = SPEED * seconds / len(train_N) < FEW_PASSES
-    embedding, hidden, layers = (160, 448, 2) if seconds < 300 else (192, 576, 3)
-    model = Model(ids.vocab, embedding, hidden, layers, WEAK if few else STRONG)
+    embedding, hidden, layers, speed = SHORT if seconds < 300 else LONG
+    passes = speed * seconds / len(train_N)
+    noise = "weak" if passes < FEW else "middle" if passes < MANY else "strong"
+    model = Model(ids.vocab, embedding, hidden, layers, NOISE[noise])
     update = torch.optim.Adam(model.parameters(), lr=rate, weight_decay=1.2e-6)
     text_TB, held_TB = columns(train_N, BATCH), columns(held_N[: network.SAMPLE], BATCH)
     at, state, seen = 0, model.state(BATCH), 0
@@ -135,7 +142,7 @@ def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
         loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
         slow = (raw[1:] - raw[:-1]).square().mean() if len(raw) > 1 else 0.0
         update.zero_grad(set_to_none=True)
-        (loss + ALPHA * dropped.square().mean() + BETA * slow).backward()
+        (loss + NOISE[noise].activation * dropped.square().mean() + NOISE[noise].temporal * slow).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         update.step()
         return loss.item()
@@ -150,7 +157,7 @@ def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
     done = network.train(model, step, held_out, budget)
     ready = used()
     nats_N = score(model.eval(), train_N, held_N)
-    shape = f"{layers} layers, embedding {embedding}, hidden {hidden}, {'weak' if few else 'strong'} dropout"
+    shape = f"{layers} layers, embedding {embedding}, hidden {hidden}, {noise} dropout"
     return Outcome(
         float(nats_N.sum()), None, ready, f"{shape}, {ids.kind}, best at step {done.best_step}", len(nats_N),
         done.steps, seen / len(train_N), sum(p.numel() for p in model.parameters()),
@@ -160,7 +167,3 @@ def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
 def falling(share: float) -> float:
     """Return the factor of the learning rate: a tenth from 0.6 of the budget on, a hundredth from 0.8 on."""
     return 1.0 if share < 0.6 else 0.1 if share < 0.8 else 0.01
-
-
-SPEED = 6000.0
-"""Tokens a second, about: whether a text is seen often enough to need much noise."""

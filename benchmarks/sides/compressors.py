@@ -16,9 +16,6 @@ from . import text
 from .clock import used
 from .outcome import Outcome, Unavailable
 
-PPMD_RATES = (6.0, 8.0)
-"""Orders of its contexts."""
-
 
 def added(program: str, arguments: list[str], parts: text.Parts) -> int:
     """Return the bytes by which the held-out part makes an archive larger.
@@ -39,6 +36,7 @@ def added(program: str, arguments: list[str], parts: text.Parts) -> int:
 
 
 def ppmd(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
+    """Return what PPMd with contexts of `rate` bytes adds."""
     size = added("7z", ["a", "{archive}", "{file}", f"-m0=PPMd:o={rate:.0f}:mem=512m"], parts)
     return Outcome(None, size * 8 * math.log(2), used(), f"order {rate:.0f}")
 

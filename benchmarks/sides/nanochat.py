@@ -22,10 +22,10 @@ from .clock import Budget, used
 from .muon import Muon
 from .outcome import Outcome
 
-RATES = (1.0, 2.0)
-"""Factors of all its learning rates."""
-
 LAYERS, CONTEXT, BATCH, HEAD, CAP = 4, 256, 8, 32, 15.0
+MATRIX, EMBEDDING, UNEMBEDDING, DECAY = 0.02, 0.2, 0.004, 0.28
+"""Its learning rates at a width of 768, and its cautious decay of the matrices. Without decay 100 kB of Moby Dick, seen
+seven times, came to 2.492 bits per byte in place of 2.480, in one run of each on a busy machine."""
 
 
 def normed(x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def width_of(seconds: float) -> int:
 
 
 def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
-    """Return what the training comes to in a budget of `seconds`."""
+    """Return what the training comes to in a budget of `seconds`; `rate` is a factor of all its learning rates."""
     ids, budget = text.best(parts), Budget(seconds)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -116,7 +116,3 @@ def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
         float(nats_N.sum()), None, ready, f"{LAYERS} x {width}, {ids.kind}, best at step {done.best_step}", len(nats_N),
         done.steps, done.steps * BATCH * CONTEXT / len(train_N), sum(p.numel() for p in model.parameters()),
     )  # fmt: skip
-
-
-MATRIX, EMBEDDING, UNEMBEDDING, DECAY = 0.02, 0.2, 0.004, 0.0
-"""Its rates at a width of 768."""

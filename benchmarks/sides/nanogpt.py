@@ -17,14 +17,11 @@ from . import network, text
 from .clock import Budget, used
 from .outcome import Outcome
 
-RATES = (1e-3, 3e-3)
-"""That of the recipe first."""
-
 CONTEXT, BATCH, WARMUP = 64, 12, 100
 
 
 def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
-    """Return what the recipe comes to in a budget of `seconds`."""
+    """Return what the recipe comes to in a budget of `seconds`; `rate` is its highest learning rate."""
     ids, budget = text.characters(parts), Budget(seconds)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)

@@ -42,7 +42,7 @@ def test_a_uniform_network(load, parts, name: str, small: bool, monkeypatch: pyt
     side, text = load(f"sides.{name}"), load("sides.text")
     monkeypatch.setattr(load("sides.network"), "train", zeroed)
     monkeypatch.setattr(text, "SMALL", 1 << 30 if small else 0)
-    found = side.run(parts, 1.0, 0, side.RATES[0])
+    found = side.run(parts, 1.0, 0, 1.0)
     ids = text.characters(parts) if name == "nanogpt" else text.best(parts)
     assert found.tokens == len(ids.held)
     assert found.frozen == pytest.approx(len(ids.held) * math.log(ids.vocab), rel=1e-6)
@@ -52,9 +52,10 @@ def test_a_uniform_network(load, parts, name: str, small: bool, monkeypatch: pyt
 @pytest.mark.parametrize("name", ["nanogpt", "nanochat", "awd_lstm"])
 def test_a_network_learns(load, parts, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     side, clock = load(f"sides.{name}"), load("sides.clock")
+    monkeypatch.setattr(side, "BATCH", 4)
     ticks = iter(range(10**6))
     monkeypatch.setattr(clock.Budget, "share", property(lambda self: min(1.0, next(ticks) / 60)))
-    found = side.run(parts, 1.0, 0, side.RATES[0])
+    found = side.run(parts, 1.0, 0, load("sides.catalogue").SIDES[name].rates[0])
     assert found.steps > 20
     assert found.frozen < 0.9 * found.tokens * math.log(len(set(TEXT)))
     assert found.passes > 0.3
@@ -63,7 +64,7 @@ def test_a_network_learns(load, parts, name: str, monkeypatch: pytest.MonkeyPatc
 def test_an_lstm_without_memory_pays_for_each_token_by_the_one_before(load) -> None:
     side = load("sides.awd_lstm")
     torch.manual_seed(0)
-    model = side.Model(13, 8, 8, 2, side.WEAK).eval()
+    model = side.Model(13, 8, 8, 2, side.NOISE["weak"]).eval()
     with torch.no_grad():
         model.tokens.weight.mul_(20)
         for layer in model.layers:
@@ -81,7 +82,7 @@ def test_an_lstm_is_scored_behind_warm_tokens(load) -> None:
     """Where one column is all, its score is that of the whole text in one go."""
     side = load("sides.awd_lstm")
     torch.manual_seed(0)
-    model = side.Model(13, 8, 8, 2, side.WEAK).eval()
+    model = side.Model(13, 8, 8, 2, side.NOISE["weak"]).eval()
     with torch.no_grad():
         model.tokens.weight.mul_(20)
     text_N = torch.randint(13, (132,))
@@ -99,6 +100,18 @@ def test_dropout_of_an_lstm_is_the_same_at_each_position(load) -> None:
     assert dropped.equal(dropped[:1].expand(50, -1, -1))
     assert not dropped[0, 0].equal(dropped[0, 1])
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
+
+
+def test_recurrent_weights_are_dropped_while_an_lstm_learns(load) -> None:
+    side = load("sides.awd_lstm")
+    torch.manual_seed(0)
+    model, x_TB = side.Model(13, 8, 8, 2, side.Rates(0, 0, 0, 0, 1.0)), torch.randint(13, (20, 3))
+    dropped, whole = model(x_TB, model.state(3))[0], model.eval()(x_TB, model.state(3))[0]
+    assert not dropped.equal(whole)
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.weight_hh_l0.zero_()
+    torch.testing.assert_close(model(x_TB, model.state(3))[0], dropped)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 3), (3, 8)])
