@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstem import config
-from mainstem.choice.table import WINDOWS, Size
-from mainstem.choice.width import around, fitting, heads
+from mainstem.choice.table import BATCHES, WINDOWS, Size
+from mainstem.choice.width import around, batched, fitting, heads
 
 SIZE = Size(4, 128, 128, 16, 0, 0, "a")
 
@@ -42,6 +42,16 @@ def test_a_batch_holds_whole_parts() -> None:
     assert around(SIZE, given_micro, {"train.micro_batch"}, 10**6).batch == 24
     assert around(SIZE, given_micro, {"train.batch"}, 10**6).batch == 24
     assert around(SIZE, run(), (), 10**6).batch == 16
+
+
+def test_a_large_batch_is_for_many_steps_in_few_passes() -> None:
+    row, few = BATCHES[0], 10**4 * 2048
+    assert batched(SIZE, row.steps, run(), (), few) == (SIZE._replace(batch=row.batch), row.basis)
+    assert batched(SIZE, row.steps - 1, run(), (), few) == (SIZE, "a")
+    assert batched(SIZE, row.steps, run(), (), int(row.steps * 2048 / row.passes)) == (SIZE, "a")
+    assert batched(SIZE, row.steps, run(), {"train.batch"}, few) == (SIZE, "a")
+    parts = config.load({"train.micro_batch": 12, "train.batch": 24}, recipe="default")
+    assert batched(SIZE, row.steps, parts, (), few)[0].batch == 36
 
 
 @given(st.integers(1, 2000))

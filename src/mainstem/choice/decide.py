@@ -14,7 +14,7 @@ from .corpus import Corpus
 from .cost import Shape, Speed, seconds
 from .rules import Decision
 from .table import FEWEST, FIXED, SIZES, USABLE, Size
-from .width import around
+from .width import around, batched
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -73,21 +73,22 @@ def choose(
     sizes = [around(size, run, given, corpus.tokens) for size in SIZES]
     steps = [int(room / seconds(shape(size, corpus), speed)) for size in sizes]
     best = max((number for number, size in enumerate(sizes) if _fits(size, steps[number], corpus)), default=0)
-    size, count = sizes[best], max(1, steps[best])
-    least = spent + FIXED + (FEWEST + 1) * seconds(shape(size, corpus), speed) / USABLE
+    size, basis = batched(sizes[best], steps[best], run, given, corpus.tokens)
+    took = seconds(shape(size, corpus), speed)
+    fit = int(room / took)
+    count, least = max(1, fit), math.ceil(spent + FIXED + (FEWEST + 1) * took / USABLE)
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [
         rules.tokens(corpus),
         rules.size(size, count, larger, run, given),
         rules.context(size, SIZES[best], corpus),
-        rules.batch(size),
+        rules.batch(size, basis),
         *rules.rates(size, run),
         *rules.regularization(count * size.context * size.batch / max(1, corpus.tokens)),
         *rules.cadence(count, room),
     ]
-    return Choice(
-        budget, steps[best], math.ceil(least), [free for one in decided if (free := one.without(given)) is not None]
-    )
+    free = [left for one in decided if (left := one.without(given)) is not None]
+    return Choice(budget, fit, least, free)
 
 
 def shape(size: Size, corpus: Corpus) -> Shape:

@@ -52,9 +52,9 @@ def context(size: Size, table: Size, corpus: Corpus) -> Decision:
     return Decision("context", {"model.context": size.context}, f"{size.context}", why)
 
 
-def batch(size: Size) -> Decision:
+def batch(size: Size, basis: str) -> Decision:
     """Decide how many sequences a step has."""
-    why = f"{size.batch * size.context:,} tokens a step ({size.basis})"
+    why = f"{size.batch * size.context:,} tokens a step ({basis})"
     return Decision("batch", {"train.batch": size.batch}, f"{size.batch}", why)
 
 

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class Size(NamedTuple):
-    """A shape, taken where `steps` of its steps fit into the time and the training text has `tokens`."""
+    """A shape, taken where `steps` of its steps fit into the time and the training text has `tokens`.
+
+    `batch` is that of the steps that are counted; `BATCHES` may have another one.
+    """
 
     layers: int
     width: int
@@ -20,8 +23,27 @@ class Size(NamedTuple):
     basis: str
 
 
-SIZES = (Size(4, 128, 128, 16, 0, 0, "measured"),)
+SIZES = (
+    Size(2, 64, 128, 16, 0, 0, "measured"),
+    Size(2, 96, 128, 16, 200, 0, "measured"),
+    Size(2, 128, 128, 16, 600, 0, "measured"),
+    Size(4, 128, 128, 16, 750, 0, "measured"),
+)
 """From the smallest on; the last one whose conditions hold is taken."""
+
+
+class Batch(NamedTuple):
+    """Sequences of a step, taken where so many `steps` of the size's own batch fit, in fewer than so many `passes`."""
+
+    batch: int
+    steps: int
+    passes: float
+    basis: str
+
+
+BATCHES = (Batch(32, 750, 3.0, "measured to 2 passes"),)
+"""The first one whose conditions hold is taken, or else the batch of the size, with which a text that is seen more
+often is learned by heart later."""
 
 
 class Rates(NamedTuple):
@@ -45,7 +67,10 @@ class Regularization(NamedTuple):
     basis: str
 
 
-REGULARIZATION = (Regularization(0.0, 0.0, 0.1, "measured"),)
+REGULARIZATION = (
+    Regularization(0.0, 0.0, 0.1, "measured at 0.5"),
+    Regularization(2.0, 0.0, 0.4, "measured at 2, 5 and 8"),
+)
 
 FIXED, USABLE = 5.0, 0.96
 """Seconds of a budget, besides what has passed, that no step gets, and which share of the rest steps do: the end,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .. import config
-from .table import WINDOWS, Size
+from .table import BATCHES, WINDOWS, Size
 
 
 def around(size: Size, run: config.Run, given: Collection[str], tokens: int) -> Size:
@@ -16,15 +16,27 @@ def around(size: Size, run: config.Run, given: Collection[str], tokens: int) -> 
         for name in ("layers", "width", "context")
         if f"model.{name}" in given and getattr(model, name) is not None
     }
-    if "train.batch" in given:
-        batch = run.train.batch
-    elif run.train.micro_batch is not None:
-        batch = -(-max(size.batch, run.train.micro_batch) // run.train.micro_batch) * run.train.micro_batch
+    batch = run.train.batch if "train.batch" in given else _whole(size.batch, run)
     found = size._replace(batch=batch, context=fitting(size.context, tokens))._replace(**fixed)
     if "width" not in fixed and "model.heads" in given and model.head_width is None:
         assert model.heads is not None
         return found._replace(width=-(-found.width // (2 * model.heads)) * 2 * model.heads)
     return found
+
+
+def batched(size: Size, steps: int, run: config.Run, given: Collection[str], tokens: int) -> tuple[Size, str]:
+    """Return `size`, of which so many `steps` fit, with the batch that the table has for that, and what it rests on."""
+    passes = steps * size.context * size.batch / max(1, tokens)
+    for row in BATCHES:
+        if "train.batch" not in given and steps >= row.steps and passes < row.passes:
+            return size._replace(batch=_whole(row.batch, run)), row.basis
+    return size, size.basis
+
+
+def _whole(batch: int, run: config.Run) -> int:
+    """Return `batch`, or as many sequences more as make whole micro-batches, where their size is given."""
+    parts = run.train.micro_batch or 1
+    return -(-batch // parts) * parts
 
 
 def fitting(context: int, tokens: int) -> int:
