@@ -12,6 +12,7 @@ from ..config import Optim
 from ..errors import BadInput
 from . import sharded
 from .ema import EMA, Rule
+from .gate import Gate
 from .roles import named
 from .swa import SWA
 
@@ -68,6 +69,16 @@ class Average:
             held = sharded.local_all(self._held[name] for name in left)
             torch._foreach_lerp_(held, list(left.values()), 1 - self.coming)
         self._count += 1
+
+    def hold(self, gate: Gate) -> None:
+        """Have the next update taken back where `gate` does not let it through."""
+        count, held = self._count, self._held
+        gate.hold(sharded.local_all(held.values()))
+
+        def undo() -> None:
+            self._count, self._held = count, held
+
+        gate.undone_by(undo)
 
     def of(self, model: nn.Module) -> Follow:
         """Return what an optimizer does for this average after each step: ``Update(..., after=[average.of(model)])``.
@@ -156,9 +167,11 @@ class Follow:
         self._done.update(map(id, params))
         return found
 
-    def __call__(self) -> None:
-        """Take in the weights that no pass has taken in."""
+    def __call__(self, gate: Gate | None = None) -> None:
+        """Take in the weights that no pass has taken in; with a `gate`, where that lets them through."""
         done, self._done = self._done, set()
+        if gate is not None:
+            self.average.hold(gate)
         self.average.update(self.model, done)
 
 

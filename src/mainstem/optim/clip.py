@@ -35,10 +35,14 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
 
 
 class Clip(NamedTuple):
-    """Gradients of the norm `norm` are to be scaled to at most `max_norm`; 0: they are not."""
+    """Gradients of the norm `norm` are to be scaled to at most `max_norm`; 0: they are not.
+
+    Where `looks` is false the norm is not looked at, which would wait for its device.
+    """
 
     norm: Tensor | None = None
     max_norm: float = 0.0
+    looks: bool = True
 
     def scale(self, grads: Sequence[Tensor]) -> None:
         """Scale gradients where they lie."""
@@ -46,7 +50,7 @@ class Clip(NamedTuple):
         if not grads or norm is None or not self.max_norm:
             return
         # Looking at the norm is free on a CPU and saves the pass; elsewhere it would wait for the device.
-        if norm.device.type == "cpu" and not self.max_norm < norm < torch.inf:
+        if self.looks and norm.device.type == "cpu" and not self.max_norm < norm < torch.inf:
             return
         torch._foreach_mul_(list(grads), share(norm, self.max_norm))
 

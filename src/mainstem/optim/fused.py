@@ -20,20 +20,36 @@ from .averaging import Follow
 from .before import Before, Decay
 from .clip import Clip
 from .direction import Direction, Moved
+from .gate import Gate
 from .muon import Orthogonal, orthogonal
 
 Rule = Callable[[Moved, Direction, Clip, Follow | None], None]
 
 
-def run(moved: Moved, direction: Direction, before: Sequence[Before], clip: Clip, follow: Follow | None) -> bool:
+def run(
+    moved: Moved,
+    direction: Direction,
+    before: Sequence[Before],
+    clip: Clip,
+    follow: Follow | None,
+    gate: Gate | None = None,
+) -> bool:
     """Move the parameters by a kernel and let the average `follow` in the same pass; False where no rule fits."""
     if [type(each) for each in before] != [Decay]:
         return False
     rule = _rule(moved, direction)
     if rule is None:
         return False
-    rule(moved, direction, clip, follow)
+    if rule is _adam_of_torch:
+        _adam_of_torch(moved, direction, clip, follow, gate)
+    else:
+        rule(moved, direction, clip, follow)
     return True
+
+
+def gates(moved: Moved, direction: Direction, before: Sequence[Before]) -> bool:
+    """Return whether what runs them leaves parameters and states as they are where a gate says so."""
+    return [type(each) for each in before] == [Decay] and _rule(moved, direction) is _adam_of_torch
 
 
 def _rule(moved: Moved, direction: Direction) -> Rule | None:
@@ -76,7 +92,9 @@ def _adam(moved: Moved, direction: Direction, clip: Clip, follow: Follow | None)
         )
 
 
-def _adam_of_torch(moved: Moved, direction: Direction, clip: Clip, follow: Follow | None) -> None:
+def _adam_of_torch(
+    moved: Moved, direction: Direction, clip: Clip, follow: Follow | None, gate: Gate | None = None
+) -> None:
     """Move by torch's own kernel, which counts steps where the parameters are; the average is left to come last."""
     clip.scale(sharded.local_all(moved.grads))
     for p, state in zip(moved.params, moved.states, strict=True):
@@ -91,6 +109,7 @@ def _adam_of_torch(moved: Moved, direction: Direction, clip: Clip, follow: Follo
             [],
             alike.state("step"),
             fused=True,
+            found_inf=None if gate is None else gate.found_inf(),
             amsgrad=False,
             beta1=betas[0],
             beta2=betas[1],

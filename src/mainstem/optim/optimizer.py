@@ -17,6 +17,7 @@ from .averaging import Follow
 from .before import Before
 from .clip import Clip
 from .direction import Direction, Moved
+from .gate import Gate
 from .grouping import BY_PARAMETER, Groups, complete, listed, split, with_names
 from .light import Light
 
@@ -63,6 +64,7 @@ class Update(Light):
         self.methods = dict(methods)
         self.before, self.around = tuple(before), around
         self._is_second = False
+        self._gate: Gate | None = None
         self.after = tuple(each for each in after if isinstance(each, After))
         self.followers = tuple(each for each in after if isinstance(each, Follow))
         super().__init__(listed(groups), {"lr": next(iter(methods.values())).lr, "weight_decay": 0.0})
@@ -80,7 +82,8 @@ class Update(Light):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = ("methods", "before", "after", "followers", "around", "_is_second")
-        return {**super().__getstate__(), **{key: self.__dict__[key] for key in kept}}
+        self.settle()
+        return {**super().__getstate__(), "_gate": None, **{key: self.__dict__[key] for key in kept}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what `state_dict` returned, or torch.optim.AdamW's: what that does not know stays as it is here."""
@@ -96,12 +99,19 @@ class Update(Light):
 
     @torch.no_grad()
     def step(
-        self, closure: Callable[[], Any] | None = None, *, clip: Clip | None = None, follow: Sequence[Follow] = ()
+        self,
+        closure: Callable[[], Any] | None = None,
+        *,
+        clip: Clip | None = None,
+        follow: Sequence[Follow] = (),
+        gate: Gate | None = None,
     ) -> Any:
         """Update all parameters that have a gradient; a `closure` computes the loss first, which is returned.
 
-        `clip` scales gradients, in the same pass where there is one; the averages in `follow` come last.
+        `clip` scales gradients, in the same pass where there is one; the averages in `follow` come last. With a `gate`
+        nothing has changed where that says so, and the device alone knows it until `settle`, or the next step.
         """
+        self.settle()
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -114,7 +124,7 @@ class Update(Light):
         if self._overflowed():
             return loss
         moved = {name: self._gather(name) for name in self.methods}
-        if _idle(moved):
+        if gate is None and _idle(moved):
             return loss
         if self.around is not None and not self._is_second:
             raise BadInput(
@@ -124,10 +134,22 @@ class Update(Light):
         self._is_second = False
         followers = (*self.followers, *follow)
         for name, direction in self.methods.items():
-            self._move(moved[name], direction, clip or Clip(), followers)
+            self._move(moved[name], direction, clip or Clip(), followers, gate)
         for each in followers:
-            each()
+            each(gate)
+        if gate is not None:
+            gate.close()
+            self._gate = gate
         return loss
+
+    def settle(self) -> None:
+        """Take back what the CPU counts of the last step, where its gate has not let it through; waits for that step.
+
+        `optim.state.flatten` asks for it.
+        """
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate.settle()
 
     @contextmanager
     def perturbed(self) -> Iterator[None]:
@@ -151,9 +173,14 @@ class Update(Light):
         if getattr(self, "found_inf", None) is not None or getattr(self, "grad_scale", None) is not None:
             raise BadInput(f"{self.around!r} takes no gradients that a GradScaler has scaled: use bfloat16 without one")
 
-    def _move(self, moved: Moved, direction: Direction, clip: Clip, followers: Sequence[Follow]) -> None:
-        alone = followers[0] if len(followers) == 1 and not self.after else None
-        if moved.params and not fused.run(moved, direction, self.before, clip, alone):
+    def _move(
+        self, moved: Moved, direction: Direction, clip: Clip, followers: Sequence[Follow], gate: Gate | None
+    ) -> None:
+        alone = followers[0] if len(followers) == 1 and not self.after and gate is None else None
+        if gate is not None and (self.after or not fused.gates(moved, direction, self.before)):
+            states = (tensor for state in moved.states for tensor in state.values())
+            gate.hold(sharded.local_all([*moved.params, *states]))
+        if moved.params and not fused.run(moved, direction, self.before, clip, alone, gate):
             clip.scale(sharded.local_all(moved.grads))
             updates = direction(moved)
             params = sharded.local_all(moved.params)

@@ -50,6 +50,8 @@ def flatten(optimizer: Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], 
         >>> sorted(flatten(optimizer, net)[0])
         ['momentum_buffer/bias', 'momentum_buffer/weight']
     """
+    if isinstance(optimizer, Update):
+        optimizer.settle()
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, dict[str, Any]] = {}
     entries: dict[str, list[str]] = {}

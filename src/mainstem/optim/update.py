@@ -14,17 +14,26 @@ from ..ops.dispatch import choose
 from . import sharded
 from .averaging import Average
 from .clip import Clip, clip
+from .gate import Gate
 from .optimizer import Update
 
 
 @torch.no_grad()
-def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, average: Average | None = None) -> Tensor:
+def update(
+    optimizer: Optimizer,
+    model: nn.Module,
+    max_norm: float = 0.0,
+    average: Average | None = None,
+    *,
+    finite: Tensor | None = None,
+) -> Tensor:
     """Do what `clip`, ``optimizer.step()`` and ``average.update(model)`` do, and return the norm before clipping.
 
     On a CPU our optimizers do all of it in a pass over the gradients and one over everything else, and leave the
     gradients unscaled; any other optimizer is called in three steps. The norm is over the optimizer's parameters. Where
-    it is not finite nothing is updated. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and
-    ``scaler.step`` in its place.
+    it is not finite nothing is updated. Whether it is, is looked at, which waits for a GPU; with `finite`, a 0-d truth
+    value on the device that says whether all else is, our optimizers let the device decide. With a GradScaler, which
+    skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in its place.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -36,14 +45,18 @@ def update(optimizer: Optimizer, model: nn.Module, max_norm: float = 0.0, averag
     params = [p for group in optimizer.param_groups for p in group["params"]]
     if not isinstance(optimizer, Update):
         norm = clip(params, max_norm)
-        if not math.isfinite(norm):
+        if not math.isfinite(norm) or (finite is not None and not bool(finite)):
             return norm
         optimizer.step()
         if average is not None:
             average.update(model)
         return norm
     norm = gradient_norm([p.grad for p in params if p.grad is not None])
-    if math.isfinite(norm):
+    if finite is not None:
+        gate = Gate(finite & norm.isfinite().to(finite.device))
+        clipped = Clip(norm, max_norm, looks=False)
+        optimizer.step(clip=clipped, follow=[] if average is None else [average.of(model)], gate=gate)
+    elif math.isfinite(norm):
         optimizer.step(clip=Clip(norm, max_norm), follow=[] if average is None else [average.of(model)])
     return norm
 

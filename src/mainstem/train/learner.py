@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,15 +34,15 @@ from .world import World
 class Taken(NamedTuple):
     """What a step came to; `numbers` (loss, grad_norm, perhaps penalty) are still tensors.
 
-    `tokens` are the targets of all processes. `applied` is False where a number was not finite: then no weight, no
-    moment and no average has changed. `watched` are the norms by depth and the median ratio of update to weight, where
-    the step was asked to watch.
+    `tokens` are the targets of all processes. `applied` is false where a number was not finite: then no weight, no
+    moment and no average has changed; on a GPU it is a tensor too. `watched` are the norms by depth and the median
+    ratio of update to weight, where the step was asked to watch.
     """
 
     numbers: dict[str, Tensor]
     lr: float
     tokens: int
-    applied: bool
+    applied: bool | Tensor
     watched: tuple[depth.Norms, float] | None
 
 
@@ -150,8 +150,7 @@ class Learner:
                 self._gradient(self.forward, batch, count, number)  # with the masks of the first: one seed and step
         phases.mark("backward")
         before = update.weights(self.model) if watch else {}
-        applied = all(math.isfinite(float(value)) for value in found.values())
-        found["grad_norm"], applied = self._update(applied)
+        found["grad_norm"], applied = self._update(list(found.values()))
         watched = (norms, update.median(before, self.model)) if norms is not None else None
         self.optimizer.zero_grad(set_to_none=True)
         phases.mark("update")
@@ -219,15 +218,25 @@ class Learner:
             found["penalty"] = added
         return found
 
-    def _update(self, finite: bool) -> tuple[Tensor, bool]:
+    def _update(self, numbers: Sequence[Tensor]) -> tuple[Tensor, bool | Tensor]:
         """Update the weights where all numbers are finite; return the norm of the gradient, and whether that was so.
 
-        Looking at the norm waits for a GPU, once a step: what an update has spoilt cannot be taken back.
+        On a CPU that is looked at. Elsewhere it would wait for the device once a step, so the device decides.
         """
-        if not finite:
-            return optim.clip(self.model.parameters(), 0.0), False
-        norm = optim.update(self.optimizer, self.model, self.run.optim.clip, self.average)
+        model, clip = self.model, self.run.optim.clip
+        if not looks(self.place.device):
+            finite = torch.stack([number.detach() for number in numbers]).isfinite().all()
+            norm = optim.update(self.optimizer, model, clip, self.average, finite=finite)
+            return norm, finite & norm.isfinite()
+        if not all(math.isfinite(float(number)) for number in numbers):
+            return optim.clip(model.parameters(), 0.0), False
+        norm = optim.update(self.optimizer, model, clip, self.average)
         return norm, math.isfinite(float(norm))
+
+
+def looks(device: torch.device) -> bool:
+    """Return whether a number may be looked at without waiting for the device."""
+    return device.type == "cpu"
 
 
 def _check_loss(run: config.Run, task: Task) -> None:

@@ -1,6 +1,6 @@
 """The loop: step, evaluate, save, until the steps or the patience are used up. May import everything but the cli.
 
-Numbers stay tensors until they are written, so that a GPU is waited for once a step and no more.
+Numbers stay tensors until they are written, so that a GPU is waited for once a line and no more.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Loop:
         line["phases"] = self.learner.phases.take()
         self._waiting.add(taken, line)
         evaluated = due(step, self.learner.steps, run.evaluate.every)
-        if not evaluated and taken.applied and step % run.log.every:
+        if not evaluated and taken.applied is not False and step % run.log.every:
             return
         last = self._tell_lines(keep_last=evaluated)
         if evaluated:
