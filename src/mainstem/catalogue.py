@@ -67,6 +67,7 @@ SPECS = (
         "form.weighted_history:WeightedHistory",
         "each sublayer reads its own weighted sum of all writes",
     ),
+    Spec("residual", "elc", "form.elc:ELC", "each block reads a learned mean of all earlier outputs"),
     Spec(
         "residual",
         "attention_residuals",

@@ -559,6 +559,22 @@ def test_complete_p_refuses_what_is_no_base(values):
         form.CompleteP(**values)
 
 
+def test_elc_reads_the_last_output_alone_where_its_weight_outgrows_the_others():
+    model, plain = sharing("elc", layers=2)
+    with torch.no_grad():
+        model.blocks[1].attention.connection.weight[-1] = 80.0
+    x = plain.embedding(tokens())
+    for block in plain.blocks:
+        y = block.attention.branch(x, Context())[0]
+        x = y + block.feedforward.branch(y, Context())[0]
+    torch.testing.assert_close(stream_of(model, tokens()).main[0], x, rtol=1e-9, atol=1e-9)
+
+
+def test_elc_has_a_weight_for_each_output_of_more_than_one():
+    model = small("elc", layers=12)
+    assert sum(p.numel() for name, p in model.named_parameters() if name.endswith("connection.weight")) == 77
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -352,3 +352,16 @@ def complete_p(m, x, base_layers=2, base_width=6, alpha=0.75):
         y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
         x = x + y / (m.layers / base_layers) ** alpha
     return m.norm("stream.norm", x) * base_width / len(x[0])
+
+
+def elc(m, x):
+    outputs, y = [x], None
+    for _, kind, name, inner in m.sublayers():
+        if kind == "attention":
+            one = torch.zeros(1)
+            weight = torch.exp(m.p[f"{name}.connection.weight"] if len(outputs) > 1 else one)
+            h = sum(weight[j] / weight.sum() * outputs[j] for j in range(len(outputs)))
+            y = m.attention(inner, m.norm(f"{name}.branch.norm", h))[0]
+        else:
+            outputs.append(y + m.feedforward(inner, m.norm(f"{name}.branch.norm", y)))
+    return m.norm("stream.norm", outputs[-1])

@@ -40,7 +40,9 @@ def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
         shaken(small(form, rates=rates, embedding={"name": "ngrams", "order": 3, "rows": 40}, head=head))
         for _ in range(2)
     )
-    if isinstance(whole.stream, Reversible):  # what it computes back is rounded, so that only float64 is equal to what is stored
+    if isinstance(
+        whole.stream, Reversible
+    ):  # what it computes back is rounded, so that only float64 is equal to what is stored
         whole, split = whole.double(), split.double()
     expected = step(whole, range(SAMPLES))
     if kind == "ddp":
