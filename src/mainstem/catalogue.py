@@ -76,6 +76,12 @@ SPECS = (
     ),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
     Spec("residual", "lime", "form.lime:LIMe", "keys and values of all earlier blocks, mixed head by head"),
+    Spec(
+        "residual",
+        "embedding_values",
+        "form.embedding_values:EmbeddingValues",
+        "the embedding in the values of every block",
+    ),
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "unet_skips", "form.unet_skips:UNetSkips", "the last blocks see the outputs of the first again"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),

@@ -575,6 +575,15 @@ def test_elc_has_a_weight_for_each_output_of_more_than_one():
     assert sum(p.numel() for name, p in model.named_parameters() if name.endswith("connection.weight")) == 77
 
 
+def test_embedding_values_of_zero_matrices_are_pre_norm():
+    model, plain = sharing("embedding_values")
+    assert not torch.equal(closed(model, tokens()), closed(plain, tokens()))
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attention.branch.attention.value_embedded.project.weight.zero_()
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+
+
 @pytest.mark.parametrize(
     ("residual", "init"),
     [

@@ -365,3 +365,16 @@ def elc(m, x):
         else:
             outputs.append(y + m.feedforward(inner, m.norm(f"{name}.branch.norm", y)))
     return m.norm("stream.norm", outputs[-1])
+
+
+def embedding_values(m, x):
+    x0 = rms_norm(x)
+    for _, kind, name, inner in m.sublayers():
+
+        def at(point, v, inner=inner):
+            if point != "value":
+                return v
+            return v + (x0 @ m.p[f"{inner}.value_embedded.project.weight"].T).reshape(v.shape)
+
+        x = x + m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x), at=at)[0]
+    return m.norm("stream.norm", x)
