@@ -7,7 +7,7 @@ from torch import nn
 from mainstem import noise
 from mainstem.errors import BadInput
 from mainstem.noise import StochasticDepth, bind
-from mainstem.stream import Couple, Residual, State
+from mainstem.stream import Connection, Couple, Residual, State
 
 
 def test_a_plain_tensor_is_added_to():
@@ -128,3 +128,25 @@ def test_a_square_beside_the_stream_whose_rows_may_be_samples_is_refused():
     with pytest.raises(BadInput, match=r"'mask' beside the stream is of shape \[4, 4\] for 4 samples.*of 1 where"):
         run(side)
     run({**side, "mask": mask[None]})
+
+
+class Weighed(Connection):
+    """Reads the stream by a learned weight, which nothing but the branch sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def read(self, state):
+        return self.weight * state.main, None
+
+    def write(self, state, y, carry):
+        return State(state.main + y, state.side)
+
+
+def test_what_a_branch_is_read_by_has_a_zero_gradient_where_all_samples_leave_it_out():
+    """So that all ranks of a distributed run reduce the same tensors, whatever each of them left out."""
+    residual = bind(Residual([nn.Linear(4, 4)], Weighed(), StochasticDepth(1 - 1e-6)))
+    with noise.counter(seed=1, step=1, samples=range(3)):
+        residual(torch.randn(3, 2, 4)).sum().backward()
+    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in residual.parameters())

@@ -110,8 +110,9 @@ class Residual(nn.Module):
 
 
 class _Nothing(torch.autograd.Function):
-    """Zeros in place of a branch. Its parameters get zero gradients, not none: so a skipped step still decays them
-    and moves their momentum on as any other, and all ranks of a distributed run reduce the same tensors."""
+    """Zeros in place of a branch. Its parameters, and what it was read by, get zero gradients, not none: so a skipped
+    step still decays them and moves their momentum on as any other, and all ranks of a distributed run reduce the same
+    tensors."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
@@ -120,4 +121,6 @@ class _Nothing(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *(torch.zeros_like(p) for p in ctx.saved_tensors)
+        # What comes back to zeros_like(x) has the shape of x.
+        back = None if grads[0] is None else torch.zeros_like(grads[0])
+        return back, *(torch.zeros_like(p) for p in ctx.saved_tensors)
