@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         train,
     )
     from .loaded import LoadedRun, load
+    from .model import Stack
     from .noise import checkpoint
     from .stream import Residual
 
@@ -40,12 +41,14 @@ __version__ = "0.1.0"
 _NAMES = {
     "LoadedRun": "loaded",
     "Residual": "stream",
+    "Stack": "model",
     "checkpoint": "noise",
     "load": "loaded",
 }
 
 __all__ = [  # noqa: RUF022 - what a reader meets first stands first
     "Residual",
+    "Stack",
     "checkpoint",
     "load",
     "LoadedRun",

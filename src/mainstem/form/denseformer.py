@@ -24,6 +24,8 @@ class History(Single):
         x and each X_j [B, T, D]
     """
 
+    stands_alone = False
+
     def open(self, x_BTD: Tensor) -> State:
         return State((x_BTD, (x_BTD,)), {})
 

@@ -32,6 +32,8 @@ class Streams(Single):
         norm: the norm behind the sum, or None.
     """
 
+    stands_alone = False
+
     def __init__(self, count: int, norm: nn.Module | None = None) -> None:
         super().__init__(norm)
         self.count = count

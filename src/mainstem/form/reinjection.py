@@ -24,6 +24,8 @@ class WithEmbedding(Single):
         x0 = x / rms(x)
     """
 
+    stands_alone = False
+
     def open(self, x_BTD: Tensor) -> State:
         x0_BTD = ops.rms_norm(x_BTD, None, 1e-6)
         return State(x0_BTD, {"x0": x0_BTD})

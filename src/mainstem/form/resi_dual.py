@@ -27,6 +27,8 @@ class Dual(Single):
         share: c.
     """
 
+    stands_alone = False
+
     def __init__(self, norm: nn.Module | None, share: float) -> None:
         super().__init__(norm)
         self.share = share

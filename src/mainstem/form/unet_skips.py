@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..stream import Add, Connection, Site, State
+from ..errors import BadInput
+from ..stream import Add, Connection, Site, State, Stream
 from .base import Form
 
 
@@ -62,6 +63,12 @@ class Pop(Connection):
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         return State(carry + y_BTD, state.side)
+
+    def stream(self) -> Stream:
+        raise BadInput(
+            f"a residual with {type(self).__name__} reads {self.name!r} of another block, and was called with a "
+            "tensor: put the layers into mainstem.Stack(form, layers, width), or give it a state"
+        )
 
     def extra_repr(self) -> str:
         return self.name

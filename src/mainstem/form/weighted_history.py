@@ -37,6 +37,8 @@ class WeightedStream(Single):
         length: how many arrays there are at the end, N + 1.
     """
 
+    stands_alone = False
+
     def __init__(self, norm: nn.Module | None, length: int) -> None:
         super().__init__(norm)
         self.weight = nn.Parameter(torch.ones(length))

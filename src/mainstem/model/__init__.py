@@ -6,5 +6,6 @@ from .build import build, settings
 from .generate import generate
 from .language_model import LanguageModel
 from .settings import Rates, Settings
+from .stack import Stack
 
-__all__ = ["Block", "LanguageModel", "Rates", "Settings", "block", "build", "generate", "settings"]
+__all__ = ["Block", "LanguageModel", "Rates", "Settings", "Stack", "block", "build", "generate", "settings"]

@@ -39,7 +39,8 @@ class Residual(nn.Module):
         drop_path: stochastic depth, which decides before the branch is computed for whom it is.
 
     Raises:
-        BadInput: where a branch that sends values along the stream is left out by `drop_path`.
+        BadInput: where a branch that sends values along the stream is left out by `drop_path`, and where a connection
+            that needs a stream through several sublayers is called with a plain tensor.
 
     Source:
         He et al. 2016 (1512.03385), equation 1; Huang et al. 2016 (1603.09382) for `drop_path`.
@@ -69,6 +70,12 @@ class Residual(nn.Module):
         ctx = Context() if ctx is None else ctx
         if isinstance(state, Tensor):
             alone = self.connection.stream()
+            if not alone.stands_alone:
+                raise BadInput(
+                    f"a residual with {type(self.connection).__name__} is part of a stream that runs through several "
+                    "sublayers, and was called with a tensor: put the layers into mainstem.Stack(form, layers, width), "
+                    "or give it a state"
+                )
             return alone.close(self.forward(alone.open(state), ctx))
         x_BTD, carry = self.connection.read(state)
         y_BTD, side = self.output(x_BTD, ctx.with_side(state.side))

@@ -5,7 +5,7 @@ Shapes: B batch, T position, D width.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -20,6 +20,9 @@ class Stream(nn.Module):
     Shapes:
         open: x [B, T, D] -> State; close: State -> [B, T, D]
     """
+
+    stands_alone: ClassVar[bool] = True
+    """Whether one residual may open and close it by itself, in the place of a sum."""
 
     def open(self, x_BTD: Tensor) -> State:
         raise NotImplementedError(f"{type(self).__name__} is abstract")

@@ -1,0 +1,152 @@
+"""Somebody's layers under any residual form. May import form, nn, noise, execute and its neighbours here.
+
+Shapes: B batch, T position, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import execute, noise
+from ..errors import BadInput
+from ..form import Form, Parts, parse
+from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
+from ..noise import NoiseSpec
+from ..optim.groups import Multipliers
+from ..optim.roles import roles
+from ..stream import Site
+from .block import block, places
+from .foreign import ForeignSpec, foreign
+
+Layers = Iterable[nn.Module | Iterable[nn.Module]]
+_ROLES = tuple(f"attention.{name}" for name in ("query", "key", "value", "out")) + tuple(
+    f"feedforward.{name}" for name in ("in", "gate", "out")
+)
+
+
+class Stack(nn.Module):
+    """Layers of your own under a residual form: each is the F of a residual, and the stream runs through all of them.
+
+    Formula:
+        with the form pre_norm, x <- x + F_l(Norm_l(x)) for each layer l, then Norm(x)
+
+    A layer is a module that is called with x and returns a tensor of x's shape, or several of which that is the first;
+    norms, residual connections and factors are the form's. The stack opens and closes the stream, once.
+
+    Shapes:
+        x, y [B, T, D]
+
+    Args:
+        form: a form of `mainstem.form`, or its name as a configuration says it.
+        layers: the modules in order, each a block of its own; or lists of modules, each list a block. Every block has
+            the same number, and at one place in it the same kind: attention, by the class's name, or another.
+        width: D.
+        norm: the norm of the form; RMSNorm if left out.
+        noises: what is dropped at the branches, such as ``noise.Branches(noise.Rate(0.1, depth="linear"))``.
+
+    Raises:
+        BadInput: a layer is no module or needs more than x; blocks are not alike; the form changes what a sublayer does
+            inside, or the initial weights of its parts, which a layer of yours does not name by `roles()`; and in a
+            forward, where x or what a layer returns is not of that shape.
+
+    Example:
+        >>> import torch
+        >>> layers = [nn.Sequential(nn.Linear(8, 32), nn.GELU(), nn.Linear(32, 8)) for _ in range(6)]
+        >>> Stack("hyper", layers, width=8)(torch.randn(2, 5, 8)).shape
+        torch.Size([2, 5, 8])
+    """
+
+    def __init__(
+        self,
+        form: Form | str | dict[str, Any],
+        layers: Layers,
+        width: int,
+        norm: NormSpec | None = None,
+        noises: Sequence[NoiseSpec] = (),
+    ) -> None:
+        super().__init__()
+        form = form if isinstance(form, Form) else parse(form)
+        blocks = _specs(layers)
+        self.form, self.width = form, width
+        found = places(form, blocks[0], len(blocks), width, norm or NormSpec())
+        step = len(blocks[0])
+        _refuse(form, found)
+        self.blocks = nn.ModuleList(
+            block(form, found[at * step : (at + 1) * step], list(specs), noises) for at, specs in enumerate(blocks)
+        )
+        self.stream = form.stream(found)
+        self._site = found[0]
+        for site, spec in zip(found, (spec for specs in blocks for spec in specs), strict=True):
+            _scale(form, site, spec)
+        noise.bind(self)
+
+    def multipliers(self) -> dict[str, Multipliers]:
+        """Return the factors that the form puts on learning rates, decay and eps, by parameter."""
+        found = {name: self.form.multipliers(role, self._site, True) for name, role in roles(self).items()}
+        return {name: Multipliers(lr=each.lr, decay=each.decay, eps=each.eps) for name, each in found.items()}
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        if x_BTD.dim() != 3 or x_BTD.shape[2] != self.width or not x_BTD.is_floating_point():
+            raise BadInput(
+                f"x is {x_BTD.dtype} of shape {list(x_BTD.shape)}, and the stack takes floating point "
+                f"[B, T, {self.width}]: give samples, positions and the width as its axes"
+            )
+        return execute.run(self.stream, self.blocks, x_BTD)
+
+    def extra_repr(self) -> str:
+        return f"form={self.form}, width={self.width}"
+
+
+def _specs(layers: Layers) -> list[list[ForeignSpec]]:
+    given = [[each] if isinstance(each, nn.Module) and not isinstance(each, nn.ModuleList) else each for each in layers]
+    blocks = []
+    for number, modules in enumerate(given):
+        if not isinstance(modules, Iterable):
+            raise BadInput(
+                f"layer {number} is of type {type(modules).__name__}: give a torch.nn.Module, or a list of them"
+            )
+        blocks.append([foreign(module, f"{number}.{place}") for place, module in enumerate(modules)])
+    if not blocks or not blocks[0]:
+        raise BadInput("a stack was given no layers: give modules that are called with x, or lists of them")
+    first = [spec.kind for spec in blocks[0]]
+    for number, specs in enumerate(blocks):
+        if (kinds := [spec.kind for spec in specs]) != first:
+            raise BadInput(
+                f"block {number} has the sublayers {', '.join(kinds)} and block 0 {', '.join(first)}, and a form needs "
+                "blocks that are alike: give lists of equally many modules in one order"
+            )
+    return blocks
+
+
+def _refuse(form: Form, found: Sequence[Site]) -> None:
+    """Refuse a form that changes what a sublayer does inside: a layer of somebody's has no such places."""
+    ours: dict[str, Spec] = {"attention": AttentionSpec(4, 2), "feedforward": FeedForwardSpec(4, 4)}
+    with torch.device("meta"):
+        for site in found:
+            if form.branch(site, Parts((nn.Identity(),), ours[site.kind])).sublayer != ours[site.kind]:
+                raise BadInput(
+                    f"{type(form).__name__} changes what a sublayer does inside (its values, heads or hidden units), "
+                    "which a layer of yours has no place for: take another form, or a mainstem.model.LanguageModel"
+                )
+
+
+def _scale(form: Form, site: Site, spec: ForeignSpec) -> None:
+    """Multiply initial weights as the form says, by the roles that the layer publishes."""
+    factors = {role: form.init_scale(site, role) for role in _ROLES if role.startswith(site.kind)}
+    if all(factor == 1 for factor in factors.values()):
+        return
+    said = {name: factors[role] for name, role in roles(spec.module).items() if role in factors}
+    if not said:
+        names = ", ".join(role for role, factor in factors.items() if factor != 1)
+        raise BadInput(
+            f"{type(form).__name__} scales the initial weights of {names}, and layer {spec.place}, "
+            f"{type(spec.module).__name__}, does not say which those are: give it a method roles(), as "
+            'optim.roles has it, or take a form such as "post_norm" or "pre_norm"'
+        )
+    with torch.no_grad():
+        for name, factor in said.items():
+            spec.module.get_parameter(name).mul_(factor)
