@@ -2,6 +2,7 @@
 
     python benchmarks/recipe.py benchmarks/recipe.txt --texts FOLDER [--minutes 150]
     python benchmarks/recipe.py --table
+    python benchmarks/recipe.py --fit
 
 A line of the file is an arm, in the order in which they are run: a text (`FOLDER/TEXT.txt`, or `stdlib` for Python's
 standard library), seconds, seeds, a shape and flags over the recipe `default`, as `kjv 51 0,1 6x192 optim.decay=0.4`.
@@ -10,7 +11,8 @@ its seconds divided by what its step costs on two idle cores, as `cost.py` has f
 what else the machine does meanwhile. No run ends early, and the best of ten held-out passes counts.
 
 Rows are appended to the CSV as they are made, keyed by a hash of what they are of; a second run of the same command
-skips what is there. `--table` prints means over seeds and paired differences to 4 x 128 instead.
+skips what is there. `--table` prints means over seeds and paired differences to 4 x 128 instead, `--fit` a power law of
+size and tokens through the arms that are a shape alone.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,6 +154,52 @@ def bits(by_seed: dict[int, dict[str, str]]) -> dict[int, float]:
     return {seed: float(row["bits_per_byte"]) for seed, row in by_seed.items()}
 
 
+class Fit(NamedTuple):
+    """bits per byte = scale N^-size n^-tokens for N numbers in the layers' matrices and n tokens trained on.
+
+    `off` is the largest relative error.
+    """
+
+    scale: float
+    size: float
+    tokens: float
+    off: float
+
+
+def fitted(rows: Sequence[tuple[float, float, float]]) -> Fit:
+    """Return the least squares fit, in logarithms, to rows of size, tokens and bits per byte.
+
+    >>> sizes = ((1e5, 1e6), (2e5, 1e6), (2e5, 3e6), (4e5, 2e6))
+    >>> [round(found, 6) for found in fitted([(size, n, 50 * size**-0.1 * n**-0.2) for size, n in sizes])]
+    [50.0, 0.1, 0.2, 0.0]
+    """
+    import numpy as np
+
+    logs = np.log(np.array(rows))
+    parts = np.column_stack([np.ones(len(rows)), -logs[:, :2]])
+    weights = np.linalg.lstsq(parts, logs[:, 2], rcond=None)[0]
+    off = float(np.abs(np.expm1(parts @ weights - logs[:, 2])).max())
+    return Fit(float(np.exp(weights[0])), float(weights[1]), float(weights[2]), off)
+
+
+def fits(path: Path) -> str:
+    """Return the fit of each text that has four shapes or more, in Markdown."""
+    texts: dict[str, list[tuple[float, float, float]]] = {}
+    shapes: dict[str, set[str]] = {}
+    for row in trainings.read(path):
+        if " " not in row["arm"]:
+            layers, width = map(int, row["arm"].split("x"))
+            point = 12.0 * layers * width**2, float(int(row["steps"]) * CONTEXT * BATCH), float(row["bits_per_byte"])
+            texts.setdefault(row["text"], []).append(point)
+            shapes.setdefault(row["text"], set()).add(row["arm"])
+    lines = ["| text | rows | exponent of size | exponent of tokens | largest error |", "|---|---|---|---|---|"]
+    for text, points in texts.items():
+        if len(shapes[text]) >= 4:
+            fit = fitted(points)
+            lines.append(f"| {text} | {len(points)} | {fit.size:.3f} | {fit.tokens:.3f} | {fit.off:.1%} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Sweep, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -160,9 +208,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=150.0, help="begin nothing new after this long")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--fit", action="store_true")
     given = parser.parse_args()
-    if given.table:
-        print(table(given.out))
+    if given.table or given.fit:
+        print(table(given.out) if given.table else fits(given.out))
     else:
         sweep(given)
 

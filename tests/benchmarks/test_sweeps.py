@@ -47,3 +47,12 @@ def test_twice_the_time_is_twice_the_steps_and_noise_costs_some(load) -> None:
 def test_a_line_that_is_no_arm_is_refused(load) -> None:
     with pytest.raises(SystemExit, match="is no arm"):
         list(load("recipe").arms("kjv 51 0 optim.lr=1"))
+
+
+def test_rows_of_recipes_are_arms_of_the_file_and_are_still_found(load) -> None:
+    recipe, trainings = load("recipe"), load("trainings")
+    swept = set(recipe.arms((BENCHMARKS / "recipe.txt").read_text()))
+    for row in trainings.read(recipe.OUT):
+        arm = recipe.Arm(row["text"], float(row["seconds"]), int(row["seed"]), row["arm"])
+        assert arm in swept
+        assert trainings.key(row["sha256"], *arm[1:]) == row["key"]
