@@ -140,7 +140,7 @@ def sweep(given: argparse.Namespace) -> None:
         if row is not None:
             trainings.append(given.out, FIELDS, row)
             there.add(key)
-            rows.append({name: str(row[name]) for name in FIELDS})
+            rows.append({name: "" if row[name] is None else str(row[name]) for name in FIELDS})
 
 
 def main() -> None:

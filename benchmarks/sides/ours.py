@@ -32,7 +32,7 @@ def run(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
 
 def unregularized(parts: text.Parts, seconds: float, seed: int, rate: float) -> Outcome:
     """Return what a model of the width `rate` comes to with no noise and no decay, ended by its held-out loss alone."""
-    bare = ["--optim.decay", "0", "--noise.rate", "0", "--optim.average", "0"]
+    bare = ["--optim.decay", "0", "--noise.rate", "0", "--optim.average", "0", "--optim.swa", "0"]
     return trained(parts, seconds, seed, ["--model.width", f"{rate:.0f}", "--model.heads", "4", *bare])
 
 
