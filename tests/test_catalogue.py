@@ -13,8 +13,9 @@ from mainstem.optim.schedule import factor
 
 FIELDS = {
     "norm": "model.norm", "feedforward": "model.feedforward", "optimizer": "optim.name", "decay": "optim.decay_kind",
-    "around": "optim.around", "schedule": "optim.schedule", "tokenizer": "data.tokenizer", "init": "model.init",
-    "preset": "model.preset", "penalty": "penalty.N.name", "embedding": "model.embedding", "loss": "loss.name",
+    "around": "optim.around", "schedule": "optim.schedule", "course": "optim.decay_course",
+    "tokenizer": "data.tokenizer", "init": "model.init", "preset": "model.preset", "penalty": "penalty.N.name",
+    "embedding": "model.embedding", "loss": "loss.name",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ REFUSED = [
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
     ({"optim.average": 0.9, "optim.swa": 0.25}, "optim.average 0.9 and optim.swa 0.25 are two averages of the weights: give one of them."),
     ({"optim.decay": 0, "optim.decay_kind": "cautious"}, "optim.decay_kind cautious means nothing where optim.decay is 0: leave one of them out."),
+    ({"optim.decay": 0, "optim.decay_course": "rising"}, "optim.decay_course rising means nothing where optim.decay is 0: leave one of them out."),
     ({"optim.decay": 0, "optim.decay_on": "head"}, "optim.decay_on head means nothing where optim.decay is 0: leave one of them out."),
 ]  # fmt: skip
 

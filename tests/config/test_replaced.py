@@ -78,9 +78,20 @@ def test_another_penalty_asks_for_its_own_multiplier() -> None:
     assert (term.name, term.coef, term.on) == ("l2", 1.0, None)
 
 
-NAMED = ("optim.schedule", "data.tokenizer", "model.embedding", "optim.around", "model.residual", "optim", "loss")
+NAMED = (
+    "optim.schedule",
+    "optim.decay_course",
+    "data.tokenizer",
+    "model.embedding",
+    "optim.around",
+    "model.residual",
+    "optim",
+    "loss",
+)
 """What says a name of the catalogue with values of its own, once."""
-KINDS = dict(zip(NAMED, ("schedule", "tokenizer", "embedding", "around", "residual", "optimizer", "loss"), strict=True))
+KINDS = dict(
+    zip(NAMED, ("schedule", "course", "tokenizer", "embedding", "around", "residual", "optimizer", "loss"), strict=True)
+)
 
 
 def said(field: str) -> str:

@@ -11,8 +11,8 @@ from mainstem import catalogue
 from mainstem.config import values
 
 KINDS = (
-    "residual", "penalty", "after", "decay", "norm", "noise", "loss", "optimizer", "around", "schedule", "tokenizer",
-    "embedding",
+    "residual", "penalty", "after", "decay", "norm", "noise", "loss", "optimizer", "around", "schedule", "course",
+    "tokenizer", "embedding",
 )  # fmt: skip
 VALUED = [spec for kind in KINDS for spec in catalogue.specs(kind)]
 
@@ -37,7 +37,7 @@ def test_what_they_mean_stands_in_the_docstring() -> None:
     assert share == values.Value("share", "float", "0.5", "1 is L1, 0 is L2.")
     inherited = {value.name: value.meaning for value in values.of("penalty", "l1")}
     assert "role or a pattern of names" in inherited["on"]
-    for kind in (*KINDS[-6:], "residual"):
+    for kind in (*KINDS[-7:], "residual"):
         assert all(value.meaning for spec in catalogue.specs(kind) for value in values.of(kind, spec.name)), kind
 
 

@@ -23,6 +23,7 @@ _WHERE = {
     "penalty": "--penalty.0.name",
     "optimizer": "--optim.name",
     "decay": "--optim.decay-kind",
+    "course": "--optim.decay-course, --noise.also.0.course",
     "around": "--optim.around",
     "after": "in Python",
     "average": "--optim.average, --optim.swa",
@@ -37,7 +38,7 @@ _WHERE = {
 }
 
 
-_NAMED = ("residual", "noise", "penalty", "loss", "optimizer", "around", "schedule", "tokenizer", "embedding")
+_NAMED = ("residual", "noise", "penalty", "loss", "optimizer", "course", "around", "schedule", "tokenizer", "embedding")
 """Kinds whose names bring values along."""
 
 

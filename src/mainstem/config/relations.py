@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..errors import BadInput
-from .fields import fields
+from . import owned
+from .at import at
+from .presets import named
 from .sections import Data, Model, Optim, Run, Train
 
 
@@ -87,11 +91,13 @@ def _unused(run: Run) -> None:
     unread = [
         ("optim.decay_kind", optim.decay_kind, decayed, "optim.decay is 0"),
         ("optim.decay_on", optim.decay_on, optim.decay, "optim.decay is 0"),
+        ("optim.decay_course", optim.decay_course, decayed, "optim.decay is 0"),
     ]
-    usual = {field.name: field.default for field in fields(Run)}
+    usual = named(Run())
     for name, value, read, why in unread:
-        if not read and value != usual[name]:
-            raise BadInput(f"{name} {value} means nothing where {why}: leave one of them out.")
+        if not read and value != at(usual, name):
+            said = owned.name_of(value) if isinstance(value, Mapping) else value
+            raise BadInput(f"{name} {said} means nothing where {why}: leave one of them out.")
 
 
 def _divisors(number: int, near: int) -> str:

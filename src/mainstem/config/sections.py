@@ -144,6 +144,7 @@ class Optim(Section, frozen=True, kw_only=True):
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
     decay_kind: Annotated[DecayName, about("cautious: not of weights that the step enlarges")] = "decoupled"
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
+    decay_course: Annotated[Any, about("how the decay goes over the training", of="course")] = "constant"
     groups: Annotated[list[Group], about("other learning rates and decays; the last item that fits decides")] = []
     around: Annotated[Any, about("a second gradient, at worse weights nearby", "none", of="around")] = None
     schedule: Annotated[Any, about("the learning rate after the warm-up", of="schedule")] = "cosine"

@@ -1,10 +1,11 @@
-"""How much is dropped, over the depth of a model and over the steps of a training. May import errors."""
+"""How much is dropped, over the depth of a model and over the steps of a training. May import `progress`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from .. import catalogue, progress
 from ..errors import BadInput
 
 
@@ -56,18 +57,15 @@ class Rate:
     def __post_init__(self) -> None:
         if not 0.0 <= self.value <= 1.0:
             raise BadInput(f"rate {self.value} is not a probability: give a number from 0 to 1")
-        if not 0.0 <= self.begin < self.end <= 1.0:
-            raise BadInput(
-                f"begin {self.begin} and end {self.end} are shares of a training: give 0 <= begin < end <= 1"
-            )
         for name, known in (("depth", ("constant", "linear")), ("course", ("constant", "rising", "falling"))):
             if getattr(self, name) not in known:
                 raise BadInput(f"{name} {getattr(self, name)!r} of a rate is not known: use {', '.join(known)}")
+        self._course  # noqa: B018 - which refuses a begin and an end that make no part of a training
 
     @property
     def changes(self) -> bool:
         """Whether the rate depends on the step."""
-        return self.course != "constant" or self.begin > 0.0 or self.end < 1.0
+        return self._course.changes
 
     def there(self, site: Depth) -> Rate:
         """Return the rate of the sublayer at `site`, which depends on the step alone."""
@@ -78,8 +76,9 @@ class Rate:
     def at(self, site: Depth | None, step: float, steps: int) -> float:
         """Return the rate at `site` in step `step`, from 1, of `steps`; without a site, that of the last sublayer."""
         value = self.value if site is None else self.there(site).value
-        progress = (step - 1) / max(1, steps - 1)
-        if self.course == "constant":
-            return value if self.begin <= progress <= self.end else 0.0
-        risen = min(max((progress - self.begin) / (self.end - self.begin), 0.0), 1.0)
-        return value * (risen if self.course == "rising" else 1.0 - risen)
+        return value * self._course.at(progress.of(step, steps))
+
+    @property
+    def _course(self) -> progress.Course:
+        found: progress.Course = catalogue.resolve("course", self.course)(self.begin, self.end)
+        return found

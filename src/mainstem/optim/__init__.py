@@ -7,7 +7,7 @@ Kinds of decay, second gradients, what may follow an update, averages and schedu
 from typing import Any
 
 from .. import catalogue
-from . import averaging, schedule, state
+from . import averaging, decay_course, schedule, state
 from .adam import Adam
 from .after import After, Proximal
 from .around import Around
@@ -49,6 +49,7 @@ __all__ = [
     "Update",
     "averaging",
     "clip",
+    "decay_course",
     "groups",
     "make",
     "named",

@@ -6,6 +6,7 @@ from torch import nn
 
 from .. import catalogue, variants
 from ..config import Optim
+from . import decay_course
 from .around import Around
 from .groups import Special, groups
 from .optimizer import Update
@@ -42,8 +43,11 @@ def make(model: nn.Module, section: Optim) -> Update:
     around: Around | None = None
     if section.around is not None:
         around = variants.resolve("around", section.around, "optim.around", "name: sam, rho: 0.05")
-    return parse(section).over(
+    made = parse(section).over(
         groups(model, section.decay, section.decay_on, special),
         before=[catalogue.resolve("decay", section.decay_kind)()],
         around=around,
     )
+    if decay_course.parse(section.decay_course).changes:
+        decay_course.apply(made, 1.0)
+    return made

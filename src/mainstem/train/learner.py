@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import config, noise, optim, penalty
+from .. import config, noise, optim, penalty, progress
 from ..errors import BadInput
 from ..measure import depth
 from ..measure.quantity import update
@@ -112,6 +112,11 @@ class Learner:
         return optim.schedule.parse(self.run.optim.schedule)
 
     @functools.cached_property
+    def decay_course(self) -> progress.Course:
+        """How the weight decay goes."""
+        return optim.decay_course.parse(self.run.optim.decay_course)
+
+    @functools.cached_property
     def peak(self) -> float:
         """The peak learning rate that is written down."""
         return optim.parse(self.run.optim).peak
@@ -140,6 +145,9 @@ class Learner:
         count, tokens = self.world.total(batch.divisor), self.world.total(batch.targets.numel())
         factor = optim.schedule.share(self.length.done(number), self.steps, run.optim.warmup, self.schedule)
         optim.schedule.apply(self.optimizer, factor)
+        if self.decay_course.changes:
+            share = self.decay_course.at(progress.of(self.length.done(number), self.steps))
+            optim.decay_course.apply(self.optimizer, share)
         noise.at_step(self.model, self.length.done(number), self.steps)
         phases.mark("data")
         with depth.norms(self.model) if watch else contextlib.nullcontext() as norms:

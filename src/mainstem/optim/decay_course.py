@@ -1,0 +1,43 @@
+"""Weight decay over a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch.optim import Optimizer
+
+from .. import variants
+from ..progress import Course
+
+FULL = "full_decay"
+"""Under this name a group has the decay of which a course takes shares."""
+
+
+def parse(value: str | Mapping[str, Any] | Course) -> Course:
+    """Return the course that a configuration names.
+
+    Example:
+        >>> parse({"name": "rising", "begin": 0.5})
+        Rising(begin=0.5, end=1.0)
+    """
+    if isinstance(value, Course):
+        return value
+    found: Course = variants.resolve("course", value, "optim.decay_course", "name: rising, begin: 0.5")
+    return found
+
+
+def apply(optimizer: Optimizer, share: float) -> None:
+    """Set the decay of every group of `optimizer` to `share` of what it was the first time.
+
+    Example:
+        >>> import torch
+        >>> from mainstem import optim
+        >>> optimizer = optim.AdamW([{"params": [torch.ones(2)], "weight_decay": 0.1}], lr=1.0)
+        >>> for share in (0.5, 0.25):
+        ...     apply(optimizer, share)
+        >>> optimizer.param_groups[0]["weight_decay"]
+        0.025
+    """
+    for group in optimizer.param_groups:
+        group["weight_decay"] = group.setdefault(FULL, float(group["weight_decay"])) * share
