@@ -37,7 +37,6 @@ class Spec:
 SPECS = (
     Spec("residual", "pre_norm", "form.pre_norm:PreNorm", "x + F(norm x), the default"),
     Spec("residual", "post_norm", "form.post_norm:PostNorm", "norm(x + F(x)), as the textbook draws it"),
-    Spec("residual", "deepnorm", "form.deepnorm:DeepNorm", "norm(alpha x + F(x)), smaller initial branches"),
     Spec("residual", "sandwich", "form.sandwich:Sandwich", "x + norm(F(norm x))"),
     Spec("residual", "mix_ln", "form.mix_ln:MixLN", "post-norm in the first blocks, pre-norm in the others"),
     Spec(
@@ -56,10 +55,18 @@ SPECS = (
         "norms of q, k and v; norm(x) + F(norm x) around feedforward",
     ),
     Spec("residual", "resi_dual", "form.resi_dual:ResiDual", "a post-norm stream, and the sum of all writes beside it"),
-    Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
-    Spec("residual", "mhc", "form.mhc:MHC", "several streams, mixed by a doubly stochastic matrix"),
-    Spec("residual", "mhc_lite", "form.mhc_lite:MHCLite", "several streams, mixed by a mean of permutations"),
-    Spec("residual", "identity_mixing", "form.identity_mixing:IdentityMixing", "several streams that are not mixed"),
+    Spec("residual", "deepnorm", "form.deepnorm:DeepNorm", "norm(alpha x + F(x)), smaller initial branches"),
+    Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
+    Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),
+    Spec(
+        "residual",
+        "complete_p",
+        "form.complete_p:CompleteP",
+        "factors by depth and width: one learning rate for all sizes",
+    ),
+    Spec("residual", "highway", "form.highway:Highway", "g F(norm x) + (1 - g) x, g = sigmoid(W x + b)"),
+    Spec("residual", "laurel", "form.laurel:LAuReL", "a F(norm x) + b (x + B A x), all learned"),
+    Spec("residual", "deep_delta", "form.deep_delta:DeepDelta", "x + beta (v - k x) k, k the direction of F(norm x)"),
     Spec("residual", "denseformer", "form.denseformer:DenseFormer", "a learned average over all blocks so far"),
     Spec(
         "residual",
@@ -74,6 +81,8 @@ SPECS = (
         "form.attention_residuals:AttentionResiduals",
         "each sublayer attends to all earlier writes, over depth",
     ),
+    Spec("residual", "unet_skips", "form.unet_skips:UNetSkips", "the last blocks see the outputs of the first again"),
+    Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
     Spec("residual", "lime", "form.lime:LIMe", "keys and values of all earlier blocks, mixed head by head"),
     Spec(
@@ -82,21 +91,12 @@ SPECS = (
         "form.embedding_values:EmbeddingValues",
         "the embedding in the values of every block",
     ),
-    Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
-    Spec("residual", "unet_skips", "form.unet_skips:UNetSkips", "the last blocks see the outputs of the first again"),
+    Spec("residual", "hyper", "form.hyper:Hyper", "several streams, mixed by learned weights"),
+    Spec("residual", "mhc", "form.mhc:MHC", "several streams, mixed by a doubly stochastic matrix"),
+    Spec("residual", "mhc_lite", "form.mhc_lite:MHCLite", "several streams, mixed by a mean of permutations"),
+    Spec("residual", "identity_mixing", "form.identity_mixing:IdentityMixing", "several streams that are not mixed"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
     Spec("residual", "midpoint", "form.midpoint:Midpoint", "x_(l+1) = x_(l-1) + 2 F(norm x_l), computed back"),
-    Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
-    Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),
-    Spec("residual", "highway", "form.highway:Highway", "g F(norm x) + (1 - g) x, g = sigmoid(W x + b)"),
-    Spec("residual", "laurel", "form.laurel:LAuReL", "a F(norm x) + b (x + B A x), all learned"),
-    Spec("residual", "deep_delta", "form.deep_delta:DeepDelta", "x + beta (v - k x) k, k the direction of F(norm x)"),
-    Spec(
-        "residual",
-        "complete_p",
-        "form.complete_p:CompleteP",
-        "factors by depth and width: one learning rate for all sizes",
-    ),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),
@@ -160,6 +160,17 @@ SPECS = (
     Spec("recipe", "shakespeare-char", "recipes/shakespeare-char.yaml", "characters of a megabyte of plays"),
 )
 """Adding a variant is its own file and one line here."""
+
+HEADINGS = {
+    ("residual", "pre_norm"): "where the norm stands",
+    ("residual", "deepnorm"): "factors on branch and stream",
+    ("residual", "highway"): "gates",
+    ("residual", "denseformer"): "memory of depth",
+    ("residual", "hyper"): "several streams",
+    ("residual", "reversible"): "computed back, not stored",
+    ("residual", "parallel"): "others",
+}
+"""What a list of names says above one of them: the family of those that follow."""
 
 
 def kinds() -> list[str]:

@@ -28,3 +28,13 @@ def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"\n  {name} " in said for name in catalogue.names("noise")) and "pre_norm" not in said
     assert main(["list", "noises"]) == 2
     assert "there is no kind 'noises' of names: choose one of residual" in capsys.readouterr().err
+
+
+def test_families_of_forms_have_headings_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert all(name in catalogue.names(kind) for kind, name in catalogue.HEADINGS)
+    assert main(["list", "residual"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for (_, name), heading in catalogue.HEADINGS.items():
+        assert lines[lines.index(f" {heading}") + 1].startswith(f"  {name}  ")
+    headings = [line.strip() for line in lines[1:] if not line.startswith("  ")]
+    assert headings == list(catalogue.HEADINGS.values())

@@ -27,7 +27,7 @@ def two(script: str, *arguments: str) -> list[tuple[str, str]]:
         for rank in range(2)
     ]  # fmt: skip
     try:
-        return [rank.communicate(timeout=300) for rank in ranks]
+        return [rank.communicate(timeout=900) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()

@@ -82,6 +82,8 @@ def run(words: list[str]) -> int:
         for line in [f"{kind}  {where}".rstrip()] if in_one else text.wrap(where, width, 1, f"{kind}  "):
             terminal.line(line.rstrip())
         for spec in catalogue.specs(kind):
-            for line in text.wrap(f"{spec.summary}{_values(spec)}", width, indent, f"  {spec.name}  "):
+            heading = catalogue.HEADINGS.get((kind, spec.name), "")
+            above = text.wrap(heading, width, 1, " ") if heading else []
+            for line in [*above, *text.wrap(f"{spec.summary}{_values(spec)}", width, indent, f"  {spec.name}  ")]:
                 terminal.line(line)
     return 0
