@@ -148,6 +148,25 @@ LAYERS = {
 }
 
 
+class Raw(Noting):
+    """The second of these has no module that its branch could be called by."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.mlp, self.weight, self.number = nn.Linear(SIZE, SIZE), nn.Parameter(torch.randn(SIZE, SIZE)), number
+
+    def forward(self, x):
+        return self.note(x, x @ self.weight if self.number == 1 else self.mlp(x))
+
+
+def test_a_branch_without_a_module_is_called_by_its_layer():
+    model = nn.Sequential(*[Raw(number) for number in range(3)])
+    with measure.watch(model, every={"branch_share": 1}) as m:
+        model(torch.randn(3, 5, SIZE))
+    assert list(m.results["branch_share"]) == ["0.mlp", "1", "2.mlp"]
+    assert list(m.results["branch_share"].values()) == pytest.approx(noted(model), rel=1e-5)
+
+
 def noted(model):
     return [share for part in model.modules() if isinstance(part, Noting) for share in part.shares]
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from mainstem import optim
 from mainstem.errors import BadInput
 from mainstem.form import parse
 from mainstem.model import LanguageModel, Settings
-from mainstem.optim.roles import is_within, modules, named, roles, select
+from mainstem.optim.roles import aliases, is_within, modules, named, roles, select
 
 
 class Mix(nn.Module):
@@ -112,6 +113,12 @@ def test_a_role_for_a_parameter_that_is_not_there_is_refused_by_name():
         ("embedding", ["embed.weight"]),
         ("head", ["embed.weight"]),
         ("out.*", ["embed.weight"]),
+        ("bias, mix", ["mix.weight", "up.bias", "norm.bias"]),
+        ("up.*,norm", ["up.weight", "up.bias", "norm.weight"]),
+        ("bias, !norm.*", ["up.bias"]),
+        ("!up.*", ["embed.weight"]),
+        ("! head", ["up.weight"]),  # a tied tensor is left out by any of its names and roles
+        ("*, !bias, !mix.*", ["embed.weight", "up.weight", "norm.weight"]),
         ("*", ["embed.weight", "mix.weight", "mix.factor", "up.weight", "up.bias", "norm.weight", "norm.bias"]),
     ],
 )
@@ -126,6 +133,37 @@ def test_select_takes_roles_their_heads_and_names_and_a_tied_tensor_once(on, nam
 def test_a_pattern_that_fits_nothing_is_refused_with_what_is_near(on, near):
     with pytest.raises(BadInput, match=f"'{on}'.*{near}"):
         select(Net(), on)
+
+
+@pytest.mark.parametrize(
+    ("on", "wrong"), [("bias, hed", "hed"), ("bias, !up.weigth", "up.weigth"), ("!embed.*, !up.*", "embed")]
+)
+def test_each_pattern_of_a_list_has_to_fit_something_and_something_has_to_be_left(on, wrong):
+    with pytest.raises(BadInput, match=f"no parameter fits '{wrong}"):
+        select(Net(), on)
+
+
+class Headed(nn.Module):
+    """As transformers and timm say which layer is the head."""
+
+    def __init__(self, tied, ask):
+        super().__init__()
+        self.embed, self.body, self.lm_head = nn.Embedding(7, 4), nn.Linear(4, 4), nn.Linear(4, 7, bias=False)
+        if tied:
+            self.lm_head.weight = self.embed.weight
+        if ask is not None:
+            setattr(self, ask, lambda: self.lm_head)
+
+
+@pytest.mark.parametrize("ask", ["get_output_embeddings", "get_classifier", None])
+@pytest.mark.parametrize("tied", [True, False])
+def test_muon_leaves_the_head_that_a_model_says_it_has_to_adamw(tied, ask):
+    model = Headed(tied, ask)
+    made = optim.Muon(optim.groups(model), roles=("linear",))
+    moved = {name for group in made.param_groups if group["method"] == "muon" for name in group["names"]}
+    assert moved == {"body.weight"} | ({"lm_head.weight"} if ask is None and not tied else set())
+    by_alias = {alias: role for known in aliases(model).values() for alias, role in known}
+    assert by_alias["lm_head.weight"] == ("linear" if ask is None and not tied else "head")
 
 
 def test_a_model_without_matrices_has_nothing_to_select_unasked():

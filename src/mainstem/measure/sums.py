@@ -93,7 +93,7 @@ class Sums:
         layer = self._layers[-1]
         if made is not None:
             layer.places.append(_Place(result, made.before, made.branch))
-        elif operator in _PASSES and args and isinstance(args[0], Tensor) and not _gated(args):
+        elif operator in _PASSES and args and isinstance(args[0], Tensor):
             first = result[0] if isinstance(result, (tuple, list)) else result
             place = layer.find(args[0]) if isinstance(first, Tensor) and first.shape == args[0].shape else None
             if place is not None:
@@ -111,11 +111,6 @@ def _trunk(one: _Place | None, other: _Place | None) -> int | None:
                 return at
             place = place.before
     return None
-
-
-def _gated(args: Sequence[Any]) -> bool:
-    """Return whether a product is one with an array of the same size, and so no scale."""
-    return len(args) > 1 and isinstance(args[1], Tensor) and args[1].numel() >= args[0].numel()
 
 
 def _lies(tensor: Tensor) -> tuple[int, int, torch.dtype]:

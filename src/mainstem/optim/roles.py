@@ -45,10 +45,11 @@ def roles(module: nn.Module) -> dict[str, str]:
     A module's own method ``roles() -> {parameter name relative to the module: role}`` decides, an outer module's before
     an inner one's. Without one the type does: the weights of Linear, convolutions, attention and recurrences are
     "linear", of embeddings "embedding", of norms "norm", every bias "bias"; of transformers and timm also `Conv1D`,
-    routers, and the experts that a mixture holds as one tensor. Whatever else is a "scale", which nothing decays
-    unasked; `roles_by_use` finds the matrices among them by a forward. To name the roles of a foreign module, give it
-    such a method. What a parametrization or pruning made of a parameter has its role; the magnitudes of a weight norm
-    are a "scale".
+    routers, and the experts that a mixture holds as one tensor, and what a model says to be its head by
+    `get_output_embeddings()` or `get_classifier()` is a "head", as a linear layer tied to an embedding is. Whatever
+    else is a "scale", which nothing decays unasked; `roles_by_use` finds the matrices among them by a forward. To name
+    the roles of a foreign module, give it such a method. What a parametrization or pruning made of a parameter has its
+    role; the magnitudes of a weight norm are a "scale".
 
     Raises:
         BadInput: where a module publishes the role of a parameter that it does not have, or a role that no other part
@@ -67,9 +68,11 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
     """Return the parameters that `on` names, by qualified name, each tensor once.
 
     `on` is a role ("norm"), the head of one ("feedforward" takes "feedforward.in" as well) or a shell pattern over
-    qualified names ("blocks.0.*"). None means the matrices: embedding, position, head, attention, feedforward, and the
-    "linear" of foreign modules; of mixing weights only the matrices that make them from the stream ("mix.dynamic"). A
-    tied tensor is taken if any of its names or roles fits.
+    qualified names ("blocks.0.*"); or several behind commas, of which those with "!" in front are left out again
+    ("attention, feedforward, !blocks.0.*"; exclusions alone leave out of what None takes). None means the matrices:
+    embedding, position, head, attention, feedforward, and the "linear" of foreign modules; of mixing weights only the
+    matrices that make them from the stream ("mix.dynamic"). A tied tensor is taken, or left out, if any of its names or
+    roles fits.
 
     Raises:
         BadInput: where nothing fits, with what is near.
@@ -81,8 +84,10 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
         ['0.bias', '1.bias']
     """
     chosen = fitting(module, on)
-    if not chosen:
-        raise BadInput(_nothing(on, _roles_of_aliases(parameters(module))))
+    for pattern in [on] if on is None else [each.removeprefix("!") for each in listed(on)]:
+        # In a list, too, a pattern that fits nothing is a mistake.
+        if not chosen or (pattern != on and not any(fits(pattern, known) for known in aliases(module).values())):
+            raise BadInput(_nothing(pattern, _roles_of_aliases(parameters(module))))
     return chosen
 
 
@@ -108,13 +113,28 @@ def fits(on: str | None, known: Iterable[tuple[str, str]]) -> bool:
         >>> fits("head", [("embed.weight", "embedding"), ("out.weight", "head")])
         True
     """
-    return any(_fits(on, name, role) for name, role in known)
-
-
-def _fits(on: str | None, name: str, role: str) -> bool:
+    known = list(known)
     if on is None:
-        return any(is_within(role, matrix) for matrix in MATRICES)
-    return is_within(role, on) or fnmatchcase(name, on)
+        return any(is_within(role, matrix) for _, role in known for matrix in MATRICES)
+    patterns = listed(on)
+    taken = [each for each in patterns if not each.startswith("!")]
+    left_out = [each[1:].strip() for each in patterns if each.startswith("!")]
+    takes = any(_fits(each, *one) for each in taken for one in known) if taken else fits(None, known)
+    return takes and not any(_fits(each, *one) for each in left_out for one in known)
+
+
+def listed(on: str) -> list[str]:
+    """Return the patterns that stand in `on` behind commas.
+
+    Example:
+        >>> listed("attention, !blocks.0.*")
+        ['attention', '!blocks.0.*']
+    """
+    return [each.strip() for each in on.split(",")]
+
+
+def _fits(pattern: str, name: str, role: str) -> bool:
+    return is_within(role, pattern) or fnmatchcase(name, pattern)
 
 
 def is_within(role: str, head: str) -> bool:
@@ -135,14 +155,20 @@ def _roles_and_untold(held: Parameters) -> tuple[dict[str, str], set[str]]:
     known: dict[str, str] = {}
     made: dict[str, list[str]] = {}
     untold: set[str] = set()
+    heads = _heads(held)
     for name, parameter in ((alias, p) for first, p in held.named.items() for alias in held.aliases[first]):
         stands_for, is_magnitude = held.origins[name]
         path, _, own = stands_for.rpartition(".")
         role = "scale" if is_magnitude else by_type(held.modules[path], own, parameter)
+        if role == "linear" and id(held.modules[path]) in heads:
+            role = "head"
         if role is None:
             untold.add(name)
         known[name] = role or by_use(held.modules[path], own) or "scale"
         made.setdefault(stands_for, []).extend([] if is_magnitude else [name])
+    for names in held.aliases.values():
+        if any(known[name] == "embedding" for name in names):  # tied to it, a linear layer is the head
+            known |= {name: "head" for name in names if known[name] == "linear"}
     # Inner modules first, so that what an outer one publishes has the last word.
     for path, part in reversed(held.modules.items()):
         prefix = f"{path}." if path else ""
@@ -173,6 +199,18 @@ def _check(part: nn.Module, name: str, role: str, is_there: bool) -> None:
 def modules(module: nn.Module) -> dict[str, nn.Module]:
     """Return `module` and all inside it by path, "" for itself; of a wrapper and what it wraps, the latter."""
     return parameters(module).modules
+
+
+def _heads(held: Parameters) -> set[int]:
+    """Return the modules that models of transformers and timm say to be their heads."""
+    found = set()
+    for part in held.modules.values():
+        for ask in ("get_output_embeddings", "get_classifier"):
+            told = getattr(part, ask, None)
+            head = told() if callable(told) else None
+            if isinstance(head, nn.Module):
+                found.add(id(head))
+    return found
 
 
 def untold(held: Parameters) -> set[str]:
