@@ -95,7 +95,7 @@ def test_what_a_kill_left_is_swept_and_work_in_progress_is_not(tmp_path: Path) -
 
 
 def test_a_folder_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has finished removes a folder of its own without the cache's lock, between our listing and our look."""
+    """A process that has finished removes a folder of its own without the cache's lock, while we look at it."""
     (tmp_path / ".new-y-done").mkdir()
     opened = os.open
 

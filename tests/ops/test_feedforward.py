@@ -1,4 +1,4 @@
-"""The feed-forward sublayer as one node: against its parts and float64, masks, derivatives, who sees what."""
+"""The feed-forward sublayer as one node: against its parts and float64, masks, derivatives, what modes see."""
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class Content(Struct):
-    """What a manifest must hold: size and SHA-256 of each file. Who keeps more there says so in a kind of its own."""
+    """What a manifest must hold: size and SHA-256 of each file. A store that keeps more subclasses it."""
 
     files: dict[Annotated[str, Meta(pattern="^[a-z_]+([.][a-z]+)?$")], tuple[files.Count, str]]
 

@@ -41,7 +41,7 @@ class Fusion(NamedTuple):
 
 
 Rule = Callable[[Residual, Residual | Stream | None], Fusion | None]
-"""(who writes, who reads that) -> how both are computed at once, or None where the rule does not fit.
+"""(the writer, the reader of what it writes) -> how both are computed at once, or None where the rule does not fit.
 
 A stream reads by closing: what was read is then what it closes to. No reader: nobody knows who reads.
 """

@@ -70,7 +70,7 @@ def _faster(a: Tensor, b: Tensor, worth: int) -> bool:
         and a.device.type == "cpu"
         and onednn()
         and torch._C._get_mkldnn_enabled()
-        # Who looks at operators, to count them or to differentiate them, knows mm.
+        # Tools that look at operators, to count them or to differentiate them, know mm.
         and torch._C._len_torch_dispatch_stack() == 0
         and not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad))
     )

@@ -1,4 +1,4 @@
-"""Who is told what happens in a run: metrics.jsonl, the console, TensorBoard, and whatever somebody adds.
+"""Listeners are told what happens in a run: metrics.jsonl, the console, TensorBoard, and whatever somebody adds.
 
 May import `config` and its siblings.
 """

@@ -1,4 +1,4 @@
-"""Training: a learner, what it learns, who is told of it, and the loop that writes a run into its folder."""
+"""Training: a learner, what it learns, its listeners, and the loop that writes a run into its folder."""
 
 from ..runs.listener import Listener, Outcome
 from ..runs.score import Score
