@@ -40,7 +40,7 @@ def used_by(capsys: Capture, *words: str) -> dict[str, str]:
     for field in config.fields(config.Run):
         entry = flat.split(f" {shown(field.name)} {field.meaning} [", 1)[1].split("]", 1)[0]
         found[field.name] = entry.split("; ", 1)[1]
-        assert all(choice in entry.split("; ")[0].split("|") for choice in field.choices)
+        assert all(choice in map(str.strip, entry.split("; ")[0].split("|")) for choice in field.choices)
     return found
 
 

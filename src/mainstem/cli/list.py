@@ -23,7 +23,7 @@ _WHERE = {
     "penalty": "--penalty.0.name",
     "optimizer": "--optim.name",
     "decay": "--optim.decay-kind",
-    "course": "--optim.decay-course, --noise.also.0.course",
+    "course": "--optim.decay-course",
     "around": "--optim.around",
     "after": "in Python",
     "average": "--optim.average, --optim.swa",
@@ -79,7 +79,9 @@ def run(words: list[str]) -> int:
             terminal.line()
         where = _WHERE.get(kind, "")
         in_one = len(kind) + 2 + len(where) <= width
-        for line in [f"{kind}  {where}".rstrip()] if in_one else text.wrap(where, width, 1, f"{kind}  "):
+        for line in (
+            [f"{kind}  {where}".rstrip()] if in_one else text.wrap(where, width, min(1, width // 30), f"{kind}  ")
+        ):
             terminal.line(line.rstrip())
         for spec in catalogue.specs(kind):
             heading = catalogue.HEADINGS.get((kind, spec.name), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -99,7 +100,12 @@ def show(value: Any) -> str:
 
 
 def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:
-    """Return `text` in lines of at most `width`, indented behind `first`, which has its own line if it is longer."""
+    """Return `text` in lines of at most `width`, indented behind `first`, which has its own line if it is longer.
+
+    A choice that is longer than a line goes on behind one of its bars.
+    """
+    room = max(width, indent + 8) - indent
+    text = " ".join(_in_parts(word, room) for word in text.split(" "))
     ahead = [first.rstrip()] if len(first) > indent else []
     start = " " * indent if ahead else first.ljust(indent)
     return ahead + textwrap.wrap(
@@ -110,6 +116,22 @@ def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:
         break_on_hyphens=False,
         break_long_words=False,
     )
+
+
+def _in_parts(word: str, room: int) -> str:
+    """Return `word`, or if it has no room its parts between bars, as many together as there is room for.
+
+    >>> _in_parts("one|two|three", 8), _in_parts("one|two", 8)
+    ('one|two| three', 'one|two')
+    """
+    if len(word) <= room or "|" not in word:
+        return word
+    lines = [""]
+    for part in re.findall(r"[^|]+[|]?", word):
+        if lines[-1] and len(lines[-1]) + len(part) > room:
+            lines.append("")
+        lines[-1] += part
+    return " ".join(lines)
 
 
 def _allowed(kind: inspect.Type) -> str:
