@@ -10,7 +10,7 @@ from mainstem.errors import BadInput
 from mainstem.nn import Attention, FeedForward
 
 NAMES = catalogue.names("residual")
-INSIDE = {"value_residual", "sub_ln", "hybrid_norm", "lime"}
+INSIDE = {"value_residual", "sub_ln", "hybrid_norm", "lime", "embedding_values"}
 """Forms that change what a sublayer does inside."""
 
 
@@ -172,7 +172,7 @@ SOME = {"unet_skips", "reinjection"}
 """Forms of which some residuals are plain sums."""
 
 NOT_ALONE = {"hyper", "mhc", "mhc_lite", "identity_mixing", "denseformer", "resi_dual", "weighted_history",
-             "attention_residuals", *SOME}  # fmt: skip
+             "elc", "attention_residuals", *SOME}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -21,6 +21,8 @@ from .weighted_history import opened, written
 class NewestOutput(Single):
     """Keeps the outputs of blocks, main = (the newest, the older ones); closes the newest, then the norm."""
 
+    stands_alone = False
+
     def open(self, x_BTD: Tensor) -> State:
         return opened(x_BTD)
 
