@@ -24,7 +24,7 @@ class ReZero(Form):
         start: a at the start.
 
     Source:
-        Bachlechner et al. 2020 (2003.04887), equation 5.
+        Bachlechner et al. 2020 (2003.04887), equation 5. De and Smith 2020 (2002.10444) call the same SkipInit.
 
     Example:
         >>> from mainstem import form
