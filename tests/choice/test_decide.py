@@ -83,8 +83,8 @@ def order(values: dict[str, Any]) -> int:
 def test_what_is_given_stays(corpus: Corpus, budget: float, data: st.DataObject) -> None:
     some: dict[str, Any] = {
         "model.layers": 5, "model.width": 96, "model.heads": 8, "model.context": 24, "train.batch": 7,
-        "train.patience": 9, "optim.lr": 0.5, "optim.muon_lr": 0.25, "optim.decay": 0.75, "noise.rate": 0.125,
-        "evaluate.every": 11, "save.every": 13,
+        "train.patience": 9, "train.passes": 2.5, "optim.lr": 0.5, "optim.muon_lr": 0.25, "optim.decay": 0.75,
+        "noise.rate": 0.125, "evaluate.every": 11, "save.every": 13,
     }  # fmt: skip
     names = data.draw(st.sets(st.sampled_from(sorted(some))))
     run = config.load({**{name: some[name] for name in names}, "model.context": 24}, recipe="default")
@@ -157,3 +157,20 @@ def test_too_little_time_says_how_much_is_enough(spent: float) -> None:
         assert enough.doubt is None
         assert choose(TEXT, Speed(), found.least - 1.1, RECIPE, spent=spent).steps <= table.FEWEST + 1
         assert found.values["evaluate.every"] == max(1, found.steps)
+
+
+@given(corpora, speeds, st.floats(1, 1e6))
+def test_a_text_is_not_seen_more_often_than_pays(corpus: Corpus, speed: Speed, budget: float) -> None:
+    values = choose(corpus, speed, budget, RECIPE).values
+    assert values["train.passes"] == table.MOST
+    batch = values["train.batch"] * values["model.context"]
+    assert values["evaluate.every"] <= max(1, table.MOST * corpus.tokens / batch + 1)
+
+
+def test_given_passes_are_those_that_regularize() -> None:
+    run = config.load({"train.passes": 300.0}, recipe="default")
+    small = msgspec.structs.replace(TEXT, tokens=20_000)
+    few, many = choose(small, Speed(), 600.0, RECIPE), choose(small, Speed(), 600.0, run, {"train.passes"})
+    assert few.values["evaluate.every"] < many.values["evaluate.every"]
+    assert few.steps == many.steps  # those that fit
+    assert "train.passes" not in many.values

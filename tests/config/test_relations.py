@@ -17,6 +17,8 @@ REFUSED = [
      "make it even, or give --model.positions learned."),
     ({"model.rotary_base": 500, "model.positions": "learned"}, "model.rotary_base 500 is for rotary positions, and model.positions is learned: "
      "leave it out, or give --model.positions rotary."),
+    ({"train.passes": 5, "train.steps": 3}, "train.passes 5 is how many passes a budget may hold, and there is none: "
+     "give --train.budget, or --train.epochs 5 in its place."),
     ({"train.steps": 5, "train.epochs": 2}, "train.steps 5 and train.epochs 2.0 all say how long the run is: give one of them."),
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
     ({"optim.average": 0.9, "optim.swa": 0.25}, "optim.average 0.9 and optim.swa 0.25 are two averages of the weights: give one of them."),

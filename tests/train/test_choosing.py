@@ -94,6 +94,14 @@ def test_a_run_goes_on_as_it_was_chosen_however_fast_the_machine_is_now(corpus: 
     assert config.parse(Path("other/config.yaml").read_bytes()).save.every != first.save.every
 
 
+def test_a_chosen_run_is_made_longer_in_steps(corpus: str, timed: list[float]) -> None:
+    trained(*asked(corpus))
+    run, given = asked(corpus, **{"train.steps": 5})
+    stored = trained(run, given)
+    assert (stored.train.steps, stored.train.budget, stored.train.passes) == (5, None, None)
+    assert stored.save.every != run.save.every
+
+
 def test_a_run_that_was_left_before_its_first_step_begins_as_it_was_chosen(corpus: str, timed: list[float]) -> None:
     run, given = asked(corpus)
 

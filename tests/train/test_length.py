@@ -43,3 +43,14 @@ def test_what_was_resolved_once_stays() -> None:
     assert resolve(train, 640, 64, [first, other], _never) == first
     assert resolve(train, 640, 64, [other, first], _never) == other
     assert resolve(config.Train(budget="20m"), 640, 64, [first, other], lambda _: 600).steps == 600
+
+
+def test_a_budget_holds_no_more_passes_than_are_said() -> None:
+    train = config.Train(budget="10m", passes=2.0)
+    assert resolve(train, 640, 64, [], lambda s: 300).steps == 20
+    assert resolve(train, 640, 64, [], lambda s: 7).steps == 7
+    assert resolve(train, 640, 64, [], lambda s: 300).asked["passes"] == 2.0
+    again = resolve(
+        config.Train(budget="10m", passes=4.0), 640, 64, [resolve(train, 640, 64, [], lambda s: 300)], lambda s: 300
+    )
+    assert again.steps == 40

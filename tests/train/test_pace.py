@@ -263,3 +263,14 @@ def test_what_is_left_at_last_is_for_the_end(time: Time) -> None:
     assert not found.over()
     time.take(0.2)
     assert found.over()
+
+
+def test_a_text_is_seen_no_more_often_than_is_said(tmp_path: Path, time: Time) -> None:
+    found = loop(tmp_path, time, 600.0, 300)
+    section = msgspec.structs.replace(found.learner.run.train, passes=5.0)
+    run = msgspec.structs.replace(found.learner.run, train=section)
+    found.learner = found.saver.learner = found.learner.named(run)  # type: ignore[union-attr]
+    finished(found, time)
+    assert found.state.step == -(-5 * found.learner.task.size(found.learner.data) // 64) == found.learner.steps
+    assert time.now < 300
+    assert found.listener.progress[-1] == 1.0  # type: ignore[attr-defined]

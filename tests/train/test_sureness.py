@@ -15,8 +15,9 @@ from mainstem.measure.quantity.calibration import calibration
 from mainstem.train import sureness
 
 
-def test_it_is_what_a_loop_over_windows_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    learner = made(tmp_path)
+@pytest.mark.parametrize("windows", [10, 75])  # the last one of all is not whole
+def test_it_is_what_a_loop_over_windows_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: int) -> None:
+    learner = made(tmp_path, sampled=16 * windows)
     for step in range(1, 30):
         learner.step(step)
     found = sureness.sureness(learner)
@@ -24,7 +25,7 @@ def test_it_is_what_a_loop_over_windows_finds(tmp_path: Path, monkeypatch: pytes
     assert learner.model.training
     text, sure, right, nats = learner.data.held_out, [], [], []
     learner.model.eval()
-    for x_BT, y_BT, _, weight_BT in held_out_windows(text, 16, False, spread(num_windows(text, 16), 10), 1):
+    for x_BT, y_BT, _, weight_BT in held_out_windows(text, 16, False, spread(num_windows(text, 16), windows), 1):
         with torch.no_grad():
             p_TV = learner.model(x_BT)[0].double().softmax(-1)
         total = 0.0
@@ -34,14 +35,16 @@ def test_it_is_what_a_loop_over_windows_finds(tmp_path: Path, monkeypatch: pytes
                 right.append(float(p_TV[t].argmax() == y_BT[0, t]))
                 total -= math.log(p_TV[t, y_BT[0, t]])
         nats.append(total)
-    assert found["tokens"] == len(sure) == 160
-    assert found["confidence"] == pytest.approx(sum(sure) / 160, rel=1e-5)
-    assert found["right"] == pytest.approx(sum(right) / 160, rel=1e-12)
+    count = len(sure)
+    assert found["tokens"] == count == (160 if windows == 10 else len(text) - 1)
+    assert found["confidence"] == pytest.approx(sum(sure) / count, rel=1e-5)
+    assert found["right"] == pytest.approx(sum(right) / count, rel=1e-12)
     assert found["ece"] == pytest.approx(calibration(torch.tensor(sure), torch.tensor(right)).ece, rel=1e-4)
-    mean = sum(nats) / 160
-    rest = [each - 16 * mean for each in nats]
+    mean = sum(nats) / count
+    sizes = [16] * (windows - 1) + [count - 16 * (windows - 1)]
+    rest = [each - size * mean for each, size in zip(nats, sizes, strict=True)]
     squares = sum((after - before) ** 2 for before, after in itertools.pairwise(rest))
-    assert found["error"] == pytest.approx(math.sqrt(10 / (2 * 9) * squares) / 160, rel=1e-4)
+    assert found["error"] == pytest.approx(math.sqrt(windows / (2 * (windows - 1)) * squares) / count, rel=1e-4)
     monkeypatch.setattr(sureness, "_LOGITS", 1)  # a window at a time
     again = sureness.sureness(learner)
     assert again is not None

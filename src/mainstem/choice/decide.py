@@ -76,16 +76,18 @@ def choose(
     size, basis = batched(sizes[best], steps[best], run, given, corpus.tokens)
     took = seconds(shape(size, corpus), speed)
     fit = int(room / took)
-    count, least = max(1, fit), math.ceil(spent + FIXED + (FEWEST + 1) * took / USABLE)
+    least = math.ceil(spent + FIXED + (FEWEST + 1) * took / USABLE)
+    count = max(1, min(fit, math.ceil(rules.most(run, given) * corpus.tokens / (size.context * size.batch))))
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [
         rules.tokens(corpus),
         rules.size(size, count, larger, run, given),
         rules.context(size, SIZES[best], corpus),
         rules.batch(size, basis),
+        rules.passes(count, fit),
         *rules.rates(size, run),
         *rules.regularization(count * size.context * size.batch / max(1, corpus.tokens)),
-        *rules.cadence(count, room),
+        *rules.cadence(count, count * took),
     ]
     free = [left for one in decided if (left := one.without(given)) is not None]
     return Choice(budget, fit, least, free)

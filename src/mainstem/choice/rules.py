@@ -10,7 +10,7 @@ import msgspec
 
 from .. import config
 from .corpus import Corpus
-from .table import APART, LEAST, MINUTE, PASSES, RATES, REGULARIZATION, WAITS, Size
+from .table import APART, LEAST, MINUTE, MOST, MOST_BASIS, PASSES, RATES, REGULARIZATION, WAITS, Size
 from .width import heads
 
 
@@ -58,6 +58,17 @@ def batch(size: Size, basis: str) -> Decision:
     return Decision("batch", {"train.batch": size.batch}, f"{size.batch}", why)
 
 
+def most(run: config.Run, given: Collection[str]) -> float:
+    """Return how many passes over the text a run has at most."""
+    return run.train.passes or math.inf if "train.passes" in given else MOST
+
+
+def passes(steps: int, fit: int) -> Decision:
+    """Decide how often the text is seen at most, in a run that has so many `steps`, of which so many would fit."""
+    why = f"all {fit:,} steps that fit are fewer" if steps >= fit else f"{steps:,} steps, though {fit:,} fit"
+    return Decision("passes", {"train.passes": MOST}, f"at most {MOST:g}", f"{why} ({MOST_BASIS})")
+
+
 def rates(size: Size, run: config.Run) -> list[Decision]:
     """Decide the learning rates of Muon and of what it leaves to AdamW; those of another optimizer are its own."""
     if run.optim.name != "muon":
@@ -78,9 +89,9 @@ def regularization(passes: float) -> list[Decision]:
     ]
 
 
-def cadence(steps: int, room: float) -> list[Decision]:
-    """Decide when a run of so many steps, in `room` seconds, is measured and saved, and when it ends early."""
-    every = max(1, min(steps, max(APART, _round(min(steps / PASSES, MINUTE * steps / max(room, 1e-9))))))
+def cadence(steps: int, seconds: float) -> list[Decision]:
+    """Decide when a run of so many steps, in so many `seconds`, is measured and saved, and when it ends early."""
+    every = max(1, min(steps, max(APART, _round(min(steps / PASSES, MINUTE * steps / max(seconds, 1e-9))))))
     number = max(1, round(steps / every))
     waits, passes = max(LEAST, math.ceil(WAITS * number)), "pass" if number == 1 else "passes"
     return [

@@ -72,6 +72,9 @@ REGULARIZATION = (
     Regularization(2.0, 0.0, 0.4, "measured at 2, 5 and 8"),
 )
 
+MOST, MOST_BASIS = 16.0, "fitted"
+"""Passes over the text that a run takes at most, as what is seen more often is learned by heart."""
+
 FIXED, USABLE = 5.0, 0.96
 """Seconds of a budget, besides what has passed, that no step gets, and which share of the rest steps do: the end,
 passes and checkpoints take the others (`python benchmarks/budget.py`)."""

@@ -59,7 +59,7 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
     if "noise.rate" in given:
         freed += [(f"noise.{site}", None) for site in SITES]
     if given & set(_LENGTHS):
-        freed += [(name, None) for name in _LENGTHS]
+        freed += [(name, None) for name in (*_LENGTHS, "train.passes")]
     if root is Run:
         settings = [setting for setting in settings if replaced.changes(tree, setting)]
     result: Any = dict(tree)

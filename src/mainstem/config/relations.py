@@ -70,6 +70,11 @@ def _train(train: Train) -> None:
     given = [f"train.{name} {value}" for name, value in lengths.items() if value is not None]
     if len(given) > 1:
         raise BadInput(f"{' and '.join(given)} all say how long the run is: give one of them.")
+    if train.passes is not None and train.budget is None:
+        raise BadInput(
+            f"train.passes {train.passes:g} is how many passes a budget may hold, and there is none: give "
+            f"--train.budget, or --train.epochs {train.passes:g} in its place."
+        )
     if train.micro_batch is not None and train.micro_batch > train.batch:
         raise BadInput(
             f"train.micro_batch {train.micro_batch} is more than train.batch {train.batch}: give that many or fewer."

@@ -158,6 +158,7 @@ class Train(Section, frozen=True, kw_only=True):
     steps: Annotated[Steps | None, about("optimizer steps")] = None
     epochs: Annotated[Positive | None, about("passes over the training text", "20, if no other limit")] = None
     budget: Annotated[Time | None, about("wall time from start to exit")] = None
+    passes: Annotated[Positive | None, about("most passes over the text in a budget", "as many as fit")] = None
     batch: Annotated[Count, about("sequences a step")] = 32
     micro_batch: Annotated[Count | None, about("sequences at once", "the whole batch")] = None
     patience: Annotated[int, Meta(ge=0, lt=2**28), about("evaluations without gain before it stops; 0: never")] = 5

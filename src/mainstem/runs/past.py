@@ -88,7 +88,7 @@ def _check_patience(run: config.Run, manifest: Manifest) -> None:
     if not patience or waited < patience:
         return
     before = config.parse(manifest.config).train
-    fields = ("steps", "epochs", "budget", "patience")
+    fields = ("steps", "epochs", "budget", "passes", "patience")
     if all(getattr(before, name) == getattr(run.train, name) for name in fields):
         return
     raise BadInput(

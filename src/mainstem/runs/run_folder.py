@@ -17,7 +17,7 @@ from ..errors import BadInput
 from . import lock, paths
 
 EXTENDABLE = (
-    "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.patience", "save",
+    "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.passes", "train.patience", "save",
     "machine.device", "machine.threads", "data.paths", "data.held_out_paths", "data.verify",
 )  # fmt: skip
 """What may change when a run goes on: how long, where, what is said about it, and where the same data lies now

@@ -40,7 +40,10 @@ def adopted(run: config.Run, given: Given) -> config.Run:
         stored = config.resolve(config.parse(files.read(path, LIMIT)))
     except BadInput:  # which is said, with its reason, where the two are compared
         return run
-    names = [name for name in FIELDS if not name.startswith("optim.") or stored.optim.name == run.optim.name]
+    without = {"train.passes"} if run.train.budget is None else set()
+    if stored.optim.name != run.optim.name:
+        without |= {name for name in FIELDS if name.startswith("optim.")}
+    names = [name for name in FIELDS if name not in without]
     found = {name: value for name in names if (value := config.at(stored, name)) is not config.NOT_THERE}
     return _with(run, found, implied(given), stored)
 

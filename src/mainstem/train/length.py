@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from .. import config, optim
 from ..errors import BadInput
@@ -39,6 +40,16 @@ def steps_of_epochs(epochs: float, num_tokens: int, tokens_per_step: int) -> int
     return max(1, math.ceil(epochs * num_tokens / tokens_per_step))
 
 
+def most(train: config.Train, num_tokens: int, tokens_per_step: int) -> int:
+    """Return how many steps a run within a budget has at most.
+
+    Example:
+        >>> most(config.Train(budget="10m", passes=3.0), 1000, 64), most(config.Train(budget="10m"), 1000, 64) > 10**9
+        (47, True)
+    """
+    return 1 << 53 if train.passes is None else steps_of_epochs(train.passes, num_tokens, tokens_per_step)
+
+
 def resolve(
     train: config.Train,
     num_tokens: int,
@@ -52,17 +63,19 @@ def resolve(
 
     `measured` turns a budget in seconds into steps; it is called at most once in the life of a run.
     """
-    asked = {"steps": train.steps, "epochs": train.epochs, "budget": train.budget}
+    asked: dict[str, Any] = {"steps": train.steps, "epochs": train.epochs, "budget": train.budget}
     if sum(value is not None for value in asked.values()) > 1:
         given = ", ".join(f"train.{name} {value}" for name, value in asked.items() if value is not None)
         raise BadInput(f"{given} all say how long the run is: give one of them.")
+    if train.passes is not None:
+        asked["passes"] = train.passes
     for before in known:
         if before.asked == asked:
             return before
     if train.steps is not None:
         steps = train.steps
     elif train.budget is not None:
-        steps = max(1, measured(seconds(train.budget)))
+        steps = max(1, min(measured(seconds(train.budget)), most(train, num_tokens, tokens_per_step)))
     else:
         steps = steps_of_epochs(train.epochs or _DEFAULT_EPOCHS, num_tokens, tokens_per_step)
     return Length(steps, asked)

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from ..runs.state import Costs
-from . import cadence
+from . import cadence, length
 from .learner import Learner
 from .phases import Clock
 
@@ -109,9 +109,11 @@ class Pace:
         self.costs, self._steps, self._window = costs, 0, self.clock()
         self._asked, self._planned, self._tail = self.left(), 0, None
         room = self._asked - costs.save * self._estimates(self._asked)
+        batch = learner.run.train.batch * learner.task.targets(learner.model)
+        last = max(step + 1, length.most(learner.run.train, learner.task.size(learner.data), batch))
         most = max(1, int(room / max(costs.step, 1e-9)))
         more = bisect_right(range(1, most + 1), room, key=lambda number: _seconds(learner, step, number, costs))
-        return step + max(1, more)
+        return min(step + max(1, more), last)
 
     def _measured(self, learner: Learner) -> Costs | None:
         """Return the costs of before, brought up to date; None where no step has been measured in any process."""
