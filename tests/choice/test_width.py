@@ -45,10 +45,12 @@ def test_a_batch_holds_whole_parts() -> None:
 
 
 def test_a_large_batch_is_for_many_steps_in_few_passes() -> None:
-    row, few = BATCHES[0], 10**4 * 2048
+    row = BATCHES[0]
+    few = int(row.steps * 2048 / (row.high - 0.1))
     assert batched(SIZE, row.steps, run(), (), few) == (SIZE._replace(batch=row.batch), row.basis)
+    assert batched(SIZE, row.steps, run(), (), int(row.steps * 2048 / (row.low - 0.1))) == (SIZE, "a")
     assert batched(SIZE, row.steps - 1, run(), (), few) == (SIZE, "a")
-    assert batched(SIZE, row.steps, run(), (), int(row.steps * 2048 / row.passes)) == (SIZE, "a")
+    assert batched(SIZE, row.steps, run(), (), int(row.steps * 2048 / row.high)) == (SIZE, "a")
     assert batched(SIZE, row.steps, run(), {"train.batch"}, few) == (SIZE, "a")
     parts = config.load({"train.micro_batch": 12, "train.batch": 24}, recipe="default")
     assert batched(SIZE, row.steps, parts, (), few)[0].batch == 36

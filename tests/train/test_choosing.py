@@ -42,7 +42,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def asked(corpus: str, **more: Any) -> tuple[config.Run, frozenset[str]]:
     """Return a run of the recipe `default` on the text, in the folder `run`, and what was given for it."""
-    length = {} if {"train.steps", "train.epochs"} & set(more) else {"train.budget": "600s"}
+    length = {} if {"train.steps", "train.epochs"} & set(more) else {"train.budget": "600s", "train.passes": 1e6}
     flags = {"data.paths": [corpus], "out": "run", **length, **TINY, **more}
     return config.load(flags, recipe="default"), config.said(flags)
 

@@ -81,7 +81,7 @@ def choose(
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [
         rules.tokens(corpus),
-        rules.size(size, count, larger, run, given),
+        rules.size(size, fit, larger, run, given),
         rules.context(size, SIZES[best], corpus),
         rules.batch(size, basis),
         rules.passes(count, fit),

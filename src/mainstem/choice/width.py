@@ -28,7 +28,7 @@ def batched(size: Size, steps: int, run: config.Run, given: Collection[str], tok
     """Return `size`, of which so many `steps` fit, with the batch that the table has for that, and what it rests on."""
     passes = steps * size.context * size.batch / max(1, tokens)
     for row in BATCHES:
-        if "train.batch" not in given and steps >= row.steps and passes < row.passes:
+        if "train.batch" not in given and steps >= row.steps and row.low <= passes < row.high:
             return size._replace(batch=_whole(row.batch, run)), row.basis
     return size, size.basis
 
