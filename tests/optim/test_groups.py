@@ -107,7 +107,7 @@ def test_a_tied_tensor_is_in_one_group_with_all_its_names():
     model[1].weight = model[0].weight
     (group,) = groups(model)
     assert (group["names"], group["role"]) == (["0.weight"], "embedding")
-    assert group["aliases"] == [[("0.weight", "embedding"), ("1.weight", "linear")]]
+    assert group["aliases"] == [[("0.weight", "embedding"), ("1.weight", "head")]]
 
 
 def test_patterns_that_fit_nothing_and_impossible_decays_are_refused():
@@ -156,8 +156,8 @@ def test_a_configuration_gives_a_group_its_own_rate_and_decay(name):
     optimizer = optim.make(model, section)
     rows = {row.role: row for row in optim.table(model, optimizer)}
     assert (rows["attention.out"].lr, rows["attention.out"].decay) == (0.0, section.decay)
-    assert (rows["norm"].lr, rows["norm"].decay) == (pytest.approx(0.5 * section.lr), 0.2)
-    assert rows["embedding"].lr == section.lr
+    assert (rows["norm"].lr, rows["norm"].decay) == (pytest.approx(0.5 * section.values["lr"]), 0.2)
+    assert rows["embedding"].lr == section.values["lr"]
     before = {name: p.detach().clone() for name, p in optim.select(model).items()}
     model(torch.ones(2, 3, dtype=torch.int64)).square().sum().backward()
     optimizer.step()
