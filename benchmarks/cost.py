@@ -182,15 +182,14 @@ def factor(rows: list[Row], flag: str) -> float:
     A rate counts where it is not 0, whatever it is; a residual form is known by its name alone.
 
     >>> rows = [Row(BASE, 0.04), Row(BASE, 0.05, "noise.rate=0.1")]
-    >>> factor(rows, "noise.rate=0.2"), factor(rows, "noise.rate=0"), factor(rows, "optim.decay=1")
-    (1.25, 1.0, 1.0)
+    >>> [factor(rows, flag) for flag in ("noise.rate=0.2", "noise.rate=0", "optim.decay=1", "data.tokenizer=char")]
+    [1.25, 1.0, 1.0, 1.0]
     """
     name, _, value = flag.partition("=")
     base = next(row.seconds for row in rows if row.shape == BASE and not row.also)
     for row in rows:
         known, _, level = row.also.partition("=")
-        alike = value == level or (name != "model.residual" and float(value) > 0)
-        if row.also and known == name and alike:
+        if row.also and known == name and (value == level or (name != "model.residual" and float(value) > 0)):
             return row.seconds / base
     return 1.0
 
