@@ -136,6 +136,7 @@ SPECS = (
     Spec("tokenizer", "bpe", "data.units.bpe:Pairs", "merged pairs of bytes; no character is unknown"),
     Spec("embedding", "token", "nn.embedding_spec:Tokens", "a row for each token"),
     Spec("embedding", "ngrams", "nn.ngrams_spec:NGramsSpec", "the same and rows for the last tokens together"),
+    Spec("prior", "counts", "counts.prior:Counts", "log(w p_network + (1 - w) p_Kneser-Ney), one share w"),
     Spec("init", "auto", "model.init:chosen", "what the residual form was published with"),
     Spec("init", "normal", "model.rules:normal", "N(0, 0.02)"),
     Spec("init", "gpt2", "model.rules:gpt2", "output projections divided by sqrt(N)"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from msgspec import Struct
+from torch import Tensor
 
-from . import config, data, files, runs
+from . import config, counts, data, files, runs
 from .errors import BadInput
 from .model import LanguageModel
 from .runs import facts, publish, weights
@@ -27,21 +30,56 @@ class _Config(Struct):
 
 
 class LoadedRun(NamedTuple):
-    """What a run left: `model` in eval mode with the best weights, and what it needs to read and write text."""
+    """What a run left: `model` in eval mode with the best weights, and what it needs to read and write text.
+
+    `prior` are the counts that the model is mixed with, None for the model alone; where a run had some that are not
+    used, `remark` says why.
+    """
 
     model: LanguageModel
     tokenizer: data.Tokenizer
     run: config.Run
     facts: dict[str, Any]
+    prior: counts.Prior | None = None
+    remark: str = ""
+
+    @torch.no_grad()
+    def predict(self, tokens: Sequence[int]) -> Tensor:
+        """Return the log-probabilities of the token behind each of `tokens`, by all that the run offers.
+
+        Formula:
+            ``log(w p_network + (1 - w) p_counts)`` where the run has counts, else ``log p_network``.
+
+        Shapes:
+            tokens: T, at most the model's context; returned: [T, V], float32, on the CPU.
+
+        Raises:
+            BadInput: for no token, and for more of them than the context.
+
+        Example:
+            ``loaded.predict(loaded.tokenizer.encode("def "))[-1].exp().topk(5)``
+        """
+        if not 1 <= len(tokens) <= self.model.context:
+            raise BadInput(
+                f"{len(tokens)} tokens are not 1 to {self.model.context}, the model's context: give so many."
+            )
+        given = [int(token) for token in tokens]
+        device = self.model.embedding.weight.device
+        logs_TV = torch.log_softmax(self.model(torch.tensor([given], device=device))[0].float().cpu().double(), -1)
+        if self.prior is not None:
+            for place, logs_V in enumerate(logs_TV):
+                logs_V.copy_(torch.from_numpy(self.prior.mixed(logs_V.numpy(), given[: place + 1])))
+        return logs_TV.float()
 
 
-def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
+def load(path: str | os.PathLike[str], last: bool = False, prior: bool = True) -> LoadedRun:
     """Return the model that the run in the folder `path` holds: the best one, or the `last` one, on the CPU.
 
-    Nothing in the folder is executed, and nothing is allocated before configuration, header and size of the weights
-    agree. Raises `BadInput` where the folder holds no run, has not saved a model yet, or is damaged.
+    The best one comes with the counts that it is mixed with, where the run has some and `prior` asks for them. Nothing
+    in the folder is executed, and nothing is allocated before configuration, header and size of the weights agree.
+    Raises `BadInput` where the folder holds no run, has not saved a model yet, or is damaged.
 
-    ``loaded = mainstem.load("runs/first"); loaded.model(torch.tensor([loaded.tokenizer.encode("def ")]))``
+    ``loaded = mainstem.load("runs/first"); loaded.predict(loaded.tokenizer.encode("def "))``
     """
     folder = runs.find(path)
     run = runs.stored(folder)
@@ -55,7 +93,31 @@ def load(path: str | os.PathLike[str], last: bool = False) -> LoadedRun:
             f"The tokenizer of {str(path)!r} has {tokenizer.vocab_size} tokens where its model has "
             f"{model.settings.vocab}: one of them is from another run."
         )
-    return LoadedRun(model, tokenizer, run, facts.read(folder) or {})
+    known = facts.read(folder) or {}
+    beside, remark = (None, "") if last or not prior else _beside(folder, tokenizer, known)
+    return LoadedRun(model, tokenizer, run, known, beside, remark)
+
+
+def _beside(folder: Path, tokenizer: data.Tokenizer, known: dict[str, Any]) -> tuple[counts.Prior | None, str]:
+    """Return the counts of a run, to be mixed with its best model; or None, and why some that it had are not used.
+
+    Raises `BadInput` where they are damaged, or of another text.
+    """
+    found = counts.stored.load(folder)
+    if found is None:
+        had = "share" in ((known.get("outcome") or {}).get("prior") or {})
+        return None, f"{counts.stored.NAME} is gone from the run's folder: this is the network alone" if had else ""
+    text = (known.get("corpus") or {}).get("hash")
+    if found.about.vocab != tokenizer.vocab_size or text not in (None, found.about.corpus):
+        raise files.Unusable(
+            folder / counts.stored.NAME, "has counts of another text than that of the run", counts.stored.REMEDY
+        )
+    if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != found.about.model:
+        return None, (
+            f"{counts.stored.NAME} belongs to other weights than those in the run's folder, as in a run that goes on: "
+            "this is the network alone"
+        )
+    return found, ""
 
 
 def build(settings: dict[str, Any], path: Path) -> LanguageModel:

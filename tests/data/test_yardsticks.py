@@ -103,7 +103,7 @@ def test_the_repeated_share_is_that_of_characters_in_long_matches(
 def test_the_numbers_are_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, cache = corpus(tmp_path, prose(400), tokenizer="byte"), tmp_path / "numbers"
     value = yardsticks.measure(found, cache)
-    (kept,) = cache.iterdir()
+    (kept,) = cache.glob("*.json")
     with monkeypatch.context() as patch:
         patch.setattr(yardsticks, "unigram", lambda *what: pytest.fail("computed again"))
         assert yardsticks.measure(found, cache) == value
@@ -113,7 +113,28 @@ def test_the_numbers_are_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: 
     for name in ("hash", "held_out_hash"):
         yardsticks.measure(found._replace(facts={**found.facts, name: "of another text"}), cache)
     yardsticks.measure(corpus(tmp_path, prose(400), tokenizer="char"), cache)
-    assert len(list(cache.iterdir())) == 4
+    assert len(list(cache.glob("*.json"))) == 4
+
+
+def test_counts_over_tokens_are_kept_token_by_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, cache = corpus(tmp_path, prose(400), tokenizer="byte"), tmp_path / "numbers"
+    value = yardsticks.measure(found, cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(counts, "score", lambda *what, **how: pytest.fail("counted again"))
+        over = yardsticks.over_tokens(found, cache)
+    assert over.order == value["tokens_order"] and np.array_equal(over.tokens, found.train.ids)
+    bits = -float(over.frozen.sum(dtype=float)) / math.log(2) / found.held_out.num_bytes
+    assert bits == pytest.approx(value["counts_tokens_bpb"], rel=1e-6)
+    (kept,) = cache.glob("*.tokens")
+    whole = kept.read_bytes()
+    for damage in (b"", whole[:-1], whole[:40] + b"!" + whole[41:]):
+        kept.write_bytes(damage)
+        again = yardsticks.over_tokens(found, cache)
+        assert np.array_equal(again.frozen, over.frozen) and np.array_equal(again.discounts, over.discounts)
+        assert kept.read_bytes() == whole
+    other = yardsticks.over_tokens(found, cache, order=1)
+    assert other.order == 1 and not np.array_equal(other.frozen, over.frozen)
+    assert np.array_equal(yardsticks.over_tokens(found, order=1).frozen, other.frozen)
 
 
 def test_it_ends_when_asked_to(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_other_targets_at_the_end_are_said(tmp_path: Path) -> None:
     (folder / "facts.json").write_text(json.dumps(facts))
     found = waterfall(source.read(folder))
     assert found is not None
-    assert "over 99,000 held-out tokens, the others over 16,384" in found.note
+    assert "measured on 99,000 held-out tokens, the stages before on 16,384" in found.note
 
 
 def test_without_passes_there_are_no_stages(tmp_path: Path) -> None:

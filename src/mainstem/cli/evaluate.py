@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
-from . import arguments, terminal
+from . import arguments, mixtures, terminal
 from . import help as help_text
 from .answer import Answer
 from .commands import COMMANDS
@@ -43,9 +43,11 @@ class Reading(Own, frozen=True, kw_only=True):
 class Options(Section, frozen=True, kw_only=True):
     """What the command's flags say."""
 
-    last: Annotated[bool, about("the weights of the last step instead of the best")] = False
-    sealed: Annotated[bool, about("the sealed part in place of the held-out one; each look is counted")] = False
-    stride: Annotated[int | None, about("also in windows that begin so many tokens apart", "none")] = None
+    last: Annotated[bool, about("the weights of the last step")] = False
+    sealed: Annotated[bool, about("the sealed part; each look is counted")] = False
+    stride: Annotated[int | None, about("also in windows so many tokens apart", "none")] = None
+    adaptive: Annotated[bool, about("also with counts that go on here")] = False
+    prior: Annotated[Literal["counts", "none"], about("none: without its counts")] = "counts"
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
     data: Reading = Reading()
@@ -84,7 +86,12 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from ..train import beside, device
     from ..train.lines import fold
 
-    loaded = load(folder, last=options.last)
+    loaded = load(folder, last=options.last, prior=options.prior == "counts")
+    if options.adaptive and loaded.prior is None:
+        raise BadInput(
+            f"--adaptive is how counts go on, and {str(folder)!r} has none that are used: leave it out, or train with "
+            "--model.prior counts."
+        )
     if options.sealed and loaded.run.data.sealed is None:
         raise BadInput(f"{str(folder)!r} has no sealed part: leave --sealed out, or train with --data.sealed 0.1.")
     if options.stride is not None:
@@ -109,22 +116,33 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
         )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
     answer.say(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
-    answer.say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}")
-    strided: dict[str, float | int] = {}
+    mixed, *strided_mixed = mixtures.of(loaded.prior, tokens, [held, *overlapping], options.adaptive)
+    alone = ", by the network alone" if mixed else ""
+    answer.say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}{alone}")
+    if loaded.remark:
+        answer.say("\n".join(fold(loaded.remark)))
+    for line in mixtures.lines(mixed):
+        answer.say(line)
+    strided: dict[str, Any] = {}
     for other in overlapping:
         strided = {"stride": options.stride or 0, NATS.name: other.nats_per_token, BITS.name: other.bits_per_byte}
         least = loaded.model.context - strided["stride"] + 1
         numbers = f"{other.nats_per_token:.4f} {NATS.unit}, {other.bits_per_byte:.4f} {BITS.unit}"
         answer.say(f"{numbers} with --stride {options.stride}: {least} or more tokens before each")
+        for line in mixtures.lines(strided_mixed[0]):
+            answer.say(line)
+        strided |= mixtures.to_json(strided_mixed[0])
     if options.sealed:
         answer.say(_looked(look))
+    bits = mixed["with_counts"].bits if mixed else held.bits_per_byte
     found, missing = _yardsticks(loaded, tokens if paths or options.sealed else None, options, cache)
-    for line in [missing] if missing else beside.lines(beside.Reached(held.bits_per_byte), found):
+    for line in [missing] if missing else beside.lines(beside.Reached(bits), found):
         answer.say("\n".join(fold(line)))
     answer.give({
         "run": str(folder), "on": paths or what, "tokens": len(tokens), "bytes": tokens.num_bytes,
         NATS.name: held.nats_per_token, BITS.name: held.bits_per_byte, "yardsticks": found or None,
-        **({"look": look} if options.sealed else {}), **({"strided": strided} if strided else {}),
+        **mixtures.to_json(mixed), **({"look": look} if options.sealed else {}),
+        **({"strided": strided} if strided else {}),
     })  # fmt: skip
 
 

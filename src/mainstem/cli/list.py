@@ -31,6 +31,7 @@ _WHERE = {
     "loss": "--loss.name",
     "tokenizer": "--data.tokenizer",
     "embedding": "--model.embedding",
+    "prior": "--model.prior",
     "init": "--model.init",
     "preset": "--model.preset",
     "experiment": "lab NAME",
@@ -38,7 +39,10 @@ _WHERE = {
 }
 
 
-_NAMED = ("residual", "noise", "penalty", "loss", "optimizer", "course", "around", "schedule", "tokenizer", "embedding")
+_NAMED = (
+    "residual", "noise", "penalty", "loss", "optimizer", "course", "around", "schedule", "tokenizer", "embedding",
+    "prior",
+)  # fmt: skip
 """Kinds whose names bring values along."""
 
 

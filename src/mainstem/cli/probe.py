@@ -60,7 +60,7 @@ def run(words: list[str]) -> int:
     from ..train import device
 
     files.check_target(folder / NAME)
-    loaded = load(folder, last=options.last)
+    loaded = load(folder, last=options.last, prior=False)
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     with device.threads(loaded.run.machine.threads):
         watch, figures = _measure(loaded, folder, place, options)

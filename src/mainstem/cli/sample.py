@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
@@ -26,6 +27,7 @@ class Options(config.Sampling, frozen=True, kw_only=True):
     num_tokens: Annotated[int, Meta(ge=1, le=2**24), about("tokens of each text")] = 200
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("the same seed gives the same text")] = 0
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
+    prior: Annotated[Literal["counts", "none"], about("none: the network without the run's counts")] = "counts"
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
 
 
@@ -45,7 +47,9 @@ def run(words: list[str]) -> int:
     from ..loaded import load
     from ..train import device
 
-    loaded = load(folder, last=options.last)
+    loaded = load(folder, last=options.last, prior=options.prior == "counts")
+    if loaded.remark and sys.stderr is not None:
+        terminal.line(loaded.remark, sys.stderr)
     tokens = beginning(prompt, loaded.tokenizer)
     loaded.model.to(device.choose(config.Machine(device=options.device)).device)
     for number in range(options.num_samples):
@@ -62,7 +66,8 @@ def _write(loaded: LoadedRun, tokens: list[int], options: Options, seed: int, pr
     from .. import model
     from ..data.tokenizer import Whole
 
-    made = model.generate(loaded.model, tokens, options.num_tokens, seed, options.temperature, options.top_k)
+    mixed = None if loaded.prior is None else loaded.prior.mixed
+    made = model.generate(loaded.model, tokens, options.num_tokens, seed, options.temperature, options.top_k, mixed)
     text = Whole(loaded.tokenizer)
     if prompted:  # else what stands before every document
         terminal.write(text(tokens))

@@ -101,6 +101,7 @@ class Model(Section, frozen=True, kw_only=True):
     ] = None
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
     embedding: Annotated[Any, about("how a token enters the stream", of="embedding")] = "token"
+    prior: Annotated[Any, about("what is mixed with the whole network, once it is trained", "none", of="prior")] = None
     init: Annotated[InitName | None, about("initial weights", "auto")] = None
     residual: Annotated[Any, about("a form's name, name and values, or a list", of="residual")] = "pre_norm"
 

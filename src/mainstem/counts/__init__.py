@@ -1,22 +1,16 @@
 """Counts of what follows what: models of text without a network. May import `ops.library` and errors."""
 
+from . import stored
 from .frozen import Frozen
 from .kneser_ney import Fitted, KneserNey, score
 from .matches import repeated
 from .mixture import crossed, mix, share
+from .prior import Counts
 from .scored import Scored
+from .stored import About, Gain, Prior
 from .work import Stopped, Work
 
 __all__ = [
-    "Fitted",
-    "Frozen",
-    "KneserNey",
-    "Scored",
-    "Stopped",
-    "Work",
-    "crossed",
-    "mix",
-    "repeated",
-    "score",
-    "share",
-]
+    "About", "Counts", "Fitted", "Frozen", "Gain", "KneserNey", "Prior", "Scored", "Stopped", "Work",
+    "crossed", "mix", "repeated", "score", "share", "stored",
+]  # fmt: skip

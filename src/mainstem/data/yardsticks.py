@@ -1,19 +1,24 @@
 """What the held-out part costs without a network, in bits per byte: by single tokens, and by counts of what follows.
 
-May import `counts` and its siblings. Shapes: V tokens of the vocabulary.
+May import `counts` and its siblings. Shapes: V tokens of the vocabulary, M held-out
+tokens, K the order of the counts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as _parse
+from safetensors.numpy import save as _bytes
 
 from .. import counts, files
 from .batches import spread
@@ -29,6 +34,18 @@ MATCH = 64
 
 _STEP = 1 << 18
 _BLOCK = 1 << 20
+
+
+class OverTokens(NamedTuple):
+    """What counts of the training text over the run's own tokens make of the held-out ones.
+
+    `frozen` float32 [M] are natural logarithms of probabilities, `tokens` what was counted, `discounts` [K + 1, 3].
+    """
+
+    order: int
+    frozen: NDArray[np.float32]
+    discounts: NDArray[np.float64]
+    tokens: NDArray[Any]
 
 
 class _Kept(Struct):
@@ -54,11 +71,32 @@ def measure(corpus: Corpus, cache: Path | None = None, work: counts.Work | None 
     path = None if cache is None else cache / _name(corpus)
     found = None if path is None else _read(path)
     if found is None:
-        found = {"unigram_bpb": unigram(corpus), **_counted(corpus, work), "repeated_share": repeated(corpus, work)}
+        found = {
+            "unigram_bpb": unigram(corpus),
+            **_counted(corpus, work, cache),
+            "repeated_share": repeated(corpus, work),
+        }
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(path, msgspec.json.encode({"version": 1, "found": found}) + b"\n")
     return found
+
+
+def over_tokens(
+    corpus: Corpus, cache: Path | None = None, work: counts.Work | None = None, order: int | None = None
+) -> OverTokens:
+    """Return what counts over tokens come to, token by token; with an `order`, by counts of that one.
+
+    Without one, nothing is counted where `measure` has done so with this `cache`. Raises `counts.Stopped`.
+    """
+    path = None if cache is None else _array_path(cache, corpus, order)
+    found = None if path is None else _read_array(path, len(corpus.held_out))
+    tokens = _part(corpus.train.ids, MOST / max(1, len(corpus.train)))
+    if found is None:
+        both, size = np.concatenate([tokens, corpus.held_out.ids]), corpus.tokenizer.vocab_size
+        found = _kept(counts.score(both, len(tokens), size, order, adaptive=False, work=work), path)
+    frozen, discounts = found
+    return OverTokens(len(discounts) - 1, frozen, discounts, tokens)
 
 
 def unigram(corpus: Corpus) -> float:
@@ -80,11 +118,12 @@ def _counts(tokens: Tokens, size: int) -> NDArray[np.float64]:
     return total
 
 
-def _counted(corpus: Corpus, work: counts.Work) -> dict[str, float]:
+def _counted(corpus: Corpus, work: counts.Work, cache: Path | None) -> dict[str, float]:
     """Return what counts over tokens, and over bytes, come to."""
     train, held, size = corpus.train, corpus.held_out, corpus.tokenizer.vocab_size
     share = MOST / max(1, len(train))
-    found = _by("tokens", _part(train.ids, share), held.ids, size, held.num_bytes, work)
+    path = None if cache is None else _array_path(cache, corpus)
+    found = _by("tokens", _part(train.ids, share), held.ids, size, held.num_bytes, work, path)
     if corpus.tokenizer.lengths_V.max() > 1:
         share = min(share, MOST / max(1, int(train.num_bytes)))
         text = Expanded(corpus.tokenizer, ends=True)
@@ -101,16 +140,43 @@ def _part(ids: NDArray[Any], share: float) -> NDArray[Any]:
 
 
 def _by(
-    unit: str, train: NDArray[Any], held: NDArray[Any], vocab: int, num_bytes: int, work: counts.Work
-) -> dict[str, float]:
+    unit: str, train: NDArray[Any], held: NDArray[Any], vocab: int, num_bytes: int, work: counts.Work,
+    path: Path | None = None,
+) -> dict[str, float]:  # fmt: skip
     scored = counts.score(np.concatenate([train, held]), len(train), vocab, work=work)
     assert scored.adaptive is not None
+    if path is not None:
+        _kept(scored, path)
     per_byte = -1 / math.log(2) / num_bytes
     return {
         f"counts_{unit}_bpb": float(scored.frozen.sum()) * per_byte,
         f"adaptive_{unit}_bpb": float(scored.adaptive.sum()) * per_byte,
         f"{unit}_order": float(scored.order),
     }
+
+
+def _kept(scored: counts.Scored, path: Path | None) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return the frozen log-probabilities and the discounts, once they are kept in the file `path`, if one is given."""
+    frozen, discounts = scored.frozen.astype(np.float32), scored.discounts[: scored.order + 1].copy()
+    if path is not None:
+        packed = _bytes({"frozen": frozen, "discounts": discounts})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(path, hashlib.sha256(packed).digest() + packed)
+    return frozen, discounts
+
+
+def _read_array(path: Path, held: int) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:
+    """Return what `_kept` has written for so many held-out tokens; None where it is not there, or not whole."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        stored = files.read(path, 8 * held + _BLOCK)
+        if hashlib.sha256(stored[32:]).digest() != stored[:32]:
+            return None
+        found = _parse(stored[32:])
+        return (found["frozen"], found["discounts"]) if len(found["frozen"]) == held else None
+    except (files.Unusable, SafetensorError, KeyError):
+        return None
 
 
 def repeated(corpus: Corpus, work: counts.Work | None = None) -> float:
@@ -122,6 +188,11 @@ def repeated(corpus: Corpus, work: counts.Work | None = None) -> float:
         seen |= counts.repeated(held, piece, MATCH, work)
         before = piece[-MATCH + 1 :]
     return float(seen.mean()) if len(held) else 0.0
+
+
+def _array_path(cache: Path, corpus: Corpus, order: int | None = None) -> Path:
+    stem = _name(corpus).removesuffix(".json")
+    return cache / f"{stem}{'' if order is None else f'-{order}'}.tokens"
 
 
 def _name(corpus: Corpus) -> str:

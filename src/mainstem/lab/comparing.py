@@ -17,6 +17,7 @@ from .. import config, data, train
 from ..draw.chart import Figure
 from ..errors import BadInput
 from ..report import Page, metrics
+from ..runs import facts
 from ..train.language import Language
 from .experiment import Cell, Contrast, Experiment, Numbers, against
 from .figures import drawn, spread
@@ -41,23 +42,28 @@ def experiment(a: Side, b: Side, folder: Path, delta: float = DELTA) -> Experime
     """Return the question whether `b` is better than `a`, whose runs are kept in `folder`.
 
     Both ends of a training are compared: the best held-out pass (which decides) and the last one, in bits per byte,
-    which do not depend on how text becomes tokens. Raises `BadInput` where that cannot be compared.
+    which do not depend on how text becomes tokens. Where a side has counts beside its network (`model.prior`), what
+    each offers with them is compared first, and decides. Raises `BadInput` where that cannot be compared.
     """
     _equal_length(a, b)
     if a.run == msgspec.structs.replace(b.run, out=a.run.out):
         raise BadInput(f"{a.name} and {b.name} are the same configuration: change something in one of them.")
     cells = tuple(Cell(side.name, at={"arm": side.name}, whole=side.run) for side in (a, b))
     pair = against(b.name, a.name)
+    ends = [
+        Contrast(f"{b.name} is better at its best held-out pass.", pair, "best", _SCORE.unit, delta, -1),
+        Contrast(f"{b.name} is better at its last held-out pass.", pair, "last", _SCORE.unit, delta, -1),
+    ]
+    if any(side.run.model.prior is not None for side in (a, b)):
+        offers = f"{b.name} is better by all that it offers, counts beside the network included."
+        ends.insert(0, Contrast(offers, pair, "offered", _SCORE.unit, delta, -1))
     return Experiment(
         name="compare",
         section="",
         claim=f"{b.name} is better than {a.name}.",
         question=f"Does {b.name} reach a lower {_SCORE.title} than {a.name}?",
         cells=cells,
-        contrasts=(
-            Contrast(f"{b.name} is better at its best held-out pass.", pair, "best", _SCORE.unit, delta, -1),
-            Contrast(f"{b.name} is better at its last held-out pass.", pair, "last", _SCORE.unit, delta, -1),
-        ),
+        contrasts=tuple(ends),
         trial=lambda trial: run(trial, folder),
         figures=figures,
         conditions=_conditions(a, b),
@@ -75,7 +81,9 @@ def run(trial: Trial, folder: Path) -> Numbers:
     passes = [bin for bin in found.evaluations if bin.mean("held_out") is not None]
     last = found.last
     assert last is not None
+    told = (facts.read(out) or {}).get("outcome", {}).get("prior", {})
     return {
+        "offered": told.get("mixed_bpb", done.best.values[_SCORE.name]),
         "best": done.best.values[_SCORE.name],
         "last": last.value,
         "gap": last.gap.value if last.gap is not None else 0.0,

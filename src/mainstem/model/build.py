@@ -14,7 +14,7 @@ def settings(model: Model, noise: Noise, vocab: int) -> Settings:
     values: dict[str, Any] = {
         name: getattr(model, name)
         for name in model.__struct_fields__
-        if name not in ("preset",) and getattr(model, name) is not None
+        if name not in ("preset", "prior") and getattr(model, name) is not None
     }
     rates = Rates(**{name: getattr(noise, name) or 0.0 for name in Rates.__dataclass_fields__})
     return Settings(vocab=vocab, rates=rates, also=noise.also, **values)

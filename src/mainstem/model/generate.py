@@ -6,9 +6,12 @@ Shapes: B texts, T positions, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import counter
@@ -37,6 +40,10 @@ def pick(logits_V: Tensor, uniform: float, temperature: float = 1.0, top_k: int 
     return min(int(torch.searchsorted(upto, uniform * upto[-1], right=True)), int((upto < upto[-1]).sum()))
 
 
+Mixed = Callable[[NDArray[Any], Sequence[int]], NDArray[np.float64]]
+"""From the network's log-probabilities of the next token [V] and all tokens before it to those that are drawn from."""
+
+
 def generate(
     model: LanguageModel,
     tokens: Sequence[int],
@@ -44,12 +51,15 @@ def generate(
     seed: int = 0,
     temperature: float = 1.0,
     top_k: int | None = None,
+    mixed: Mixed | None = None,
 ) -> Iterator[int]:
     """Yield `num_tokens` tokens that follow `tokens`; the n-th is a function of the seed, n and what came before.
 
-    Keys and values of tokens already seen are cached; where the context is full, its later half begins a new one.
+    Keys and values of tokens already seen are cached; where the context is full, its later half begins a new one. With
+    `mixed`, such as `counts.Prior.mixed`, tokens are drawn from what that makes of the network's log-probabilities:
+    temperature and `top_k` come behind it.
     """
-    for (token,) in generate_rows(model, [tokens], num_tokens, [seed], temperature, top_k):
+    for (token,) in generate_rows(model, [tokens], num_tokens, [seed], temperature, top_k, mixed):
         yield token
 
 
@@ -61,6 +71,7 @@ def generate_rows(
     seeds: Sequence[int],
     temperature: float = 1.0,
     top_k: int | None = None,
+    mixed: Mixed | None = None,
 ) -> Iterator[list[int]]:
     """Yield the next token of each of several texts, `num_tokens` times, as `generate` does of one with its seed.
 
@@ -77,7 +88,7 @@ def generate_rows(
     device = model.embedding.weight.device
     training = model.training
     model.eval()
-    seen = [list(row)[-model.context :] for row in rows]
+    texts, seen = [list(row) for row in rows], [list(row)[-model.context :] for row in rows]
     cache, new = Cache(), seen
     try:
         for number in range(num_tokens):
@@ -88,12 +99,23 @@ def generate_rows(
                 cache, new = Cache(), seen
             logits_BTV = model(torch.tensor(new, device=device), cache=cache)
             chances = [own[number % _DRAWN] for own in drawn]
-            made = [pick(logits_BTV[row, -1], chance, temperature, top_k) for row, chance in enumerate(chances)]
+            logits_BV = [
+                logits_V if mixed is None else _mixed(mixed, logits_V, before)
+                for logits_V, before in zip(logits_BTV[:, -1], texts, strict=True)
+            ]
+            made = [pick(logits, chance, temperature, top_k) for logits, chance in zip(logits_BV, chances, strict=True)]
             new = [[token] for token in made]
             seen = [row + own for row, own in zip(seen, new, strict=True)]
+            for text, token in zip(texts, made, strict=True):
+                text.append(token)
             yield made
     finally:
         model.train(training)
+
+
+def _mixed(mixed: Mixed, logits_V: Tensor, before: Sequence[int]) -> Tensor:
+    network_V = torch.log_softmax(logits_V.float().cpu().double(), dim=0).numpy()
+    return torch.from_numpy(mixed(network_V, before))
 
 
 _DRAWN = 256

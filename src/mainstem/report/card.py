@@ -15,6 +15,7 @@ from ..errors import command
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS
 from .headline import YARDSTICKS, best_of, gap_of, overfitting, title, yardsticks
+from .mixture import mixture, offered
 from .source import Source, mapping
 from .waterfall import waterfall
 
@@ -72,6 +73,8 @@ def _loss(source: Source) -> Part:
     tokens = number(reached.get("tokens"))
     over = f", over {count(tokens)} held-out targets" if tokens else ""
     found = [f"{title(score)} {best.value:.4f} {score.unit}{bits}{over}, by the weights of step {count(best.step)}."]
+    if (both := mixture(source)) is not None:
+        found.append(both.sentence)
     if best.error is not None:
         ends = (best.value - _NORMAL * best.error, best.value + _NORMAL * best.error)
         found.append(f"That is a sample; all of the held-out part has {_interval(ends)} {score.unit} (95% interval).")
@@ -105,10 +108,13 @@ def _yardsticks(source: Source) -> Part:
         return Part("Yardsticks", [])
     said = source.facts.get("remarks")
     remarks = [remark for remark in said if isinstance(remark, str)] if isinstance(said, list) else []
-    rows = [["this model", f"{best.bits:.4f}", ""]]
+    reached = offered(source, best.bits)
+    rows = [["this model", f"{reached:.4f}", ""]]
+    if (both := mixture(source)) is not None:
+        rows.append(["its network alone", f"{both.network:.4f}", f"{reached - both.network:+.4f}"])
     for name, bits in sorted(others.items(), key=lambda item: item[1]):
         words = YARDSTICKS[name].removesuffix(" need").removesuffix(" needs")
-        rows.append([words, f"{bits:.4f}", f"{best.bits - bits:+.4f}"])
+        rows.append([words, f"{bits:.4f}", f"{reached - bits:+.4f}"])
     return Part("Yardsticks", remarks, ["on the same bytes", "bits per byte", "this model less it"], rows)
 
 

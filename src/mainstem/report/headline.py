@@ -9,6 +9,7 @@ from ..draw.words import compact, count, duration, short
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS, Score
 from .metrics import Evaluation, Gap, Metrics, evaluation
+from .mixture import mixture, offered
 from .source import Source, mapping
 
 RISE = 0.01
@@ -48,6 +49,8 @@ def headline(source: Source) -> Headline:
             f"{title(score)} {best.value:.4f}{error} {score.unit}{bits}, reached at step {count(best.step)}"
             f"{f' of {count(curves.last_step)}' if curves.last_step > best.step else ''}.{sample}"
         )
+        if (both := mixture(source)) is not None:
+            found.sentences.append(both.sentence)
         more = (_beside(source, best), *_remarks(source), overfitting(curves, gap_of(source)), _start(source))
         found.sentences += [sentence for sentence in more if sentence]
         found.bars = _bars(source, best)
@@ -151,9 +154,10 @@ def _beside(source: Source, best: Evaluation) -> str:
         return ""
     said = ", ".join(f"{YARDSTICKS[name]} {value:.3f}" for name, value in found.items())
     name, least = min(found.items(), key=lambda item: item[1])
-    change = 1 - best.bits / least if least > 0 else 0.0
+    bits = offered(source, best.bits)
+    change = 1 - bits / least if least > 0 else 0.0
     verdict = f"{abs(change):.0%} {'fewer' if change >= 0 else 'more'} than {name}"
-    return f"On the same bytes {said}; this model needs {best.bits:.3f}, {verdict}."
+    return f"On the same bytes {said}; this model needs {bits:.3f}, {verdict}."
 
 
 def _remarks(source: Source) -> list[str]:
@@ -166,13 +170,21 @@ def _bars(source: Source, best: Evaluation) -> list[tuple[str, float, str]]:
     if best.bits is None:
         return []
     others = sorted(yardsticks(source).items(), key=lambda item: item[1])
-    return [("this model", best.bits, "held"), *((name, value, name) for name, value in others)]
+    both = mixture(source)
+    alone = [] if both is None else [("network", both.network, "train")]
+    return [
+        ("this model", offered(source, best.bits), "held"),
+        *alone,
+        *((name, value, name) for name, value in others),
+    ]
 
 
 def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]]:
     curves, tiles = source.metrics, []
     if best is not None and best.bits is not None:
-        tiles.append(("Held-out", f"{best.bits:.3f}", "bits per byte"))
+        both = mixture(source)
+        beside = "bits per byte" if both is None else f"bits per byte; {both.network:.3f} without counts"
+        tiles.append(("Held-out", f"{offered(source, best.bits):.3f}", beside))
     if best is not None and source.score == NATS:
         tiles.append(("Perplexity", compact(math.exp(min(best.value, 700.0))), "per token, held-out"))
     elif best is not None:

@@ -12,6 +12,7 @@ from ..runs.metrics import number
 from . import groups
 from .groups import Group
 from .headline import best_of, gap_of, status
+from .mixture import mixture
 from .source import Source
 
 
@@ -26,7 +27,8 @@ def values(group: Group, take: Callable[[Source], float | None]) -> list[float]:
     return [value for run in group.counted if (value := take(run)) is not None]
 
 
-_COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float], str]]] = (
+_Column = tuple[str, Callable[[Source], float | None], Callable[[float], str]]
+_COLUMNS: Sequence[_Column] = (
     ("held-out", lambda run: reached(run, False), lambda y: f"{y:.4f}"),
     ("bits per byte", lambda run: reached(run, True), lambda y: f"{y:.4f}"),
     ("best step", lambda run: None if (best := best_of(run)) is None else float(best.step), count),
@@ -35,6 +37,11 @@ _COLUMNS: Sequence[tuple[str, Callable[[Source], float | None], Callable[[float]
     ("time", lambda run: _seconds(run), duration),
     ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
     ("tokens/s", lambda run: _speed(run), compact),
+)
+_WITH_COUNTS: _Column = (
+    "with counts",
+    lambda run: None if (both := mixture(run)) is None else both.mixed,
+    lambda y: f"{y:.4f}",
 )
 _UNITS = "Held-out is the best {}, as the gap is, which is that of the last pass."
 _INTERVALS = " Behind ± stands a standard error, behind a gap its 95% interval."
@@ -52,9 +59,10 @@ def _speed(run: Source) -> float | None:
 
 def numbers(found: Sequence[Group]) -> list[Table]:
     """Return the runs, and before them their groups where a group has several."""
-    heads = ["", *(head for head, _, _ in _COLUMNS)]
+    columns = _columns(found)
+    heads = ["", *(head for head, _, _ in columns)]
     every = [
-        [visible(name, limit=100), *(_cell(take(run), text) + _unsure(run, head) for head, take, text in _COLUMNS),
+        [visible(name, limit=100), *(_cell(take(run), text) + _unsure(run, head) for head, take, text in columns),
          status(run).split(",")[0]]
         for group in found for name, run in zip(group.names, group.runs, strict=True)
     ]  # fmt: skip
@@ -64,11 +72,19 @@ def numbers(found: Sequence[Group]) -> list[Table]:
     tables = [Table("Every run", [*heads, "how it ended"], every, numeric, units + _INTERVALS)]
     if any(group.seeds > 1 for group in found):
         rows = [[group.name, count(group.seeds), *(_mean(values(group, take), text)
-                 for _, take, text in _COLUMNS)] for group in found]  # fmt: skip
+                 for _, take, text in columns)] for group in found]  # fmt: skip
         note = f"Mean ± standard deviation over the seeds. {units}"
         tables.insert(0, Table("By configuration", ["", "seeds", *heads[1:]], rows,
                                frozenset(range(1, len(heads) + 1)), note))  # fmt: skip
     return tables
+
+
+def _columns(found: Sequence[Group]) -> list[_Column]:
+    """Return the columns; that of networks with counts is there where a run has some."""
+    columns = list(_COLUMNS)
+    if any(mixture(run) is not None for group in found for run in group.runs):
+        columns.insert(2, _WITH_COUNTS)
+    return columns
 
 
 def _cell(value: float | None, text: Callable[[float], str]) -> str:

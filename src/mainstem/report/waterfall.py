@@ -13,6 +13,7 @@ from ..draw.words import count
 from ..runs.metrics import number
 from .headline import best_of, yardsticks
 from .metrics import evaluation
+from .mixture import mixture
 from .source import Source, mapping
 
 _SHARES = ((1 / 8, "1/8 of the steps"), (1 / 4, "1/4"), (1 / 2, "1/2"))
@@ -28,7 +29,7 @@ class Stage(NamedTuple):
 
 
 class Waterfall(NamedTuple):
-    """Stages in the order of their steps, the best weights last, and yardsticks by name."""
+    """Stages in the order of their steps, the best weights behind them and counts last; and yardsticks by name."""
 
     stages: list[Stage]
     lines: list[tuple[str, float]]
@@ -87,6 +88,8 @@ def waterfall(source: Source) -> Waterfall | None:
         if there is not None and (found[-1].step if found else 0) < there[0] < best.step:
             found.append(Stage(f"after {words}", *there))
     found.append(Stage("the best weights", best.step, best.bits))
+    if (both := mixture(source)) is not None:
+        found.append(Stage("counts mixed in", best.step, both.mixed))
     if len(found) < 2:
         return None
     lines = sorted(yardsticks(source).items(), key=lambda item: item[1])
@@ -99,6 +102,6 @@ def _note(source: Source) -> str:
     if sample is None or reached is None or sample == reached:
         return "Every stage is a pass over the same held-out text."
     return (
-        f"The last stage is over {count(reached)} held-out tokens, the others over {count(sample)} of them, so the "
-        "last difference is one between texts too."
+        f"The best weights are measured on {count(reached)} held-out tokens, the stages before on {count(sample)} of "
+        "them, so that difference is one between texts too."
     )

@@ -20,10 +20,10 @@ LANGUAGE = "language"
 VERSION = 2
 
 
-def model(folder: Path, task: str, settings: dict[str, Any], tensors: weights.Tensors, at: Best) -> None:
+def model(folder: Path, task: str, settings: dict[str, Any], tensors: weights.Tensors, at: Best) -> files.Entry:
     """Write `tensors` as a model that is built from `settings`, of `task`, into `folder`, which is made if need be.
 
-    The weights come last: where they are, their configuration is too.
+    Returns size and checksum of model.safetensors. The weights come last: where they are, their configuration is too.
     """
     said = {"version": VERSION, "task": task, "model": settings, "step": at.step, "held_out": at.flat()}
     if not folder.is_dir():
@@ -31,4 +31,4 @@ def model(folder: Path, task: str, settings: dict[str, Any], tensors: weights.Te
         files.sync_folder(folder.parent)
     files.write_atomic(folder / "config.json", msgspec.json.format(msgspec.json.encode(said), indent=1) + b"\n")
     metadata = msgspec.json.encode({"version": VERSION, "step": at.step}).decode()
-    files.write_atomic(folder / "model.safetensors", checkpoint.pack(tensors, metadata))
+    return files.write_atomic(folder / "model.safetensors", checkpoint.pack(tensors, metadata))

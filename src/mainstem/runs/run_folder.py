@@ -17,10 +17,12 @@ from ..errors import BadInput
 from . import lock, paths
 
 EXTENDABLE = (
-    "out", "recipe", "log", "train.steps", "train.epochs", "train.budget", "train.passes", "train.patience", "save",
+    "out", "recipe", "log", "model.prior", "train.steps", "train.epochs", "train.budget", "train.passes",
+    "train.patience", "save",
     "machine.device", "machine.threads", "data.paths", "data.held_out_paths", "data.verify",
 )  # fmt: skip
-"""What may change when a run goes on: how long, where, what is said about it, and where the same data lies now
+"""What may change when a run goes on: how long, where, what is said about it, what is mixed with the model once it is
+trained, and where the same data lies now
 (its hash must stay); never what it computes."""
 
 _LIMIT = 1 << 20

@@ -28,14 +28,15 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     outcome = Outcome(reason, state.reached, state.seconds, folder.path)
     task, settings = learner.task, learner.task.settings(learner.model)
     with disk("the model", folder.path):
-        publish.model(folder.path, task.name, settings, loop.best, state.reached)
+        best = publish.model(folder.path, task.name, settings, loop.best, state.reached)
         publish.model(folder.last, task.name, settings, learner.kept(), state.last)
     weights.put(learner.model, loop.best, "the best weights")
     late = loop.pace.over if loop.pace is not None else lambda: False
+    shows.published(folder.path, best.sha256)
     found = shows.found(outcome.best, progress.measuring, late)
     written = {
         "reason": reason, "steps": state.step, "best_step": state.reached.step, "best": state.reached.flat(),
-        "last": state.last.flat(), "seconds": round(state.seconds, 3),
+        "last": state.last.flat(), "seconds": round(state.seconds, 3), **found.pop("outcome", {}),
     }  # fmt: skip
     length = msgspec.to_builtins(learner.length)
     with disk(facts.NAME, folder.path):
@@ -43,7 +44,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     some = _offered(loop, facts.SAMPLES, lambda: _samples(loop, shows))
     for doubt in shows.doubts():
         progress.warn(doubt)
-    return outcome, shows.closing(learner, outcome.best, found, (some or [None])[0])
+    return outcome, shows.closing(learner, outcome.best, {**found, "outcome": written}, (some or [None])[0])
 
 
 def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:

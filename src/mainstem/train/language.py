@@ -127,6 +127,7 @@ class Language(Task):
             "among": learner.world,
         }  # fmt: skip
         held = evaluate(learner.model, learner.data.held_out, windows=part.held_out, tell=tell, **how)
+        learner.losses.nats, learner.losses.values = held.nats_per_token, held.losses_N
         behind = None if tell is None else lambda done: tell(held.tokens + done)
         seen = evaluate(learner.model, learner.data.train, windows=part.training, tell=behind, **how)
         return Scores(

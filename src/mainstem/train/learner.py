@@ -53,9 +53,20 @@ class Kept(NamedTuple):
     settings: dict[str, Any]
 
 
+@dataclass
+class Losses:
+    """The nats of each target of the last held-out pass, where the task has them, and their mean."""
+
+    nats: float = math.nan
+    values: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Learner:
-    """A model in training on `data` for as many steps as `length` says; for runs, trials, budgets and benchmarks."""
+    """A model in training on `data` for as many steps as `length` says; for runs, trials, budgets and benchmarks.
+
+    `losses` are of the last pass: what is made of them at the end needs no other one.
+    """
 
     run: config.Run
     task: Task
@@ -69,6 +80,7 @@ class Learner:
     penalties: list[penalty.Penalty]
     average: optim.averaging.Average | None
     phases: Phases
+    losses: Losses = dataclasses.field(default_factory=Losses)
 
     @classmethod
     def of(

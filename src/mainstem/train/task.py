@@ -45,8 +45,14 @@ class Shows:
         """Return texts on data and model by their labels, of at most five letters."""
         return {}
 
+    def published(self, folder: Path, sha256: str) -> None:
+        """Hear that the best model lies in `folder`, its weights with this checksum; what stands beside it may follow.
+
+        A run that goes on at its end says so again.
+        """
+
     def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
-        """Return what facts.json has of the task when the run has ended.
+        """Return what facts.json has of the task when the run has ended; `outcome` stands in that of the run.
 
         ``tell`` hears of what is waited for; nothing is waited for any longer once ``late()`` is true.
         """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
-from . import beside, samples
+from . import beside, prior, samples
 from .learner import Learner
 from .lines import WIDTH, columns, several, size
 from .sureness import sureness
@@ -30,7 +30,12 @@ class TextShows(Shows):
 
     def __init__(self, learner: Learner, cache: Path) -> None:
         self._learner = learner
-        self._yardsticks = Yardsticks(learner.data, cache)
+        asked = prior.asked(learner.run)
+        self._yardsticks = Yardsticks(learner.data, cache, asked)
+        self._beside = prior.Beside(learner, asked)
+
+    def published(self, folder: Path, sha256: str) -> None:
+        self._beside.model = folder, sha256
 
     def opening(self, learner: Learner) -> dict[str, str]:
         settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
@@ -42,7 +47,8 @@ class TextShows(Shows):
         tell(_COUNTING, 0, 1000)
         found = self._yardsticks.result(late, lambda share: tell(_COUNTING, int(1000 * share), 1000))
         tell(_COUNTING, 1000, 1000)
-        known = {"yardsticks": found, "remarks": beside.remarks(reached(best), found)}
+        mixture = self._beside.made(best, self._yardsticks.over_tokens)
+        known = {"yardsticks": found, "remarks": beside.remarks(reached(best, mixture), found), "outcome": mixture}
         return known if sure is None else {**known, "calibration": sure}
 
     def stop(self) -> None:
@@ -53,10 +59,13 @@ class TextShows(Shows):
         return [] if error is None else [f"the yardsticks could not be computed: {error}"]
 
     def samples(self, learner: Learner) -> list[dict[str, Any]]:
-        return samples.drawn(learner.model, learner.data, learner.run.seed)  # type: ignore[arg-type]
+        model: Any = learner.model
+        return samples.drawn(model, learner.data, learner.run.seed, self._beside.prior)
 
     def closing(self, learner: Learner, best: Best, found: dict[str, Any], sample: dict[str, Any] | None) -> list[str]:
-        return [*beside.lines(reached(best), found.get("yardsticks", {})), *_written(sample)]
+        outcome = found.get("outcome", {})
+        said = [prior.line(outcome["prior"])] if "prior" in outcome else []
+        return [*said, *beside.lines(reached(best, outcome), found.get("yardsticks", {})), *_written(sample)]
 
 
 def text(learner: Learner) -> str:
@@ -92,10 +101,14 @@ def form(residual: Any) -> str:
     return str(residual)
 
 
-def reached(best: Best) -> beside.Reached:
-    """Return the bits per byte of `best`, which a sample knows to two standard errors."""
+def reached(best: Best, outcome: Mapping[str, Any]) -> beside.Reached:
+    """Return the bits per byte of `best`, with counts where the `outcome` has some.
+
+    A sample knows them to two standard errors.
+    """
     bits, nats = best.values[BITS.name], best.values[NATS.name]
-    return beside.Reached(bits, 0.0 if best.error is None else 2 * best.error * bits / nats)
+    unsure = 0.0 if best.error is None else 2 * best.error * bits / nats
+    return beside.Reached(outcome.get("prior", {}).get("mixed_bpb", bits), unsure)
 
 
 def _written(sample: dict[str, Any] | None) -> list[str]:

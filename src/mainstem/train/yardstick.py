@@ -18,10 +18,13 @@ class Yardsticks:
     """What `data.yardsticks.measure` finds, made in a thread of its own, without the interpreter's lock.
 
     Where the system has priorities for threads, it gives way to the training. It dies with the process and ends when
-    it is asked to, so that leaving never waits for it.
+    it is asked to, so that leaving never waits for it. With `prior`, what its counts make of each held-out token is
+    kept too.
     """
 
-    def __init__(self, corpus: data.Corpus, cache: Path) -> None:
+    def __init__(self, corpus: data.Corpus, cache: Path, prior: counts.Counts | None = None) -> None:
+        self._prior = prior
+        self._over_tokens: data.yardsticks.OverTokens | None = None
         self._found: dict[str, float] = {}
         self._error: Exception | None = None
         self._work = counts.Work()
@@ -49,6 +52,11 @@ class Yardsticks:
         self._work.stop()
 
     @property
+    def over_tokens(self) -> data.yardsticks.OverTokens | None:
+        """Return what the counts of `prior` make of the held-out tokens, once `result` has waited for them."""
+        return None if self._thread.is_alive() else self._over_tokens
+
+    @property
     def error(self) -> Exception | None:
         """Return why the numbers are missing."""
         return self._error
@@ -58,6 +66,8 @@ class Yardsticks:
             _give_way()
             self._found = {"unigram_bpb": data.yardsticks.unigram(corpus)}
             self._found = data.yardsticks.measure(corpus, cache, self._work)
+            if self._prior is not None:
+                self._over_tokens = data.yardsticks.over_tokens(corpus, cache, self._work, self._prior.order)
         except counts.Stopped:
             pass
         except Exception as error:  # noqa: BLE001 - a thread has nobody above it to tell; `error` does
