@@ -19,12 +19,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results" / "lab"
+CHINESE = ROOT / "docs" / "fields.zh-TW.yaml"
 
 _CODE = re.compile(r"^<!-- code: (\S+):(\S+) -->$", re.MULTILINE)
 _LAB = re.compile(r"<!-- lab: ([\w-]+) -->")
@@ -55,7 +57,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Put the shipped source of every object that the page names into it, and the fields of a configuration."""
-    markdown = _FIELDS.sub(lambda found: fields(), markdown)
+    language = "zh" if str(config.get("theme", {}).get("language", "")).startswith("zh") else "en"
+    markdown = _FIELDS.sub(lambda found: fields(language), markdown)
     return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri), markdown)
 
 
@@ -69,25 +72,36 @@ def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
     return other_language(where, language) + _VERDICTS.sub(lambda found: verdicts(language), html_)
 
 
-def fields() -> str:
-    """Return a table for each section of the configuration: field, meaning, what may be given, default."""
+def fields(language: str = "en") -> str:
+    """Return a table for each section of the configuration: field, meaning, what may be given, default.
+
+    In Chinese what a name brings along keeps its English meaning, which stands where the name's code stands.
+    """
     from mainstem import config
     from mainstem.cli import help as told
     from mainstem.config import words
 
+    chinese = yaml.safe_load(CHINESE.read_text(encoding="utf-8")) if language == "zh" else {}
+    meanings, about = chinese.get("fields", {}), chinese.get("sections", told.ABOUT)
+    full = "." if language == "en" else "。"
     pages = []
     for section in told.SECTIONS:
         rows = [
-            (field.name, field.meaning, words.short(field.kind, field.choices), words.default(field))
+            (
+                field.name,
+                meanings.get(field.name, field.meaning),
+                words.short(field.kind, field.choices),
+                words.default(field),
+            )
             for field in config.fields(config.Run)
             if (field.section or "run") == section
         ]
         lines = [
             f"## {section}",
             "",
-            f"{told.ABOUT[section].capitalize()}.",
+            f"{about[section][:1].upper()}{about[section][1:]}{full}",
             "",
-            "| field | meaning | given | default |",
+            "| field | meaning | given | default |" if language == "en" else "| 欄位 | 意義 | 可以給 | 預設 |",
         ]
         lines.append("|---|---|---|---|")
         lines += ["| " + " | ".join([f"`{row[0]}`", *(_cell(part) for part in row[1:])]) + " |" for row in rows]
@@ -103,6 +117,9 @@ def _cell(text: str) -> str:
 def other_language(where: str, language: str) -> str:
     """Return the link from a page of the guide to the same one in the other language."""
     name = Path(where).with_suffix(".html").name
+    if name == "configuration.html":  # which is no page of the guide, and lies at the root in English
+        path, word, code_ = ("../", "English", "en") if language == "zh" else ("zh-TW/", "正體中文", "zh-Hant")
+        return f'<p><a href="{path}{name}" hreflang="{code_}" lang="{code_}" rel="alternate">{word}</a></p>'
     if language == "zh":
         return f'<p><a href="../guide/en/{name}" hreflang="en" lang="en" rel="alternate">English</a></p>'
     if where.startswith("guide/en/"):

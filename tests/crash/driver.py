@@ -77,7 +77,7 @@ def settings(out: Path, **more: int) -> config.Run:
     for name, value in given.items():
         section, _, field = name.partition(".")
         sections.setdefault(section, {})[field] = value
-    whole: Any = {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
+    whole: Any = {name: config.build(values, getattr(config, name.capitalize())) for name, values in sections.items()}
     return config.Run(
         out=str(out),
         data=config.Data(paths=[str(corpus(out.parent))], tokenizer="byte", held_out=0.04),

@@ -133,3 +133,26 @@ def test_the_configuration_reference_has_every_field_and_what_names_have_by_them
     assert "| `optim.momentum` | muon: Muon's momentum | number \\>= 0, \\< 1 | 0.9 |" in rows
     assert "| `train.steps` | optimizer steps | int \\>= 1 | none |" in rows
     assert all(row.replace("\\|", "").count("|") == 5 for row in rows)  # no cell is taken apart
+
+
+def test_the_chinese_reference_says_every_field_that_each_run_has(hooks: ModuleType) -> None:
+    import yaml
+
+    from mainstem import config
+    from mainstem.cli import help as told
+
+    chinese = yaml.safe_load(hooks.CHINESE.read_text(encoding="utf-8"))
+    fields = [field.name for field in config.fields(config.Run) if not field.of]
+    assert sorted(chinese["fields"]) == sorted(fields)
+    assert sorted(chinese["sections"]) == sorted(told.SECTIONS)
+    found = hooks.on_page_markdown("<!-- fields -->", Page, {"theme": {"language": "zh-Hant"}}, None)
+    assert "| `train.steps` | 最佳化的步數 | int \\>= 1 | none |" in found
+    assert "| `optim.momentum` | muon: Muon's momentum |" in found  # what a name brings along is as the code says it
+    english = hooks.on_page_markdown("<!-- fields -->", Page, {}, None)
+    names = [[line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] for text in (found, english)]
+    assert names[0] == names[1]
+
+
+def test_the_reference_links_to_the_other_language(hooks: ModuleType) -> None:
+    assert 'href="zh-TW/configuration.html"' in hooks.other_language("configuration.md", "en")
+    assert 'href="../configuration.html"' in hooks.other_language("configuration.md", "zh")

@@ -46,7 +46,7 @@ FAULTS = (
     Fault("the gap has the wrong sign", "train/gap.py", "held.nats_per_token - seen.nats_per_token",
           "seen.nats_per_token - held.nats_per_token"),
     Fault("the error of a sample is not shown", "train/console.py", "Word(f\" +-{error:.3f}\", 5)", 'Word(" +-", 5)'),
-    Fault("lr without its schedule", "train/learner.py", "run.optim.lr * factor", "run.optim.lr"),
+    Fault("lr without its schedule", "train/learner.py", "self.peak * factor", "self.peak"),
     Fault("the slope is inverted", "train/waiting.py", "else 1 / factor", "else factor"),
     Fault("forward is called data", "train/loss.py", 'phases.mark("forward")', 'phases.mark("data")'),
     Fault("update is called save", "train/learner.py", 'phases.mark("update")', 'phases.mark("save")'),

@@ -106,7 +106,7 @@ def test_a_slow_seed_makes_the_next_one_wait_for_another_time(tmp_path):
 def test_settings_lie_over_the_experiment_and_under_the_cells(tmp_path):
     world = World(tmp_path, settings={"model.layers": "7", "optim.lr": "0.5"})
     run = world.engine.configured(world.experiment, world.experiment.cells[1], 4, False)
-    assert (run.model.layers, run.optim.lr, run.seed, run.train.steps) == (2, 0.5, 4, 20)
+    assert (run.model.layers, run.optim.values["lr"], run.seed, run.train.steps) == (2, 0.5, 4, 20)
 
 
 def test_a_long_budget_doubles_the_steps_unless_they_were_given(tmp_path):

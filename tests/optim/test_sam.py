@@ -59,7 +59,7 @@ def of(learner, **changes):
 def test_a_run_takes_the_step_of_the_formula(tmp_path, name, micro_batch):
     first = made(tmp_path)
     first = first if micro_batch is None else of_micro(first, micro_batch)
-    learner, plain = of(first, around=name, rho=0.2, lr=0.1, warmup=0.0), of(first, lr=0.1, warmup=0.0)
+    learner, plain = of(first, around={"name": name, "rho": 0.2}, lr=0.1, warmup=0.0), of(first, lr=0.1, warmup=0.0)
     taken = learner.step(1)
     at_w = plain.step(1)
     assert taken.numbers["loss"].item() == at_w.numbers["loss"].item()
@@ -93,7 +93,7 @@ def test_a_configuration_names_it_and_its_rho():
     for flags, right in (
         ({"optim.around": "sam"}, optim.SAM(0.05)),
         ({"optim.around": "asam"}, optim.ASAM(0.5)),
-        ({"optim.around": "asam", "optim.rho": 2}, optim.ASAM(2.0)),
+        ({"optim.around": "asam", "optim.around.rho": 2}, optim.ASAM(2.0)),
         ({}, None),
     ):
         assert optim.make(nn.Linear(2, 2), config.load(flags).optim).around == right

@@ -56,7 +56,8 @@ def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
     }  # fmt: skip
     for name, values in more.items():
         sections[name] = {**sections.get(name, {}), **values}
-    whole: Any = {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
+    own = {"optim": config.build(sections.pop("optim"), config.Optim)}
+    whole: Any = own | {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
     return config.Run(out=str(tmp_path / out), **whole)
 
 

@@ -14,8 +14,8 @@ def suggestion(name: str, known: Collection[str], show: Callable[[str], str] = s
     Example:
         >>> suggestion("train.stpes", ["train.steps", "seed"])
         'did you mean train.steps?'
-        >>> suggestion("min_lr", ["optim.floor"])
-        'did you mean optim.floor, which is a share of the peak, as in 0.1?'
+        >>> suggestion("min_lr", ["optim.schedule.floor"])
+        'did you mean optim.schedule.floor, which is a share of the peak, as in 0.1?'
     """
     found = ours(name, known)
     meant, note = found if found is not None else (nearest(name, known), "")
