@@ -41,7 +41,7 @@ SIDES = {
     "unregularized": Side("ours:unregularized", (64.0, 128.0, 256.0), 1, True, SMALL),
     "nanogpt": Side("nanogpt:run", (1e-3, 3e-3), 1, True),
     "nanochat": Side("nanochat:run", (1.0, 2.0), 1, True),
-    "awd_lstm": Side("awd_lstm:run", (4e-3, 2e-3), 1, True),
+    "awd_lstm": Side("awd_lstm:run", (8e-3, 4e-3), 1, True),
     "kneser_ney_bytes": Side("kneser_ney:over_bytes", (0.0,), 1, False),
     "kneser_ney_tokens": Side("kneser_ney:over_pairs", (0.0,), 1, False),
     "ppmd": Side("compressors:ppmd", (6.0, 8.0), 1, False),
