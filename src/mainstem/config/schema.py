@@ -81,6 +81,6 @@ def _type(kind: str, name: str, key: str) -> dict[str, Any]:
     """Return the schema of the type of a value.
 
     >>> _type("residual", "hyper", "streams"), _type("schedule", "wsd", "floor")
-    ({'type': 'integer'}, {'minimum': 0, 'maximum': 1, 'type': 'number'})
+    ({'type': 'integer'}, {'type': 'number', 'minimum': 0, 'maximum': 1})
     """
     return msgspec.json.schema(owned.annotation(kind, name, key))
