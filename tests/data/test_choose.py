@@ -67,6 +67,16 @@ def test_the_table_is_in_the_order_of_its_sizes_and_covers_all() -> None:
     assert all(257 <= row.vocabulary <= 10**6 for row in TABLE)
 
 
+def test_few_letters_stay_letters_however_long_the_text_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "TABLE", (Row(0, "char", 257), Row(300, "bpe", 270)))
+    found = chosen(tmp_path, "ACGGTCATN\n" * 60)
+    assert found.tokenizer.name == "char"
+    assert found.reason.startswith("540 characters, 6 of them distinct: so few that pairs of them tell no more")
+    assert chosen(tmp_path, "ACGGTCATN\n" * 60, tokenizer="bpe").tokenizer.name == "bpe"
+    assert chosen(tmp_path, "abcdefgh" * 60).tokenizer.name == "char"
+    assert chosen(tmp_path, "abcdefghi" * 60).tokenizer.name == "bpe"
+
+
 def test_signs_are_characters_where_they_are_many_and_bytes_where_they_are_few(tmp_path: Path) -> None:
     signs = "".join(map(chr, range(0x4E00, 0x4E00 + 600)))
     assert chosen(tmp_path, signs * 60).tokenizer.name == "char"
