@@ -19,7 +19,7 @@ def left_behind(tree: Mapping[str, Any], settings: list[tuple[str, Any]]) -> lis
         >>> left_behind({"model": {"residual": {"name": "hyper", "streams": 2}}}, [("model.residual.name", "rezero")])
         [('model.residual', {'name': 'rezero'})]
         >>> left_behind({"optim": {"name": "muon", "lr": 1.0, "clip": 2.0}}, [("optim.name", "adamw")])
-        [('optim', {'clip': 2.0, 'name': 'adamw', 'lr': 0.002, 'betas': (0.9, 0.95), 'eps': 1e-08})]
+        [('optim', {'name': 'adamw', 'clip': 2.0, 'lr': 0.002, 'betas': (0.9, 0.95), 'eps': 1e-08})]
     """
     found: list[tuple[str, Any]] = []
     for field, name in settings:
