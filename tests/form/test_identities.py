@@ -511,11 +511,13 @@ def test_midpoint_of_one_sublayer_is_eulers_step_and_of_silent_branches_the_iden
 def test_midpoint_solves_a_linear_equation_to_second_order():
     """dx/dt = -x over [0, 1] by N steps: the error falls by 4 where N doubles, Euler's by 2."""
     from mainstem.form.midpoint import Steps
-    from mainstem.nn import Factor
+    from mainstem.nn import Factor, FeedForwardSpec
     from mainstem.stream import Block, Couple, Residual
 
     def error(steps):
-        chain = [Residual([Factor(-1.0 / steps), *([Factor(2.0)] if n else [])], Couple()) for n in range(steps)]
+        places = sites(("feedforward",), steps, 1)
+        behind = [form.Midpoint().branch(site, form.Parts((), FeedForwardSpec(1, 1))).behind for site in places]
+        chain = [Residual([Factor(-1.0 / steps), *modules], Couple()) for modules in behind]
         found = execute.run(Steps(), [Block(chain)], torch.ones(1, 1, 1, dtype=torch.float64))
         return abs(float(found) - 2.718281828459045**-1)
 
