@@ -112,3 +112,10 @@ def test_a_run_of_another_task_is_not_gone_on_with(whole: tuple[Outcome, Heard])
 def test_its_model_is_no_language_model(whole: tuple[Outcome, Heard]) -> None:
     with pytest.raises(BadInput, match=r"a model of the task 'copying'.* build it in Python and"):
         mainstem.load(whole[0].path)
+
+
+def test_a_loss_that_the_task_does_not_read_is_refused() -> None:
+    task = Copying()
+    run = config.load({"loss.z_loss": "0.1"})
+    with pytest.raises(BadInput, match="loss says what a language model minimises, and the task is copying"):
+        Learner.of(run, task, task.prepare(run, Path()), ALONE, steps=1)
