@@ -27,6 +27,7 @@ STEPS = 12
 
 
 BUDGET = "30.37s"
+MODELS = ("model.safetensors", "counts.safetensors", "last/model.safetensors")
 
 
 class Seconds:
@@ -59,8 +60,10 @@ class Seconds:
 
 
 def budgeted(run: config.Run) -> config.Run:
-    """Return `run` with a budget in place of its number of steps."""
-    return msgspec.structs.replace(run, train=msgspec.structs.replace(run.train, steps=None, budget=BUDGET, patience=0))
+    """Return `run` with a budget in place of its number of steps, and without counts: by this clock it is over before
+    they are ready, or not."""
+    length = msgspec.structs.replace(run.train, steps=None, budget=BUDGET, patience=0)
+    return msgspec.structs.replace(run, train=length, model=msgspec.structs.replace(run.model, prior=None))
 
 
 def settings(out: Path, **more: int) -> config.Run:
@@ -83,7 +86,7 @@ def settings(out: Path, **more: int) -> config.Run:
         data=config.Data(paths=[str(corpus(out.parent))], tokenizer="byte", held_out=0.04),
         model=config.Model(
             layers=1, width=width, heads=2, context=16, norm="rms", feedforward="relu2", qk_norm="rms",
-            positions="rotary", head="tied", init="auto",
+            positions="rotary", head="tied", init="auto", prior="counts",
         ),
         noise=config.Noise(hidden=0.1, feedforward=0.1),
         penalty=[config.PenaltyTerm(name="l1", coef=1e-5)],
@@ -154,7 +157,7 @@ def fingerprint(out: Path) -> dict[str, object]:
     timeless = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in lines]
     found = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
     names = sorted(str(path) for path in found if "cache" not in path.parts)
-    models = [(out / name).read_bytes().hex() for name in ("model.safetensors", "last/model.safetensors")]
+    models = [(out / name).read_bytes().hex() for name in MODELS if name in names]
     return {"models": models, "metrics": timeless, "names": names}
 
 

@@ -38,6 +38,7 @@ def test_an_end_at_any_operation_changes_nothing(tmp_path: Path, power: int) -> 
     assert found["wrong"] == []
     assert found["killed"] * stride > 100  # operations there are
     assert found["steps"] == list(range(1, 13))
+    assert "counts.safetensors" in found["names"]
     assert not [name for name in found["names"] if ".new-" in name or ".old-" in name]
 
 

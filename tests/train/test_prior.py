@@ -61,6 +61,15 @@ def test_what_it_is_worth_is_measured_on_each_half_with_the_share_of_the_other(t
     assert gain.mixed_bpb == pytest.approx(-mixed.mean() * bits, rel=1e-6)
     assert gain.network_bpb == best.values["bits_per_byte"]
     assert gain.low < gain.network_bpb - gain.mixed_bpb < gain.high
+    half, draw = len(network) // 2, np.random.default_rng(0)
+    frozen = np.zeros(len(held), np.float32)
+    frozen[places] = network + draw.normal(0, 1, len(network)) + np.where(np.arange(len(network)) < half, 0.4, -0.4)
+    share, gain = prior.fit(learner, best, -network, over._replace(frozen=frozen))
+    crossed, same = (
+        -mixed.mean() * bits
+        for mixed in (counts.crossed(network, frozen[places]), counts.mix(network, frozen[places], share))
+    )
+    assert crossed > same + 1e-3 and gain.mixed_bpb == pytest.approx(crossed, abs=1e-6)
 
 
 def test_losses_of_another_pass_are_measured_again(tmp_path):

@@ -103,7 +103,8 @@ def filled(kind: str, value: Any) -> Any:
     if value is None:
         return None
     given = {"name": value} if isinstance(value, str) else value
-    whole = {"name": given["name"], **defaults(kind, given["name"]), **given}
+    own = {key: value for key, value in defaults(kind, given["name"]).items() if value is not None}  # null is not given
+    whole = {"name": given["name"], **own, **given}
     return whole if len(whole) > 1 else whole["name"]
 
 
