@@ -16,7 +16,7 @@ from mainstem.optim.averaging import Average
 from mainstem.optim.direction import Moved
 
 RATE = 0.05
-MAKERS = {name: catalogue.resolve("optimizer", name) for name in catalogue.names("optimizer")} | {"sgd": optim.SGD}
+MAKERS = {"adamw": optim.AdamW, "muon": optim.Muon, "sgd": optim.SGD}
 OWN = {"muon": {"roles": ("linear",), "adamw_lr": RATE}, "sgd": {"momentum": 0.9}}
 AFTER = {"proximal": lambda: optim.Proximal(penalty.L1(0.05)), "max_norm": lambda: optim.MaxNorm(0.6)}
 BEFORE = {name: catalogue.resolve("decay", name) for name in catalogue.names("decay")}
@@ -59,6 +59,20 @@ def close(found, right, rtol=1e-4, atol=1e-5):
     for key, value in found.items():
         wanted = right[key].to(value.dtype)
         torch.testing.assert_close(value, wanted, rtol=rtol, atol=atol, msg=lambda m, k=key: f"{k}: {m}")
+
+
+def test_every_name_of_an_optimizer_makes_one_that_goes_through_the_laws():
+    assert set(catalogue.names("optimizer")) <= set(MAKERS)
+    for name in catalogue.names("optimizer"):
+        spec = catalogue.resolve("optimizer", name)
+        own = {
+            key: value for key, value in OWN.get(name, {}).items() if key in {x.name for x in dataclasses.fields(spec)}
+        }
+        made = spec(**own).over(optim.groups(net()), before=(), around=None)
+        assert type(made) is type(make(name, net()))
+        assert [type(direction) for direction in made.methods.values()] == [
+            type(direction) for direction in make(name, net()).methods.values()
+        ]
 
 
 @each
