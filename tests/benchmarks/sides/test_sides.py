@@ -169,7 +169,7 @@ class TestOurs:
         zeroed(model)
         best = {"gap": {"value": 0.5}}
         facts = {"corpus": {"held_out_bytes": held_bytes}, "outcome": {"best": best, "best_step": 3, "steps": 5}}
-        return SimpleNamespace(model=model, tokenizer=tokenizer, facts=facts)
+        return SimpleNamespace(model=model, tokenizer=tokenizer, facts=facts, prior=None)
 
     def test_a_uniform_run(self, load, parts) -> None:
         loaded = self.loaded(parts, parts.held_bytes)
