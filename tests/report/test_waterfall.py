@@ -72,3 +72,8 @@ def test_without_passes_there_are_no_stages(tmp_path: Path) -> None:
     assert waterfall(source.read(folder)) is None
     (folder / "facts.json").write_text('{"start": 5, "outcome": {"best": 7}, "yardsticks": []}')
     assert waterfall(source.read(folder)) is None
+
+
+def test_a_pass_far_behind_a_share_of_the_steps_does_not_stand_for_it(tmp_path: Path) -> None:
+    found, _, _ = made(tmp_path / "run", eval_every=800, turn=1)
+    assert [(stage.name, stage.step) for stage in found.stages[1:2]] == [("after 1/4 of the steps", 800)]

@@ -65,6 +65,6 @@ def heads(width: int, run: config.Run, given: Collection[str]) -> int:
     groups = (model.kv_heads or 1) if "model.kv_heads" in given else 1
     if "model.head_width" in given and model.head_width:
         return groups * max(1, round(width / model.head_width / groups))
-    turned = 2 if model.positions == "rotary" else 1
-    fit = [count for count in range(groups, width + 1, groups) if width % (turned * count) == 0]
+    rotated = 2 if model.positions == "rotary" else 1
+    fit = [count for count in range(groups, width + 1, groups) if width % (rotated * count) == 0]
     return min(fit, key=lambda count: (abs(count - wanted), count), default=groups)

@@ -16,8 +16,8 @@ from .metrics import evaluation
 from .mixture import mixture
 from .source import Source, mapping
 
-_SHARES = ((1 / 8, "1/8 of the steps"), (1 / 4, "1/4"), (1 / 2, "1/2"))
-"""Shares of the steps after which a stage is shown, by the first pass that was made there or later."""
+_SHARES = ((1 / 8, "1/8"), (1 / 4, "1/4"), (1 / 2, "1/2"))
+"""Shares of the steps after which a stage is shown, by the first pass from there to twice as many."""
 
 
 class Stage(NamedTuple):
@@ -84,9 +84,10 @@ def waterfall(source: Source) -> Waterfall | None:
         found.append(Stage("before the first step", 0, start.bits))
     last = source.metrics.last_step
     for share, words in _SHARES:
-        there = next(((step, bits) for step, bits in passes if step >= share * last), None)
+        there = next(((step, bits) for step, bits in passes if share * last <= step < 2 * share * last), None)
         if there is not None and (found[-1].step if found else 0) < there[0] < best.step:
-            found.append(Stage(f"after {words}", *there))
+            of = "" if any(stage.step for stage in found) else " of the steps"
+            found.append(Stage(f"after {words}{of}", *there))
     found.append(Stage("the best weights", best.step, best.bits))
     if (both := mixture(source)) is not None:
         found.append(Stage("counts mixed in", best.step, both.mixed))
