@@ -43,7 +43,7 @@ class Frozen:
         >>> tokens = np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8)
         >>> found = Frozen(tokens, 3, 2, score(tokens, 8, 3, order=2).discounts)
         >>> np.exp(found.log_prob([0, 1])).round(2)
-        array([0.08, 0.08, 0.83])
+        array([0.1 , 0.07, 0.82])
     """
 
     def __init__(self, tokens: NDArray[Any], vocab: int, order: int, discounts: NDArray[np.float64]) -> None:

@@ -61,7 +61,7 @@ def share(one: NDArray[Any], other: NDArray[Any]) -> float:
         incomplete data via the EM algorithm, section 4.3), without its slow last steps.
 
     Example:
-        >>> share(np.log([0.5, 0.1]), np.log([0.1, 0.5]))
+        >>> round(share(np.log([0.5, 0.1]), np.log([0.1, 0.5])), 6)
         0.5
     """
     # r = smaller / larger of the two probabilities, which cannot overflow: the slope is a sum of (1 - r) / ... terms.
