@@ -23,6 +23,8 @@ CHAINS: list[dict[str, Any]] = [
     {"name": "adamw", "decay_kind": "cautious"}, {"name": "muon", "around": "sam"},
 ]  # fmt: skip
 
+PACKAGE = f"{Path(config.__file__).parents[1]}{os.sep}"
+"""The folder of the package alone: a checkout may bear its name, and hold the libraries too."""
 
 EXCUSED = {("counter.py", "_checked"), ("gate.py", "settle")}
 """Who may look: the counter at the numbers of the samples, which the host made and keeps; and the optimizer at whether
@@ -32,7 +34,7 @@ the step before counted, of which the host has a copy."""
 def _excused() -> bool:
     """Return whether the function of the package that looks is one that may."""
     frame = sys._getframe()
-    while frame is not None and f"{os.sep}mainstem{os.sep}" not in frame.f_code.co_filename:
+    while frame is not None and not frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back  # type: ignore[assignment]
     return frame is not None and (Path(frame.f_code.co_filename).name, frame.f_code.co_name) in EXCUSED
 
