@@ -64,3 +64,12 @@ def test_counts_that_were_left_out_say_nothing(tmp_path: Path) -> None:
     run.facts["outcome"]["prior"] = {"left_out": "they would cost more"}
     stages = waterfall(run)
     assert stages is not None and stages.stages[-1].name == "the best weights"
+
+
+def test_the_card_says_that_calibration_is_of_the_network_alone(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    said = {part.title: part for part in card.card(run)}["Calibration"].sentences[0]
+    assert said.startswith("Without the counts, its likeliest token")
+    run.facts["outcome"]["prior"] = {"left_out": "they would cost more"}
+    said = {part.title: part for part in card.card(run)}["Calibration"].sentences[0]
+    assert said.startswith("Its likeliest token")

@@ -1,4 +1,4 @@
-"""What a run is like is chosen once, recorded, and gone on with."""
+"""What a run is like is chosen once and recorded, and a run that goes on keeps it."""
 
 from __future__ import annotations
 

@@ -124,10 +124,12 @@ def _calibration(source: Source) -> Part:
     if any(value is None for value in values.values()):
         return Part("Calibration", [])
     known = {name: value for name, value in values.items() if value is not None}
+    # The places were scored by the network; what counts beside it change was not measured.
+    whose = "Its" if mixture(source) is None else "Without the counts, its"
     how = "surer" if known["confidence"] > known["right"] else "less sure"
     return Part("Calibration", [
-        f"Its likeliest token is the next one in {known['right']:.1%} of {count(known['tokens'])} held-out places, and "
-        f"has a probability of {known['confidence']:.1%} on average: it is {how} than it is right. The expected "
+        f"{whose} likeliest token is the next one in {known['right']:.1%} of {count(known['tokens'])} held-out places, "
+        f"and has a probability of {known['confidence']:.1%} on average: it is {how} than it is right. The expected "
         f"calibration error is {known['ece']:.3f}.",
     ])  # fmt: skip
 
