@@ -25,6 +25,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
+HERE = ROOT / "docs"
 RESULTS = ROOT / "docs" / "results" / "lab"
 CHINESE = ROOT / "docs" / "fields.zh-TW.yaml"
 
@@ -50,8 +51,13 @@ WORDS = {
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the one rule of style that the theme lacks: a page's long title in the head does not widen a phone's page."""
-    files.append(File.generated(config, "site.css", content=".md-header__title { overflow: hidden; }"))
+    """Add what the theme lacks: rules of style, the colours of figures by the theme's own, and their script."""
+    from mainstem.draw import template
+
+    light, dark = (f'[data-md-color-scheme="{scheme}"]' for scheme in ("default", "slate"))
+    style = (HERE / "theme.css").read_text(encoding="utf-8") + template.colours(light, dark)
+    for name, content in (("site.css", style), ("figures.js", template.script())):
+        files.append(File.generated(config, name, content=content))
     return files
 
 
@@ -180,7 +186,7 @@ def experiment(name: str, language: str, where: str = "") -> str:
     said = f"{contrast.says} {page.said(contrast, statistics)}" if language == "en" else effect(contrast, statistics)
     label = "" if language == "en" else f"<p><strong>{words['verdict']}：{words[verdict]}</strong></p>"
     made = f"<p>{words['sees']} <code>{html.escape(str(found.facts.get('command')))}</code> {origin(found)}</p>"
-    return label + figure_page.fragment(verdict, said, page.drawings(found)) + made
+    return label + figure_page.fragment(page.drawings(found), verdict, [said], key=1) + made
 
 
 def effect(contrast: Any, found: Any) -> str:

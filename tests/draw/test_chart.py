@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mainstem.draw.chart import Axis, Band, Figure, Line, Mark, Rule, view
+from mainstem.draw.chart import Axis, Band, Figure, Line, Mark, Rule, of_names, view
 from mainstem.draw.scale import Scale
 from mainstem.draw.table import Table
 
@@ -26,7 +26,7 @@ def test_a_line_is_drawn_at_its_numbers() -> None:
 
 def test_one_point_is_a_dot() -> None:
     drawn = view(figure(lines=[Line("a", [(5, 2)], "held")]))
-    assert drawn["lines"][0][1:] == ("", "M500.0 150.0h0")
+    assert drawn["lines"][0][1:] == ("", "M500.0 150.0h0", "")
 
 
 def test_a_band_goes_along_its_top_and_back_along_its_bottom() -> None:
@@ -82,5 +82,42 @@ def test_a_logarithmic_axis_that_counts_has_ticks_where_the_curves_have_points()
 def test_the_pointer_is_told_what_kind_of_axis_it_is_on() -> None:
     assert view(figure())["data"]["whole"] is True
     assert view(Figure("k", "T", "c", Axis("x", Scale(1, 9, log=True)), Y, TABLE))["data"] == {
-        "x": [1, 9, True], "y": [1, 3, False], "title": "x", "whole": False, "lines": []
+        "x": [1, 9, True], "y": [1, 3, False], "title": "x", "whole": False, "names": [], "lines": []
     }  # fmt: skip
+
+
+def test_an_axis_of_names_has_one_tick_a_name_points_side_by_side_and_nothing_between() -> None:
+    axis = of_names("place", ["none", "weights", "both"])
+    lines = [Line(arm, [(0, 3), (1, 2), (2, 1)], f"series{i}", spread=[(0, 2.5, 3)]) for i, arm in enumerate("ab", 1)]
+    drawn = view(Figure("k", "T", "c", axis, Y, TABLE, lines=lines))
+    assert [label for _, label in drawn["x_ticks"]] == ["none", "weights", "both"]
+    assert [place for place, _ in drawn["x_ticks"]] == pytest.approx([100 / 6, 50, 500 / 6], abs=0.01)
+    (_, path, left, bar), (_, _, right, _) = drawn["lines"]
+    assert path == ""
+    firsts = [float(re.findall(r"-?[\d.]+", dots)[0]) for dots in (left, right)]
+    assert sum(firsts) / 2 == pytest.approx(1000 / 6, abs=0.1) and firsts[1] - firsts[0] > 20
+    assert [float(n) for n in re.findall(r"-?[\d.]+", bar)] == [firsts[0], 75.0, 0.0]
+    assert drawn["data"]["names"] == ["none", "weights", "both"] and drawn["data"]["lines"][0]["x"] == [0, 1, 2]
+    assert drawn["beside"] is None
+
+
+def test_names_stand_where_their_lines_end_and_keep_apart() -> None:
+    ends = {"low": 1.0, "near": 1.05, "high": 3.0}
+    drawn = view(figure(lines=[Line(name, [(0, 2), (10, y)], "series1") for name, y in ends.items()]))
+    names = {name: place for name, _, place in drawn["beside"].names}
+    assert names["high"] == 0.0
+    assert names["near"] < names["low"] <= 100 and names["low"] - names["near"] >= 7.5
+    assert view(figure(lines=[Line("alone", [(0, 1)], "series1")]))["beside"] is None
+
+
+def test_every_text_is_put_as_the_reader_has_it() -> None:
+    figures = figure(lines=[Line("a", [(0, 1), (10, 2)], "series1"), Line("b", [(0, 1), (10, 3)], "series2")])
+    drawn = view(figures, lambda text: f"<{text}>")
+    assert [line["name"] for line in drawn["data"]["lines"]] == ["<a>", "<b>"]
+    assert drawn["data"]["title"] == "<step>"
+    assert [name for name, *_ in drawn["beside"].names] == ["<b>", "<a>"]
+
+
+def test_times_stand_at_their_steps_where_there_is_room() -> None:
+    drawn = view(figure(times=[(1.0, "10 s"), (1.5, "20 s"), (5.0, "1 min")]))
+    assert drawn["times"] == [(10.0, "10 s"), (50.0, "1 min")]

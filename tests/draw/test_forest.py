@@ -45,3 +45,13 @@ def test_text_and_table_have_the_numbers() -> None:
     assert view(FOREST)["rows"][0]["text"] == "-1 (-3 to 1)"
     assert FOREST.table.rows[0] == ["wide", "-1", "-3", "1", "supported"]
     assert FOREST.table.rows[2] == ["none", "", "", "", ""]
+
+
+def test_a_row_in_another_unit_than_its_own_is_written_in_its_own() -> None:
+    row = Interval("a", -3.0, -4.0, -2.0, "refuted", shown=(0.06, 0.04, 0.08), unit="nats per byte")
+    forest = Forest("k", "T", "", "smallest effects of interest", [row])
+    assert view(forest)["rows"][0]["text"] == "0.06 nats per byte (0.04 to 0.08)"
+    assert forest.table.rows == [["a", "0.06", "0.04", "0.08", "nats per byte", "refuted"]]
+    assert forest.scale.place(-3.0) == pytest.approx(view(forest)["rows"][0]["at"] / 100, abs=1e-4)
+    said = view(forest, {"nats per byte": "奈特", "to": "至"}.get)["rows"][0]["text"]  # type: ignore[arg-type]
+    assert said == "0.06 奈特 (0.04 至 0.08)"

@@ -13,6 +13,7 @@ from mainstem import draw
 from mainstem.draw.chart import SERIES
 
 STYLE = (Path(draw.__file__).parent / "templates" / "style.css").read_text()
+COLOURS = (Path(draw.__file__).parent / "templates" / "colours.css").read_text()
 
 # How a colour without one of the three kinds of cones looks, in linear RGB: Machado, Oliveira and Fernandes 2009.
 SEEN_BY = {
@@ -26,7 +27,7 @@ SEEN_BY = {
 
 def palettes() -> list[list[str]]:
     """The colours of the series where each scheme sets them."""
-    found = [re.findall(r"--series(\d): (#\w{6})", line) for line in STYLE.splitlines()]
+    found = [re.findall(r"--series(\d): (#\w{6})", line) for line in COLOURS.splitlines()]
     return [[colour for _, colour in sorted(colours)] for colours in found if colours]
 
 

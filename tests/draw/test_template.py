@@ -17,11 +17,25 @@ def test_json_in_a_script_cannot_end_it() -> None:
 
 
 def test_a_fragment_keeps_its_style_to_itself() -> None:
-    """In a shadow root ``:root`` means nothing: every rule about the page's root is one about the host."""
-    found = template.fragment("fragment.html", word="refuted", signs={"refuted": "✗"}, said="<b>", drawn=[])
+    """In a shadow root ``:root`` means nothing; the colours are the page's, so that its theme is theirs too."""
+    content = {"word": "refuted", "signs": {"refuted": "✗"}, "said": ["<b>"], "shown": [], "folded": []}
+    found = template.fragment("fragment.html", str.upper, **content)
     assert found.startswith('<div><template shadowrootmode="open"><style>')
     assert found.endswith("</template></div>")
-    assert ":root" not in found
-    assert ":host {" in found or ":host{" in found
+    assert ":root" not in found and "prefers-color-scheme" not in found and "#16191d" not in found
+    assert "var(--ink)" in found
     assert "&lt;b&gt;" in found
+    assert "</span> REFUTED</span>" in found
     assert "<script" not in found
+
+
+def test_colours_are_those_of_pages_under_two_selectors() -> None:
+    found = template.colours(".light", ".dark")
+    light, dark = found.split(".dark ")
+    assert light.startswith(".light {") and "--ink: #16191d" in light and "--ink: #e7eaee" in dark
+    assert found.count("--series6") == 2
+
+
+def test_the_script_of_fragments_has_the_plots_and_no_button() -> None:
+    assert "const plots" in template.script() and "shadowRoot" in template.script()
+    assert "theme" not in template.script()

@@ -172,3 +172,56 @@ def test_without_metrics_there_are_no_figures() -> None:
     run = source.Source("r", "", {}, {}, source.metrics.Metrics(), [])
     assert [figures.loss(run), figures.rate(run), figures.speed(run), figures.gradient(run)] == [None] * 4
     assert phases.split(run.metrics) is None
+
+
+def with_optim(tmp_path: Path, **fields: object) -> source.Source:
+    """A run whose configuration has another section `optim`."""
+    found = source.read(run_folders.make(tmp_path / "other"))
+    found.config["optim"] = fields
+    return found
+
+
+def test_muon_s_rate_stands_beside_adamw_s(tmp_path: Path) -> None:
+    run = with_optim(tmp_path, name="muon", muon_lr=0.03, lr=1e-3, schedule="cosine")
+    figure = figures.rate(run)
+    assert figure is not None
+    muon, adamw = (dict(line.points) for line in figure.lines)
+    assert "Muon" in figure.lines[0].name and "AdamW" in figure.lines[1].name
+    assert adamw == dict(run.metrics.steps.points("lr"))
+    assert muon == pytest.approx({x: 30 * y for x, y in adamw.items()})
+    assert "peaks 0.03 (Muon) and 0.001 (AdamW)" in figure.caption
+    alone = figures.rate(with_optim(tmp_path, name="adamw", muon_lr=0.03, lr=1e-3))
+    assert alone is not None and len(alone.lines) == 1
+
+
+@pytest.mark.parametrize(("name", "said"), [("adamw", True), ("muon", False), ("sgd", False)])
+def test_what_is_usual_is_said_of_the_optimizer_for_which_it_is(tmp_path: Path, name: str, said: bool) -> None:
+    run = with_optim(tmp_path, name=name, lr=1e-3)
+    run.metrics.steps.add(2001, {"update_ratio": 1e-3})
+    figure = figures.update(run)
+    assert figure is not None
+    assert ("1e-3 is usual" in figure.caption) == said
+
+
+def test_a_long_training_loss_is_drawn_smoothed_too(run: source.Source, tmp_path: Path) -> None:
+    figure = figures.loss(run)
+    assert figure is not None
+    lines = {line.name: line.points for line in figure.lines}
+    raw, smooth = lines["training, as it went"], lines["training, smoothed"]
+    assert [x for x, _ in smooth] == [x for x, _ in raw]
+    reach = len(raw) // 80
+    i = len(raw) // 2
+    mean = math.fsum(y for _, y in raw[i - reach : i + reach + 1]) / (2 * reach + 1)
+    assert smooth[i][1] == pytest.approx(mean) and reach > 1
+    short = figures.loss(source.read(run_folders.make(tmp_path / "short", run_folders.Made(steps=150))))
+    assert short is not None and "training, smoothed" not in {line.name for line in short.lines}
+
+
+def test_round_times_stand_at_the_steps_when_they_had_passed(run: source.Source, tmp_path: Path) -> None:
+    taken = run_folders.lines(run_folders.Made())
+    found = figures.times(run)
+    assert [said for _, said in found] == ["30 s", "1 min", "90 s", "2 min", "150 s"]
+    for step, said in zip((x for x, _ in found), (30, 60, 90, 120, 150), strict=False):
+        assert taken[round(step) - 1]["seconds"] == pytest.approx(said, abs=1.2)
+    quick = source.read(run_folders.make(tmp_path / "quick", run_folders.Made(steps=100)))
+    assert figures.times(quick) == []

@@ -12,6 +12,7 @@ from run_folders import Made
 
 from mainstem import config
 from mainstem.report import source
+from mainstem.report.figures import nats_per_bit
 from mainstem.report.groups import grouped
 from mainstem.report.several_figures import figures, merged
 
@@ -66,6 +67,21 @@ def test_bits_per_byte_are_what_is_drawn_where_tokens_differ(tmp_path: Path) -> 
     nats, bits = (held[b].lines[0].points[0][1] for b in (False, True))
     assert bits == pytest.approx(nats / math.log(2) / 4)
     assert held[True].y.title == "bits per byte"
+
+
+def test_training_and_gap_are_per_byte_too_where_tokens_differ(tmp_path: Path) -> None:
+    folder = run_folders.make(tmp_path / "a", Made(steps=20, eval_every=10, layers=1))
+    (one,) = grouped([source.read(folder)], [folder])
+    tokens, per_byte = ({figure.key: figure for figure in figures([one], bits)} for bits in (False, True))
+    factor = nats_per_bit(one.runs[0])
+    assert factor is not None
+    for key in ("training", "gap"):
+        assert (tokens[key].y.title, per_byte[key].y.title) == ("nats per token", "bits per byte")
+        expected = {x: y / factor for x, y in tokens[key].lines[0].points}
+        assert dict(per_byte[key].lines[0].points) == pytest.approx(expected)
+    assert per_byte["gap"].bands[0].points == [
+        pytest.approx((x, low / factor, high / factor)) for x, low, high in tokens["gap"].bands[0].points
+    ]
 
 
 def test_a_long_noisy_curve_is_drawn_with_few_points(tmp_path: Path) -> None:

@@ -6,29 +6,38 @@ page, so that it is as large on a phone as on a desk. Places are in percent, or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from .beside import Beside, beside
 from .scale import Scale, labels
 from .table import Table
+from .words import Say, as_it_is
 
 Point = tuple[float, float]
+T = TypeVar("T")
 WIDTH, HEIGHT = 1000.0, 300.0
 SERIES = 6
 """Styles for lines that mean different things, `series1` to `series6` in style.css."""
 
 _FEW, _APART = 8, 12.0  # ticks at the curves' own places, and percent between two of them
+_ASIDE = 0.09  # between two lines over an axis of names, whose places are 1 apart
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve; `style` names its colour and dash in style.css. `dots` draws its points too."""
+    """A curve; `style` names its colour and dash in style.css. `dots` draws its points too.
+
+    Over an axis of names nothing joins the points, and `spread` (x, low, high) is drawn as a bar at each.
+    """
 
     name: str
     points: list[Point]
     style: str
     dots: bool = False
     shown: bool = True  # False: no line of its own, but named under the pointer
+    spread: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -63,18 +72,30 @@ class Mark:
 class Axis:
     """A scale and what it measures; a `whole` axis counts something.
 
-    `factor`, of a right axis: what a unit of the left one is there.
+    `factor`, of a right axis: what a unit of the left one is there. An axis of `names` has the first of them at 0, the
+    second at 1 and so on: between two of them there is nothing.
     """
 
     title: str
     scale: Scale
     factor: float = 1.0
     whole: bool = False
+    names: Sequence[str] = ()
+
+
+def of_names(title: str, names: Sequence[str]) -> Axis:
+    """Return an axis of things that have a name and no number.
+
+    Example:
+        >>> of_names("place", ["none", "weights"]).scale
+        Scale(low=-0.5, high=1.5, log=False)
+    """
+    return Axis(title, Scale(-0.5, len(names) - 0.5), names=tuple(names))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Everything that one figure shows, and the table behind it."""
+    """Everything that one figure shows, and the table behind it; `times` are (x, a time in words) below the axis."""
 
     key: str
     title: str
@@ -87,22 +108,50 @@ class Figure:
     bands: list[Band] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    times: Sequence[tuple[float, str]] = ()
 
 
-def view(figure: Figure) -> dict[str, Any]:
-    """Return the figure's places: what chart.html draws, and `data`, what lies under the pointer."""
+def view(figure: Figure, say: Say = as_it_is) -> dict[str, Any]:
+    """Return the figure's places: what chart.html draws, and `data`, what lies under the pointer, as `say` puts it."""
     return {
         "kind": "chart",
         "figure": figure,
         "x_ticks": _below(figure),
         "y_ticks": _ticks(figure.y, 5, invert=True),
         "right_ticks": _right(figure),
-        "lines": [(line, _path(figure, line.points), _dots(figure, line)) for line in figure.lines if line.shown],
+        "times": _apart([(100 * figure.x.scale.place(x), label) for x, label in figure.times]),
+        "beside": _beside(figure, say),
+        "lines": [_drawn(figure, line) for line in figure.lines if line.shown],
         "bands": [(band, _area(figure, band)) for band in figure.bands],
         "rules": _rules(figure),
         "marks": [(mark, _dot(figure, mark.x, mark.y)) for mark in figure.marks],
-        "data": _data(figure),
+        "data": _data(figure, say),
     }
+
+
+def _drawn(figure: Figure, line: Line) -> tuple[Line, str, str, str]:
+    """Return the line with three paths: its curve, its points, and the bars at them."""
+    if not figure.x.names:
+        return line, _path(figure, line.points), _dots(figure, line), ""
+    aside = _aside(figure, line)
+    dots = "".join(_dot(figure, x + aside, y) for x, y in line.points)
+    ends = [(_xy(figure, x + aside, low), _xy(figure, x + aside, high)) for x, low, high in line.spread]
+    return line, "", dots, "".join(f"M{low[0]:.1f} {low[1]:.1f}V{high[1]:.1f}" for low, high in ends)
+
+
+def _aside(figure: Figure, line: Line) -> float:
+    """How far a line's points stand beside the place of their name, so that no two lines lie on each other."""
+    shown = [one for one in figure.lines if one.shown]
+    return _ASIDE * (shown.index(line) - (len(shown) - 1) / 2)
+
+
+def _beside(figure: Figure, say: Say) -> Beside | None:
+    """Where the names of the lines stand to the right of the plot; None where there is no room, or nothing to tell."""
+    shown = [line for line in figure.lines if line.shown and line.points]
+    if len(shown) < 2 or figure.x.names:
+        return None
+    return beside([(say(line.name), line.style, 100 * (1 - figure.y.scale.place(line.points[-1][1])))
+                   for line in shown])  # fmt: skip
 
 
 def _ticks(axis: Axis, wanted: int, invert: bool) -> list[tuple[float, str]]:
@@ -116,16 +165,23 @@ def _ticks(axis: Axis, wanted: int, invert: bool) -> list[tuple[float, str]]:
 
 def _below(figure: Figure) -> list[tuple[float, str]]:
     """Ticks of x; where a logarithmic axis counts something, at the few places that the curves have."""
+    if figure.x.names:
+        return [(round(100 * figure.x.scale.place(i), 2), name) for i, name in enumerate(figure.x.names)]
     places = {x for line in figure.lines for x, _ in line.points} if figure.x.scale.log and figure.x.whole else set()
     if not 1 < len(places) <= _FEW:
         return _ticks(figure.x, 5, invert=False)
-    kept: list[tuple[float, float]] = []
-    for x in sorted(places):
-        place = 100 * figure.x.scale.place(x)
-        if not kept or place - kept[-1][0] >= _APART:
-            kept.append((place, x))
+    kept = _apart([(100 * figure.x.scale.place(x), x) for x in sorted(places)])
     words = labels([x for _, x in kept], log=True)
-    return [(round(place, 2), label) for (place, _), label in zip(kept, words, strict=True)]
+    return [(place, label) for (place, _), label in zip(kept, words, strict=True)]
+
+
+def _apart(places: Sequence[tuple[float, T]]) -> list[tuple[float, T]]:
+    """Return the places, in percent, that are far enough from the one before them."""
+    kept: list[tuple[float, T]] = []
+    for place, what in places:
+        if not kept or place - kept[-1][0] >= _APART:
+            kept.append((round(place, 2), what))
+    return kept
 
 
 def _right(figure: Figure) -> list[tuple[float, str]]:
@@ -173,16 +229,17 @@ def _rules(figure: Figure) -> list[dict[str, Any]]:
     ]
 
 
-def _data(figure: Figure) -> dict[str, Any]:
+def _data(figure: Figure, say: Say) -> dict[str, Any]:
     def three(value: float) -> float:
         return float(f"{value:.5g}")
 
     scale = figure.x.scale
     return {
         "x": [scale.low, scale.high, scale.log], "y": [figure.y.scale.low, figure.y.scale.high, figure.y.scale.log],
-        "title": figure.x.title.split(" (")[0], "whole": figure.x.whole,
+        "title": say(figure.x.title).split(" (")[0].split("（")[0], "whole": figure.x.whole,
+        "names": [say(name) for name in figure.x.names],
         "lines": [
-            {"name": line.name, "style": line.style, "x": [three(x) for x, _ in line.points],
+            {"name": say(line.name), "style": line.style, "x": [three(x) for x, _ in line.points],
              "y": [three(y) for _, y in line.points]}
             for line in figure.lines if line.points
         ],

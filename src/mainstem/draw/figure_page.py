@@ -10,6 +10,7 @@ from . import chart, forest, template
 from .chart import Figure
 from .forest import Forest
 from .table import Table
+from .words import Say, as_it_is
 
 Badge = Literal["supported", "refuted", "no effect", "undecided"]
 Drawing = Figure | Forest
@@ -60,11 +61,21 @@ def render(page: Page) -> str:
     )  # fmt: skip
 
 
-def view(drawing: Drawing) -> dict[str, Any]:
+def view(drawing: Drawing, say: Say = as_it_is) -> dict[str, Any]:
     """Return what the template of this kind of figure draws."""
-    return forest.view(drawing) if isinstance(drawing, Forest) else chart.view(drawing)
+    return forest.view(drawing, say) if isinstance(drawing, Forest) else chart.view(drawing, say)
 
 
-def fragment(badge: Badge, said: str, drawings: Sequence[Drawing]) -> str:
-    """Return a verdict, a sentence and figures as a part of another page: HTML that needs no style of that page."""
-    return template.fragment("fragment.html", word=badge, signs=SIGNS, said=said, drawn=[view(one) for one in drawings])
+def fragment(
+    drawings: Sequence[Drawing], badge: Badge | None = None, said: Sequence[str] = (), key: int = 0, say: Say = as_it_is
+) -> str:
+    """Return a part of another page: a verdict before the first of some sentences, and figures.
+
+    The figure number `key` is open, all others are folded behind their titles. Each text but the sentences is what
+    `say` makes of it; `template.colours` and `template.script` are what the page needs besides.
+    """
+    views = [view(drawing, say) for drawing in drawings]
+    rest = views[:key] + views[key + 1 :]
+    return template.fragment(
+        "fragment.html", say, word=badge, signs=SIGNS, said=said, shown=views[key : key + 1], folded=rest
+    )

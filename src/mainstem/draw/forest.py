@@ -12,14 +12,15 @@ from typing import Any
 
 from .scale import Scale, around, labels
 from .table import Table
-from .words import short
+from .words import Say, as_it_is, short
 
 
 @dataclass(frozen=True)
 class Interval:
     """A value from `low` to `high`, nan where they are not known; `note` stands behind the numbers.
 
-    `region` is what counts as nothing, and is drawn as a shaded part of the row.
+    `region` is what counts as nothing, and is drawn as a shaded part of the row. Where rows are drawn in a common unit
+    that is not their own, `shown` are value, low and high as they were measured, in `unit`: those are written.
     """
 
     name: str
@@ -29,6 +30,13 @@ class Interval:
     note: str = ""
     region: tuple[float, float] | None = None
     style: str = "series1"
+    shown: tuple[float, float, float] | None = None
+    unit: str = ""
+
+    @property
+    def written(self) -> tuple[float, float, float]:
+        """Value, low and high as they are written."""
+        return (self.value, self.low, self.high) if self.shown is None else self.shown
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -58,13 +66,18 @@ class Forest:
     @property
     def table(self) -> Table:
         """The numbers of every row."""
-        rows = [[row.name, _text(row.value), *map(_text, row.ends or (math.nan, math.nan)), row.note]
-                for row in self.rows]  # fmt: skip
-        return Table(self.title, ["", self.unit, "from", "to", ""], rows, frozenset({1, 2, 3}))
+        own = any(row.shown for row in self.rows)
+        rows = [
+            [row.name, _text(row.written[0]), *(map(_text, row.written[1:]) if row.ends else ("", "")),
+             *([row.unit] if own else []), row.note]
+            for row in self.rows
+        ]  # fmt: skip
+        heads = ["", "difference" if own else self.unit, "from", "to", *(["unit"] if own else []), ""]
+        return Table(self.title, heads, rows, frozenset({1, 2, 3}))
 
 
-def view(forest: Forest) -> dict[str, Any]:
-    """Return what forest.html draws: places in percent of the width, and the text of each row."""
+def view(forest: Forest, say: Say = as_it_is) -> dict[str, Any]:
+    """Return what forest.html draws: places in percent of the width, and the text of each row, as `say` puts it."""
     scale = forest.scale
     ticks = scale.ticks(4)
     return {
@@ -75,7 +88,7 @@ def view(forest: Forest) -> dict[str, Any]:
         "rows": [
             {
                 "row": row,
-                "text": _said(row),
+                "text": _said(row, say),
                 "at": _percent(scale, row.value) if math.isfinite(row.value) else None,
                 "ends": None if row.ends is None else _part(scale, row.ends),
                 "region": None if row.region is None else _part(scale, row.region),
@@ -93,10 +106,12 @@ def _part(scale: Scale, ends: tuple[float, float]) -> tuple[float, float]:
     return _percent(scale, ends[0]), _percent(scale, ends[1])
 
 
-def _said(row: Interval) -> str:
-    if not math.isfinite(row.value):
-        return "no number"
-    return short(row.value) if row.ends is None else f"{short(row.value)} ({short(row.low)} to {short(row.high)})"
+def _said(row: Interval, say: Say) -> str:
+    value, low, high = row.written
+    if not math.isfinite(value):
+        return say("no number")
+    said = f"{short(value)} {say(row.unit)}" if row.unit else short(value)
+    return said if row.ends is None else f"{said} ({short(low)} {say('to')} {short(high)})"
 
 
 def _text(value: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,17 @@ import jinja2
 import markupsafe
 import msgspec
 
-from .words import visible
+from .words import Say, as_it_is, visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-_HOSTS = (
-    (':root:not([data-theme="light"])', ":host"),
-    (':root[data-theme="dark"]', ':host([data-theme="dark"])'),
-    (":root", ":host"),
-)
-"""What the root of a page is called inside a shadow root; the first ones hold the others."""
+_DARK = ':root[data-theme="dark"]'
 
 
 def page(name: str, /, **content: Any) -> str:
     """Return the page that the template `name` makes of `content`; every page extends base.html."""
-    style, script = _asset("style.css"), _asset("script.js")
-    return _template(name).render(
+    style, script = _asset("colours.css") + _asset("style.css"), _asset("plots.js") + _asset("page.js")
+    return _template(name, as_it_is).render(
         style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
         script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
         policy=policy(script, style),
@@ -38,24 +34,37 @@ def page(name: str, /, **content: Any) -> str:
     )
 
 
-def fragment(name: str, /, **content: Any) -> str:
+def fragment(name: str, say: Say = as_it_is, /, **content: Any) -> str:
     """Return a part of somebody else's page: what the template `name` makes of `content`, in a shadow root.
 
-    Its style touches nothing outside, and nothing outside touches it.
+    Its style touches nothing outside, and of what is outside it takes the colours alone: `colours` has them, and
+    `script` reads values under the pointer. Each text of the template is what `say` makes of it.
     """
-    style = _asset("style.css")
-    for outside, host in _HOSTS:
-        style = style.replace(outside, host)
-    inner = _template(name).render(**content)
-    return f'<div><template shadowrootmode="open"><style>{style}</style>{inner}</template></div>'
+    inner = _template(name, say).render(**content)
+    return f'<div><template shadowrootmode="open"><style>{_asset("style.css")}</style>{inner}</template></div>'
 
 
-def _template(name: str) -> jinja2.Template:
+def colours(light: str, dark: str) -> str:
+    """Return the colours of fragments as a style sheet, for a page that is light or dark by two selectors."""
+    found = _asset("colours.css")
+    bright, night = re.search(r":root (\{.*?\n\})", found, re.DOTALL), re.search(rf"{re.escape(_DARK)} (\{{.*?\n\}})",
+                                                                             found, re.DOTALL)  # fmt: skip
+    assert bright is not None and night is not None
+    return f"{light} {bright[1]}\n{dark} {night[1]}\n"
+
+
+def script() -> str:
+    """Return the script of a page that has fragments: hover and arrow keys read the values of their plots."""
+    hosts = "for (const host of document.querySelectorAll('div')) if (host.shadowRoot) plots(host.shadowRoot);"
+    return f"{_asset('plots.js')}{hosts}\n"
+
+
+def _template(name: str, say: Say) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable)
+    environment.filters.update(visible=visible, embedded=embedded, breakable=breakable, say=say)
     return environment.get_template(name)
 
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Callable
+
+Say = Callable[[str], str]
+"""From a page's own words to those of its reader's language."""
+
+
+def as_it_is(text: str) -> str:
+    """Return `text`, for readers of English."""
+    return text
 
 
 def count(number: float) -> str:
@@ -59,6 +68,19 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def clock(seconds: float) -> str:
+    """Return a round time as an axis has it: the unit that it is whole in.
+
+    Example:
+        >>> [clock(s) for s in (10, 120, 90, 7200, 172800)]
+        ['10 s', '2 min', '90 s', '2 h', '2 d']
+    """
+    for each, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= each and seconds % each == 0:
+            return f"{seconds / each:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def size(number: float) -> str:

@@ -103,14 +103,13 @@ def figures(results: Results) -> Sequence[Figure]:
         shortest = min(map(len, lines), default=0)
         points = [spread(places[0][i], [line[i] for line in lines]) for i in range(shortest)]
         curves[cell.name] = [point for point in points if point is not None]
-        each = [spread(float(seed), [value]) for seed, value in zip(results.seeds, results.values(cell.name, "best"),
-                                                                    strict=True)]  # fmt: skip
+        each = [spread(float(i), [value]) for i, value in enumerate(results.values(cell.name, "best"))]
         best[cell.name] = [point for point in each if point is not None]
     return [
         drawn("compare-curves", "Held-out loss", "Mean over seeds; the band holds all.", curves, "step", _SCORE.unit),
         drawn("compare-seeds", "Best held-out pass by seed", "A seed has the same order "
               "of the text, the same masks, and the same initial weights by name on both sides.",
-              best, "seed", _SCORE.unit),
+              best, "seed", _SCORE.unit, names=[str(seed) for seed in results.seeds]),
     ]  # fmt: skip
 
 

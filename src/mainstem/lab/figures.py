@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from ..draw.chart import Axis, Band, Figure, Line
+from ..draw.chart import Axis, Band, Figure, Line, of_names
 from ..draw.scale import Scale, around
 from ..draw.table import Table
 from ..draw.words import short
+from .arms import styles
 from .result import Results
 
 Spread = tuple[float, float, float, float]
@@ -17,9 +18,12 @@ Spread = tuple[float, float, float, float]
 
 def over_cells(
     results: Results, key: str, title: str, caption: str, *, x: str, value: str, x_title: str, y_title: str,
-    arms: str = "arm", log: bool = False, log_x: bool = False,
+    arms: str = "arm", log: bool = False, log_x: bool = False, names: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
-    """Return a figure of `value` over the place `x` of the cells, one line for each value of the place `arms`."""
+    """Return a figure of `value` over the place `x` of the cells, one line for each value of the place `arms`.
+
+    Where the places have no order, `names` says what stands at 0, 1 and so on.
+    """
     found: dict[str, list[Spread]] = {}
     for cell in results.experiment.cells:
         if x in cell.at and arms in cell.at:
@@ -27,7 +31,7 @@ def over_cells(
             if one is not None:
                 found.setdefault(str(cell.at[arms]), []).append(one)
     return drawn(key, title, caption, {arm: sorted(points) for arm, points in found.items()}, x_title, y_title, log,
-                 log_x)  # fmt: skip
+                 log_x, names)  # fmt: skip
 
 
 def over_curves(
@@ -52,27 +56,35 @@ def over_curves(
 
 def drawn(
     key: str, title: str, caption: str, lines: Mapping[str, Sequence[Spread]], x_title: str, y_title: str,
-    log: bool = False, log_x: bool = False,
+    log: bool = False, log_x: bool = False, names: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
-    """Return a figure of named lines of (x, mean, low, high), the spread over seeds as a band."""
+    """Return a figure of named lines of (x, mean, low, high), the spread over seeds as a band.
+
+    Over `names` in place of numbers it is a point with a bar for each.
+    """
     everything = [point for points in lines.values() for point in points]
     xs = [point[0] for point in everything] or [0.0, 1.0]
     ys = [y for point in everything for y in point[1:]]
     low, high = min(xs), max(xs)
     scale = around(xs, log=True, pad=0.03) if log_x else Scale(low, high if high > low else low + 1.0)
     rows = [
-        [name, short(x), short(mean), f"{short(a)} to {short(b)}"]
+        [name, names[int(x)] if names else short(x), short(mean), short(a), short(b)]
         for name, points in lines.items() for x, mean, a, b in points
     ]  # fmt: skip
-    styles = [f"series{1 + i % 6}" for i in range(len(lines))]
+    numeric = frozenset({2, 3, 4} if names else {1, 2, 3, 4})
+    drawn = [(name, points, style) for (name, points), style in zip(lines.items(), styles(list(lines)), strict=True)]
     return Figure(
         key, title, caption,
-        Axis(x_title, scale, whole=all(x == int(x) for x in xs)), Axis(y_title, around(ys or [0.0], log=log)),
-        Table(title, ["", x_title, f"{y_title}, mean", "over seeds"], rows[:300], frozenset({1, 2, 3})),
-        lines=[Line(name, [(x, y) for x, y, _, _ in points], style, dots=True)
-               for (name, points), style in zip(lines.items(), styles, strict=True)],
-        bands=[Band(f"{name}, all seeds", [(x, a, b) for x, _, a, b in points], style, legend=False)
-               for (name, points), style in zip(lines.items(), styles, strict=True)],
+        of_names(x_title, names) if names else Axis(x_title, scale, whole=all(x == int(x) for x in xs)),
+        Axis(y_title, around(ys or [0.0], log=log)),
+        Table(title, ["", x_title, y_title, "smallest", "largest"], rows[:300], numeric,
+              "The mean over seeds, and the smallest and the largest of them."),
+        lines=[Line(name, [(x, y) for x, y, _, _ in points], style, dots=True,
+                    spread=[(x, a, b) for x, _, a, b in points] if names else ())
+               for name, points, style in drawn],
+        bands=[] if names else [
+            Band(name, [(x, a, b) for x, _, a, b in points], style, legend=False) for name, points, style in drawn
+        ],
     )  # fmt: skip
 
 

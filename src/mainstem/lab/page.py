@@ -99,12 +99,18 @@ def effects(results: Results) -> Forest:
     for contrast, found, verdict in results.judged():
         unit = contrast.expected / contrast.delta if contrast.delta else float(contrast.expected)
         low, high = sorted((found.low * unit, found.high * unit))
-        rows.append(Interval(visible(contrast.says, limit=200), found.mean * unit, low, high, verdict, (-1.0, 1.0)))
+        rows.append(
+            Interval(
+                visible(contrast.says, limit=300), found.mean * unit, low, high, verdict, (-1.0, 1.0),
+                shown=(found.mean, found.low, found.high), unit=contrast.unit,
+            )
+        )  # fmt: skip
     return Forest(
         "effects", "Effects",
-        "Mean difference over seeds with its 95% interval. Beyond the shaded part to the right the claim is borne out, "
-        "to the left its opposite; inside it nothing happens that matters.",
-        "effect (smallest effects of interest)", rows,
+        "Mean difference over seeds with its 95% interval, written in its own unit and drawn in smallest effects of "
+        "interest: beyond the shaded part to the right the claim is borne out, to the left its opposite; inside it "
+        "nothing happens that matters.",
+        "smallest effects of interest", rows,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from ..draw.chart import Axis, Band, Figure, Line, Mark, Point, Rule
 from ..draw.scale import Scale, around
 from ..draw.table import of_points
-from ..draw.words import count, short, visible
+from ..draw.words import clock, count, short, visible
 from ..runs.metrics import number
 from .headline import best_of, yardsticks
 from .source import Source, mapping
@@ -18,6 +18,17 @@ _SETTLING = 0.06
 
 _ENOUGH = 60
 """Points that must be left then; a shorter run is shown whole."""
+
+_LONG = 200
+"""Points of a training loss from which on it is drawn smoothed too."""
+
+_SHORT, _TIMES = 30.0, 6
+"""Seconds of a run from which on its times stand below the axis, and how many at most."""
+
+_ROUND = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 43200.0, 86400.0)
+
+_MATRICES = "Muon: matrices of attention and feed-forward"
+_OTHERS = "AdamW: all others"
 
 _REACH = 0.5
 """How far above the curves, as a share of their range, a yardstick may be and have the axis go up to it."""
@@ -52,6 +63,8 @@ def loss(source: Source) -> Figure | None:
         if bin.rows > 1 and (low := bin.low("loss")) is not None and (high := bin.high("loss")) is not None
     ]  # fmt: skip
     lines = [Line("training, as it went", training, "train")]
+    if len(training) >= _LONG:
+        lines.append(Line("training, smoothed", smoothed(training), "smooth"))
     if seen:
         lines.append(Line("training text, without noise", seen, "seen", dots=True))
     lines += [Line("held-out", held, "held", dots=True), Line("penalty", penalty, "seen", shown=False)]
@@ -67,7 +80,36 @@ def loss(source: Source) -> Figure | None:
         right=None if factor is None else Axis("bits per byte", y, 1 / factor),
         lines=[line for line in lines if line.points], bands=[band for band in bands if band.points], rules=rules,
         marks=[Mark(f"best: {one.value:.4f} at step {count(one.step)}", one.step, one.value) for one in [best] if one],
+        times=times(source),
     )  # fmt: skip
+
+
+def smoothed(points: list[Point]) -> list[Point]:
+    """Return the points, each the mean of a fortieth of all of them around it; of fewer near the ends.
+
+    Example:
+        >>> smoothed([(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)])
+        [(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)]
+    """
+    reach, sums = len(points) // 80, [0.0]
+    for _, y in points:
+        sums.append(sums[-1] + y)
+    found = []
+    for i, (x, _) in enumerate(points):
+        side = min(reach, i, len(points) - 1 - i)
+        found.append((x, (sums[i + side + 1] - sums[i - side]) / (2 * side + 1)))
+    return found
+
+
+def times(source: Source) -> list[tuple[float, str]]:
+    """Return the steps at which round times had passed since the start, where a run took half a minute or more."""
+    taken = source.metrics.steps.points("seconds")
+    last = taken[-1][1] if taken else 0.0
+    if last < _SHORT:
+        return []
+    apart = next((each for each in _ROUND if last / each <= _TIMES), _ROUND[-1] * math.ceil(last / _ROUND[-1] / _TIMES))
+    by_time = [(seconds, step) for step, seconds in taken]
+    return [(at(by_time, apart * i), clock(apart * i)) for i in range(1, int(last / apart) + 1)]
 
 
 def gap(source: Source) -> Figure | None:
@@ -93,13 +135,26 @@ def interval(source: Source) -> list[tuple[float, float, float]]:
 
 
 def rate(source: Source) -> Figure | None:
-    """The learning rate over steps."""
+    """The learning rate over steps: both of them where Muon takes the matrices and AdamW what is left."""
     points = source.metrics.steps.points("lr")
-    title = "Learning rate"
-    said, peak = source.section("optim").get("schedule"), number(source.section("optim").get("lr"))
+    if not points:
+        return None
+    section = source.section("optim")
+    said, peak, muon = section.get("schedule"), number(section.get("lr")), number(section.get("muon_lr"))
     schedule = mapping(said).get("name", said if isinstance(said, str) else None)
-    caption = visible(f"Schedule {schedule}, peak {short(peak)}." if schedule and peak else "As it was at every step.")
-    return _simple(source, "rate", title, caption, "learning rate", points, "lr") if points else None
+    if section.get("name") != "muon" or not peak or not muon:
+        caption = visible(
+            f"Schedule {schedule}, peak {short(peak)}." if schedule and peak else "As it was at each step."
+        )
+        return _simple(source, "rate", "Learning rate", caption, "learning rate", points, "lr")
+    both = [(x, y * muon / peak) for x, y in points]
+    return Figure(
+        "rate", "Learning rate",
+        visible(f"Schedule {schedule}, peaks {short(muon)} (Muon) and {short(peak)} (AdamW)."), _steps(source),
+        Axis("learning rate", around([y for _, y in [*points, *both]], zero=True)),
+        of_points("Learning rate", ["step", "Muon", "AdamW"], [dict(both), dict(points)]),
+        lines=[Line(_MATRICES, both, "series1"), Line(_OTHERS, points, "series2")],
+    )  # fmt: skip
 
 
 def speed(source: Source) -> Figure | None:
@@ -131,7 +186,9 @@ def gradient(source: Source) -> Figure | None:
 def update(source: Source) -> Figure | None:
     """The median update-to-weight ratio over the steps that were measured."""
     points = [(x, y) for x, y in source.metrics.steps.points("update_ratio") if y > 0]
-    caption = "RMS of a step's change over RMS of the weights, the median over all matrices; about 1e-3 is usual."
+    adam = source.section("optim").get("name") == "adamw"
+    caption = "RMS of a step's change over RMS of the weights, the median over all matrices"
+    caption += "; with AdamW about 1e-3 is usual." if adam else "."
     return _measured(source, "update", "Update to weight", caption, "ratio", points)
 
 

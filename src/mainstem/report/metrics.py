@@ -17,7 +17,7 @@ from ..runs.score import BITS, NATS, Score
 from .series import Series
 
 _TRAINING = PHASES[:4]
-_NAMES = ("loss", "lr", "grad_norm", "penalty", "update_ratio", "gradient_slope")
+_NAMES = ("loss", "lr", "seconds", "grad_norm", "penalty", "update_ratio", "gradient_slope")
 _SNAPSHOTS = 64
 
 

@@ -36,8 +36,8 @@ def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
                 "seconds", unit, lambda run: _timed(run, bits)),
         _curves(groups, "training", "Training loss over steps",
                 "As it went, with noise where there is some; each point is the mean of neighbouring steps.",
-                "step", score.unit, lambda run: _smooth(run.metrics.steps.points("loss")), settle=True),
-        _gaps(groups),
+                "step", unit, lambda run: per_byte(run, _smooth(run.metrics.steps.points("loss")), bits), settle=True),
+        _gaps(groups, bits),
         _curves(groups, "gradient", "Gradient norm over steps",
                 "Over all parameters, before clipping; each point is the geometric mean of neighbouring steps.",
                 "step", "norm", lambda run: _smooth(run.metrics.steps.points("grad_norm"), log=True), log=True),
@@ -50,7 +50,11 @@ def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
 
 def held(run: Source, bits: bool) -> list[Point]:
     """Return held-out loss over steps, in bits per byte or in nats per token."""
-    points = run.metrics.evaluations.points("held_out")
+    return per_byte(run, run.metrics.evaluations.points("held_out"), bits)
+
+
+def per_byte(run: Source, points: list[Point], bits: bool) -> list[Point]:
+    """Return a curve in nats per token as it is, or in bits per byte; empty where the run does not say what one is."""
     if not bits:
         return points
     factor = nats_per_bit(run)
@@ -109,15 +113,15 @@ def _curves(
     )  # fmt: skip
 
 
-def _gaps(groups: Sequence[Group]) -> Figure | None:
+def _gaps(groups: Sequence[Group], bits: bool) -> Figure | None:
     """Return the gap over steps; a configuration of one seed has the gap's own interval for its band."""
     score = groups[0].runs[0].score
     caption = f"{title(score)} less the same on training text, both without noise."
-    found = _curves(groups, "gap", "Gap over steps", caption, "step", score.unit,
-                    lambda run: run.metrics.evaluations.points("gap"))  # fmt: skip
+    found = _curves(groups, "gap", "Gap over steps", caption, "step", BITS.unit if bits else score.unit,
+                    lambda run: per_byte(run, run.metrics.evaluations.points("gap"), bits))  # fmt: skip
     if found is None:
         return None
-    single = [(group, line.style, interval(group.counted[0])) for group, line in _drawn(groups, found)
+    single = [(group, line.style, _ends(group.counted[0], bits)) for group, line in _drawn(groups, found)
               if group.seeds == 1]  # fmt: skip
     bands = [Band(legend(group), ends, style, legend=False) for group, style, ends in single if ends]
     if not bands:
@@ -128,6 +132,12 @@ def _gaps(groups: Sequence[Group]) -> Figure | None:
         found, caption=f"{found.caption} The band of a single run is its 95% interval.", bands=[*found.bands, *bands],
         y=replace(found.y, scale=around(every)),
     )  # fmt: skip
+
+
+def _ends(run: Source, bits: bool) -> list[tuple[float, float, float]]:
+    """Return the interval of the gap at every pass, in the unit that the figure has."""
+    factor = (nats_per_bit(run) if bits else 1.0) or math.inf
+    return [(x, low / factor, high / factor) for x, low, high in interval(run)]
 
 
 def _drawn(groups: Sequence[Group], figure: Figure) -> list[tuple[Group, Line]]:

@@ -45,13 +45,13 @@ def interaction(form: str, regularizer: str) -> dict[str, float]:
 
 def figures(results: Results) -> Sequence[Figure]:
     """Held-out and training loss of the eight cells."""
-    regularizers = "Left to right: nothing, dropout 0.2, weight decay 3 (not for post-norm)."
+    regularizers = "Dropout is 0.2 at every site, weight decay is 3 and was not tried in post-norm."
     return [
         over_cells(
             results, f"both-{value}", title,
-            f"{what} {regularizers} Lines that are parallel would mean that the gains add up.",
-            x="regularizer", value=value, x_title="nothing, dropout, decay (0 to 2)", y_title=f"{y} (nats per byte)",
-            arms="form",
+            f"{what} {regularizers} Where the gains add up, each form falls by as much.",
+            x="regularizer", value=value, x_title="regularizer", names=tuple(REGULARIZERS),
+            y_title=f"{y} (nats per byte)", arms="form",
         )
         for value, title, y, what in (
             ("held_out", "Held-out loss by form and regularizer", "held-out loss", "Loss on held-out text."),

@@ -20,6 +20,7 @@ FREE = "*.[qk]*y.weight"
 
 DECAYS = (1.0, 3.0, 10.0)
 COEFS = (3e-3, 1e-2, 3e-2)
+STRENGTHS = ("none", "weak", "middle", "strong")
 STEPS = (1, 2, 3)
 """The place of a strength among the three of its kind: a decay of 3 and a coef of 0.01 are both 2."""
 
@@ -49,22 +50,23 @@ def trial(trial: Trial) -> Numbers:
 
 def figures(results: Results) -> Sequence[Figure]:
     """Norms, gap and held-out loss over the strength."""
-    strengths = "Strength 0 is none, 1 to 3 are decays of 1, 3, 10 and penalties of coef 0.003, 0.01, 0.03."
+    strengths = "Weak, middle and strong are decays of 1, 3, 10 and penalties of coef 0.003, 0.01, 0.03."
     return [
         over_cells(
             results, "l2-norms", "Size of the weights",
             f"Root mean square of the matrices other than queries' and keys'. {strengths}",
-            x="strength", value="rms", x_title="strength", y_title="RMS of the weights", log=True,
+            x="strength", value="rms", x_title="strength", names=STRENGTHS, y_title="RMS of the weights", log=True,
         ),
         over_cells(
             results, "l2-gap", "Gap by strength",
             f"Held-out loss minus training loss. {strengths}",
-            x="strength", value="gap", x_title="strength", y_title="gap (nats per byte)",
+            x="strength", value="gap", x_title="strength", names=STRENGTHS, y_title="gap (nats per byte)",
         ),
         over_cells(
             results, "l2-held-out", "Held-out loss by strength",
             f"Loss on held-out text. {strengths}",
-            x="strength", value="held_out", x_title="strength", y_title="held-out loss (nats per byte)",
+            x="strength", value="held_out", x_title="strength", names=STRENGTHS,
+            y_title="held-out loss (nats per byte)",
         ),
     ]  # fmt: skip
 

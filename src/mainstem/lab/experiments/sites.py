@@ -20,6 +20,9 @@ SITES = {
 }
 """The factors: outputs of attention and feed-forward branches, attention weights, the embedded tokens."""
 
+OTHERS = ("none", "weights", "embedding", "both")
+"""Names of the places of a cell in the figures: attention weights count 1, the embedding 2."""
+
 GRID = tuple(product((False, True), repeat=len(SITES)))
 
 
@@ -55,15 +58,15 @@ def figures(results: Results) -> Sequence[Figure]:
     return [
         over_cells(
             results, "sites-held-out", "Held-out loss by place of dropout",
-            f"Loss on held-out text, with dropout {RATE:g} at none to all of the sites other than the branches, with "
-            "and without dropout at the branches' outputs. Left: none; then attention weights, embedding, both.",
-            x="others", value="held_out", x_title="none, weights, embedding, both (0 to 3)",
+            f"Loss on held-out text, with dropout {RATE:g} at none, one or both of the sites other than the branches, "
+            "with and without dropout at the branches' outputs.",
+            x="others", value="held_out", x_title="other places with dropout", names=OTHERS,
             y_title="held-out loss (nats per byte)",
         ),
         over_cells(
             results, "sites-gap", "Gap by place of dropout",
             "Held-out loss minus training loss for the same cells.",
-            x="others", value="gap", x_title="none, weights, embedding, both (0 to 3)", y_title="gap (nats per byte)",
+            x="others", value="gap", x_title="other places with dropout", names=OTHERS, y_title="gap (nats per byte)",
         ),
     ]  # fmt: skip
 
@@ -71,7 +74,7 @@ def figures(results: Results) -> Sequence[Figure]:
 def _cell(on: tuple[bool, ...]) -> Cell:
     fields = [field for site, chosen in zip(SITES, on, strict=True) if chosen for field in SITES[site]]
     branches, weights, embedding = on
-    arm = "with dropout at branches" if branches else "without"
+    arm = "dropout at branches" if branches else "no dropout at branches"
     return Cell(name(on), dict.fromkeys(fields, RATE), {"arm": arm, "others": weights + 2 * embedding})
 
 

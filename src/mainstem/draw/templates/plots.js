@@ -1,16 +1,6 @@
 
 "use strict";
-(() => {
-  const root = document.documentElement;
-  const button = document.getElementById("theme");
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const name = () => { button.textContent = dark() ? "Light theme" : "Dark theme"; };
-  button.hidden = false;
-  button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
-  system.addEventListener("change", name);
-  name();
-
+const plots = (root) => {
   const digits = (value, whole) => {
     if (whole) return value.toLocaleString("en-US");
     if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e6)) return value.toExponential(2);
@@ -25,8 +15,8 @@
     return Math.abs(values[low] - wanted) <= Math.abs(values[high] - wanted) ? low : high;
   };
 
-  for (const plot of document.querySelectorAll(".plot")) {
-    const data = JSON.parse(document.getElementById(plot.dataset.chart).textContent);
+  for (const plot of root.querySelectorAll(".plot")) {
+    const data = JSON.parse(root.getElementById(plot.dataset.chart).textContent);
     const cross = plot.querySelector(".cross"), tip = plot.querySelector(".tip");
     const places = [...new Set(data.lines.flatMap((line) => line.x))].sort((a, b) => a - b);
     if (!places.length) continue;
@@ -58,7 +48,8 @@
     };
     const show = () => {
       const title = document.createElement("b");
-      title.textContent = `${data.title} ${digits(data.whole ? Math.round(places[at]) : places[at], data.whole)}`;
+      const here = data.names.length ? data.names[places[at]] : digits(data.whole ? Math.round(places[at]) : places[at], data.whole);
+      title.textContent = `${data.title} ${here}`;
       tip.replaceChildren(title, ...data.lines.filter(reaches).map(row));
       const left = place(places[at]) * plot.clientWidth;
       cross.hidden = tip.hidden = false;
@@ -87,4 +78,4 @@
       show();
     });
   }
-})();
+};
