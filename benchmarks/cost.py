@@ -207,11 +207,11 @@ def write(path: Path, rows: list[Row], threads: int) -> None:
     """Write a table anew: rows that are compared with each other are of one run."""
     import torch
 
-    from mainstem.train.device import multiplies_bfloat16
+    from mainstem.train.device import bfloat16_is_faster
 
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     about = {
-        "threads": threads, "dtype": "bfloat16" if multiplies_bfloat16() else "float32", "commit": commit,
+        "threads": threads, "dtype": "bfloat16" if bfloat16_is_faster() else "float32", "commit": commit,
         "machine": f"{platform.machine()} {os.cpu_count()} cores", "torch": torch.__version__,
         "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M"),
     }  # fmt: skip
