@@ -42,15 +42,19 @@ def length(steps: int) -> list[str]:
 
 
 def trained(
-    text: str | None, words: Sequence[str], more: Callable[[Path], dict[str, object]] = lambda out: {}
+    text: str | None,
+    words: Sequence[str],
+    more: Callable[[Path], dict[str, object]] = lambda out: {},
+    program: Sequence[str] = ("-m", "mainstem"),
 ) -> dict[str, object]:
     """Return what a run with these flags came to, and what `more` finds in its folder; it is a process of its own.
 
-    `bits_per_byte` is of the best pass, `last_bits_per_byte` and `train_bits_per_byte` of the last one.
+    `program` is what Python is given to run. `bits_per_byte` is of the best pass, `last_bits_per_byte` and
+    `train_bits_per_byte` of the last one.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "mainstem", "train", *([text] if text else []), *words, "--out", str(out)]
+        command = [sys.executable, *program, "train", *([text] if text else []), *words, "--out", str(out)]
         began = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         facts = json.loads((out / "facts.json").read_text())
