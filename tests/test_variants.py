@@ -1,5 +1,7 @@
 """A variant's own fields are its configuration, whichever kind it is of."""
 
+import re
+from dataclasses import is_dataclass
 from typing import Any
 
 import pytest
@@ -16,26 +18,49 @@ def _value(kind: str, name: str) -> dict[str, Any]:
     return {"name": name, **needed}
 
 
-@pytest.mark.parametrize(
-    "spec", [*catalogue.specs("residual"), *catalogue.specs("penalty")], ids=lambda spec: spec.name
-)
+KINDS = (
+    "residual", "penalty", "loss", "optimizer", "course", "around", "schedule", "tokenizer", "embedding", "prior",
+    "average", "decay",
+)  # fmt: skip
+SPECS = [spec for kind in KINDS for spec in catalogue.specs(kind) if is_dataclass(spec.load())]
+"""All that are values by name; a noise has the fields of its rate beside its own (`noise.parse`)."""
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}-{spec.name}")
 def test_what_is_resolved_is_written_again(spec: catalogue.Spec) -> None:
-    made = variants.resolve(spec.kind, _value(spec.kind, spec.name), "field", "name: x")
+    made = variants.resolve(spec.kind, _value(spec.kind, spec.name), "field")
+    assert variants.resolve(spec.kind, made) is made
     written = variants.written(spec.kind, made)
     assert written["name"] == spec.name
-    assert variants.resolve(spec.kind, written, "field", "name: x") == made
+    assert variants.resolve(spec.kind, written, "field") == made
+
+
+def test_every_kind_that_a_configuration_says_is_resolved() -> None:
+    assert {spec.kind for spec in SPECS} == set(KINDS)
+    named = {kind for kind in catalogue.kinds() for name in catalogue.names(kind) if config.owned.of(kind, name)}
+    assert named - {"noise", "after"} <= set(KINDS)
+
+
+def test_a_message_says_the_field_of_the_kind() -> None:
+    known = {field.name.replace(".N.", ".0.") for field in config.fields(config.Run)}
+    for kind, field in catalogue.FIELDS.items():
+        assert kind == "noise" or field in known or f"{field}.name" in known, kind  # a list of noises has no `N`
+        if kind in KINDS:
+            with pytest.raises(BadInput, match=rf"^{re.escape(field)}: there is no {kind} 'x'"):
+                variants.resolve(kind, "x")
 
 
 @pytest.mark.parametrize(
     ("kind", "value", "said"),
     [("penalty", {"name": "l3"}, r"x: there is no penalty 'l3'"), ("penalty", {"coef": 1.0}, "x .* has no name"),
-     ("penalty", {"name": "l1"}, r"x\.coef is not given, and it has no default"),
+     ("penalty", {"name": "l1"}, r"x\.coef is not given, and it has no default in l1: give a number"),
+     ("penalty", 3, "x is 3: give one of l1, .*, or a name and its values"),
      ("penalty", {"name": "l1", "coef": 1.0, "shar": 1}, r"x\.shar is not a value of l1, .*--x elastic_net has share"),
      ("penalty", {"name": "l1", "coef": "a"}, r"x\.coef of l1 is 'a', which is not allowed: give a number")],
 )  # fmt: skip
 def test_what_is_wrong_is_said(kind: str, value: Any, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        variants.resolve(kind, value, "x", "name: y")
+        variants.resolve(kind, value, "x")
 
 
 def test_a_penalty_has_its_own_values_beside_those_of_all() -> None:

@@ -162,6 +162,15 @@ SPECS = (
 )
 """Adding a variant is its own file and one line here."""
 
+FIELDS = {
+    "residual": "model.residual", "norm": "model.norm", "feedforward": "model.feedforward", "noise": "noise.also.0",
+    "penalty": "penalty.0", "loss": "loss", "optimizer": "optim", "decay": "optim.decay_kind",
+    "course": "optim.decay_course", "around": "optim.around", "schedule": "optim.schedule",
+    "tokenizer": "data.tokenizer", "embedding": "model.embedding", "prior": "model.prior", "init": "model.init",
+    "preset": "model.preset", "recipe": "recipe",
+}  # fmt: skip
+"""Where a configuration says a name, by kind; with more than one shape a name stands there, or below it as `name`."""
+
 HEADINGS = {
     ("residual", "pre_norm"): "where the norm stands",
     ("residual", "deepnorm"): "factors on branch and stream",
@@ -177,6 +186,28 @@ HEADINGS = {
 def kinds() -> list[str]:
     """Return the kinds of names there are, in the order of the list."""
     return list(dict.fromkeys(spec.kind for spec in SPECS))
+
+
+_ALSO = {"form": "residual", "activation": "feedforward", "scheduler": "schedule"}
+"""What people call some kinds of names besides."""
+
+
+def kind_of(word: str) -> str:
+    """Return the kind that somebody means, by its name, in the plural, or as "form" and "activation".
+
+    Raises:
+        BadInput: there is none.
+
+    Example:
+        >>> kind_of("penalty"), kind_of("penalties"), kind_of("forms")
+        ('penalty', 'penalty', 'residual')
+    """
+    for name, kind in [*((kind, kind) for kind in kinds()), *_ALSO.items()]:
+        if word.lower() in (name, f"{name}s", f"{name}es", f"{name[:-1]}ies"):
+            return kind
+    near = difflib.get_close_matches(word.lower(), kinds(), 1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(kinds())}"
+    raise BadInput(f"there is no kind {word[:60]!r} of names: {hint}")
 
 
 def names(kind: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -17,20 +17,35 @@ from . import catalogue
 from .errors import BadInput
 
 
-def resolve(kind: str, value: str | Mapping[str, Any], path: str, example: str) -> Any:
-    """Return the frozen value that a name, or a name and its values, stands for; arguments are those of `checked`.
+def resolve(kind: str, value: Any, path: str | None = None) -> Any:
+    """Return the frozen value that a name, or a name and its values, stands for; a made one is returned as it is.
+
+    Args:
+        kind: of the catalogue.
+        value: a name, a mapping of a name and values, or a variant that somebody has made.
+        path: where it stands in a configuration, for messages; the field that says names of this kind, if not given.
 
     Raises:
         BadInput: as `checked`, and where a field without a default is not given.
 
     Example:
-        >>> resolve("penalty", {"name": "l1", "coef": 0.5}, "penalty.0", "name: l1, coef: 1e-5")
-        L1(coef=0.5, on=None)
+        >>> made = resolve("penalty", {"name": "l1", "coef": 0.5})
+        >>> made, resolve("penalty", made) is made
+        (L1(coef=0.5, on=None), True)
     """
-    made, taken = checked(kind, {"name": value} if isinstance(value, str) else value, path, example)
+    if is_dataclass(value) and not isinstance(value, type):
+        return value
+    path = path or catalogue.FIELDS[kind]
+    if not isinstance(value, (str, Mapping)):
+        raise BadInput(f"{path} is {value!r}: give one of {', '.join(catalogue.names(kind))}, or a name and its values")
+    given = {"name": value} if isinstance(value, str) else value
+    made, taken = checked(kind, given, path)
     for field in fields(made):
         if field.name not in taken and field.default is MISSING and field.default_factory is MISSING:
-            raise BadInput(f"{path}.{field.name} is not given, and it has no default: add one, as in {{{example}}}")
+            raise BadInput(
+                f"{path}.{field.name} is not given, and it has no default in {given['name']}: give "
+                f"{_words(types(made)[field.name])}"
+            )
     return made(**taken)
 
 
@@ -38,33 +53,33 @@ def written(kind: str, value: Any) -> dict[str, Any]:
     """Return the name and the values from which `resolve` makes `value` again; `BadInput` where it has no name.
 
     Example:
-        >>> written("penalty", resolve("penalty", {"name": "l1", "coef": 0.5}, "penalty.0", "name: l1, coef: 1e-5"))
+        >>> written("penalty", resolve("penalty", {"name": "l1", "coef": 0.5}))
         {'name': 'l1', 'coef': 0.5, 'on': None}
     """
     return {"name": name_of(kind, value), **{field.name: getattr(value, field.name) for field in fields(value)}}
 
 
 def checked(
-    kind: str, values: Mapping[str, Any], path: str, example: str, instead: Mapping[str, Any] | None = None
+    kind: str, values: Mapping[str, Any], path: str, instead: Mapping[str, Any] | None = None
 ) -> tuple[Any, dict[str, Any]]:
     """Return the dataclass that ``values["name"]`` stands for, and the other values as it asks for them.
 
     Args:
         kind: of the catalogue.
-        path: where the values stand in a configuration, for messages; `example`: a value that one may give there.
+        path: where the values stand in a configuration, for messages.
         instead: types by name that take the place of those of the fields.
 
     Raises:
         BadInput: the name is missing or unknown, a value is no field of it, or is of another type.
 
     Example:
-        >>> checked("residual", {"name": "hyper", "streams": 2}, "model.residual", "name: rezero")[1]
+        >>> checked("residual", {"name": "hyper", "streams": 2}, "model.residual")[1]
         {'streams': 2}
     """
     if "name" not in values:
-        raise BadInput(f"{path} {dict(values)!r} has no name: add one, as in {{{example}}}")
+        raise BadInput(f"{path} {dict(values)!r} has no name: add one of {', '.join(catalogue.names(kind))}")
     name = values["name"]
-    found: Any = catalogue.find(kind, name, None if kind == "residual" else path).load()
+    found: Any = catalogue.find(kind, name, path).load()
     hints = types(found) | dict(instead or {})
     taken = {}
     for key, value in values.items():

@@ -3,7 +3,7 @@
 import pytest
 
 from mainstem import catalogue
-from mainstem.cli.list import _WHERE
+from mainstem.cli.list import _ELSEWHERE
 from mainstem.cli.main import main
 
 
@@ -18,7 +18,7 @@ def test_it_fits(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 def test_every_kind_says_where_it_goes() -> None:
-    assert set(_WHERE) == set(catalogue.kinds())
+    assert set(_ELSEWHERE) | set(catalogue.FIELDS) == set(catalogue.kinds())
 
 
 def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,8 +26,31 @@ def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert said.startswith("noise  --noise.rate")
     assert all(f"\n  {name} " in said for name in catalogue.names("noise")) and "pre_norm" not in said
-    assert main(["list", "noises"]) == 2
-    assert "there is no kind 'noises' of names: choose one of residual" in capsys.readouterr().err
+    assert main(["list", "nose"]) == 2
+    assert "there is no kind 'nose' of names: did you mean noise?" in capsys.readouterr().err
+    assert main(["list", "quarks"]) == 2
+    assert "there is no kind 'quarks' of names: choose one of residual" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", catalogue.kinds())
+def test_every_kind_is_known_in_the_plural_too(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", kind]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n  {name} " in said or f"\n  {name}\n" in said for name in catalogue.names(kind))
+    plural = {"penalty": "penalties", "loss": "losses"}.get(kind, f"{kind}s")
+    assert main(["list", plural]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_what_people_call_some_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, kind in (("form", "residual"), ("forms", "residual"), ("Activations", "feedforward")):
+        assert main(["list", word]) == 0
+        assert capsys.readouterr().out.startswith(f"{kind}  --model.{kind}\n")
+
+
+def test_a_kind_is_no_part_of_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "noise", "--schema"]) == 2
+    assert "noise is a part of it: leave one of them out" in capsys.readouterr().err
 
 
 def test_families_of_forms_have_headings_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

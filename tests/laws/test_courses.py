@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstem import catalogue, config, noise, progress
+from mainstem import catalogue, config, noise, progress, variants
 from mainstem.errors import BadInput
-from mainstem.optim import decay_course
 
 NAMES = catalogue.names("course")
 # What a course is where nothing is said of begin and end: its share by progress.
@@ -20,7 +19,7 @@ bounds = st.tuples(st.floats(0, 1), st.floats(0, 1)).filter(lambda pair: pair[0]
 @given(p=st.floats(0, 1), pair=bounds)
 def test_it_is_its_closed_form_and_stays_where_it_has_come_to(name: str, p: float, pair: tuple[float, float]) -> None:
     begin, end = pair
-    course = decay_course.parse({"name": name, "begin": begin, "end": end})
+    course = variants.resolve("course", {"name": name, "begin": begin, "end": end})
     found = course.at(p)
     assert 0.0 <= found <= 1.0
     if begin <= p <= end:
@@ -28,14 +27,14 @@ def test_it_is_its_closed_form_and_stays_where_it_has_come_to(name: str, p: floa
     else:
         outside = {"constant": 0.0, "rising": float(p > end), "falling": float(p < begin)}
         assert found == outside[name]
-    assert decay_course.parse(name).at(p) == pytest.approx(WHOLE[name](p), abs=1e-15)
+    assert variants.resolve("course", name).at(p) == pytest.approx(WHOLE[name](p), abs=1e-15)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(pair=bounds, steps=st.integers(1, 50), data=st.data())
 def test_noise_and_decay_go_alike(name: str, pair: tuple[float, float], steps: int, data: st.DataObject) -> None:
     step = data.draw(st.integers(1, steps))
-    course = decay_course.parse({"name": name, "begin": pair[0], "end": pair[1]})
+    course = variants.resolve("course", {"name": name, "begin": pair[0], "end": pair[1]})
     rate = noise.Rate(0.5, course=name, begin=pair[0], end=pair[1])  # type: ignore[arg-type]
     assert rate.at(None, step, steps) == 0.5 * course.at(progress.of(step, steps))
     assert rate.changes == course.changes
@@ -46,7 +45,7 @@ def test_noise_and_decay_go_alike(name: str, pair: tuple[float, float], steps: i
 @pytest.mark.parametrize("given", [{"begin": 0.5, "end": 0.5}, {"begin": 0.6, "end": 0.4}, {"begin": 1.5}])
 def test_what_is_no_part_of_a_training_is_refused(name: str, given: dict[str, float]) -> None:
     with pytest.raises(BadInput, match="begin"):
-        decay_course.parse({"name": name, **given})
+        variants.resolve("course", {"name": name, **given})
     with pytest.raises(BadInput, match="begin"):
         noise.Rate(0.1, course=name, **given)  # type: ignore[arg-type]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstem import catalogue
+from mainstem import catalogue, variants
 from mainstem.config import owned
 from mainstem.errors import BadInput
-from mainstem.optim.schedule import Schedule, parse, share
+from mainstem.optim.schedule import Schedule, share
 
 NAMES = catalogue.names("schedule")
 
@@ -19,7 +19,8 @@ NAMES = catalogue.names("schedule")
 def schedules(draw: st.DrawFn, name: str) -> Schedule:
     """Return the schedule with values in their limits."""
     values = {key: draw(st.floats(0.01, 1)) for key in owned.of("schedule", name)}
-    return parse({"name": name, **values})
+    found: Schedule = variants.resolve("schedule", {"name": name, **values})
+    return found
 
 
 def last(schedule: Any) -> float:
@@ -56,4 +57,4 @@ def test_it_depends_on_progress_alone(name: str, data: st.DataObject, step: floa
 def test_every_value_has_limits(name: str) -> None:
     for key in owned.of("schedule", name):
         with pytest.raises(BadInput, match=f"optim.schedule.{key} of {name} is 1.5"):
-            parse({"name": name, key: 1.5})
+            variants.resolve("schedule", {"name": name, key: 1.5})

@@ -9,41 +9,21 @@ from .. import catalogue, config
 from ..config import values
 from ..config import words as text
 from ..config.sections import Section, about
-from ..config.words import show
 from ..errors import BadInput
 from . import arguments, terminal
 from . import help as help_text
 from .commands import COMMANDS
 
-_WHERE = {
-    "residual": "--model.residual",
-    "norm": "--model.norm",
-    "feedforward": "--model.feedforward",
+_ELSEWHERE = {
     "noise": "--noise.rate, --noise.depth, --noise.also.0.name",
-    "penalty": "--penalty.0.name",
-    "optimizer": "--optim.name",
-    "decay": "--optim.decay-kind",
-    "course": "--optim.decay-course",
-    "around": "--optim.around",
     "after": "in Python",
     "average": "--optim.average, --optim.swa",
-    "schedule": "--optim.schedule",
-    "loss": "--loss.name",
-    "tokenizer": "--data.tokenizer",
-    "embedding": "--model.embedding",
-    "prior": "--model.prior",
-    "init": "--model.init",
-    "preset": "--model.preset",
     "experiment": "lab NAME",
-    "recipe": "--recipe",
 }
+"""Where the names of a kind are said that have no field of their own, or more than one."""
 
-
-_NAMED = (
-    "residual", "noise", "penalty", "loss", "optimizer", "course", "around", "schedule", "tokenizer", "embedding",
-    "prior",
-)  # fmt: skip
-"""Kinds whose names bring values along."""
+_UNSAID = ("after", "average", "decay")
+"""Kinds whose values a configuration does not say beside the name."""
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -54,11 +34,18 @@ class Options(Section, frozen=True, kw_only=True):
 
 def _values(spec: catalogue.Spec) -> str:
     """Return what the name may be given and the defaults, in brackets; nothing where that is nothing."""
-    if spec.kind not in _NAMED:
-        return ""
-    there = values.of(spec.kind, spec.name)
+    there = () if spec.kind in _UNSAID else values.of(spec.kind, spec.name)
     found = [each.name if each.default is None else f"{each.name}: {each.said}" for each in there]
     return f" {{{', '.join(found)}}}" if found else ""
+
+
+def _where(kind: str) -> str:
+    """Return how a name of this kind is said: an option, in most cases."""
+    if kind in _ELSEWHERE:
+        return _ELSEWHERE[kind]
+    field = catalogue.FIELDS[kind]
+    known = {each.name.replace(".N.", ".0.") for each in config.fields(config.Run)}
+    return arguments.shown(field if field in known else f"{field}.name")
 
 
 def run(words: list[str]) -> int:
@@ -70,8 +57,11 @@ def run(words: list[str]) -> int:
         return 0
     options = arguments.options(given.flags, Options, "list")
     kinds = arguments.take(given.positional, 0, 1, COMMANDS["list"].usage)
-    if kinds and kinds[0] not in catalogue.kinds():
-        raise BadInput(f"there is no kind {show(kinds[0])} of names: choose one of {', '.join(catalogue.kinds())}")
+    kinds = [catalogue.kind_of(word) for word in kinds]
+    if options.schema and kinds:
+        raise BadInput(
+            f"--schema prints the whole configuration, and {kinds[0]} is a part of it: leave one of them out."
+        )
     if options.schema:
         for line in json.dumps(config.schema(), indent=1).splitlines():
             terminal.line(line)
@@ -81,7 +71,7 @@ def run(words: list[str]) -> int:
     for number, kind in enumerate(kinds or catalogue.kinds()):
         if number:
             terminal.line()
-        where = _WHERE.get(kind, "")
+        where = _where(kind)
         in_one = len(kind) + 2 + len(where) <= width
         for line in (
             [f"{kind}  {where}".rstrip()] if in_one else text.wrap(where, width, min(1, width // 30), f"{kind}  ")

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from .. import config, variants
 from ..errors import BadInput
-from . import seen, store, units
+from . import seen, store
 from .choose import choose
 from .documents import Documents
 from .encode import Side, Sizes, opened
@@ -148,7 +148,7 @@ def check_length(corpus: Corpus, context: int) -> None:
 
 def _name(section: config.Data, documents: Documents, content: str) -> str:
     """Return the name of the folder that has the tokens of this content, given by its hash."""
-    chosen = units.parse(section.tokenizer)
+    chosen = variants.resolve("tokenizer", section.tokenizer)
     settings = [
         _VERSION, content, documents.format, variants.written("tokenizer", chosen), chosen.follows(), section.held_out,
         section.split, section.sealed, documents.sources.held_out > 0,

@@ -63,6 +63,16 @@ def find(section: config.Data) -> Sources:
     )  # fmt: skip
 
 
+def check_glob(section: config.Data) -> None:
+    """Raise `BadInput` where `data.glob` chooses among the files of a folder, and no folder is given."""
+    every = config.Data().glob
+    if section.glob != every and not any(os.path.isdir(path) for path in (*section.paths, *section.held_out_paths)):
+        raise BadInput(
+            f"data.glob {section.glob!r} says which files of a folder, and no folder is given: leave it out, or name "
+            "one in data.paths."
+        )
+
+
 def _given(paths: list[str], pattern: str, left: LeftOut) -> Sources:
     found, named = [], []
     for given in paths:

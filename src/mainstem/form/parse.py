@@ -28,7 +28,7 @@ def parse(value: Any) -> Form:
         names = [name.strip() for name in value.split("|")]
         return parse({"name": names[0]}) if len(names) == 1 else parse(names)
     if isinstance(value, Mapping):
-        found: Form = variants.resolve("residual", value, "model.residual", "name: hyper, streams: 4")
+        found: Form = variants.resolve("residual", value)
         return found
     if isinstance(value, list) and value and not any(isinstance(item, list) for item in value):
         forms = [parse(item) for item in value]

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import execute, noise, ops
+from .. import execute, noise, ops, variants
 from ..errors import BadInput
-from ..nn import Cache, Context, Embedding, Linear, embedding_spec
+from ..nn import Cache, Context, Embedding, Linear
 from ..nn.built import plain_linear
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
@@ -56,7 +56,7 @@ class LanguageModel(nn.Module):
         self._norm = norm_of(settings.norm, settings.eps)
         found = places(form, specs, settings.layers, settings.width, self._norm)
         learned = settings.context if settings.positions == "learned" else None
-        beside = embedding_spec.parse(settings.embedding).build(settings.vocab, settings.width)
+        beside = variants.resolve("embedding", settings.embedding).build(settings.vocab, settings.width)
         noises, step = settings.noises(), len(specs)
         rows = {point: [n for n in noises if n.at == f"embedding.{point}" and n.drops] for point in ("tokens", "out")}
         self.embedding = Embedding(settings.vocab, settings.width, learned, beside, rows)

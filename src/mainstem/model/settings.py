@@ -15,7 +15,7 @@ from ..config.presets import hidden_width
 from ..config.sections import ActivationName, NormName, NormOrNone
 from ..errors import BadInput
 from ..form import Form, parse, written
-from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec, embedding_spec
+from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
 from ..noise import Bernoulli, NoiseSpec, Rate
 from ..noise.branches import Branches
 
@@ -60,7 +60,7 @@ class Settings:
 
     Args:
         hidden: 4 times the width if left out, 8/3 times it for swiglu.
-        embedding: an `nn.EmbeddingSpec`, or what `nn.embedding_spec.parse` makes into one.
+        embedding: an `nn.EmbeddingSpec`, or a name of the catalogue, or a name and its values.
         head_width: the width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
 
     Example:
@@ -124,7 +124,7 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         """Return JSON values that `from_json` makes into the same settings."""
         residual = written(self.residual) if isinstance(self.residual, Form) else self.residual
-        embedding: Any = variants.written("embedding", embedding_spec.parse(self.embedding))
+        embedding: Any = variants.written("embedding", variants.resolve("embedding", self.embedding))
         embedding = embedding if len(embedding) > 1 else embedding["name"]
         also = noise.written(noise.parse(self.also))
         return asdict(replace(self, residual=residual, embedding=embedding, also=also))

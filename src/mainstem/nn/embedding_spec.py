@@ -6,13 +6,10 @@ Shapes: B batch, T position, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import nn
-
-from .. import variants
 
 
 @dataclass(frozen=True)
@@ -51,16 +48,3 @@ class Tokens(EmbeddingSpec):
 
     def build(self, vocab: int, width: int) -> nn.Module | None:
         return None
-
-
-def parse(value: str | Mapping[str, Any] | EmbeddingSpec) -> EmbeddingSpec:
-    """Return the embedding that a configuration names.
-
-    Example:
-        >>> parse({"name": "ngrams", "order": 2})
-        NGramsSpec(order=2, rows=16384)
-    """
-    if isinstance(value, EmbeddingSpec):
-        return value
-    found: EmbeddingSpec = variants.resolve("embedding", value, "model.embedding", "name: ngrams, order: 4")
-    return found

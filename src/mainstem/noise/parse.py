@@ -60,7 +60,7 @@ def _one(item: Any, path: str) -> NoiseSpec:
     if not isinstance(values, Mapping):
         raise BadInput(f"{path} is {item!r}: give a name and its values, as in {{name: dropout, rate: 0.1}}")
     over = {key: kind for key, kind in variants.types(Rate).items() if key != "value"}
-    made, taken = variants.checked("noise", values, path, "name: dropout, rate: 0.1", {"rate": float, **over})
+    made, taken = variants.checked("noise", values, path, {"rate": float, **over})
     if "rate" not in taken:
         raise BadInput(f"{path} has no rate, so that {values['name']} would drop nothing: give one, as in rate: 0.1")
     course = {key: taken.pop(key) for key in over if key in taken}

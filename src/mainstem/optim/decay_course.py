@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch.optim import Optimizer
-
-from .. import variants
-from ..progress import Course
 
 FULL = "full_decay"
 """Under this name a group has the decay of which a course takes shares."""
-
-
-def parse(value: str | Mapping[str, Any] | Course) -> Course:
-    """Return the course that a configuration names.
-
-    Example:
-        >>> parse({"name": "rising", "begin": 0.5})
-        Rising(begin=0.5, end=1.0)
-    """
-    if isinstance(value, Course):
-        return value
-    found: Course = variants.resolve("course", value, "optim.decay_course", "name: rising, begin: 0.5")
-    return found
 
 
 def apply(optimizer: Optimizer, share: float) -> None:

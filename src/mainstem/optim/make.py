@@ -21,7 +21,7 @@ def parse(section: Optim) -> OptimizerSpec:
         0.1
     """
     given = {"name": section.name, **section.values}
-    found: OptimizerSpec = variants.resolve("optimizer", given, "optim", "name: muon, muon_lr: 0.03")
+    found: OptimizerSpec = variants.resolve("optimizer", given)
     return found
 
 
@@ -42,12 +42,12 @@ def make(model: nn.Module, section: Optim) -> Update:
     special = [Special(each.on, each.lr, each.decay) for each in section.groups]
     around: Around | None = None
     if section.around is not None:
-        around = variants.resolve("around", section.around, "optim.around", "name: sam, rho: 0.05")
+        around = variants.resolve("around", section.around)
     made = parse(section).over(
         groups(model, section.decay, section.decay_on, special),
         before=[catalogue.resolve("decay", section.decay_kind)()],
         around=around,
     )
-    if decay_course.parse(section.decay_course).changes:
+    if variants.resolve("course", section.decay_course).changes:
         decay_course.apply(made, 1.0)
     return made

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -44,19 +42,6 @@ class Falling(Schedule):
         """Return x."""
 
 
-def parse(value: str | Mapping[str, Any] | Schedule) -> Schedule:
-    """Return the schedule that a configuration names.
-
-    Example:
-        >>> parse({"name": "wsd", "cooldown": 0.2})
-        WSD(floor=0.0, cooldown=0.2)
-    """
-    if isinstance(value, Schedule):
-        return value
-    found: Schedule = variants.resolve("schedule", value, "optim.schedule", "name: wsd, cooldown: 0.2")
-    return found
-
-
 def factor(step: float, steps: int, section: Optim) -> float:
     """Return the share of the peak learning rate at progress step / steps, after which the update of a step is made.
 
@@ -72,7 +57,7 @@ def factor(step: float, steps: int, section: Optim) -> float:
         >>> [round(factor(step, 10, linear), 4) for step in (1, 2, 6, 10)]
         [0.5, 1.0, 0.55, 0.1]
     """
-    return share(step, steps, section.warmup, parse(section.schedule))
+    return share(step, steps, section.warmup, variants.resolve("schedule", section.schedule))
 
 
 def share(step: float, steps: int, warmup: float, schedule: Schedule) -> float:

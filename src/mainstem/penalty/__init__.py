@@ -26,7 +26,7 @@ def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:
 
 def _made(number: int, term: PenaltyTerm) -> Penalty:
     given = {"name": term.name, "coef": term.coef, "on": term.on, **term.values}
-    found: Penalty = variants.resolve("penalty", given, f"penalty.{number}", "name: l1, coef: 1e-5")
+    found: Penalty = variants.resolve("penalty", given, f"penalty.{number}")
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import config, noise, optim, penalty, progress
+from .. import config, noise, optim, penalty, progress, variants
 from ..errors import BadInput
 from ..measure import depth
 from ..measure.quantity import update
@@ -121,12 +121,14 @@ class Learner:
     @functools.cached_property
     def schedule(self) -> optim.Schedule:
         """How the learning rate goes after the warm-up."""
-        return optim.schedule.parse(self.run.optim.schedule)
+        found: optim.Schedule = variants.resolve("schedule", self.run.optim.schedule)
+        return found
 
     @functools.cached_property
     def decay_course(self) -> progress.Course:
         """How the weight decay goes."""
-        return optim.decay_course.parse(self.run.optim.decay_course)
+        found: progress.Course = variants.resolve("course", self.run.optim.decay_course)
+        return found
 
     @functools.cached_property
     def peak(self) -> float:

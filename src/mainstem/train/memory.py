@@ -1,7 +1,7 @@
 """How much memory a run needs at least, and how much there can be, so that sizes are refused before they are asked for.
 
-May import `config`, `form`, `nn`, `optim` and its siblings. Estimates are lower bounds: what is refused could not have
-been trained.
+May import `config`, `form`, `optim`, `variants` and its siblings. Estimates are lower bounds: what is refused could
+not have been trained.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from .. import catalogue, config, form, nn, optim
+from .. import catalogue, config, form, optim, variants
 from ..errors import BadInput
 from ..stream import Reversible, sites
 from .device import Place
@@ -64,7 +64,7 @@ def sizes_of(run: config.Run, vocab: int) -> Sizes:
     several = parsed.forms if isinstance(parsed, form.Combined) else (parsed,)
     streams = max(getattr(each, "streams", 1) for each in several)
     rows = min(run.train.batch, run.train.micro_batch or run.train.batch)
-    beside = nn.embedding_spec.parse(model.embedding).num_rows(vocab)
+    beside = variants.resolve("embedding", model.embedding).num_rows(vocab)
     given = (model.layers, model.width, model.hidden, model.context, streams, beside, vocab, rows)
     return Sizes(*(1 if size is None else size for size in given))
 
@@ -141,7 +141,7 @@ def _remedy(run: config.Run, sizes: Sizes, needed: int) -> str:
     if not gains[name]:
         return "give it more, or a smaller model.width, model.layers or train.batch"
     if name == "beside":
-        spec = nn.embedding_spec.parse(run.model.embedding)
+        spec = variants.resolve("embedding", run.model.embedding)
         return f"give a smaller model.embedding.{spec.largest} (it is {getattr(spec, str(spec.largest))})"
     if name != "rows":
         return f"give a smaller {_FIELDS[name]} (it is {getattr(sizes, name)})"

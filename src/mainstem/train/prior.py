@@ -36,7 +36,7 @@ def asked(run: config.Run) -> counts.Counts | None:
     """Return the counts that `run` asks for; None where it asks for none."""
     if run.model.prior is None:
         return None
-    found: counts.Counts = variants.resolve("prior", run.model.prior, "model.prior", "name: counts, order: 5")
+    found: counts.Counts = variants.resolve("prior", run.model.prior)
     return found
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from .. import config, data, model, nn, optim, penalty
+from .. import config, model, optim, penalty, variants
+from ..data import sources
 from ..runs import weights
 from . import device, memory, tensorboard
 
@@ -16,16 +17,17 @@ _SMALL = {"hidden": 8, "context": 8, "head_width": None}
 def early(run: config.Run, begins: bool = True) -> None:
     """Raise `BadInput` for what no text could make right, in well under a second.
 
-    Names and their values; pairs of forms and initial weights that cannot be; sizes that no memory holds; patterns of
-    a decay or a penalty that fit nothing; a device or TensorBoard that is not there; and where the run `begins`, the
-    weights of `train.init_from` that are not there, are damaged or are another model's.
+    Names and their values; what nothing reads; pairs of forms and initial weights that cannot be; sizes that no memory
+    holds; patterns of a decay or a penalty that fit nothing; a device or TensorBoard that is not there; and where the
+    run `begins`, the weights of `train.init_from` that are not there, are damaged or are another model's.
     """
     run = device.settle(config.resolve(run))
+    sources.check_glob(run.data)
     if run.log.tensorboard:
         tensorboard.check()
     place = device.choose(run.machine)
-    memory.refuse(run, data.units.parse(run.data.tokenizer).least, place)
-    optim.schedule.parse(run.optim.schedule)
+    memory.refuse(run, variants.resolve("tokenizer", run.data.tokenizer).least, place)
+    variants.resolve("schedule", run.optim.schedule)
     network = skeleton(run)
     optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
     if begins and run.train.init_from is not None:
@@ -35,7 +37,7 @@ def early(run: config.Run, begins: bool = True) -> None:
 def skeleton(run: config.Run) -> model.LanguageModel:
     """Return a model with the names, roles and layers of the run's own, and as small as those allow."""
     assert run.model.heads is not None
-    small = nn.embedding_spec.parse(run.model.embedding).small()
+    small = variants.resolve("embedding", run.model.embedding).small()
     sizes = msgspec.structs.replace(run.model, width=2 * run.model.heads, embedding=small, **_SMALL)
     return model.LanguageModel(model.settings(sizes, run.noise, 2), None)
 

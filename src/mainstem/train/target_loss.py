@@ -26,5 +26,5 @@ def parse(section: config.Loss) -> TargetLoss:
         CrossEntropy(label_smoothing=0.0, z_loss=0.5)
     """
     given = {"name": section.name, **section.values}
-    found: TargetLoss = variants.resolve("loss", given, "loss", "name: cross_entropy")
+    found: TargetLoss = variants.resolve("loss", given)
     return found

@@ -1,6 +1,10 @@
 """What every tokenizer promises, for each of them."""
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -8,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainstem import catalogue
 from mainstem.data.tokenizer import Bpe, Byte, Char, Tokenizer, load
 from mainstem.data.tokenizer.base import sealed
 from mainstem.data.tokenizer.learned import train
 from mainstem.data.tokenizer.store import from_json
+from mainstem.data.units.byte import Bytes
 from mainstem.errors import BadInput
 
 TEXT = "the river carries what every adds; die Flüsse führen, was jeder bringt. 河流 हिन्दी 😀 don't 12345\n\n    x"
@@ -114,6 +120,25 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: bytes) 
     (tmp_path / "t").write_bytes(content)
     with pytest.raises(BadInput, match=r"/t' describes no tokenizer .*: it is damaged"):
         load(tmp_path / "t")
+
+
+def test_a_line_of_the_catalogue_is_all_that_reading_one_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Octets(Byte):
+        name = "octets"
+
+    @dataclass(frozen=True)
+    class Mine(Bytes):
+        learns: ClassVar[type[Tokenizer] | None] = Octets
+
+    module = ModuleType("mainstem.mine")
+    module.Mine = Mine  # type: ignore[attr-defined]
+    Octets(end=False).save(tmp_path / "v")
+    with pytest.raises(BadInput, match="the name 'octets', where byte, char, bpe are known"):
+        load(tmp_path / "v")
+    monkeypatch.setitem(sys.modules, "mainstem.mine", module)
+    line = catalogue.Spec("tokenizer", "mine", "mine:Mine", "another tokenizer")
+    monkeypatch.setattr(catalogue, "SPECS", (*catalogue.SPECS, line))
+    assert type(load(tmp_path / "v")) is Octets
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

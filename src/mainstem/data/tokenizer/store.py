@@ -1,4 +1,4 @@
-"""Reading a tokenizer from its file. May import `files`, `errors` and its siblings."""
+"""Reading a tokenizer from its file. May import `catalogue`, `files`, `errors` and its siblings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ... import files
+from ... import catalogue, files
 from .base import VERSION, Tokenizer, sealed
-from .bpe import Bpe
-from .byte import Byte
-from .char import Char
 
 _LIMIT = 1 << 26
-_KINDS: dict[str, type[Tokenizer]] = {kind.name: kind for kind in (Byte, Char, Bpe)}
 
 
 def load(path: str | os.PathLike[str]) -> Tokenizer:
@@ -23,6 +19,7 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
 
     Example:
         >>> import pathlib, tempfile
+        >>> from mainstem.data.tokenizer import Char
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "vocabulary.json"
         >>> Char("abc").save(path)
         >>> load(path)
@@ -37,15 +34,22 @@ def from_json(data: bytes, path: str | os.PathLike[str] = "vocabulary.json") -> 
         header = msgspec.json.decode(data, type=_Header)
         if header.version != VERSION:
             raise ValueError(f"version {header.version}, where this program writes {VERSION}")
-        if header.name not in _KINDS:
-            raise ValueError(f"the name {header.name!r}, where {', '.join(_KINDS)} are known")
+        known = _kinds()
+        if header.name not in known:
+            raise ValueError(f"the name {header.name!r}, where {', '.join(known)} are known")
         found = msgspec.json.decode(data, type=dict[str, Any])
         if sealed({name: value for name, value in found.items() if name != "checksum"}) != data:
             raise ValueError(f"its content is not that of the checksum {header.checksum!r}")
-        return _KINDS[header.name].from_state(found)
+        return known[header.name].from_state(found)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise files.Unusable(path, f"describes no tokenizer ({why})", "it is damaged") from None
+
+
+def _kinds() -> dict[str, type[Tokenizer]]:
+    """Return the tokenizers that the catalogue's units learn, by the names under which they are stored."""
+    learned = (spec.load().learns for spec in catalogue.specs("tokenizer"))
+    return {kind.name: kind for kind in learned if kind is not None}
 
 
 class _Header(Struct):

@@ -3,6 +3,6 @@
 May import the rest of `data`, `variants` and `config`.
 """
 
-from .base import Choice, Units, parse
+from .base import Choice, Units
 
-__all__ = ["Choice", "Units", "parse"]
+__all__ = ["Choice", "Units"]

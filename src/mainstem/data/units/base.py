@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ... import variants
 from ..encode import Batcher
 from ..meter import Progress
 from ..reading import Text
@@ -25,10 +24,12 @@ class Choice(NamedTuple):
 class Units(ABC):
     """Learns a tokenizer; its fields are what one may set. Abstract.
 
-    `least` is the number of tokens that there are whatever the text is. `raw` is why raw bytes, which are no text, are
-    read by bytes; None where only text can be read.
+    `learns` is the kind of tokenizer that it makes, which is read again from the file of a run; None where it leaves
+    that to others. `least` is the number of tokens that there are whatever the text is. `raw` is why raw bytes, which
+    are no text, are read by bytes; None where only text can be read.
     """
 
+    learns: ClassVar[type[Tokenizer] | None] = None
     least: ClassVar[int] = 1
     raw: ClassVar[str | None] = None
 
@@ -39,17 +40,6 @@ class Units(ABC):
     def follows(self) -> Any:
         """Return JSON values, other than its fields, that the tokenizer of a text follows from."""
         return None
-
-
-def parse(value: str | Mapping[str, Any]) -> Units:
-    """Return what a configuration names.
-
-    Example:
-        >>> parse({"name": "bpe", "vocabulary": 512})
-        Pairs(vocabulary=512)
-    """
-    found: Units = variants.resolve("tokenizer", value, "data.tokenizer", "name: bpe, vocabulary: 4096")
-    return found
 
 
 def has_ends(text: Text) -> bool:

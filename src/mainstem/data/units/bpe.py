@@ -13,7 +13,7 @@ from ..meter import Progress
 from ..reading import Text
 from ..sides import TRAIN, sides
 from ..split import Split, num_trained
-from ..tokenizer import Bpe, learned
+from ..tokenizer import Bpe, Tokenizer, learned
 from . import table
 from .base import Choice, Units, has_ends
 
@@ -39,6 +39,7 @@ class Pairs(Units):
         Pairs(vocabulary=512)
     """
 
+    learns: ClassVar[type[Tokenizer] | None] = Bpe
     least: ClassVar[int] = 257
 
     vocabulary: Annotated[int, Meta(ge=257, le=1000000)] | Literal["auto"] = "auto"

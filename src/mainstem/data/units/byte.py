@@ -8,7 +8,7 @@ from typing import ClassVar
 from ..meter import Progress
 from ..reading import Text
 from ..split import Split
-from ..tokenizer import Byte
+from ..tokenizer import Byte, Tokenizer
 from .base import Choice, Units, has_ends
 
 
@@ -21,6 +21,7 @@ class Bytes(Units):
         256
     """
 
+    learns: ClassVar[type[Tokenizer] | None] = Byte
     least: ClassVar[int] = 256
     raw: ClassVar[str | None] = "asked for"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..meter import Progress
 from ..reading import Text
 from ..split import Split
-from ..tokenizer import Char, char
+from ..tokenizer import Char, Tokenizer, char
 from .base import Choice, Units, batches, has_ends
 
 
@@ -30,6 +30,8 @@ class Characters(Units):
         >>> Characters.raw is None  # raw bytes have no characters
         True
     """
+
+    learns: ClassVar[type[Tokenizer] | None] = Char
 
     def learn(self, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
         return choice(text, count(text, chosen, progress), "asked for", whole=False)
