@@ -146,6 +146,8 @@ def test_what_no_file_reads_is_refused(finished: Path, corpus: Path, capsys: Cap
     for flag, value in (("glob", "*.py"), ("field", "text"), ("format", "bytes")):
         assert main(["evaluate", str(finished), f"--data.{flag}", value]) == 2
         assert f"--data.{flag} {value} says how other files are read, and none is given" in capsys.readouterr().err
+    assert main(["evaluate", str(finished), str(corpus), "--data.glob", "*.py"]) == 2
+    assert "--data.glob *.py says which files of a folder, and no folder is named" in capsys.readouterr().err
     assert main(["evaluate", str(finished), "--data.held-out-paths", str(corpus)]) == 2
     assert "is for files that the run holds out, and it has none" in capsys.readouterr().err
 

@@ -28,12 +28,36 @@ def test_the_same_seed_gives_the_same_text(finished: Path, capsys: Capture) -> N
     assert found[0].endswith("\n")
 
 
-def test_the_likeliest_does_not_depend_on_the_seed(finished: Path, capsys: Capture) -> None:
+def test_the_likeliest_is_the_likeliest_of_one(finished: Path, capsys: Capture) -> None:
     found = set()
-    for extra in (["--temperature", "0", "--seed", "1"], ["--top-k", "1", "--seed", "2"]):
+    for extra in (["--temperature", "0"], ["--top-k", "1"]):
         assert main(["sample", str(finished), "--prompt", "river", "--num-tokens", "9", *extra]) == 0
         found.add(capsys.readouterr().out)
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("--temperature 0 --top-k 5", "--top-k 5 means nothing beside --temperature 0, which takes the likeliest token"),
+     ("--seed 0 --temperature 0", "--seed 0 means nothing beside --temperature 0"),
+     ("--temperature 0 --num-samples 2", "--num-samples 2 means nothing beside --temperature 0"),
+     ("--top-k 1 --temperature 0.5", "--temperature 0.5 means nothing beside --top-k 1"),
+     ("--prior counts --last", "--prior counts asks for counts, and --last has weights that no counts belong to")],
+)  # fmt: skip
+def test_what_could_make_no_difference_is_refused(words: str, said: str, finished: Path, capsys: Capture) -> None:
+    assert main(["sample", str(finished), *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_counts_that_are_asked_for_have_to_be_there(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "counts.safetensors").unlink()
+    for command in ("sample", "evaluate"):
+        assert main([command, str(run), "--prior", "counts"]) == 2
+        assert "run' has none that are used: leave it out" in capsys.readouterr().err
+        assert main([command, str(run), "--prior", "none"]) == 0
+        capsys.readouterr()
 
 
 def test_a_prompt_is_text_whatever_it_reads_like(finished: Path, capsys: Capture) -> None:

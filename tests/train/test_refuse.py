@@ -29,6 +29,7 @@ WRONG = [
     (["--optim.decay", "0.1", "--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
     (["--train.init-from", "nowhere"], "nowhere/model.safetensors"),
     (["--machine.device", "mps"], "is not on this machine"),
+    (["--data.glob", "*.txt"], "data.glob '*.txt' says which files of a folder, and no folder is given: leave it out"),
     (["--log.tensorboard"], "tensorboard is not installed"),
 ]
 

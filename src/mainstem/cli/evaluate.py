@@ -73,11 +73,15 @@ def run(words: list[str]) -> int:
             raise BadInput(
                 f"--data.{name} {value} says how other files are read, and none is given: name some, or leave it out."
             )
-    _evaluate(folder, paths, options)
+    if options.data.glob is not None and not any(os.path.isdir(file) for file in paths):
+        raise BadInput(
+            f"--data.glob {options.data.glob} says which files of a folder, and no folder is named: leave it out."
+        )
+    _evaluate(folder, paths, options, given.has("prior"))
     return 0
 
 
-def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
+def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> None:
     from .. import measure
     from ..loaded import load
     from ..measure.evaluate import check_stride
@@ -87,6 +91,8 @@ def _evaluate(folder: Path, paths: list[str], options: Options) -> None:
     from ..train.lines import fold
 
     loaded = load(folder, last=options.last, prior=options.prior == "counts")
+    if asked:
+        mixtures.check(loaded, options.prior, options.last, str(folder))
     if options.adaptive and loaded.prior is None:
         raise BadInput(
             f"--adaptive is how counts go on, and {str(folder)!r} has none that are used: leave it out, or train with "

@@ -32,6 +32,7 @@ _UNUSED = {
     "train.patience": "a training of an experiment takes all its steps",
     "evaluate": _MEASURED,
     "save": _NO_FOLDER,
+    "model.prior": "a training of an experiment measures the network alone",
     "train.init_from": "a training of an experiment begins with the initial weights of its seed",
     "log": _NO_FOLDER,
 }
@@ -69,6 +70,7 @@ def run(words: list[str]) -> int:
     options = arguments.options([flag for flag in given.flags if flag[0] in own], Options, "lab")
     settings = _settings([flag for flag in given.flags if flag[0] not in own], own)
     if not given.positional and not options.all:
+        _only_list(given.flags)
         _list(Path(options.out), Answer(options.json))
         return 0
     if given.positional and options.all:
@@ -93,6 +95,16 @@ def _settings(flags: list[tuple[str, str]], own: list[str]) -> dict[str, str]:
             raise BadInput(f"{arguments.shown(name)} cannot be given here, since {why}.")
         found[name] = value
     return found
+
+
+def _only_list(flags: list[tuple[str, str]]) -> None:
+    """Refuse what is for an experiment, where none is named."""
+    unread = next((flag for flag in flags if flag[0] not in ("all", "out", "json")), None)
+    if unread is not None:
+        raise BadInput(
+            f"{arguments.shown(unread[0])} {unread[1]} is for an experiment, and none is named: give the name of one "
+            "(`mainstem lab` lists them), or --all."
+        )
 
 
 def _run(specs: list[Any], options: Options, settings: dict[str, str], command: str) -> None:

@@ -9,9 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import BadInput
+
 if TYPE_CHECKING:
     from ..counts import Prior
     from ..data import Tokens
+    from ..loaded import LoadedRun
     from ..measure import Held
 
 _WORDS = {
@@ -26,6 +29,13 @@ class Both(NamedTuple):
 
     nats: float
     bits: float
+
+
+def check(loaded: LoadedRun, asked: str, last: bool, path: str) -> None:
+    """Refuse counts that are asked for by name where there are none to mix with; `path` is the run's as given."""
+    if asked == "counts" and loaded.prior is None:
+        why = "--last has weights that no counts belong to" if last else f"{path!r} has none that are used"
+        raise BadInput(f"--prior counts asks for counts, and {why}: leave it out.")
 
 
 def of(prior: Prior | None, tokens: Tokens, passes: Sequence[Held], adaptive: bool) -> list[dict[str, Both]]:

@@ -10,7 +10,7 @@ from msgspec import Meta
 from .. import config
 from ..config.sections import about
 from ..errors import BadInput
-from . import arguments, terminal
+from . import arguments, mixtures, terminal
 from . import help as help_text
 from .commands import COMMANDS
 
@@ -43,11 +43,14 @@ def run(words: list[str]) -> int:
     options = arguments.options(given.flags, Options, "sample")
     prompt = prompts[0] if prompts else None
     (path,) = arguments.take(given.positional, 1, 1, COMMANDS["sample"].usage)
+    _check([name for name, _ in given.flags], options)
     folder = arguments.run_folder(path)
     from ..loaded import load
     from ..train import device
 
     loaded = load(folder, last=options.last, prior=options.prior == "counts")
+    if given.has("prior"):
+        mixtures.check(loaded, options.prior, options.last, path)
     if loaded.remark and sys.stderr is not None:
         terminal.line(loaded.remark, sys.stderr)
     tokens = beginning(prompt, loaded.tokenizer)
@@ -59,6 +62,17 @@ def run(words: list[str]) -> int:
             terminal.line(f"{chr(10) if number else ''}{head}")
         _write(loaded, tokens, options, seed, prompt is not None)
     return 0
+
+
+def _check(given: list[str], options: Options) -> None:
+    """Refuse options that are `given` and could make no difference, where the likeliest token alone is taken."""
+    alone = "temperature" if options.temperature == 0 else "top_k" if options.top_k == 1 else None
+    unread = [name for name in given if name in ("temperature", "top_k", "seed") and name != alone]
+    if options.num_samples > 1:
+        unread.append("num_samples")
+    if alone is not None and unread:
+        one, other = (f"{arguments.shown(name)} {getattr(options, name):g}" for name in (unread[0], alone))
+        raise BadInput(f"{one} means nothing beside {other}, which takes the likeliest token: leave one of them out.")
 
 
 def _write(loaded: LoadedRun, tokens: list[int], options: Options, seed: int, prompted: bool) -> None:
