@@ -97,6 +97,7 @@ SPECS = (
     Spec("residual", "identity_mixing", "form.identity_mixing:IdentityMixing", "several streams that are not mixed"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
     Spec("residual", "midpoint", "form.midpoint:Midpoint", "x_(l+1) = x_(l-1) + 2 F(norm x_l), computed back"),
+    Spec("residual", "canon", "form.canon:Canon", "x + F(c(norm x)), c adds a learned sum of the last positions"),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),
     Spec("norm", "rms", "nn.norm:RMSNorm", "x / rms(x) * gain"),
@@ -178,6 +179,7 @@ HEADINGS = {
     ("residual", "denseformer"): "memory of depth",
     ("residual", "hyper"): "several streams",
     ("residual", "reversible"): "computed back, not stored",
+    ("residual", "canon"): "across time",
     ("residual", "parallel"): "others",
 }
 """What a list of names says above one of them: the family of those that follow."""

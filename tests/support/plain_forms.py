@@ -184,6 +184,15 @@ def peri_ln(m, x):
     return sandwich(m, m.norm("stream.first", x))
 
 
+def canon(m, x):
+    for _, kind, name, inner in m.sublayers():
+        h = m.norm(f"{name}.branch.norm", x)
+        w = m.p[f"{name}.branch.neighbours.weight"]
+        h = torch.stack([h[t] + sum(w[k] * h[t - k] for k in range(len(w)) if k <= t) for t in range(len(h))])
+        x = x + m.sublayer(kind, inner, h)[0]
+    return m.norm("stream.norm", x)
+
+
 def hybrid_norm(m, x):
     m.qk_norm = m.kind if m.qk_norm == "none" else m.qk_norm
     for _, kind, name, inner in m.sublayers():
