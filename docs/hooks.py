@@ -39,11 +39,13 @@ _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL
 WORDS = {
     "en": {
         "supported": "supported", "refuted": "refuted", "no effect": "no effect", "undecided": "undecided",
+        "undecided: nothing learned yet": "undecided: nothing learned yet",
         "missing": "Not measured yet: run", "experiment": "experiment", "question": "question", "verdict": "verdict",
         "effect": "effect", "made": "Made by", "sees": "What the figures show was measured by",
     },
     "zh": {
         "supported": "支持", "refuted": "反駁", "no effect": "沒有效果", "undecided": "未定",
+        "undecided: nothing learned yet": "未定：尚未學到東西",
         "missing": "尚未測量，請執行", "experiment": "實驗", "question": "說法", "verdict": "判定",
         "effect": "效果", "made": "指令", "sees": "圖中數字由下列指令測得",
     },
@@ -191,12 +193,13 @@ def experiment(name: str, language: str, where: str = "") -> str:
 
 def effect(contrast: Any, found: Any) -> str:
     """Return the effect in Chinese."""
-    from mainstem.lab.page import signed
+    from mainstem.lab.page import percent, signed
 
     unit = contrast.unit
     return (
-        f"差異 {signed(found.mean)} {unit}（95% 信賴區間 {signed(found.low)} 至 {signed(found.high)}，"
-        f"{found.n} 個種子；最小關注效果 {signed(contrast.delta)}，可偵測的最小效果 {signed(found.detectable)}）。"
+        f"差異 {signed(found.mean)} {unit}（{percent(found.level)} 信賴區間 {signed(found.low)} 至 "
+        f"{signed(found.high)}，{found.n} 個種子；最小關注效果 {signed(contrast.delta)}，"
+        f"可偵測的最小效果 {signed(found.detectable)}）。"
     )
 
 

@@ -40,7 +40,8 @@ FOREST = Forest(
      Interval(EVIL, 0.012, 0.002, 0.022, "refuted"), Interval("a" * 90, 0.01), Interval("nothing", math.nan)],
 )  # fmt: skip
 
-BADGES: list[figure_page.Badge] = ["supported", "refuted", "no effect", "undecided"]
+BADGES: list[figure_page.Badge] = ["supported", "refuted", "no effect", "undecided",
+                                   "undecided: nothing learned yet"]  # fmt: skip
 
 
 def laboratory() -> figure_page.Page:

@@ -73,8 +73,8 @@ FAULTS = (
     Fault("beaten and not beaten are swapped", "train/beside.py", "self.bits < value", "self.bits > value"),
     Fault("frozen counts are adaptive ones", "data/yardsticks.py", "float(scored.frozen.sum())",
           "float(scored.adaptive.sum())"),
-    Fault("a unigram of the held-out text", "data/yardsticks.py", "_counts(corpus.train, size)",
-          "_counts(corpus.held_out, size)"),
+    Fault("a unigram of the held-out text", "data/yardsticks.py", "frequencies(corpus.train, size)",
+          "frequencies(corpus.held_out, size)"),
     Fault("the sample is the held-out text", "train/text_shows.py", 'whole(sample["text"])', 'whole(sample["prompt"])'),
     Fault("going on changes nothing", "train/ending.py", "_GOING_ON = 2", "_GOING_ON = 1"),
 )  # fmt: skip

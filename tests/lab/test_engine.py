@@ -1,5 +1,6 @@
 """How many seeds a budget buys, that nothing is run twice, and that a stop loses one trial at most."""
 
+import lab
 import pytest
 
 from mainstem import config
@@ -8,12 +9,7 @@ from mainstem.lab import Cell, Contrast, Experiment, against
 from mainstem.lab.cache import Cache
 from mainstem.lab.engine import MOST_SEEDS, Engine, TooSmall
 
-FACTS = {"hash": "a", "held_out_hash": "b", "vocab_size": 5}
-
-
-class Text:
-    train = held_out = range(1000)
-    facts = FACTS
+TEXT = lab.corpus()
 
 
 class World:
@@ -22,7 +18,7 @@ class World:
     def __init__(self, folder, seconds=10.0, settings=None):
         self.now, self.seconds, self.ran, self.stop_after = 0.0, seconds, [], None
         self.lines = []
-        self.engine = Engine(lambda section: Text, Cache(folder), settings or {}, self.lines.append, lambda: self.now)
+        self.engine = Engine(lambda section: TEXT, Cache(folder), settings or {}, self.lines.append, lambda: self.now)
         cells = tuple(Cell(name, {"model.layers": layers}, {"arm": name}) for name, layers in (("a", 1), ("b", 2)))
         contrast = Contrast("b is more than a", against("b", "a"), "value", "units", 0.5, +1)
         self.experiment = Experiment("e", "", "", "?", cells, (contrast,), self.trial, lambda results: [],

@@ -3,11 +3,13 @@
 import statistics
 from functools import cache
 
+import lab
 import numpy as np
 import pytest
 
 from mainstem import config, data
 from mainstem.lab import Cell, Contrast, Experiment, against
+from mainstem.lab import statistics as statistics_of
 from mainstem.lab.cache import Cache
 from mainstem.lab.engine import Engine
 
@@ -49,11 +51,9 @@ def comparison(losses, number, shift=0.0):
 
 
 def run(experiment, tmp_path, number):
-    class Text:
-        train = held_out = range(1000)
-        facts = {"hash": str(number), "held_out_hash": "", "vocab_size": 257}  # noqa: RUF012
-
-    return Engine(lambda _: Text, Cache(tmp_path), {}, lambda line: None).run(experiment, None, SEEDS)
+    text = lab.corpus()
+    text = text._replace(facts={**text.facts, "hash": str(number)})
+    return Engine(lambda _: text, Cache(tmp_path), {}, lambda line: None).run(experiment, None, SEEDS)
 
 
 def test_false_alarms_and_planted_effects(losses, tmp_path):
@@ -63,6 +63,6 @@ def test_false_alarms_and_planted_effects(losses, tmp_path):
     spreads = [statistics.stdev(results.differences(results.experiment.contrasts[0])) for results in found]
     assert min(spreads) > 0
     sd = float(np.sqrt(np.mean(np.square(spreads))))
-    detectable = DELTA + (2.776 + 0.941) * sd / SEEDS**0.5
+    detectable = statistics_of.smallest(SEEDS, sd, DELTA)
     planted = [run(comparison(losses, k, 2 * detectable), tmp_path / "planted", k) for k in range(COMPARISONS)]
     assert sum(results.verdict == "supported" for results in planted) >= 18

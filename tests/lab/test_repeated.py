@@ -14,6 +14,6 @@ def test_the_text_is_read_25_times():
 
 
 def test_losses_are_those_of_a_training_on_so_many_tokens():
-    found = repeated.losses(lab.trial(Cell("one")), tokens=512)
-    assert found == lab.trial(Cell("one")).train(tokens=512).losses_of()
-    assert found != repeated.losses(lab.trial(Cell("one")), tokens=None)
+    found = repeated.losses(lab.trial(Cell("one", tokens=512)))
+    assert found == lab.trial(Cell("one", tokens=512)).train().losses_of()
+    assert found != repeated.losses(lab.trial(Cell("one")))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mainstem.lab import holm, paired, verdicts
+from mainstem.lab.statistics import decided, smallest
 
 numbers = st.lists(st.floats(-5, 5, allow_subnormal=False), min_size=2, max_size=12).filter(lambda d: np.std(d) > 1e-3)
 
@@ -22,11 +23,12 @@ def test_a_worked_example():
     assert found.p == pytest.approx(0.0205, abs=5e-5)
 
 
-@pytest.mark.parametrize(("n", "factor"), [(3, 3.1), (5, 1.66), (8, 1.15), (10, 0.99)])
-def test_the_smallest_detectable_effect_in_standard_deviations(n, factor):
+@pytest.mark.parametrize("n", [2, 3, 5, 8, 10])
+def test_the_smallest_detectable_effect_is_where_noncentral_t_has_its_power(n):
     differences = np.arange(n) - (n - 1) / 2
     found = paired(differences.tolist(), delta=0.0)
-    assert found.detectable / found.sd == pytest.approx(factor, abs=0.006 if n > 3 else 0.01)
+    centre = found.detectable / found.sd * math.sqrt(n)
+    assert stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, centre) == pytest.approx(0.8, abs=1e-5)
     assert paired(differences.tolist(), delta=0.5).detectable == pytest.approx(found.detectable + 0.5)
 
 
@@ -91,10 +93,44 @@ def test_few_verdicts_about_nothing_find_something():
     assert found > 0.02 * 2000  # and the test can see some
 
 
-def test_an_effect_as_large_as_the_smallest_detectable_is_found_four_times_in_five():
-    """The formula is an approximation, with the true standard deviation in place of the sample's."""
-    rng, n, delta = np.random.default_rng(1), 8, 0.5
-    t = stats.t(n - 1)
-    effect = delta + (t.ppf(0.975) + t.ppf(0.8)) / math.sqrt(n)
-    found = [verdicts([paired(d.tolist(), delta)], [1]) == ["supported"] for d in rng.normal(effect, 1.0, (2000, n))]
-    assert 0.75 < np.mean(found) < 0.87
+@pytest.mark.parametrize(("n", "contrasts"), [(2, 1), (3, 1), (3, 5), (5, 3), (8, 4)])
+def test_an_effect_as_large_as_the_smallest_detectable_is_found_four_times_in_five(n, contrasts):
+    """By simulation. The other contrasts have nothing to be found, so that the one with an effect has Holm's bound."""
+    rng, delta, times = np.random.default_rng(n * contrasts), 0.5, 1500
+    effect = smallest(n, 1.0, delta, contrasts)
+    found = 0
+    for draws in rng.normal(size=(times, contrasts, n)):
+        differences = [draws[0] + effect, *draws[1:]]
+        judged = verdicts([paired(d.tolist(), delta) for d in differences], [1] * contrasts)
+        found += judged[0] == "supported"
+    assert abs(found / times - 0.8) < 0.035  # three standard errors
+
+
+@settings(max_examples=200)
+@given(st.lists(numbers, min_size=1, max_size=5), st.floats(0.01, 3))
+def test_the_interval_that_is_shown_is_the_one_that_the_verdict_goes_by(several, delta):
+    found = [paired(differences, delta) for differences in several]
+    said = verdicts(found, [+1] * len(found))
+    for one, verdict in zip(decided(found, [delta] * len(found)), said, strict=True):
+        if verdict == "supported":
+            assert one.low > delta
+        elif verdict == "refuted":
+            assert one.high < -delta
+        elif verdict == "no effect":
+            assert -delta < one.low and one.high < delta
+        else:
+            assert one.low <= delta * (1 + 1e-9) and one.high >= -delta * (1 + 1e-9)
+            assert one.low < -delta * (1 - 1e-9) or one.high > delta * (1 - 1e-9)
+
+
+def test_intervals_of_many_contrasts_are_wider_and_so_is_what_they_detect():
+    one = paired([0.3, 0.5, 0.2, 0.45, 0.6], 0.1)
+    (alone,) = decided([one], [0.1])
+    assert (alone.low, alone.high, alone.detectable) == pytest.approx((one.low, one.high, one.detectable))
+    many = decided([one] * 5, [0.1] * 5)
+    assert {each.level for each in many} == {0.99}
+    theirs = stats.ttest_1samp([0.3, 0.5, 0.2, 0.45, 0.6], 0.0).confidence_interval(0.99)
+    assert (many[0].low, many[0].high) == pytest.approx(tuple(theirs))
+    assert many[0].detectable == pytest.approx(smallest(5, one.sd, 0.1, 5))
+    assert many[0].detectable > one.detectable
+    assert math.isnan(decided([paired([0.3], 0.1)], [0.1])[0].low)

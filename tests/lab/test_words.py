@@ -19,7 +19,7 @@ def test_lines_fit_and_the_verdict_comes_first(width: int) -> None:
     lines = words.of(Results(experiment, [0, 1, 2], trials), width)
     assert all(len(line) <= width for line in lines)
     text = " ".join(" ".join(lines).split())
-    assert text.startswith("e: SUPPORTED. A question? supported b learns more than a")
+    assert text.startswith("e: SUPPORTED. A claim. supported b learns more than a")
     assert "refuted The other way round. Difference -1.01 nats per byte" in text
     assert text.count("smallest detectable") == 2
 
@@ -27,7 +27,7 @@ def test_lines_fit_and_the_verdict_comes_first(width: int) -> None:
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [("supported", "new is better than old"), ("refuted", "old is better than new"), ("no effect", "less than"),
-     ("undecided", "cannot tell")],
+     ("undecided", "cannot tell"), ("undecided: nothing learned yet", "give more --train.steps")],
 )  # fmt: skip
 def test_a_comparison_ends_in_a_sentence(verdict, said) -> None:
     assert said in words.better("old", "new", verdict)

@@ -106,12 +106,13 @@ def unigram(corpus: Corpus) -> float:
     the V ids, so that none is impossible.
     """
     size = corpus.tokenizer.vocab_size
-    seen_V, asked_V = _counts(corpus.train, size), _counts(corpus.held_out, size)
+    seen_V, asked_V = frequencies(corpus.train, size), frequencies(corpus.held_out, size)
     bits_V = math.log2(len(corpus.train) + size) - np.log2(seen_V + 1.0)
     return float(asked_V @ bits_V) / corpus.held_out.num_bytes
 
 
-def _counts(tokens: Tokens, size: int) -> NDArray[np.float64]:
+def frequencies(tokens: Tokens, size: int) -> NDArray[np.float64]:
+    """Return how often each of `size` ids stands in `tokens`: float64 [V]."""
     total = np.zeros(size, np.float64)
     for start in range(0, len(tokens), _STEP):
         total += np.bincount(tokens.ids[start : start + _STEP], minlength=size)

@@ -12,10 +12,12 @@ from .forest import Forest
 from .table import Table
 from .words import Say, as_it_is
 
-Badge = Literal["supported", "refuted", "no effect", "undecided"]
+Badge = Literal["supported", "refuted", "no effect", "undecided", "undecided: nothing learned yet"]
 Drawing = Figure | Forest
 
-SIGNS: dict[Badge, str] = {"supported": "✓", "refuted": "✗", "no effect": "=", "undecided": "?"}
+SIGNS: dict[Badge, str] = {
+    "supported": "✓", "refuted": "✗", "no effect": "=", "undecided": "?", "undecided: nothing learned yet": "…",
+}  # fmt: skip
 """What stands before a verdict's word, so that no reader depends on its colour."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import config, data
 from ..errors import BadInput
+from . import conditions
 from .cache import Cache, Kept, key
 from .experiment import Cell, Experiment, Numbers
 from .result import Results
@@ -74,6 +75,9 @@ class Engine:
             results.seeds.append(seed)
             expected = _SLACK * max(self.clock() - before, sum(kept.seconds for kept in found.values()))
             self.say(f"{experiment.name}: seed {seed} done, {len(found)} trainings, {self.clock() - before:.0f} s")
+        for cell in experiment.cells:
+            run = self.configured(experiment, cell, 0, double)
+            results.settings[cell.name] = conditions.of(run, self.text(run.data), cell.tokens)
         results.facts["seconds"] = round(spent, 1)
         results.facts["steps"] = self.configured(experiment, experiment.cells[0], 0, double).train.steps
         return results
@@ -103,7 +107,7 @@ class Engine:
         return experiment.trial(trial)
 
     def _key(self, experiment: Experiment, cell: Cell, run: config.Run) -> str:
-        what = [experiment.name, experiment.version, sorted(cell.at.items())]
+        what = [experiment.name, experiment.version, sorted(cell.at.items()), cell.tokens]
         facts = self.text(run.data).facts
         return key(what, run, str(facts["hash"]) + str(facts["held_out_hash"]) + str(facts["vocab_size"]))
 

@@ -26,13 +26,15 @@ class Cell:
     """One configuration of the grid: `settings` are dotted fields of a run, over those of the experiment.
 
     `at` says where in the grid it is, for figures and for the trial: an arm's name, a number of layers. `whole` is a
-    configuration of its own, over which only the seed is put.
+    configuration of its own, over which only the seed is put. `tokens` is how much of the training text it reads, in
+    pieces spread evenly over all of it; None is all of it.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, Any] = field(default_factory=dict)
     whole: Run | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Contrast:
     """A question with a number for its answer: the sum of ``weight x value`` over cells, seed by seed.
 
     `value` names the number of a trial. `delta` is the smallest effect of interest in its unit, fixed beforehand;
-    `expected` the sign that the claim predicts. `says` is the sentence that is true where it is supported.
+    `expected` the sign that the claim predicts. `says` is the sentence that is true where it is supported. `untrained`
+    is whether the number is that of networks at their initial weights.
     """
 
     says: str
@@ -49,6 +52,7 @@ class Contrast:
     unit: str
     delta: float
     expected: int
+    untrained: bool = False
 
     def __post_init__(self) -> None:
         if self.expected not in (-1, 1) or self.delta < 0:

@@ -20,6 +20,7 @@ _MEANING = {
     "refuted": "The effect is there with the opposite sign, and larger than the smallest of interest.",
     "no effect": "Whatever effect there is, it is smaller than the smallest of interest.",
     "undecided": "So many seeds cannot tell: the interval reaches over the smallest effect of interest.",
+    "undecided: nothing learned yet": "No arm knows more than how often each token occurs: give more --train.steps.",
 }
 
 
@@ -41,7 +42,7 @@ def section(results: Results) -> Section:
     paragraphs = [
         f"The claim{f' ({experiment.section})' if experiment.section else ''}: {experiment.claim}",
         f"Put to the test: {contrast.says} {said(contrast, statistics)} {_MEANING[verdict]}",
-        f"Conditions: {experiment.conditions}" if experiment.conditions else "",
+        _conditions(results, contrast),
         _how(results),
         f"Sources: {'; '.join(experiment.sources)}." if experiment.sources else "",
     ]
@@ -63,12 +64,12 @@ def said(contrast: Contrast, statistics: Paired) -> str:
         >>> from mainstem.lab import against, paired
         >>> contrast = Contrast("a beats b", against("a", "b"), "loss", "nats", 0.01, -1)
         >>> said(contrast, paired([-0.02, -0.01, -0.03], 0.01))
-        'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds; smallest detectable 0.04097).'
+        'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds; smallest detectable 0.04264).'
     """
     seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
     if math.isnan(statistics.low):
         return f"Difference {signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
-    interval = f"95% interval {signed(statistics.low)} to {signed(statistics.high)}"
+    interval = f"{percent(statistics.level)} interval {signed(statistics.low)} to {signed(statistics.high)}"
     seen = f"smallest detectable {short(statistics.detectable)}"
     return f"Difference {signed(statistics.mean)} {contrast.unit} ({interval}, {seeds}; {seen})."
 
@@ -77,19 +78,23 @@ def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
     """Return every contrast with its numbers."""
     rows = [
         [visible(contrast.says, limit=300), verdict, f"{signed(found.mean)} {contrast.unit}",
-         "" if math.isnan(found.low) else f"{signed(found.low)} to {signed(found.high)}",
+         "" if math.isnan(found.low)
+         else f"{signed(found.low)} to {signed(found.high)} ({percent(found.level)})",
          short(contrast.delta), "" if math.isnan(found.detectable) else short(found.detectable),
          "" if math.isnan(found.p) else short(found.p), str(found.n)]
         for contrast, found, verdict in judged
     ]  # fmt: skip
-    heads = ["where supported, this is so", "verdict", "difference", "95% interval", "of interest", "detectable", "p",
+    heads = ["where supported, this is so", "verdict", "difference", "interval", "of interest", "detectable", "p",
              "seeds"]  # fmt: skip
     note = (
         "Of interest: the smallest effect that matters, fixed beforehand. Detectable: the smallest that so many seeds "
         "would find four times in five."
     )
     if len(rows) > 1:
-        note += " The first row decides; verdicts allow for the number of rows (Holm), p and intervals for none."
+        note += (
+            " The first row decides. Intervals and what is detectable allow for the number of rows (Holm), as verdicts "
+            "do, and each interval is the one that its verdict goes by; p is that of a row alone."
+        )
     return Table("Effects", heads, rows, frozenset({2, 3, 4, 5, 6, 7}), note)
 
 
@@ -107,11 +112,18 @@ def effects(results: Results) -> Forest:
         )  # fmt: skip
     return Forest(
         "effects", "Effects",
-        "Mean difference over seeds with its 95% interval, written in its own unit and drawn in smallest effects of "
-        "interest: beyond the shaded part to the right the claim is borne out, to the left its opposite; inside it "
-        "nothing happens that matters.",
+        "Mean difference over seeds with the interval that its verdict goes by, written in its own unit and drawn in "
+        "smallest effects of interest: beyond the shaded part to the right the claim is borne out, to the left its "
+        "opposite; inside it nothing happens that matters.",
         "smallest effects of interest", rows,
     )  # fmt: skip
+
+
+def _conditions(results: Results, contrast: Contrast) -> str:
+    """Return under which conditions the verdict holds: the numbers, then the words of the experiment."""
+    known, words = results.conditions(contrast), results.experiment.conditions
+    parts = [part for part in ("" if known is None else known.said(), words) if part]
+    return f"Conditions: {' '.join(parts)}" if parts else ""
 
 
 def _how(results: Results) -> str:
@@ -145,6 +157,17 @@ def _summary(found: Sequence[Results]) -> Table:
         claim = visible(results.experiment.claim, limit=300)
         rows.append([results.experiment.name, verdict, claim, said(contrast, statistics)])
     return Table("Verdicts", ["experiment", "verdict", "claim", "effect"], rows)
+
+
+def percent(level: float) -> str:
+    """Return the level of an interval.
+
+    Example:
+        >>> percent(0.95), percent(0.9875), percent(0.9999)
+        ('95%', '98.8%', '99.99%')
+    """
+    digits = 3 if level < 0.999 else 4
+    return f"{100 * level:.{digits}g}%"
 
 
 def signed(value: float) -> str:

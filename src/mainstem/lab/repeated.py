@@ -29,6 +29,6 @@ GAP = 0.1
 """Smallest effect of interest on the gap, in nats per byte: a fifteenth of what there is without regularization."""
 
 
-def losses(trial: Trial, tokens: int | None = TOKENS) -> Numbers:
-    """Train on `tokens` tokens and return ``held_out``, ``train`` and ``gap`` in eval mode."""
-    return trial.train(tokens=tokens).losses_of()
+def losses(trial: Trial) -> Numbers:
+    """Train on the cell's text and return ``held_out``, ``train`` and ``gap`` in eval mode."""
+    return trial.train().losses_of()

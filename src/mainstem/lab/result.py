@@ -9,18 +9,25 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from .conditions import LOSSES, Conditions, Setting, together
 from .experiment import Contrast, Experiment, Numbers
-from .statistics import Paired, Verdict, paired, verdicts
+from .statistics import NOTHING, Paired, Verdict, decided, paired, verdicts
 
 
 @dataclass
 class Results:
-    """The trials of an experiment: ``trials[cell][seed]``, complete for every seed in `seeds`."""
+    """The trials of an experiment: ``trials[cell][seed]``, complete for every seed in `seeds`.
+
+    `settings` has by cell what its trainings were; results of long ago have none.
+    """
 
     experiment: Experiment
     seeds: list[int]
     trials: dict[str, dict[int, Numbers]]
     facts: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
 
     def values(self, cell: str, value: str) -> list[float]:
         """Return one number of a cell's trials, seed by seed; nan where a trial has none."""
@@ -38,11 +45,54 @@ class Results:
         return [math.fsum(weight * column[i] for weight, column in columns) for i in range(len(self.seeds))]
 
     def judged(self) -> list[tuple[Contrast, Paired, Verdict]]:
-        """Return the statistics and the verdict of every contrast; the first one is the experiment's."""
-        contrasts = self.experiment.contrasts
+        """Return every contrast with its verdict, and with the interval by which it came about.
+
+        The first one is the experiment's. A contrast of numbers that are one by one those of an earlier contrast is
+        left out: what was measured once is not judged twice.
+        """
+        contrasts = self.contrasts
+        deltas = [contrast.delta for contrast in contrasts]
         found = [paired(self.differences(contrast), contrast.delta) for contrast in contrasts]
-        signs = [contrast.expected for contrast in contrasts]
-        return list(zip(contrasts, found, verdicts(found, signs), strict=True))
+        said = verdicts(found, [contrast.expected for contrast in contrasts])
+        named = [
+            NOTHING if verdict in ("no effect", "undecided") and self.idle(contrast) else verdict
+            for contrast, verdict in zip(contrasts, said, strict=True)
+        ]
+        return list(zip(contrasts, decided(found, deltas), named, strict=True))
+
+    @property
+    def contrasts(self) -> list[Contrast]:
+        """The contrasts of the experiment, without those that would judge the same numbers again."""
+        found: dict[str, Contrast] = {}
+        for contrast in self.experiment.contrasts:
+            numbers = [(cell, weight, self.values(cell, contrast.value)) for cell, weight in contrast.weights.items()]
+            found.setdefault(repr((numbers, contrast.delta, contrast.expected)), contrast)
+        return list(found.values())
+
+    def idle(self, contrast: Contrast) -> bool:
+        """Return whether no arm of a contrast about trained networks knows more than how often each token occurs."""
+        cells = [cell for cell in contrast.weights if cell in self.settings]
+        if contrast.untrained or len(cells) < len(contrast.weights) or not self.seeds:
+            return False
+        return not any(self.settings[cell].learned(self._losses(cell)) for cell in cells)
+
+    def _losses(self, cell: str) -> dict[str, float]:
+        """Return the losses of a cell, each the mean over seeds."""
+        means = {name: math.fsum(self.values(cell, name)) / len(self.seeds) for name in LOSSES}
+        return {name: mean for name, mean in means.items() if math.isfinite(mean)}
+
+    def conditions(self, contrast: Contrast) -> Conditions | None:
+        """Return under which conditions the verdict of a contrast holds; None for results of long ago."""
+        cells = [cell for cell in contrast.weights if cell in self.settings]
+        if len(cells) < len(contrast.weights):
+            return None
+        steps = [0.0 if contrast.untrained else self._steps(cell) for cell in cells]
+        return together([self.settings[cell] for cell in cells], steps, len(self.seeds))
+
+    def _steps(self, cell: str) -> float | None:
+        taken = self.values(cell, "steps")  # by trainings that end by themselves
+        known = taken and all(map(math.isfinite, taken))
+        return math.fsum(taken) / len(taken) if known else self.settings[cell].steps
 
     @property
     def verdict(self) -> Verdict:
@@ -59,11 +109,12 @@ class Results:
             "contrasts": [
                 {"says": contrast.says, "value": contrast.value, "unit": contrast.unit, "delta": contrast.delta,
                  "expected": contrast.expected, "weights": dict(contrast.weights), "verdict": verdict,
-                 "differences": self.differences(contrast), **_plain(statistics._asdict())}
+                 "differences": self.differences(contrast), **_plain(statistics._asdict()),
+                 "conditions": None if (found := self.conditions(contrast)) is None else found._asdict()}
                 for contrast, statistics, verdict in self.judged()
             ],
-            "cells": [{"name": cell.name, "settings": dict(cell.settings), "at": dict(cell.at)}
-                      for cell in experiment.cells],
+            "cells": [{"name": cell.name, "settings": dict(cell.settings), "at": dict(cell.at),
+                       "setting": msgspec.to_builtins(self.settings.get(cell.name))} for cell in experiment.cells],
             "trials": {cell: {str(seed): _plain(dict(numbers)) for seed, numbers in found.items()}
                        for cell, found in self.trials.items()},
             "facts": self.facts,
@@ -76,7 +127,10 @@ def from_json(experiment: Experiment, content: dict[str, Any]) -> Results:
         cell.name: {int(seed): _numbers(found) for seed, found in content["trials"][cell.name].items()}
         for cell in experiment.cells
     }
-    return Results(experiment, [int(seed) for seed in content["seeds"]], trials, content["facts"])
+    settings = {
+        cell["name"]: msgspec.convert(cell["setting"], Setting) for cell in content["cells"] if cell.get("setting")
+    }
+    return Results(experiment, [int(seed) for seed in content["seeds"]], trials, content["facts"], settings)
 
 
 def _plain(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Verdict = Literal["supported", "refuted", "no effect", "undecided"]
+Verdict = Literal["supported", "refuted", "no effect", "undecided", "undecided: nothing learned yet"]
+
+NOTHING: Verdict = "undecided: nothing learned yet"
+"""Where no arm knows more than how often each token occurs, that arms are alike says nothing about them."""
 
 LEVEL = 0.05
 """Share of verdicts about nothing that may find something, over all contrasts of an experiment together."""
@@ -20,8 +23,8 @@ _POWER = 0.8
 class Paired(NamedTuple):
     """Differences of pairs, in the unit of the measured value.
 
-    `low` and `high` are the ends of the 95% interval of the mean, `detectable` the smallest true mean that as many
-    pairs find with a probability of 0.8, `p_beyond` and `p_within` the probabilities behind the verdict.
+    `low` and `high` are the ends of the interval of the mean at `level`, `detectable` the smallest true mean that as
+    many pairs find with a probability of 0.8, `p_beyond` and `p_within` the probabilities behind the verdict.
     """
 
     n: int
@@ -33,6 +36,7 @@ class Paired(NamedTuple):
     p_beyond: float
     p_within: float
     detectable: float
+    level: float = 0.95
 
 
 def paired(differences: Sequence[float], delta: float) -> Paired:
@@ -41,8 +45,8 @@ def paired(differences: Sequence[float], delta: float) -> Paired:
     Interval: ``mean +- t(.975, n-1) s / sqrt n``. ``p``: two-sided, of no difference. ``p_beyond``: two-sided, of a
     mean within +-delta, so that it is below .05 exactly where the 95% interval lies beyond delta. ``p_within``: the
     larger of the two one-sided tests of a mean beyond +-delta, below .05 exactly where the 90% interval lies inside.
-    ``detectable = delta + (t(.975) + t(.8)) s / sqrt n``, an approximation. Fewer than two pairs, or one that is not
-    finite, show nothing: everything but n and mean is nan.
+    `detectable` is `smallest` for one contrast. Fewer than two pairs, or one that is not finite, show nothing:
+    everything but n and mean is nan.
 
     Example:
         >>> found = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.0)
@@ -75,8 +79,56 @@ def paired(differences: Sequence[float], delta: float) -> Paired:
     return Paired(
         n, mean, sd, mean - wide, mean + wide, min(1.0, 2 * min(above(0.0), below(0.0))),
         min(1.0, 2 * min(above(delta), below(-delta))), max(above(-delta), below(delta)),
-        delta + (float(t.ppf(0.975)) + float(t.ppf(_POWER))) * error,
+        smallest(n, sd, delta),
     )  # fmt: skip
+
+
+def smallest(n: int, sd: float, delta: float, contrasts: int = 1) -> float:
+    """Return the smallest true mean that `n` pairs find beyond `delta` with a probability of 0.8, among `contrasts`.
+
+    Formula:
+        ``delta + c sd / sqrt n``, where noncentral t with n - 1 degrees of freedom and centre c is above
+        ``t(1 - .025 / m, n - 1)`` with probability 0.8: about ``t(1 - .025 / m) + t(.8)``, and more for few pairs.
+        That is Holm's bound for the smallest probability of m; contrasts that come after it are found more easily.
+
+    Example:
+        >>> round(smallest(8, 1.0, 0.0), 2), round(smallest(3, 1.0, 0.0, contrasts=5), 2)
+        (1.16, 7.32)
+
+        Source: Johnson and Welch 1940 (noncentral t); Holm 1979.
+    """
+    from scipy import special, stats
+
+    bound = float(stats.t.ppf(1 - LEVEL / 2 / contrasts, n - 1))
+    return delta + float(special.nctdtrinc(n - 1, 1 - _POWER, bound)) * sd / math.sqrt(n)
+
+
+def decided(found: Sequence[Paired], deltas: Sequence[float]) -> list[Paired]:
+    """Return the statistics of contrasts with the intervals that `verdicts` goes by, and what so many of them detect.
+
+    Each probability stands for as many as Holm's method multiplies it by, k, so its interval is at ``1 - .05 / k``
+    where it is beyond the smallest effect of interest or undecided, and at ``1 - .1 / k`` where it lies within: the
+    interval is beyond, or within, exactly where the verdict says so.
+
+    Example:
+        >>> one = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.001)
+        >>> [round(each.level, 3) for each in decided([one, one], [0.001, 0.001])]
+        [0.975, 0.975]
+    """
+    from scipy import stats
+
+    beyond, within = _factors([one.p_beyond for one in found]), _factors([one.p_within for one in found])
+    judged, count = [], sum(not math.isnan(one.p) for one in found)
+    for one, delta, outside, inside in zip(found, deltas, beyond, within, strict=True):
+        if math.isnan(one.p):
+            judged.append(one)
+            continue
+        is_inside = one.p_beyond * outside >= LEVEL > one.p_within * inside
+        level = 1 - (2 * LEVEL / inside if is_inside else LEVEL / outside)
+        wide = float(stats.t.ppf((1 + level) / 2, one.n - 1)) * one.sd / math.sqrt(one.n)
+        least = smallest(one.n, one.sd, delta, count)
+        judged.append(one._replace(low=one.mean - wide, high=one.mean + wide, level=level, detectable=least))
+    return judged
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -90,11 +142,17 @@ def holm(ps: Sequence[float]) -> list[float]:
 
         Source: Holm 1979.
     """
+    return [p if math.isnan(p) else min(1.0, p * factor) for p, factor in zip(ps, _factors(ps), strict=True)]
+
+
+def _factors(ps: Sequence[float]) -> list[float]:
+    """Return what Holm's method multiplies each probability by: ``max_{j <= i} (m - j + 1) p_(j) / p_(i)``."""
     order = sorted((i for i, p in enumerate(ps) if not math.isnan(p)), key=lambda i: ps[i])
     found, largest = [math.nan] * len(ps), 0.0
     for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * ps[i]))
-        found[i] = largest
+        own = float(len(order) - rank)
+        largest = max(largest, own * ps[i])
+        found[i] = largest / ps[i] if ps[i] > 0 else own
     return found
 
 

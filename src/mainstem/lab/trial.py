@@ -54,19 +54,17 @@ class Trial:
         """Return the model at its initial weights."""
         return model.build(self.run.model, self.run.noise, self.corpus.tokenizer.vocab_size, self.run.seed)
 
-    def train(
-        self, tokens: int | None = None, after_step: AfterStep | None = None, network: model.LanguageModel | None = None
-    ) -> Trained:
+    def train(self, after_step: AfterStep | None = None, network: model.LanguageModel | None = None) -> Trained:
         """Train `network` (a new one by default) for `train.steps` steps and return it with the losses.
 
-        `tokens` limits the training text to that many tokens, in pieces spread evenly over all of it, so that
-        ``train.steps * train.batch * model.context / tokens`` epochs are taken. ``after_step(step, model)`` is called
-        after each update. A loss that is no longer finite ends the training; the losses then end with nan.
+        Where the cell limits its `tokens`, ``train.steps * train.batch * model.context / tokens`` epochs are taken.
+        ``after_step(step, model)`` is called after each update. A loss that is no longer finite ends the training; the
+        losses then end with nan.
         """
         began = time.perf_counter()
         run = device.settle(self.run)
         network = self.build() if network is None else network
-        text = self.corpus.train if tokens is None else spread(self.corpus.train, tokens)
+        text = self.corpus.train if self.cell.tokens is None else spread(self.corpus.train, self.cell.tokens)
         steps, corpus = run.train.steps or 1, self.corpus._replace(train=text)
         learner = Learner.of(run, Language(), corpus, ALONE, steps=steps, network=network)
         self.optimizer = learner.optimizer

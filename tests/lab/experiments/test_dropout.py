@@ -1,5 +1,7 @@
 """Dropout: which text a cell reads, and that its losses are taken without noise."""
 
+from dataclasses import replace
+
 import lab
 import pytest
 
@@ -17,19 +19,20 @@ def test_each_trial_has_finite_losses_and_figures_show_them():
 
 
 def test_a_repeated_text_is_a_part_and_a_fresh_one_is_all(monkeypatch):
-    monkeypatch.setitem(dropout.TEXTS, "repeated", 1000)
     lengths = {}
     for name in ("repeated, rate 0", "fresh, rate 0"):
-        trial = lab.trial(lab.named(dropout.EXPERIMENT, name))
+        cell = lab.named(dropout.EXPERIMENT, name)
+        assert cell.tokens == (dropout.TOKENS if name.startswith("repeated") else None)
+        trial = lab.trial(replace(cell, tokens=cell.tokens and 1000))
         trained = type(trial).train
 
-        def train(self, tokens=None, trained=trained, name=name, **how):
-            found = trained(self, tokens=tokens, **how)
+        def train(self, trained=trained, name=name, **how):
+            found = trained(self, **how)
             lengths[name] = len(found.text)
             return found
 
         monkeypatch.setattr(type(trial), "train", train)
-        dropout.trial(trial)
+        dropout.EXPERIMENT.trial(trial)
         monkeypatch.setattr(type(trial), "train", trained)
     assert lengths == {"repeated, rate 0": 1000, "fresh, rate 0": len(lab.corpus().train)}
 

@@ -68,7 +68,7 @@ EXPERIMENT = Experiment(
     question="Does a regularizer gain more with residuals than without them, or do the two gains add up?",
     cells=tuple(
         Cell(name(form, regularizer), {"model.residual": FORMS[form], **REGULARIZERS[regularizer]},
-             {"form": form, "regularizer": place})
+             {"form": form, "regularizer": place}, tokens=TOKENS)
         for form in FORMS for place, regularizer in enumerate(REGULARIZERS)
         if (form, regularizer) != LEFT_OUT
     ),

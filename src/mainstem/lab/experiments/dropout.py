@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from ...draw.chart import Figure
 from .. import repeated
-from ..experiment import Cell, Contrast, Experiment, Numbers, against
+from ..experiment import Cell, Contrast, Experiment, against
 from ..figures import over_cells
 from ..repeated import DELTA, GAP, TOKENS
 from ..result import Results
-from ..trial import Trial
 
 RATES = (0.0, 0.1, 0.2, 0.3)
 RATE = 0.2
@@ -27,11 +26,6 @@ def name(text: str, rate: float) -> str:
         'fresh, rate 0.2'
     """
     return f"{text}, rate {rate:g}"
-
-
-def trial(trial: Trial) -> Numbers:
-    """Train on the cell's text; all losses are taken without dropout."""
-    return repeated.losses(trial, TEXTS[trial.at["text"]])
 
 
 def figures(results: Results) -> Sequence[Figure]:
@@ -57,7 +51,7 @@ EXPERIMENT = Experiment(
     claim="Dropout keeps a network from relying too much on single units and reduces overfitting.",
     question="Does dropout lower the loss on held-out text, where the text is repeated and where it is not?",
     cells=tuple(
-        Cell(name(text, rate), {"noise.rate": rate}, {"text": text, "rate": rate})
+        Cell(name(text, rate), {"noise.rate": rate}, {"text": text, "rate": rate}, tokens=TEXTS[text])
         for text in TEXTS for rate in RATES
     ),
     contrasts=(
@@ -74,7 +68,7 @@ EXPERIMENT = Experiment(
             against(name("fresh", RATE), name("fresh", 0)), "held_out", "nats per byte", DELTA, +1,
         ),
     ),
-    trial=trial,
+    trial=repeated.losses,
     figures=figures,
     base=repeated.BASE,
     conditions=f"Dropout at all five sites; {TOKENS:,} bytes read 25 times, or as many bytes read once; the same steps "

@@ -103,14 +103,17 @@ EXPERIMENT = Experiment(
             f"With matrices {GAIN:g} times too large, y = F(x) + x alone, without norms, makes gradients grow at least "
             "ten times less than no residual.",
             against(cell("residual, no norm", GAIN), cell("no residual", GAIN)), "growth", "decades", 1.0, -1,
+            untrained=True,
         ),
         Contrast(
             "The same for residuals with norms in their branches (pre-norm), against no residual and no norm.",
             against(cell("residual, pre-norm", GAIN), cell("no residual", GAIN)), "growth", "decades", 1.0, -1,
+            untrained=True,
         ),
         Contrast(
             "The same for residuals with norms, against norms without residuals: it is the residual, not the norm.",
             against(cell("residual, pre-norm", GAIN), cell("no residual, normed", GAIN)), "growth", "decades", 1.0, -1,
+            untrained=True,
         ),
     ),
     trial=trial,

@@ -85,7 +85,7 @@ def trial(trial: Trial) -> Numbers:
     """Train on the repeated text, count the weights that are zero or nearly so, and prune."""
     step = trial.at.get("step")
     after = None if step is None else STEPS[step][0](trial, STEPS[step][1])
-    trained = trial.train(tokens=TOKENS, after_step=after)
+    trained = trial.train(after_step=after)
     sizes = torch.cat([w.detach().abs().flatten() for w in optim.select(trained.model).values()])
     pruned = after_pruning(trained)
     return {
@@ -164,10 +164,10 @@ EXPERIMENT = Experiment(
     claim="L1 regularization penalises weights so that unimportant features are reduced.",
     question="Does a term coef * sum |w| in the loss leave many weights near zero, and does it make any exactly zero?",
     cells=(
-        Cell(NONE),
-        Cell(PENALTY, {"penalty": [{"name": "l1", "coef": COEF}]}),
-        Cell(PROX, {}, {"step": "adam"}),
-        Cell(SOFT, {}, {"step": "decoupled"}),
+        Cell(NONE, tokens=TOKENS),
+        Cell(PENALTY, {"penalty": [{"name": "l1", "coef": COEF}]}, tokens=TOKENS),
+        Cell(PROX, {}, {"step": "adam"}, tokens=TOKENS),
+        Cell(SOFT, {}, {"step": "decoupled"}, tokens=TOKENS),
     ),
     contrasts=(
         Contrast(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -42,7 +43,7 @@ def rms(tensors: Iterable[Tensor]) -> float:
 
 def trial(trial: Trial) -> Numbers:
     """Train on the repeated text, and measure the matrices: those that are scale-invariant, and all others."""
-    trained = trial.train(tokens=TOKENS)
+    trained = trial.train()
     free = optim.select(trained.model, FREE)
     rest = {name: w for name, w in optim.select(trained.model).items() if name not in free}
     return {**trained.losses_of(), "rms": rms(rest.values()), "rms_free": rms(free.values())}
@@ -79,7 +80,8 @@ def _cells() -> tuple[Cell, ...]:
         term = {"name": "l2", "coef": coef}
         cells.append(Cell(f"{PENALTY} {coef:g}", {"penalty": [term]}, {"arm": PENALTY, "strength": step}))
     most = {"optim.decay": DECAYS[-1], "optim.decay_on": FREE}
-    return (*cells, Cell(ONLY, most, {"arm": ONLY, "strength": STEPS[-1]}))
+    cells.append(Cell(ONLY, most, {"arm": ONLY, "strength": STEPS[-1]}))
+    return tuple(replace(cell, tokens=TOKENS) for cell in cells)
 
 
 EXPERIMENT = Experiment(

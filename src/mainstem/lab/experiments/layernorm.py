@@ -26,7 +26,7 @@ def trial(trial: Trial) -> Numbers:
     seconds = 0.0
     for rate in RATES:
         trial.run = override(run, {"optim.lr": rate})
-        found.append(trial.train(tokens=TOKENS).losses_of())
+        found.append(trial.train().losses_of())
         seconds += trial.seconds
     trial.run, trial.seconds = run, seconds
     best = min(found, key=lambda losses: losses["held_out"])
@@ -58,7 +58,7 @@ EXPERIMENT = Experiment(
     section="7.4.4",
     claim="Layer normalization is a regularization technique: it improves generalisation.",
     question="Does layer normalization narrow the gap, or does it make training better?",
-    cells=tuple(Cell(arm, {"model.residual": residual}, {"arm": arm}) for arm, residual in ARMS.items()),
+    cells=tuple(Cell(arm, {"model.residual": residual}, {"arm": arm}, tokens=TOKENS) for arm, residual in ARMS.items()),
     contrasts=(
         Contrast(
             "With layer normalization the gap between held-out and training text is narrower, each at its best "

@@ -75,7 +75,7 @@ def _cell(on: tuple[bool, ...]) -> Cell:
     fields = [field for site, chosen in zip(SITES, on, strict=True) if chosen for field in SITES[site]]
     branches, weights, embedding = on
     arm = "dropout at branches" if branches else "no dropout at branches"
-    return Cell(name(on), dict.fromkeys(fields, RATE), {"arm": arm, "others": weights + 2 * embedding})
+    return Cell(name(on), dict.fromkeys(fields, RATE), {"arm": arm, "others": weights + 2 * embedding}, tokens=TOKENS)
 
 
 EXPERIMENT = Experiment(

@@ -86,17 +86,17 @@ EXPERIMENT = Experiment(
             f"In {DEEPEST} blocks without norms, at least ten times more of the gradient arrives with residuals "
             "(pre-norm) than without.",
             against(f"residual, pre-norm, {DEEPEST} blocks", f"no residual, {DEEPEST} blocks"),
-            "decades", "decades", 1.0, +1,
+            "decades", "decades", 1.0, +1, untrained=True,
         ),
         Contrast(
             "The same where the network without residuals has norms.",
             against(f"residual, pre-norm, {DEEPEST} blocks", f"no residual, normed, {DEEPEST} blocks"),
-            "decades", "decades", 1.0, +1,
+            "decades", "decades", 1.0, +1, untrained=True,
         ),
         Contrast(
             "The same for residuals in post-norm, against no residuals with norms.",
             against(f"residual, post-norm, {DEEPEST} blocks", f"no residual, normed, {DEEPEST} blocks"),
-            "decades", "decades", 1.0, +1,
+            "decades", "decades", 1.0, +1, untrained=True,
         ),
         Contrast(
             f"{DEEPEST} blocks with residuals learn more in the same steps than without, norms in both.",
