@@ -20,9 +20,11 @@ pytestmark = needs_kernels
 
 
 def scaled(result):
-    """Return 1.5 times what a module returned."""
+    """Return what a module returned, each column by a factor of its own: one for all would be lost in a norm."""
     if isinstance(result, torch.Tensor):
-        return 1.5 * result if result.is_floating_point() else result
+        if not result.is_floating_point():
+            return result
+        return result * (1.5 if not result.dim() else torch.linspace(0.5, 1.5, result.shape[-1]))
     if isinstance(result, tuple) and hasattr(result, "_replace"):  # a state
         return result._replace(main=scaled(result.main))
     return tuple(scaled(part) for part in result) if isinstance(result, tuple) else result
@@ -83,15 +85,16 @@ CASES = [(name, way) for way in WAYS for name in RESIDUALS if way == "subclassed
 @pytest.mark.parametrize(("name", "way"), CASES)
 def test_a_changed_part_is_obeyed(name, way):
     model, x = built(name), tokens(4, 8)
-    plain, changed = loss(model, x), 0
+    plain = loss(model, x)
     for part, module in parts(model):
         for method in methods(module):
             mine = copy.deepcopy(model)
             WAYS[way](mine.get_submodule(part), method)
             found, expected = loss(mine, x), called(mine, x)
             assert torch.allclose(found, expected, rtol=1e-5), f"{part}.{method}: {found} is not {expected}"
-            changed += not torch.allclose(found, plain, rtol=1e-6)
-    assert changed >= 5
+            # Connections and streams have no hooks, and every other change has to be seen.
+            unhooked = way == "hooked" and method != "forward"
+            assert found.equal(plain) == unhooked, f"{part}.{method}"
 
 
 def pruned(module, name):

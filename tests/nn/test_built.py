@@ -83,6 +83,22 @@ def test_a_part_that_is_replaced_is_used(name, nodes):
 
 
 @each
+def test_a_subclass_that_changes_a_step_takes_it(name, nodes):
+    """The node stands for the class itself: a subclass may have another `_attend`, say, under the same forward."""
+    x = torch.randn(3, 21, 48)
+    expected, kind = outcome(built(name), x)[0], type(built(name))
+    steps = [step for step, found in vars(kind).items() if callable(found) and step[0] == "_" != step[1]]
+    assert steps
+    nodes.clear()
+    for step in steps:
+        layer = built(name)
+        silent = lambda self, *given, step=step: 0 * getattr(kind, step)(self, *given)  # noqa: E731
+        layer.__class__ = type("Mine", (kind,), {step: silent})
+        assert not torch.allclose(outcome(layer, x)[0], expected, atol=1e-3), step
+    assert not nodes
+
+
+@each
 def test_global_hooks_see_every_part(name, nodes):
     layer, seen = built(name), []
     handle = nn.modules.module.register_module_forward_hook(lambda module, *_: seen.append(module))
