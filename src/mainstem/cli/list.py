@@ -30,6 +30,7 @@ class Options(Section, frozen=True, kw_only=True):
     """What the command's flags say."""
 
     schema: Annotated[bool, about("print a JSON Schema of the configuration instead, for editors")] = False
+    measure: Annotated[bool, about("what each name of KIND costs on this machine, in a minute or two")] = False
 
 
 def _values(spec: catalogue.Spec) -> str:
@@ -66,6 +67,14 @@ def run(words: list[str]) -> int:
         for line in json.dumps(config.schema(), indent=1).splitlines():
             terminal.line(line)
         return 0
+    if options.measure:
+        from . import list_costs
+
+        if not kinds:
+            raise BadInput(
+                "--measure takes steps with each name of one kind: name it, as in mainstem list forms --measure."
+            )
+        return list_costs.show(kinds[0])
     width = terminal.width(most=120)
     indent = 20 if width >= 50 else 3
     for number, kind in enumerate(kinds or catalogue.kinds()):

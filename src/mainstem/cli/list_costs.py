@@ -1,0 +1,86 @@
+"""`mainstem list KIND --measure`: what each name of a kind costs on this machine. May import everything, late."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+from .. import catalogue, config
+from ..errors import BadInput
+from . import terminal
+
+ROUNDS, VOCABULARY = 9, 1024
+NONE = "none"
+
+_BASE = {
+    "residual": "pre_norm", "norm": "rms", "feedforward": "relu2", "noise": NONE, "penalty": NONE,
+    "loss": "cross_entropy", "optimizer": "muon", "around": NONE, "embedding": "token",
+}  # fmt: skip
+"""Kinds whose names change what a step does, each with the name that the others are measured against."""
+
+_WITH = {"noise": {"rate": 0.1}, "penalty": {"coef": 1e-4}}
+"""What a name of these kinds must be given."""
+
+
+def sides(kind: str) -> dict[str, dict[str, object]]:
+    """Return the configuration of each name of a kind, over the recipe `default`, the base first.
+
+    Raises:
+        BadInput: where the names of the kind change no step.
+
+    Example:
+        >>> list(sides("norm").items())
+        [('rms', {'model.norm': 'rms'}), ('layer', {'model.norm': 'layer'})]
+        >>> sides("penalty")["l1"]
+        {'penalty.0.name': 'l1', 'penalty.0.coef': 0.0001}
+    """
+    if kind not in _BASE:
+        raise BadInput(
+            f"--measure takes training steps, and no {kind} is a part of one: choose one of {', '.join(_BASE)}."
+        )
+    known = {each.name.replace(".N.", ".0.") for each in config.fields(config.Run)}
+    field = catalogue.FIELDS[kind]
+    where = field if field in known else f"{field}.name"
+    found: dict[str, dict[str, object]] = {_BASE[kind]: {}}
+    for name in catalogue.names(kind):
+        found[name] = {where: name, **{f"{field}.{value}": given for value, given in _WITH.get(kind, {}).items()}}
+    return found
+
+
+def lines(kind: str) -> Iterator[str]:
+    """Yield what the names of a kind cost, a line each, behind two lines that say how it was measured."""
+    import torch
+
+    from ..train import costs, device
+
+    runs = {name: config.load(flags, recipe="default") for name, flags in sides(kind).items()}
+    base, run = next(iter(runs)), next(iter(runs.values()))
+    with device.threads(run.machine.threads) as threads:
+        found = costs.compared(runs, VOCABULARY, ROUNDS, time.perf_counter, _tell)
+    model, place = found[base], device.settle(run).machine
+    yield (
+        f"{run.train.batch} sequences of {run.model.context} tokens, {VOCABULARY:,} words, {model.parameters:,} "
+        f"parameters, {place.dtype}, {threads} thread{'' if threads == 1 else 's'}"
+    )
+    yield f"step: {base} is 1; median and quartiles of {ROUNDS} rounds in turns, torch {torch.__version__}"
+    yield ""
+    wide = max(map(len, found))
+    yield f"{'':{wide}}  {'step':>5}  {'quartiles':>13}  {'kept for backward':>17}  {'parameters':>10}"
+    for name, cost in found.items():
+        low, high = cost.spread
+        apart = "" if name == base else f"{low:.2f} to {high:.2f}"
+        more = f"{cost.parameters - model.parameters:+,}" if name != base else ""
+        yield f"{name:{wide}}  {cost.step:5.2f}  {apart:>13}  {cost.kept / 1e6:14.1f} MB  {more:>10}"
+
+
+def _tell(at: int, of: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r  {at} of {of} turns" if at < of else "\r" + " " * 30 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def show(kind: str) -> int:
+    """Print the table; return the exit code."""
+    for line in lines(kind):
+        terminal.line(line.rstrip())
+    return 0
