@@ -8,6 +8,8 @@ an experiment ends the build.
     <!-- verdicts -->                                 a table of all verdicts
     <!-- fields -->                                   every field of a configuration, in a table for each section
     $x$ and $$x$$                                      MathML, which browsers draw themselves
+
+Each page's head leads to the same page in the other language, and `search-index.js` is the search with its index.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 import yaml
 from latex2mathml.converter import convert
+from made import languages, search
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
@@ -35,6 +38,9 @@ _VERDICTS = re.compile(r"<!-- verdicts -->")
 _FIELDS = re.compile(r"^<!-- fields -->$", re.MULTILINE)
 _DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
+
+_found: list[search.Section] = []
+"""What the search finds, page by page as they are built."""
 
 WORDS = {
     "en": {
@@ -63,21 +69,41 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Have the head lead to this page in the other language."""
+    return languages.switched(output, page.url, _language(config))
+
+
+def on_post_build(config: Any) -> None:
+    """Write the search with its index."""
+    Path(config["site_dir"], "search-index.js").write_text(search.script(_found), encoding="utf-8")
+
+
+def on_pre_build(config: Any) -> None:
+    """Forget the pages of another build."""
+    _found.clear()
+
+
+def _language(config: Any) -> str:
+    return "zh" if str(config.get("theme", {}).get("language", "")).startswith("zh") else "en"
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Put the shipped source of every object that the page names into it, and the fields of a configuration."""
-    language = "zh" if str(config.get("theme", {}).get("language", "")).startswith("zh") else "en"
+    language = _language(config)
     markdown = _FIELDS.sub(lambda found: fields(language), markdown)
     return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri), markdown)
 
 
 def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
     """Draw formulas and results."""
-    language = "zh" if str(config["theme"]["language"]).startswith("zh") else "en"
-    where = page.file.src_uri
+    language, where = _language(config), page.file.src_uri
     html_ = _DISPLAY.sub(lambda found: math(found[1], "block", where), html_)
     html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
     html_ = _LAB.sub(lambda found: experiment(found[1], language, where), html_)
-    return other_language(where, language) + _VERDICTS.sub(lambda found: verdicts(language), html_)
+    html_ = _VERDICTS.sub(lambda found: verdicts(language), html_)
+    _found.extend(search.sections(page.url, str(page.title), html_))
+    return html_
 
 
 def fields(language: str = "en") -> str:
@@ -120,19 +146,6 @@ def fields(language: str = "en") -> str:
 def _cell(text: str) -> str:
     """Return text that no table and no Markdown takes apart."""
     return re.sub(r"([|*_<>\[\]`\\])", r"\\\1", text)
-
-
-def other_language(where: str, language: str) -> str:
-    """Return the link from a page of the guide to the same one in the other language."""
-    name = Path(where).with_suffix(".html").name
-    if name == "configuration.html":  # which is no page of the guide, and lies at the root in English
-        path, word, code_ = ("../", "English", "en") if language == "zh" else ("zh-TW/", "正體中文", "zh-Hant")
-        return f'<p><a href="{path}{name}" hreflang="{code_}" lang="{code_}" rel="alternate">{word}</a></p>'
-    if language == "zh":
-        return f'<p><a href="../guide/en/{name}" hreflang="en" lang="en" rel="alternate">English</a></p>'
-    if where.startswith("guide/en/"):
-        return f'<p><a href="../../zh-TW/{name}" hreflang="zh-Hant" lang="zh-Hant" rel="alternate">正體中文</a></p>'
-    return ""
 
 
 def math(text: str, display: str, where: str = "") -> str:

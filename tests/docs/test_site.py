@@ -84,10 +84,86 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
 
 
 @pytest.mark.browser
-def test_a_reader_finds_the_same_page_in_the_other_language(tab: browser.Page, site: Path) -> None:
-    english = ("guide/en/residual.html", "guide/en/summary.html")
-    chinese = ("zh-TW/residual.html", "zh-TW/summary.html")
-    for ours, theirs in (*zip(english, chinese, strict=True), *zip(chinese, english, strict=True)):
-        tab.show(site / ours, 1400, False)
-        links = tab.run("return [...document.querySelectorAll('article a[rel=alternate]')].map((x) => x.href)")
-        assert (site / theirs).resolve().as_uri() in links, (ours, links)
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_the_head_leads_to_the_same_page_in_the_other_language(tab: browser.Page, site: Path, width: int) -> None:
+    pairs = [(f"guide/en/{name}.html", f"zh-TW/{name}.html") for name in ("index", "summary")]
+    pairs.append(("configuration.html", "zh-TW/configuration.html"))
+    for ours, theirs in (*pairs, *((b, a) for a, b in pairs), ("results/lab.html", "zh-TW/index.html")):
+        tab.show(site / ours, width, False)
+        shown, link = tab.run(
+            "const a = document.querySelector('header .switch'); return [a.getBoundingClientRect().width, a.href]"
+        )
+        assert shown > 20
+        assert link == (site / theirs).resolve().as_uri() and (site / theirs).is_file(), (ours, link)
+
+
+SEEN = """
+const host = [...document.querySelectorAll("article div")].find((x) => x.shadowRoot);
+const colour = (x) => getComputedStyle(x).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);
+const sum = (x) => colour(x).reduce((a, b) => a + b);
+const ink = getComputedStyle(host.shadowRoot.querySelector("h3")).color.match(/\\d+/g).slice(0, 3).map(Number);
+return [sum(document.body) < 380, sum(host.shadowRoot.querySelector(".card")) < 380, ink.reduce((a, b) => a + b) > 380];
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["guide/en/residual.html", "zh-TW/residual.html"])
+def test_figures_are_as_dark_as_their_page(tab: browser.Page, site: Path, page: str) -> None:
+    """By the system, by the button, and when the system changes afterwards."""
+    for system in (False, True):
+        tab.show(site / page, 1400, system)
+        assert tab.run(SEEN) == [system] * 3
+        tab.run("[...document.querySelectorAll('[data-md-component=palette] label')].find((x) => !x.hidden).click()")
+        assert tab.run(SEEN) == [not system] * 3
+        for now in (not system, system):
+            scheme = {"name": "prefers-color-scheme", "value": "dark" if now else "light"}
+            tab.tool("Emulation.setEmulatedMedia", features=[scheme])
+            found = tab.run(SEEN)
+            assert found == [found[0]] * 3
+        tab.run("localStorage.clear()")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["guide/en/index.html", "zh-TW/index.html"])
+def test_the_pointer_reads_the_guide_s_figures(tab: browser.Page, site: Path, page: str) -> None:
+    tab.show(site / page, 1400, False)
+    root = "[...document.querySelectorAll('article div')].find((x) => x.shadowRoot).shadowRoot"
+    tab.run(f"{root}.querySelector('.plot').scrollIntoView({{ behavior: 'instant', block: 'center' }})")
+    x, y, wide = tab.run(
+        f"const b = {root}.querySelector('.plot').getBoundingClientRect(); return [b.left, b.top, b.width]"
+    )
+    tab.tool("Input.dispatchMouseEvent", type="mouseMoved", x=x + wide / 2, y=y + 20)
+    said, hidden = tab.run(f"const t = {root}.querySelector('.tip'); return [t.innerText, t.hidden]")
+    assert not hidden
+    assert len(said.splitlines()) >= 5 and any(sign.isdigit() for sign in said)
+    tab.run(f"{root}.querySelector('.plot').dispatchEvent(new PointerEvent('pointerleave'))")
+    assert tab.run(f"return {root}.querySelector('.tip').hidden")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("page", "words", "found"),
+    [("index.html", "post-norm Norm", "guide/en/transformer.html"), ("zh-TW/index.html", "梯度 爆炸", "residual.html")],
+)
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_pages_are_searched_from_a_file(
+    tab: browser.Page, site: Path, page: str, words: str, found: str, width: int
+) -> None:
+    tab.show(site / page, width, False)
+    tab.run("document.querySelector('.search__open').click()")
+    look = (
+        "const f = document.querySelector('.search input'); f.value = arguments[0];"
+        " f.dispatchEvent(new Event('input'));"
+        "return [document.querySelector('.search__status').textContent,"
+        " [...document.querySelectorAll('.search__list a')].map((a) => a.href)]"
+    )
+    said, links = tab.run(look, words)
+    assert said and any(found in link for link in links)
+    for link in links:
+        path, _, anchor = link.removeprefix("file://").partition("#")
+        text = Path(path).read_text(encoding="utf-8")
+        assert not anchor or f'id="{anchor}"' in text, link
+    assert tab.run("return document.documentElement.scrollWidth") == width
+    said, links = tab.run(look, "zzzz qqqq")
+    assert said and links == []
+    assert tab.log() == []
