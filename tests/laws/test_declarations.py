@@ -38,6 +38,7 @@ OWN = {
     "sub_ln": {"branch.attention.heads_norm.norm.gain": "norm", "branch.feedforward.hidden_norm.gain": "norm"},
     "hybrid_norm": {"branch.attention.value_norm.gain": "norm", "connection.norm.gain": "norm"},
     **alike(("rezero", "layer_scale"), {"branch.scale.factor": "scale"}),
+    "canon": {"branch.neighbours.weight": "scale"},
     "highway": {"connection.gate.weight": "linear", "connection.bias": "bias"},
     "laurel": {"connection.down.weight": "linear", "connection.up": "mix.dynamic", "connection.weight": "scale"},
     "deep_delta": {f"connection.{of}_{what}": "gate" for of in ("beta", "value") for what in ("weight", "bias")},
@@ -144,6 +145,7 @@ def test_initial_weights_that_cannot_work_are_refused_for_their_reason(name):
 
 
 VALUES_REFUSED = [
+    ("canon", {"count": 1}, "count 1 reads no earlier position"),
     ("hyper", {"streams": 0}, "streams of at least 1, not 0"),
     ("mhc", {"streams": 0}, "streams of at least 1, not 0"),
     ("mhc", {"iterations": 0}, "iterations of at least 1, not 0"),
