@@ -21,11 +21,11 @@ ARMS = {
     "no residual, normed": "plain",
     "residual, pre-norm": "pre_norm",
 }
-GAINS = (1.0, 1.5, 2.0)
+GAINS = (1.0, 1.25, 1.5)
 GAIN = GAINS[-1]
-"""Larger ones take both networks without norms out of the range of float32, where they cannot be told apart."""
-
-LAYERS = 24
+LAYERS = 12
+"""Larger matrices, or 24 blocks, take networks without norms out of the range of float32, where they cannot be told
+apart: queries and keys have no norm either, so that attention's logits grow with the square of the stream."""
 
 
 def trial(trial: Trial) -> Numbers:
@@ -118,10 +118,12 @@ EXPERIMENT = Experiment(
     ),
     trial=trial,
     figures=figures,
-    base={"model.width": 32, "model.heads": 2, "model.context": 32, "model.layers": LAYERS, "model.init": "xavier",
+    base={"model.qk_norm": "none",
+          "model.width": 32, "model.heads": 2, "model.context": 32, "model.layers": LAYERS, "model.init": "xavier",
           "model.feedforward": "gelu", "train.batch": 8, "train.steps": 1},
     decides=("optim", "penalty", "noise", "train.steps", "train.micro_batch", "machine.compile"),  # no step is taken
-    conditions=f"{LAYERS} blocks of width 32 at their initial weights, every matrix of a block times 1, 1.5 or 2; "
+    conditions=f"{LAYERS} blocks of width 32 at their initial weights, every matrix of a block times 1, 1.25 or "
+    "1.5; queries and keys have no norm of their own; "
     "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step.",
     sources=("1512.03385 (residual connections)", "2002.04745 (where the norm sits decides the size of gradients)"),
 )  # fmt: skip
