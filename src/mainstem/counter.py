@@ -74,7 +74,7 @@ def constant(function: Function) -> Function:
 def site_id(purpose: str, name: str) -> int:
     """Return crc32 of ``purpose:name``, the word that tells one use of randomness from another.
 
-    Purposes in use: drop, path, init, order, sample-text.
+    Purposes in use: drop, path, mask, init, order, sample-text.
 
     Example:
         >>> hex(site_id("drop", "blocks.0.attn.out"))
@@ -135,6 +135,39 @@ class Draw(NamedTuple):
     samples: Tensor
 
 
+def words_of(draw: Draw, site: int, count: int) -> Tensor:
+    """Return `count` words for each sample of `draw`, int64 in [0, 2^32), shape [B, count], on the draw's device.
+
+    Example:
+        >>> draw = Draw(torch.tensor([7, 3, 0]), torch.tensor([5]))
+        >>> words_of(draw, 9, 2)[0].equal(words(7, 9, 2, step=3, sample=5))
+        True
+    """
+    seed, step, view = draw.key.unbind()
+    c0 = torch.arange((count + 3) // 4, dtype=torch.int64, device=draw.samples.device)
+    c2, c3 = (view << 28 | step).to(c0.device), torch.full((), site, dtype=torch.int64, device=c0.device)
+    k0, k1 = (word.to(c0.device) for word in key_words(seed))
+    four = torch.stack(torch.broadcast_tensors(*philox(c0, draw.samples[:, None], c2, c3, k0, k1)), dim=-1)
+    return four.flatten(1)[:, :count]
+
+
+def halves_at(draw: Draw, site: int, columns: Tensor) -> Tensor:
+    """Return the 16-bit draws at `columns` [B, ...] of the first row of each sample: those that masks are made of.
+
+    Example:
+        >>> draw = Draw(torch.tensor([0x0123456789ABCDEF, 3, 0]), torch.tensor([5]))
+        >>> [f"{half:04x}" for half in halves_at(draw, site_id("drop", "blocks.0.attn.out"), torch.tensor([[0, 9]]))[0]]
+        ['cf16', '17c1']
+    """
+    seed, step, view = (number.to(columns.device) for number in draw.key.unbind())
+    samples = draw.samples.to(columns.device).view(-1, *[1] * (columns.dim() - 1))
+    site_word = torch.full((), site, dtype=torch.int64, device=columns.device)
+    four = philox(columns // 8, samples, view << 28 | step, site_word, *key_words(seed))
+    stacked = torch.stack(torch.broadcast_tensors(*four), dim=-1)
+    word = stacked.gather(-1, (columns % 8 // 2).unsqueeze(-1)).squeeze(-1)
+    return (word >> 16 * (columns % 2)) & 0xFFFF
+
+
 class Scope:
     """The numbers that hold for one forward pass, and how often each site has drawn in it so far."""
 
@@ -154,6 +187,10 @@ class Scope:
         part = Scope(Draw(self.draw.key, self.draw.samples[index]), self.calls, self.replay)
         part.running, part.noticed = self.running, self.noticed
         return part
+
+    def next_view(self) -> Scope:
+        """Return the scope of another pass over the same samples in the same step, which draws other masks."""
+        return Scope(Draw(self.draw.key + torch.tensor([0, 0, 1]).to(self.draw.key.device), self.draw.samples))
 
     def visit(self, name: str) -> str:
         """Return the name under which this call of site `name` draws: its own, then ``name@1``, ``name@2``, ..."""
@@ -179,6 +216,18 @@ def enter(scope: Scope | None) -> Iterator[Scope | None]:
         yield scope
     finally:
         _local.scope = before
+
+
+def other_view() -> contextlib.AbstractContextManager[Scope | None]:
+    """Open the scope of a second pass over the samples of the present scope; without one, nothing changes.
+
+    Example:
+        >>> with counter(seed=0, step=3, samples=[1]), other_view() as scope:
+        ...     scope.draw.key.tolist()
+        [0, 3, 1]
+    """
+    scope = current()
+    return contextlib.nullcontext() if scope is None else enter(scope.next_view())
 
 
 def _checked(name: str, value: int | Tensor, limit: int) -> int | Tensor:

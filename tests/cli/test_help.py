@@ -13,6 +13,7 @@ from mainstem.cli.commands import COMMANDS
 from mainstem.cli.main import main
 from mainstem.config import values
 from mainstem.config.words import amount
+from mainstem.noise import POINTS
 
 Capture = pytest.CaptureFixture[str]
 PAGE = 23  # lines of a terminal of 24, with the next prompt below
@@ -122,9 +123,9 @@ def test_what_several_names_have_alike_stands_once_with_the_default_of_each(caps
     lines = said(capsys, "train", "--help", "noise")
     flags = [line.split()[0] for line in lines if line.startswith("  --noise.also.0")]
     assert flags == [f"--noise.also.0.{name}" for name in
-                     ("rate", "at", "over", "how", "depth", "begin", "end", "course")]  # fmt: skip
+                     ("rate", "at", "over", "how", "depth", "begin", "end", "course", "length")]  # fmt: skip
     text = " ".join(" ".join(lines).split())
-    assert "[text; dropout: null; depth: B; drop_head: BH]" in text
+    assert "[text; dropout: null; depth: B; drop_head: BH; drop_key: null; token_dropout: BT]" in text
     assert (
         '--noise.also.0.depth "constant", or "linear": it grows over the sublayers [constant|linear; constant]' in text
     )
@@ -157,7 +158,7 @@ def test_at_20_columns_only_names_are_longer(monkeypatch: pytest.MonkeyPatch) ->
     lines = whole(monkeypatch, 20)
     longer = [line for line in lines if len(line) > 20]
     assert all(" " not in line.strip() or line.startswith(("usage", "  ")) for line in longer)
-    names = {name for kind in catalogue.kinds() for name in catalogue.names(kind)}
+    names = {name for kind in catalogue.kinds() for name in catalogue.names(kind)} | POINTS.keys()
     other = [line for line in longer if line.strip().rstrip(",:;") not in names]
     assert all("--" in line or "[" in line or "|" in line or "usage" in line for line in other)
 

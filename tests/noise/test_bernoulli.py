@@ -112,7 +112,7 @@ def test_gradients_pass_where_something_was_kept():
     ("fields", "said"),
     [
         ({"at": "attention.head"}, "no point 'attention.head'.*did you mean attention.heads"),
-        ({"at": "nowhere"}, "choose one of embedding.tokens"),
+        ({"at": "nowhere"}, "choose one of embedding.inputs"),
         ({"at": "attention.heads", "over": "BD"}, "'BD' names axes that attention.heads does not have.*BHTK"),
         ({"at": "attention.heads", "over": "BB"}, "each once"),
         ({"how": "halve"}, "how 'halve'"),

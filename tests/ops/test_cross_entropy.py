@@ -10,7 +10,10 @@ from mainstem import ops
 from mainstem.errors import BadInput
 from mainstem.ops.cross_entropy import chunked
 
-MODES = [{}, {"label_smoothing": 0.1}, {"z_loss": 1e-2}, {"label_smoothing": 0.2, "z_loss": 1e-3}]
+MODES = [
+    {}, {"label_smoothing": 0.1}, {"z_loss": 1e-2}, {"label_smoothing": 0.2, "z_loss": 1e-3}, {"confidence": 0.3},
+    {"soft_cap": 1.5}, {"label_smoothing": 0.2, "z_loss": 1e-2, "confidence": 0.1, "soft_cap": 2.0},
+]  # fmt: skip
 
 
 def arrays(tokens=13, words=7, width=5, dtype=torch.float32, seed=0):

@@ -100,6 +100,7 @@ class Model(Section, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=1)] | None, about("rotary angles are position * base^(-2 i / head width)", "10000")
     ] = None
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
+    soft_cap: Annotated[Positive | None, about("logits z become c tanh(z / c) with this c")] = None
     embedding: Annotated[Any, about("how a token enters the stream", of="embedding")] = "token"
     prior: Annotated[Any, about("what is mixed with the whole network, once it is trained", "none", of="prior")] = None
     init: Annotated[InitName | None, about("initial weights", "auto")] = None

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import execute, noise, ops, variants
+from .. import counter, execute, noise, ops, variants
 from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear
 from ..nn.built import plain_linear
@@ -58,7 +57,10 @@ class LanguageModel(nn.Module):
         learned = settings.context if settings.positions == "learned" else None
         beside = variants.resolve("embedding", settings.embedding).build(settings.vocab, settings.width)
         noises, step = settings.noises(), len(specs)
-        rows = {point: [n for n in noises if n.at == f"embedding.{point}" and n.drops] for point in ("tokens", "out")}
+        rows = {
+            point: [n for n in noises if n.at == f"embedding.{point}" and n.drops]
+            for point in ("inputs", "tokens", "out")
+        }
         self.embedding = Embedding(settings.vocab, settings.width, learned, beside, rows)
         self.blocks = nn.ModuleList(
             block(form, found[at : at + step], specs, noises) for at in range(0, len(found), step)
@@ -91,40 +93,45 @@ class LanguageModel(nn.Module):
         cache: Cache | None = None,
         targets_BT: Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
-        label_smoothing: float = 0.0,
-        z_loss: float = 0.0,
+        shown_BT: Tensor | None = None,
+        agreement: float = 0.0,
+        **terms: float,
     ) -> Tensor:
         """Return logits [B, T, V]; with targets their cross-entropies in nats, for which logits are never whole.
 
-        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `label_smoothing` and
-        `z_loss` are as `ops.cross_entropy` has them.
+        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `terms` are
+        `label_smoothing`, `z_loss` and `confidence`, as `ops.cross_entropy` has them. The row of a token is multiplied
+        by its `shown_BT`; 0 hides it. With an `agreement` above 0 there is a second pass with other masks, and the
+        loss is `ops.agreeing`'s of both.
         """
-        x_BTD = self.features(tokens_BT, documents_BT, cache)
+        cap = self.settings.soft_cap or 0.0
+        loss = ops.Terms(**terms, soft_cap=cap)
+        given = tokens_BT, documents_BT, cache, shown_BT
+        views = [self.features(*given)]
+        if agreement and targets_BT is not None:
+            with counter.other_view():
+                views.append(self.features(*given))
         if self.head is not None and not plain_linear(self.head):
             # The head is changed, sharded or hooked: it has to be called, which makes whole logits.
-            logits_BTV: Tensor = self.head(x_BTD)
+            logits = [self.head(x_BTD) for x_BTD in views]
+            wide = torch.promote_types(logits[0].dtype, torch.float32)
             if targets_BT is None:
-                return logits_BTV.float()
-            logits_BTV = logits_BTV.to(torch.promote_types(logits_BTV.dtype, torch.float32))
-            logits_NV = logits_BTV.flatten(0, 1)
-            loss = F.cross_entropy(
-                logits_NV, targets_BT.flatten(), reduction=reduction, label_smoothing=label_smoothing
-            )
-            if z_loss:
-                square_N = logits_NV.logsumexp(1).square()
-                loss = loss + z_loss * (square_N if reduction == "none" else square_N.sum())
-            return loss.view_as(targets_BT) if reduction == "none" else loss
+                return ops.capped(logits[0].float(), cap)
+            logits = [ops.capped(each.to(wide), cap).flatten(0, 1) for each in logits]
+            loss_N = ops.from_logits(logits, targets_BT.flatten(), agreement, loss)
+            return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
         weight = self._tied() if self.head is None else self.head.weight
         if targets_BT is None:
-            return ops.linear(x_BTD, weight.to(x_BTD.dtype)).float()
-        kind = x_BTD.device.type
+            return ops.capped(ops.linear(views[0], weight.to(views[0].dtype)).float(), cap)
+        kind = weight.device.type
         if torch.is_autocast_enabled(kind):  # as it would have made of the product
-            x_BTD = x_BTD.to(torch.get_autocast_dtype(kind))
-        loss = ops.cross_entropy(
-            x_BTD.flatten(0, 1), weight, targets_BT.flatten(), reduction=reduction, label_smoothing=label_smoothing,
-            z_loss=z_loss,
-        )  # fmt: skip
-        return loss.view_as(targets_BT) if reduction == "none" else loss
+            views = [x_BTD.to(torch.get_autocast_dtype(kind)) for x_BTD in views]
+        flat, targets_N = [x_BTD.flatten(0, 1) for x_BTD in views], targets_BT.flatten()
+        if len(flat) == 2:
+            loss_N = ops.agreeing(flat[0], flat[1], weight, targets_N, coef=agreement, terms=loss)
+            return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
+        found = ops.cross_entropy(flat[0], weight, targets_N, reduction=reduction, **loss._asdict())
+        return found.view_as(targets_BT) if reduction == "none" else found
 
     def _tied(self) -> Tensor:
         weight = self.embedding.weight
@@ -140,14 +147,20 @@ class LanguageModel(nn.Module):
         found: Tensor = self(tokens_BT, documents_BT, targets_BT=targets_BT, reduction="none")
         return found
 
-    def features(self, tokens_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+    def features(
+        self,
+        tokens_BT: Tensor,
+        documents_BT: Tensor | None = None,
+        cache: Cache | None = None,
+        shown_BT: Tensor | None = None,
+    ) -> Tensor:
         """Return what the head reads [B, T, D]."""
         if tokens_BT.shape[1] + (cache.length if cache else 0) > self.context and self.settings.positions == "learned":
             raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer")
         positions = None
         if cache is not None and cache.length:
             positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)
-        ctx = Context(positions=positions, documents=documents_BT, cache=cache)
+        ctx = Context(positions=positions, documents=documents_BT, cache=cache, shown=shown_BT)
         x_BTD = self.embedding(tokens_BT, ctx)
         return execute.run(self.stream, self.blocks, x_BTD, ctx, recomputed=self.recompute and self.training)
 

@@ -5,6 +5,7 @@ Shapes: V vocabulary.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -61,6 +62,7 @@ class Settings:
     Args:
         hidden: 4 times the width if left out, 8/3 times it for swiglu.
         embedding: an `nn.EmbeddingSpec`, or a name of the catalogue, or a name and its values.
+        soft_cap: logits z become c tanh(z / c) with this c, in training and ever after; none if left out.
         head_width: the width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
 
     Example:
@@ -83,6 +85,7 @@ class Settings:
     positions: Literal["rotary", "learned", "none"] = "rotary"
     rotary_base: float = 10000.0
     head: Literal["tied", "untied"] = "tied"
+    soft_cap: float | None = None
     embedding: Any = "token"
     init: str = "auto"
     residual: Any = "pre_norm"
@@ -93,6 +96,8 @@ class Settings:
         for name in ("vocab", "layers", "width", "heads", "context"):
             if getattr(self, name) < 1:
                 raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
+        if self.soft_cap is not None and not 0 < self.soft_cap < math.inf:
+            raise BadInput(f"model.soft_cap is {self.soft_cap}: give a finite number above 0, or leave it out")
         if self.head_width is None and self.width % self.heads:
             raise BadInput(
                 f"model.heads {self.heads} does not divide model.width {self.width}: change one of them, or give "

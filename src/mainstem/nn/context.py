@@ -41,11 +41,16 @@ class Cache:
 
 @dataclass(frozen=True)
 class Context:
-    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream."""
+    """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream.
+
+    `tokens` are those that the embedding was given, and `shown` [B, T] what their rows are multiplied by; 0 hides one.
+    """
 
     positions: Tensor | None = None
     documents: Tensor | None = None
     cache: Cache | None = None
+    tokens: Tensor | None = None
+    shown: Tensor | None = None
     side: Mapping[str, Tensor] = field(default_factory=dict)
 
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
@@ -60,6 +65,8 @@ class Context:
         return replace(
             self,
             documents=None if self.documents is None else self.documents[index],
+            tokens=None if self.tokens is None else self.tokens[index],
+            shown=None if self.shown is None else self.shown[index],
             side={name: _rows(name, value, index, batch) for name, value in self.side.items()},
         )
 

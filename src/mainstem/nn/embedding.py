@@ -6,6 +6,7 @@ Shapes: B batch, T position, D width, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,9 @@ class Embedding(nn.Module):
 
     Args:
         beside: a module whose output is added too, as `NGrams` for what the last tokens are together.
-        parts: modules to be at the points "tokens", the rows of the tokens alone, and "out", the sum; a tied head never
-            sees what they do.
+        parts: modules to be at the points "inputs", what the rows of the tokens are multiplied by [B, T], "tokens",
+            these rows, and "out", the sum; a tied head never sees what they do. A token that is hidden, multiplied by
+            0, is hidden from the module beside it too.
 
     Example:
         >>> Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
@@ -55,7 +57,10 @@ class Embedding(nn.Module):
     def forward(self, tokens_BT: Tensor, ctx: Context | None = None) -> Tensor:
         ctx = Context() if ctx is None else ctx
         side: points.Side = {}  # nothing that is published here has a stream to travel along
+        ctx = self._shown(tokens_BT, ctx, side)
         x_BTD = nn.functional.embedding(tokens_BT, self.weight)
+        if ctx.shown is not None:
+            x_BTD = x_BTD * ctx.shown.unsqueeze(-1).to(x_BTD.dtype)
         x_BTD = points.through(self, self._points.get("tokens", ()), x_BTD, ctx, side)
         if self._beside is not None:
             x_BTD = x_BTD + getattr(self, self._beside)(tokens_BT, ctx)
@@ -69,6 +74,14 @@ class Embedding(nn.Module):
                 raise BadInput(f"{length} tokens are more than the {len(self.position)} learned positions: give fewer")
         x_BTD = x_BTD if self.dropout is None else self.dropout(x_BTD)
         return points.through(self, self._points.get("out", ()), x_BTD, ctx, side)
+
+    def _shown(self, tokens_BT: Tensor, ctx: Context, side: points.Side) -> Context:
+        """Return the context with what the modules at "inputs" leave of each token."""
+        if points.quiet(self, self._points, "inputs"):
+            return ctx
+        ctx = replace(ctx, tokens=tokens_BT)
+        shown_BT = torch.ones(tokens_BT.shape, device=tokens_BT.device) if ctx.shown is None else ctx.shown
+        return replace(ctx, shown=points.through(self, self._points["inputs"], shown_BT, ctx, side))
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}"

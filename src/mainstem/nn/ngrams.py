@@ -21,7 +21,8 @@ class NGrams(nn.Module):
         y_t = sum_{n=2..order} W[row(x_{t-n+1}, ..., x_t)]
 
     Each order n has ``min(vocab^n, rows)`` rows of its own: one for each n-gram where they fit, else its number
-    decides, and several share a row. An n-gram that begins before the sequence, or in another document, adds nothing.
+    decides, and several share a row. An n-gram that begins before the sequence or in another document, or that has a
+    hidden token, adds nothing.
 
     Shapes:
         tokens int64 [B, T] -> [B, T, D]
@@ -72,6 +73,7 @@ class NGrams(nn.Module):
             [1, 5]
         """
         cache, documents_BT = (None, None) if ctx is None else (ctx.cache, ctx.documents)
+        shown_BT = None if ctx is None or ctx.shown is None else ctx.shown != 0
         tokens_BP = tokens_BT if cache is None else cache.preceded(self, tokens_BT, self.order - 1)
         at_P = torch.arange(tokens_BP.shape[1], device=tokens_BP.device)
         number_BP, first = tokens_BP, 0
@@ -81,7 +83,12 @@ class NGrams(nn.Module):
             number_BP = (_back(tokens_BP, n - 1) * pow(self.vocab, n - 1, _PRIME) + number_BP) % _PRIME
             rows.append(first + (number_BP if self.vocab**n <= self.rows else _spread(number_BP, size)))
             there_BP = (at_P >= n - 1).expand_as(tokens_BP)
-            there.append(there_BP if documents_BT is None else there_BP & (_back(documents_BT, n - 1) == documents_BT))
+            if documents_BT is not None:
+                there_BP = there_BP & (_back(documents_BT, n - 1) == documents_BT)
+            if shown_BT is not None:
+                for back in range(n):
+                    there_BP = there_BP & _back(shown_BT, back)
+            there.append(there_BP)
             first += size
         new = slice(tokens_BP.shape[1] - tokens_BT.shape[1], None)
         return torch.stack(rows, dim=2)[:, new], torch.stack(there, dim=2)[:, new]

@@ -63,11 +63,11 @@ class Masked(Noise):
         context = max(self.context or 0, sizes.get("Q", 0), sizes.get("C", 0))
         if {"H", "Q", "C"} <= set(self.over):  # numbered as dropout of attention weights is
             shape = [sizes[axis] for axis in self.axes]
-            return _unpacked(ops.mask_bits(shape, mask, context=context), shape[-1]).to(x.device)
+            return unpacked(ops.mask_bits(shape, mask, context=context), shape[-1]).to(x.device)
         # Positions lie in front of all else, and queries and keys are numbered up to the context.
         order = "B" + "".join(sorted((axis for axis in self.over if axis != "B"), key="TQCHKDF".index))
         drawn = [context if axis in "QC" else sizes[axis] for axis in order] + [1] * (len(order) == 1)
-        kept = _unpacked(ops.mask_bits(drawn, mask), drawn[-1]).to(x.device)
+        kept = unpacked(ops.mask_bits(drawn, mask), drawn[-1]).to(x.device)
         for place, axis in enumerate(order):
             kept = kept.narrow(place, 0, sizes[axis])
         kept = kept.reshape([sizes[axis] for axis in order])
@@ -84,7 +84,12 @@ class Masked(Noise):
         return f"{super().extra_repr()}, over={self.over!r} of {self.axes!r}, how={self.how!r}"
 
 
-def _unpacked(bits: Tensor, columns: int) -> Tensor:
-    """Return the bits of bytes, least first, as bool [..., columns]."""
+def unpacked(bits: Tensor, columns: int) -> Tensor:
+    """Return the bits of bytes, least first, as bool [..., columns].
+
+    Example:
+        >>> unpacked(torch.tensor([[5]], dtype=torch.uint8), 4)
+        tensor([[ True, False,  True, False]])
+    """
     places = torch.arange(8, dtype=torch.uint8, device=bits.device)
     return ((bits[..., None] >> places) & 1).flatten(-2)[..., :columns].bool()

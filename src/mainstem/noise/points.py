@@ -10,6 +10,7 @@ import difflib
 from ..errors import BadInput
 
 POINTS = {
+    "embedding.inputs": "BT",
     "embedding.tokens": "BTD",
     "embedding.out": "BTD",
     "attention.query": "BHTK",
@@ -25,7 +26,8 @@ POINTS = {
     "feedforward.branch": "BTD",
     "branch": "BTD",
 }
-"""`tokens` are the tokens' rows before positions are added; queries and keys are normalised and rotated, values mixed;
+"""`inputs` is a number by which a token's row is multiplied: 0 hides the token, from n-grams too; `tokens` are the
+rows before positions are added; queries and keys are normalised and rotated, values mixed;
 `logits` are scores before any is hidden; `heads` is what the heads read, side by side next; `out` is what the sublayer
 returns, `branch` the end of its branch, behind the norms and factors of a residual form (without a kind: of every one).
 Keys and values have the heads that are shared."""

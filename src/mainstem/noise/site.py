@@ -38,15 +38,19 @@ class Noise(nn.Module):
         self.site: str | None = None
         self.schedule: Rate | None = None
         self._scoped = False
-        self.register_buffer("threshold", ops.threshold(rate), persistent=False)
+        self.register_buffer("threshold", ops.threshold(self.drawn(rate)), persistent=False)
         self.rate = float(rate)
         self.silent = rate == 0
 
     def set_rate(self, rate: float) -> None:
         """Change the rate from the next forward on; a compiled model is not compiled again for it."""
-        self.threshold.copy_(ops.threshold(rate))
+        self.threshold.copy_(ops.threshold(self.drawn(rate)))
         self.rate = float(rate)
         self.silent = self.silent and rate == 0
+
+    def drawn(self, rate: float) -> float:
+        """Return the probability of one draw where something is to be dropped at `rate`: the same, but for spans."""
+        return rate
 
     @property
     def dropping(self) -> bool:
@@ -63,7 +67,7 @@ class Noise(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Noise:
         # The threshold is the rate, not state: made anew it is right after `to_empty` too.
         super()._apply(fn, recurse)
-        self.threshold = ops.threshold(self.rate).to(self.threshold.device)
+        self.threshold = ops.threshold(self.drawn(self.rate)).to(self.threshold.device)
         return self
 
     def draw(self, num_samples: int) -> tuple[Draw, int]:

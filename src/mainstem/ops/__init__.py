@@ -3,7 +3,7 @@
 from . import update
 from .activation import activation
 from .attention import attention
-from .cross_entropy import cross_entropy
+from .cross_entropy import Terms, agreeing, capped, cross_entropy, from_logits
 from .depth_sum import chained_depth_sum, depth_sum
 from .drop_path import drop_path
 from .dropout import dropout
@@ -20,8 +20,11 @@ from .self_attention import self_attention
 
 __all__ = [
     "Mask",
+    "Terms",
     "activation",
+    "agreeing",
     "attention",
+    "capped",
     "chained_depth_sum",
     "cross_entropy",
     "depth_sum",
@@ -29,6 +32,7 @@ __all__ = [
     "dropout",
     "dropout_add_norm",
     "feedforward",
+    "from_logits",
     "info",
     "linear",
     "mask_bits",

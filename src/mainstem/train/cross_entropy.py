@@ -1,31 +1,29 @@
-"""The cross-entropy, and the two terms that it may have. May import `config` and its siblings."""
+"""The cross-entropy. May import its siblings."""
 
 from __future__ import annotations
 
-import functools
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from ..config.sections import NonNegative, Rate
 from .device import Forward
 from .target_loss import TargetLoss
 
 
 @dataclass(frozen=True)
 class CrossEntropy(TargetLoss):
-    """-ln p of each target, as `ops.cross_entropy` has it.
+    """-ln p of each target, with the terms that every loss may have, as `ops.cross_entropy` has them.
 
-    Args:
-        label_smoothing: share of the target that goes to all tokens alike.
-        z_loss: factor on (ln sum exp logits)^2.
+    Formula:
+        (1 - s) (-ln p_y) + s mean_v (-ln p_v) + c (ln Z)^2 - b H(p)
+        s `label_smoothing`, c `z_loss`, b `confidence`, Z the sum of exp logits, H the entropy
+
+    Source:
+        Szegedy et al. 2015 (1512.00567), section 7, label smoothing; Chowdhery et al. 2022 (2204.02311), section 5,
+        z-loss; Pereyra et al. 2017 (1701.06548), confidence penalty.
 
     Example:
         >>> CrossEntropy().around(print) is print, CrossEntropy(z_loss=0.5).around(dict)()
         (True, {'z_loss': 0.5})
     """
 
-    label_smoothing: Rate = 0.0
-    z_loss: NonNegative = 0.0
-
     def around(self, forward: Forward) -> Forward:
-        terms = {name: value for name, value in asdict(self).items() if value}
-        return functools.partial(forward, **terms) if terms else forward
+        return self.with_terms(forward)

@@ -94,6 +94,7 @@ class Learner:
         _check_loss(run, task)
         place = device.choose(run.machine)
         model = task.build(run, data) if network is None else network
+        target_loss.parse(run.loss).refuse(model)
         if run.machine.recompute == "blocks":
             model.set_checkpoint(True)  # type: ignore[operator]
         model.to(place.device)

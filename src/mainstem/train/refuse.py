@@ -9,7 +9,7 @@ import msgspec
 from .. import config, model, optim, penalty, variants
 from ..data import sources
 from ..runs import weights
-from . import device, memory, tensorboard
+from . import device, memory, target_loss, tensorboard
 
 _SMALL = {"hidden": 8, "context": 8, "head_width": None}
 
@@ -29,6 +29,7 @@ def early(run: config.Run, begins: bool = True) -> None:
     memory.refuse(run, variants.resolve("tokenizer", run.data.tokenizer).least, place)
     variants.resolve("schedule", run.optim.schedule)
     network = skeleton(run)
+    target_loss.parse(run.loss).refuse(network)
     optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
     if begins and run.train.init_from is not None:
         _check_start(run, run.train.init_from, place)

@@ -1,21 +1,50 @@
-"""What a configuration's name of a loss stands for. May import `config`, `variants` and its siblings."""
+"""What a configuration's name of a loss stands for. May import `config`, `variants`, `noise` and its siblings."""
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
 
 from .. import config, variants
+from ..config.sections import NonNegative, Rate
+from ..errors import BadInput
+from ..noise import Noise
 from .device import Forward
 
 
 @dataclass(frozen=True)
 class TargetLoss(ABC):
-    """What a step minimises for each target; a held-out score is the plain cross-entropy whatever this is. Abstract."""
+    """What a step minimises for each target; a held-out score is the plain cross-entropy whatever this is. Abstract.
+
+    The fields here are terms of every loss, made with the logits, so that they cost next to nothing.
+
+    Args:
+        label_smoothing: share of the target that goes to all tokens alike.
+        z_loss: factor on (ln sum exp logits)^2.
+        confidence: factor on the entropy of what is predicted, which is taken off.
+    """
+
+    label_smoothing: Rate = 0.0
+    z_loss: NonNegative = 0.0
+    confidence: NonNegative = 0.0
 
     @abstractmethod
     def around(self, forward: Forward) -> Forward:
         """Return `forward`, which given ``targets_BT=`` returns the cross-entropy, with this loss in its place."""
+
+    def refuse(self, model: nn.Module) -> None:
+        """Raise `BadInput` where this loss would say nothing about `model`."""
+        return
+
+    def with_terms(self, forward: Forward, **more: Any) -> Forward:
+        """Return `forward` with the terms that are not 0, and `more`."""
+        names = ("label_smoothing", "z_loss", "confidence")
+        given = {name: value for name in names if (value := getattr(self, name))} | more
+        return functools.partial(forward, **given) if given else forward
 
 
 def parse(section: config.Loss) -> TargetLoss:
@@ -23,8 +52,17 @@ def parse(section: config.Loss) -> TargetLoss:
 
     Example:
         >>> parse(config.Loss(values={"z_loss": 0.5}))
-        CrossEntropy(label_smoothing=0.0, z_loss=0.5)
+        CrossEntropy(label_smoothing=0.0, z_loss=0.5, confidence=0.0)
     """
     given = {"name": section.name, **section.values}
     found: TargetLoss = variants.resolve("loss", given)
     return found
+
+
+def needs_noise(model: nn.Module, name: str) -> None:
+    """Raise `BadInput` where nothing of `model` is ever dropped, so that two passes over a sample are the same."""
+    if not any(isinstance(part, Noise) for part in model.modules()):
+        raise BadInput(
+            f"loss.name {name} compares two passes with other masks, and nothing of this model is dropped: give "
+            "--noise.rate 0.1, or another loss."
+        )

@@ -7,6 +7,7 @@ width, V words of the vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ ELEMENTS = 15 << 19
 
 _operators = torch.library.Library("mainstem", "FRAGMENT")
 _operators.define(
-    "cross_entropy(Tensor x, Tensor weight, Tensor target, Tensor scale, float smoothing, float z_loss, int ignored, "
-    "int rows, bool gradients) -> (Tensor, Tensor, Tensor, Tensor)"
+    "cross_entropy(Tensor x, Tensor weight, Tensor target, Tensor scale, float[] terms, int ignored, int rows, "
+    "bool gradients) -> (Tensor, Tensor, Tensor, Tensor)"
 )
 
 
@@ -36,10 +37,14 @@ def rows_together(num_words: int) -> int:
 
 
 def run(
-    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, scale_N: Tensor, smoothing: float, z_loss: float, ignored: int,
-    rows: int, gradients: bool,
+    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, scale_N: Tensor, terms: Sequence[float], ignored: int, rows: int,
+    gradients: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Return ``total = sum_n scale_n loss_n``, loss [N], and the gradients of the total: of x, and of the weight."""
+    """Return ``total = sum_n scale_n loss_n``, loss [N], and the gradients of the total: of x, and of the weight.
+
+    `terms` are the numbers of `reference.Terms`.
+    """
+    smoothing, z_loss, confidence, cap = terms
     count, words = x_ND.shape[0], weight_VD.shape[0]
     loss_N = x_ND.new_empty(count, dtype=torch.float32)
     dx_ND = torch.empty_like(x_ND) if gradients else x_ND.new_empty(0)
@@ -59,6 +64,8 @@ def run(
             logits = product(x_ND[part], weight_VD.t())
         else:
             torch.mm(x_ND[part], weight_VD.t(), out=logits)
+        if cap:
+            logits = logits.div_(cap).tanh_().mul_(cap)
         kept = target_N[part] != ignored
         target = target_N[part].where(kept, 0).unsqueeze(1)
         torch.softmax(logits, 1, out=p)
@@ -69,15 +76,24 @@ def run(
             loss -= smoothing * logits.mean(1, keepdim=True)
         if z_loss:
             loss += z_loss * log_z.square()
+        if confidence:
+            mean = (p * logits).sum(1, keepdim=True)
+            loss -= confidence * (log_z - mean)
         loss_N[part] = loss.squeeze(1).where(kept, 0.0)
         if not gradients:
             continue
-        # p (1 + 2 z ln Z) - smoothing / V - (1 - smoothing) at the target, all times the token's scale.
+        # p (1 + 2 z ln Z + confidence (ln p + H)) - smoothing / V - (1 - smoothing) at the target, all times the
+        # token's scale; ln p + H is z - sum p z.
         factor = (scale_N[part] * kept).unsqueeze(1)
-        p *= factor * (1.0 + 2.0 * z_loss * log_z)
+        if confidence:
+            p *= factor * (1.0 + 2.0 * z_loss * log_z - confidence * mean + confidence * logits)
+        else:
+            p *= factor * (1.0 + 2.0 * z_loss * log_z)
         if smoothing:
             p -= factor * (smoothing / words)
         p.scatter_add_(1, target, factor * (smoothing - 1.0))
+        if cap:
+            p *= 1.0 - logits.div_(cap).square_()
         # Ignored tokens leave nothing behind, whatever their logits are.
         p.masked_fill_(~kept.unsqueeze(1), 0.0)
         if narrow:
@@ -96,8 +112,8 @@ def run(
 
 
 def _fake(
-    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, scale_N: Tensor, smoothing: float, z_loss: float, ignored: int,
-    rows: int, gradients: bool,
+    x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, scale_N: Tensor, terms: Sequence[float], ignored: int, rows: int,
+    gradients: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     loss_N = x_ND.new_empty(x_ND.shape[0], dtype=torch.float32)
     of = (torch.empty_like(x_ND), torch.empty_like(weight_VD)) if gradients else (x_ND.new_empty(0), x_ND.new_empty(0))
@@ -109,7 +125,7 @@ torch.library.register_fake("mainstem::cross_entropy", _fake, lib=_operators)
 
 
 class CrossEntropy(torch.autograd.Function):
-    """(x, weight, target, scale, smoothing, z_loss, ignored, rows, gradients) -> total, loss [N], dx, dweight.
+    """(x, weight, target, scale, terms, ignored, rows, gradients) -> total, loss [N], dx, dweight.
 
     The total is ``sum_n scale_n loss_n``; the last two are its gradients if `gradients`, for backward alone.
     """
@@ -130,8 +146,8 @@ class CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         dtotal, dloss_N, *_ = grads
         x_ND, weight_VD, target_N, scale_N, dx_ND, dweight_VD = ctx.saved_tensors
-        smoothing, z_loss, ignored, rows, gradients = ctx.rest
-        nothing = (None,) * 7
+        terms, ignored, rows, gradients = ctx.rest
+        nothing = (None,) * 6
         if dtotal is None and dloss_N is None:
             return None, None, *nothing
         if dloss_N is None and gradients and not torch.is_grad_enabled():
@@ -141,6 +157,6 @@ class CrossEntropy(torch.autograd.Function):
         if dtotal is not None:
             of_each = of_each + dtotal * scale_N
         if torch.is_grad_enabled():  # a gradient of a gradient needs a graph of operations that have one
-            return *reference.backward(of_each, x_ND, weight_VD, target_N, smoothing, z_loss, ignored), *nothing
-        inputs = x_ND, weight_VD, target_N, of_each, smoothing, z_loss, ignored, rows, True
+            return *reference.backward(of_each, x_ND, weight_VD, target_N, reference.Terms(*terms), ignored), *nothing
+        inputs = x_ND, weight_VD, target_N, of_each, terms, ignored, rows, True
         return *torch.ops.mainstem.cross_entropy(*inputs)[2:], *nothing

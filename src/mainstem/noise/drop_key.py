@@ -1,0 +1,34 @@
+"""DropKey: keys that a query does not see. May import its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .bernoulli import Bernoulli, How
+
+
+@dataclass(frozen=True)
+class DropKey(Bernoulli):
+    """Hide keys from a query before the softmax, so that the weights of the others still sum to 1.
+
+    Formula:
+        softmax(q k^T / sqrt K + m), m = -infinity with the probability rate, else 0, for each query, key and head
+
+    A position's own key is never hidden, so that no row is empty. The paper lowers the rate over the depth, which
+    `depth` of a rate has the other way round.
+
+    Source:
+        Li et al. 2022 (2208.02646).
+
+    Example:
+        >>> import torch
+        >>> from mainstem import noise
+        >>> hide = noise.bind(torch.nn.ModuleDict({"a": DropKey(1.0).build()}))["a"]
+        >>> with noise.counter(seed=0, step=0, samples=[0]):
+        ...     hide(torch.zeros(1, 1, 2, 2))[0, 0]
+        tensor([[0., -inf],
+                [-inf, 0.]])
+    """
+
+    at: str = "attention.logits"
+    how: How = "minus_inf"

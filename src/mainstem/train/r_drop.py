@@ -1,0 +1,42 @@
+"""R-Drop: two passes with other masks are to predict the same. May import `config` and its siblings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..config.sections import NonNegative
+from .device import Forward
+from .target_loss import TargetLoss, needs_noise
+
+
+@dataclass(frozen=True)
+class RDrop(TargetLoss):
+    """Each sample passes twice, with other masks: the mean of both losses, and how far they are apart.
+
+    Formula:
+        (l(p) + l(p')) / 2 + coef (KL(p | p') + KL(p' | p)) / 2
+
+    p and p' are predictions under the views 0 and 1 of the counter. Gradients go through both. A step costs twice as
+    much. Without noise the passes are the same, so a model without any is refused.
+
+    Args:
+        coef: factor on what the second pass adds, at least 0.
+
+    Source:
+        Liang et al. 2021 (2106.14448), with the mean of the two losses, as in the authors' code; where they are added
+        alpha is twice this `coef`.
+
+    Example:
+        >>> RDrop(coef=0.5).around(dict)()
+        {'agreement': 0.5}
+    """
+
+    coef: NonNegative = 1.0
+
+    def around(self, forward: Forward) -> Forward:
+        return self.with_terms(forward, agreement=self.coef)
+
+    def refuse(self, model: nn.Module) -> None:
+        needs_noise(model, "r_drop")
