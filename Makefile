@@ -77,6 +77,7 @@ emulate: $(INSTALLED)
 # What a tiny run shows and writes, stored anew after a change of it that is meant: read `git diff tests/golden` then.
 golden: $(INSTALLED)
 	$(BIN)/python tests/support/golden.py
+	$(BIN)/python tests/support/public_names.py
 
 # Small faults put into what is shown, one at a time: each must be noticed by the files above; minutes.
 mutants: $(INSTALLED)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,6 +192,28 @@ HEADINGS = {
     ("residual", "parallel"): "others",
 }
 """What a list of names says above one of them: the family of those that follow."""
+
+
+def attributes(package: str, *of: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` of a package that offers what the catalogue has of some kinds.
+
+    Example:
+        >>> getattribute, names = attributes("mainstem.penalty", "penalty")
+        >>> getattribute("L1").__name__, "ElasticNet" in names()
+        ('L1', True)
+    """
+    module = sys.modules[package]
+
+    def getattribute(name: str) -> Any:
+        for spec in (spec for kind in of for spec in specs(kind)):
+            if spec.target.endswith(f":{name}"):
+                return spec.load()
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def names() -> list[str]:
+        return sorted({*vars(module), *(spec.target.partition(":")[2] for kind in of for spec in specs(kind))})
+
+    return getattribute, names
 
 
 def kinds() -> list[str]:

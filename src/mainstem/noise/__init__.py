@@ -1,9 +1,10 @@
 """What is dropped at random, in training only. Every mask is a pure function of the counter; nothing is stored.
 
-The catalogue lists the published noises; `noise.Branches` is found there, so that a new one is its file and one line.
+The catalogue lists the published noises; `noise.Branches` is found there, so that a new one is its file and one line,
+and one of the imports for type checkers.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .. import catalogue
 from ..counter import counter
@@ -19,18 +20,15 @@ from .spec import NoiseSpec
 from .steps import at_step
 from .take_over import Taken, take_over
 
+if TYPE_CHECKING:
+    from .bernoulli import Bernoulli as Bernoulli
+    from .branches import Branches as Branches
+    from .drop_head import DropHead as DropHead
+
 __all__ = [
     "POINTS", "Bernoulli", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "Taken", "at_step", "bind",
     "checkpoint", "counter", "parse", "replay", "take_over", "written",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    for spec in catalogue.specs("noise"):
-        if spec.target.endswith(f":{name}"):
-            return spec.load()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *(spec.target.partition(":")[2] for spec in catalogue.specs("noise"))})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = catalogue.attributes(__name__, "noise")

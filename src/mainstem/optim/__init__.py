@@ -1,10 +1,11 @@
 """Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
 Kinds of decay, second gradients, what may follow an update, averages and schedules are listed by the catalogue;
-`optim.MaxNorm` is found there, so that a new one is its file and one line.
+`optim.MaxNorm` is found there, so that a new one is its file and one line,
+and one of the imports for type checkers.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .. import catalogue
 from . import averaging, decay_course, schedule, state
@@ -26,6 +27,21 @@ from .spec import OptimizerSpec
 from .table import Row, table
 from .update import update
 from .use import roles_by_use
+
+if TYPE_CHECKING:
+    from .after import Proximal as Proximal
+    from .asam import ASAM as ASAM
+    from .before import Decay as Decay
+    from .cautious import Cautious as Cautious
+    from .constant import Constant as Constant
+    from .cosine import Cosine as Cosine
+    from .ema import EMA as EMA
+    from .linear import Linear as Linear
+    from .max_norm import MaxNorm as MaxNorm
+    from .sam import SAM as SAM
+    from .swa import SWA as SWA
+    from .wsd import WSD as WSD
+    from .wsd_sqrt import WSDSqrt as WSDSqrt
 
 __all__ = [
     "MATRICES",
@@ -63,17 +79,5 @@ __all__ = [
     "update",
 ]
 
-
-_KINDS = ("decay", "around", "after", "average", "schedule")
-
-
-def __getattr__(name: str) -> Any:
-    for spec in (spec for kind in _KINDS for spec in catalogue.specs(kind)):
-        if spec.target.endswith(f":{name}"):
-            return spec.load()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    found = (spec.target.partition(":")[2] for kind in _KINDS for spec in catalogue.specs(kind))
-    return sorted({*globals(), *found})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = catalogue.attributes(__name__, "decay", "around", "after", "average", "schedule")

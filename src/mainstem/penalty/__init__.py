@@ -1,15 +1,22 @@
 """Penalties R(w) on the weights, as terms of the loss or as proximal steps; weight decay is a part of `optim`.
 
-The catalogue lists them; `penalty.ElasticNet` is found there, so that a new penalty is its file and one line.
+The catalogue lists them; `penalty.ElasticNet` is found there, so that a new penalty is its file and one line,
+and one of the imports for type checkers.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .. import catalogue, variants
 from ..config import PenaltyTerm
 from . import anchors
 from .base import Penalty
+
+if TYPE_CHECKING:
+    from .elastic_net import ElasticNet as ElasticNet
+    from .l1 import L1 as L1
+    from .l2 import L2 as L2
+    from .l2_sp import L2SP as L2SP
 
 __all__ = ["Penalty", "anchors", "make"]
 
@@ -30,12 +37,5 @@ def _made(number: int, term: PenaltyTerm) -> Penalty:
     return found
 
 
-def __getattr__(name: str) -> Any:
-    for spec in catalogue.specs("penalty"):
-        if spec.target.endswith(f":{name}"):
-            return spec.load()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *(spec.target.partition(":")[2] for spec in catalogue.specs("penalty"))})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = catalogue.attributes(__name__, "penalty")
