@@ -14,7 +14,7 @@ from torch import Tensor
 
 from . import config, counts, data, files, runs
 from .errors import BadInput
-from .model import LanguageModel
+from .model import Network, Settings, network
 from .runs import facts, publish, weights
 
 _LIMIT = 1 << 24
@@ -36,7 +36,7 @@ class LoadedRun(NamedTuple):
     used, `remark` says why.
     """
 
-    model: LanguageModel
+    model: Network
     tokenizer: data.Tokenizer
     run: config.Run
     facts: dict[str, Any]
@@ -64,7 +64,7 @@ class LoadedRun(NamedTuple):
                 f"{len(tokens)} tokens are not 1 to {self.model.context}, the model's context: give so many."
             )
         given = [int(token) for token in tokens]
-        device = self.model.embedding.weight.device
+        device = next(self.model.parameters()).device
         logs_TV = torch.log_softmax(self.model(torch.tensor([given], device=device))[0].float().cpu().double(), -1)
         if self.prior is not None:
             for place, logs_V in enumerate(logs_TV):
@@ -120,30 +120,31 @@ def _beside(folder: Path, tokenizer: data.Tokenizer, known: dict[str, Any]) -> t
     return found, ""
 
 
-def build(settings: dict[str, Any], path: Path) -> LanguageModel:
+def build(settings: dict[str, Any], path: Path) -> Network:
     """Return the model of `settings` with the weights of the file `path`, in eval mode."""
     tensors = weights.header(path)
-    layers = settings.get("layers", 0)
-    if not isinstance(layers, int) or layers > len(tensors):  # told before as many are made
-        raise BadInput(f"{str(path)!r} has {len(tensors)} tensors, too few for {layers} layers: it is damaged.")
+    for what, least in (("layers", 0), ("members", 1)):
+        number = settings.get(what, least)
+        if not isinstance(number, int) or number > len(tensors):  # told before as many are made
+            raise BadInput(f"{str(path)!r} has {len(tensors)} tensors, too few for {number} {what}: it is damaged.")
     empty = _outline(settings, path.parent / "config.json")
     weights.check_shapes(empty, tensors, str(path))
     _check_tables(empty, path)
-    model = LanguageModel.from_config(settings, seed=None)
+    model = network(Settings.from_json(settings), seed=None)
     weights.put(model, weights.read(path), str(path))
     return model.eval()
 
 
-def _outline(settings: dict[str, Any], path: Path) -> LanguageModel:
+def _outline(settings: dict[str, Any], path: Path) -> Network:
     """Return the model of `settings` without memory for its tensors."""
     try:
         with torch.device("meta"):
-            return LanguageModel.from_config(settings, seed=None)
+            return network(Settings.from_json(settings), seed=None)
     except Exception as error:  # noqa: BLE001 - a file may say anything, and a form may fail on it anyhow
         raise BadInput(f"{str(path)!r} describes no model ({error}): it is damaged.") from None
 
 
-def _check_tables(empty: LanguageModel, path: Path) -> None:
+def _check_tables(empty: Network, path: Path) -> None:
     """Refuse a configuration whose tables, which no file holds, are out of all proportion to its weights."""
     size = sum(buffer.numel() * buffer.element_size() for buffer in empty.buffers())
     if size > max(_TABLES, 64 * path.stat().st_size):

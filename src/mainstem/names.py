@@ -82,6 +82,22 @@ def sites(module: nn.Module) -> dict[str, nn.Module]:
     return dict(found.values())
 
 
+def networks(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the networks of an ensemble by their paths in it: alike, and each learning by itself. Else nothing.
+
+    A module publishes them by a method ``networks() -> {path: module}``.
+
+    Example:
+        >>> networks(nn.Linear(2, 2))
+        {}
+    """
+    while isinstance(module, _WRAPPERS):
+        module = module.module
+    publish = getattr(module, "networks", None)
+    found: dict[str, nn.Module] = publish() if callable(publish) else {}
+    return found
+
+
 def _holds(part: nn.Module) -> list[str]:
     """Return the names by which `part`, if it is a wrapper, holds what it wraps."""
     if isinstance(part, _WRAPPERS):

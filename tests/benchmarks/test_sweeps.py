@@ -42,6 +42,8 @@ def test_twice_the_time_is_twice_the_steps_and_noise_costs_some(load) -> None:
     twice = recipe.steps_of(arm._replace(seconds=100.0), 1024)
     assert (twice[0], twice[1]) == (step, pytest.approx(2 * steps, abs=1))
     assert recipe.steps_of(arm._replace(name=f"{arm.name} noise.rate=0.3"), 1024)[0] > step
+    several = recipe.steps_of(arm._replace(name=f"{arm.name} model.members=4 optim.decay=0.4"), 1024)
+    assert several == (pytest.approx(4 * step), pytest.approx(steps / 4, abs=1))
 
 
 def test_a_line_that_is_no_arm_is_refused(load) -> None:

@@ -12,13 +12,14 @@ import msgspec
 
 
 class Shape(NamedTuple):
-    """What decides the cost of a step; `batch` counts sequences."""
+    """What decides the cost of a step; `batch` counts sequences, `members` the networks of an ensemble."""
 
     layers: int
     width: int
     context: int
     batch: int
     vocabulary: int
+    members: int = 1
 
     @property
     def tokens(self) -> int:
@@ -28,7 +29,7 @@ class Shape(NamedTuple):
     @property
     def parameters(self) -> int:
         """Return about how many numbers are learned: 12 D^2 a layer, and an embedding that is the head as well."""
-        return 12 * self.layers * self.width**2 + self.vocabulary * self.width
+        return self.members * (12 * self.layers * self.width**2 + self.vocabulary * self.width)
 
 
 class Speed(msgspec.Struct, frozen=True):
@@ -55,7 +56,8 @@ def parts(shape: Shape) -> tuple[float, float]:
     layers, width, tokens, vocabulary = shape.layers, shape.width, shape.tokens, shape.vocabulary
     passes = _STEP + layers * (_LAYER + _STREAM * tokens * width)
     products = layers * width * (_SQUARE * tokens * width + _ATTENTION * tokens * shape.context + _CUBE * width**2)
-    return passes, products + _HEAD * tokens * width * vocabulary
+    products += _HEAD * tokens * width * vocabulary
+    return shape.members * passes, shape.members * products
 
 
 def seconds(shape: Shape, speed: Speed) -> float:

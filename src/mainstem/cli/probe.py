@@ -60,20 +60,32 @@ def run(words: list[str]) -> int:
     from ..train import device
 
     files.check_target(folder / NAME)
-    loaded = load(folder, last=options.last, prior=False)
+    loaded, which = _one(load(folder, last=options.last, prior=False), "last" if options.last else "best")
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     with device.threads(loaded.run.machine.threads):
         watch, figures = _measure(loaded, folder, place, options)
     for step, train, held in curves(folder / "metrics.jsonl"):
         watch.loss(step, train, held)
+    if " of " in which:
+        terminal.line(f"measured: the {which}")
     terminal.write(watch.table(terminal.width()) + "\n")
     for finding in watch.diagnose():
         terminal.line(f"{finding.fault}: {finding}")
-    which = "last" if options.last else "best"
-    said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {which} weights"
+    said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {which}"
     text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
     terminal.line(str(files.write_text(folder / NAME, text)))
     return 0
+
+
+def _one(loaded: LoadedRun, which: str) -> tuple[LoadedRun, str]:
+    """Return the run with one network, of an ensemble the first, and what its weights are called."""
+    from ..names import networks
+
+    several = list(networks(loaded.model).values())
+    if not several:
+        return loaded, f"{which} weights"
+    first: Any = several[0]
+    return loaded._replace(model=first), f"{which} weights of the first of {len(several)} members"
 
 
 def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> tuple[Watch, list[Figure]]:

@@ -17,6 +17,7 @@ def check(run: Run) -> None:
     _heads(run.model)
     _train(run.train)
     _optim(run.optim)
+    _members(run)
     _unused(run)
 
 
@@ -86,6 +87,14 @@ def _optim(optim: Optim) -> None:
         raise BadInput(
             f"optim.average {optim.average:g} and optim.swa {optim.swa:g} are two averages of the weights: give one of "
             "them."
+        )
+
+
+def _members(run: Run) -> None:
+    if run.model.members > 1 and run.optim.around is not None:
+        raise BadInput(
+            f"optim.around {owned.name_of(run.optim.around)} goes by one norm of the whole gradient, which would bind "
+            f"the model.members {run.model.members} to one another: leave one of them out."
         )
 
 

@@ -102,6 +102,9 @@ class Model(Section, frozen=True, kw_only=True):
     head: Annotated[Literal["tied", "untied"] | None, about("whether output shares the embedding", "tied")] = None
     soft_cap: Annotated[Positive | None, about("logits z become c tanh(z / c) with this c")] = None
     embedding: Annotated[Any, about("how a token enters the stream", of="embedding")] = "token"
+    members: Annotated[
+        Annotated[int, Meta(ge=1, le=256)], about("networks of other initial weights whose probabilities are averaged")
+    ] = 1
     prior: Annotated[Any, about("what is mixed with the whole network, once it is trained", "none", of="prior")] = None
     init: Annotated[InitName | None, about("initial weights", "auto")] = None
     residual: Annotated[Any, about("a form's name, name and values, or a list", of="residual")] = "pre_norm"

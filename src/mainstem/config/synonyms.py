@@ -52,6 +52,8 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "weight_tying": ("model.head", "which is tied or untied"),
     "position_embedding_type": ("model.positions", ""), "pos_embedding": ("model.positions", ""),
     "use_qk_norm": ("model.qk_norm", "which is a norm or none"), "initializer": ("model.init", ""),
+    "ensemble": ("model.members", ""), "ensemble_size": ("model.members", ""), "num_ensemble": ("model.members", ""),
+    "n_models": ("model.members", ""), "num_models": ("model.members", ""), "num_members": ("model.members", ""),
     # noise
     "dropout": ("noise.rate", ""), "dropout_rate": ("noise.rate", ""), "dropout_p": ("noise.rate", ""),
     "p_dropout": ("noise.rate", ""), "drop": ("noise.rate", ""),

@@ -104,9 +104,10 @@ class Experiment:
     def check(self, settings: Iterable[str]) -> None:
         """Raise `BadInput` where a field among `settings` would not hold in every training: a cell sets it, or `trial`.
 
+        Every experiment looks inside one network, so `model.members` is never free.
         A whole list or mapping that is set (`penalty`, `model.residual`) is one with its parts.
         """
-        own = [*self.decides, *(name for cell in self.cells for name in cell.settings)]
+        own = ["model.members", *self.decides, *(name for cell in self.cells for name in cell.settings)]
         for name in settings:
             taken = next((one for one in own if _same(name, one)), None)
             if taken is not None:

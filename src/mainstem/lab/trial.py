@@ -52,7 +52,9 @@ class Trial:
 
     def build(self) -> model.LanguageModel:
         """Return the model at its initial weights."""
-        return model.build(self.run.model, self.run.noise, self.corpus.tokenizer.vocab_size, self.run.seed)
+        found = model.build(self.run.model, self.run.noise, self.corpus.tokenizer.vocab_size, self.run.seed)
+        assert isinstance(found, model.LanguageModel)  # `Experiment.check` leaves no members
+        return found
 
     def train(self, after_step: AfterStep | None = None, network: model.LanguageModel | None = None) -> Trained:
         """Train `network` (a new one by default) for `train.steps` steps and return it with the losses.

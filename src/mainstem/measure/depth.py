@@ -38,7 +38,8 @@ def norms(model: nn.Module) -> Iterator[Norms]:
     in a tuple of its own is not counted: it has been, when it was written). The means go over all forward passes inside
     the ``with``, so that a batch in parts gives what the whole batch gives; what activation checkpointing computes
     again is not counted again. dL/dx_l is what comes back through everything after write l. Residuals count in the
-    order in which they are called. Outputs stay the same to the bit.
+    order in which they are called, anew in each network of an ensemble (``model.networks()``). Outputs stay the same to
+    the bit.
 
     Example:
         >>> from mainstem import Residual
@@ -100,13 +101,17 @@ class _Taps:
         from ..stream import Residual
 
         keep = self._handles.append
+        publish = getattr(model, "networks", None)
+        entered = [model, *(publish().values() if callable(publish) else ())]
         # In this order a model that is itself a residual is entered before its tap and left after it.
-        keep(model.register_forward_pre_hook(self._enter))
+        for each in entered:
+            keep(each.register_forward_pre_hook(self._enter))
         for module in model.modules():
             if isinstance(module, Residual):
                 keep(module.register_forward_pre_hook(self._open, with_kwargs=True))
                 keep(module.register_forward_hook(self._write))
-        keep(model.register_forward_hook(self._leave, always_call=True))
+        for each in entered:
+            keep(each.register_forward_hook(self._leave, always_call=True))
 
     def remove(self) -> None:
         for handle in self._handles:

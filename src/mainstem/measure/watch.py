@@ -267,6 +267,12 @@ def _periods(every: Every) -> dict[str, int]:
 
 
 def _check(model: nn.Module) -> None:
+    publish = getattr(model, "networks", None)
+    if callable(publish) and (paths := list(publish())):
+        raise BadInput(
+            f"The model is {len(paths)} networks beside one another, each with a depth of its own: watch one of them, "
+            f"model.{paths[0].replace('.0', '[0]')}."
+        )
     if compiled(model):
         raise BadInput(
             "The model is compiled, and its graph has no hooks: watch the module that was given to torch.compile, and "

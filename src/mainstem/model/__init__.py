@@ -2,10 +2,14 @@
 
 from ..stream import Block
 from .block import block
-from .build import build, settings
+from .build import Network, build, network, settings
+from .ensemble import Ensemble
 from .generate import generate
 from .language_model import LanguageModel
 from .settings import Rates, Settings
 from .stack import Stack
 
-__all__ = ["Block", "LanguageModel", "Rates", "Settings", "Stack", "block", "build", "generate", "settings"]
+__all__ = [
+    "Block", "Ensemble", "LanguageModel", "Network", "Rates", "Settings", "Stack", "block", "build", "generate",
+    "network", "settings",
+]  # fmt: skip

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..config import Model, Noise
+from .ensemble import Ensemble
 from .language_model import LanguageModel
 from .settings import Rates, Settings
+
+Network = LanguageModel | Ensemble
+"""What has `settings`, a `context`, and is called with tokens."""
 
 
 def settings(model: Model, noise: Noise, vocab: int) -> Settings:
@@ -20,7 +24,17 @@ def settings(model: Model, noise: Noise, vocab: int) -> Settings:
     return Settings(vocab=vocab, rates=rates, also=noise.also, **values)
 
 
-def build(model: Model, noise: Noise, vocab: int, seed: int = 0) -> LanguageModel:
+def network(settings: Settings, seed: int | None = 0) -> Network:
+    """Return the model of `settings`: an `Ensemble` where they have several members, else a `LanguageModel`.
+
+    Example:
+        >>> type(network(Settings(vocab=11, layers=1, width=16, heads=2, context=8, members=2))).__name__
+        'Ensemble'
+    """
+    return LanguageModel(settings, seed) if settings.members == 1 else Ensemble(settings, seed)
+
+
+def build(model: Model, noise: Noise, vocab: int, seed: int = 0) -> Network:
     """Return a new model with initial weights drawn from `seed`.
 
     Example:
@@ -29,4 +43,4 @@ def build(model: Model, noise: Noise, vocab: int, seed: int = 0) -> LanguageMode
         >>> build(section, config.Noise(), vocab=11).context
         8
     """
-    return LanguageModel(settings(model, noise, vocab), seed)
+    return network(settings(model, noise, vocab), seed)

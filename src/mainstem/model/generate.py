@@ -17,7 +17,7 @@ from torch import Tensor
 from .. import counter
 from ..errors import BadInput
 from ..nn import Cache
-from .language_model import LanguageModel
+from .build import Network
 
 
 def pick(logits_V: Tensor, uniform: float, temperature: float = 1.0, top_k: int | None = None) -> int:
@@ -45,7 +45,7 @@ Mixed = Callable[[NDArray[Any], Sequence[int]], NDArray[np.float64]]
 
 
 def generate(
-    model: LanguageModel,
+    model: Network,
     tokens: Sequence[int],
     num_tokens: int,
     seed: int = 0,
@@ -65,7 +65,7 @@ def generate(
 
 @torch.no_grad()
 def generate_rows(
-    model: LanguageModel,
+    model: Network,
     rows: Sequence[Sequence[int]],
     num_tokens: int,
     seeds: Sequence[int],
@@ -85,7 +85,7 @@ def generate_rows(
         raise BadInput(f"temperature {temperature} is not a finite number of at least 0: 1 samples as the model says")
     if top_k is not None and top_k < 1:
         raise BadInput(f"top-k {top_k} leaves no token to choose: give at least 1, or leave it out")
-    device = model.embedding.weight.device
+    device = next(model.parameters()).device
     training = model.training
     model.eval()
     texts, seen = [list(row) for row in rows], [list(row)[-model.context :] for row in rows]

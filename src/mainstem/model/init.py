@@ -46,11 +46,14 @@ def normal(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[Site], init: str, seed: int) -> None:
+def initialise(
+    model: nn.Module, roles: dict[str, str], form: Form, sites: list[Site], init: str, seed: int, within: str = ""
+) -> None:
     """Draw every matrix of `model`; gains, gates, mixing weights and n-grams keep what they begin with.
 
     So do the parameters of modules that say no role, but for linear ones: their weights are drawn as a head's, and
-    their biases begin at 0. What has no memory (`torch.device("meta")`) is left for `load_state_dict`.
+    their biases begin at 0. What has no memory (`torch.device("meta")`) is left for `load_state_dict`. `within` stands
+    before the names: that of the model inside of another one.
     """
     rule: Rule = catalogue.resolve("init", chosen(init, form))
     at = _by_name(sites)
@@ -66,4 +69,6 @@ def initialise(model: nn.Module, roles: dict[str, str], form: Form, sites: list[
         if kind in ("attention", "feedforward"):
             block, *path = name.split(".")[1:]
             std *= form.init_scale(next(at[block, part] for part in path if (block, part) in at), role)
-        parameter.copy_(normal(name, tuple(parameter.shape), seed) * std if std else torch.zeros(parameter.shape))
+        parameter.copy_(
+            normal(within + name, tuple(parameter.shape), seed) * std if std else torch.zeros(parameter.shape)
+        )

@@ -25,7 +25,8 @@ from .settings import Settings, norm_of
 class LanguageModel(nn.Module):
     """Logits of the next token at each position: int64 [B, T] -> float32 [B, T, V].
 
-    Initial weights are drawn from `seed`; without one they are whatever, for a model that is given others.
+    Initial weights are drawn from `seed`; without one they are whatever, for a model that is given others. `within`
+    is the name of this model inside of another one, with a dot behind it: weights are drawn by whole names.
 
     Example:
         >>> model = LanguageModel(Settings(vocab=65, layers=2, width=32, heads=2, context=16), seed=0)
@@ -33,21 +34,26 @@ class LanguageModel(nn.Module):
         torch.Size([1, 5, 65])
     """
 
-    def __init__(self, settings: Settings, seed: int | None = 0) -> None:
+    def __init__(self, settings: Settings, seed: int | None = 0, within: str = "") -> None:
         super().__init__()
+        if settings.members != 1:
+            raise BadInput(
+                f"model.members is {settings.members}, and a LanguageModel is one network: use mainstem.model.Ensemble"
+            )
         self.settings = settings
         self.recompute = False
         form = settings.form
         chosen(settings.init, form)
         # Layers draw weights of their own when they are made, which the counter's replace below. What a stranger's
         # module keeps of them is a function of the seed too.
+        own = counter.site_id("init", within) if within else 0
         with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed or 0)
+            torch.random.default_generator.manual_seed(((seed or 0) + own) % 2**63)
             self._build(settings)
         if seed is not None:
             specs = settings.specs()
             found = places(form, specs, settings.layers, settings.width, self._norm)
-            initialise(self, roles(self), form, found, settings.init, seed)
+            initialise(self, roles(self), form, found, settings.init, seed, within)
         noise.bind(self)
 
     def _build(self, settings: Settings) -> None:

@@ -64,6 +64,7 @@ class Settings:
         embedding: an `nn.EmbeddingSpec`, or a name of the catalogue, or a name and its values.
         soft_cap: logits z become c tanh(z / c) with this c, in training and ever after; none if left out.
         head_width: the width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
+        members: networks of these sizes in an `Ensemble`; 1 is a `LanguageModel`.
 
     Example:
         >>> Settings(vocab=65, layers=2, width=32, heads=2, context=16).specs()[0].rotary_base
@@ -91,9 +92,10 @@ class Settings:
     residual: Any = "pre_norm"
     rates: Rates = field(default_factory=Rates)
     also: Any = ()
+    members: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("vocab", "layers", "width", "heads", "context"):
+        for name in ("vocab", "layers", "width", "heads", "context", "members"):
             if getattr(self, name) < 1:
                 raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
         if self.soft_cap is not None and not 0 < self.soft_cap < math.inf:
@@ -127,12 +129,13 @@ class Settings:
         return (*self.rates.noises(), *noise.parse(self.also))
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values that `from_json` makes into the same settings."""
+        """Return JSON values that `from_json` makes into the same settings; one network has no `members` there."""
         residual = written(self.residual) if isinstance(self.residual, Form) else self.residual
         embedding: Any = variants.written("embedding", variants.resolve("embedding", self.embedding))
         embedding = embedding if len(embedding) > 1 else embedding["name"]
         also = noise.written(noise.parse(self.also))
-        return asdict(replace(self, residual=residual, embedding=embedding, also=also))
+        found = asdict(replace(self, residual=residual, embedding=embedding, also=also))
+        return {name: value for name, value in found.items() if (name, value) != ("members", 1)}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Settings:

@@ -20,6 +20,7 @@ class Cache:
     def __init__(self) -> None:
         self._held: dict[nn.Module, tuple[Tensor, Tensor]] = {}
         self._tokens: dict[nn.Module, Tensor] = {}
+        self._parts: dict[int, Cache] = {}
         self.length = 0
 
     def extend(self, module: nn.Module, key_BHTK: Tensor, value_BHTK: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,6 +31,10 @@ class Cache:
         self._held[module] = key_BHTK, value_BHTK
         self.length = key_BHTK.shape[2]
         return key_BHTK, value_BHTK
+
+    def part(self, number: int) -> Cache:
+        """Return the cache of one of several networks that see the same tokens, each of them all of its own length."""
+        return self._parts.setdefault(number, Cache())
 
     def preceded(self, module: nn.Module, tokens_BT: Tensor, count: int) -> Tensor:
         """Return `tokens_BT` behind up to `count` tokens that `module` was given before them."""

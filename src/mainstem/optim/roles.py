@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from ..errors import BadInput
-from ..names import Parameters, parameters
+from ..names import Parameters, networks, parameters
 from .kinds import by_type, by_use
 
 MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear", "mix.dynamic")
@@ -69,7 +69,8 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
 
     `on` is a role ("norm"), the head of one ("feedforward" takes "feedforward.in" as well) or a shell pattern over
     qualified names ("blocks.0.*"); or several behind commas, of which those with "!" in front are left out again
-    ("attention, feedforward, !blocks.0.*"; exclusions alone leave out of what None takes). None means the matrices:
+    ("attention, feedforward, !blocks.0.*"; exclusions alone leave out of what None takes). In a model of several
+    networks, an ensemble, a name is also that inside of each ("blocks.0.*" of all members). None means the matrices:
     embedding, position, head, attention, feedforward, and the "linear" of foreign modules; of mixing weights only the
     matrices that make them from the stream ("mix.dynamic"). A tied tensor is taken, or left out, if any of its names or
     roles fits.
@@ -100,10 +101,19 @@ def fitting(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]
 
 
 def aliases(module: nn.Module) -> dict[str, list[tuple[str, str]]]:
-    """Return all names and roles of every parameter: a tied one has several."""
+    """Return all names and roles of every parameter: a tied one has several, as one of an ensemble has, whose name
+    inside of its network is the second."""
     held = parameters(module)
     by_alias = _roles_of_aliases(held)
-    return {name: [(alias, by_alias[alias]) for alias in held.aliases[name]] for name in held.named}
+    inside = [f"{path}." for path in networks(module)]
+    return {
+        name: [
+            (called, by_alias[alias])
+            for alias in held.aliases[name]
+            for called in (alias, *(alias.removeprefix(path) for path in inside if alias.startswith(path)))
+        ]
+        for name in held.named
+    }
 
 
 def fits(on: str | None, known: Iterable[tuple[str, str]]) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .. import ops
+from ..names import networks
 from ..ops.dispatch import choose
 from . import sharded
 from .averaging import Average
@@ -30,10 +31,12 @@ def update(
     """Do what `clip`, ``optimizer.step()`` and ``average.update(model)`` do, and return the norm before clipping.
 
     On a CPU our optimizers do all of it in a pass over the gradients and one over everything else, and leave the
-    gradients unscaled; any other optimizer is called in three steps. The norm is over the optimizer's parameters. Where
-    it is not finite nothing is updated. Whether it is, is looked at, which waits for a GPU; with `finite`, a 0-d truth
-    value on the device that says whether all else is, our optimizers let the device decide. With a GradScaler, which
-    skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in its place.
+    gradients unscaled; any other optimizer is called in three steps. The norm is over the optimizer's parameters; in an
+    ensemble each network has its own, by which its gradient alone is clipped, so that none depends on the others, and
+    the root mean square of these is returned. Where it is not finite nothing is updated. Whether it is, is looked at,
+    which waits for a GPU; with `finite`, a 0-d truth value on the device that says whether all else is, our optimizers
+    let the device decide. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in
+    its place.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -43,15 +46,18 @@ def update(
         tensor(1.)
     """
     params = [p for group in optimizer.param_groups for p in group["params"]]
+    apart = _clipped_apart(params, model, max_norm, looks=finite is None)
+    if apart is not None:
+        max_norm = 0.0
     if not isinstance(optimizer, Update):
-        norm = clip(params, max_norm)
+        norm = clip(params, max_norm) if apart is None else apart
         if not math.isfinite(norm) or (finite is not None and not bool(finite)):
             return norm
         optimizer.step()
         if average is not None:
             average.update(model)
         return norm
-    norm = gradient_norm([p.grad for p in params if p.grad is not None])
+    norm = gradient_norm([p.grad for p in params if p.grad is not None]) if apart is None else apart
     if finite is not None:
         gate = Gate(finite & norm.isfinite().to(finite.device))
         clipped = Clip(norm, max_norm, looks=False)
@@ -59,6 +65,20 @@ def update(
     elif math.isfinite(norm):
         optimizer.step(clip=Clip(norm, max_norm), follow=[] if average is None else [average.of(model)])
     return norm
+
+
+def _clipped_apart(params: Sequence[Tensor], model: nn.Module, max_norm: float, looks: bool) -> Tensor | None:
+    """Clip the gradient of each network of an ensemble by its own norm, and return the root mean square of the norms.
+
+    None where the model is one network, of which nothing has been clipped.
+    """
+    parts = [{id(p) for p in network.parameters()} for network in networks(model).values()]
+    norms = []
+    for ids in parts:
+        grads = [p.grad for p in params if id(p) in ids and p.grad is not None]
+        norms.append(gradient_norm(grads))
+        Clip(norms[-1], max_norm, looks).scale(sharded.local_all(grads))
+    return torch.stack(norms).square().mean().sqrt() if norms else None
 
 
 def gradient_norm(grads: Sequence[Tensor]) -> Tensor:

@@ -73,6 +73,10 @@ def _loss(source: Source) -> Part:
     tokens = number(reached.get("tokens"))
     over = f", over {count(tokens)} held-out targets" if tokens else ""
     found = [f"{title(score)} {best.value:.4f} {score.unit}{bits}{over}, by the weights of step {count(best.step)}."]
+    if members := number(source.facts.get("members")):
+        found.append(
+            f"It is the mean of the probabilities of {count(members)} networks, each of which was trained alone."
+        )
     if (both := mixture(source)) is not None:
         found.append(both.sentence)
     if best.error is not None:
@@ -179,7 +183,7 @@ def _cost(source: Source) -> Part:
     outcome, machine, curves = source.fact("outcome"), source.fact("machine"), source.metrics
     rows = []
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
-        rows.append(["parameters", f"{count(parameters)}, {size(4 * parameters)} in float32"])
+        rows.append(["parameters", f"{count(parameters)}, {size(4 * parameters)} in float32{_members(source)}"])
     if curves.tokens is not None:
         rows.append(["training", f"{count(curves.last_step)} steps, {compact(curves.tokens)} tokens"])
     if (seconds := number(outcome.get("seconds"))) is not None:
@@ -191,6 +195,11 @@ def _cost(source: Source) -> Part:
     if where:
         rows.append(["machine", ", ".join(where)])
     return Part("Cost", [], ["", ""], rows)
+
+
+def _members(source: Source) -> str:
+    members = number(source.facts.get("members"))
+    return f", in {count(members)} members" if members else ""
 
 
 def _limits(source: Source) -> Part:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .. import config, optim
+from .. import config, names, optim
 from ..errors import BadInput
 from ..runs import environment, facts, weights
 from ..runs.past import NOTHING, Past
@@ -70,6 +70,7 @@ def gather(learner: Learner) -> facts.Facts:
         **learner.task.facts(learner.data),
         "parameters": [row._asdict() for row in rows],
         "num_parameters": sum(p.numel() for p in network.parameters()),
+        **({"members": len(several)} if (several := names.networks(network)) else {}),
     }
 
 

@@ -48,7 +48,7 @@ class Language(Task):
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
         return data.prepare(run.data, cache, tell)
 
-    def build(self, run: config.Run, data: Any) -> model.LanguageModel:
+    def build(self, run: config.Run, data: Any) -> model.Network:
         memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))
         network = model.build(run.model, run.noise, data.tokenizer.vocab_size, run.seed)
         check_length(data, network.context)

@@ -24,7 +24,7 @@ _BLOCK = 60_000
 
 class Sizes(NamedTuple):
     """What a run's memory follows from; `beside` are the rows of tables beside the tokens' own, `rows` the sequences
-    computed at once."""
+    computed at once, `members` the networks of these sizes."""
 
     layers: int
     width: int
@@ -34,6 +34,7 @@ class Sizes(NamedTuple):
     beside: int
     vocabulary: int
     rows: int
+    members: int = 1
 
 
 USUAL = Sizes(layers=48, width=2048, hidden=8192, context=2048, streams=4, beside=1 << 18, vocabulary=1 << 16, rows=64)
@@ -42,6 +43,7 @@ USUAL = Sizes(layers=48, width=2048, hidden=8192, context=2048, streams=4, besid
 _FIELDS = {
     "layers": "model.layers", "width": "model.width", "context": "model.context", "streams": "model.residual.streams",
     "beside": "model.embedding", "vocabulary": "data.tokenizer.vocabulary", "rows": "train.batch",
+    "members": "model.members",
 }  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def sizes_of(run: config.Run, vocab: int) -> Sizes:
     streams = max(getattr(each, "streams", 1) for each in several)
     rows = min(run.train.batch, run.train.micro_batch or run.train.batch)
     beside = variants.resolve("embedding", model.embedding).num_rows(vocab)
-    given = (model.layers, model.width, model.hidden, model.context, streams, beside, vocab, rows)
+    given = (model.layers, model.width, model.hidden, model.context, streams, beside, vocab, rows, model.members)
     return Sizes(*(1 if size is None else size for size in given))
 
 
@@ -92,7 +94,7 @@ def least(run: config.Run, sizes: Sizes) -> int:
     kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
     if run.machine.recompute == "blocks" or _computes_back(form.parse(model.residual)):
         kept = 0
-    return weights + tokens * width * (kept + 2 * 4 * streams)
+    return sizes.members * (weights + tokens * width * kept) + tokens * width * 2 * 4 * streams
 
 
 def _computes_back(residual: form.Form) -> bool:

@@ -113,7 +113,9 @@ def _memory(learner: Learner) -> dict[str, Any]:
     width, hidden = settings["width"], settings["hidden"] or 4 * settings["width"]
     number = 2 if run.machine.dtype == "bfloat16" else 4
     blocks = 1 if run.machine.recompute == "blocks" else settings["layers"]
-    kept = rows * number * (blocks * (10 * width + 2 * hidden) + settings["layers"] * width)
+    kept = (
+        settings.get("members", 1) * rows * number * (blocks * (10 * width + 2 * hidden) + settings["layers"] * width)
+    )
     logits = 3 * 4 * rows * settings["vocab"]
     parts_of = {"weights and moments": weights * copies, "activations": kept, "logits": logits}
     return {name: memory.written(value) for name, value in {**parts_of, "together": sum(parts_of.values())}.items()}
@@ -128,7 +130,13 @@ def _regularization(learner: Learner) -> list[str]:
         general = ".".join(part for part, before in zip(names, ["", *names], strict=False) if part != before)
         numbers = ",".join(str(labels.index(term) + 1) for term in tensor.penalties) or "-"
         shape = "x".join(map(str, tensor.shape))
-        key = (general.removeprefix("blocks."), shape, tensor.role, f"{tensor.decay:g}", numbers)
+        key = (
+            general.removeprefix("members.*.").removeprefix("blocks."),
+            shape,
+            tensor.role,
+            f"{tensor.decay:g}",
+            numbers,
+        )
         rows[key] = rows.get(key, 0) + 1
     found = [_row("tensor", "shape", "role", "decay", "terms", "count")]
     found += [_row(*key, str(count)) for key, count in rows.items()]

@@ -35,22 +35,29 @@ def early(run: config.Run, begins: bool = True) -> None:
         _check_start(run, run.train.init_from, place)
 
 
-def skeleton(run: config.Run) -> model.LanguageModel:
+def skeleton(run: config.Run) -> model.Network:
     """Return a model with the names, roles and layers of the run's own, and as small as those allow."""
     assert run.model.heads is not None
     small = variants.resolve("embedding", run.model.embedding).small()
     sizes = msgspec.structs.replace(run.model, width=2 * run.model.heads, embedding=small, **_SMALL)
-    return model.LanguageModel(model.settings(sizes, run.noise, 2), None)
+    return model.network(model.settings(sizes, run.noise, 2), None)
 
 
 def _check_start(run: config.Run, source: str, place: device.Place) -> None:
     found = weights.read(Path(source) / "model.safetensors")
     shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     # How many tokens there are is the text's matter: here they are as many as those weights have.
-    vocab = next((shape[0] for name, shape in shapes.items() if name == "embedding.weight" and shape), 1)
+    vocab = next(
+        (
+            shape[0]
+            for name, shape in shapes.items()
+            if name in ("embedding.weight", "members.0.embedding.weight") and shape
+        ),
+        1,
+    )
     memory.refuse(run, vocab, place)
     weights.check_shapes(
-        model.LanguageModel(model.settings(run.model, run.noise, vocab), None),
+        model.network(model.settings(run.model, run.noise, vocab), None),
         shapes,
         f"train.init_from {source!r}",
     )

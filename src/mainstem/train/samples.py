@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import config, counts, data
-from ..model import LanguageModel
+from ..model import Network
 from ..model.generate import generate_rows
 
 _PROMPT, _LENGTH = 24, 120
 
 
 def drawn(
-    model: LanguageModel, corpus: data.Corpus, seed: int, prior: counts.Prior | None = None, number: int = 3
+    model: Network, corpus: data.Corpus, seed: int, prior: counts.Prior | None = None, number: int = 3
 ) -> list[dict[str, Any]]:
     """Return text that `model` writes after beginnings from the held-out part, evenly spread over it.
 

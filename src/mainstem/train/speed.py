@@ -37,7 +37,7 @@ def measure(
 def _probe(run: config.Run, layers: int, width: int, tokens: int) -> config.Run:
     """Return `run` with a model of this shape, and without what takes long before the first step."""
     model = msgspec.structs.replace(
-        run.model, layers=layers, width=width, heads=4, kv_heads=None, head_width=None, hidden=None,
+        run.model, layers=layers, width=width, heads=4, kv_heads=None, head_width=None, hidden=None, members=1,
         context=choice.fitting(run.model.context or 1, tokens),
     )  # fmt: skip
     machine = msgspec.structs.replace(run.machine, compile="off")

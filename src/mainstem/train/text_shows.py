@@ -40,7 +40,8 @@ class TextShows(Shows):
     def opening(self, learner: Learner) -> dict[str, str]:
         settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
         size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"
-        return {"text": text(learner), "model": f"{form(settings['residual'])}, {size_of}"}
+        members = f"{several(settings.get('members', 1), 'member')} of " if "members" in settings else ""
+        return {"text": text(learner), "model": f"{form(settings['residual'])}, {members}{size_of}"}
 
     def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
         sure = None if late() else sureness(self._learner, late)

@@ -1,0 +1,140 @@
+"""Several language models of one size as one: each learns by itself, and what is predicted is the mean of all.
+
+May import its neighbours here, nn and noise. Shapes: B batch, T position, V vocabulary, K members.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import noise
+from ..nn import Cache
+from .language_model import LanguageModel
+from .settings import Settings
+
+
+class Ensemble(nn.Module):
+    """K language models that differ in their initial weights and in what they drop, as one model.
+
+    Formula:
+        p(token | before) = 1/K sum_k p_k(token | before), and ``-ln p`` is its loss in eval mode
+
+    In training mode each member learns by itself, on the same batch: the loss that is returned is the mean of theirs,
+    1/K sum_k -ln p_k, and its backward gives each member the whole gradient of its own, not a K-th of it. So K members
+    go through the numbers that K trainings of one would go through, each with the initial weights and masks that
+    belong to its names (``members.0.blocks.1...``). `optim.update` clips the gradient of each by its own norm.
+
+    Shapes:
+        int64 [B, T] -> float32 [B, T, V]: the logarithms of the mean probabilities, in either mode.
+
+    Args:
+        settings: those of a `LanguageModel`, with `members` of at least 2 (or 1, which is one under another name).
+        seed: what initial weights are drawn from, by name; without one they are whatever.
+
+    Source:
+        Lakshminarayanan et al., "Simple and scalable predictive uncertainty estimation using deep ensembles"
+        (arXiv 1612.01474), section 2.4, without its adversarial examples. Kim et al., "Pre-training under infinite
+        compute" (arXiv 2509.14786), has ensembles of language models on limited text; it averages logits.
+
+    Example:
+        >>> model = Ensemble(Settings(vocab=65, layers=2, width=32, heads=2, context=16, members=3), seed=0)
+        >>> float(model(torch.zeros(1, 5, dtype=torch.int64)).exp().sum(-1).mean().round(decimals=4))
+        1.0
+    """
+
+    def __init__(self, settings: Settings, seed: int | None = 0) -> None:
+        super().__init__()
+        self.settings = settings
+        each = replace(settings, members=1)
+        self.members = nn.ModuleList(
+            LanguageModel(each, seed, within=f"members.{number}.") for number in range(settings.members)
+        )
+        noise.bind(self)
+
+    @property
+    def context(self) -> int:
+        return self.settings.context
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the members by path: what reads this clips, measures and selects in each of them alike."""
+        return {f"members.{number}": member for number, member in enumerate(self.members)}
+
+    def set_checkpoint(self, recompute: bool) -> None:
+        """Let backward compute the activations of each block again in place of keeping them."""
+        for member in self.members:
+            member.set_checkpoint(recompute)  # type: ignore[operator]
+
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        documents_BT: Tensor | None = None,
+        cache: Cache | None = None,
+        targets_BT: Tensor | None = None,
+        reduction: Literal["sum", "none"] = "sum",
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+    ) -> Tensor:
+        """Return ln p [B, T, V]; with targets their losses in nats: the members' mean in training, else the mixture's.
+
+        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `label_smoothing` and
+        `z_loss` are as `ops.cross_entropy` has them; the mixture's ln Z is 0.
+        """
+        if targets_BT is None:
+            return self._mixture(tokens_BT, documents_BT, cache)
+        if self.training:
+            terms: dict[str, Any] = {"reduction": reduction, "label_smoothing": label_smoothing, "z_loss": z_loss}
+            return _each_alone(self._each(tokens_BT, documents_BT, cache, targets_BT=targets_BT, **terms))
+        if label_smoothing:
+            log_BTV = self._mixture(tokens_BT, documents_BT, cache)
+            loss_BT = F.cross_entropy(
+                log_BTV.flatten(0, 1), targets_BT.flatten(), reduction="none", label_smoothing=label_smoothing
+            ).view_as(targets_BT)
+        else:
+            loss_BT = self._losses(tokens_BT, targets_BT, documents_BT, cache)
+        return loss_BT if reduction == "none" else loss_BT.sum()
+
+    def losses(self, tokens_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """Return the mixture's cross-entropy at each position in nats, float32 [B, T], without logits of all words."""
+        return self._losses(tokens_BT, targets_BT, documents_BT)
+
+    def config(self) -> dict[str, Any]:
+        """Return JSON values from which `model.network` builds the same model, weights aside."""
+        return self.settings.to_json()
+
+    def _losses(
+        self, tokens_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None = None
+    ) -> Tensor:
+        # The mean at one word needs nothing of the others, which each member makes in parts.
+        each = self._each(tokens_BT, documents_BT, cache, targets_BT=targets_BT, reduction="none")
+        log_KBT = -torch.stack(tuple(each))
+        return math.log(len(self.members)) - log_KBT.logsumexp(0)
+
+    def _mixture(self, tokens_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> Tensor:
+        total_BTV: Tensor | None = None
+        for logits_BTV in self._each(tokens_BT, documents_BT, cache):  # no more than two are held at once
+            log_BTV = F.log_softmax(logits_BTV, -1)
+            total_BTV = log_BTV if total_BTV is None else torch.logaddexp(total_BTV, log_BTV)
+        assert total_BTV is not None
+        return total_BTV - math.log(len(self.members))
+
+    def _each(
+        self, tokens_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None, **how: Any
+    ) -> Iterator[Tensor]:
+        for number, member in enumerate(self.members):
+            yield member(tokens_BT, documents_BT, None if cache is None else cache.part(number), **how)
+        if cache is not None:
+            cache.length = cache.part(0).length
+
+
+def _each_alone(losses: Iterable[Tensor]) -> Tensor:
+    """Return the mean of `losses`, whose backward gives each of them the gradient that it has by itself."""
+    each = torch.stack(tuple(losses))
+    total = each.sum(0)
+    return each.mean(0).detach() + (total - total.detach())
