@@ -49,6 +49,7 @@ def test_it_is_a_frozen_value_that_a_configuration_makes_and_that_is_written(nam
     assert noise.parse([said]) == (value,)
     assert noise.parse(noise.written((value,))) == (value,)
     assert eval(repr(value), {type(value).__name__: type(value), "Rate": Rate}) == value
+    assert all(f"{field.name}=" in repr(value) for field in dataclasses.fields(value))
 
 
 @each
@@ -96,6 +97,7 @@ def test_at_rate_0_there_is_nothing(name):
 def test_a_rate_that_begins_at_0_is_there_and_rises(name):
     made, plain, x = model(of(name, Rate(RATE, course="rising"))), model(), tokens(4, 8)
     assert sites(made) == sites(model(of(name)))
+    assert {module.rate for module in made.modules() if isinstance(module, Noise)} == {0.0}
     found = []
     for step in (1, 9):
         noise.at_step(made, step, 9)
@@ -182,8 +184,10 @@ CASES = [
 @pytest.mark.parametrize(("point", "over"), CASES)
 def test_at_every_point_fused_is_plain_and_a_part_of_a_batch_has_its_masks(point, over):
     how = "minus_inf" if point == "attention.logits" else "scale"
-    made, x = model(Bernoulli(RATE, point, over, how), rates=Rates(hidden=0.1, attention_weights=0.1)), tokens(4, 8)
+    rates, x = Rates(hidden=0.1, attention_weights=0.1), tokens(4, 8)
+    made = model(Bernoulli(RATE, point, over, how), rates=rates)
     whole = loss(made, x)
+    assert abs(whole - loss(model(rates=rates), x)) > 1e-4  # it is there, and not only the others
     parts = [loss(made, x[at : at + 2], samples=range(at, at + 2)) for at in (0, 2)]
     torch.testing.assert_close(whole, sum(parts) / 2, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(whole, loss(made, x, step=9), rtol=1e-6, atol=0)

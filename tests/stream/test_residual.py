@@ -1,8 +1,11 @@
 """Residual: plain tensors, what is skipped, what travels along."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
+from variants import RESIDUALS, small, tokens
 
 from mainstem import noise
 from mainstem.errors import BadInput
@@ -151,3 +154,43 @@ def test_what_a_branch_is_read_by_has_a_zero_gradient_where_all_samples_leave_it
     with noise.counter(seed=1, step=1, samples=range(3)):
         residual(x).sum().backward()
     assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in residual.parameters())
+
+
+def walk(residual, state):
+    """Return the functions that `state`, or what becomes of it, is given to, in order."""
+    found = []
+
+    def note(frame, event, _):
+        code = frame.f_code
+        given = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+        if event == "call" and any(isinstance(each, State) for each in given):
+            found.append(code.co_name)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        residual(state)
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+def test_a_state_is_read_and_written_and_goes_nowhere_else():
+    assert walk(Residual([nn.Linear(4, 4)]), State(torch.ones(1, 2, 4), {})) == FOUR
+
+
+FOUR = ["forward", "read", "write", "with_side"]
+
+
+@pytest.mark.parametrize("name", RESIDUALS)
+def test_in_every_form_it_is_nowhere_twice(name):
+    """A connection may write by a function of its own; branches see no state."""
+    model = small(RESIDUALS[name], layers=2)
+    state = model.stream.open(model.embedding(tokens()))
+    for block in model.blocks:
+        for residual in block.children():
+            *places, last = walk(residual, state)
+            own = [place for place in places if place != "with_side"]  # by which a write may send something along, too
+            assert [place for place in own if place in FOUR] == FOUR[:3] and last == "with_side"
+            assert len(own) <= 4 and len(set(own)) == len(own)
+            state = residual(state)
