@@ -1,6 +1,7 @@
 """What `import mainstem` offers, and what it leaves alone."""
 
 import importlib
+import pydoc
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import mainstem
 
 
-@pytest.mark.parametrize("name", mainstem.__all__)
+@pytest.mark.parametrize("name", mainstem.NAMES)
 def test_every_name_is_there(name: str) -> None:
     assert getattr(mainstem, name) is not None
     assert name in dir(mainstem)
@@ -21,9 +22,15 @@ def test_no_module_of_the_package_takes_a_function_s_name() -> None:
     """Importing a module binds its name in the package: `mainstem.load` would no longer be the function."""
     folder = Path(mainstem.__file__).parent
     for path in folder.glob("*.py"):
-        if path.stem in mainstem.__all__:
+        if path.stem in mainstem.NAMES:
             assert getattr(mainstem, path.stem) is importlib.import_module(f"mainstem.{path.stem}")
     assert callable(mainstem.load)
+
+
+def test_help_fits_on_a_page_and_says_every_name() -> None:
+    said = pydoc.render_doc(mainstem, renderer=pydoc.plaintext)
+    assert len(said.splitlines()) <= 90
+    assert all(re.search(rf"\b{name}\b", str(mainstem.__doc__)) for name in mainstem.NAMES)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

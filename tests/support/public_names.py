@@ -14,7 +14,7 @@ FILE = Path(__file__).resolve().parents[1] / "golden" / "names.txt"
 
 def found() -> Iterator[str]:
     """Yield the names that `mainstem` and its public packages offer, with those that the catalogue makes known."""
-    for name in sorted(mainstem.__all__):
+    for name in sorted(mainstem.NAMES):
         yield f"mainstem.{name}"
         value = getattr(mainstem, name)
         if isinstance(value, ModuleType):

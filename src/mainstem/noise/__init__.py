@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from .bernoulli import Bernoulli as Bernoulli
     from .branches import Branches as Branches
     from .drop_head import DropHead as DropHead
+    from .drop_key import DropKey as DropKey
+    from .gaussian import Gaussian as Gaussian
+    from .span_masking import SpanMasking as SpanMasking
+    from .token_dropout import TokenDropout as TokenDropout
+    from .word_dropout import WordDropout as WordDropout
 
 __all__ = [
     "POINTS", "Bernoulli", "Dropout", "Noise", "NoiseSpec", "Rate", "StochasticDepth", "Taken", "at_step", "bind",
