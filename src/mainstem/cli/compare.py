@@ -44,14 +44,15 @@ def run(words: list[str]) -> int:
     arguments.refuse_unknown(shared, [*own, *fields], "compare")
     a, b = arguments.take(given.positional, 2, 2, COMMANDS["compare"].usage)
     runs = [config.load(dict(shared), _file(path)) for path in (a, b)]
-    _compare(_names(a, b), runs, options, shlex.join(["mainstem", "compare", *words]))
+    _compare(_names(a, b), runs, {name for name, _ in shared}, options, shlex.join(["mainstem", "compare", *words]))
     return 0
 
 
-def _compare(names: tuple[str, str], runs: list[config.Run], options: Options, command: str) -> None:
+def _compare(names: tuple[str, str], runs: list[config.Run], shared: set[str], options: Options, command: str) -> None:
+    """Compare two runs; `shared` has the names of what flags have given to both."""
     began = time.perf_counter()
     from ..lab import comparing, suite, text, words
-    from ..train import Stop, device, refuse
+    from ..train import Stop, device, refuse, unread
 
     a, b = (comparing.Side(name, device.settle(run)) for name, run in zip(names, runs, strict=True))
     folder = Path(options.out)
@@ -59,6 +60,7 @@ def _compare(names: tuple[str, str], runs: list[config.Run], options: Options, c
     experiment = comparing.experiment(a, b, folder / "runs", options.delta)
     for side in (a, b):
         refuse.early(side.run)
+    unread.check([a.run, b.run], shared)
     comparing.check(a, b, text.reader(suite.tokens(folder)))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
     answer = Answer(options.json)

@@ -37,7 +37,10 @@ def run(words: list[str]) -> int:
     name = Path(own["config"]).stem if "config" in own else None
     from .. import train  # torch
     from ..report import Page
+    from ..train import unread
     from ..train.console import make
+
+    unread.check([tree], said or ())
 
     answer = Answer(arguments.truth("json", own.get("json", "false")))
     if arguments.truth("plan", own.get("plan", "false")):

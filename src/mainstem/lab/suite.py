@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 
-from .. import files
+from .. import config, files
 from ..errors import BadInput
 from ..runs import environment
 from ..runs.cache import cache_folder
 from ..runs.run_folder import RunFolder
-from ..train import refuse
+from ..train import refuse, unread
 from . import page, text
 from .cache import Cache
 from .commit import commit
@@ -78,8 +79,11 @@ def check(experiments: Sequence[Experiment], plan: Plan) -> None:
     engine = _engine(plan, lambda line: None)
     for experiment in experiments:
         experiment.check(plan.settings)
-        for cell in experiment.cells:
-            refuse.early(engine.configured(experiment, cell, 0, double=False))
+        runs = [engine.configured(experiment, cell, 0, double=False) for cell in experiment.cells]
+        for run in runs:
+            refuse.early(run)
+        # No step of a trial is watched.
+        unread.check([msgspec.structs.replace(run, log=config.Log(quantities=0)) for run in runs], plan.settings)
 
 
 def _engine(plan: Plan, say: Callable[[str], None]) -> Engine:

@@ -92,12 +92,13 @@ def least(run: config.Run, sizes: Sizes) -> int:
     weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
     tokens = sizes.rows * sizes.context
     kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
-    if run.machine.recompute == "blocks" or _computes_back(form.parse(model.residual)):
+    if run.machine.recompute == "blocks" or computes_back(form.parse(model.residual)):
         kept = 0
     return sizes.members * (weights + tokens * width * kept) + tokens * width * 2 * 4 * streams
 
 
-def _computes_back(residual: form.Form) -> bool:
+def computes_back(residual: form.Form) -> bool:
+    """Return whether backward computes the activations of a form from what comes after them."""
     with torch.device("meta"):
         return isinstance(residual.stream(sites(("attention",), 1, 1)), Reversible)
 
