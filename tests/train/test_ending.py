@@ -45,6 +45,11 @@ def test_the_outcome_says_what_lower_means_and_why_it_ended(made):
     assert "5 evaluations without gain" in said(made, reason="patience")
 
 
+def test_one_step_is_one(made):
+    learner, outcome = made
+    assert "ended after 1 step and 1:15" in ending(learner, 1, outcome, [], None)
+
+
 def test_each_yardstick_is_beaten_or_not_and_says_what_it_had_at_hand(made):
     text = " ".join(said(made).split())
     assert "unigram 2.5000 bits per byte, beaten: it knows how often each token occurs" in text

@@ -9,6 +9,7 @@ from ..runs.listener import Outcome
 from ..runs.paths import place
 from .console import clock
 from .learner import Learner
+from .lines import several
 
 _GOING_ON = 2
 """How many times as many steps a longer run is offered."""
@@ -25,14 +26,14 @@ def ending(learner: Learner, steps: int, outcome: Outcome, closing: list[str], p
 def _reached(learner: Learner, steps: int, outcome: Outcome) -> list[str]:
     best, task, patience = outcome.best, learner.task, learner.run.train.patience
     error = "" if best.error is None else f" +- {best.error:.2g} (standard error of a sample)"
-    ended = {"steps": "all its steps", "patience": f"{patience} evaluations without gain",
+    ended = {"steps": "all its steps", "patience": f"{several(patience, 'evaluation')} without gain",
              "pruned": "a listener asked for it"}[outcome.reason]  # fmt: skip
     values = [
         f"{best.values[score.name]:.4f}{'' if at else error} {score.unit}" for at, score in enumerate(task.scores)
     ]
     means = f"{task.score.best}{f', and {task.guess}' if task.guess else ''}"
     return [
-        f"ended after {steps:,} steps and {clock(outcome.seconds)}: {ended}",
+        f"ended after {several(steps, 'step')} and {clock(outcome.seconds)}: {ended}",
         f"{task.score.title} {', '.join(values)}, at step {best.step:,}; {means}",
     ]
 
