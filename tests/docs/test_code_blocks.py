@@ -14,7 +14,9 @@ from mainstem import catalogue, config
 from mainstem.cli import arguments
 from mainstem.cli.commands import COMMANDS
 
-NAMED = ("README.md", "README.zh-TW.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "AGENTS.md", "CHANGELOG.md")
+NAMED = (
+    "README.md", "README.zh-TW.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "AGENTS.md", "SECURITY.md", "CHANGELOG.md",
+)  # fmt: skip
 PAGES = [*(ROOT / name for name in NAMED), *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = frozenset({"python", "yaml", "sh", "text", "mermaid"})
 OF_TRAIN = ("resume", "plan", "config", "help")
