@@ -40,6 +40,8 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "muon": {"optim": {"name": "muon", "clip": 0.05, "decay_on": "blocks.0.*"}},
     "parts": {"optim": {"name": "adamw", "clip": 0.05, "decay_kind": "cautious"}, "train": {"micro_batch": 2}},
     "no clipping": {"optim": {"name": "muon", "clip": 0.0}},
+    "masked inputs": {"optim": {"name": "adamw", "clip": 0.0}, "loss": {"name": "masked_inputs", "z_loss": 0.1}},
+    "two views": {"optim": {"name": "adamw", "clip": 0.0}, "loss": {"name": "r_drop", "confidence": 0.1}},
 }
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import noise
+from .. import noise, ops
 from ..nn import Cache
 from .language_model import LanguageModel
 from .settings import Settings
@@ -78,57 +78,61 @@ class Ensemble(nn.Module):
         cache: Cache | None = None,
         targets_BT: Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
-        label_smoothing: float = 0.0,
-        z_loss: float = 0.0,
+        shown_BT: Tensor | None = None,
+        agreement: float = 0.0,
+        **terms: float,
     ) -> Tensor:
         """Return ln p [B, T, V]; with targets their losses in nats: the members' mean in training, else the mixture's.
 
-        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `label_smoothing` and
-        `z_loss` are as `ops.cross_entropy` has them; the mixture's ln Z is 0.
+        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `shown_BT`, `agreement`
+        and `terms` are as `LanguageModel` has them; nothing is dropped in eval mode, so all passes agree there.
         """
+        given = tokens_BT, documents_BT, cache, shown_BT
         if targets_BT is None:
-            return self._mixture(tokens_BT, documents_BT, cache)
+            return self._mixture(*given)
         if self.training:
-            terms: dict[str, Any] = {"reduction": reduction, "label_smoothing": label_smoothing, "z_loss": z_loss}
-            return _each_alone(self._each(tokens_BT, documents_BT, cache, targets_BT=targets_BT, **terms))
-        if label_smoothing:
-            log_BTV = self._mixture(tokens_BT, documents_BT, cache)
-            loss_BT = F.cross_entropy(
-                log_BTV.flatten(0, 1), targets_BT.flatten(), reduction="none", label_smoothing=label_smoothing
-            ).view_as(targets_BT)
+            how: dict[str, Any] = {"targets_BT": targets_BT, "reduction": reduction, "agreement": agreement, **terms}
+            return _each_alone(self._each(*given, **how))
+        if any(terms.values()):
+            log_NV = self._mixture(*given).flatten(0, 1)
+            loss_BT = ops.from_logits([log_NV], targets_BT.flatten(), 0.0, ops.Terms(**terms)).view_as(targets_BT)
         else:
-            loss_BT = self._losses(tokens_BT, targets_BT, documents_BT, cache)
+            loss_BT = self._losses(targets_BT, *given)
         return loss_BT if reduction == "none" else loss_BT.sum()
 
     def losses(self, tokens_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """Return the mixture's cross-entropy at each position in nats, float32 [B, T], without logits of all words."""
-        return self._losses(tokens_BT, targets_BT, documents_BT)
+        return self._losses(targets_BT, tokens_BT, documents_BT)
 
     def config(self) -> dict[str, Any]:
         """Return JSON values from which `model.network` builds the same model, weights aside."""
         return self.settings.to_json()
 
-    def _losses(
-        self, tokens_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None = None
-    ) -> Tensor:
+    def _losses(self, targets_BT: Tensor, *given: Any) -> Tensor:
         # The mean at one word needs nothing of the others, which each member makes in parts.
-        each = self._each(tokens_BT, documents_BT, cache, targets_BT=targets_BT, reduction="none")
+        each = self._each(*given, targets_BT=targets_BT, reduction="none")
         log_KBT = -torch.stack(tuple(each))
         return math.log(len(self.members)) - log_KBT.logsumexp(0)
 
-    def _mixture(self, tokens_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> Tensor:
+    def _mixture(self, *given: Any) -> Tensor:
         total_BTV: Tensor | None = None
-        for logits_BTV in self._each(tokens_BT, documents_BT, cache):  # no more than two are held at once
+        for logits_BTV in self._each(*given):  # no more than two are held at once
             log_BTV = F.log_softmax(logits_BTV, -1)
             total_BTV = log_BTV if total_BTV is None else torch.logaddexp(total_BTV, log_BTV)
         assert total_BTV is not None
         return total_BTV - math.log(len(self.members))
 
     def _each(
-        self, tokens_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None, **how: Any
+        self,
+        tokens_BT: Tensor,
+        documents_BT: Tensor | None,
+        cache: Cache | None = None,
+        shown_BT: Tensor | None = None,
+        **how: Any,
     ) -> Iterator[Tensor]:
         for number, member in enumerate(self.members):
-            yield member(tokens_BT, documents_BT, None if cache is None else cache.part(number), **how)
+            own = None if cache is None else cache.part(number)
+            yield member(tokens_BT, documents_BT, own, shown_BT=shown_BT, **how)
         if cache is not None:
             cache.length = cache.part(0).length
 
