@@ -30,8 +30,9 @@ def test_gradients_equal_finite_differences(name):
             return total(moved)
 
     def total(m):
-        # The model's logits are float32; the law needs all digits, so it reads the closed stream.
-        with noise.counter(seed=3, step=4, samples=range(len(x))):
+        # The model's logits are float32; the law needs all digits, so it reads the closed stream. In this step pre-norm
+        # leaves sublayers out for none, one and both of the samples.
+        with noise.counter(seed=3, step=3, samples=range(len(x))):
             closed = m.features(x)
         return torch.tanh(closed).sum()
 
@@ -102,9 +103,9 @@ def test_deep_copy_is_equal_and_apart(name):
     model = small(RESIDUALS[name], rates=NOISY)
     twin = copy.deepcopy(model)
     assert torch.equal(loss(model, tokens()), loss(twin, tokens()))
-    with torch.no_grad():
-        twin.embedding.weight.add_(1)
-    assert not torch.equal(model.embedding.weight, twin.embedding.weight)
+    held, other = ([*each.parameters(), *each.buffers()] for each in (model, twin))
+    assert len(held) == len(other) and not {t.data_ptr() for t in held if t.numel()} & {t.data_ptr() for t in other}
+    assert not {*model.modules()} & {*twin.modules()}
     assert "Residual" in repr(twin)
 
 

@@ -147,8 +147,9 @@ def test_float32_is_float64_with_the_same_masks(name, rates):
 
 
 @forms
-def test_the_sites_that_draw_are_those_of_the_parts(name, monkeypatch):
-    model, drawn, original = built(name, NOISY), [], Noise.draw
+@pytest.mark.parametrize("rates", [QUIET_DEPTH, NOISY], ids=["dropout", "depth"])
+def test_the_sites_that_draw_are_those_of_the_parts(name, rates, monkeypatch):
+    model, drawn, original = built(name, rates), [], Noise.draw
 
     def draw(self, num_samples):
         found = original(self, num_samples)

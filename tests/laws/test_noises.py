@@ -188,6 +188,7 @@ def test_at_every_point_fused_is_plain_and_a_part_of_a_batch_has_its_masks(point
     made = model(Bernoulli(RATE, point, over, how), rates=rates)
     whole = loss(made, x)
     assert abs(whole - loss(model(rates=rates), x)) > 1e-4  # it is there, and not only the others
+    torch.testing.assert_close(whole, loss(copy.deepcopy(made).double(), x), rtol=1e-5, atol=1e-5)
     parts = [loss(made, x[at : at + 2], samples=range(at, at + 2)) for at in (0, 2)]
     torch.testing.assert_close(whole, sum(parts) / 2, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(whole, loss(made, x, step=9), rtol=1e-6, atol=0)
@@ -221,7 +222,7 @@ def test_a_rate_that_changes_keeps_the_kernels_of_dropout(changes, monkeypatch):
 @each
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own decompositions
 def test_gradients_by_sample_have_each_samples_own_masks(name):
-    made, x, slots = model(of(name)), tokens(3, 8), torch.arange(3)
+    made, x, slots = model(of(name)), tokens(1, 8).expand(3, 8), torch.arange(3)  # alike, so that masks alone differ
     parameters = dict(made.named_parameters())
 
     def alone(parameters, x_T, slot):
@@ -235,6 +236,8 @@ def test_gradients_by_sample_have_each_samples_own_masks(name):
         alone(parameters, x[row], slots[row]).backward()
         for key, true in gradients(made).items():
             assert (found[key][row] - true).norm() <= 1e-4 * true.norm() + 1e-5, key
+    weight = found["embedding.weight"]
+    assert not torch.allclose(weight[0], weight[1]) and not torch.allclose(weight[1], weight[2])
 
 
 @each
