@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from mainstem import config
+from mainstem.data.batches import Plan
 from mainstem.errors import BadInput
 from mainstem.runs.state import Length
 from mainstem.train.length import resolve, seconds, steps_of_epochs
@@ -21,9 +23,10 @@ def test_what_is_no_time_is_refused_with_the_value(text: str) -> None:
         seconds(text)
 
 
-def test_epochs_round_up_and_are_never_nothing() -> None:
+def test_epochs_are_whole_steps_and_never_nothing() -> None:
     assert steps_of_epochs(1.0, 640, 64) == 10
-    assert steps_of_epochs(1.0, 641, 64) == 11
+    assert steps_of_epochs(1.0, 703, 64) == 10
+    assert steps_of_epochs(0.1 + 0.2, 640, 64) == 3
     assert steps_of_epochs(0.001, 640, 64) == 1
 
 
@@ -54,3 +57,19 @@ def test_a_budget_holds_no_more_passes_than_are_said() -> None:
         config.Train(budget="10m", passes=4.0), 640, 64, [resolve(train, 640, 64, [], lambda s: 300)], lambda s: 300
     )
     assert again.steps == 40
+
+
+@pytest.mark.parametrize("context", [16, 64])
+@pytest.mark.parametrize("batch", [1, 2, 3, 8])
+@pytest.mark.parametrize("tokens", [1000, 1024, 2047])
+def test_one_epoch_reads_no_window_twice(tokens: int, batch: int, context: int) -> None:
+    """But for the one window that a random offset costs where a text is a whole number of steps."""
+    if batch * context > tokens:
+        pytest.skip("one step is more than the text")
+    plan, seen = Plan(tokens, context, batch, seed=0), np.zeros(tokens, int)
+    for step in range(1, steps_of_epochs(1.0, tokens, batch * context) + 1):
+        for start in plan.offsets(step, range(batch)):
+            seen[start + 1 : start + context + 1] += 1
+    assert seen.max() <= 2
+    assert (seen == 2).sum() <= (context if tokens // context % batch == 0 else 0)
+    assert (seen == 0).sum() <= (batch + 1) * context  # what is no whole step, and the offset

@@ -31,13 +31,15 @@ def seconds(budget: str) -> float:
 
 
 def steps_of_epochs(epochs: float, num_tokens: int, tokens_per_step: int) -> int:
-    """Return how many steps see `epochs` times `num_tokens` tokens, at least one.
+    """Return how many whole steps fit into `epochs` times `num_tokens` tokens, at least one.
+
+    A step more would begin the text anew, and see a part of it once more than was asked for.
 
     Example:
-        >>> steps_of_epochs(2, 1000, 64)
-        32
+        >>> steps_of_epochs(2, 1000, 64), steps_of_epochs(2.048, 1000, 64)
+        (31, 32)
     """
-    return max(1, math.ceil(epochs * num_tokens / tokens_per_step))
+    return max(1, math.floor(epochs * num_tokens / tokens_per_step * (1 + 1e-12)))
 
 
 def most(train: config.Train, num_tokens: int, tokens_per_step: int) -> int:
@@ -47,7 +49,7 @@ def most(train: config.Train, num_tokens: int, tokens_per_step: int) -> int:
         >>> most(config.Train(budget="10m", passes=3.0), 1000, 64), most(config.Train(budget="10m"), 1000, 64) > 10**9
         (47, True)
     """
-    return 1 << 53 if train.passes is None else steps_of_epochs(train.passes, num_tokens, tokens_per_step)
+    return 1 << 53 if train.passes is None else max(1, math.ceil(train.passes * num_tokens / tokens_per_step))
 
 
 def resolve(
