@@ -22,9 +22,19 @@ def test_several_runs_are_compared_where_one_says(
 ) -> None:
     runs = [str(shutil.copytree(finished, tmp_path / name)) for name in ("a", "b")]
     monkeypatch.chdir(tmp_path)
+    there = set(tmp_path.iterdir())
     assert main(["report", *runs]) == 0
-    assert capsys.readouterr().out == "compare.html\n"
-    assert "How it was made" in (tmp_path / "compare.html").read_text()
+    page = Path(capsys.readouterr().out.strip())
+    assert page.parent == Path("runs") and page.name.startswith("compare-a-b-")
+    assert "How it was made" in page.read_text()
+    assert set(tmp_path.iterdir()) - there == {tmp_path / "runs"}
+    before = page.read_bytes()
+    third = str(shutil.copytree(finished, tmp_path / "c" / "b"))
+    assert main(["report", runs[0], third]) == 0
+    other = Path(capsys.readouterr().out.strip())
+    assert other != page and page.read_bytes() == before
+    assert main(["report", *runs[::-1]]) == 0
+    assert Path(capsys.readouterr().out.strip()).parent == Path("runs")
     assert main(["report", *runs, "--out", "own.html"]) == 0
     assert capsys.readouterr().out == "own.html\n"
     assert not (tmp_path / "a" / "compare.html").exists()
@@ -57,4 +67,4 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(
 
 def test_help_says_where_the_page_goes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--help"]) == 0
-    assert "compare.html" in capsys.readouterr().out
+    assert "a page of these runs below runs" in " ".join(capsys.readouterr().out.split())

@@ -24,7 +24,7 @@ FACTS = {
 def compared(folder: Path, best: Sequence[float] = (2.0, 2.1, 2.05)) -> Results:
     """Two sides over three seeds; the second is better by 0.2 and a bit."""
     old, new = (config.load({"optim.lr": lr, "train.steps": 4, "model.context": 16}) for lr in (0.001, 0.01))
-    experiment = comparing.experiment(comparing.Side("old", old), comparing.Side("a-rather-long-name", new), folder)
+    experiment = comparing.experiment([comparing.Side("old", old), comparing.Side("a-rather-long-name", new)], folder)
     trials = {
         cell.name: {
             seed: {
@@ -48,7 +48,8 @@ def test_a_section_says_question_verdict_effect_conditions_and_machine(tmp_path:
     section = page.section(compared(tmp_path))
     assert section.badge == "supported"
     said = "\n".join(section.paragraphs)
-    for part in ("The claim: a-rather-long-name is better than old.", "Put to the test: a-rather-long-name is",
+    for part in ("The question: Does a-rather-long-name reach a lower held-out loss than old?",
+                 "Put to the test: a-rather-long-name is",
                  "Difference -0.202 bits per byte", "97.5% interval -0.2", "3 seeds", "smallest detectable",
                  "optim.lr 0.001 and 0.01", "2 configurations x 3 seeds, 40 steps each, 12",
                  "On 2 cores (x86-64, avx2)", "commit cccccccccccc"):  # fmt: skip

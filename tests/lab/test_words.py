@@ -26,8 +26,29 @@ def test_lines_fit_and_the_verdict_comes_first(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "said"),
-    [("supported", "new is better than old"), ("refuted", "old is better than new"), ("no effect", "less than"),
-     ("undecided", "cannot tell"), ("undecided: nothing learned yet", "give more --train.steps")],
+    [("supported", "new is better than old by 0.191 bits per byte."), ("refuted", "old is better than new by 0.191"),
+     ("no effect", "differ by less than 0.25 bits per byte"), ("undecided", "cannot tell"),
+     ("undecided: nothing learned yet", "give more --train.steps")],
 )  # fmt: skip
 def test_a_comparison_ends_in_a_sentence(verdict, said) -> None:
-    assert said in words.better("old", "new", verdict)
+    assert said in words.better_by("old", "new", verdict, -0.191, "bits per byte", 0.25)
+
+
+def test_each_side_but_the_first_has_a_sentence_by_the_number_that_decides() -> None:
+    cells = [Cell(name) for name in ("a", "b", "c")]
+    contrasts = tuple(
+        Contrast(f"{name} is better than a, {value}.", against(name, "a"), value, "bits per byte", 0.01, -1)
+        for value in ("best", "last") for name in ("b", "c")
+    )  # fmt: skip
+    experiment = Experiment("compare", "", "b is better than a.", "?", tuple(cells), contrasts, lambda t: {},
+                            lambda r: [])  # fmt: skip
+    trials = {
+        name: {s: {"best": at + 0.001 * s * s, "last": 9.0 + s * at} for s in range(4)}
+        for name, at in (("a", 2.0), ("b", 1.5), ("c", 2.25))
+    }
+    results = Results(experiment, [0, 1, 2, 3], trials)
+    assert words.better(results) == [
+        "b is better than a by 0.5 bits per byte.",
+        "a is better than c by 0.25 bits per byte.",
+    ]
+    assert words.of(results, 80)[1].startswith("  supported   b is better than a, best.")

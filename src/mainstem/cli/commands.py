@@ -31,7 +31,7 @@ COMMANDS = {
     "report": Command(
         "report",
         "report RUN [RUN ...] [--out FILE]",
-        "write a run's report.html again; of several, a page that compares them: compare.html here, or --out",
+        "write a run's report.html again; of several, a page below runs that compares them, or at --out",
     ),
     "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
     "lab": Command(
@@ -42,8 +42,8 @@ COMMANDS = {
     ),
     "compare": Command(
         "compare",
-        "compare A.yaml B.yaml [--seeds 5] [OPTIONS]",
-        "which of two configurations is better, over seeds",
+        "compare A.yaml [B.yaml ...] [--vary NAME=A,B,...] [OPTIONS]",
+        "which configuration is better than the first one, over seeds",
         trains=True,
     ),
     "list": Command("list", "list [KIND] [--schema]", "every name that a configuration may say, or those of one kind"),

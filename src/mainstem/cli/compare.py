@@ -1,79 +1,192 @@
-"""`mainstem compare A B`: which of two configurations is better, over seeds. May import everything, late."""
+"""`mainstem compare A B ...`: which of several configurations is better, over seeds. May import everything, late."""
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from .. import config, files
+from ..config import words as text_words
 from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
-from ..runs import follow
+from ..runs import HOME, follow
 from . import arguments, memory, terminal
 from . import help as help_text
 from .answer import Answer
 from .commands import COMMANDS
 
+if TYPE_CHECKING:
+    from ..lab.comparing import Side
+
 _OURS = ("seed", "recipe", "log", "out")
+_MOST = 16
+"""Configurations that one comparison may have: with more, every interval is too wide to tell anything."""
 
 
 class Options(Section, frozen=True, kw_only=True):
-    """What the command's own flags say; all others are fields of a run, for both sides."""
+    """What the command's own flags say; all others are fields of a run, for every side."""
 
+    vary: Annotated[
+        Text | None, about("a field and its values, NAME=A,B,C: each with each file is a side; may be given again")
+    ] = None
     seeds: Annotated[int, Meta(ge=1, le=100), about("trainings of each side, from seed 0 on")] = 5
     delta: Annotated[NonNegative, about("smallest difference of interest, in bits per byte")] = 0.01
-    out: Annotated[Text, about("folder of the page, the results and all runs")] = "runs/compare"
+    out: Annotated[Text | None, about("folder of the page, the results and all runs", "a new one below runs")] = None
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 
 
+class Asked(NamedTuple):
+    """One side as it was asked for: its name, its file, and the fields that are varied."""
+
+    name: str
+    path: str | None
+    values: dict[str, str]
+
+
+class _Kept(Struct):
+    """What is looked at in the results that a folder has already."""
+
+    facts: dict[str, object]
+
+
 def run(words: list[str]) -> int:
-    """Train both sides with every seed, print the verdict, write the page; return the exit code."""
+    """Train every side with every seed, print the verdicts, write the page; return the exit code."""
     given = arguments.split(words, config.switches(Options) | config.switches(config.Run))
     if given.has("help"):
         for line in help_text.of("compare", Options, trains=True):
             terminal.line(line)
         return 0
     own = [field.name for field in config.fields(Options)]
-    options = arguments.options([flag for flag in given.flags if flag[0] in own], Options, "compare")
+    varied = [text for name, text in given.flags if name == "vary"]
+    options = arguments.options([flag for flag in given.flags if flag[0] in own and flag[0] != "vary"], Options,
+                                "compare")  # fmt: skip
     shared = [flag for flag in given.flags if flag[0] not in own]
     fields = [field.name for field in config.fields(config.Run) if field.name.split(".")[0] not in _OURS]
     arguments.refuse_unknown(shared, [*own, *fields], "compare")
-    a, b = arguments.take(given.positional, 2, 2, COMMANDS["compare"].usage)
-    runs = [config.load(dict(shared), _file(path)) for path in (a, b)]
-    _compare(_names(a, b), runs, {name for name, _ in shared}, options, shlex.join(["mainstem", "compare", *words]))
+    paths = arguments.take(given.positional, 0 if varied else 2, None, COMMANDS["compare"].usage)
+    asked = sides(paths, varied, fields)
+    for name, _ in shared:
+        if name in asked[0].values:
+            raise BadInput(f"{arguments.shown(name)} and --vary {name} are both given: keep one of them.")
+    runs = [config.load({**dict(shared), **side.values}, side.path and _file(side.path)) for side in asked]
+    given_all = {name for name, _ in shared}
+    _compare([side.name for side in asked], runs, given_all, options, shlex.join(["mainstem", "compare", *words]))
     return 0
 
 
-def _compare(names: tuple[str, str], runs: list[config.Run], shared: set[str], options: Options, command: str) -> None:
-    """Compare two runs; `shared` has the names of what flags have given to both."""
+def sides(paths: Sequence[str], varied: Sequence[str], fields: Sequence[str]) -> list[Asked]:
+    """Return every file with every value of every field that is varied; the first one is what the others are held
+    against.
+
+    Example:
+        >>> [side.name for side in sides(["a.yaml"], ["model.residual=pre_norm,hyper"], ["model.residual"])]
+        ['pre_norm', 'hyper']
+        >>> [side.name for side in sides(["a.yaml", "b.yaml"], ["optim.lr=0.1,0.2"], ["optim.lr"])]
+        ['a, lr 0.1', 'a, lr 0.2', 'b, lr 0.1', 'b, lr 0.2']
+    """
+    files_: list[str | None] = [*paths] if paths else [None]
+    grid = [_values(text, fields) for text in varied]
+    if len({name for name, _ in grid}) < len(grid):
+        raise BadInput("--vary names one field twice: give all its values at once, as NAME=A,B,C.")
+    short = _names(paths) if len(paths) > 1 else [""] * len(files_)
+    found = []
+    for path, file in zip(files_, short, strict=True):
+        for chosen in itertools.product(*(values for _, values in grid)):
+            told = {name: value for (name, _), value in zip(grid, chosen, strict=True)}
+            parts = [file, *(_told(name, value) for name, value in told.items())]
+            found.append(Asked(", ".join(part for part in parts if part), path, told))
+    if len(found) < 2:
+        raise BadInput(
+            "One configuration has nothing to be compared with: give a second file, or two values to --vary."
+        )
+    if len(found) > _MOST:
+        raise BadInput(
+            f"{len(found)} configurations are more than one comparison can tell apart: give at most {_MOST}."
+        )
+    return found
+
+
+def _values(text: str, fields: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the field and the values of one --vary."""
+    name, equals, rest = text.partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    values = [value.strip() for value in rest.split(",")]
+    if not equals or not name or not all(values):
+        raise BadInput(
+            f"--vary {text!r} is not a field with its values: write it as --vary model.residual=pre_norm,post_norm."
+        )
+    arguments.refuse_unknown([(name, rest)], fields, "compare")
+    if len(set(values)) < len(values):
+        raise BadInput(f"--vary {text!r} has a value twice: give values that differ.")
+    return name, values
+
+
+def _told(name: str, value: str) -> str:
+    """Return a value as a name of a side: alone where it is a word, else behind the last word of its field."""
+    return value if value[:1].isalpha() and value not in ("true", "false", "null") else f"{name.split('.')[-1]} {value}"
+
+
+def _compare(
+    names: Sequence[str], runs: Sequence[config.Run], shared: set[str], options: Options, command: str
+) -> None:
+    """Compare some runs; `shared` has the names of what flags have given to all."""
     began = time.perf_counter()
     from ..lab import comparing, suite, text, words
     from ..train import Stop, device, refuse, unread
 
-    a, b = (comparing.Side(name, device.settle(run)) for name, run in zip(names, runs, strict=True))
-    folder = Path(options.out)
+    asked = [comparing.Side(name, device.settle(run)) for name, run in zip(names, runs, strict=True)]
+    digest = comparing.digest(asked)
+    folder = _folder(options.out, asked, digest)
     suite.check_folder(folder)
-    experiment = comparing.experiment(a, b, folder / "runs", options.delta)
-    for side in (a, b):
+    _check_kept(folder, digest)
+    experiment = comparing.experiment(asked, folder / "runs", options.delta)
+    for side in asked:
         refuse.early(side.run)
-    unread.check([a.run, b.run], shared)
-    comparing.check(a, b, text.reader(suite.tokens(folder)))
+    unread.check([side.run for side in asked], shared)
+    comparing.check(asked, text.reader(suite.tokens(folder)))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
     answer = Answer(options.json)
     memory.keep()
     try:
-        for results, page in suite.run([experiment], plan, began, answer.say):
-            better = words.better(a.name, b.name, results.verdict)
-            for line in [*words.of(results, terminal.width()), "", better, page]:
-                answer.say(str(line))
-            answer.give({**results.to_json(), "says": better, "page": str(page)})
+        for results, page in suite.run([experiment], plan, began, answer.say, {"sides": digest}):
+            better = words.better(results)
+            for line in [*words.of(results, terminal.width()), ""]:
+                answer.say(line)
+            for sentence in better:
+                for line in text_words.wrap(sentence, terminal.width()):
+                    answer.say(line)
+            answer.say(str(page))
+            answer.give({**results.to_json(), "says": " ".join(better), "page": str(page)})
     except Stop as stop:
         answer.say(f"{stop}: the same command goes on where this one stopped.")
         raise KeyboardInterrupt from None
+
+
+def _folder(out: str | None, asked: Sequence[Side], digest: str) -> Path:
+    """Return where the results go: another folder for other configurations, the same one when a command is repeated."""
+    from ..lab.comparing import file_name
+
+    if out is not None:
+        return Path(out)
+    return Path(HOME, f"compare-{file_name('-'.join(side.name for side in asked))[:40]}-{digest}")
+
+
+def _check_kept(folder: Path, digest: str) -> None:
+    """Raise `BadInput` where the results of another comparison would be written over."""
+    try:
+        kept = files.load(folder / "compare.json", _Kept, 1 << 28)
+    except files.Unusable:
+        return
+    if kept.facts.get("sides", digest) != digest:
+        raise BadInput(
+            f"--out {str(folder)!r} holds a comparison of other configurations, which would be lost: give another one."
+        )
 
 
 def _file(path: str) -> str:
@@ -82,9 +195,10 @@ def _file(path: str) -> str:
     return str(inside) if files.is_file(inside) else path
 
 
-def _names(a: str, b: str) -> tuple[str, str]:
-    """Return what the two are called: as short as tells them apart."""
-    if a == b:
-        raise BadInput(f"{a!r} is given twice: give two configurations that differ.")
-    short = Path(a).stem, Path(b).stem
-    return short if short[0] != short[1] else (a, b)
+def _names(paths: Sequence[str]) -> list[str]:
+    """Return what files are called: as short as tells them apart."""
+    for path in paths:
+        if list(paths).count(path) > 1:
+            raise BadInput(f"{path!r} is given twice: give configurations that differ.")
+    short = [Path(path).stem for path in paths]
+    return short if len(set(short)) == len(short) else list(paths)

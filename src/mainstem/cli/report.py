@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
+from pathlib import Path
 from typing import Annotated
 
-from ..config.sections import Section, about
+from .. import files
+from ..config.sections import Section, Text, about
 from ..errors import BadInput
+from ..runs import HOME
 from . import arguments, terminal
 from . import help as help_text
 from .commands import COMMANDS
@@ -15,7 +19,9 @@ from .commands import COMMANDS
 class Options(Section, frozen=True, kw_only=True):
     """What the command's flags say."""
 
-    out: Annotated[str, about("of several runs: the file of their page, or a folder for it")] = "compare.html"
+    out: Annotated[Text | None, about("of several runs: the file of their page", "a page of these runs below runs")] = (
+        None
+    )
 
 
 def run(words: list[str]) -> int:
@@ -35,5 +41,16 @@ def run(words: list[str]) -> int:
     if len(folders) == 1:
         terminal.line(str(report.write(folders[0])))
     else:
-        terminal.line(str(report.compare(folders, options.out, shlex.join(["mainstem", "report", *words]))))
+        out = _page(folders) if options.out is None else Path(options.out)
+        terminal.line(str(report.compare(folders, out, shlex.join(["mainstem", "report", *words]))))
     return 0
+
+
+def _page(folders: list[Path]) -> Path:
+    """Return where the page of these runs goes: the same one for the same runs, another one for others."""
+    places = "\n".join(sorted(str(folder.resolve()) for folder in folders))
+    digest = hashlib.sha256(places.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    names = "-".join(folder.resolve().name for folder in folders)
+    short = "".join(c if c.isalnum() or c in "-_." else "-" for c in names)[:60].strip(".-")
+    files.make_folder(Path(HOME))
+    return Path(HOME, f"compare-{short}-{digest}.html")

@@ -1,4 +1,4 @@
-"""Two configurations of the user's own as an experiment: which one is better? May import all but the cli.
+"""Configurations of the user's own as an experiment: which is better than the first? May import all but the cli.
 
 Every training is a run like any other, in a folder of its own, so what a stop has cut off is gone on with.
 """
@@ -18,6 +18,7 @@ from ..draw.chart import Figure
 from ..errors import BadInput
 from ..report import Page, metrics
 from ..runs import facts
+from ..runs.score import NATS
 from ..train.language import Language
 from .experiment import Cell, Contrast, Experiment, Numbers, against
 from .figures import drawn, spread
@@ -32,49 +33,66 @@ _SCORE = Language().scores[-1]
 
 
 class Side(NamedTuple):
-    """One of the two: what it is called, and its configuration."""
+    """One of those that are compared: what it is called, and its configuration."""
 
     name: str
     run: config.Run
 
 
-def experiment(a: Side, b: Side, folder: Path, delta: float = DELTA) -> Experiment:
-    """Return the question whether `b` is better than `a`, whose runs are kept in `folder`.
+def experiment(sides: Sequence[Side], folder: Path, delta: float = DELTA) -> Experiment:
+    """Return the question whether each of the other `sides` is better than the first, whose runs are kept in `folder`.
 
     Both ends of a training are compared: the best held-out pass (which decides) and the last one, in bits per byte,
     which do not depend on how text becomes tokens. Where a side has counts beside its network (`model.prior`), what
     each offers with them is compared first, and decides. Raises `BadInput` where that cannot be compared.
     """
-    _equal_length(a, b)
-    if a.run == msgspec.structs.replace(b.run, out=a.run.out):
-        raise BadInput(f"{a.name} and {b.name} are the same configuration: change something in one of them.")
-    cells = tuple(Cell(side.name, at={"arm": side.name}, whole=side.run) for side in (a, b))
-    pair = against(b.name, a.name)
-    ends = [
-        Contrast(f"{b.name} is better at its best held-out pass.", pair, "best", _SCORE.unit, delta, -1),
-        Contrast(f"{b.name} is better at its last held-out pass.", pair, "last", _SCORE.unit, delta, -1),
-    ]
-    if any(side.run.model.prior is not None for side in (a, b)):
-        offers = f"{b.name} is better by all that it offers, counts beside the network included."
-        ends.insert(0, Contrast(offers, pair, "offered", _SCORE.unit, delta, -1))
+    first, *others = sides
+    for side in others:
+        _equal_length(first, side)
+    for number, side in enumerate(sides):
+        for other in sides[number + 1 :]:
+            if side.run == msgspec.structs.replace(other.run, out=side.run.out):
+                raise BadInput(
+                    f"{side.name} and {other.name} are the same configuration: change something in one of them."
+                )
+    ends = {"best": "at its best held-out pass", "last": "at its last held-out pass"}
+    if any(side.run.model.prior is not None for side in sides):
+        ends = {"offered": "by all that it offers, counts beside the network included", **ends}
+    contrasts = tuple(
+        Contrast(f"{side.name} is better than {first.name} {how}.", against(side.name, first.name), value, _SCORE.unit,
+                 delta, -1)
+        for value, how in ends.items() for side in others
+    )  # fmt: skip
+    one = others[0].name
+    question = f"Does {one} reach a lower {_SCORE.title} than {first.name}?"
     return Experiment(
         name="compare",
         section="",
-        claim=f"{b.name} is better than {a.name}.",
-        question=f"Does {b.name} reach a lower {_SCORE.title} than {a.name}?",
-        cells=cells,
-        contrasts=tuple(ends),
+        claim=f"{one} is better than {first.name}.",
+        question=question if len(others) == 1 else f"Which reaches a lower {_SCORE.title} than {first.name}?",
+        cells=tuple(Cell(side.name, at={"arm": side.name}, whole=side.run) for side in sides),
+        contrasts=contrasts,
         trial=lambda trial: run(trial, folder),
         figures=figures,
-        conditions=_conditions(a, b),
+        conditions=_conditions(sides),
     )
 
 
+def digest(sides: Sequence[Side]) -> str:
+    """Return what tells these configurations from others, whatever their order and their seeds."""
+    each = sorted(_digest(msgspec.structs.replace(side.run, seed=0)) for side in sides)
+    return hashlib.sha256("".join(each).encode()).hexdigest()[:8]
+
+
+def _digest(run: config.Run) -> str:
+    """Return a name for a configuration; where it is written and what is shown decide nothing."""
+    kept = msgspec.structs.replace(run, log=config.Log(), out="-")
+    return hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()[:8]
+
+
 def run(trial: Trial, folder: Path) -> Numbers:
-    """Train one of the two with one seed, in a folder below `folder`, and return what it reached."""
-    kept = msgspec.structs.replace(trial.run, log=config.Log(), out="-")
-    digest = hashlib.sha256(msgspec.json.encode(kept, order="sorted")).hexdigest()[:8]
-    out = folder / f"{_file_name(trial.cell.name)}-seed{trial.run.seed}-{digest}"
+    """Train one side with one seed, in a folder below `folder`, and return what it reached."""
+    out = folder / f"{file_name(trial.cell.name)}-seed{trial.run.seed}-{_digest(trial.run)}"
     quiet = _Quiet(trial.corpus.doubts)
     done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=quiet, listeners=[Page(quiet.warn)])
     found = metrics.read(out / "metrics.jsonl", _SCORE)
@@ -86,6 +104,7 @@ def run(trial: Trial, folder: Path) -> Numbers:
         "offered": told.get("mixed_bpb", done.best.values[_SCORE.name]),
         "best": done.best.values[_SCORE.name],
         "last": last.value,
+        "held_out": done.best.values[NATS.name],
         "gap": last.gap.value if last.gap is not None else 0.0,
         "steps": float(found.last_step),
         "seconds": done.seconds,
@@ -113,15 +132,16 @@ def figures(results: Results) -> Sequence[Figure]:
     ]  # fmt: skip
 
 
-def check(a: Side, b: Side, read: Any) -> None:
-    """Raise `BadInput` where the two are not judged on the same text; `read` prepares a corpus."""
-    found: list[data.Corpus] = [read(side.run.data) for side in (a, b)]
+def check(sides: Sequence[Side], read: Any) -> None:
+    """Raise `BadInput` where not all are judged on the same text; `read` prepares a corpus."""
+    found: list[data.Corpus] = [read(side.run.data) for side in sides]
     held = [corpus.facts["held_out_hash"] for corpus in found]
-    if held[0] != held[1]:
-        raise BadInput(
-            f"{a.name} and {b.name} hold out different texts ({held[0][:12]} and {held[1][:12]}), so their losses "
-            "cannot be compared: give both the same data.paths, data.held_out and data.split."
-        )
+    for side, other in zip(sides, held, strict=True):
+        if other != held[0]:
+            raise BadInput(
+                f"{sides[0].name} and {side.name} hold out different texts ({held[0][:12]} and {other[:12]}), so "
+                "their losses cannot be compared: give both the same data.paths, data.held_out and data.split."
+            )
 
 
 def _equal_length(a: Side, b: Side) -> None:
@@ -140,14 +160,24 @@ def _equal_length(a: Side, b: Side) -> None:
         )
 
 
-def _conditions(a: Side, b: Side) -> str:
-    left, right = (_flat(config.plain(side.run)) for side in (a, b))
-    names = [name for name in left if left[name] != right.get(name) and name not in ("out", "seed")]
-    names += [name for name in right if name not in left]
-    told = "; ".join(f"{name} {left.get(name)} and {right.get(name)}" for name in names[:20])
-    more = f"; and {len(names) - 20} more" if len(names) > 20 else ""
-    length = f"train.budget {a.run.train.budget} each" if a.run.train.budget else "equally many tokens"
-    return f"{a.name} and {b.name} differ in: {told}{more}. Trained for {length}."
+def _conditions(sides: Sequence[Side]) -> str:
+    flat = [_flat(config.plain(side.run)) for side in sides]
+    names = [name for name in dict.fromkeys(name for one in flat for name in one) if name not in ("out", "seed")]
+    differ = [name for name in names if any(one.get(name) != flat[0].get(name) for one in flat)]
+    told = "; ".join(f"{name} {_listed([str(one.get(name)) for one in flat])}" for name in differ[:20])
+    more = f"; and {len(differ) - 20} more" if len(differ) > 20 else ""
+    budget = sides[0].run.train.budget
+    length = f"train.budget {budget} each" if budget else "equally many tokens"
+    return f"{_listed([side.name for side in sides])} differ in: {told}{more}. Trained for {length}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them.
+
+    >>> _listed(["a", "b"]), _listed(["a", "b", "c"])
+    ('a and b', 'a, b and c')
+    """
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -159,7 +189,13 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """Return a name without what a folder's may not have.
+
+    Example:
+        >>> file_name("a/b c"), file_name("..")
+        ('a-b-c', 'side')
+    """
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)[:60].strip(".") or "side"
 
 

@@ -40,7 +40,7 @@ def section(results: Results) -> Section:
     experiment, judged = results.experiment, results.judged()
     contrast, statistics, verdict = judged[0]
     paragraphs = [
-        f"The claim{f' ({experiment.section})' if experiment.section else ''}: {experiment.claim}",
+        f"The question{f' (section {experiment.section})' if experiment.section else ''}: {experiment.question}",
         f"Put to the test: {contrast.says} {said(contrast, statistics)} {_MEANING[verdict]}",
         _conditions(results, contrast),
         _how(results),
@@ -48,7 +48,7 @@ def section(results: Results) -> Section:
     ]
     said_all = [visible(text, limit=2000) for text in paragraphs if text]
     figures = drawings(results)
-    return Section(f"{experiment.name}: {experiment.question}", verdict, said_all, [table(judged)], figures)
+    return Section(f"{experiment.name}: {experiment.claim}", verdict, said_all, [table(judged)], figures)
 
 
 def drawings(results: Results) -> list[Drawing]:

@@ -74,7 +74,8 @@ class Results:
         cells = [cell for cell in contrast.weights if cell in self.settings]
         if contrast.untrained or len(cells) < len(contrast.weights) or not self.seeds:
             return False
-        return not any(self.settings[cell].learned(self._losses(cell)) for cell in cells)
+        losses = {cell: self._losses(cell) for cell in cells}
+        return all(losses.values()) and not any(self.settings[cell].learned(losses[cell]) for cell in cells)
 
     def _losses(self, cell: str) -> dict[str, float]:
         """Return the losses of a cell, each the mean over seeds."""

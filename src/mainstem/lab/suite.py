@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -48,12 +49,17 @@ class Plan(NamedTuple):
 
 
 def run(
-    experiments: Sequence[Experiment], plan: Plan, began: float, say: Callable[[str], None]
+    experiments: Sequence[Experiment],
+    plan: Plan,
+    began: float,
+    say: Callable[[str], None],
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[tuple[Results, Path]]:
     """Yield the results of each experiment with the page that was written, NAME.html beside NAME.json.
 
     What one experiment leaves of its share of the budget goes to those behind it. `began` is when the budget began,
-    by `plan.clock`. In a suite, an experiment whose share is too small for one seed is said to be left out.
+    by `plan.clock`, `more` are further facts of the results. In a suite, an experiment whose share is
+    too small for one seed is said to be left out.
     """
     check_folder(plan.folder)
     engine = _engine(plan, say)
@@ -70,7 +76,7 @@ def run(
                 raise
             say(f"{experiment.name} was left out. {error}")
             continue
-        results.facts.update(facts(plan))
+        results.facts.update({**facts(plan), **more})
         yield results, write(plan, results)
 
 
@@ -104,7 +110,7 @@ def write(plan: Plan, results: Results) -> Path:
     name = results.experiment.name
     files.make_folder(plan.folder)
     files.write_text(plan.folder / f"{name}.json", json.dumps(results.to_json(), indent=1, allow_nan=False))
-    kind = "A claim of the textbook section" if results.experiment.section else "Two configurations"
+    kind = "A claim of the textbook section" if results.experiment.section else "Configurations"
     about = f"{kind}, put to the test on this machine."
     return files.write_text(plan.folder / f"{name}.html", page.page(name, about, [results], plan.command))
 
