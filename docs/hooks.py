@@ -4,7 +4,9 @@ mkdocs calls these functions. A name that is not there, a formula that cannot be
 an experiment ends the build.
 
     <!-- code: mainstem.stream.connection:Add -->    the object's source, as it is shipped
+    <!-- code: mainstem.data.split:cut 3 -->          its head and its last three lines
     <!-- lab: vanishing -->                           verdict, effects and figures from docs/results/lab/vanishing.json
+    <!-- figure: vanishing -->                        its key figure alone, with the verdict
     <!-- verdicts -->                                 a table of all verdicts
     <!-- fields -->                                   every field of a configuration, in a table for each section
     $x$ and $$x$$                                      MathML, which browsers draw themselves
@@ -16,24 +18,24 @@ from __future__ import annotations
 
 import ast
 import html
-import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from latex2mathml.converter import convert
-from made import languages, search
+from made import chinese, lab, languages, search
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs"
-RESULTS = ROOT / "docs" / "results" / "lab"
 CHINESE = ROOT / "docs" / "fields.zh-TW.yaml"
 
-_CODE = re.compile(r"^<!-- code: (\S+):(\S+) -->$", re.MULTILINE)
+_CODE = re.compile(r"^<!-- code: (\S+):(\S+)(?: (\d+))? -->$", re.MULTILINE)
 _LAB = re.compile(r"<!-- lab: ([\w-]+) -->")
+_FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
 _VERDICTS = re.compile(r"<!-- verdicts -->")
 _FIELDS = re.compile(r"^<!-- fields -->$", re.MULTILINE)
 _DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
@@ -41,21 +43,6 @@ _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL
 
 _found: list[search.Section] = []
 """What the search finds, page by page as they are built."""
-
-WORDS = {
-    "en": {
-        "supported": "supported", "refuted": "refuted", "no effect": "no effect", "undecided": "undecided",
-        "undecided: nothing learned yet": "undecided: nothing learned yet",
-        "missing": "Not measured yet: run", "experiment": "experiment", "question": "question", "verdict": "verdict",
-        "effect": "effect", "made": "Made by", "sees": "What the figures show was measured by",
-    },
-    "zh": {
-        "supported": "支持", "refuted": "反駁", "no effect": "沒有效果", "undecided": "未定",
-        "undecided: nothing learned yet": "未定：尚未學到東西",
-        "missing": "尚未測量，請執行", "experiment": "實驗", "question": "說法", "verdict": "判定",
-        "effect": "效果", "made": "指令", "sees": "圖中數字由下列指令測得",
-    },
-}  # fmt: skip
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -92,7 +79,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Put the shipped source of every object that the page names into it, and the fields of a configuration."""
     language = _language(config)
     markdown = _FIELDS.sub(lambda found: fields(language), markdown)
-    return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri), markdown)
+    return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri, int(found[3] or 0)), markdown)
 
 
 def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
@@ -100,8 +87,9 @@ def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
     language, where = _language(config), page.file.src_uri
     html_ = _DISPLAY.sub(lambda found: math(found[1], "block", where), html_)
     html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
-    html_ = _LAB.sub(lambda found: experiment(found[1], language, where), html_)
-    html_ = _VERDICTS.sub(lambda found: verdicts(language), html_)
+    html_ = _LAB.sub(lambda found: measured(lab.experiment, found[1], language, where=where), html_)
+    html_ = _FIGURE.sub(lambda found: measured(lab.figure, found[1], language, where=where), html_)
+    html_ = _VERDICTS.sub(lambda found: measured(lab.verdicts, language, where=where), html_)
     _found.extend(search.sections(page.url, str(page.title), html_))
     return html_
 
@@ -156,91 +144,35 @@ def math(text: str, display: str, where: str = "") -> str:
         raise PluginError(f"{where}: the formula {text!r} cannot be read: {error}") from error
 
 
-def code(module: str, name: str, where: str = "") -> str:
-    """Return the source of `name` (a class, a function, a method as Class.method) of a module, as a fenced block."""
+def code(module: str, name: str, where: str = "", last: int = 0) -> str:
+    """Return the source of `name` (a class, a function, a method as Class.method) of a module, as a fenced block.
+
+    Where `last` is given it is the head, three dots and as many lines of the end. Of overloads the code counts.
+    """
     path = ROOT / "src" / (module.replace(".", "/") + ".py")
     if not path.is_file():
         raise PluginError(f"{where}: there is no module {module}")
     text = path.read_text(encoding="utf-8")
     node: Any = ast.parse(text)
     for part in name.split("."):
-        node = next((child for child in node.body if getattr(child, "name", None) == part), None)
+        node = next((child for child in reversed(node.body) if getattr(child, "name", None) == part), None)
         if node is None:
             raise PluginError(f"{where}: {module} has no {name}")
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     lines = text.splitlines()[first - 1 : node.end_lineno]
     indent = len(lines[0]) - len(lines[0].lstrip())
+    if last:
+        head = next(i for i, line in enumerate(lines) if line.rstrip().endswith(":")) + 1
+        lines = [*lines[:head], f"{' ' * (indent + 4)}...", *lines[-last:]]
     body = "\n".join(line[indent:] for line in lines)
     return f'```python title="{path.relative_to(ROOT)}"\n{body}\n```'
 
 
-def result(name: str, where: str = "") -> Any:
-    """Return the stored results of an experiment, or None where there are none."""
-    from mainstem import catalogue
-    from mainstem.lab.result import from_json
-
-    path = RESULTS / f"{name}.json"
-    found = catalogue.resolve("experiment", name)
-    if not path.is_file():
-        return None
+def measured(make: Callable[..., str], *given: str, where: str) -> str:
+    """Return what `make` makes of published results, whose errors end the build by the page's name."""
     try:
-        return from_json(found, json.loads(path.read_text(encoding="utf-8")))
+        return make(*given)
+    except chinese.Missing as error:
+        raise PluginError(f"{where}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise PluginError(f"{where}: {path.name} is of another version of the experiment ({error!r})") from error
-
-
-def experiment(name: str, language: str, where: str = "") -> str:
-    """Return verdict, effects and figures of an experiment as HTML; a sentence where it was not measured."""
-    from mainstem.draw import figure_page
-    from mainstem.lab import page
-
-    found, words = result(name, where), WORDS[language]
-    if found is None:
-        return f"<p><em>{words['missing']} <code>mainstem lab {name}</code>.</em></p>"
-    contrast, statistics, verdict = found.judged()[0]
-    said = f"{contrast.says} {page.said(contrast, statistics)}" if language == "en" else effect(contrast, statistics)
-    label = "" if language == "en" else f"<p><strong>{words['verdict']}：{words[verdict]}</strong></p>"
-    made = f"<p>{words['sees']} <code>{html.escape(str(found.facts.get('command')))}</code> {origin(found)}</p>"
-    return label + figure_page.fragment(page.drawings(found), verdict, [said], key=1) + made
-
-
-def effect(contrast: Any, found: Any) -> str:
-    """Return the effect in Chinese."""
-    from mainstem.lab.page import percent, signed
-
-    unit = contrast.unit
-    return (
-        f"差異 {signed(found.mean)} {unit}（{percent(found.level)} 信賴區間 {signed(found.low)} 至 "
-        f"{signed(found.high)}，{found.n} 個種子；最小關注效果 {signed(contrast.delta)}，"
-        f"可偵測的最小效果 {signed(found.detectable)}）。"
-    )
-
-
-def origin(found: Any) -> str:
-    """Return commit, machine and versions in brackets."""
-    facts = found.facts
-    machine, versions = facts.get("machine", {}), facts.get("versions", {})
-    parts = [
-        f"commit {str(facts.get('commit'))[:12]}", f"{machine.get('cores')} cores", str(machine.get("instructions")),
-        f"torch {versions.get('torch')}",
-    ]  # fmt: skip
-    return html.escape(f"({', '.join(parts)})")
-
-
-def verdicts(language: str) -> str:
-    """Return a table of all experiments with their verdicts."""
-    from mainstem import catalogue
-    from mainstem.lab import page
-
-    words, rows = WORDS[language], []
-    for name in catalogue.names("experiment"):
-        claim, found = catalogue.resolve("experiment", name).claim, result(name)
-        if found is None:
-            rows.append([name, claim, "–", ""])
-            continue
-        contrast, statistics, verdict = found.judged()[0]
-        told = page.said(contrast, statistics) if language == "en" else effect(contrast, statistics)
-        rows.append([name, claim, words[verdict], told])
-    head = "".join(f"<th>{words[key]}</th>" for key in ("experiment", "question", "verdict", "effect"))
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        raise PluginError(f"{where}: a result is of another version of its experiment ({error!r})") from error

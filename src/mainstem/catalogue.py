@@ -38,7 +38,7 @@ class Spec:
 
 SPECS = (
     Spec("residual", "pre_norm", "form.pre_norm:PreNorm", "x + F(norm x), the default"),
-    Spec("residual", "post_norm", "form.post_norm:PostNorm", "norm(x + F(x)), as the textbook draws it"),
+    Spec("residual", "post_norm", "form.post_norm:PostNorm", "norm(x + F(x)), as the textbook says in 7.4.4"),
     Spec("residual", "sandwich", "form.sandwich:Sandwich", "x + norm(F(norm x))"),
     Spec("residual", "mix_ln", "form.mix_ln:MixLN", "post-norm in the first blocks, pre-norm in the others"),
     Spec(

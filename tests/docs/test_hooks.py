@@ -46,6 +46,14 @@ def test_a_method_is_moved_to_the_left_and_keeps_its_decorators(hooks: ModuleTyp
     assert lines[1:3] == ["@property", "def at(self) -> dict[str, Any]:"]
 
 
+def test_of_overloads_the_code_is_shown_and_of_long_code_its_end(hooks: ModuleType) -> None:
+    whole = hooks.code("mainstem.stream.residual", "Residual.forward")
+    assert "self.connection.read(state)" in whole
+    lines = hooks.code("mainstem.stream.residual", "Residual.forward", last=2).splitlines()
+    assert lines[1].startswith("def forward(self") and lines[2] == "    ..."
+    assert len(lines) == 6 and "connection.write" in lines[4]
+
+
 @pytest.mark.parametrize(
     ("module", "name", "said"),
     [("mainstem.gone", "A", "no module mainstem.gone"), ("mainstem.penalty.l1", "Gone", "has no Gone"),
@@ -72,7 +80,7 @@ def test_formulas_become_mathml(hooks: ModuleType) -> None:
 
 @pytest.fixture
 def folder(hooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(hooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(hooks.lab, "RESULTS", tmp_path)
     return tmp_path
 
 
@@ -95,7 +103,7 @@ def test_a_result_is_a_verdict_an_effect_and_figures(hooks: ModuleType, folder: 
         assert part in found
     assert "<!-- lab" not in found
     chinese = content(hooks, "<!-- lab: depth-used -->", "zh-Hant")
-    for part in ("判定：支持", "差異 0.52 nats per byte", "5 個種子", "<svg"):
+    for part in ("</span> 成立</span>", "相差 0.52 nat／位元組", "5 個種子", "<svg"):
         assert part in chinese
 
 
@@ -109,7 +117,7 @@ def test_a_result_of_another_version_ends_the_build(hooks: ModuleType, folder: P
     found = json.loads((folder / "depth-used.json").read_text())
     del found["seeds"]
     (folder / "depth-used.json").write_text(json.dumps(found))
-    with pytest.raises(PluginError, match=r"guide/a.md: depth-used.json is of another version"):
+    with pytest.raises(PluginError, match=r"guide/a.md: a result is of another version"):
         content(hooks, "<!-- lab: depth-used -->")
 
 
@@ -119,9 +127,9 @@ def test_the_table_of_verdicts_has_every_experiment(hooks: ModuleType, folder: P
     made(folder)
     found = content(hooks, "<!-- verdicts -->")
     for name in catalogue.names("experiment"):
-        assert f"<td>{name}</td>" in found
-    assert found.count("<td>supported</td>") == 1
-    assert found.count("<td>–</td>") == len(catalogue.names("experiment")) - 1
+        assert f"<code>{name}</code>" in found
+    assert found.count("<strong>supported</strong>") == 1
+    assert found.count(">–</td>") == len(catalogue.names("experiment")) - 1
 
 
 def test_the_configuration_reference_has_every_field_and_what_names_have_by_themselves(hooks: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Post-norm, as the textbook draws it: Norm(x + F(x)). May import its neighbours here."""
+"""Post-norm, as the textbook says in 7.4.4: Norm(x + F(x)). May import its neighbours here."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PostNorm(Form):
     Deep stacks of it need a warm-up.
 
     Source:
-        Vaswani et al. 2017 (1706.03762), section 3.1; the textbook's 7.4.2 and 7.4.4.
+        Vaswani et al. 2017 (1706.03762), section 3.1; the textbook's 7.4.4.
 
     Example:
         >>> from mainstem import form
