@@ -116,6 +116,15 @@ def test_the_numbers_are_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: 
     assert len(list(cache.glob("*.json"))) == 4
 
 
+def test_they_are_known_one_after_the_other_and_at_once_where_they_are_kept(tmp_path: Path) -> None:
+    found, cache = corpus(tmp_path, prose(400), tokenizer="bpe"), tmp_path / "numbers"
+    known = list(yardsticks.stages(found, cache))
+    new = [set(after) - set(before) for before, after in zip([{}, *known], known, strict=False)]
+    assert new == [{"unigram_bpb"}, {"counts_tokens_bpb", "adaptive_tokens_bpb", "tokens_order"},
+                   {"counts_bytes_bpb", "adaptive_bytes_bpb", "bytes_order"}, {"repeated_share"}]  # fmt: skip
+    assert list(yardsticks.stages(found, cache)) == [known[-1]] == [yardsticks.measure(found)]
+
+
 def test_counts_over_tokens_are_kept_token_by_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, cache = corpus(tmp_path, prose(400), tokenizer="byte"), tmp_path / "numbers"
     value = yardsticks.measure(found, cache)

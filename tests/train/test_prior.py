@@ -138,7 +138,7 @@ def test_what_evaluate_says_is_the_mean_of_what_predict_says(tmp_path, capsys):
 
 def test_a_sample_is_drawn_from_the_mixture(tmp_path, capsys):
     folder, _ = trained(tmp_path)
-    words = ["sample", str(folder), "--prompt", "river de", "--num-tokens", "40", "--temperature", "0", "--top-k", "1"]
+    words = ["sample", str(folder), "--prompt", "river de", "--num-tokens", "40", "--temperature", "0"]
     assert main(words) == 0
     both = capsys.readouterr().out
     assert main([*words, "--prior", "none"]) == 0
@@ -223,4 +223,4 @@ def test_without_time_what_was_fitted_to_these_weights_stays(tmp_path, monkeypat
     shutil.rmtree(tmp_path / "first")
     folder, said = trained(tmp_path)
     assert not (folder / stored.NAME).exists()
-    assert "without counts: the yardsticks, which count, were not complete" in said
+    assert "without counts: the budget had no time left to count, as model.prior asks for" in " ".join(said.split())

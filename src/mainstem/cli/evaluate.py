@@ -221,7 +221,7 @@ def _yardsticks(
     from .. import data
 
     found = loaded.facts.get("yardsticks") or {}
-    if tokens is not None or "counts_tokens_bpb" not in found:
+    if tokens is not None or "repeated_share" not in found:  # a budget may have ended before all were known
         try:
             corpus = own_corpus(loaded, options.data, cache)
         except BadInput as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -67,19 +68,34 @@ def measure(corpus: Corpus, cache: Path | None = None, work: counts.Work | None 
             training text was counted, where that was not all. `repeated_share` of the held-out characters lie in 64 or
             more that stand in the training text too.
     """
+    found: dict[str, float] = {}
+    for known in stages(corpus, cache, work):
+        found = known
+    return found
+
+
+def stages(corpus: Corpus, cache: Path | None = None, work: counts.Work | None = None) -> Iterator[dict[str, float]]:
+    """Yield the yardsticks that are known so far, the quickest first; the last ones are what `measure` returns.
+
+    In this order: single tokens, counts over tokens, counts over bytes, what is repeated. All at once where `cache` has
+    them.
+    """
     work = work if work is not None else counts.Work()
     path = None if cache is None else cache / _name(corpus)
-    found = None if path is None else _read(path)
-    if found is None:
-        found = {
-            "unigram_bpb": unigram(corpus),
-            **_counted(corpus, work, cache),
-            "repeated_share": repeated(corpus, work),
-        }
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_atomic(path, msgspec.json.encode({"version": 1, "found": found}) + b"\n")
-    return found
+    kept = None if path is None else _read(path)
+    if kept is not None:
+        yield kept
+        return
+    found = {"unigram_bpb": unigram(corpus)}
+    yield found
+    for more in _counted(corpus, work, cache):
+        found = {**found, **more}
+        yield found
+    found = {**found, "repeated_share": repeated(corpus, work)}
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(path, msgspec.json.encode({"version": 1, "found": found}) + b"\n")
+    yield found
 
 
 def over_tokens(
@@ -119,17 +135,22 @@ def frequencies(tokens: Tokens, size: int) -> NDArray[np.float64]:
     return total
 
 
-def _counted(corpus: Corpus, work: counts.Work, cache: Path | None) -> dict[str, float]:
-    """Return what counts over tokens, and over bytes, come to."""
+def _counted(corpus: Corpus, work: counts.Work, cache: Path | None) -> Iterator[dict[str, float]]:
+    """Yield what counts over tokens, and then what counts over bytes come to."""
     train, held, size = corpus.train, corpus.held_out, corpus.tokenizer.vocab_size
     share = MOST / max(1, len(train))
     path = None if cache is None else _array_path(cache, corpus)
     found = _by("tokens", _part(train.ids, share), held.ids, size, held.num_bytes, work, path)
+    yield found | _share(share)
     if corpus.tokenizer.lengths_V.max() > 1:
         share = min(share, MOST / max(1, int(train.num_bytes)))
         text = Expanded(corpus.tokenizer, ends=True)
-        found |= _by("bytes", text.all(_part(train.ids, share)), text.all(held.ids), text.vocab, held.num_bytes, work)
-    return found if share >= 1 else {**found, "counted_share": round(share, 4)}
+        found = _by("bytes", text.all(_part(train.ids, share)), text.all(held.ids), text.vocab, held.num_bytes, work)
+        yield found | _share(share)
+
+
+def _share(share: float) -> dict[str, float]:
+    return {} if share >= 1 else {"counted_share": round(share, 4)}
 
 
 def _part(ids: NDArray[Any], share: float) -> NDArray[Any]:

@@ -52,15 +52,18 @@ class Beside:
     model: tuple[Path, str] | None = None
     prior: Prior | None = field(default=None, init=False)
 
-    def made(self, best: Best, over: data.yardsticks.OverTokens | None) -> dict[str, Any]:
+    def made(
+        self, best: Best, over: data.yardsticks.OverTokens | None, without: Exception | None = None
+    ) -> dict[str, Any]:
         """Write counts.safetensors, or take away what lies there from before; return what the outcome says of it.
 
-        What was fitted to these very weights stays where there is no time to fit it again.
+        What was fitted to these very weights stays where there is no time to fit it again. `without` is why there is
+        nothing to fit from.
         """
         if self.asked is None:
             self._remove()
             return {}
-        found, why = None, "the yardsticks, which count, were not complete"
+        found, why = None, _why(without)
         if over is not None:
             found, why = fitted(self.learner, best, over)
         else:
@@ -89,6 +92,13 @@ class Beside:
         if self.model is not None and os.path.lexists(self.model[0] / NAME):
             with disk(NAME, self.model[0]):
                 files.remove(self.model[0] / NAME)
+
+
+def _why(error: Exception | None) -> str:
+    """Return why counts that `model.prior` asks for are not there."""
+    if error is None or isinstance(error, TimeoutError):
+        return "the budget had no time left to count, as model.prior asks for; a longer --train.budget has it"
+    return f"counting failed ({error})"
 
 
 def line(said: Mapping[str, Any]) -> str:

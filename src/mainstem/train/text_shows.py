@@ -31,7 +31,7 @@ class TextShows(Shows):
     def __init__(self, learner: Learner, cache: Path) -> None:
         self._learner = learner
         asked = prior.asked(learner.run)
-        self._yardsticks = Yardsticks(learner.data, cache, asked)
+        self._yardsticks = Yardsticks(learner.data, cache, asked, hurry=learner.run.train.budget is not None)
         self._beside = prior.Beside(learner, asked)
 
     def published(self, folder: Path, sha256: str) -> None:
@@ -48,7 +48,7 @@ class TextShows(Shows):
         tell(_COUNTING, 0, 1000)
         found = self._yardsticks.result(late, lambda share: tell(_COUNTING, int(1000 * share), 1000))
         tell(_COUNTING, 1000, 1000)
-        mixture = self._beside.made(best, self._yardsticks.over_tokens)
+        mixture = self._beside.made(best, self._yardsticks.over_tokens, self._yardsticks.error)
         known = {"yardsticks": found, "remarks": beside.remarks(reached(best, mixture), found), "outcome": mixture}
         return known if sure is None else {**known, "calibration": sure}
 
@@ -57,6 +57,8 @@ class TextShows(Shows):
 
     def doubts(self) -> list[str]:
         error = self._yardsticks.error
+        if isinstance(error, TimeoutError):
+            return [f"yardsticks are missing: {error}"]
         return [] if error is None else [f"the yardsticks could not be computed: {error}"]
 
     def samples(self, learner: Learner) -> list[dict[str, Any]]:
