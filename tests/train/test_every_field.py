@@ -20,7 +20,8 @@ BASE: dict[str, Any] = {
     "data.tokenizer": "byte", "optim.lr": 0.1, "optim.warmup": 0.25, "evaluate.tokens": 64, "noise.rate": 0.1,
 }  # fmt: skip
 DROP = {"name": "dropout", "rate": 0.5, "at": "attention.out"}
-TWICE = {"name": "depth", "rate": 0.5}
+SPAN = {"name": "span_masking", "rate": 0.5}
+MASKED = {"loss.name": "masked_inputs"}
 L1 = {"penalty": [{"name": "elastic_net", "coef": 0.1}]}
 GROUP = {"optim.groups": [{"on": "embedding", "lr": 0.5}]}
 FALLS = {"optim.decay": 0.5, "optim.decay_course": "falling"}
@@ -67,6 +68,8 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "model.embedding": flags(model__embedding="ngrams"),
     "model.embedding.order": ({"model.embedding": "ngrams"}, {"model.embedding": {"name": "ngrams", "order": 2}}),
     "model.embedding.rows": ({"model.embedding": "ngrams"}, {"model.embedding": {"name": "ngrams", "rows": 64}}),
+    "model.soft_cap": flags(model__soft_cap=1.0),
+    "model.members": flags(model__members=2),
     "model.init": flags(model__init="xavier"),
     "model.residual": flags(model__residual="sandwich"),
     "model.residual.share mix_ln": form("mix_ln", share=0.9),
@@ -92,6 +95,7 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "model.residual.weights hyper": form("hyper", weights="static"),
     "model.residual.iterations mhc": form("mhc", iterations=1),
     "model.residual.streams mhc_lite": form("mhc_lite", streams=2),
+    "model.residual.count canon": form("canon", count=2),
     "model.residual.norm plain": form("plain", norm=False),
     "noise.rate": flags(noise__rate=0.2),
     "noise.embedding": flags(noise__embedding=0.2),
@@ -108,9 +112,13 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "noise.also.0.depth": drops(DROP, depth="linear"),
     "noise.also.0.begin": drops(DROP, begin=0.5),
     "noise.also.0.end": drops(DROP, end=0.5),
+    "noise.also.0.length": drops(SPAN, length=2),
     "noise.also.0.course": drops(DROP, course="falling"),
     "loss.label_smoothing": flags(loss__label_smoothing=0.1),
     "loss.z_loss": flags(loss__z_loss=0.1),
+    "loss.confidence": flags(loss__confidence=0.1),
+    "loss.coef": (MASKED, MASKED | {"loss.coef": 0.9}),
+    "loss.rate": (MASKED, MASKED | {"loss.rate": 0.1}),
     "penalty.N.name": (L1, {"penalty": [{"name": "l2", "coef": 0.1}]}),
     "penalty.N.coef": (L1, {"penalty": [{**L1["penalty"][0], "coef": 0.2}]}),
     "penalty.N.on": (L1, {"penalty": [{**L1["penalty"][0], "on": "feedforward"}]}),
@@ -188,8 +196,8 @@ def keys() -> list[str]:
     """Return the key of each field that a run has."""
     every = config.fields(config.Run)
     names = [field.name for field in every]
-    return [f"{each.name} {each.of[0]}" if each.name.startswith("model.residual.") else each.name
-            for each in every if each.of or names.count(each.name) == 1]  # fmt: skip
+    several = {field.name for field in every if names.count(field.name) > 1 or field.name.startswith("model.residual.")}
+    return [f"{each.name} {each.of[0]}" if each.of and each.name in several else each.name for each in every]
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +227,7 @@ def seen(given: str, folder: Path) -> str:
     steps = [learner.step(number) for number in range(1, learner.steps + 1)]
     numbers = [{name: float(value) for name, value in taken.numbers.items()} for taken in steps]
     scores = learner.evaluate()
-    how = [parts, learner.model.recompute, repr(learner.model)]
+    how = [parts, getattr(learner.model, "recompute", None), repr(learner.model)]
     return json.dumps([numbers, scores.values, scores.tokens, len(corpus.train), len(corpus.held_out), *how])
 
 
