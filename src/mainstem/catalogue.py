@@ -119,6 +119,11 @@ SPECS = (
     Spec("penalty", "l2", "penalty.l2:L2", "coef * sum w^2"),
     Spec("penalty", "elastic_net", "penalty.elastic_net:ElasticNet", "coef * sum (|w| + w^2) / 2"),
     Spec("penalty", "l2_sp", "penalty.l2_sp:L2SP", "coef * sum (w - w0)^2, w0 where training began"),
+    Spec(
+        "penalty", "group_lasso", "penalty.group_lasso:GroupLasso", "coef * sum |w_g|, g rows, columns, units or heads"
+    ),
+    Spec("penalty", "orthogonality", "penalty.orthogonality:Orthogonality", "coef * sum |w w^T - I|^2"),
+    Spec("penalty", "spectral", "penalty.spectral:Spectral", "coef * sum of the largest singular values squared"),
     Spec("loss", "cross_entropy", "train.cross_entropy:CrossEntropy", "-ln p of each token"),
     Spec("loss", "masked_inputs", "train.masked_inputs:MaskedInputs", "the same, and again with some tokens hidden"),
     Spec("loss", "r_drop", "train.r_drop:RDrop", "two passes with other masks, and how far they are apart"),

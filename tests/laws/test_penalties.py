@@ -11,8 +11,13 @@ from mainstem import catalogue, config, optim, penalty
 from mainstem.errors import BadInput
 
 NAMES = catalogue.names("penalty")
-PROXIMAL = [name for name in NAMES if not catalogue.resolve("penalty", name).anchored]
+PROXIMAL = [name for name in NAMES if catalogue.resolve("penalty", name).proximable]
+ELEMENTWISE = [name for name in PROXIMAL if catalogue.resolve("penalty", name).elementwise]
+ANCHORED = [name for name in NAMES if catalogue.resolve("penalty", name).anchored]
+SHRINKING = [name for name in NAMES if catalogue.resolve("penalty", name).shrinks or name in ANCHORED]
 each = pytest.mark.parametrize("name", NAMES)
+each_shrinking = pytest.mark.parametrize("name", SHRINKING)
+each_elementwise = pytest.mark.parametrize("name", ELEMENTWISE)
 each_proximal = pytest.mark.parametrize("name", PROXIMAL)
 LR, COEF = 0.1, 0.8
 
@@ -53,7 +58,7 @@ def test_it_is_a_frozen_penalty_that_a_configuration_makes(name):
     assert eval(repr(term), {type(term).__name__: type(term)}) == term  # the audit table names it so
 
 
-@each
+@each_shrinking
 def test_it_is_zero_at_zero_and_positive_elsewhere_and_convex(name):
     term = of(name)
     torch.manual_seed(0)
@@ -66,7 +71,7 @@ def test_it_is_zero_at_zero_and_positive_elsewhere_and_convex(name):
 def test_unasked_it_takes_the_matrices_and_a_tied_one_once(name):
     torch.manual_seed(0)
     model = Net()
-    term, anchored = of(name).begin(model), name not in PROXIMAL
+    term, anchored = of(name).begin(model), name in ANCHORED
     began = copy.deepcopy(model)
     for p in model.parameters():
         p.data += torch.randn_like(p)
@@ -96,6 +101,28 @@ METRICS = {"euclid": lambda shape: 1.0, "adam": lambda shape: torch.rand(shape, 
 
 @each_proximal
 @pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("shape", [(7, 5), (9,), (3, 2, 4)])
+def test_no_step_away_from_a_proximal_step_is_better(name, metric, shape):
+    """In whole tensors, whatever R's groups are: along random directions, towards zero, and for each row and column."""
+    torch.manual_seed(3)
+    term = of(name)
+    v = torch.randn(shape).double() * torch.logspace(-2, 0.3, shape[0]).double().view(-1, *[1] * (len(shape) - 1))
+    d = METRICS[metric](v.shape)
+    w = term.prox(v, LR, d)
+
+    def at(x):
+        return (d * (x - v).square()).sum() / (2 * LR) + value(term, x)
+
+    best = at(w)
+    around = [torch.randn_like(v) * size for size in (1e-4, 1e-2, 1.0) for _ in range(10)]
+    around += [w.clone().index_fill_(0, torch.tensor([row]), 0.0) - w for row in range(shape[0])]
+    around += [torch.eye(shape[0]).double()[row].view(-1, *[1] * (len(shape) - 1)) * (v - w) for row in range(shape[0])]
+    assert all(at(w + step) >= best - 1e-12 for step in [*around, -w, v - w])
+    assert (w == 0).any() == (name != "l2") or len(shape) == 1
+
+
+@each_elementwise
+@pytest.mark.parametrize("metric", METRICS)
 def test_the_proximal_step_is_the_minimum(name, metric):
     """No point nearby, and none further off, is better: for every weight, in the metric."""
     torch.manual_seed(0)
@@ -109,7 +136,7 @@ def test_the_proximal_step_is_the_minimum(name, metric):
     assert (best <= objective(term, torch.zeros_like(v), v, d) + 1e-15).all()
 
 
-@each_proximal
+@each_elementwise
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_proximal_step_meets_the_condition_of_optimality(name, metric):
     """metric (v - w) / lr is a subgradient of R at w: the derivative, or at a kink within both one-sided ones."""
@@ -137,8 +164,12 @@ def test_a_proximal_step_shrinks_keeps_signs_and_goes_to_nothing_with_its_coef(n
 def test_patterns_that_fit_nothing_and_impossible_coefs_are_refused(name):
     with pytest.raises(BadInput, match=r"'feedfoward'.*feedforward"):
         of(name, on="feedfoward").begin(Net())(Net())
-    with pytest.raises(BadInput, match="feedfoward"):
-        optim.AdamW(optim.groups(Net()), proximal=of(name, on="feedfoward"))
+    if name in ELEMENTWISE:
+        with pytest.raises(BadInput, match="feedfoward"):
+            optim.AdamW(optim.groups(Net()), proximal=of(name, on="feedfoward"))
+    if name not in PROXIMAL:
+        with pytest.raises(BadInput, match="cannot be a proximal step"):
+            optim.AdamW(optim.groups(Net()), proximal=of(name))
     for coef in (-1.0, float("nan"), float("inf")):
         with pytest.raises(BadInput, match=f"coef {coef} of {type(of(name)).__name__}"):
             catalogue.resolve("penalty", name)(coef)

@@ -21,7 +21,8 @@ OWN = {"muon": {"roles": ("linear",), "adamw_lr": RATE}, "sgd": {"momentum": 0.9
 AFTER = {"proximal": lambda: optim.Proximal(penalty.L1(0.05)), "max_norm": lambda: optim.MaxNorm(0.6)}
 BEFORE = {name: catalogue.resolve("decay", name) for name in catalogue.names("decay")}
 each = pytest.mark.parametrize("name", MAKERS)
-PROXIMAL = [name for name in catalogue.names("penalty") if not catalogue.resolve("penalty", name).anchored]
+_KINDS = {name: catalogue.resolve("penalty", name) for name in catalogue.names("penalty")}
+PROXIMAL = [name for name, kind in _KINDS.items() if kind.proximable and kind.elementwise]
 AVERAGES = {"ema": optim.EMA(0.2), "swa": optim.SWA(begin=2)}
 AROUND = {name: catalogue.resolve("around", name) for name in catalogue.names("around")}
 each_around = pytest.mark.parametrize("around", AROUND)
@@ -213,9 +214,7 @@ def test_every_chain_runs_in_every_dtype_and_its_average_too(name, dtype, after)
 
 
 @each
-@pytest.mark.parametrize(
-    "term", [t for t in catalogue.names("penalty") if not catalogue.resolve("penalty", t).anchored]
-)
+@pytest.mark.parametrize("term", PROXIMAL)
 def test_a_proximal_step_is_optimal_in_the_metric_of_its_direction(name, term):
     """At w, metric (v - w) / (lr size) is a subgradient of R, v being the same optimizer's step without it."""
     R = catalogue.resolve("penalty", term)(0.3, on="linear")

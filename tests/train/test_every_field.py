@@ -23,6 +23,9 @@ DROP = {"name": "dropout", "rate": 0.5, "at": "attention.out"}
 SPAN = {"name": "span_masking", "rate": 0.5}
 MASKED = {"loss.name": "masked_inputs"}
 L1 = {"penalty": [{"name": "elastic_net", "coef": 0.1}]}
+GROUPED = {"penalty": [{"name": "group_lasso", "coef": 0.1}]}
+SPECTRAL = {"penalty": [{"name": "spectral", "coef": 0.1}]}
+NET = {"optim.proximal": [{"name": "elastic_net", "coef": 0.01}]}
 GROUP = {"optim.groups": [{"on": "embedding", "lr": 0.5}]}
 FALLS = {"optim.decay": 0.5, "optim.decay_course": "falling"}
 
@@ -65,10 +68,10 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "model.positions": flags(model__positions="learned"),
     "model.rotary_base": flags(model__rotary_base=2.0),
     "model.head": flags(model__head="untied"),
+    "model.soft_cap": flags(model__soft_cap=0.5),
     "model.embedding": flags(model__embedding="ngrams"),
     "model.embedding.order": ({"model.embedding": "ngrams"}, {"model.embedding": {"name": "ngrams", "order": 2}}),
     "model.embedding.rows": ({"model.embedding": "ngrams"}, {"model.embedding": {"name": "ngrams", "rows": 64}}),
-    "model.soft_cap": flags(model__soft_cap=1.0),
     "model.members": flags(model__members=2),
     "model.init": flags(model__init="xavier"),
     "model.residual": flags(model__residual="sandwich"),
@@ -92,10 +95,10 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "model.residual.first value_residual": form("value_residual", first=0.1),
     "model.residual.own value_residual": form("value_residual", own=0.1),
     "model.residual.streams hyper": form("hyper", streams=2),
+    "model.residual.count canon": form("canon", count=2),
     "model.residual.weights hyper": form("hyper", weights="static"),
     "model.residual.iterations mhc": form("mhc", iterations=1),
     "model.residual.streams mhc_lite": form("mhc_lite", streams=2),
-    "model.residual.count canon": form("canon", count=2),
     "model.residual.norm plain": form("plain", norm=False),
     "noise.rate": flags(noise__rate=0.2),
     "noise.embedding": flags(noise__embedding=0.2),
@@ -122,7 +125,17 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "penalty.N.name": (L1, {"penalty": [{"name": "l2", "coef": 0.1}]}),
     "penalty.N.coef": (L1, {"penalty": [{**L1["penalty"][0], "coef": 0.2}]}),
     "penalty.N.on": (L1, {"penalty": [{**L1["penalty"][0], "on": "feedforward"}]}),
+    "penalty.N.over": (GROUPED, {"penalty": [{**GROUPED["penalty"][0], "over": "columns"}]}),
+    "penalty.N.iterations": (SPECTRAL, {"penalty": [{**SPECTRAL["penalty"][0], "iterations": 1}]}),
     "penalty.N.share": (L1, {"penalty": [{**L1["penalty"][0], "share": 0.1}]}),
+    "optim.proximal.N.name": (NET, {"optim.proximal": [{"name": "l2", "coef": 0.01}]}),
+    "optim.proximal.N.coef": (NET, {"optim.proximal": [{**NET["optim.proximal"][0], "coef": 0.02}]}),
+    "optim.proximal.N.on": (NET, {"optim.proximal": [{**NET["optim.proximal"][0], "on": "feedforward"}]}),
+    "optim.proximal.N.share": (NET, {"optim.proximal": [{**NET["optim.proximal"][0], "share": 0.1}]}),
+    "optim.proximal.N.over": (
+        {"optim.proximal": GROUPED["penalty"]},
+        {"optim.proximal": [{**GROUPED["penalty"][0], "over": "hidden"}]},
+    ),
     "optim.name": flags(optim__name="muon"),
     "optim.decay": flags(optim__decay=0.9),
     "optim.decay_kind": ({"optim.decay": 0.9}, {"optim.decay": 0.9, "optim.decay_kind": "cautious"}),
@@ -170,6 +183,8 @@ ELSEWHERE = {
     "model.prior": "train/test_prior.py::test_a_run_has_its_counts_and_says_both_numbers",
     "model.prior.order": "train/test_prior.py::test_an_order_that_is_given_is_used",
     "loss.name": "train/test_loss_section.py::test_a_step_minimises_what_the_section_says",
+    "optim.proximal.N.iterations": "penalty/test_doubled.py::"
+    "test_what_cannot_be_a_proximal_step_is_refused_before_the_text_is_read",
     "train.epochs": "train/test_length.py::test_each_way_of_saying_how_long",
     "train.budget": "train/test_pace.py::test_a_run_ends_with_its_budget_however_wrong_the_first_guess_was",
     "train.passes": "train/test_pace.py::test_a_text_is_seen_no_more_often_than_is_said",

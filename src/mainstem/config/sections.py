@@ -151,6 +151,7 @@ class Optim(Section, frozen=True, kw_only=True):
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
     decay_course: Annotated[Any, about("how the decay goes over the training", of="course")] = "constant"
     groups: Annotated[list[Group], about("other learning rates and decays; the last item that fits decides")] = []
+    proximal: Annotated[list[PenaltyTerm], about("penalties as proximal steps behind each update: exact zeros")] = []
     around: Annotated[Any, about("a second gradient, at worse weights nearby", "none", of="around")] = None
     schedule: Annotated[Any, about("the learning rate after the warm-up", of="schedule")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02

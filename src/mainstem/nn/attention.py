@@ -110,6 +110,11 @@ class Attention(nn.Module):
         named = {f"{part}.weight": f"attention.{part}" for part in ("query", "key", "value")}
         return named | {"output.weight": "attention.out"}
 
+    def units(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """Return what a head has of each matrix, or what the heads have that share keys and values."""
+        axes = {"query.weight": 0, "key.weight": 0, "value.weight": 0, "output.weight": 1}
+        return {"heads": (self.spec.kv_heads or self.spec.heads, axes)}
+
     def _heads(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(2, (-1, self.head_width)).transpose(1, 2)
 

@@ -73,6 +73,11 @@ class FeedForward(nn.Module):
         named = {"input.weight": "feedforward.in", "output.weight": "feedforward.out"}
         return named if self.gate is None else named | {"gate.weight": "feedforward.gate"}
 
+    def units(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """Return what a hidden unit has of each matrix, as `optim.units` reads it."""
+        axes = {"input.weight": 0, "output.weight": 1} | ({} if self.gate is None else {"gate.weight": 0})
+        return {"hidden": (self.spec.hidden, axes)}
+
     def forward(self, x_BTD: Tensor) -> Tensor | tuple[Tensor, points.Side]:
         if type(self) is FeedForward and (y_BTD := fused_feedforward.sublayer(self, x_BTD)) is not None:
             return y_BTD

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..config.sections import Positive, Rate
+from .after import After
 from .around import Around
 from .before import Before
 from .grouping import Groups
@@ -40,5 +41,7 @@ class AdamWSpec(OptimizerSpec):
     def peak(self) -> float:
         return self.lr
 
-    def over(self, groups: Groups, *, before: Sequence[Before], around: Around | None) -> Update:
-        return AdamW(groups, self.lr, self.betas, self.eps, before=before, around=around)
+    def over(
+        self, groups: Groups, *, before: Sequence[Before], around: Around | None, after: Sequence[After] = ()
+    ) -> Update:
+        return AdamW(groups, self.lr, self.betas, self.eps, before=before, around=around, after=after)

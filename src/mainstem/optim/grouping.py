@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import BadInput
-from .after import After
+from .after import After, Proximal
 from .direction import Direction
 
 Groups = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Mapping[str, Any]]
@@ -75,13 +75,25 @@ def split(group: dict[str, Any], methods: Mapping[str, Direction], after: Sequen
         method = group["method"] if "method" in group else _method(p, known, methods)
         if (reason := methods[method].refuses(p)) is not None:
             raise BadInput(reason)
-        found.setdefault((method, tuple(repr(each) for each in after if each.takes(p, known))), []).append(index)
+        taken = [each for each in after if each.takes(p, known)]
+        _refuse_two(p, known, [each for each in taken if isinstance(each, Proximal)])
+        found.setdefault((method, tuple(repr(each) for each in taken)), []).append(index)
     order = list(methods)
     parts = []
     for (method, labels), indices in sorted(found.items(), key=lambda item: order.index(item[0][0])):
         own = {key: [group[key][i] for i in indices] for key in BY_PARAMETER if group.get(key) is not None}
         parts.append(complete({**group, **own, "method": method, "after": list(labels)}, methods))
     return parts
+
+
+def _refuse_two(p: Tensor, known: Known, claims: Sequence[Proximal]) -> None:
+    if len(claims) > 1:
+        name = known[0][0] if known else f"a parameter of shape {list(p.shape)}"
+        first, second = claims[0].penalty, claims[1].penalty
+        raise BadInput(
+            f"{name} is claimed by two proximal steps, {first!r} and {second!r}, and the second would take the first "
+            "from its minimum: give them other tensors by `on`, or use elastic_net for L1 and L2 together"
+        )
 
 
 def complete(group: dict[str, Any], methods: Mapping[str, Direction]) -> dict[str, Any]:

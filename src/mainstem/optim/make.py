@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from .. import catalogue, variants
 from ..config import Optim
 from . import decay_course
+from .after import After
 from .around import Around
 from .groups import Special, groups
 from .optimizer import Update
@@ -25,10 +28,11 @@ def parse(section: Optim) -> OptimizerSpec:
     return found
 
 
-def make(model: nn.Module, section: Optim) -> Update:
+def make(model: nn.Module, section: Optim, after: Sequence[After] = ()) -> Update:
     """Return the optimizer that the catalogue lists under the name of `section`, over what of `model` is trainable.
 
-    Each group carries its `peak`, the learning rate of the optimizer that takes it times the group's lr_scale;
+    `after` are steps behind each update, such as the proximal ones of a run. Each group carries its `peak`, the
+    learning rate of the optimizer that takes it times the group's lr_scale;
     `schedule.apply` sets lr from it.
 
     Raises:
@@ -47,6 +51,7 @@ def make(model: nn.Module, section: Optim) -> Update:
         groups(model, section.decay, section.decay_on, special),
         before=[catalogue.resolve("decay", section.decay_kind)()],
         around=around,
+        after=after,
     )
     if variants.resolve("course", section.decay_course).changes:
         decay_course.apply(made, 1.0)

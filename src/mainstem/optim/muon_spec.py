@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ..config.sections import Positive, Rate
+from .after import After
 from .around import Around
 from .before import Before
 from .grouping import Groups
@@ -50,8 +51,10 @@ class MuonSpec(OptimizerSpec):
     def peak(self) -> float:
         return self.lr
 
-    def over(self, groups: Groups, *, before: Sequence[Before], around: Around | None) -> Update:
+    def over(
+        self, groups: Groups, *, before: Sequence[Before], around: Around | None, after: Sequence[After] = ()
+    ) -> Update:
         return Muon(
             groups, self.muon_lr, self.lr, self.momentum, self.betas, self.eps, self.scale, self.roles, before=before,
-            around=around,
+            around=around, after=after,
         )  # fmt: skip

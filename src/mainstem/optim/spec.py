@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .after import After
 from .around import Around
 from .before import Before
 from .grouping import Groups
@@ -30,5 +31,7 @@ class OptimizerSpec(ABC):
         """The peak learning rate that is shown and written down."""
 
     @abstractmethod
-    def over(self, groups: Groups, *, before: Sequence[Before], around: Around | None) -> Update:
+    def over(
+        self, groups: Groups, *, before: Sequence[Before], around: Around | None, after: Sequence[After] = ()
+    ) -> Update:
         """Return the optimizer over `groups`, as `optim.groups` makes them."""

@@ -7,33 +7,56 @@ and one of the imports for type checkers.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from .. import catalogue, variants
 from ..config import PenaltyTerm
+from ..optim import Proximal, select
 from . import anchors
 from .base import Penalty
+from .doubled import doubled
 
 if TYPE_CHECKING:
     from .elastic_net import ElasticNet as ElasticNet
+    from .group_lasso import GroupLasso as GroupLasso
     from .l1 import L1 as L1
     from .l2 import L2 as L2
     from .l2_sp import L2SP as L2SP
+    from .orthogonality import Orthogonality as Orthogonality
+    from .spectral import Spectral as Spectral
 
-__all__ = ["Penalty", "anchors", "make"]
+__all__ = ["Penalty", "anchors", "doubled", "make", "proximal"]
 
 
-def make(terms: Sequence[PenaltyTerm]) -> list[Penalty]:
-    """Return the penalties that a configuration lists, in its order.
+def make(terms: Sequence[PenaltyTerm], path: str = "penalty") -> list[Penalty]:
+    """Return the penalties that a configuration lists at `path`, in its order.
 
     Example:
         >>> make([PenaltyTerm(name="l1", coef=1e-5, on="feedforward")])
         [L1(coef=1e-05, on='feedforward')]
     """
-    return [_made(number, term) for number, term in enumerate(terms)]
+    return [_made(f"{path}.{number}", term) for number, term in enumerate(terms)]
 
 
-def _made(number: int, term: PenaltyTerm) -> Penalty:
+def proximal(model: nn.Module, terms: Sequence[PenaltyTerm]) -> list[Proximal]:
+    """Return the proximal steps behind each update of `model` that ``optim.proximal`` of a configuration lists.
+
+    Raises:
+        BadInput: a penalty that cannot be one, or whose groups the model does not have.
+
+    Example:
+        >>> proximal(nn.Linear(2, 2), [PenaltyTerm(name="l1", coef=1e-5)])
+        [Proximal(penalty=L1(coef=1e-05, on=None))]
+    """
+    found = make(terms, "optim.proximal")
+    for term in found:
+        select(model, term.on)  # which says what is near, where nothing fits
+    return [Proximal(term.begin(model) if term.proximable else term) for term in found]
+
+
+def _made(path: str, term: PenaltyTerm) -> Penalty:
     given = {"name": term.name, "coef": term.coef, "on": term.on, **term.values}
-    found: Penalty = variants.resolve("penalty", given, f"penalty.{number}")
+    found: Penalty = variants.resolve("penalty", given, path)
     return found
 
 

@@ -34,6 +34,15 @@ class Penalty(ABC):
     anchored: ClassVar[bool] = False
     """Whether it holds on to something of the weights that training began with, so that `begin` has to come first."""
 
+    elementwise: ClassVar[bool] = True
+    """Whether R is a sum over single weights."""
+
+    proximable: ClassVar[bool] = True
+    """Whether it may be a proximal step."""
+
+    shrinks: ClassVar[bool] = True
+    """Whether it draws weights to 0, as a decay does."""
+
     coef: float
     on: str | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,8 @@ class L2SP(Penalty):
     """
 
     anchored = True
+    proximable: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = False
 
     held: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
 

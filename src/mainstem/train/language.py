@@ -79,6 +79,9 @@ class Language(Task):
     def refuse(self, run: config.Run, begins: bool) -> None:
         refuse.early(run, begins)
 
+    def doubts(self, run: config.Run) -> Sequence[str]:
+        return refuse.doubts(run)
+
     def remarks(self, data: Any) -> tuple[str, Sequence[str]]:
         return data.left_out, data.doubts
 

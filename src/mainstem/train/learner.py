@@ -108,7 +108,7 @@ class Learner:
             place=place,
             model=model,
             forward=device.compiled(model, run.machine.compile),
-            optimizer=optim.make(model, run.optim),
+            optimizer=optim.make(model, run.optim, penalty.proximal(model, run.optim.proximal)),
             penalties=[term.begin(model) for term in penalty.make(run.penalty)],
             average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,

@@ -18,8 +18,9 @@ def early(run: config.Run, begins: bool = True) -> None:
     """Raise `BadInput` for what no text could make right, in well under a second.
 
     Names and their values; what nothing reads; pairs of forms and initial weights that cannot be; sizes that no memory
-    holds; patterns of a decay or a penalty that fit nothing; a device or TensorBoard that is not there; and where the
-    run `begins`, the weights of `train.init_from` that are not there, are damaged or are another model's.
+    holds; patterns of a decay or a penalty that fit nothing, tensors that two proximal steps claim; a device or
+    TensorBoard that is not there; and where the run `begins`, the weights of `train.init_from` that are not there, are
+    damaged or are another model's.
     """
     run = device.settle(config.resolve(run))
     sources.check_glob(run.data)
@@ -30,9 +31,36 @@ def early(run: config.Run, begins: bool = True) -> None:
     variants.resolve("schedule", run.optim.schedule)
     network = skeleton(run)
     target_loss.parse(run.loss).refuse(network)
-    optim.table(network, optim.make(network, run.optim), penalty.make(run.penalty))
+    _rows(run, network)
     if begins and run.train.init_from is not None:
         _check_start(run, run.train.init_from, place)
+
+
+def doubts(run: config.Run) -> list[str]:
+    """Return warnings about a run that need no text: weights that are drawn to 0 twice.
+
+    Example:
+        >>> run = config.Run(penalty=[config.PenaltyTerm(name="l1", coef=1e-5, on="attention")])
+        >>> doubts(run)[0][:52]
+        'weights are drawn to 0 twice, by weight decay 0.1 an'
+    """
+    run = config.resolve(run)
+    if not run.penalty and not run.optim.proximal:
+        return []
+    network = skeleton(run)
+    terms: list[penalty.Penalty | optim.Proximal] = [
+        *penalty.make(run.penalty),
+        *penalty.proximal(network, run.optim.proximal),
+    ]
+    return penalty.doubled(_rows(run, network), terms)
+
+
+def _rows(run: config.Run, network: model.Network) -> list[optim.Row]:
+    made = optim.make(network, run.optim, penalty.proximal(network, run.optim.proximal))
+    terms = penalty.make(run.penalty)
+    for term in terms:
+        term.begin(network)  # what has groups refuses a model without them
+    return optim.table(network, made, terms)
 
 
 def skeleton(run: config.Run) -> model.Network:

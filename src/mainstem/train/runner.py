@@ -73,6 +73,8 @@ def run(
         if run.log.tensorboard:
             tensorboard.check()
         task.refuse(run, begins=not there)
+        for doubt in task.doubts(run):
+            progress.warn(doubt)
         before = NOTHING
         if there:
             stack.enter_context(run_folder.claim(run, folder))

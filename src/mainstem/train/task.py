@@ -132,6 +132,10 @@ class Task(ABC):
         """Raise `BadInput` for what is wrong with `run` whatever its data is; `begins`: it has no folder yet."""
         return
 
+    def doubts(self, run: config.Run) -> Sequence[str]:
+        """Return warnings about `run` that are the same whatever its data is."""
+        return ()
+
     def remarks(self, data: Any) -> tuple[str, Sequence[str]]:
         """Return what is to be said of the data, and warnings about it."""
         return "", ()
