@@ -39,7 +39,7 @@ def test_times_that_tell_nothing_apart_give_one_ratio() -> None:
     assert seconds(SMALL, same) == pytest.approx(0.5)
 
 
-@given(st.integers(0, 4), st.integers(1, 8))
+@given(st.integers(0, 5), st.integers(1, 8))
 def test_more_of_anything_takes_longer(field: int, more: int) -> None:
     larger = SMALL._replace(**{SMALL._fields[field]: SMALL[field] + more})
     assert seconds(larger, Speed()) > seconds(SMALL, Speed())
@@ -49,6 +49,8 @@ def test_more_of_anything_takes_longer(field: int, more: int) -> None:
 def test_parameters_and_tokens() -> None:
     assert SMALL.tokens == 2048
     assert SMALL.parameters == 4 * 12 * 128**2 + 4096 * 128
+    assert SMALL._replace(members=3).parameters == 3 * SMALL.parameters
+    assert seconds(SMALL._replace(members=3), Speed(2.0, 0.5)) == pytest.approx(3 * seconds(SMALL, Speed(2.0, 0.5)))
 
 
 ROWS = Path(__file__).parents[2] / "benchmarks" / "results" / "cost.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import msgspec
@@ -82,7 +83,8 @@ def order(values: dict[str, Any]) -> int:
 @settings(max_examples=15)
 def test_what_is_given_stays(corpus: Corpus, budget: float, data: st.DataObject) -> None:
     some: dict[str, Any] = {
-        "model.layers": 5, "model.width": 96, "model.heads": 8, "model.context": 24, "train.batch": 7,
+        "model.layers": 5, "model.width": 96, "model.heads": 8, "model.members": 3, "model.context": 24,
+        "train.batch": 7,
         "train.patience": 9, "train.passes": 2.5, "optim.lr": 0.5, "optim.muon_lr": 0.25, "optim.decay": 0.75,
         "noise.rate": 0.125, "evaluate.every": 11, "save.every": 13,
     }  # fmt: skip
@@ -165,6 +167,40 @@ def test_a_text_is_not_seen_more_often_than_pays(corpus: Corpus, speed: Speed, b
     assert values["train.passes"] == table.MOST
     batch = values["train.batch"] * values["model.context"]
     assert values["evaluate.every"] <= max(1, table.MOST * corpus.tokens / batch + 1)
+
+
+@given(corpora, speeds, st.floats(1, 1e6), st.floats(1, 100))
+def test_there_are_as_many_networks_as_have_time_for_all_passes(
+    corpus: Corpus, speed: Speed, budget: float, factor: float
+) -> None:
+    found = choose(corpus, speed, budget, RECIPE)
+    values, members = found.values, found.values["model.members"]
+    wanted = math.ceil(table.MOST * corpus.tokens / (values["train.batch"] * values["model.context"]))
+    assert 1 <= members <= table.MEMBERS
+    assert members == 1 or members * wanted <= found.steps
+    assert members == table.MEMBERS or (members + 1) * wanted > found.steps
+    more = choose(corpus, speed, factor * budget, RECIPE).values
+    assert order(more) > order(values) or more["model.members"] >= members
+
+
+def test_members_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = msgspec.structs.replace(TEXT, tokens=180_000, tokenizer="char", vocabulary=318)
+    found = [choose(small, Speed(), budget, RECIPE) for budget in (150.0, 600.0, 7200.0)]
+    assert [one.values["model.members"] for one in found] == [1, 6, 8]
+    assert len({one.values["evaluate.every"] for one in found}) < 3
+    sam = config.load({"optim.around": "sam"}, recipe="default")
+    applied(alone := choose(small, Speed(), 600.0, sam, {"optim.around"}), sam)
+    assert alone.values["model.members"] == 1
+    endless = config.load({"train.passes": None, "train.budget": "10m"}, recipe="default")
+    assert choose(small, Speed(), 600.0, endless, {"train.passes"}).values["model.members"] == 1
+
+
+def test_members_that_are_given_cost_their_time() -> None:
+    run = config.load({"model.members": 4}, recipe="default")
+    one, four = choose(TEXT, Speed(), 150.0, RECIPE), choose(TEXT, Speed(), 4 * 145.0 + 5.0, run, {"model.members"})
+    assert one.steps == pytest.approx(four.steps, rel=0.01)
+    assert {**four.values, "model.members": 1} == one.values
+    assert "model.members" not in four.values
 
 
 def test_given_passes_are_those_that_regularize() -> None:

@@ -20,7 +20,8 @@ from .width import around, batched
 class Choice(msgspec.Struct, frozen=True):
     """What was decided for a budget of so many seconds.
 
-    `steps` are those that fit by the cost model, and `least` is the budget that a run needs to learn something.
+    `steps` are those of one network that fit by the cost model, and `least` is the budget that a run needs to learn
+    something.
     """
 
     budget: float
@@ -71,31 +72,36 @@ def choose(
     """
     room = max(0.0, USABLE * (budget - spent - FIXED))
     sizes = [around(size, run, given, corpus.tokens) for size in SIZES]
-    steps = [int(room / seconds(shape(size, corpus), speed)) for size in sizes]
+    held = run.model.members if "model.members" in given else 1
+    steps = [int(room / seconds(shape(size, corpus, held), speed)) for size in sizes]
     best = max((number for number, size in enumerate(sizes) if _fits(size, steps[number], corpus)), default=0)
     size, basis = batched(sizes[best], steps[best], run, given, corpus.tokens)
-    took = seconds(shape(size, corpus), speed)
+    took = seconds(shape(size, corpus, held), speed)
     fit = int(room / took)
     least = math.ceil(spent + FIXED + (FEWEST + 1) * took / USABLE)
-    count = max(1, min(fit, math.ceil(rules.most(run, given) * corpus.tokens / (size.context * size.batch))))
+    wanted = rules.most(run, given) * corpus.tokens / (size.context * size.batch)
+    bound = "model.members" in given or run.optim.around is not None  # which takes one network
+    members = 1 if bound else rules.several(fit, wanted)
+    count = max(1, math.ceil(min(fit // members, wanted)))
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [
         rules.tokens(corpus),
         rules.size(size, fit, larger, run, given),
+        rules.members(members, fit, count, run),
         rules.context(size, SIZES[best], corpus),
         rules.batch(size, basis),
-        rules.passes(count, fit),
+        rules.passes(count, fit // members),
         *rules.rates(size, run),
         *rules.regularization(count * size.context * size.batch / max(1, corpus.tokens)),
-        *rules.cadence(count, count * took),
+        *rules.cadence(count, count * took * members),
     ]
     free = [left for one in decided if (left := one.without(given)) is not None]
     return Choice(budget, fit, least, free)
 
 
-def shape(size: Size, corpus: Corpus) -> Shape:
-    """Return the shape of a step of this size on this text."""
-    return Shape(size.layers, size.width, size.context, size.batch, corpus.vocabulary)
+def shape(size: Size, corpus: Corpus, members: int = 1) -> Shape:
+    """Return the shape of a step of this size on this text, with so many networks."""
+    return Shape(size.layers, size.width, size.context, size.batch, corpus.vocabulary, members)
 
 
 def _fits(size: Size, steps: int, corpus: Corpus) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 FIELDS = (
-    "model.layers", "model.width", "model.heads", "model.context", "train.batch", "train.passes", "train.patience",
-    "optim.lr", "optim.muon_lr", "optim.decay", "noise.rate", "evaluate.every", "save.every",
+    "model.layers", "model.width", "model.heads", "model.members", "model.context", "train.batch", "train.passes",
+    "train.patience", "optim.lr", "optim.muon_lr", "optim.decay", "noise.rate", "evaluate.every", "save.every",
 )  # fmt: skip
 """The fields that are chosen where they are not given."""
 

@@ -10,7 +10,20 @@ import msgspec
 
 from .. import config
 from .corpus import Corpus
-from .table import APART, LEAST, MINUTE, MOST, MOST_BASIS, PASSES, RATES, REGULARIZATION, WAITS, Size
+from .table import (
+    APART,
+    LEAST,
+    MEMBERS,
+    MEMBERS_BASIS,
+    MINUTE,
+    MOST,
+    MOST_BASIS,
+    PASSES,
+    RATES,
+    REGULARIZATION,
+    WAITS,
+    Size,
+)
 from .width import heads
 
 
@@ -61,6 +74,27 @@ def batch(size: Size, basis: str) -> Decision:
 def most(run: config.Run, given: Collection[str]) -> float:
     """Return how many passes over the text a run has at most."""
     return run.train.passes or math.inf if "train.passes" in given else MOST
+
+
+def several(fit: int, wanted: float) -> int:
+    """Return how many networks have time for the steps that are `wanted` of each, where so many of one `fit`.
+
+    Example:
+        >>> several(11_708, 1757.8), several(900, 1757.8), several(10**6, 100.0), several(900, math.inf)
+        (6, 1, 8, 1)
+    """
+    return max(1, min(MEMBERS, int(fit / math.ceil(wanted)))) if math.isfinite(wanted) else 1
+
+
+def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
+    """Decide how many networks there are: of one so many steps `fit`, and each takes `count`."""
+    if run.optim.around is not None:
+        why = "optim.around takes one network"
+    elif number > 1:
+        why = f"{fit:,} steps of one network fit, and each takes {count:,} ({MEMBERS_BASIS})"
+    else:
+        why = f"no time for two of {count:,} steps: {fit:,} fit"
+    return Decision("members", {"model.members": number}, f"{number}", why)
 
 
 def passes(steps: int, fit: int) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import config, runs
+from .. import config, names, runs
 from ..errors import BadInput, RunFailed
 from ..runs import checkpoint, environment, facts, run_folder, weights
 from ..runs.disk import disk, disk_failed
@@ -74,7 +74,14 @@ def begin(
     listeners.began(Start(run, folder.path, state.step, learner.steps, known))
     budget, pace = run.train.budget, None
     if budget is not None:
-        pace = Pace(length.seconds(budget), began - state.spent, clock, state.costs, run.machine.compile != "off")
+        pace = Pace(
+            length.seconds(budget),
+            began - state.spent,
+            clock,
+            state.costs,
+            compiles=run.machine.compile != "off",
+            members=len(names.networks(learner.model)) or 1,
+        )
     saver = Saver(folder, learner, metrics, decisive)
     return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best, pace)
 

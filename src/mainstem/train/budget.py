@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from .. import config
+from .. import config, names
 from . import cadence
 from .learner import Learner
 from .pace import TARGET, end
@@ -44,7 +44,7 @@ def steps(trial: Learner, budget: float, began: float, clock: Clock, tell: Tell 
     tokens), compiling, and an end of a few seconds. The steps that are timed are those of `trial`, as of `timed`.
     """
     costs = timed(trial, min(_GUESS, 0.01 * budget), clock, tell)
-    left = budget - (clock() - began) - end(budget) - costs.once
+    left = budget - (clock() - began) - end(budget, len(names.networks(trial.model)) or 1) - costs.once
     most = max(0, int(left / max(costs.step, 1e-9)))
     return bisect_right(range(1, most + 1), left, key=lambda number: duration(trial, number, costs))
 

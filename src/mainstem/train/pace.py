@@ -32,9 +32,18 @@ TARGET = 0.3
 """What a target takes in a pass, of what it takes in a step, where no pass has been made yet."""
 
 
-def end(budget: float) -> float:
-    """Return the seconds of a budget that are kept for what comes after the last pass."""
-    return min(END, 0.1 * budget)
+_MEMBER = 0.5
+"""Seconds that samples take longer for each further network of an ensemble."""
+
+
+def end(budget: float, members: int = 1) -> float:
+    """Return the seconds of a budget that are kept for what comes after the last pass, with so many networks.
+
+    Example:
+        >>> end(600.0), end(600.0, members=4), end(10.0)
+        (3.0, 4.5, 1.0)
+    """
+    return min(END + _MEMBER * (members - 1), 0.1 * budget)
 
 
 @dataclass
@@ -42,7 +51,8 @@ class Pace:
     """The clock of a run with a budget of `budget` seconds, which by `clock` began at `began`.
 
     What earlier processes have spent of it lies before `began`. `costs` are those of the last checkpoint, if any;
-    `compiles` is whether the next step does that, which says nothing about those behind it.
+    `compiles` is whether the next step does that, which says nothing about those behind it. `members` are the networks
+    of the model.
     """
 
     budget: float
@@ -50,6 +60,7 @@ class Pace:
     clock: Clock
     costs: Costs | None = None
     compiles: bool = False
+    members: int = 1
     _steps: int = field(default=0, init=False)
     _planned: int = field(default=0, init=False)
     _tail: float | None = field(default=None, init=False)
@@ -67,7 +78,7 @@ class Pace:
     def left(self) -> float:
         """Return how much of it is left for steps, passes and checkpoints; a slower machine needs more for the end."""
         slower = 1.0 if self.costs is None else max(1.0, self.costs.step / max(self.costs.first, 1e-9))
-        return self.budget - self.spent() - slower * end(self.budget)
+        return self.budget - self.spent() - slower * end(self.budget, self.members)
 
     def over(self) -> bool:
         """Return whether what is left is needed for samples, the report and the exit."""
