@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 from latex2mathml.converter import convert
-from made import chinese, lab, languages, search
+from made import api, chinese, lab, languages, search
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
@@ -53,6 +53,9 @@ def on_files(files: Any, config: Any) -> Any:
     style = (HERE / "theme.css").read_text(encoding="utf-8") + template.colours(light, dark)
     for name, content in (("site.css", style), ("figures.js", template.script())):
         files.append(File.generated(config, name, content=content))
+    if _language(config) == "en":
+        for name, content in api.pages().items():
+            files.append(File.generated(config, name, content=content))
     return files
 
 
