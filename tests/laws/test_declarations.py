@@ -144,6 +144,19 @@ def test_initial_weights_that_cannot_work_are_refused_for_their_reason(name):
     assert form.parse(name).init() not in wrong
 
 
+@pytest.mark.parametrize(
+    ("residual", "init", "said"),
+    [
+        ({"name": "layer_scale", "start": 0.0}, "zero", "use "),
+        ("layer_scale | deepnorm", "gpt2", "deepnorm is defined by its initial weights"),
+        ("pre_norm", "nothing", "'nothing' is not known: use "),
+    ],
+)
+def test_so_are_those_that_a_value_or_one_of_two_forms_refuses(residual, init, said):
+    with pytest.raises(BadInput, match=said):
+        small(residual, init=init)
+
+
 VALUES_REFUSED = [
     ("canon", {"count": 1}, "count 1 reads no earlier position"),
     ("hyper", {"streams": 0}, "streams of at least 1, not 0"),
@@ -153,10 +166,13 @@ VALUES_REFUSED = [
     ("mhc_lite", {"streams": 5}, "up to 4, not 5"),
     ("identity_mixing", {"streams": 0}, "streams of at least 1, not 0"),
     ("resi_dual", {"share": 0.0}, "a share above 0, not 0.0"),
+    ("resi_dual", {"share": -1.0}, "a share above 0, not -1.0"),
     ("resi_dual", {"share": float("nan")}, "a share above 0, not nan"),
+    ("mix_ln", {"share": -0.1}, "a share of the blocks from 0 to 1, not -0.1"),
     ("mix_ln", {"share": 1.5}, "a share of the blocks from 0 to 1, not 1.5"),
     ("mix_ln", {"share": float("nan")}, "not nan"),
     ("laurel", {"rank": 0}, "a rank of at least 1, not 0"),
+    ("deep_delta", {"start": 0.0}, "a start between 0 and 2, not 0.0"),
     ("deep_delta", {"start": 2.0}, "a start between 0 and 2, not 2.0"),
     ("deep_delta", {"start": float("nan")}, "not nan"),
     ("attention_residuals", {"group": 0}, "a group of at least 1 sublayer, not 0"),

@@ -56,6 +56,7 @@ def test_it_is_a_frozen_penalty_that_a_configuration_makes(name):
         term.coef = 1.0
     assert penalty.make([config.PenaltyTerm(name=name, coef=COEF, on="mix")]) == [of(name, on="mix")]
     assert eval(repr(term), {type(term).__name__: type(term)}) == term  # the audit table names it so
+    assert all(f"{field.name}=" in repr(term) for field in dataclasses.fields(term) if field.compare)
 
 
 @each_shrinking
@@ -65,6 +66,8 @@ def test_it_is_zero_at_zero_and_positive_elsewhere_and_convex(name):
     a, b = torch.randn(2, 3, 4)
     assert value(term, torch.zeros(3, 4)) == 0 and value(term, a) > 0
     assert value(term, 0.3 * a + 0.7 * b) < 0.3 * value(term, a) + 0.7 * value(term, b)
+    # Along a ray too, where no signs cancel.
+    assert value(term, 2 * a) <= (value(term, a) + value(term, 3 * a)) / 2 + 1e-9
 
 
 @each
