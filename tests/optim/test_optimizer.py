@@ -1,127 +1,14 @@
 """The contract of torch's optimizers, kept by each of ours: what tools around an optimizer rely on."""
 
-import copy
-
 import pytest
 import torch
 import torch.distributed
-from arrays import needs_kernels
+from optimizers import backward, each, net, same, weights
 from torch import nn
-from torch.optim import lr_scheduler
 
 from mainstem import optim
 from mainstem.errors import BadInput
-from mainstem.optim import fused
 from mainstem.optim.averaging import Average
-
-MAKERS = {
-    "adamw": lambda groups, **options: optim.AdamW(groups, lr=0.1, **options),
-    "muon": lambda groups, **options: optim.Muon(groups, lr=0.1, adamw_lr=0.1, roles=("linear",), **options),
-    "sgd": lambda groups, **options: optim.SGD(groups, lr=0.1, momentum=0.9, **options),
-}
-each = pytest.mark.parametrize("make", list(MAKERS.values()), ids=list(MAKERS))
-
-
-def net(seed=0):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
-
-
-def backward(model, seed=0, scale=lambda loss: loss):
-    torch.manual_seed(seed)
-    model.zero_grad()
-    scale(model(torch.randn(5, 3)).square().mean()).backward()
-
-
-def weights(model):
-    return [p.detach().clone() for p in model.parameters()]
-
-
-def same(a, b):
-    return all(x.equal(y) for x, y in zip(a, b, strict=True))
-
-
-def moments(optimizer):
-    return {
-        (index, entry): value.clone()
-        for index, state in optimizer.state_dict()["state"].items()
-        for entry, value in state.items()
-    }
-
-
-@each
-@pytest.mark.parametrize("kernels", [pytest.param(True, marks=needs_kernels), False])
-def test_an_infinite_gradient_is_skipped_and_moments_are_of_the_unscaled_one(make, kernels, monkeypatch):
-    if not kernels:
-        monkeypatch.setattr(fused, "_rule", lambda *_: None)
-    scaled, plain = net(), net()
-    optimizers = [make(optim.groups(model)) for model in (scaled, plain)]
-    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0)
-    for seed in range(2):
-        backward(scaled, seed, scaler.scale)
-        scaler.step(optimizers[0])
-        scaler.update()
-        backward(plain, seed)
-        optimizers[1].step()
-    for p, q in zip(scaled.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(p, q)
-    for key, value in moments(optimizers[0]).items():
-        torch.testing.assert_close(value, moments(optimizers[1])[key])
-
-    before, kept = weights(scaled), moments(optimizers[0])
-    backward(scaled, 2, scaler.scale)
-    scaled[0].bias.grad[0] = torch.inf
-    scaler.step(optimizers[0])
-    assert same(before, weights(scaled))
-    assert all(value.equal(kept[key]) for key, value in moments(optimizers[0]).items())
-
-
-@each
-@pytest.mark.parametrize("around", [optim.SAM(0.3), optim.ASAM(0.3)], ids=repr)
-def test_a_second_gradient_under_a_scaler_is_asked_for_in_a_sentence_and_is_that_without_it(make, around):
-    """Where the weights go for it depends on no scale; a step that overflows there changes nothing."""
-    scaled, plain = net(), net()
-    optimizers = [make(optim.groups(model), around=around) for model in (scaled, plain)]
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    backward(scaled, 0, scaler.scale)
-    with pytest.raises(BadInput, match=r"needs a second gradient: .*`with optimizer\.perturbed\(\)`"):
-        scaler.step(optimizers[0])
-    for model, optimizer, scale in ((scaled, optimizers[0], scaler.scale), (plain, optimizers[1], lambda loss: loss)):
-        backward(model, 0, scale)
-        with optimizer.perturbed():
-            backward(model, 0, scale)
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    scaler.scale(torch.ones(()))
-    scaler.step(optimizers[0])
-    scaler.update()
-    optimizers[1].step()
-    for p, q in zip(scaled.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
-    before = weights(scaled)
-    backward(scaled, 1, scaler.scale)
-    with optimizers[0].perturbed():
-        backward(scaled, 1, scaler.scale)
-        scaled[0].bias.grad[0] = torch.inf
-    scaler.step(optimizers[0])
-    assert same(before, weights(scaled))
-
-
-@each
-def test_found_inf_and_grad_scale_are_obeyed_where_somebody_sets_them(make):
-    one, other = net(), net()
-    optimizers = [make(optim.groups(model)) for model in (one, other)]
-    backward(one, scale=lambda loss: 1024 * loss)
-    optimizers[0].grad_scale, optimizers[0].found_inf = torch.tensor(1024.0), torch.tensor(0.0)
-    optimizers[0].step()
-    backward(other)
-    optimizers[1].step()
-    for p, q in zip(one.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(p, q)
-    before = weights(one)
-    optimizers[0].found_inf.fill_(1.0)
-    backward(one)
-    optimizers[0].step()
-    assert same(before, weights(one))
 
 
 @each
@@ -179,20 +66,6 @@ def test_param_groups_are_the_truth_at_the_time_of_a_step(make, field):
 
 
 @each
-def test_torchs_schedulers_run(make):
-    model = net()
-    optimizer = make(optim.groups(model))
-    first = lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
-    backward(model)
-    optimizer.step()
-    first.step()
-    assert {group["lr"] for group in optimizer.param_groups} == {0.05}
-    cycle = lr_scheduler.OneCycleLR(make(optim.groups(model)), max_lr=0.1, total_steps=4)
-    cycle.optimizer.step()
-    cycle.step()
-
-
-@each
 def test_a_step_with_rate_0_and_no_gradient_is_remembered_nowhere(make):
     """`torch.distributed.checkpoint` makes one, so that there are states to load into."""
     model = net()
@@ -227,85 +100,6 @@ def test_parameters_without_a_gradient_are_averaged(make):
     # The decays of the second and third update are 2/11 and 3/12.
     right = 3 / 12 * (9 / 11 * 1.0) + 9 / 12 * 2.0
     torch.testing.assert_close(average.state()["2.bias"], torch.full((2,), right))
-
-
-@each
-def test_state_dicts_go_on_exactly_and_copies_do_too(make):
-    model = net()
-    optimizer = make(optim.groups(model, decay=0.1))
-    for seed in range(2):
-        backward(model, seed)
-        optimizer.step()
-    loaded = copy.deepcopy(model)
-    other = make(optim.groups(loaded, decay=0.1))
-    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    copied, third = copy.deepcopy((model, optimizer))
-    for each_model, each_optimizer in ((model, optimizer), (loaded, other), (copied, third)):
-        optim.schedule.apply(each_optimizer, 0.5)
-        backward(each_model, 2)
-        each_optimizer.step()
-    assert same(weights(model), weights(loaded)) and same(weights(model), weights(copied))
-
-
-@each
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
-def test_states_of_distributed_checkpoints_go_on_exactly(make):
-    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
-
-    model, loaded = net(), net()
-    optimizer, other = (make(optim.groups(each_model, decay=0.1)) for each_model in (model, loaded))
-    for seed in range(2):
-        backward(model, seed)
-        optimizer.step()
-    loaded.load_state_dict(model.state_dict())
-    set_optimizer_state_dict(loaded, other, copy.deepcopy(get_optimizer_state_dict(model, optimizer)))
-    assert same(weights(model), weights(loaded))
-    for each_model, each_optimizer in ((model, optimizer), (loaded, other)):
-        backward(each_model, 2)
-        each_optimizer.step()
-    assert same(weights(model), weights(loaded))
-
-
-def test_torchs_adamw_loads_our_state_and_we_load_its():
-    ours, theirs = net(), net()
-    mine = optim.AdamW(optim.groups(ours, decay=0.1), lr=0.1, betas=(0.8, 0.9))
-    groups = [{"params": g["params"], "weight_decay": g["weight_decay"]} for g in optim.groups(theirs, decay=0.1)]
-    other = torch.optim.AdamW(groups, lr=0.7)
-    for seed in range(2):
-        backward(ours, seed)
-        mine.step()
-    theirs.load_state_dict(ours.state_dict())
-    other.load_state_dict(copy.deepcopy(mine.state_dict()))
-    for model, optimizer in ((ours, mine), (theirs, other)):
-        backward(model, 2)
-        optimizer.step()
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(p, q)
-    back = copy.deepcopy(theirs)
-    last = optim.AdamW(optim.groups(back), lr=0.5)
-    last.load_state_dict(copy.deepcopy(other.state_dict()))
-    assert [g["peak"] for g in last.param_groups] == [0.1, 0.1] and last.param_groups[0]["names"] == [
-        "0.weight",
-        "2.weight",
-    ]
-    for model, optimizer in ((back, last), (theirs, other)):
-        backward(model, 3)
-        optimizer.step()
-    for p, q in zip(back.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(p, q)
-
-
-def test_what_torch_alone_can_do_is_refused_when_it_is_loaded_or_given():
-    model = net()
-    ours = optim.AdamW(model.parameters())
-    for theirs, words in (
-        (torch.optim.AdamW(model.parameters(), amsgrad=True), "amsgrad=True"),
-        (torch.optim.Adam(model.parameters(), weight_decay=0.1), "coupled weight decay"),
-    ):
-        with pytest.raises(BadInput, match=words):
-            ours.load_state_dict(theirs.state_dict())
-    with pytest.raises(BadInput, match="maximize=True"):
-        optim.SGD([{"params": model.parameters(), "maximize": True}])
 
 
 def test_named_parameters_are_taken_with_their_names():

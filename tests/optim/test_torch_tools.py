@@ -6,17 +6,12 @@ import pickle  # noqa: TID251 - what people do
 
 import pytest
 import torch
-from torch import nn
+from optimizers import MAKERS, backward, net
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.swa_utils import SWALR
 
 from mainstem import optim
 
-MAKERS = {
-    "adamw": lambda groups: optim.AdamW(groups, lr=0.1),
-    "muon": lambda groups: optim.Muon(groups, lr=0.1, adamw_lr=0.1, roles=("linear",)),
-    "sgd": lambda groups: optim.SGD(groups, lr=0.1, momentum=0.9),
-}
 each = pytest.mark.parametrize("name", MAKERS)
 
 SCHEDULERS = {
@@ -31,17 +26,6 @@ SCHEDULERS = {
     ),
     "averaging": lambda optimizer: SWALR(optimizer, 0.01, anneal_epochs=2),
 }
-
-
-def net():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
-
-
-def backward(model, seed=0):
-    torch.manual_seed(seed)
-    model.zero_grad()
-    model(torch.randn(5, 3)).square().mean().backward()
 
 
 def stepped(model, optimizer, seed):
