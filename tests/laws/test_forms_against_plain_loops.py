@@ -39,7 +39,9 @@ class Read(dict):
 
 def compare(name, changes):
     """Raise where the form's model and its plain loops differ, in outputs or in a gradient."""
-    assert LOOPS[name] is not None, f"write the plain loop of {name} in tests/support/plain_forms.py"
+    assert LOOPS[name] is not None, (
+        f"write the plain loop of {name} in tests/support/plain_forms.py or plain_streams.py"
+    )
     model = shaken(small(FORMS[name], **changes)).double()
     plain = Read({key: value.detach().clone().requires_grad_() for key, value in model.named_parameters()})
     oracle = Plain(

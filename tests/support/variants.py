@@ -1,6 +1,7 @@
 """Every registered residual form, and the combinations that strain the seams, as small models for the laws."""
 
 import plain_forms
+import plain_streams
 import torch
 
 from mainstem import catalogue, noise
@@ -31,9 +32,10 @@ RESIDUALS = {
 }
 RESIDUALS |= COMBINED
 
+WRITTEN = {**vars(plain_forms), **vars(plain_streams)}
 STACKS = {
-    **{name: getattr(plain_forms, name.replace(" ", "_"), None) for name in RESIDUALS},
-    "hyper | value_residual": plain_forms.hyper_value_residual,
+    **{name: WRITTEN.get(name.replace(" ", "_")) for name in RESIDUALS},
+    "hyper | value_residual": plain_streams.hyper_value_residual,
     "sandwich | reinjection": plain_forms.sandwich_reinjection,
     "reversible | value_residual": None,
 }

@@ -1,40 +1,17 @@
-import errno
 import json
 import math
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import torch
+from small_runs import Heard, lines_of, small_run
 
 from mainstem import config, report, train
-from mainstem.errors import BadInput, RunFailed
+from mainstem.errors import BadInput
 from mainstem.runs import weights
-from mainstem.train import begin, learner, loop, samples
-from mainstem.train.console import Plain
-from mainstem.train.language import Language
-
-
-class Heard(Plain):
-    """A console that remembers."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.said: list[str] = []
-        self.warned: list[str] = []
-        self.shown: list[dict[str, Any]] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
-
-    def show(self, numbers: dict[str, Any]) -> None:
-        self.shown.append(numbers)
+from mainstem.train import begin, samples
 
 
 @pytest.fixture(autouse=True)
@@ -43,42 +20,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setattr(samples, "_LENGTH", 5)  # tokens of a sample, which take most of the time of so small a run
 
 
-def _run(tmp_path: Path, out: str = "run", **more: Any) -> config.Run:
-    corpus = tmp_path / "corpus.txt"
-    if not corpus.exists():
-        corpus.write_text(" ".join(["stem", "river", "delta", "mouth"][i * i % 7 % 4] for i in range(500)))
-    sections: dict[str, Any] = {
-        "data": {"paths": [str(corpus)], "tokenizer": "byte"},
-        "model": {"layers": 1, "width": 16, "heads": 2, "context": 16, "norm": "rms", "feedforward": "relu2",
-                  "qk_norm": "rms", "positions": "rotary", "head": "tied", "init": "auto"},
-        "noise": {"hidden": 0.1}, "optim": {}, "log": {"every": 4, "quantities": 4},
-        "train": {"steps": 8, "batch": 4}, "evaluate": {"every": 3}, "save": {"every": 3}, "machine": {"threads": 1},
-    }  # fmt: skip
-    for name, values in more.items():
-        sections[name] = {**sections.get(name, {}), **values}
-    own = {"optim": config.build(sections.pop("optim"), config.Optim)}
-    whole: Any = own | {name: getattr(config, name.capitalize())(**values) for name, values in sections.items()}
-    return config.Run(out=str(tmp_path / out), **whole)
-
-
-def _loss(nats: float) -> dict[str, float]:
-    return {"nats_per_token": nats}
-
-
-def _lines(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
 def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
     console = Heard()
-    outcome = train.run(_run(tmp_path), resume=False, console=console, listeners=[report.Page()])
+    outcome = train.run(small_run(tmp_path), resume=False, console=console, listeners=[report.Page()])
     out = tmp_path / "run"
     assert outcome.reason == "steps"
     assert outcome.path == out
     for name in ("config.yaml", "config.json", "model.safetensors", "last/config.json", "last/model.safetensors",
                  "vocabulary.json", "facts.json", "samples.json", "report.html"):  # fmt: skip
         assert (out / name).stat().st_size > 0, name
-    lines = _lines(out)
+    lines = lines_of(out)
     assert [line["step"] for line in lines] == list(range(1, 9))
     assert [line["step"] for line in lines if "held_out" in line] == [3, 6, 8]
     assert [line["tokens"] for line in lines] == [64 * step for step in range(1, 9)]
@@ -100,9 +51,9 @@ def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:
 
 
 def test_passes_in_between_are_samples_and_the_last_one_takes_all(tmp_path: Path) -> None:
-    train.run(_run(tmp_path, train={"steps": 40}, evaluate={"every": 15, "tokens": 64}), console=Heard())
+    train.run(small_run(tmp_path, train={"steps": 40}, evaluate={"every": 15, "tokens": 64}), console=Heard())
     report.write(tmp_path / "run")
-    out, lines = tmp_path / "run", _lines(tmp_path / "run")
+    out, lines = tmp_path / "run", lines_of(tmp_path / "run")
     held = [line for line in lines if "held_out" in line]
     assert [line["step"] for line in held] == [15, 30, 40]
     assert {line["held_out"]["tokens"] for line in held} == {64}
@@ -120,171 +71,58 @@ def test_passes_in_between_are_samples_and_the_last_one_takes_all(tmp_path: Path
 
 def test_a_short_training_has_no_time_to_measure_everything(tmp_path: Path) -> None:
     console = Heard()
-    outcome = train.run(_run(tmp_path, train={"steps": 8}, evaluate={"tokens": 64}), console=console)
+    outcome = train.run(small_run(tmp_path, train={"steps": 8}, evaluate={"tokens": 64}), console=console)
     assert (outcome.best.tokens, outcome.best.error is None) == (64, False)
     measured = [numbers for numbers in console.shown if "held_out" in numbers]
     assert [numbers["step"] for numbers in measured] == [3, 6, 8]
     assert all(numbers["held_out_error"] > 0 for numbers in measured)
 
 
-@pytest.mark.parametrize("at", ["start", "end"])
-def test_leaving_in_the_middle_of_a_pass_changes_nothing(tmp_path: Path, at: str) -> None:
-    given: dict[str, Any] = {
-        "train": {"steps": 40}, "evaluate": {"every": 15, "tokens": 64}, "save": {"every": 7},
-        "optim": {"average": 0.9},
-    }  # fmt: skip
-    train.run(_run(tmp_path, "whole", **given), console=Heard())
-
-    class Leaves(Heard):
-        def measuring(self, what: str, done: int, total: int) -> None:
-            if what == "held-out loss" and done < total and (at == "start" or total > 2 * 64):
-                signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(train.Stop):
-        train.run(_run(tmp_path, **given), console=Leaves())
-    train.run(_run(tmp_path, **given), resume=True, console=Heard())
-    for name in ("model.safetensors", "last/model.safetensors", "config.json", "last/config.json"):
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    apart = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in _lines(tmp_path / "run")]
-    whole = [{k: v for k, v in line.items() if k not in ("seconds", "phases")} for line in _lines(tmp_path / "whole")]
-    assert apart == whole
-    facts_of = [msgspec.json.decode((tmp_path / name / "facts.json").read_bytes()) for name in ("run", "whole")]
-    assert facts_of[0]["start"] == facts_of[1]["start"]
-
-
 def test_norms_by_depth_are_taken_as_often_as_said(tmp_path: Path) -> None:
-    train.run(_run(tmp_path), resume=False, console=Heard())
-    lines = _lines(tmp_path / "run")
+    train.run(small_run(tmp_path, log={"quantities": 4}), resume=False, console=Heard())
+    lines = lines_of(tmp_path / "run")
     assert [line["step"] for line in lines if "stream" in line] == [4, 8]
     assert all(len(line["stream"]) and len(line["gradient"]) for line in lines if "stream" in line)
 
 
 def test_going_on_at_the_end_changes_no_model(tmp_path: Path) -> None:
-    run = _run(tmp_path)
+    run = small_run(tmp_path)
     first = train.run(run, resume=False, console=Heard())
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
     again = train.run(run, resume=True, console=Heard())
     assert again.best == first.best
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
-    assert [line["step"] for line in _lines(tmp_path / "run")] == list(range(1, 9))
+    assert [line["step"] for line in lines_of(tmp_path / "run")] == list(range(1, 9))
 
 
 def test_a_run_that_is_gone_on_with_keeps_the_command_that_made_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["mainstem", "train", "corpus.txt"])
-    train.run(_run(tmp_path))
+    train.run(small_run(tmp_path))
     monkeypatch.setattr("sys.argv", ["mainstem", "train", "--resume", "run"])
-    train.run(_run(tmp_path), resume=True)
+    train.run(small_run(tmp_path), resume=True)
     said = json.loads((tmp_path / "run" / "facts.json").read_text())
     assert said["command"] == ["mainstem", "train", "corpus.txt"]
     assert said["resumed_by"] == ["mainstem", "train", "--resume", "run"]
 
 
 def test_a_finished_run_can_be_extended(tmp_path: Path) -> None:
-    train.run(_run(tmp_path), resume=False, console=Heard())
+    train.run(small_run(tmp_path), resume=False, console=Heard())
     console = Heard()
-    train.run(_run(tmp_path, train={"steps": 11}), resume=True, console=console)
+    train.run(small_run(tmp_path, train={"steps": 11}), resume=True, console=console)
     assert "going on at step 8 of 11" in console.said
-    assert [line["step"] for line in _lines(tmp_path / "run")] == list(range(1, 12))
+    assert [line["step"] for line in lines_of(tmp_path / "run")] == list(range(1, 12))
     assert config.read((tmp_path / "run" / "config.yaml").read_text())["train"]["steps"] == 11
 
 
-def test_patience_ends_a_run_and_the_best_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, losses = Language.evaluate, iter([5.0, 3.0, 2.0, 2.5, 2.0, 1.0])  # the first before the first step
-    monkeypatch.setattr(
-        Language,
-        "evaluate",
-        lambda *a, **k: msgspec.structs.replace(found := real(*a, **k), values={**found.values, **_loss(next(losses))}),
-    )
-    kept: dict[int, bytes] = {}
-    judge = loop.Loop._judge
-
-    def noted(self: loop.Loop, now: Any) -> None:
-        judge(self, now)
-        kept[now.step] = weights.take(self.learner.model)["embedding.weight"].numpy().tobytes()
-
-    monkeypatch.setattr(loop.Loop, "_judge", noted)
-    run = _run(tmp_path, train={"steps": 50, "patience": 2}, evaluate={"every": 2})
-    outcome = train.run(run, resume=False, console=Heard())
-    assert outcome.reason == "patience"
-    assert outcome.best.step == 4
-    assert max(kept) == 8
-    stored = weights.read(tmp_path / "run" / "model.safetensors")["embedding.weight"].numpy().tobytes()
-    last = weights.read(tmp_path / "run" / "last" / "model.safetensors")["embedding.weight"].numpy().tobytes()
-    assert (stored, last) == (kept[4], kept[8])
-
-
-@pytest.mark.parametrize("name", ["loss", "grad_norm"])
-def test_numbers_that_are_not_finite_end_the_run_and_keep_the_last_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    real = learner.gradient
-
-    def poisoned(task: Any, forward: Any, batch: Any, count: Any, draw: Any, *rest: Any) -> torch.Tensor:
-        loss = real(task, forward, batch, count, draw, *rest)
-        if draw[1] == 5:
-            if name == "loss":
-                return loss * math.nan
-            next(p for p in forward.parameters() if p.grad is not None).grad.fill_(math.inf)
-        return loss
-
-    monkeypatch.setattr(learner, "gradient", poisoned)
-    with pytest.raises(RunFailed, match=r"step 5 is (nan|inf): .*smaller optim.lr .*Checkpoint 3, from before"):
-        train.run(_run(tmp_path), resume=False, console=Heard())
-    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-3"]
-    assert [line["step"] for line in _lines(tmp_path / "run")][:3] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(("at", "said"), [(0, "nothing was saved yet"), (3, "saved at step 3"), (5, "saved at step 5")])
-def test_leaving_says_what_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, said: str) -> None:
-    name = "_step" if at else "_start"
-    real = getattr(loop.Loop, name)
-
-    def asked(self: loop.Loop) -> None:
-        real(self)
-        if self.state.step == at:
-            self.requests(signal.SIGINT)
-
-    monkeypatch.setattr(loop.Loop, name, asked)
-    console = Heard()
-    with pytest.raises(train.Stop) as stop:
-        train.run(_run(tmp_path, save={"every": 100}), console=console)
-    assert stop.value.code == 130
-    assert console.said[-1].startswith(f"stopped by SIGINT; {said}. Go on with:")
-    checkpoints = tmp_path / "run" / "checkpoints"
-    assert [path.name for path in checkpoints.glob("*")] == ([f"step-{at}"] if at else [])
-    monkeypatch.setattr(loop.Loop, name, real)
-    assert train.run(_run(tmp_path), resume=True, console=Heard()).reason == "steps"
-
-
-def test_a_full_disk_fails_the_run_and_it_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train.run(_run(tmp_path, "whole"), resume=False, console=Heard())
-    write, room = os.write, 150_000
-
-    def limited(descriptor: int, data: Any) -> int:
-        nonlocal room
-        room -= len(data)
-        if room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(descriptor, data)
-
-    monkeypatch.setattr(os, "write", limited)
-    with pytest.raises(RunFailed, match=r"disk is full.*--resume"):
-        train.run(_run(tmp_path), resume=False, console=Heard())
-    monkeypatch.setattr(os, "write", write)
-    train.run(_run(tmp_path), resume=True, console=Heard())
-    for name in ("model.safetensors", "last/model.safetensors"):
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
 def test_data_that_changed_is_refused_and_the_run_stays(tmp_path: Path) -> None:
-    train.run(_run(tmp_path), resume=False, console=Heard())
+    train.run(small_run(tmp_path), resume=False, console=Heard())
     with (tmp_path / "corpus.txt").open("a") as stream:
         stream.write("one word more, and then another one, and so on " * 20)
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file() and p.name != "lock"}
     with pytest.raises(BadInput, match="has changed since the run began"):
-        train.run(_run(tmp_path), resume=True, console=Heard())
+        train.run(small_run(tmp_path), resume=True, console=Heard())
     assert {p: p.read_bytes() for p in before} == before
 
 
@@ -296,7 +134,7 @@ def test_data_that_changed_is_refused_and_the_run_stays(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_refusal_leaves_no_folder(tmp_path: Path, section: str, values: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        train.run(_run(tmp_path, **{section: values}), resume=False, console=Heard())
+        train.run(small_run(tmp_path, **{section: values}), resume=False, console=Heard())
     assert not (tmp_path / "run").exists()
 
 
@@ -304,14 +142,14 @@ def test_a_device_that_is_absent_is_named(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has it")
     with pytest.raises(BadInput, match="'cuda' is not on this machine: give one of cpu"):
-        train.run(_run(tmp_path, machine={"device": "cuda"}), resume=False, console=Heard())
+        train.run(small_run(tmp_path, machine={"device": "cuda"}), resume=False, console=Heard())
 
 
 def test_weights_of_another_run_as_a_start(tmp_path: Path) -> None:
-    train.run(_run(tmp_path, "first"), resume=False, console=Heard())
+    train.run(small_run(tmp_path, "first"), resume=False, console=Heard())
     given = {"init_from": str(tmp_path / "first"), "steps": 1}
     weak = {"lr": 1e-12, "decay": 0.0}
-    train.run(_run(tmp_path, train=given, evaluate={"every": 1}, optim=weak), resume=False, console=Heard())
+    train.run(small_run(tmp_path, train=given, evaluate={"every": 1}, optim=weak), resume=False, console=Heard())
     first = weights.read(tmp_path / "first" / "model.safetensors")
     for name, tensor in weights.read(tmp_path / "run" / "model.safetensors").items():
         torch.testing.assert_close(tensor, first[name], rtol=0, atol=1e-9)
@@ -320,22 +158,22 @@ def test_weights_of_another_run_as_a_start(tmp_path: Path) -> None:
 def test_a_report_that_fails_leaves_a_good_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "drawn", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
     console = Heard()
-    assert train.run(_run(tmp_path), console=console, listeners=[report.Page()]).reason == "steps"
+    assert train.run(small_run(tmp_path), console=console, listeners=[report.Page()]).reason == "steps"
     assert any("samples.json is missing" in line and "no ink" in line for line in console.warned)
     assert (tmp_path / "run" / "report.html").exists()
 
 
 def test_another_number_of_threads_is_said_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train.run(_run(tmp_path), resume=False, console=Heard())
+    train.run(small_run(tmp_path), resume=False, console=Heard())
     console = Heard()
     real = begin.environment_of
     monkeypatch.setattr(begin, "environment_of", lambda own: {**real(own), "threads": 2})
-    train.run(_run(tmp_path), resume=True, console=console)
+    train.run(small_run(tmp_path), resume=True, console=console)
     assert any("threads 1, now 2" in line for line in console.warned)
 
 
 def test_the_plan_fits_eighty_columns_and_makes_no_folder(tmp_path: Path) -> None:
-    text = train.plan(_run(tmp_path))
+    text = train.plan(small_run(tmp_path))
     assert not (tmp_path / "run").exists()
     table = text[text.index("which tensors") :]
     assert "embedding.weight" in table
@@ -352,7 +190,7 @@ def test_a_folder_that_holds_its_own_runs_is_trained_on_again(tmp_path: Path, mo
     hashes = []
     for out in ("runs/first", "runs/second", "here", "there", "there"):
         console = Heard()
-        train.run(_run(tmp_path, f"project/{out}", data={"paths": ["."]}), console=console)
+        train.run(small_run(tmp_path, f"project/{out}", data={"paths": ["."]}), console=console)
         hashes.append(json.loads((project / out / "facts.json").read_text())["corpus"]["hash"])
     assert len(set(hashes)) == 1
     counts = json.loads((project / "there" / "facts.json").read_text())["corpus"]["left_out"]
