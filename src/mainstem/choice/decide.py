@@ -13,7 +13,7 @@ from . import rules
 from .corpus import Corpus
 from .cost import Shape, Speed, seconds
 from .rules import Decision
-from .table import FEWEST, FIXED, SIZES, USABLE, Size
+from .table import EACH, FEWEST, FIXED, SIZES, USABLE, Size
 from .width import around, batched
 
 
@@ -79,9 +79,10 @@ def choose(
     took = seconds(shape(size, corpus, held), speed)
     fit = int(room / took)
     least = math.ceil(spent + FIXED + (FEWEST + 1) * took / USABLE)
-    wanted = rules.most(run, given) * corpus.tokens / (size.context * size.batch)
+    once = corpus.tokens / (size.context * size.batch)
+    wanted = rules.most(run, given) * once
     bound = "model.members" in given or run.optim.around is not None  # which takes one network
-    members = 1 if bound else rules.several(fit, wanted)
+    members = 1 if bound else rules.several(fit, wanted if "train.passes" in given else EACH * once)
     count = max(1, math.ceil(min(fit // members, wanted)))
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [

@@ -12,6 +12,7 @@ from .. import config
 from .corpus import Corpus
 from .table import (
     APART,
+    EACH,
     LEAST,
     MEMBERS,
     MEMBERS_BASIS,
@@ -76,14 +77,14 @@ def most(run: config.Run, given: Collection[str]) -> float:
     return run.train.passes or math.inf if "train.passes" in given else MOST
 
 
-def several(fit: int, wanted: float) -> int:
-    """Return how many networks have time for the steps that are `wanted` of each, where so many of one `fit`.
+def several(fit: int, each: float) -> int:
+    """Return how many networks have time for the steps that are wanted of `each`, where so many of one `fit`.
 
     Example:
         >>> several(11_708, 1757.8), several(900, 1757.8), several(10**6, 100.0), several(900, math.inf)
         (6, 1, 8, 1)
     """
-    return max(1, min(MEMBERS, int(fit / math.ceil(wanted)))) if math.isfinite(wanted) else 1
+    return max(1, min(MEMBERS, int(fit / math.ceil(each)))) if math.isfinite(each) else 1
 
 
 def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
@@ -93,7 +94,7 @@ def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
     elif number > 1:
         why = f"{fit:,} steps of one network fit, and each takes {count:,} ({MEMBERS_BASIS})"
     else:
-        why = f"no time for two of {count:,} steps: {fit:,} fit"
+        why = f"two want {EACH:g} passes each, and {fit:,} steps of one network fit ({MEMBERS_BASIS})"
     return Decision("members", {"model.members": number}, f"{number}", why)
 
 
