@@ -166,7 +166,7 @@ def test_at_20_columns_only_names_are_longer(monkeypatch: pytest.MonkeyPatch) ->
 def test_fields_are_grouped_in_the_order_of_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = whole(monkeypatch, 80)
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
-    own = ["--budget", "--resume", "--plan", "--config", "--json"]
+    own = ["--budget", "--resume", "--plan", "--config", "--launch", "--json"]
     fields = [shown(field.name) for field in config.fields(config.Run)]
     assert [flag for flag in flags if flag in {*own, *fields}] == own + fields
     every = [*values.of_rates(), *(value for spec in catalogue.SPECS for value in values.of(spec.kind, spec.name))]

@@ -1,36 +1,125 @@
-"""What torchrun starts: one sentence, and a training only where there is one process."""
+"""What torchrun and `--launch` start: one training, one sentence, and one exit code."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from mainstem.cli import processes
+from mainstem.cli import launch, processes
 from mainstem.cli.main import main
+from mainstem.errors import BadInput, RunFailed
+
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def _torchrun(number: int, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+_MODULE = ("-m", "mainstem")
+
+
+def _torchrun(
+    number: int,
+    words: list[str],
+    folder: Path,
+    *options: str,
+    script: tuple[str, ...] = ("-m", "mainstem"),
+    **more: str,
+) -> subprocess.CompletedProcess[str]:
     logs = ["--log-dir", str(folder / "logs"), "--tee", "3"]
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", *logs]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **more}
     return subprocess.run(
-        [*start, "-m", "mainstem", *words], capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+        [*start, *options, *script, *words], capture_output=True, text=True, cwd=folder, env=environment, timeout=300
     )
 
 
+def _losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_two_processes_of_torchrun_say_one_sentence_and_leave_nothing(corpus: Path, tmp_path: Path) -> None:
-    ended = _torchrun(2, ["train", str(corpus), "--out", "run"], tmp_path)
+    ended = _torchrun(2, ["train", "absent.txt", "--out", "run"], tmp_path)
     assert ended.returncode != 0
     said = [line for line in (ended.stdout + ended.stderr).splitlines() if "mainstem: " in line]
     assert len(said) == 1, ended.stderr
-    assert "2 processes were started" in said[0]
-    assert "without torchrun" in said[0]
+    assert "mainstem: 'absent.txt' does not exist: give the name of a file" in said[0]
     assert "exitcode  : 2 " in ended.stderr
     assert os.listdir(tmp_path) == ["logs"]
+
+
+def test_a_run_of_which_a_process_is_killed_goes_on_by_itself(
+    corpus: Path, tmp_path: Path, tiny: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(corpus), *tiny, "--save.every", "1", "--out"]
+    script = (str(SUPPORT / "killed_ranks.py"),)
+    ended = _torchrun(2, [*words, "killed"], tmp_path, "--max-restarts", "1", script=script, KILLED="3")
+    assert ended.returncode == 0, ended.stderr
+    said = [line for line in ended.stderr.splitlines() if "mainstem: " in line]
+    assert len(said) == 1, ended.stderr
+    assert "Another process has ended" in said[0]
+    assert "saved at step 2. Go on with: `mainstem train --resume killed`" in said[0]
+    assert "going on at step 2 of 4" in ended.stdout
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    assert _losses(tmp_path / "killed") == pytest.approx(_losses(tmp_path / "whole"), rel=1e-4)
+
+
+def test_launch_trains_in_several_processes_and_answers_once(
+    corpus: Path, tmp_path: Path, tiny: tuple[str, ...], finished: Path
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    words = ["train", str(corpus), *tiny, "--out", "run", "--launch", "2", "--json"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "mainstem", *words], capture_output=True, text=True, cwd=tmp_path, env=environment,
+        timeout=300,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["steps"] == 4
+    assert ended.stderr.count("ended after 4 steps") == 1
+    facts = json.loads((tmp_path / "run" / "facts.json").read_text())
+    assert facts["machine"]["processes"] == 2
+    assert _losses(tmp_path / "run") == pytest.approx(_losses(finished), rel=1e-4)
+    left = [path for path in (tmp_path / "tmp").iterdir() if path.name.startswith(("mainstem-", "torchelastic_"))]
+    assert left == []
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "4097"])
+def test_a_number_of_processes_is_one_from_1(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "absent", "--launch", text]) == 2
+    assert f"--launch '{text}' is no number of processes: give one from 1" in capsys.readouterr().err
+
+
+def test_launch_is_for_a_process_that_was_started_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launch.number("2") == 2
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(BadInput, match="this is one of 3 that were started already"):
+        launch.number("2")
+    monkeypatch.setenv(processes.LAUNCHED, "1.5")  # by --launch itself, whose words each process is given
+    assert launch.number("2") == 2 and processes.began() == 1.5
+
+
+def test_a_launched_run_has_the_code_of_its_worst_process() -> None:
+    def failed(**codes: int) -> dict[int, Any]:
+        return {int(name[1:]): SimpleNamespace(exitcode=code) for name, code in codes.items()}
+
+    assert launch.code(failed(p0=2, p1=2)) == 2
+    assert launch.code(failed(p0=1, p1=-signal.SIGTERM)) == 1
+    assert launch.code(failed(p1=-signal.SIGKILL)) == 1
+    with pytest.raises(RunFailed, match=r"The process that leads was ended by SIGKILL, as .* where memory runs out"):
+        launch.code(failed(p0=-signal.SIGKILL, p1=1))
+
+
+def test_who_is_started_again_needs_a_name(
+    monkeypatch: pytest.MonkeyPatch, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    assert main(["train", str(corpus), "--train.steps", "1"]) == 2
+    assert "up to 3 times (--max-restarts), and the run has no name to be found by" in capsys.readouterr().err
 
 
 def test_one_process_of_torchrun_trains(corpus: Path, tmp_path: Path, tiny: tuple[str, ...]) -> None:
@@ -39,7 +128,7 @@ def test_one_process_of_torchrun_trains(corpus: Path, tmp_path: Path, tiny: tupl
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("command", ["train", "lab", "compare"])
+@pytest.mark.parametrize("command", ["lab", "compare"])
 def test_what_trains_is_refused_before_it_looks_at_anything(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,7 +146,7 @@ def test_what_trains_is_refused_before_it_looks_at_anything(
 
 
 def test_the_others_outlive_the_request_to_end_until_the_first_has_spoken() -> None:
-    code = "import sys; from mainstem.cli.main import main; print(flush=True); sys.exit(main(['train']))"
+    code = "import sys; from mainstem.cli.main import main; print(flush=True); sys.exit(main(['lab']))"
     environment = {**os.environ, "WORLD_SIZE": "2", "RANK": "1"}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

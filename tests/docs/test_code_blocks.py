@@ -19,7 +19,7 @@ NAMED = (
 )  # fmt: skip
 PAGES = [*(ROOT / name for name in NAMED), *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = frozenset({"python", "yaml", "sh", "text", "mermaid"})
-OF_TRAIN = ("resume", "plan", "config", "help")
+OF_TRAIN = ("resume", "plan", "config", "help", "launch")
 
 
 def prose(page):

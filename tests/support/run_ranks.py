@@ -17,7 +17,7 @@ import torch
 from mainstem import train
 from mainstem.train import loop, samples
 from mainstem.train.console import Plain
-from mainstem.train.world import join, leave
+from mainstem.train.joining import join, leave
 
 
 class Heard(Plain):

@@ -1,13 +1,14 @@
 """A run in two processes: one folder, one console, the numbers of one process, and the same bytes after a stop."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny_run
 import torch
-from processes import two
+from processes import several, two
 
 from mainstem import train
 from mainstem.runs import weights
@@ -58,11 +59,36 @@ def test_two_processes_leave_what_one_leaves_and_a_stop_of_either_changes_no_byt
 
     stopped = together(folder, "stopped", "3")
     assert [said.get("code") for said in stopped] == [143, 143]
+    shutil.copytree(folder / "stopped", folder / "goes on with one")
+    shutil.copytree(folder / "stopped", folder / "goes on with four")
     assert [path.name for path in (folder / "stopped" / "checkpoints").iterdir()] == ["step-3"]
     assert [said["reason"] for said in together(folder, "stopped")] == ["steps", "steps"]
     for name in ("model.safetensors", "last/model.safetensors"):
         assert (folder / "stopped" / name).read_bytes() == (folder / "two" / name).read_bytes(), name
     assert lines(folder / "stopped") == both
+
+    warned: list[str] = []
+    console = Plain(None)
+    console.warn = warned.append  # type: ignore[method-assign]
+    train.run(tiny_run.run(folder / "corpus.txt", folder / "goes on with one", **given), console=console)
+    assert any("processes 2, now 1" in text for text in warned)
+    for own, other in zip(lines(folder / "goes on with one"), both, strict=True):
+        assert own["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        for name in ("stream", "gradient"):  # norms of the whole batch, not of the leading process's share
+            assert own.get(name, []) == pytest.approx(other.get(name, []), rel=1e-4)
+    assert any("stream" in line for line in both[3:])
+
+
+@pytest.mark.slow
+def test_a_run_begun_on_two_processes_goes_on_with_four_along_the_same_curve(folder: Path) -> None:
+    if not (folder / "two").exists():
+        together(folder, "two")
+    if not (folder / "goes on with four").exists():
+        together(folder, "goes on with four", "3")
+    said = several(4, "run_ranks.py", str(folder), "goes on with four")
+    assert all('"reason": "steps"' in out for out, _ in said), said
+    for own, other in zip(lines(folder / "goes on with four"), lines(folder / "two"), strict=True):
+        assert own["loss"] == pytest.approx(other["loss"], rel=1e-5)
 
 
 def test_a_budget_is_that_of_the_process_that_leads(folder: Path) -> None:
@@ -78,4 +104,5 @@ def test_where_nothing_begins_no_process_waits(folder: Path) -> None:
     (folder / "full" / "notes.txt").write_text("somebody's")
     (_, leading), (_, following) = two("run_ranks.py", str(folder), "full")
     assert "holds no config.yaml" in leading
-    assert "RunFailed: The leading process did not begin its run" in following
+    assert "BadInput: Process 0 of 2: " in following
+    assert "holds no config.yaml" in following

@@ -1,13 +1,18 @@
 """One process is a world that gives back what it gets; two agree, add up, and take the step that one takes."""
 
+import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import tiny_run
 import torch
-from processes import two
+from processes import all_equal, two
 
 from mainstem.errors import BadInput
-from mainstem.train.world import ALONE, World, join, leave
+from mainstem.train.device import Place
+from mainstem.train.joining import join, leave
+from mainstem.train.world import ALONE, World
 
 
 def test_a_process_by_itself_is_a_world(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +38,60 @@ def test_what_makes_no_group_is_refused(given: tuple[str, str, str], monkeypatch
         monkeypatch.setenv(name, value)
     with pytest.raises(BadInput, match=r"WORLD_SIZE='\w+', .* make no group of processes: start them by torchrun"):
         join()
+
+
+def _alone_of_two(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    given = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_others_that_do_not_come_are_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    _alone_of_two(monkeypatch, port)
+    with pytest.raises(BadInput, match=r"The 2 processes .* did not meet at '127.0.0.1:\d+' .* \(not all 2 came\)"):
+        join(timedelta(seconds=1))
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_a_port_that_is_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::", 0))
+        taken.listen()
+        _alone_of_two(monkeypatch, taken.getsockname()[1])
+        with pytest.raises(BadInput, match="another program listens there"):
+            join(timedelta(seconds=2))
+
+
+def test_each_process_has_a_sample_and_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny_run.run("corpus.txt", "out", train={"batch": 3})
+    World(2, 3, 2).check(run)
+    with pytest.raises(BadInput, match=r"train.batch 3 is fewer sequences than the 4 processes that share them"):
+        World(0, 4, 0).check(run)
+    World(3, 4, 3).seat(Place(torch.device("cpu"), torch.float32))
+    with pytest.raises(BadInput, match=r"machine.device 'mps' trains in one process, and 4 were started"):
+        World(3, 4, 3).seat(Place(torch.device("mps"), torch.float32))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    taken: list[int] = []
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    World(3, 4, 1).seat(Place(torch.device("cuda"), torch.float32))
+    assert taken == [1]
+    with pytest.raises(BadInput, match="Process 2 of this machine has no GPU, as there are 2"):
+        World(3, 4, 2).seat(Place(torch.device("cuda"), torch.float32))
+
+
+def test_one_that_is_apart_computes_its_share_and_asks_nobody() -> None:
+    apart = World(1, 2, 1).apart()
+    assert apart.slots(5) == range(2, 5) and apart.alone
+    assert apart.agree(3) == 3 and apart.total(2) == 2 and apart.first("a") == "a"
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_a_process_that_does_not_answer_is_noticed_in_time() -> None:
+    assert len(all_equal("silent_ranks.py")) == 1
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")

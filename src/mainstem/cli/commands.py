@@ -8,13 +8,13 @@ from typing import NamedTuple
 class Command(NamedTuple):
     """`module` has ``run(words) -> exit code``; it is imported when the command is called.
 
-    `trains` is whether the command trains, which happens in one process.
+    `alone` is whether the command trains in one process, and refuses to be one of several.
     """
 
     module: str
     usage: str
     summary: str
-    trains: bool = False
+    alone: bool = False
 
 
 COMMANDS = {
@@ -22,7 +22,6 @@ COMMANDS = {
         "train",
         "train [FILES] [--out RUN] [OPTIONS]",
         "train a model on files or folders, or go on with a run",
-        trains=True,
     ),
     "evaluate": Command(
         "evaluate", "evaluate RUN [FILES] [OPTIONS]", "the loss of a run's model on other files, or on its own"
@@ -38,13 +37,13 @@ COMMANDS = {
         "lab",
         "lab [NAME | --all] [--budget 2m] [OPTIONS]",
         "put the textbook's claims to the test, with a verdict",
-        trains=True,
+        alone=True,
     ),
     "compare": Command(
         "compare",
         "compare A.yaml [B.yaml ...] [--vary NAME=A,B,...] [OPTIONS]",
         "which configuration is better than the first one, over seeds",
-        trains=True,
+        alone=True,
     ),
     "list": Command("list", "list [KIND] [--schema]", "every name that a configuration may say, or those of one kind"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),

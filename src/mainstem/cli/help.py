@@ -38,7 +38,10 @@ _OWN = (
     ("--config FILE", "take the run from a YAML file; flags stand over it"),
 )
 
-_FOR_PROGRAMS = (("--json", "print what it came to as one JSON object; all else goes to standard error"),)
+_MORE = (
+    ("--launch N", "train in N processes on this machine, say one for each GPU; under torchrun leave it out"),
+    ("--json", "print what it came to as one JSON object; all else goes to standard error"),
+)
 """What a page of help has no room for."""
 
 _HOW = (
@@ -85,7 +88,7 @@ def of_train(origins: Origins, topic: str, note: str | None = None) -> list[str]
     if topic != "true":
         raise BadInput(f"There is no section {topic[:60]!r} of options: give one of {', '.join(SECTIONS)}.")
     lines += [*_usage(COMMANDS["train"], width), "", *words.wrap(_HOW, width), ""]
-    for flag, meaning in (*_OWN, *_FOR_PROGRAMS):
+    for flag, meaning in (*_OWN, *_MORE):
         lines += _entry(flag, meaning, width)
     for section in SECTIONS:
         lines += ["", *_section(section, origins, width)]

@@ -59,7 +59,7 @@ def _dispatch(words: list[str]) -> int:
         raise BadInput("No command was given: begin with `mainstem train FILE`, or see `mainstem --help`.")
     if name not in COMMANDS:
         raise _unknown(name)
-    if COMMANDS[name].trains and not processes.alone():
+    if COMMANDS[name].alone and not processes.alone():
         return 2
     run: Callable[[list[str]], int] = importlib.import_module(f".{COMMANDS[name].module}", __package__).run
     return run(words[1:])

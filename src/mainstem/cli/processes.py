@@ -1,15 +1,35 @@
-"""Several processes at once, as torchrun starts them: the commands train in one. May import `errors`."""
+"""Several processes at once, as torchrun or `--launch` starts them: and one speaks for all. May import `errors`.
+
+What goes wrong in any of them is one sentence, written by the first one, and the exit code of all.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..errors import BadInput
+from ..errors import BadInput, RunFailed
+from . import terminal
 
-_PATIENCE = 1.0
-"""Seconds that all but the first process wait, so that torchrun does not end the first one before it has spoken."""
+if TYPE_CHECKING:
+    from ..train.world import World
+
+LAUNCHED = "MAINSTEM_LAUNCHED"
+"""The variable in which `--launch` tells its processes when it began, by `time.perf_counter`, and that it was given."""
+
+_PATIENCE, _HEARD = 1.0, 10.0
+"""Seconds that all but the first process wait, so that torchrun does not end the first one before it has spoken: where
+they have not met, and where they have."""
+
+
+def several() -> bool:
+    """Return whether this process is one of several."""
+    size = os.environ.get("WORLD_SIZE", "")
+    return size.isdecimal() and int(size) > 1
 
 
 def alone() -> bool:
@@ -17,14 +37,73 @@ def alone() -> bool:
 
     The others have nothing to say: one sentence is enough. Raises `BadInput`.
     """
-    size, rank = os.environ.get("WORLD_SIZE", ""), os.environ.get("RANK", "0")
-    if not size.isdecimal() or int(size) <= 1:
+    if not several():
         return True
-    if rank == "0":
+    if _leads():
+        size = os.environ["WORLD_SIZE"]
         raise BadInput(
             f"{size} processes were started (WORLD_SIZE={size}), and the command trains in one, on all its cores: "
             "give it without torchrun, or with --nproc-per-node 1."
         )
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _outlive()
     time.sleep(_PATIENCE)
     return False
+
+
+def together(run: Callable[[World], int]) -> int:
+    """Return the exit code of `run` in the world that this process belongs to; all but the first one write nothing.
+
+    Raises:
+        BadInput: in the first process, for what any process was given; `RunFailed` as well.
+    """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else torch's store warns at length of each that has ended
+    from ..train import Stop, joining, signals
+    from ..train.world import ALONE
+
+    world = ALONE
+    try:
+        with signals.catch() as requests:
+            world = joining.join()
+            with requests.finish_first(), joining.told(world, requests):  # the run has its own ear for them
+                return run(world)
+    except Stop as stop:
+        return stop.code
+    except (BadInput, RunFailed) as error:
+        _outlive()  # torchrun asks all to end as soon as one has
+        joining.leave(world)  # who waits for this process waits no longer
+        if _leads():
+            terminal.flush()
+            terminal.error(str(error))
+            joining.spoken(world)
+        else:
+            time.sleep(_PATIENCE) if world is ALONE else joining.hear(world, _HEARD)
+        return 2 if isinstance(error, BadInput) else 1
+    finally:
+        joining.leave(world)
+
+
+def began() -> float | None:
+    """Return when the command with `--launch` that has started this process began; None where none has."""
+    given = os.environ.get(LAUNCHED, "")
+    try:
+        return float(given)
+    except ValueError:
+        return None
+
+
+def restarts() -> tuple[int, int]:
+    """Return how often torchrun has started these processes again, and how often it would."""
+    names = ("TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS")
+    found = [os.environ.get(name, "") for name in names]
+    done, most = (int(text) if text.isdecimal() else 0 for text in found)
+    return done, most
+
+
+def _leads() -> bool:
+    return os.environ.get("RANK", "0") in ("", "0")
+
+
+def _outlive() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.stdout is not None and not _leads():
+        terminal.to_nowhere()

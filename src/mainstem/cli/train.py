@@ -9,28 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 from .. import catalogue, config, runs
 from ..errors import BadInput
-from . import arguments, memory, terminal
+from . import arguments, launch, memory, processes, terminal
 from . import help as help_text
 from .answer import Answer
 
 if TYPE_CHECKING:
     from ..train import Outcome
+    from ..train.world import World
 
 _SWITCHES = frozenset(("plan", "json"))
-_OWN = ("resume", "budget", "plan", "json", "config", "help")
+_OWN = ("resume", "budget", "plan", "json", "config", "help", "launch")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
 
 
 def run(words: list[str]) -> int:
-    """Train, go on, or print a plan; return the exit code."""
-    began = time.perf_counter()  # a budget counts what importing torch takes
+    """Train, go on, or print a plan, in this process or in several; return the exit code."""
+    began = processes.began() or time.perf_counter()  # a budget counts what importing torch takes
+    if processes.several():
+        return processes.together(lambda world: _run(words, began, world))
+    return _run(words, began, None)
+
+
+def _run(words: list[str], began: float, world: World | None) -> int:
+    leads = world is None or world.leads
     given = arguments.split(words, config.switches(config.Run) | _SWITCHES, help_text.SECTIONS, _ALONE)
     if given.has("help"):
-        for line in _help(given):
+        for line in _help(given) if leads else ():
             terminal.line(line)
         return 0
     own, flags = _sort(given)
+    count = launch.number(own.pop("launch")) if "launch" in own else 1
     _budget(own, flags)
     tree = configure(given.positional, own, flags)
     said = None if "resume" in own else config.said(flags, own.get("config"))
@@ -46,20 +55,35 @@ def run(words: list[str]) -> int:
     if arguments.truth("plan", own.get("plan", "false")):
         if answer.json:
             raise BadInput("--plan and --json are both given, and a plan is for people: leave one of them out.")
-        terminal.line(train.plan(tree, name=name, given=said, began=began))
+        if leads:
+            terminal.line(train.plan(tree, name=name, given=said, began=began))
         return 0
+    if world is None and count > 1:
+        return launch.start(count, ["train", *words], began)
+    _check_restarts(tree)
     memory.keep()
     try:
         shown = make(sys.stderr if answer.json else None)
         pages = [Page(shown.warn, shown.measuring)]
         outcome = train.run(
-            tree, resume="resume" in own, console=shown, listeners=pages, began=began, name=name, given=said
-        )
+            tree, resume="resume" in own, console=shown, listeners=pages, world=world or train.world.ALONE,
+            began=began, name=name, given=said,
+        )  # fmt: skip
     except train.Stop as stop:
         return stop.code
-    if answer.json:
+    if answer.json and leads:
         answer.give(_object(outcome))
     return 0
+
+
+def _check_restarts(run: config.Run) -> None:
+    """Refuse to be started again without a name for the run: the second start would begin another one."""
+    done, most = processes.restarts()
+    if max(done, most) and run.out is None:
+        raise BadInput(
+            f"torchrun starts these processes again up to {max(done, most)} times (--max-restarts), and the run has no "
+            "name to be found by: give --out RUN."
+        )
 
 
 def _object(outcome: Outcome) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 
 _PACKAGES = ("mainstem", "torch", "numpy", "safetensors", "tokenizers", "msgspec")
 _DECISIVE = {"torch": "torch", "torch_build": "torch build", "instructions": "instruction set", "threads": "threads",
-             "device": "device"}  # fmt: skip
+             "device": "device", "processes": "processes"}  # fmt: skip
 
 
 def versions() -> dict[str, str]:

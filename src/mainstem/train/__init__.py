@@ -5,6 +5,7 @@ from ..runs.score import Score
 from ..runs.state import Scores
 from . import world
 from .batch import Batch
+from .joining import join
 from .learner import Learner
 from .planning import plan
 from .runner import run
@@ -12,5 +13,6 @@ from .signals import Stop
 from .task import Part, Task
 
 __all__ = [
-    "Batch", "Learner", "Listener", "Outcome", "Part", "Score", "Scores", "Stop", "Task", "plan", "run", "world",
+    "Batch", "Learner", "Listener", "Outcome", "Part", "Score", "Scores", "Stop", "Task", "join", "plan", "run",
+    "world",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ def assemble(
     _check_data(data, past.corpus, run)
 
     def fitting(seconds: float) -> int:
-        trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock)
+        trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock, world)
         return budget.steps(trial, seconds, start, clock, tell)
 
     tokens = run.train.batch * task.targets(network)
@@ -76,14 +76,19 @@ def gather(learner: Learner) -> facts.Facts:
 
 def environment_of(learner: Learner) -> dict[str, Any]:
     """Return what decides the last bits of a run's numbers."""
-    return {**environment.machine(learner.place.device), **environment.versions()}
+    machine = environment.machine(learner.place.device)
+    return {**machine, "processes": learner.world.size, **environment.versions()}
 
 
-def start_from(learner: Learner) -> None:
-    """Let `learner` begin with the weights of the run `train.init_from`, in place of its own, where it is given."""
+def start_from(learner: Learner, world: World) -> None:
+    """Let `learner` begin with the weights of the run `train.init_from`, in place of its own, where it is given.
+
+    The leading process of `world` reads them for all.
+    """
     source = learner.run.train.init_from
     if source is not None:
-        weights.put(learner.model, weights.read(Path(source) / "model.safetensors"), f"train.init_from {source!r}")
+        found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
+        weights.put(learner.model, found, f"train.init_from {source!r}")
         learner.begin()
 
 

@@ -38,7 +38,7 @@ def begin(
     """
     run, now = learner.run, environment_of(learner)
     if before.checkpoint is None:
-        start_from(learner)
+        start_from(learner, learner.world)
         state, best, metrics = State(), None, _metrics(folder, Record(0, None))
     else:
         path, content = before.checkpoint
@@ -87,10 +87,18 @@ def begin(
 
 
 def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors | None:
-    """Put the checkpoint at `path` into the learner; return the best weights of the run, if it had some."""
+    """Put the checkpoint at `path` into the learner; return the best weights of the run, if it had some.
+
+    The leading process reads it and hands it on, so that no other one needs the folder.
+    """
+    world = learner.world
+
+    def load(name: str) -> weights.Tensors:
+        return world.tensors(checkpoint.load(path, name) if world.leads else {})
+
     try:
-        learner.load(Kept({name: checkpoint.load(path, name) for name in learner.stems}, content.optimizer))
-        return checkpoint.load(path, "best") if content.state.best is not None else None
+        learner.load(Kept({name: load(name) for name in learner.stems}, content.optimizer))
+        return load("best") if content.state.best is not None else None
     except checkpoint.Damaged as error:
         raise RunFailed(
             f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."

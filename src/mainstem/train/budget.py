@@ -16,7 +16,7 @@ from .learner import Learner
 from .pace import TARGET, end
 from .phases import Clock, Phases
 from .task import Task, Tell
-from .world import ALONE
+from .world import ALONE, World
 
 _TRIAL = 20
 """Steps that are timed at most, after one that warms up."""
@@ -64,14 +64,16 @@ def estimate(learner: Learner, clock: Clock, tell: Tell | None = None) -> float 
     """
     if learner.steps < _WORTH or learner.run.machine.compile != "off":
         return None
-    trial = thrown_away(learner.run, learner.task, learner.data, copy.deepcopy(learner.model), clock)
+    trial = thrown_away(learner.run, learner.task, learner.data, copy.deepcopy(learner.model), clock, learner.world)
     costs = timed(trial, _GLANCE, clock, tell)
     return costs.once + duration(learner, learner.steps, costs)
 
 
-def thrown_away(run: config.Run, task: Task, data: Any, network: nn.Module, clock: Clock) -> Learner:
-    """Return a learner to be timed, which trains `network`: nothing else sees that again."""
-    return Learner.of(run, task, data, ALONE, steps=_TRIAL + 1, network=network, phases=Phases(clock))
+def thrown_away(
+    run: config.Run, task: Task, data: Any, network: nn.Module, clock: Clock, world: World = ALONE
+) -> Learner:
+    """Return a learner to be timed, which trains `network` on its share in `world`: nothing else sees that again."""
+    return Learner.of(run, task, data, world.apart(), steps=_TRIAL + 1, network=network, phases=Phases(clock))
 
 
 def timed(trial: Learner, seconds: float, clock: Clock, tell: Tell | None = None) -> Costs:

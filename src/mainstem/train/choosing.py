@@ -19,6 +19,7 @@ from ..errors import BadInput
 from . import length, speed
 from .phases import Clock
 from .task import Task, Tell
+from .world import ALONE, World
 
 Given = Collection[str] | None
 """The fields that stay as they are; None: all of them."""
@@ -49,7 +50,14 @@ def adopted(run: config.Run, given: Given) -> config.Run:
 
 
 def choose(
-    run: config.Run, given: Given, task: Task, data: Any, clock: Clock, began: float, tell: Tell | None = None
+    run: config.Run,
+    given: Given,
+    task: Task,
+    data: Any,
+    clock: Clock,
+    began: float,
+    tell: Tell | None = None,
+    world: World = ALONE,
 ) -> tuple[config.Run, dict[str, Any] | None]:
     """Return `run` with what was chosen for it, and what facts.json says of that; None where nothing is.
 
@@ -60,7 +68,7 @@ def choose(
     if given is None or not may(run, given) or run.train.budget is None or corpus is None:
         return run, None
     fixed, seconds = implied(given), length.seconds(run.train.budget)
-    timed = speed.measure(run, task, data, corpus, seconds, clock, tell)
+    timed = speed.measure(run, task, data, corpus, seconds, clock, tell, world)
     now, known = decided(corpus, choice.fitted(timed), seconds, run, fixed, clock() - began)
     known["timed"] = [{**shape._asdict(), "seconds": round(took, 6)} for shape, took in timed]
     return _with(run, now.values, fixed), known

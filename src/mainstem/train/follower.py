@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import config
-from ..errors import RunFailed
 from ..runs.listener import Listeners, Outcome
 from ..runs.manifest import Manifest
 from ..runs.run_folder import RunFolder
@@ -20,6 +20,7 @@ from .loop import Loop
 from .phases import Clock, Phases
 from .signals import Requests
 from .task import Task
+from .together import prepare, same_data
 from .world import World
 
 
@@ -28,27 +29,29 @@ class Lead(NamedTuple):
 
     run: config.Run
     folder: RunFolder
-    cache: Path
     length: Length
     checkpoint: tuple[Path, Manifest] | None
 
 
-def follow(task: Task, world: World, requests: Requests, clock: Clock) -> Outcome:
-    """Take part in the run that the leading process begins, and return what it came to.
+def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests: Requests, clock: Clock) -> Outcome:
+    """Take part in `run`, which the leading process begins, and return what it came to; `hosts` are all processes'.
 
     Raises:
-        RunFailed: where that could not begin, and `signals.Stop` where any process was asked to leave.
+        Lost: where that could not begin, and `signals.Stop` where any process was asked to leave.
     """
-    lead: Any = world.first(None)
-    if not isinstance(lead, Lead):
-        raise RunFailed("The leading process did not begin its run: it says why.")
-    run = lead.run
-    with device.threads(run.machine.threads):
-        data = task.prepare(run, lead.cache)
+    meeting: Any = world.meeting
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(device.threads(run.machine.threads))
+        data = prepare(world, hosts, task, run)
+        same_data(world, data)
+        meeting.word("lead")  # until then a signal or a failure elsewhere ends this process at once
+        lead: Lead = world.first(None)  # type: ignore[assignment]
+        run = lead.run
+        stack.enter_context(task.guard(run, data))
         learner = Learner.of(run, task, data, world, steps=lead.length.steps, phases=Phases(clock))
         learner = learner.lasting(lead.length)
         if lead.checkpoint is None:
-            start_from(learner)
+            start_from(learner, world)
             state, best = State(), None
         else:
             best = restore(learner, *lead.checkpoint)

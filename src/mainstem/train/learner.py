@@ -92,6 +92,7 @@ class Learner:
         `network` is trained in place of a new model of the task, where it is given; `phases` note where time goes.
         """
         _check_loss(run, task)
+        world.check(run)
         place = device.choose(run.machine)
         model = task.build(run, data) if network is None else network
         target_loss.parse(run.loss).refuse(model)
@@ -174,7 +175,9 @@ class Learner:
         phases.mark("backward")
         before = update.weights(self.model) if watch else {}
         found["grad_norm"], applied = self._update(list(found.values()))
-        watched = (norms, update.median(before, self.model)) if norms is not None else None
+        watched = None
+        if norms is not None:
+            watched = (joined(norms, len(batch.slots) / run.train.batch, self.world), update.median(before, self.model))
         self.optimizer.zero_grad(set_to_none=True)
         phases.mark("update")
         return Taken(found, self.peak * factor, tokens, applied, watched)
@@ -265,3 +268,11 @@ def looks(device: torch.device) -> bool:
 def _check_loss(run: config.Run, task: Task) -> None:
     if not task.reads_loss and target_loss.parse(run.loss) != target_loss.parse(config.Loss()):
         raise BadInput(f"loss says what a language model minimises, and the task is {task.name}: leave it out.")
+
+
+def joined(norms: depth.Norms, share: float, world: World) -> depth.Norms:
+    """Return the norms by depth of the global batch, of which this process has measured a `share`."""
+    if world.alone:
+        return norms
+    squares = [torch.tensor(values, dtype=torch.float64).square() * share for values in (norms.stream, norms.gradient)]
+    return depth.Norms(*(world.total(each).sqrt().tolist() for each in squares))

@@ -13,7 +13,7 @@ from ..runs.cache import used
 from ..runs.listener import Listener, Listeners, Outcome
 from ..runs.past import NOTHING
 from ..runs.paths import place
-from . import budget, choosing, chosen, device, signals, tensorboard
+from . import budget, choosing, chosen, device, signals, tensorboard, together
 from .assemble import assemble, start_from
 from .begin import begin
 from .console import Progress
@@ -21,8 +21,10 @@ from .console import make as make_console
 from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
+from .joining import told
 from .language import Language
 from .loop import Loop
+from .meeting import Lost
 from .opening import opening
 from .phases import Clock
 from .task import Task
@@ -47,7 +49,7 @@ def run(
     Where that names none, the folder is a new one, `runs/<date>-<name>`; `name` is the recipe's if it is not given.
     A run that a folder holds already goes on, `resume` or not: the numbers are the same either way. `task` is what is
     learned: a language model, if it is not given. `listeners` are told what happens, and may ask for an end. `world` is
-    what ``train.world.join()`` gives where several processes train one model: the leading one alone holds the folder,
+    what ``train.join()`` gives where several processes train one model: the leading one alone holds the folder,
     writes, prints and tells listeners. The time of `train.budget` began at `began` by `clock`, or begins now. `given`
     has the names of the fields that stay as they are where the recipe leaves others to be chosen (`choice`); without
     it nothing is.
@@ -59,13 +61,13 @@ def run(
     task = Language() if task is None else task
     began = clock() if began is None else began
     run = runs.settled(device.settle(run))
-    if not world.leads:
-        with signals.catch() as requests:
-            return follow(task, world, requests, clock)
-    with signals.catch() as requests, contextlib.ExitStack() as stack:
-        lead = stack.enter_context(_begun(world))
+    with signals.catch() as requests, told(world, requests), contextlib.ExitStack() as stack:
+        hosts = together.greet(world, run)
+        world.check(run)
+        world.seat(device.choose(run.machine))
+        if not world.leads:
+            return follow(run, task, world, hosts, requests, clock)
         stack.enter_context(progress.running())
-        device.choose(run.machine)
         stack.enter_context(device.threads(run.machine.threads))
         free = new_folder.places(name or run.recipe or "run")
         run = choosing.adopted(run, given)
@@ -82,6 +84,8 @@ def run(
             past.check(run, before, task.name)
         cache = stack.enter_context(used(folder))
         data = task.prepare(run, cache, progress.measuring)
+        together.offer(world, cache)
+        together.same_data(world, data)
         said, doubts = task.remarks(data)
         if said:
             progress.say(said)
@@ -90,7 +94,7 @@ def run(
         stack.enter_context(task.guard(run, data))
         made = before.choice
         if not there:
-            run, made = choosing.choose(run, given, task, data, clock, began, progress.measuring)
+            run, made = choosing.choose(run, given, task, data, clock, began, progress.measuring, world)
             if made is not None and made["doubt"] is not None:
                 progress.warn(made["doubt"])
         learner, known = assemble(
@@ -99,12 +103,14 @@ def run(
         if made is not None:
             known["choice"] = made
         if not there:
-            start_from(learner)  # what refuses, refuses before there is a folder
+            start_from(learner, ALONE)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
             learner = learner.named(run)
             if (warning := new_folder.newest(folder)) is not None:
                 progress.warn(warning)
-        lead.append(world.first(Lead(run, folder, cache, learner.length, before.checkpoint)))
+        if world.meeting is not None:
+            world.meeting.leave("lead", True)
+        world.first(Lead(run, folder, learner.length, before.checkpoint))
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock, began)
         with _leaving(loop), _told(loop) as ended:
@@ -136,18 +142,6 @@ def _left(loop: Loop) -> float | None:
 
 
 @contextlib.contextmanager
-def _begun(world: World) -> Iterator[list[Lead]]:
-    """Tell the other processes that nothing begins, where a failure comes before anything was put into the list."""
-    told: list[Lead] = []
-    try:
-        yield told
-    except BaseException:
-        if not told:
-            world.first(None)
-        raise
-
-
-@contextlib.contextmanager
 def _told(loop: Loop) -> Iterator[list[Outcome]]:
     """Tell the listeners of the end, with the outcome that was put into the list, if one was."""
     found: list[Outcome] = []
@@ -163,8 +157,16 @@ def _leaving(loop: Loop) -> Iterator[None]:
     try:
         yield
     except signals.Stop as stop:
-        again = command("train", "--resume", place(folder.path))
-        saved = checkpoint.last(folder.checkpoints)
-        where = "nothing was saved yet" if saved is None else f"saved at step {saved}"
+        again, where = _kept(folder)
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
+    except Lost as lost:
+        again, where = _kept(folder)
+        raise Lost(f"{str(lost).removesuffix('.')}; {where}. Go on with: `{again}`.") from lost
+
+
+def _kept(folder: run_folder.RunFolder) -> tuple[str, str]:
+    """Return the command that goes on with the run in `folder`, and where that stands."""
+    saved = checkpoint.last(folder.checkpoints)
+    where = "nothing was saved yet" if saved is None else f"saved at step {saved}"
+    return command("train", "--resume", place(folder.path)), where

@@ -10,6 +10,7 @@ from .. import choice, config
 from . import budget
 from .phases import Clock
 from .task import Task, Tell
+from .world import ALONE, World
 
 _PROBES = ((4, 128), (4, 256))
 """Layers and width of what is timed: where passes over memory take most of a step, and where products do."""
@@ -19,14 +20,21 @@ _SHARE, _MOST = 0.01, 2.0
 
 
 def measure(
-    run: config.Run, task: Task, data: Any, corpus: choice.Corpus, seconds: float, clock: Clock, tell: Tell | None
+    run: config.Run,
+    task: Task,
+    data: Any,
+    corpus: choice.Corpus,
+    seconds: float,
+    clock: Clock,
+    tell: Tell | None,
+    world: World = ALONE,
 ) -> list[tuple[choice.Shape, float]]:
-    """Return the seconds of a step of two shapes, in a run with a budget of so many `seconds`."""
+    """Return the seconds of a step of two shapes, in a run of `world` with a budget of so many `seconds`."""
     each = min(_MOST, _SHARE * seconds) / len(_PROBES)
     found = []
     for layers, width in _PROBES:
         small = _probe(run, layers, width, corpus.tokens)
-        trial = budget.thrown_away(small, task, data, task.build(small, data), clock)
+        trial = budget.thrown_away(small, task, data, task.build(small, data), clock, world)
         took = budget.timed(trial, each, clock, tell).step
         assert small.model.context is not None
         shape = choice.Shape(layers, width, small.model.context, small.train.batch, corpus.vocabulary)

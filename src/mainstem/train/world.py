@@ -1,24 +1,30 @@
-"""The processes that train one model together, or the only one. May import torch and `errors`.
+"""The processes that train one model together, or the only one. May import torch and its siblings.
 
-Nothing here is called where a process is alone but to be given back what it gave.
+Nothing here is called where a process is alone but to be given back what it gave. What every step needs is reduced by
+torch; what is said at the beginning, and what goes wrong, is left in the store where the processes met (`meeting`).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from .. import config
 from ..errors import BadInput
+from .device import Place
+from .meeting import LIMIT, Lost, Meeting
 
 T = TypeVar("T")
 
 
 class World(NamedTuple):
-    """Process `rank` of `size`, the `local`-th on its machine.
+    """Process `rank` of `size`, the `local`-th on its machine; `meeting` is where they leave words for each other.
+
+    One that is `quiet` computes its share and waits for nobody: for steps that are timed and thrown away.
 
     Example:
         >>> World().leads, World(1, 2, 1).leads, World(1, 2, 1).slots(5)
@@ -28,11 +34,22 @@ class World(NamedTuple):
     rank: int = 0
     size: int = 1
     local: int = 0
+    meeting: Meeting | None = None
+    quiet: bool = False
 
     @property
     def leads(self) -> bool:
         """Whether this process is the one that writes and prints."""
         return self.rank == 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nobody to hear from."""
+        return self.size == 1 or self.quiet
+
+    def apart(self) -> World:
+        """Return the world in which this process computes its share and asks nobody."""
+        return self._replace(quiet=True)
 
     def slots(self, batch: int) -> range:
         """Return the slots of a global batch that this process computes: contiguous shares, equal within one."""
@@ -40,35 +57,53 @@ class World(NamedTuple):
 
     def agree(self, code: int) -> int:
         """Return the largest `code` that any process gives: 0 where nobody wants anything. One tiny reduction."""
-        if self.size == 1:
+        if self.alone:
             return code
         found = torch.tensor(code)
-        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+        with answered():
+            torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
         return int(found)
 
     def total(self, value: T) -> T:
         """Return the sum over all processes of a number, or of a tensor, which stays as it is here."""
-        if self.size == 1:
+        if self.alone:
             return value
         found: Any = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value)
-        torch.distributed.all_reduce(found)
+        with answered():
+            torch.distributed.all_reduce(found)
         return found if isinstance(value, Tensor) else found.item()
 
     def first(self, value: T) -> T:
         """Return what the leading process gives; it must be picklable, and comes from a process of this very run."""
-        if self.size == 1:
+        if self.alone:
             return value
         found = [value if self.leads else None]
-        torch.distributed.broadcast_object_list(found)
+        with answered():
+            torch.distributed.broadcast_object_list(found)
         return found[0]  # type: ignore[return-value]
+
+    def tensors(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors by name, on the CPU, that the leading process gives; what the others give is not read."""
+        if self.alone:
+            return dict(given)
+        kinds = self.first({name: (tuple(tensor.shape), tensor.dtype) for name, tensor in given.items()})
+        found = {}
+        for name, (shape, dtype) in kinds.items():
+            held = given[name].detach().cpu().contiguous() if self.leads else torch.empty(shape, dtype=dtype)
+            if held.numel():
+                with answered():
+                    torch.distributed.broadcast(held.view(-1).view(torch.uint8), 0)
+            found[name] = held
+        return found
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Add up the gradients of all processes, in one reduction for each dtype; none counts as zeros."""
-        if self.size == 1:
+        if self.alone:
             return
         learned = [p for p in parameters if p.requires_grad]
         has = torch.tensor([p.grad is not None for p in learned], dtype=torch.int64)
-        torch.distributed.all_reduce(has)
+        with answered():
+            torch.distributed.all_reduce(has)
         found: dict[torch.dtype, list[Tensor]] = {}
         for p, number in zip(learned, has.tolist(), strict=True):
             if number:
@@ -76,33 +111,53 @@ class World(NamedTuple):
                 found.setdefault(p.dtype, []).append(p.grad)
         for grads in found.values():
             flat = torch.cat([grad.flatten() for grad in grads])
-            torch.distributed.all_reduce(flat)
+            with answered():
+                torch.distributed.all_reduce(flat)
             for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
                 grad.copy_(part.view_as(grad))
 
+    def check(self, run: config.Run) -> None:
+        """Raise `BadInput` where a batch of `run` has no sample for some process."""
+        if self.size > run.train.batch:
+            raise BadInput(
+                f"train.batch {run.train.batch} is fewer sequences than the {self.size} processes that share them: "
+                "give a larger batch, or start fewer processes."
+            )
+
+    def seat(self, place: Place) -> None:
+        """Take this process's own device of the kind of `place`; raise `BadInput` where there is none for it."""
+        kind = place.device.type
+        if self.size == 1 or kind == "cpu":
+            return
+        if kind != "cuda":
+            raise BadInput(
+                f"machine.device {kind!r} trains in one process, and {self.size} were started: give --machine.device "
+                "cpu, or start one."
+            )
+        if self.local >= (there := torch.cuda.device_count()):
+            raise BadInput(
+                f"Process {self.local} of this machine has no GPU, as there are {there}: start as many processes as "
+                "there are GPUs, or give --machine.device cpu."
+            )
+        torch.cuda.set_device(self.local)
+
+
+_GONE = ("gloo/", "NCCL", "Timed out", "timed out", "Connection", "connection")
+"""What stands in an error of torch's about another process, and not in one about the tensors."""
 
 ALONE = World()
 """The world of a process that was started by itself."""
 
 
-def join() -> World:
-    """Return the world that torchrun has put this process into, joined by gloo; `ALONE` without torchrun.
-
-    Raises:
-        BadInput: where the variables of torchrun are there and make no world.
-    """
-    given = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    rank, size, local = given.values()
-    if size in ("", "1"):
-        return ALONE
-    if not (rank.isdecimal() and size.isdecimal() and local.isdecimal() and int(rank) < int(size)):
-        said = ", ".join(f"{name}={text!r}" for name, text in given.items())
-        raise BadInput(f"{said} make no group of processes: start them by torchrun, or unset all three.")
-    torch.distributed.init_process_group("gloo")
-    return World(int(rank), int(size), int(local))
-
-
-def leave(world: World) -> None:
-    """Close what `join` has opened."""
-    if world.size > 1:
-        torch.distributed.destroy_process_group()
+@contextlib.contextmanager
+def answered() -> Iterator[None]:
+    """Turn what torch raises where another process is gone, or silent for too long, into `Lost`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(word in str(error) for word in _GONE):
+            raise
+        raise Lost(
+            f"Another process has ended, killed or without memory, or has not answered for "
+            f"{LIMIT.total_seconds():.0f} seconds."
+        ) from error

@@ -1,0 +1,119 @@
+"""`mainstem train --launch N`: the same command in N processes on this machine, by torch's own launcher.
+
+May import its neighbours and `errors`; torch, late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from typing import Any
+
+from ..errors import BadInput, RunFailed
+from . import processes
+
+MOST = 4096
+
+
+def number(text: str) -> int:
+    """Return how many processes ``--launch`` asks for.
+
+    Raises:
+        BadInput: for what is no number from 1 to `MOST`, and inside of processes that something else has started.
+    """
+    if not (text.isdecimal() and 1 <= int(text) <= MOST):
+        raise BadInput(
+            f"--launch {text!r} is no number of processes: give one from 1 to {MOST}, say one for each GPU of this "
+            "machine."
+        )
+    if processes.several() and processes.began() is None:
+        raise BadInput(
+            f"--launch {text} starts processes, and this is one of {os.environ['WORLD_SIZE']} that were started "
+            "already (WORLD_SIZE): leave --launch out under torchrun."
+        )
+    return int(text)
+
+
+def start(count: int, words: list[str], began: float) -> int:
+    """Run ``mainstem`` with `words` in `count` processes on this machine, and return the exit code of the first.
+
+    They have the cores between them, unless OMP_NUM_THREADS says otherwise. `began` is when the command did.
+
+    Raises:
+        RunFailed: where the process was killed that speaks for all.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    given = {processes.LAUNCHED: repr(began)}
+    if "OMP_NUM_THREADS" not in os.environ:
+        given["OMP_NUM_THREADS"] = str(threads)
+    with _environment(given), tempfile.TemporaryDirectory(prefix="mainstem-launch-") as logs:
+        try:
+            _launch(count, [*words], logs)
+        except SignalException as asked:
+            return 128 + int(asked.sigval)
+        except ChildFailedError as error:
+            return code(error.failures)
+    return 0
+
+
+def _launch(count: int, words: list[str], logs: str) -> None:
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.launcher import api
+
+    with _quiet():  # the first process says in one sentence what torch would say in fifty lines
+        settings = api.LaunchConfig(
+            min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=str(uuid.uuid4()), rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.1, local_addr="localhost",
+            logs_specs=DefaultLogsSpecs(log_dir=logs),
+        )  # fmt: skip
+        api.elastic_launch(settings, sys.executable)("-m", "mainstem", *words)
+
+
+def code(failures: dict[int, Any]) -> int:
+    """Return the exit code that a run has of which these processes have failed; raise where nobody could say why."""
+    first = failures[0].exitcode if 0 in failures else 0
+    if first < 0:
+        name = signal.Signals(-first).name
+        why = ", as the system does where memory runs out" if name == "SIGKILL" else ""
+        raise RunFailed(
+            f"The process that leads was ended by {name}{why}: `mainstem train --resume RUN` goes on from the last "
+            "checkpoint."
+        )
+    return max(1, *(failure.exitcode for failure in failures.values()), first)
+
+
+@contextlib.contextmanager
+def _environment(given: dict[str, str]) -> Any:
+    """Have these variables inside the ``with``, for the processes that are started there."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Have torch's launcher log nothing inside the ``with``."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("torch.distr")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

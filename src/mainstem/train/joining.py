@@ -1,0 +1,113 @@
+"""How a process comes into the world that torchrun has put it into, and how it leaves. May import its siblings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import torch
+
+from ..errors import BadInput, RunFailed
+from .meeting import LIMIT, Failure, Lost, Meeting
+from .signals import Requests, Stop
+from .world import ALONE, World
+
+ARRIVAL = timedelta(minutes=2)
+"""How long a process waits for the others to be started: they load torch, and no more, before they arrive."""
+
+_WAIT = 2.0
+"""Seconds in which one that fails can say why, once the others have noticed."""
+
+
+def join(arrival: timedelta = ARRIVAL) -> World:
+    """Return the world that torchrun has put this process into; `ALONE` without torchrun.
+
+    CPUs talk by gloo, GPUs by NCCL where it is there. No reduction waits longer than `meeting.LIMIT`.
+
+    Raises:
+        BadInput: where the variables of torchrun are there and make no world, or the others do not come in time.
+    """
+    given = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    rank, size, local = given.values()
+    if size in ("", "1"):
+        return ALONE
+    if not (rank.isdecimal() and size.isdecimal() and local.isdecimal() and int(rank) < int(size)):
+        said = ", ".join(f"{name}={text!r}" for name, text in given.items())
+        raise BadInput(f"{said} make no group of processes: start them by torchrun, or unset all three.")
+    if not torch.distributed.is_available():
+        raise BadInput(f"{size} processes were started, and this torch has no torch.distributed: start one.")
+    meeting = _meet(int(rank), int(size), arrival)
+    return World(int(rank), int(size), int(local), meeting)
+
+
+def _meet(rank: int, size: int, arrival: timedelta) -> Meeting:
+    """Return where the processes meet, once all of them are there and torch's group is made."""
+    where = ":".join(os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT"))
+    both = torch.cuda.is_available() and torch.distributed.is_nccl_available()
+    try:
+        store, _, _ = next(torch.distributed.rendezvous("env://", rank, size, timeout=arrival))
+        # The store of torchrun outlives processes that it starts again: what those before have left is not for these.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = torch.distributed.PrefixStore(f"mainstem/{attempt}/{size}", store)
+        meeting = Meeting(torch.distributed.PrefixStore("meeting", store), rank, size)
+        meeting.everyone("here", rank, arrival)
+        torch.distributed.init_process_group(
+            "cpu:gloo,cuda:nccl" if both else "gloo", store=store, rank=rank, world_size=size, timeout=LIMIT
+        )
+    except (Lost, ValueError, RuntimeError) as error:
+        reason = "another program listens there" if "EADDRINUSE" in str(error) else f"not all {size} came"
+        raise BadInput(
+            f"The {size} processes (WORLD_SIZE={size}) did not meet at {where!r} within {arrival.total_seconds():.0f} "
+            f"seconds ({reason}): start as many, where the first one can be reached, at a free port."
+        ) from error
+    return meeting
+
+
+def leave(world: World) -> None:
+    """Close what `join` has opened."""
+    if world.size > 1 and torch.distributed.is_initialized():
+        with contextlib.suppress(RuntimeError):  # of others that have gone already
+            torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def told(world: World, requests: Requests) -> Iterator[None]:
+    """Tell the other processes what ends this one inside the ``with``, and raise here what has ended another one.
+
+    A request to leave that comes then, as torchrun sends it to all where one has ended, changes nothing.
+    """
+    meeting: Any = world.meeting
+    try:
+        yield
+    except Lost as lost:
+        requests.patient = True
+        try:
+            failure = None if meeting is None else meeting.failure(_WAIT)
+        except Lost:  # the store has gone with the process that held it
+            failure = None
+        if failure is None or failure.rank == world.rank:
+            raise RunFailed(str(lost)) from lost
+        raise failure.error(world.size) from lost
+    except BaseException as error:
+        asked = isinstance(error, Stop) and error.saved  # on which all have agreed
+        if meeting is not None and not asked and not isinstance(error, GeneratorExit):
+            with contextlib.suppress(Lost):
+                meeting.fail(Failure.of(world.rank, error))
+        raise
+
+
+def spoken(world: World) -> None:
+    """Say, in the leading process, that it has written what there is to say."""
+    if world.meeting is not None:
+        with contextlib.suppress(Lost):
+            world.meeting.spoken()
+
+
+def hear(world: World, patience: float) -> None:
+    """Wait until the leading process has written what there is to say, or for `patience` seconds."""
+    if world.meeting is not None:
+        with contextlib.suppress(Lost):
+            world.meeting.hear(patience)

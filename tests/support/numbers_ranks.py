@@ -1,0 +1,98 @@
+"""Takes the steps of a run in several processes and says where they are not those of one: `numbers_ranks.py FOLDER`.
+
+Each process takes the steps by itself too. Prints a line for each case, `equal` or what differs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import tiny_run
+import torch
+
+from mainstem import config
+from mainstem.train import Learner, join
+from mainstem.train.joining import leave
+from mainstem.train.language import Language
+from mainstem.train.world import ALONE, World
+
+LONG, SHORT = 50, 10
+"""Steps of a run of plain AdamW, and of what takes longer for each."""
+
+NOISE = {"rate": 0.1, "depth": 0.3, "also": [{"name": "drop_head", "rate": 0.2}]}
+PENALTIES = [
+    {"name": "l1", "coef": 1e-5}, {"name": "l2", "coef": 1e-4, "on": "embedding"},
+    {"name": "elastic_net", "coef": 1e-5}, {"name": "l2_sp", "coef": 1e-4},
+]  # fmt: skip
+CASES: dict[str, tuple[torch.dtype, int, dict[str, Any]]] = {
+    "adamw, all penalties, an average": (
+        torch.float64, LONG, {"optim": {"average": 0.9, "decay_kind": "cautious"}, "train": {"micro_batch": 2}},
+    ),
+    "muon, sam, hyper-connections": (
+        torch.float64, SHORT, {"optim": {"name": "muon", "around": "sam", "swa": 0.3}, "model": {"residual": "hyper"}},
+    ),
+    "the reversible stream, groups, documents": (
+        torch.float64, SHORT, {
+            "model": {"residual": "reversible"}, "train": {"micro_batch": 1}, "data": {"documents": "mask"},
+            "optim": {"groups": [{"on": "embedding", "lr": 0.5}]},
+        },
+    ),
+    "recomputed blocks, a decay that goes down": (
+        torch.float64, SHORT, {"machine": {"recompute": "blocks"}, "optim": {"decay_course": "falling"}},
+    ),
+    "float32": (torch.float32, LONG, {"optim": {"average": 0.9}, "train": {"micro_batch": 2}}),
+}  # fmt: skip
+
+
+def losses(run: config.Run, kind: torch.dtype, data: Any, world: World) -> list[float]:
+    """Return the loss of each step of `run` in `world`; raise where its processes come to other weights."""
+    task, steps = Language(), run.train.steps
+    assert steps is not None
+    network = task.build(run, data).to(kind)
+    made = Learner.of(run, task, data, world, steps=steps, network=network)
+    found = [float(made.step(number).numbers["loss"]) for number in range(1, steps + 1)]
+    for name, p in network.named_parameters():
+        difference = (world.total(p) - world.size * p.detach()).abs().max()
+        assert float(difference) == 0.0, f"{name} differs between the processes by {float(difference)}"
+    return found
+
+
+def check(folder: Path, kind: torch.dtype, steps: int, more: dict[str, Any], world: World) -> str:
+    """Return by how much the losses of all processes together differ from those of one; raise where it is too much."""
+    sections = {**more, "model": {"layers": 2, **more.get("model", {})}, "noise": NOISE}
+    sections["train"] = {"batch": 6, "steps": steps, **more.get("train", {})}
+    run = tiny_run.run(folder / "corpus.txt", folder / "out", **sections)
+    run = config.override(run, {f"penalty.{at}.{key}": value for at, term in enumerate(PENALTIES)
+                                for key, value in term.items()})  # fmt: skip
+    data = Language().prepare(run, folder / "cache")
+    one, several = (losses(run, kind, data, each) for each in (ALONE, world))
+    assert one[-1] < one[0] - 0.02, "nothing was learned"
+    apart = [abs(a - b) / abs(a) for a, b in zip(one, several, strict=True)]
+    most, middle = max(apart), statistics.median(apart)
+    assert most > 0, "the processes did not share the batch"
+    if kind == torch.float64:
+        assert most < 1e-9, apart
+    else:
+        assert most < 1e-4 and middle < 1e-5, apart
+    return f"at most {most:.1e}, median {middle:.1e}"
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    world = join()
+    for name, (kind, steps, more) in CASES.items():
+        try:
+            said = check(folder, kind, steps, more, world)
+        except (AssertionError, ValueError) as error:
+            print(f"{name}: {type(error).__name__} {error}".replace("\n", " "))
+        else:
+            print(f"{name}, {said}: equal")
+    leave(world)
+    print("end: equal", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

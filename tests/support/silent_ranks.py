@@ -1,0 +1,36 @@
+"""Two processes of which one does not answer: the other one says so in time. `silent_ranks.py`."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+import torch
+
+from mainstem.train import joining, meeting
+from mainstem.train.world import World
+
+LIMIT, SILENT = 2.0, 60.0
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    joining.LIMIT = timedelta(seconds=LIMIT)
+    world: World = joining.join()
+    began = time.monotonic()
+    if world.leads:
+        with pytest.raises(meeting.Lost, match=r"has ended.* or has not answered"):
+            world.agree(0)
+        assert time.monotonic() - began < SILENT / 2
+        print("lost: equal")
+        assert world.meeting is not None
+        world.meeting.spoken()
+    else:
+        joining.hear(world, SILENT)
+        print("lost: equal")
+    print("end: equal", flush=True)
+
+
+if __name__ == "__main__":
+    main()
