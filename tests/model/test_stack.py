@@ -163,8 +163,8 @@ def test_what_a_stack_cannot_be_made_of_is_refused():
     ):
         with pytest.raises(BadInput, match=said):
             Stack("pre_norm", layers, 8)
-    for x in (torch.randn(3, 8), torch.randn(2, 3, 4), torch.ones(2, 3, 8, dtype=torch.int64)):
-        with pytest.raises(BadInput, match=r"the stack takes floating point \[B, T, 8\]"):
+    for x in (torch.randn(8), torch.randn(2, 3, 4), torch.ones(2, 3, 8, dtype=torch.int64)):
+        with pytest.raises(BadInput, match=r"the stack takes floating point \[B, T, 8\], or \[B, ..., 8\]"):
             Stack("pre_norm", [linear()], 8)(x)
 
 
@@ -190,3 +190,66 @@ def test_a_residual_of_a_form_stands_alone_where_it_is_a_sum_and_is_refused_else
             assert y.shape == (2, 5, 12) and name not in NOT_ALONE - SOME
     assert bool(refused) == (name in NOT_ALONE), refused
     assert all("state" in said for said in refused)
+
+
+OTHER = [name for name in NAMES if name not in INSIDE | {"canon", "deepnorm", "complete_p"}]
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_other_shapes_are_those_positions_side_by_side(name):
+    torch.manual_seed(0)
+    layers = [[nn.Linear(8, 8), nn.Linear(8, 8)] for _ in range(3)]
+    stack, rows = shaken(Stack(name, layers, 8), by=0.1), torch.randn(2, 6, 8)
+    expected = stack(rows)
+    torch.testing.assert_close(stack(rows.reshape(12, 8)), expected.reshape(12, 8), rtol=1e-4, atol=1e-5)
+    images = stack(rows.reshape(2, 3, 2, 8))
+    torch.testing.assert_close(images, expected.reshape(2, 3, 2, 8), rtol=1e-4, atol=1e-5)
+
+
+def test_images_with_channels_first_are_seen_so_by_layers():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)]
+    x = torch.randn(2, 4, 5, 3)
+    for name in ("pre_norm", "hyper"):
+        stack = Stack(name, layers, 4, axis=1)
+        y = x
+        for layer in layers:
+            mean = y.square().mean(1, keepdim=True)
+            y = y + layer(y * (mean + 1e-6).rsqrt())
+        y = y * (y.square().mean(1, keepdim=True) + 1e-6).rsqrt()
+        torch.testing.assert_close(stack(x), y, rtol=1e-4, atol=1e-5)
+    for wrong, said in ((x.movedim(1, 3), r"4 along axis 1"), (x[0, 0], r"4 along axis 1")):
+        with pytest.raises(BadInput, match=said):
+            stack(wrong)
+    with pytest.raises(BadInput, match="axis 0 is that of the samples"):
+        Stack("pre_norm", layers, 4, axis=0)
+    with pytest.raises(BadInput, match=r"Canon\(count=4\) mixes positions, and x is of shape \[2, 4, 5, 3\]"):
+        Stack("canon", layers, 4, axis=1)(x)
+
+
+class Crossing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x, memory=None, mask=None):
+        memory = x if memory is None else memory
+        return self.inner(x, memory, memory, key_padding_mask=mask)
+
+
+@pytest.mark.parametrize("name", ["pre_norm", "reversible"])
+def test_arguments_reach_the_layers_that_take_them_with_their_gradients(name):
+    torch.manual_seed(0)
+    layers = [[Crossing(), linear()] for _ in range(2)]
+    stack = Stack(name, layers, 8).double()
+    x, mask = torch.randn(3, 5, 8).double(), torch.arange(4) >= torch.tensor([[4], [2], [1]])
+    memory = torch.randn(3, 4, 8, dtype=torch.float64, requires_grad=True)
+    found = stack(x, memory=memory, mask=mask)
+    (found * x).sum().backward()
+    assert memory.grad[mask].eq(0).all() and memory.grad[~mask].ne(0).any(1).all()
+    step = torch.zeros_like(memory)
+    step[1, 1, 2] = 1e-6
+    ends = [(stack(x, memory=memory.detach() + sign * step, mask=mask) * x).sum() for sign in (1, -1)]
+    torch.testing.assert_close((ends[0] - ends[1]) / 2e-6, memory.grad[1, 1, 2], rtol=1e-5, atol=1e-7)
+    with pytest.raises(BadInput, match=r"'masc' is taken by none of Crossing, Sequential.*memory, mask"):
+        stack(x, masc=mask)

@@ -31,4 +31,4 @@ def links(block: Step) -> list[Link]:
 
 def is_open(residual: object) -> TypeGuard[Residual]:
     """Return whether the modules of a residual may be called without calling it."""
-    return as_built(residual, Residual) and as_built(residual.branch, Branch)
+    return as_built(residual, Residual) and residual.shortcut is None and as_built(residual.branch, Branch)

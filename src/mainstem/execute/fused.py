@@ -14,7 +14,7 @@ from ..nn import Context
 from ..nn.built import as_built
 from ..noise import Dropout
 from ..stream import Residual, State, Stream
-from ..stream.branch import Side
+from ..stream.branch import Output, refuse
 from .chain import Link, Unfused
 
 
@@ -60,12 +60,12 @@ def through(
         x_BTD, carry, done = Read(*here.connection.read(state)) if read is None else read
         fusion = _first(rules, here, None if isinstance(then, Unfused) else then)
         takes = fusion is not None and fusion.takes_dropout
-        y_BTD, side, drop = _branch(here, x_BTD, ctx.with_side(state.side), done, takes)
+        output, drop = _branch(here, x_BTD, ctx.with_side(state.side), done, takes)
         if fusion is None:
-            state, read = here.connection.write(state, y_BTD, carry), None
+            state, read = here.connection.write(state, output.y, carry), None
         else:
-            state, read = fusion.write(state, y_BTD, carry, drop, kept)
-        state = state.with_side(side)
+            state, read = fusion.write(state, output.y, carry, drop, kept)
+        state = state.with_side(output.side)
     return state, read
 
 
@@ -78,12 +78,15 @@ def _first(rules: Iterable[Rule], here: Residual, then: Residual | Stream | None
 
 def _branch(
     here: Residual, x_BTD: Tensor, ctx: Context, done: int, takes_dropout: bool
-) -> tuple[Tensor, Side, Dropout | None]:
-    """Return what the branch makes of `x_BTD`, what it publishes, and its last dropout where the write takes that."""
+) -> tuple[Output, Dropout | None]:
+    """Return what the branch makes of `x_BTD`, and its last dropout where the write takes that."""
     if not done and not takes_dropout:
-        return *here.output(x_BTD, ctx), None
+        return here.output(x_BTD, ctx), None
     parts = here.branch.parts()[done:]
     drop = parts[-1] if takes_dropout and parts else None
     if not as_built(drop, Dropout) or drop.batch_dim != 0 or drop.inplace:  # in place, others may see what it does
-        return *here.branch.run(parts, x_BTD, ctx), None
-    return *here.branch.run(parts[:-1], x_BTD, ctx), drop
+        drop = None
+    output = here.branch.run(parts if drop is None else parts[:-1], x_BTD, ctx)
+    if not here.connection.replaces:
+        refuse(here.branch, output.y, x_BTD)
+    return output, drop

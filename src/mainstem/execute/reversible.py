@@ -20,6 +20,7 @@ from ..nn import Context
 from ..nn.built import as_built
 from ..noise import replay
 from ..stream import Block, Couple, Residual, State
+from ..stream.given import tensors
 from .chain import Step, is_open
 
 
@@ -42,12 +43,13 @@ def _parts(block: Step) -> list[Any]:
 def possible(blocks: Iterable[Step], residuals: Iterable[Residual], ctx: Context) -> bool:
     """Return whether activations need not be stored: they are asked for again, and every part is what was built.
 
-    Hooks of a block gather the weights of a sharded model, which backward would have to do again; and the gradient is
-    that of `Couple` itself, whatever a subclass writes.
+    Arguments of layers get no gradient on the way back. Hooks of a block gather the weights of a sharded model, which
+    backward would have to do again; and the gradient is that of `Couple` itself, whatever a subclass writes.
     """
     return (
         ctx.cache is None
         and torch.is_grad_enabled()
+        and not any(each.requires_grad for each in tensors(ctx.given))
         and all(isinstance(block, Residual) or as_built(block, Block) for block in blocks)
         and all(is_open(residual) and as_built(residual.connection, Couple) for residual in residuals)
     )
@@ -153,7 +155,7 @@ def _step_back(
     with run.again(number):
         x = couple.unread(state).detach().requires_grad_()
         inputs = {n: v.detach().requires_grad_(v.is_floating_point()) for n, v in old.items()}
-        y, side = residual.output(x, run.ctx.with_side(inputs))
+        y, side, *_ = residual.output(x, run.ctx.with_side(inputs))
     grad_kept, grad_written = grads
     outputs = [y, *(side[name] for name in new)]
     into = [grad_written.to(y.dtype), *(grad_side[name] for name in new)]

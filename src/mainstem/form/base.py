@@ -126,6 +126,21 @@ class Form:
         """Return why the form cannot be combined with `other`, beyond claims on the same piece, or None."""
         return None
 
+    def along_positions(self) -> bool:
+        """Return whether it mixes positions, so that it needs a stream [B, T, D] of which T is an order."""
+        return False
+
+    def connected(self, width: int | None, site: Site | None = None) -> Connection:
+        """Return the connection for one `Residual` around somebody's modules: of `site`, or of any place.
+
+        Raises:
+            BadInput: neither is given; without a site, the connection depends on it; the form says more about the
+                sublayer than how it is connected.
+        """
+        from .alone import connection
+
+        return connection(self, width, site)
+
     def __or__(self, other: Form) -> Combined:
         from .combined import Combined
 

@@ -96,3 +96,6 @@ class Canon(Form):
 
     def branch(self, site: Site, parts: Parts) -> Parts:
         return parts._replace(before=(*parts.before, Neighbours(site.width, self.count)))
+
+    def along_positions(self) -> bool:
+        return True

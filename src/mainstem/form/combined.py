@@ -81,6 +81,9 @@ class Combined(Form):
     def refuses(self, init: str) -> str | None:
         return next((reason for form in self.forms if (reason := form.refuses(init))), None)
 
+    def along_positions(self) -> bool:
+        return any(form.along_positions() for form in self.forms)
+
 
 def _refused(one: Form, other: Form) -> str | None:
     """Return why the two cannot be combined, or None."""

@@ -39,10 +39,10 @@ class Streams(Single):
         self.count = count
 
     def open(self, x_BTD: Tensor) -> State:
-        return State(x_BTD.unsqueeze(2).expand(-1, -1, self.count, -1), {})
+        return State(x_BTD.unsqueeze(-2).expand(*x_BTD.shape[:-1], self.count, x_BTD.shape[-1]), {})
 
     def close(self, state: State) -> Tensor:
-        return super().close(State(state.main.sum(2), state.side))
+        return super().close(State(state.main.sum(-2), state.side))
 
 
 _MATRICES = ("alpha", "beta", "alpha_scale", "beta_scale")

@@ -1,4 +1,4 @@
-"""Somebody's module as a sublayer of a block: how it is called, and what is refused of it. May import nn.
+"""Somebody's module as a sublayer of a block: how it is called, and what is refused of it. May import nn and stream.
 
 Shapes: B batch, T position, D width.
 """
@@ -13,20 +13,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BadInput
-from ..nn import Spec
+from ..nn import Context, Spec
+from ..stream.given import taken, takes
 
 _ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
 class ForeignSpec(Spec):
-    """A module that is there already, in the place of a sublayer to be; `place` is what errors call it."""
+    """A module that is there already, in the place of a sublayer to be; `place` is what errors call it.
+
+    `axis` is that of the width in what it takes and returns.
+    """
 
     module: nn.Module
     place: str
+    axis: int = -1
 
     def build(self) -> Foreign:
-        return Foreign(self.module, self.place)
+        return Foreign(self.module, self.place, self.axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +48,7 @@ class ForeignFeedForward(ForeignSpec):
     kind = "feedforward"
 
 
-def foreign(module: Any, place: str) -> ForeignSpec:
+def foreign(module: Any, place: str, axis: int = -1) -> ForeignSpec:
     """Return the spec of somebody's module.
 
     Raises:
@@ -63,30 +68,42 @@ def foreign(module: Any, place: str) -> ForeignSpec:
             "so and calls it"
         ) from None
     kind = ForeignAttention if _ATTENTION.search(type(module).__name__) else ForeignFeedForward
-    return kind(module, place)
+    return kind(module, place, axis)
 
 
 class Foreign(nn.Module):
     """Calls a module with x, and gives back a tensor like x: the first of several, where it returns more.
 
+    The module sees x in the shape that the stack was given, and those of its further arguments that it takes.
+
     Raises:
         BadInput: what it returns cannot be added to x.
     """
 
-    def __init__(self, module: nn.Module, place: str) -> None:
+    wants_context = True
+
+    def __init__(self, module: nn.Module, place: str, axis: int = -1) -> None:
         super().__init__()
-        self.module, self.place = module, place
+        self.module, self.place, self.axis = module, place, axis
         self.stem = re.sub(r"\W", "", type(module).__name__.lower())
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        found = self.module(x_BTD)
-        y_BTD = found[0] if isinstance(found, (tuple, list)) and found else found
-        if isinstance(y_BTD, Tensor) and y_BTD.shape == x_BTD.shape and y_BTD.is_floating_point():
-            return y_BTD
-        what = f"{y_BTD.dtype} {list(y_BTD.shape)}" if isinstance(y_BTD, Tensor) else type(y_BTD).__name__
+    def takes(self, name: str) -> bool:
+        """Return whether the module takes the argument `name`."""
+        return takes(self.module, name)
+
+    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor:
+        ctx = Context() if ctx is None else ctx
+        x = x_BTD
+        if ctx.shape is not None:
+            x = x_BTD.reshape(len(x_BTD), *ctx.shape, x_BTD.shape[-1]).movedim(-1, self.axis)
+        found = self.module(x, **taken(self.module, ctx.given)) if ctx.given else self.module(x)
+        y = found[0] if isinstance(found, (tuple, list)) and found else found
+        if isinstance(y, Tensor) and y.shape == x.shape and y.is_floating_point():
+            return y if ctx.shape is None else y.movedim(self.axis, -1).reshape(x_BTD.shape)
+        what = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         raise BadInput(
             f"layer {self.place}, {type(self.module).__name__}, returned {what}, which cannot be added to the stream "
-            f"of shape {list(x_BTD.shape)}: give a module that returns a tensor of that shape"
+            f"of shape {list(x.shape)}: give a module that returns a tensor of that shape"
         )
 
     def extra_repr(self) -> str:

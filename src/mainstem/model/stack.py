@@ -5,6 +5,7 @@ Shapes: B batch, T position, D width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,18 +15,17 @@ from torch import Tensor, nn
 from .. import execute, noise
 from ..errors import BadInput
 from ..form import Form, Parts, parse
-from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
+from ..form.alone import ROLES, SUBLAYERS
+from ..nn import Context, NormSpec
 from ..noise import NoiseSpec
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from ..stream import Site
+from ..stream.given import refuse_untaken
 from .block import block, places
-from .foreign import ForeignSpec, foreign
+from .foreign import Foreign, ForeignSpec, foreign
 
 Layers = Iterable[nn.Module | Iterable[nn.Module]]
-_ROLES = tuple(f"attention.{name}" for name in ("query", "key", "value", "out")) + tuple(
-    f"feedforward.{name}" for name in ("in", "gate", "out")
-)
 
 
 class Stack(nn.Module):
@@ -37,8 +37,11 @@ class Stack(nn.Module):
     A layer is a module that is called with x and returns a tensor of x's shape, or several of which that is the first;
     norms, residual connections and factors are the form's. The stack opens and closes the stream, once.
 
+    Arguments by name beside x go to the layers that take them: a mask, positions, a second input.
+
     Shapes:
-        x, y [B, T, D]
+        x, y [B, T, D], or another one shape with samples first and one axis of width D, such as [B, D] or, with
+        ``axis=1``, images [B, D, H, W]; the layers see it as it is, and the form sees every place as a position
 
     Args:
         form: a form of `mainstem.form`, or its name as a configuration says it.
@@ -47,11 +50,13 @@ class Stack(nn.Module):
         width: D.
         norm: the norm of the form; RMSNorm if left out.
         noises: what is dropped at the branches, such as ``noise.Branches(noise.Rate(0.1, depth="linear"))``.
+        axis: where in x the width is.
 
     Raises:
         BadInput: a layer is no module or needs more than x; blocks are not alike; the form changes what a sublayer does
             inside, or the initial weights of its parts, which a layer of yours does not name by `roles()`; and in a
-            forward, where x or what a layer returns is not of that shape.
+            forward, where x or what a layer returns is not of that shape, no layer takes an argument, or the form mixes
+            positions and x has no single axis of them.
 
     Example:
         >>> import torch
@@ -67,11 +72,15 @@ class Stack(nn.Module):
         width: int,
         norm: NormSpec | None = None,
         noises: Sequence[NoiseSpec] = (),
+        *,
+        axis: int = -1,
     ) -> None:
         super().__init__()
         form = form if isinstance(form, Form) else parse(form)
-        blocks = _specs(layers)
-        self.form, self.width = form, width
+        if axis == 0:
+            raise BadInput("axis 0 is that of the samples: give the axis of the width, 1 for images [B, D, H, W]")
+        blocks = _specs(layers, axis)
+        self.form, self.width, self.axis = form, width, axis
         found = places(form, blocks[0], len(blocks), width, norm or NormSpec())
         step = len(blocks[0])
         _refuse(form, found)
@@ -89,19 +98,35 @@ class Stack(nn.Module):
         found = {name: self.form.multipliers(role, self._site, True) for name, role in roles(self).items()}
         return {name: Multipliers(lr=each.lr, decay=each.decay, eps=each.eps) for name, each in found.items()}
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        if x_BTD.dim() != 3 or x_BTD.shape[2] != self.width or not x_BTD.is_floating_point():
+    def forward(self, x: Tensor, **given: Any) -> Tensor:
+        """Return what is behind the last layer, of x's shape; `given` goes to the layers that take it."""
+        rank = self.axis + 1 if self.axis > 0 else max(2, -self.axis)
+        if x.dim() < rank or x.shape[self.axis] != self.width or not x.is_floating_point() or x.dim() < 2:
+            where = "[B, T, {0}], or [B, ..., {0}]" if self.axis == -1 else "{0} along axis {1}"
             raise BadInput(
-                f"x is {x_BTD.dtype} of shape {list(x_BTD.shape)}, and the stack takes floating point "
-                f"[B, T, {self.width}]: give samples, positions and the width as its axes"
+                f"x is {x.dtype} of shape {list(x.shape)}, and the stack takes floating point "
+                f"{where.format(self.width, self.axis)}: give samples first, and the width as that axis"
             )
-        return execute.run(self.stream, self.blocks, x_BTD)
+        if given:
+            refuse_untaken([part.module for part in self.modules() if isinstance(part, Foreign)], given)
+        if x.dim() == 3 and self.axis in (-1, 2):
+            return execute.run(self.stream, self.blocks, x, Context(given=given))
+        if self.form.along_positions():
+            raise BadInput(
+                f"{self.form} mixes positions, and x is of shape {list(x.shape)} without a single axis of them: give "
+                f"[B, T, {self.width}], or take another form"
+            )
+        last = x.movedim(self.axis, -1)
+        shape = tuple(last.shape[1:-1])
+        flat_BTD = last.reshape(len(x), math.prod(shape), self.width)
+        y_BTD = execute.run(self.stream, self.blocks, flat_BTD, Context(given=given, shape=shape))
+        return y_BTD.reshape(last.shape).movedim(-1, self.axis)
 
     def extra_repr(self) -> str:
         return f"form={self.form}, width={self.width}"
 
 
-def _specs(layers: Layers) -> list[list[ForeignSpec]]:
+def _specs(layers: Layers, axis: int) -> list[list[ForeignSpec]]:
     given = [[each] if isinstance(each, nn.Module) and not isinstance(each, nn.ModuleList) else each for each in layers]
     blocks = []
     for number, modules in enumerate(given):
@@ -109,7 +134,7 @@ def _specs(layers: Layers) -> list[list[ForeignSpec]]:
             raise BadInput(
                 f"layer {number} is of type {type(modules).__name__}: give a torch.nn.Module, or a list of them"
             )
-        blocks.append([foreign(module, f"{number}.{place}") for place, module in enumerate(modules)])
+        blocks.append([foreign(module, f"{number}.{place}", axis) for place, module in enumerate(modules)])
     if not blocks or not blocks[0]:
         raise BadInput("a stack was given no layers: give modules that are called with x, or lists of them")
     first = [spec.kind for spec in blocks[0]]
@@ -124,10 +149,9 @@ def _specs(layers: Layers) -> list[list[ForeignSpec]]:
 
 def _refuse(form: Form, found: Sequence[Site]) -> None:
     """Refuse a form that changes what a sublayer does inside: a layer of somebody's has no such places."""
-    ours: dict[str, Spec] = {"attention": AttentionSpec(4, 2), "feedforward": FeedForwardSpec(4, 4)}
     with torch.device("meta"):
         for site in found:
-            if form.branch(site, Parts((nn.Identity(),), ours[site.kind])).sublayer != ours[site.kind]:
+            if form.branch(site, Parts((nn.Identity(),), SUBLAYERS[site.kind])).sublayer != SUBLAYERS[site.kind]:
                 raise BadInput(
                     f"{type(form).__name__} changes what a sublayer does inside (its values, heads or hidden units), "
                     "which a layer of yours has no place for: take another form, or a mainstem.model.LanguageModel"
@@ -136,7 +160,7 @@ def _refuse(form: Form, found: Sequence[Site]) -> None:
 
 def _scale(form: Form, site: Site, spec: ForeignSpec) -> None:
     """Multiply initial weights as the form says, by the roles that the layer publishes."""
-    factors = {role: form.init_scale(site, role) for role in _ROLES if role.startswith(site.kind)}
+    factors = {role: form.init_scale(site, role) for role in ROLES if role.startswith(site.kind)}
     if all(factor == 1 for factor in factors.values()):
         return
     said = {name: factors[role] for name, role in roles(spec.module).items() if role in factors}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,8 @@ class Context:
     """Positions [T], documents [B, T] (attention stays inside one), a cache, and the named values of the stream.
 
     `tokens` are those that the embedding was given, and `shown` [B, T] what their rows are multiplied by; 0 hides one.
+    `given` are arguments by name for the modules that take them, and `shape` the axes between samples and width as
+    somebody's layers have them, who see [B, *shape, D] where the stream is [B, T, D].
     """
 
     positions: Tensor | None = None
@@ -57,6 +60,8 @@ class Context:
     tokens: Tensor | None = None
     shown: Tensor | None = None
     side: Mapping[str, Tensor] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
 
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
         return replace(self, side=side) if side else self

@@ -1,17 +1,36 @@
-"""The branch F of a residual: a list of modules with names. May import nn.
+"""The branch F of a residual: a list of modules with names. May import nn and its neighbours.
 
 Shapes: B batch, T position, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from ..errors import BadInput
 from ..nn import Context
+from .given import taken, takes
 
 Side = dict[str, Tensor]
+
+
+class Output(NamedTuple):
+    """What a branch returns.
+
+    Args:
+        y: what is written to the stream.
+        side: the values that its modules publish, by name.
+        extra: what its modules return behind y, such as weights of attention.
+        tuples: whether one of them returned a tuple that is not (y, side) of a module of ours.
+    """
+
+    y: Tensor
+    side: Side
+    extra: tuple[Any, ...] = ()
+    tuples: bool = False
 
 
 class Branch(nn.Module):
@@ -26,7 +45,7 @@ class Branch(nn.Module):
         modules: what is called, in order.
 
     Returns:
-        From `forward`, (y [B, T, D], the values that the modules publish).
+        From `forward`, an `Output`: y [B, T, D], the values that the modules publish, and what else they return.
 
     Example:
         >>> [name for name, _ in Branch([nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)]).named_children()]
@@ -37,29 +56,86 @@ class Branch(nn.Module):
         super().__init__()
         counts: dict[str, int] = {}
         for module in modules:
+            if not isinstance(module, nn.Module):
+                raise BadInput(
+                    f"a branch was given {_what(module)}, and consists of modules: give torch.nn.Modules, a function "
+                    "inside one"
+                )
             stem = getattr(module, "stem", None) or type(module).__name__.lower()
             counts[stem] = counts.get(stem, 0) + 1
             self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
 
-    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> tuple[Tensor, Side]:
+    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Output:
         return self.run(self.parts(), x_BTD, Context() if ctx is None else ctx)
 
     def parts(self) -> list[nn.Module]:
         """Return the modules in order; `children` looks for doubles, which takes as long as a small op."""
         return [part for part in self._modules.values() if part is not None]
 
+    def takes(self, name: str) -> bool:
+        """Return whether one of the modules takes the argument `name`."""
+        return any(takes(part, name) for part in self.parts())
+
     @staticmethod
-    def run(modules: Iterable[nn.Module], x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
-        """Call `modules` in a row, and gather what they publish."""
+    def run(modules: Iterable[nn.Module], x_BTD: Tensor, ctx: Context) -> Output:
+        """Call `modules` in a row, and gather what they publish and what they return behind y."""
         published: Side = {}
+        extra: tuple[Any, ...] = ()
+        tuples = False
         for module in modules:
-            result = module(x_BTD, ctx) if getattr(module, "wants_context", False) else module(x_BTD)
-            if isinstance(result, tuple):
-                x_BTD, side = result
-                published = {**published, **side}
-            else:
+            given = taken(module, ctx.given) if ctx.given else {}
+            wants = getattr(module, "wants_context", False)
+            result = module(x_BTD, ctx, **given) if wants else module(x_BTD, **given)
+            if not isinstance(result, (tuple, list)):
                 x_BTD = result
-        return x_BTD, published
+            elif not result:
+                raise BadInput(f"{_name(module)} returned an empty {type(result).__name__}: give y, or y and more")
+            else:
+                x_BTD, *more = result
+                side = len(more) == 1 and _is_side(more[0])
+                if side:
+                    published = {**published, **more[0]}
+                if not (side and wants):
+                    extra, tuples = (*extra, *more), True
+            if not isinstance(x_BTD, Tensor):
+                raise BadInput(
+                    f"{_name(module)} returned {_what(x_BTD)}, which cannot be added: give a module that returns a "
+                    "tensor, or a tuple whose first is the tensor"
+                )
+        return Output(x_BTD, published, extra, tuples)
+
+
+def refuse(branch: nn.Module, y: Tensor, into: Tensor) -> None:
+    """Refuse to add `y`, what `branch` gave, to `into` where the sum would be of another shape or kind.
+
+    Raises:
+        BadInput: shapes differ, also where torch would repeat one of them, or `y` is of whole numbers.
+    """
+    if y.shape == into.shape and (y.is_floating_point() or y.dtype == into.dtype):
+        return
+    raise BadInput(
+        f"{words(branch)} returned {_what(y)}, which cannot be added to {_what(into)}: let it return floating "
+        "point of that shape, or give shortcut= a module that brings x to its"
+    )
+
+
+def words(branch: nn.Module) -> str:
+    """Return the classes of a branch's modules as errors name them."""
+    return f"the branch {', '.join(type(part).__name__ for part in branch.children()) or 'without a module'}"
+
+
+def _is_side(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(key, str) and isinstance(each, Tensor) for key, each in value.items())
+
+
+def _name(module: nn.Module) -> str:
+    return f"the branch's {type(module).__name__}"
+
+
+def _what(value: Any) -> str:
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 class Sum(nn.Module):
@@ -67,6 +143,8 @@ class Sum(nn.Module):
 
     Formula:
         y = sum_i F_i(x)
+
+    What a branch returns behind y is left out.
 
     Shapes:
         x, y [B, T, D]
@@ -91,13 +169,33 @@ class Sum(nn.Module):
         for name, modules in branches.items():
             self.add_module(name, Branch(modules))
 
+    def takes(self, name: str) -> bool:
+        """Return whether a module of one of the branches takes the argument `name`."""
+        return any(takes(branch, name) for branch in self.children())
+
     def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor | tuple[Tensor, Side]:
         ctx = Context() if ctx is None else ctx
         total: Tensor | None = None
         published: Side = {}
         for branch in self.children():
-            y_BTD, side = branch(x_BTD, ctx)
-            total = y_BTD if total is None else total + y_BTD
-            published = {**published, **side}
+            output: Output = branch(x_BTD, ctx)
+            if total is not None:
+                refuse(branch, output.y, total)
+            total = output.y if total is None else total + output.y
+            published = {**published, **output.side}
         assert total is not None
         return (total, published) if published else total
+
+
+def modules_of(branch: nn.Module | Iterable[nn.Module]) -> Sequence[nn.Module]:
+    """Return the modules of a branch as it may be given: one module, or several in order.
+
+    Example:
+        >>> [type(module).__name__ for module in modules_of(nn.Sequential(nn.ReLU()))]
+        ['Sequential']
+    """
+    if isinstance(branch, nn.Module) and not isinstance(branch, nn.ModuleList):
+        return [branch]
+    if not isinstance(branch, Iterable):
+        raise BadInput(f"the branch of a residual is {_what(branch)}: give a torch.nn.Module, or several in a list")
+    return list(branch)

@@ -5,10 +5,11 @@ Shapes: B batch, T position, D width.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from .site import Site
 from .state import State
 from .stream import Single, Stream
 
@@ -35,6 +36,8 @@ class Connection(nn.Module):
     """
 
     stem = "connection"
+    replaces: ClassVar[bool] = False
+    """Whether the branch's output takes the place of the stream, so that it may be of any shape."""
 
     def read(self, state: State) -> tuple[Tensor, Any]:
         raise NotImplementedError(f"{type(self).__name__} is abstract")
@@ -86,8 +89,19 @@ class Replace(Connection):
         the state, x and y [B, T, D]
     """
 
+    replaces = True
+
     def read(self, state: State) -> tuple[Tensor, None]:
         return state.main, None
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         return State(y_BTD, state.side)
+
+
+@runtime_checkable
+class Connects(Protocol):
+    """What makes a connection for one sublayer: a residual form."""
+
+    def connected(self, width: int | None, site: Site | None) -> Connection:
+        """Return the connection of the sublayer at `site`, or at any place of a model of this width."""
+        ...

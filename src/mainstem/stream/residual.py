@@ -6,6 +6,7 @@ Shapes: B batch, T position, D width.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, overload
 
 import torch
@@ -17,9 +18,12 @@ from ..nn import Context
 from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
-from .branch import Branch, Side
-from .connection import Add, Connection
+from .branch import Branch, Output, modules_of, refuse, words
+from .connection import Add, Connection, Connects
+from .given import by_sample, named
+from .site import Site
 from .state import State
+from .stream import Stream
 from .subset import spread, take
 
 
@@ -27,93 +31,200 @@ class Residual(nn.Module):
     """A branch F around which the stream flows on. Final.
 
     Formula:
-        y = F(x) + x with the default connection; in general, what `connection` reads and writes
+        y = F(x) + x with the default connection, F(x) + W(x) with a shortcut W; in general, what `connection` reads
+        and writes
+
+    Called with a plain tensor it opens and closes the stream of its connection, so that it fits into any model. Further
+    arguments (a mask, positions, a second input) go to the modules of F that take them. Where a module returns a tuple,
+    its first is F(x), and the residual returns (y, what else there was).
 
     Shapes:
-        x, y [B, T, D]. Called with a `State` it returns one. Called with a plain tensor it opens and closes the stream
-        of its connection, so that it fits into any model.
+        x, y of any one shape [B, ...] with the default connection; those with weights of a width D take [..., D].
+        Called with a `State` it returns one, without what F returns behind its first.
 
     Args:
-        branch: the modules of F, called in order.
-        connection: how the branch reads and writes; `Add()` by default.
-        drop_path: stochastic depth, which decides before the branch is computed for whom it is.
+        branch: F, a module, or modules called in order.
+        connection: how the branch reads and writes; `Add()` by default. Of a form it is the form's connection, for
+            which `site` or `width` are needed.
+        drop_path: stochastic depth, or its rate. It decides before the branch is computed for whom it is; where an
+            argument has an axis of samples, the branch is computed for all.
+        shortcut: W, a module that brings x to the shape of F(x), such as ``nn.Conv2d(64, 128, 1, stride=2)``.
+        width: D, for a form whose connection is the same everywhere in the model.
+        site: where in the model the sublayer stands, of `mainstem.stream.sites`, for any other form.
 
     Raises:
-        BadInput: where a branch that sends values along the stream is left out by `drop_path`, and where a connection
-            that needs a stream through several sublayers is called with a plain tensor.
+        BadInput: F returns what cannot be added to x, or takes no argument of that name; a branch that sends values
+            along the stream, or returns a tuple, is left out by `drop_path`; a connection that needs a stream through
+            several sublayers is called with a plain tensor; a form says more than how to connect.
 
     Source:
-        He et al. 2016 (1512.03385), equation 1; Huang et al. 2016 (1603.09382) for `drop_path`.
+        He et al. 2016 (1512.03385), equation 1, and 2 for `shortcut`; Huang et al. 2016 (1603.09382) for `drop_path`.
 
     Example:
-        >>> block = Residual([nn.LayerNorm(4), nn.Linear(4, 4)])
+        >>> block = Residual([nn.LayerNorm(4), nn.Linear(4, 4)], drop_path=0.1)
         >>> block(torch.randn(2, 3, 4)).shape
         torch.Size([2, 3, 4])
+        >>> narrower = Residual(nn.Conv2d(3, 8, 3, stride=2, padding=1), shortcut=nn.Conv2d(3, 8, 1, stride=2))
+        >>> narrower(torch.randn(2, 3, 16, 16)).shape
+        torch.Size([2, 8, 8, 8])
     """
 
     def __init__(
         self,
-        branch: Iterable[nn.Module],
-        connection: Connection | None = None,
-        drop_path: StochasticDepth | None = None,
+        branch: nn.Module | Iterable[nn.Module],
+        connection: Connection | Connects | None = None,
+        drop_path: StochasticDepth | nn.Identity | float | None = None,
+        *,
+        shortcut: nn.Module | None = None,
+        width: int | None = None,
+        site: Site | None = None,
     ) -> None:
         super().__init__()
-        self.connection = Add() if connection is None else connection
-        self.branch = Branch(branch)
-        self.drop_path = drop_path
+        if connection is None:
+            connection = Add()
+        elif not isinstance(connection, Connection):
+            connection = _of_form(connection, width, site)
+        self.connection = connection
+        self.branch = Branch(modules_of(branch))
+        self.drop_path = _drop_path(drop_path)
+        if shortcut is not None and not isinstance(shortcut, nn.Module):
+            raise BadInput(
+                f"shortcut is {type(shortcut).__name__}: give a torch.nn.Module that brings x to the branch's shape"
+            )
+        if shortcut is not None and connection.replaces:
+            raise BadInput(
+                f"a shortcut goes beside the branch, and {type(connection).__name__} keeps the branch alone: leave out "
+                "one of the two"
+            )
+        self.shortcut = shortcut
 
     @overload
-    def forward(self, state: State, ctx: Context | None = None) -> State: ...
+    def forward(self, state: State, ctx: Any = None, *args: Any, **given: Any) -> State: ...
     @overload
-    def forward(self, state: Tensor, ctx: Context | None = None) -> Tensor: ...
-    def forward(self, state: State | Tensor, ctx: Context | None = None) -> State | Tensor:
+    def forward(self, state: Tensor, ctx: Any = None, *args: Any, **given: Any) -> Any: ...
+    def forward(self, state: Any, ctx: Any = None, *args: Any, **given: Any) -> Any:
+        """Return y, or (y, what else the branch returned); of a `State`, the state behind the sublayer.
+
+        The second is a `Context`, or the branch's own second argument.
+        """
+        if args or not (ctx is None or isinstance(ctx, Context)):
+            args, ctx = (args, ctx) if isinstance(ctx, Context) else ((ctx, *args), None)
         ctx = Context() if ctx is None else ctx
-        if isinstance(state, Tensor):
-            alone = self.connection.stream()
-            if not alone.stands_alone:
-                raise BadInput(
-                    f"a residual with {type(self.connection).__name__} is part of a stream that runs through several "
-                    "sublayers, and was called with a tensor: put the layers into mainstem.Stack(form, layers, width), "
-                    "or give it a state"
-                )
-            return alone.close(self.forward(alone.open(state), ctx))
-        x_BTD, carry = self.connection.read(state)
-        y_BTD, side = self.output(x_BTD, ctx.with_side(state.side))
-        return self.connection.write(state, y_BTD, carry).with_side(side)
+        if args or given:
+            found = named(self.branch.parts(), args, given)
+            ctx = replace(ctx, given={**ctx.given, **found})
+        alone = None if isinstance(state, State) else self._alone(state)
+        before = state if alone is None else alone.open(state)
+        x, carry = self.connection.read(before)
+        output = self.output(x, ctx.with_side(before.side))
+        if self.shortcut is not None:
+            before = State(self._shortened(x, carry, before.main, output.y), before.side)
+        after = self.connection.write(before, output.y, carry).with_side(output.side)
+        if alone is None:
+            return after
+        y = alone.close(after)
+        return (y, *output.extra) if output.tuples else y
 
-    def output(self, x_BTD: Tensor, ctx: Context) -> tuple[Tensor, Side]:
+    def _alone(self, given: Any) -> Stream:
+        """Return the stream of this residual alone, for the tensor `given`."""
+        if not isinstance(given, Tensor):
+            raise BadInput(f"a residual was called with {type(given).__name__}: give a tensor, or a State")
+        alone = self.connection.stream()
+        if alone.stands_alone:
+            return alone
+        raise BadInput(
+            f"a residual with {type(self.connection).__name__} is part of a stream that runs through several "
+            "sublayers, and was called with a tensor: put the layers into mainstem.Stack(form, layers, width), or give "
+            "it a state"
+        )
+
+    def output(self, x_BTD: Tensor, ctx: Context) -> Output:
         """Return what the branch writes, and the values that it sends along."""
         drop_path = self.drop_path
         decision = None if drop_path is None or absent(drop_path) else drop_path.keep(len(x_BTD))
         if decision is None:
-            y_BTD, side = self.branch(x_BTD, ctx)
-            return y_BTD, side
+            return self._called(x_BTD, ctx)
         kept_B, scale = (part.to(x_BTD.device) for part in decision)
-        if torch.compiler.is_compiling() or transformed():
-            # Their graphs have one shape, so all samples are computed and the masked ones thrown away.
-            y_BTD, side = self.branch(x_BTD, ctx)
-            kept = kept_B.view(-1, *[1] * (y_BTD.dim() - 1))
-            y_BTD = torch.where(kept, y_BTD * scale, torch.zeros((), dtype=y_BTD.dtype))
+        # Graphs have one shape, and rows of an argument may be samples or not: then all samples are computed, and the
+        # masked ones thrown away. So they are behind a shortcut, where nobody else knows the shape of a branch.
+        whole = self.shortcut is not None or by_sample(ctx.given, len(x_BTD))
+        if whole or torch.compiler.is_compiling() or transformed():
+            output = self._called(x_BTD, ctx)
+            kept = kept_B.view(-1, *[1] * (output.y.dim() - 1))
+            zero = torch.zeros((), dtype=output.y.dtype, device=output.y.device)
+            output = output._replace(y=torch.where(kept, output.y * scale.to(output.y.dtype), zero))
         else:
-            y_BTD, side = self._subset(x_BTD, ctx, kept_B.nonzero().squeeze(1), scale)
-        if side:
+            output = self._subset(x_BTD, ctx, kept_B.nonzero().squeeze(1), scale)
+            if output.tuples and not output.side:
+                raise BadInput(
+                    f"{words(self.branch)} returns a tuple, of which nothing is there for samples that leave it out: "
+                    "give no drop_path= there, or a module that returns a tensor"
+                )
+        if output.side:
             raise BadInput(
-                f"a branch that sends {sorted(side)} along the stream cannot be left out, as later layers need it: "
-                "give no drop_path= there"
+                f"a branch that sends {sorted(output.side)} along the stream cannot be left out, as later layers need "
+                "it: give no drop_path= there"
             )
-        return y_BTD, side
+        return output
 
-    def _subset(self, x_BTD: Tensor, ctx: Context, index: Tensor, scale: Tensor) -> tuple[Tensor, Side]:
+    def _called(self, x_BTD: Tensor, ctx: Context) -> Output:
+        output = Output(*self.branch(x_BTD, ctx))
+        if self.shortcut is None and not self.connection.replaces:
+            refuse(self.branch, output.y, x_BTD)
+        return output
+
+    def _shortened(self, x: Tensor, carry: Any, main: Any, y: Tensor) -> Tensor:
+        """Return what the branch is added to behind a shortcut."""
+        assert self.shortcut is not None
+        if carry is not None or x is not main:
+            raise BadInput(
+                f"a shortcut takes the place of x in F(x) + x, and {type(self.connection).__name__} has no such x: "
+                "give shortcut= with the plain sum or post_norm's connection only"
+            )
+        into = self.shortcut(x)
+        if not isinstance(into, Tensor):
+            raise BadInput(
+                f"the shortcut {type(self.shortcut).__name__} returned {type(into).__name__}: give a module that "
+                "returns a tensor"
+            )
+        refuse(self.branch, y, into)
+        return into
+
+    def _subset(self, x_BTD: Tensor, ctx: Context, index: Tensor, scale: Tensor) -> Output:
         if len(index) == 0:
             parameters = [p for p in self.branch.parameters() if p.requires_grad]
-            return _Nothing.apply(x_BTD, *parameters), {}
+            return Output(_Nothing.apply(x_BTD, *parameters), {})
         if len(index) == len(x_BTD):
-            y_BTD, side = self.branch(x_BTD, ctx)
-            return y_BTD * scale.to(y_BTD.dtype), side
+            output = self._called(x_BTD, ctx)
+            return output._replace(y=output.y * scale.to(output.y.dtype))
         scope = counter.current()
+        rows_BTD = take(x_BTD, index)
         with counter.enter(None if scope is None else scope.rows(index.to(scope.draw.samples.device))):
-            y, side = self.branch(take(x_BTD, index), ctx.rows(index, len(x_BTD)))
-        return spread(y * scale.to(y.dtype), index, len(x_BTD)), side
+            output = self._called(rows_BTD, ctx.rows(index, len(x_BTD)))
+        y = output.y
+        return output._replace(y=spread(y * scale.to(y.dtype), index, len(x_BTD)))
+
+
+def _drop_path(given: Any) -> StochasticDepth | None:
+    if given is None or isinstance(given, StochasticDepth):
+        return given
+    if isinstance(given, nn.Identity):
+        return None
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return StochasticDepth(float(given))
+    raise BadInput(
+        f"drop_path is {given!r}: give a rate such as 0.1, or mainstem.noise.StochasticDepth(rate), which decides "
+        "before the branch is computed"
+    )
+
+
+def _of_form(form: Any, width: int | None, site: Site | None) -> Connection:
+    if not isinstance(form, Connects):
+        raise BadInput(
+            f"connection is {form!r}: give a mainstem.stream.Connection such as Add(), or a form such as "
+            "mainstem.form.Highway() with width="
+        )
+    return form.connected(width, site)
 
 
 class _Nothing(torch.autograd.Function):
