@@ -33,6 +33,23 @@ def test_stages_are_passes_that_stand_in_the_metrics(tmp_path: Path) -> None:
     assert "the same held-out text" in found.note
 
 
+def test_of_an_ensemble_one_member_stands_before_all(tmp_path: Path) -> None:
+    folder = run_folders.make(tmp_path / "run")
+    facts = json.loads((folder / "facts.json").read_text())
+    best = facts["outcome"]["best"]["bits_per_byte"]
+    facts["outcome"]["ensemble"] = {"members": 4, "one_bpb": best + 0.125}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    found = waterfall(source.read(folder))
+    assert found is not None
+    assert found.stages[-2:] == [("one member", 1200, best + 0.125), ("all 4 members", 1200, best)]
+    assert found.gains[-1] == pytest.approx(0.125)
+    assert "the best weights" not in [stage.name for stage in found.stages]
+    facts["outcome"]["ensemble"] = {"members": "4", "one_bpb": None}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    damaged = waterfall(source.read(folder))
+    assert damaged is not None and damaged.stages[-1].name == "the best weights"
+
+
 def test_gains_and_bars_add_up_to_the_best(tmp_path: Path) -> None:
     found, _, _ = made(tmp_path / "run")
     first, *gains = found.gains

@@ -18,7 +18,7 @@ from mainstem import config, noise, train
 from mainstem.cli.main import main
 from mainstem.errors import BadInput
 from mainstem.model import LanguageModel, Settings
-from mainstem.train import Learner, samples
+from mainstem.train import Learner, begin, budget, samples
 from mainstem.train.console import Plain
 from mainstem.train.world import ALONE
 
@@ -82,7 +82,7 @@ def _alone(both: Learner, run: config.Run, number: int) -> Learner:
     return Learner.of(run, both.task, both.data, ALONE, steps=both.steps, network=model)
 
 
-@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "group_lasso", "orthogonality", "spectral"])
 def test_penalties_do_not_join_members(tmp_path: Path, penalty: str) -> None:
     run = _run(tmp_path, optim={"name": "adamw", "clip": 0.05})
     terms = [config.PenaltyTerm(name=penalty, coef=0.01, on="blocks.0.*")]
@@ -132,6 +132,17 @@ def test_a_run_of_several_from_its_first_line_to_its_card(tmp_path: Path, capsys
     assert facts["num_parameters"] == sum(p.numel() for p in loaded.model.parameters())
     card = (tmp_path / "first" / "card.md").read_text()
     assert "in 2 members" in card
+    assert "the mean of the probabilities of 2 networks" in card
+    told, best = facts["outcome"]["ensemble"], facts["outcome"]["best"]["bits_per_byte"]
+    loaded.model.members[1].load_state_dict(loaded.model.members[0].state_dict())  # type: ignore[union-attr, operator]
+    held = mainstem.data.prepare(loaded.run.data, tmp_path / "cache").held_out
+    one = mainstem.measure.evaluate(loaded.model, held).bits_per_byte
+    assert told == {"members": 2, "one_bpb": pytest.approx(one, rel=1e-6)}
+    assert f"one of them alone {one:.4f} bits per byte, all of them" in said
+    assert f"| one member | {facts['outcome']['best_step']} | {one:.3f} |" in card
+    assert f"| all 2 members | {facts['outcome']['best_step']} | {best:.3f} |" in card
+    assert "| counts mixed in |" in card or "left_out" in facts["outcome"]["prior"]
+    loaded = mainstem.load("first", prior=False)
     logs = loaded.predict([101, 32, 115])
     each = [torch.softmax(member(torch.tensor([[101, 32, 115]]))[0], -1) for member in loaded.model.members]
     torch.testing.assert_close(logs.exp(), sum(each) / 2, rtol=1e-4, atol=1e-6)
@@ -181,6 +192,22 @@ def test_what_cannot_be_is_a_sentence_and_leaves_no_folder(
     told = capsys.readouterr().err
     assert said in told and "Traceback" not in told
     assert not (tmp_path / "none").exists()
+
+
+def test_a_budget_keeps_time_for_the_samples_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "timed", lambda *_: budget.Costs(step=0.1, token=0.0, once=0.0))
+    learner, _ = tiny_run.learner(_run(tmp_path), tmp_path / "cache")
+    assert budget.steps(learner, 100.0, began=0.0, clock=lambda: 0.0) == pytest.approx(10 * (100.0 - 3.5), abs=1)
+    given: list[int] = []
+
+    def pace(*_: Any, members: int, **__: Any) -> None:
+        given.append(members)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(begin, "Pace", pace)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(_run(tmp_path, train={"steps": None, "budget": "30s"}), console=Plain(io.StringIO()))
+    assert given == [2]
 
 
 def test_weights_of_one_network_do_not_begin_several(tmp_path: Path) -> None:

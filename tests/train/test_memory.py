@@ -36,6 +36,7 @@ def run(**flags: Any) -> config.Run:
         ({"train.batch": 2**24, "train.micro_batch": 2**23}, "train.micro_batch (it is 8388608)."),
         ({"model.embedding": {"name": "ngrams", "rows": 2**24}, "model.width": 2048}, "model.embedding.rows"),
         ({"model.width": 2048}, "data.tokenizer.vocabulary (it is 1000000)"),
+        ({"model.members": 256, "model.width": 256}, "model.members (it is 256)"),
     ],
 )
 def test_the_field_that_asks_for_it_is_named(flags: Any, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +53,7 @@ def test_the_field_that_asks_for_it_is_named(flags: Any, field: str, monkeypatch
         {"model.residual": {"name": "hyper", "weights": "static", "streams": 2}}, {"model.feedforward": "swiglu"},
         {"model.kv_heads": 2, "model.positions": "learned"},
         {"model.head": "untied", "model.embedding": "ngrams"},
-        {"model.residual": "parallel"}, {"model.residual": "plain"}, {"optim.average": 0.9},
+        {"model.residual": "parallel"}, {"model.residual": "plain"}, {"optim.average": 0.9}, {"model.members": 3},
     ],
 )  # fmt: skip
 def test_it_is_a_lower_bound_and_a_near_one(flags: Any) -> None:
@@ -60,7 +61,7 @@ def test_it_is_a_lower_bound_and_a_near_one(flags: Any) -> None:
     network = model.build(run.model, run.noise, 300)
     weights = sum(p.numel() for p in network.parameters())
     copies = 4 + (run.optim.name == "adamw") + (run.optim.average > 0)
-    said = memory.least(run, memory.sizes_of(run, 300)._replace(rows=0)) - 3 * memory._BLOCK
+    said = memory.least(run, memory.sizes_of(run, 300)._replace(rows=0)) - 3 * run.model.members * memory._BLOCK
     assert 0.9 * 4 * copies * weights < said <= 4 * copies * weights
 
 
@@ -75,6 +76,7 @@ def test_it_counts_the_stream_and_what_blocks_keep() -> None:
     assert activations(machine__dtype="bfloat16") == tokens * width * (4 * 2 + 2 * 4)
     assert activations(machine__recompute="blocks") == activations(model__residual="reversible") == tokens * width * 8
     assert activations(train__micro_batch=8) == activations() // 4
+    assert activations(model__members=2) == tokens * width * (2 * 4 * 4 + 2 * 4)
     streams = form.Hyper().streams
     assert activations(model__residual="hyper") == tokens * width * (4 * 4 + 2 * 4 * streams)
 

@@ -265,6 +265,14 @@ def test_what_is_left_at_last_is_for_the_end(time: Time) -> None:
     assert found.over()
 
 
+def test_more_networks_take_longer_at_the_end(time: Time) -> None:
+    found = Pace(100.0, 0.0, time, members=3)
+    time.take(95.9)
+    assert not found.over()
+    time.take(0.2)
+    assert found.over()
+
+
 def test_a_text_is_seen_no_more_often_than_is_said(tmp_path: Path, time: Time) -> None:
     found = loop(tmp_path, time, 600.0, 300)
     section = msgspec.structs.replace(found.learner.run.train, passes=5.0)

@@ -29,7 +29,10 @@ class Stage(NamedTuple):
 
 
 class Waterfall(NamedTuple):
-    """Stages in the order of their steps, the best weights behind them and counts last; and yardsticks by name."""
+    """Stages in the order of their steps, the best weights behind them and counts last; and yardsticks by name.
+
+    Of an ensemble the best weights are two stages: those of one member, and the mean of all.
+    """
 
     stages: list[Stage]
     lines: list[tuple[str, float]]
@@ -88,7 +91,12 @@ def waterfall(source: Source) -> Waterfall | None:
         if there is not None and (found[-1].step if found else 0) < there[0] < best.step:
             of = "" if any(stage.step for stage in found) else " of the steps"
             found.append(Stage(f"after {words}{of}", *there))
-    found.append(Stage("the best weights", best.step, best.bits))
+    several = mapping(source.fact("outcome").get("ensemble"))
+    members, one = number(several.get("members")), number(several.get("one_bpb"))
+    if members is None or one is None:
+        found.append(Stage("the best weights", best.step, best.bits))
+    else:
+        found += [Stage("one member", best.step, one), Stage(f"all {count(members)} members", best.step, best.bits)]
     if (both := mixture(source)) is not None:
         found.append(Stage("counts mixed in", best.step, both.mixed))
     if len(found) < 2:

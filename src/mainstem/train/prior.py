@@ -131,7 +131,7 @@ def losses(learner: Learner, best: Best) -> NDArray[np.float64]:
     found = evaluate(
         learner.model,
         learner.data.held_out,
-        windows=len(_windows(learner, best)),
+        windows=len(windows(learner, best)),
         documents=learner.run.data.documents == "mask",
         batch=learner.run.evaluate.batch,
         autocast=learner.place.autocast,
@@ -140,7 +140,7 @@ def losses(learner: Learner, best: Best) -> NDArray[np.float64]:
     return found.losses_N.double().numpy()
 
 
-def _windows(learner: Learner, best: Best) -> NDArray[np.int64]:
+def windows(learner: Learner, best: Best) -> NDArray[np.int64]:
     """Return which windows of the held-out text the pass has measured."""
     context, held = _context(learner), learner.data.held_out
     return spread(num_windows(held, context), -(-best.tokens // context))
@@ -154,7 +154,7 @@ def fit(
     `network_N` has the nats of each target. The share is that of all of them; what it came to is measured with each
     half of the text scored by the share of the other half.
     """
-    places = targets(learner.data.held_out, _context(learner), _windows(learner, best))
+    places = targets(learner.data.held_out, _context(learner), windows(learner, best))
     network, frozen = -network_N, over.frozen[places].astype(np.float64)
     mixed = counts.crossed(network, frozen)
     # The windows of a pass are of one length but for the last.

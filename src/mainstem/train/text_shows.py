@@ -9,7 +9,7 @@ from typing import Any
 from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
-from . import beside, prior, samples
+from . import alone, beside, prior, samples
 from .learner import Learner
 from .lines import WIDTH, columns, several, size
 from .sureness import sureness
@@ -45,10 +45,11 @@ class TextShows(Shows):
 
     def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
         sure = None if late() else sureness(self._learner, late)
+        one = alone.alone(self._learner, best, late)
         tell(_COUNTING, 0, 1000)
         found = self._yardsticks.result(late, lambda share: tell(_COUNTING, int(1000 * share), 1000))
         tell(_COUNTING, 1000, 1000)
-        mixture = self._beside.made(best, self._yardsticks.over_tokens, self._yardsticks.error)
+        mixture = {**one, **self._beside.made(best, self._yardsticks.over_tokens, self._yardsticks.error)}
         known = {"yardsticks": found, "remarks": beside.remarks(reached(best, mixture), found), "outcome": mixture}
         return known if sure is None else {**known, "calibration": sure}
 
@@ -67,7 +68,8 @@ class TextShows(Shows):
 
     def closing(self, learner: Learner, best: Best, found: dict[str, Any], sample: dict[str, Any] | None) -> list[str]:
         outcome = found.get("outcome", {})
-        said = [prior.line(outcome["prior"])] if "prior" in outcome else []
+        said = [alone.line(outcome["ensemble"], best.values[BITS.name])] if "ensemble" in outcome else []
+        said += [prior.line(outcome["prior"])] if "prior" in outcome else []
         return [*said, *beside.lines(reached(best, outcome), found.get("yardsticks", {})), *_written(sample)]
 
 
