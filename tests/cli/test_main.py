@@ -71,7 +71,7 @@ REFUSED = [
     ["report"],
     ["report", "absent\x1b[2J"],
     ["report", ".", "--fast", "1"],
-    ["list", "penalties"],
+    ["list", "penaltys_"],
     ["doctor", "--fix", "1"],
 ]
 

@@ -35,6 +35,14 @@ def test_without_both_on_one_tensor_there_is_none():
         assert refuse.doubts(run([PenaltyTerm(name=name, coef=1e-3)])) == []
 
 
+@pytest.mark.parametrize("average", [{"average": 0.9}, {"swa": 0.2}])
+def test_an_average_beside_proximal_steps_has_a_warning(average):
+    terms = [PenaltyTerm(name="l1", coef=1e-3)]
+    (said,) = refuse.doubts(run(proximal=terms, decay=0.0, **average))
+    assert "the average of them that is kept is not: give --optim.average 0" in said
+    assert refuse.doubts(run(terms, decay=0.0, **average)) == []
+
+
 @pytest.mark.parametrize(
     ("proximal", "said"),
     [

@@ -32,6 +32,11 @@ COMMANDS = {
         "report RUN [RUN ...] [--out FILE]",
         "write a run's report.html again; of several, a page below runs that compares them, or at --out",
     ),
+    "prune": Command(
+        "prune",
+        "prune RUN --out DIR",
+        "a smaller model, without the hidden units and heads that a group lasso made zero",
+    ),
     "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
     "lab": Command(
         "lab",

@@ -69,7 +69,7 @@ class LanguageModel(nn.Module):
         }
         self.embedding = Embedding(settings.vocab, settings.width, learned, beside, rows)
         self.blocks = nn.ModuleList(
-            block(form, found[at : at + step], specs, noises) for at in range(0, len(found), step)
+            block(form, found[at : at + step], settings.specs(at // step), noises) for at in range(0, len(found), step)
         )
         self.stream = form.stream(found)
         self._site = found[0]

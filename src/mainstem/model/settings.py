@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -55,6 +55,18 @@ def norm_of(name: str, eps: float | None = None) -> NormSpec:
     return NormSpec(catalogue.resolve("norm", name), eps)
 
 
+_USUAL = (("members", 1), ("sizes", None))
+"""Settings that are not written down."""
+
+
+class Sizes(NamedTuple):
+    """How many heads, heads of keys and values, and hidden units one block has."""
+
+    heads: int
+    kv_heads: int
+    hidden: int
+
+
 @dataclass(frozen=True)
 class Settings:
     """A causal language model, in numbers and names. `residual` is a form, or what `form.parse` makes into one.
@@ -64,6 +76,7 @@ class Settings:
         embedding: an `nn.EmbeddingSpec`, or a name of the catalogue, or a name and its values.
         soft_cap: logits z become c tanh(z / c) with this c, in training and ever after; none if left out.
         head_width: the width divided by the heads if left out. `eps` is that of all norms; each kind's own if left out.
+        sizes: those of each block, where blocks differ, as in a model that was pruned.
         members: networks of these sizes in an `Ensemble`; 1 is a `LanguageModel`.
 
     Example:
@@ -93,6 +106,7 @@ class Settings:
     rates: Rates = field(default_factory=Rates)
     also: Any = ()
     members: int = 1
+    sizes: tuple[Sizes, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("vocab", "layers", "width", "heads", "context", "members"):
@@ -100,6 +114,8 @@ class Settings:
                 raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
         if self.soft_cap is not None and not 0 < self.soft_cap < math.inf:
             raise BadInput(f"model.soft_cap is {self.soft_cap}: give a finite number above 0, or leave it out")
+        if self.sizes is not None and (len(self.sizes) != self.layers or min(min(each) for each in self.sizes) < 1):
+            raise BadInput(f"model.sizes has {len(self.sizes)} blocks of {self.layers}, or one of nothing: give all")
         if self.head_width is None and self.width % self.heads:
             raise BadInput(
                 f"model.heads {self.heads} does not divide model.width {self.width}: change one of them, or give "
@@ -110,32 +126,33 @@ class Settings:
     def form(self) -> Form:
         return parse(self.residual)
 
-    def specs(self) -> list[Spec]:
-        """Return the sublayers of one block, before a form changes them."""
+    def specs(self, block: int = 0) -> list[Spec]:
+        """Return the sublayers of a block, before a form changes them."""
+        hidden = self.hidden or hidden_width(self.width, self.feedforward)
+        sizes = (self.heads, self.kv_heads, hidden) if self.sizes is None else self.sizes[block]
         attention = AttentionSpec(
             self.width,
-            self.heads,
-            kv_heads=self.kv_heads,
+            sizes[0],
+            kv_heads=sizes[1],
             head_width=self.head_width,
             context=self.context,
             rotary_base=self.rotary_base if self.positions == "rotary" else None,
             qk_norm=None if self.qk_norm == "none" else norm_of(self.qk_norm, self.eps),
         )
-        hidden = self.hidden or hidden_width(self.width, self.feedforward)
-        return [attention, FeedForwardSpec(self.width, hidden, self.feedforward)]
+        return [attention, FeedForwardSpec(self.width, sizes[2], self.feedforward)]
 
     def noises(self) -> tuple[NoiseSpec, ...]:
         """Return what is dropped where: what the rates stand for, and behind these `also`."""
         return (*self.rates.noises(), *noise.parse(self.also))
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values that `from_json` makes into the same settings; one network has no `members` there."""
+        """Return JSON values that `from_json` makes into the same settings, `members` and `sizes` only if unusual."""
         residual = written(self.residual) if isinstance(self.residual, Form) else self.residual
         embedding: Any = variants.written("embedding", variants.resolve("embedding", self.embedding))
         embedding = embedding if len(embedding) > 1 else embedding["name"]
         also = noise.written(noise.parse(self.also))
         found = asdict(replace(self, residual=residual, embedding=embedding, also=also))
-        return {name: value for name, value in found.items() if (name, value) != ("members", 1)}
+        return {name: value for name, value in found.items() if (name, value) not in _USUAL}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Settings:

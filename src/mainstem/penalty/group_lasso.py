@@ -25,7 +25,7 @@ class GroupLasso(Penalty):
     A hidden unit is a row of the feed-forward's first matrices and a column of its last, a head its rows of queries,
     keys and values and its columns of the output; where heads share keys and values, those heads together. As a
     proximal step (`optim.proximal`) it makes units exactly zero, and ``mainstem prune`` takes them out. An average of
-    the weights has none, as it remembers what they were.
+    the weights (`optim.average`) has none, as it remembers what they were.
 
     Args:
         over: what a group is: rows, columns, hidden (units) or heads.

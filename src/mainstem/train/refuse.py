@@ -37,7 +37,7 @@ def early(run: config.Run, begins: bool = True) -> None:
 
 
 def doubts(run: config.Run) -> list[str]:
-    """Return warnings about a run that need no text: weights that are drawn to 0 twice.
+    """Return warnings about a run that need no text: weights drawn to 0 twice, and zeros that an average undoes.
 
     Example:
         >>> run = config.Run(penalty=[config.PenaltyTerm(name="l1", coef=1e-5, on="attention")])
@@ -52,7 +52,13 @@ def doubts(run: config.Run) -> list[str]:
         *penalty.make(run.penalty),
         *penalty.proximal(network, run.optim.proximal),
     ]
-    return penalty.doubled(_rows(run, network), terms)
+    found = penalty.doubled(_rows(run, network), terms)
+    if run.optim.proximal and (run.optim.average or run.optim.swa):
+        found.append(
+            "optim.proximal makes weights exactly zero, and the average of them that is kept is not: give "
+            "--optim.average 0 --optim.swa 0 for a model with zeros"
+        )
+    return found
 
 
 def _rows(run: config.Run, network: model.Network) -> list[optim.Row]:
