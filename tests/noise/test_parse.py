@@ -34,9 +34,10 @@ def test_a_run_with_it_is_written_and_read_again():
         ([["dropout"]], r"noise\.also\.0 is .*a list in a list: write one list of all the noises"),
         (
             [{"name": "dropout", "rate": 0.1, "ovr": "B"}],
-            r"noise\.also\.0\.ovr is not a value of dropout: did you mean ov",
+            r"noise\.also\.0\.ovr is not the name of a field: did you mean noise\.also\.0\.over\?",
         ),
-        ([{"name": "dropout", "rate": 2}], r"noise\.also\.0: rate 2\.0 is not a probability"),
+        ([{"name": "dropout", "rate": 2}], r"noise\.also\.0\.rate is 2: give a number of at least 0 and at most 1\."),
+        ([{"name": "dropout", "rate": 0.1, "length": 2}], r"noise\.also\.0\.length is a value of span_masking, and"),
         ([{"name": "dropout", "rate": 0.1, "at": "heads"}], r"noise\.also\.0: there is no point 'heads'"),
         (
             [{"name": "dropout", "rate": 0.1, "how": "halve"}],
@@ -48,6 +49,10 @@ def test_a_run_with_it_is_written_and_read_again():
 def test_what_is_wrong_is_refused_before_text_is_read(also, said):
     with pytest.raises(BadInput, match=said):
         refuse.early(load({"noise.also": also, "data.paths": ["nowhere.txt"]}))
+
+
+def test_a_rate_of_one_drops_all():
+    assert noise.parse(load({"noise.also": [{"name": "dropout", "rate": 1}]}).noise.also)[0].rates.value == 1.0
 
 
 def test_every_published_noise_is_a_name_of_the_package():

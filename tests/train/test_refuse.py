@@ -19,9 +19,16 @@ from mainstem.train import refuse
 TINY = {"model.layers": 2, "model.width": 16, "model.heads": 2, "model.context": 8, "data.tokenizer": "byte"}
 
 WRONG = [
-    (["--model.residual.strems", "4"], "model.residual.strems is not a value of pre_norm, which takes no values"),
-    (["--model.residual", "hyper", "--model.residual.strems", "4"], "not a value of hyper: did you mean streams?"),
+    (
+        ["--model.residual.strems", "4"],
+        "residual.strems is not the name of a field: did you mean model.residual.streams?",
+    ),
+    (
+        ["--model.residual", "hyper", "--model.residual.strems", "4"],
+        "residual.strems is not the name of a field: did you mean model.residual.streams?",
+    ),
     (["--model.residual", "hyper", "--model.residual.weights", "dynamical"], "give one of static, dynamic"),
+    (["--model.residual", "pre_norm", "--model.residual.streams", "4"], "model.residual.streams is a value of hyper"),
     (["--model.residual", "hyper", "--model.residual.streams", "1000000000"], "TiB of memory"),
     (["--model.residual", "deepnorm | rezero"], "both define the stream of the residual: leave one"),
     (["--model.residual", "rezero", "--model.init", "zero"], "have no gradient, ever"),

@@ -90,10 +90,9 @@ def _field(value: Any, parent: type[Section], name: str, path: str, root: type[S
     if (of := named_kind(kind)) and of not in MANY:
         optional_ = next(info.default is None for info in fields(parent) if info.name == name)
         return None if value is None and optional_ else _named(value, of, path, root)
-    value = _leaf(value, kind, annotation_of(parent, name) if each else None, path)
     if of:
-        _listed(value, path, of)
-    return value
+        return _listed(value, of, path, root)
+    return _leaf(value, kind, annotation_of(parent, name) if each else None, path)
 
 
 def _named(value: Any, kind: str, path: str, root: type[Section]) -> Any:
@@ -104,12 +103,19 @@ def _named(value: Any, kind: str, path: str, root: type[Section]) -> Any:
         wrong = value if name is None else name
         more = "" if name is not None or not isinstance(value, Mapping) else ", without a name"
         raise BadInput(f"{path} is {show(wrong)}{more}: give one of {', '.join(catalogue.names(kind))}.")
+    found = _values(given, kind, path, root)
+    return found if len(found) > 1 else name
+
+
+def _values(given: Mapping[str, Any], kind: str, path: str, root: type[Section]) -> dict[str, Any]:
+    """Return a name of `kind` that there is, and the values that it is given, as it asks for them; null is none."""
+    name = given["name"]
     found = {
         key: _brought(item, key, kind, name, path, root)
         for key, item in given.items()
         if key != "name" and (item is not None or not owned.owners(kind, key))
     }
-    return {"name": name, **found} if found else name
+    return {"name": name, **found}
 
 
 def _brought(value: Any, key: str, kind: str, name: Any, path: str, root: type[Section]) -> Any:
@@ -156,19 +162,18 @@ def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
     return value
 
 
-def _listed(value: Any, path: str, kind: str) -> None:
-    """Check the shape of what has names of the catalogue, and these; the values of each are its own matter."""
+def _listed(value: Any, kind: str, path: str, root: type[Section]) -> Any:
+    """Return what has names of the catalogue, each maybe with values of its own: one, or a list of them."""
     if kind != "residual" and value in (None, []):
-        return
-    names = value.split("|") if isinstance(value, str) and kind == "residual" else [value]
+        return value
     if isinstance(value, list) and value:
-        for number, item in enumerate(value):
-            if isinstance(item, list):
-                raise BadInput(
-                    f"{path}.{number} is {show(item)}, a list in a list: write one list of all the {MANY[kind]}."
-                )
-            _listed(item, f"{path}.{number}", kind)
-        return
+        if nested := [number for number, item in enumerate(value) if isinstance(item, list)]:
+            raise BadInput(
+                f"{path}.{nested[0]} is {show(value[nested[0]])}, a list in a list: write one list of all the "
+                f"{MANY[kind]}."
+            )
+        return [_listed(item, kind, f"{path}.{number}", root) for number, item in enumerate(value)]
+    names = value.split("|") if isinstance(value, str) and kind == "residual" else [value]
     for item in names:
         name = item.get("name") if isinstance(item, Mapping) else item
         if not isinstance(name, str):
@@ -177,6 +182,7 @@ def _listed(value: Any, path: str, kind: str) -> None:
                 "values."
             )
         catalogue.find(kind, name.strip(), path)
+    return _values(value, kind, path, root) if isinstance(value, Mapping) else value
 
 
 def _sane(value: Any, path: str) -> None:

@@ -36,8 +36,11 @@ def of(kind: str, name: str) -> dict[str, Value]:
         >>> list(of("schedule", "wsd")), list(of("schedule", "constant"))
         (['floor', 'cooldown'], [])
     """
-    every = (*values.of(kind, name), *(values.of_rates() if kind == "noise" else ()))
-    return {value.name: value for value in every}
+    found = {value.name: value for value in values.of(kind, name)}
+    if kind == "noise":
+        found["rate"] = found["rate"]._replace(type="Share")  # the value of a `noise.Rate`
+        found |= {value.name: value for value in values.of_rates()}
+    return found
 
 
 def owners(kind: str, key: str) -> list[str]:
