@@ -1,6 +1,8 @@
 """The whole update in few passes against its three steps one by one."""
 
 import copy
+import math
+from functools import partial
 
 import pytest
 import torch
@@ -187,3 +189,46 @@ def test_an_average_that_is_swapped_in_is_not_updated():
     gradients(model, 0)
     with average.swap(model), pytest.raises(RuntimeError, match="after the swap"):
         optim.update(MAKERS["adamw"](model), model, 0.0, average)
+
+
+class Apart(nn.Module):
+    """Two networks that learn each by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Linear(3, 2) for _ in range(2))
+
+    def networks(self):
+        return {f"parts.{number}": part for number, part in enumerate(self.parts)}
+
+
+def _with_gradients(model, scales):
+    for part, scale in zip(model.parts, scales, strict=True):
+        for p in part.parameters():
+            p.grad = scale * torch.arange(1.0, 1 + p.numel()).view_as(p)
+    return model
+
+
+@pytest.mark.parametrize("make", [partial(optim.SGD, lr=0.1), partial(torch.optim.SGD, lr=0.1)], ids=["ours", "torch"])
+@pytest.mark.parametrize("gated", [False, True])
+def test_networks_beside_one_another_are_clipped_each_by_its_own_norm(make, gated):
+    finite = {"finite": torch.tensor(True)} if gated else {}
+    model = Apart()
+    before = [p.detach().clone() for p in model.parameters()]
+    _with_gradients(model, (0.001, 10.0))
+    norms = [torch.cat([p.grad.flatten() for p in part.parameters()]).norm() for part in model.parts]
+    found = optim.update(make(model.parameters()), model, 1.0, **finite)
+    assert float(found) == pytest.approx(math.sqrt(sum(float(norm) ** 2 for norm in norms) / 2), rel=1e-5)
+    steps = [(b - p.detach()) / 0.1 for b, p in zip(before, model.parameters(), strict=True)]
+    first, second = (torch.cat([step.flatten() for step in steps[at : at + 2]]).norm() for at in (0, 2))
+    assert float(first) == pytest.approx(float(norms[0]), rel=1e-3)  # far below: as it was, whatever the other is
+    assert float(second) == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_network_that_is_not_finite_holds_back_the_others(gated):
+    finite = {"finite": torch.tensor(True)} if gated else {}
+    model = _with_gradients(Apart(), (1.0, float("inf")))
+    before = [p.detach().clone() for p in model.parameters()]
+    assert not optim.update(optim.SGD(model.parameters(), lr=0.1), model, 1.0, **finite).isfinite()
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))

@@ -219,3 +219,13 @@ def test_weights_of_one_network_do_not_begin_several(tmp_path: Path) -> None:
 def test_experiments_look_inside_one_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "depth", "--model.members", "2"]) == 2
     assert "model.members cannot be set for depth" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_several_are_compiled_as_one_graph(tmp_path: Path) -> None:
+    found = []
+    for backend in ("off", "aot_eager"):
+        given = _run(tmp_path, machine={"compile": backend})
+        learner, _ = tiny_run.learner(given, tmp_path / "cache")
+        found.append([float(learner.step(number).numbers["loss"]) for number in (1, 2, 3)])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
