@@ -1,6 +1,7 @@
 """Runs whose numbers leave what a float holds: the field at fault is named, and nothing of them is saved."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,11 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
         ({"name": "muon", "muon_lr": 1e37}, 0.0, r"smaller optim\.muon_lr \(it is 1e\+37\)\. "),
         ({"name": "muon", "lr": 3e38}, 0.0, r"smaller optim\.lr \(it is 3e\+38\)\. "),
         ({"decay": 1e30}, 0.0, r"smaller optim\.decay \(it is 1e\+30\)\. "),
-        ({}, 1e40, r"The penalty of step 1 is inf: begin again with a smaller penalty\.0\.coef \(it is 1e\+40\)\. "),
+        (
+            {},
+            1e40,
+            r"The penalty of step 6 is inf, .* in the penalty itself: .* smaller penalty\.0\.coef \(it is 1e\+40\)\. ",
+        ),
         ({"clip": 0.0}, 1e30, r"smaller penalty\.0\.coef \(it is 1e\+30\), or with optim\.clip 1 \(it is 0: none\)\. "),
     ],
 )
@@ -63,7 +68,7 @@ def test_the_field_at_fault_is_named_and_nothing_that_is_not_finite_is_saved(
     newest = max((int(path.parent.name.removeprefix("step-")) for path in files), default=None)
     kept = "Nothing had been saved." if newest is None else f"Checkpoint {newest}, from before that, is kept."
     assert str(failure.value).endswith(kept)
-    assert newest is not None or every == 100 or "step 1" in str(failure.value)
+    assert newest is not None or every == 100 or re.search(r"step [16]\b", str(failure.value))
 
 
 def test_before_the_first_update_the_initial_weights_are_at_fault(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ ELSEWHERE = {
     "train.epochs": "train/test_length.py::test_each_way_of_saying_how_long",
     "train.budget": "train/test_pace.py::test_a_run_ends_with_its_budget_however_wrong_the_first_guess_was",
     "train.passes": "train/test_pace.py::test_a_text_is_seen_no_more_often_than_is_said",
+    "train.max_skipped": "train/test_skipped.py::test_after_too_many_in_a_row_the_run_ends_with_its_last_checkpoint",
     "train.patience": "train/test_leaving.py::test_patience_ends_a_run_and_the_best_is_kept",
     "train.init_from": "train/test_runner.py::test_weights_of_another_run_as_a_start",
     "evaluate.every": "train/test_runner.py::test_passes_in_between_are_samples_and_the_last_one_takes_all",

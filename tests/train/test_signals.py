@@ -7,7 +7,7 @@ import pytest
 from mainstem.train import signals
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_asks_and_the_second_stops(number: signal.Signals, code: int) -> None:
     with signals.catch() as requests, requests.finish_first():
         assert requests.code is None
@@ -17,6 +17,27 @@ def test_the_first_asks_and_the_second_stops(number: signal.Signals, code: int) 
             os.kill(os.getpid(), number)
     assert stop.value.code == code
     assert not stop.value.saved
+
+
+def test_a_request_to_save_ends_nothing_and_stands_behind_one_to_leave() -> None:
+    with signals.catch() as requests:
+        assert requests.asked == 0
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert requests.asked == signals.SAVE
+        with requests.finish_first():
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert requests.asked == 129
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.catch() as requests:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert requests.code is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_where_there_is_no_step_to_finish_the_first_stops() -> None:

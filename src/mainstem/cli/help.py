@@ -59,7 +59,7 @@ _FEW = (
 
 _EXAMPLES = ("mainstem train corpus.txt", "mainstem train corpus.txt --budget 10m")
 
-_ENDS = "Exit codes: 0 done, 1 the run failed, 2 bad input or usage, 130 interrupted, 143 terminated."
+_ENDS = "Exit codes: 0 done, 1 the run failed, 2 bad input or usage, 129 hung up, 130 interrupted, 143 terminated."
 
 Origins = Mapping[str, config.Origin]
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import uuid
+from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, RunFailed
@@ -54,7 +55,7 @@ def start(count: int, words: list[str], began: float) -> int:
     given = {processes.LAUNCHED: repr(began)}
     if "OMP_NUM_THREADS" not in os.environ:
         given["OMP_NUM_THREADS"] = str(threads)
-    with _environment(given), tempfile.TemporaryDirectory(prefix="mainstem-launch-") as logs:
+    with _passed_on(), _environment(given), tempfile.TemporaryDirectory(prefix="mainstem-launch-") as logs:
         try:
             _launch(count, [*words], logs)
         except SignalException as asked:
@@ -103,6 +104,25 @@ def _environment(given: dict[str, str]) -> Any:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _passed_on() -> Any:
+    """Inside the ``with``, send SIGUSR1, which torch's launcher does not take, on to the processes started there."""
+
+    def tell(*_: Any) -> None:
+        here = os.getpid()
+        with contextlib.suppress(OSError):  # a system that does not list them
+            text = Path(f"/proc/{here}/task/{here}/children").read_text()
+            for child in text.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @contextlib.contextmanager

@@ -168,6 +168,9 @@ class Train(Section, frozen=True, kw_only=True):
     batch: Annotated[Count, about("sequences a step")] = 32
     micro_batch: Annotated[Count | None, about("sequences at once", "the whole batch")] = None
     patience: Annotated[int, Meta(ge=0, lt=2**28), about("evaluations without gain before it stops; 0: never")] = 5
+    max_skipped: Annotated[
+        int, Meta(ge=0, lt=2**28), about("steps in a row without a finite loss and gradient that are left out")
+    ] = 5
     init_from: Annotated[Text | None, about("a run whose weights to begin with")] = None
 
 

@@ -112,7 +112,7 @@ class _Pending(Struct):
 
     step: Count
     tokens: Count
-    loss: float
+    loss: float | None
     seconds: float
     phases: dict[str, float]
 
@@ -122,9 +122,10 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
 
     `pending` is the line of metrics.jsonl of a step whose held-out pass has not been made yet: a signal may come in the
     middle of one. `waited` counts evaluations without gain; `pruned` is whether a listener has asked for an end.
-    `start` is the pass before the first step, `reached` the one at the end, of the best weights: with it the run is
-    over, unless it is extended. `spent` is how much of its budget it has used, and `costs` what took how long; both are
-    there under a budget alone.
+    `skipped` is how many steps were left out, as a number was not finite, and `in_a_row` how many of the last ones
+    were. `start` is the pass before the first step, `reached` the one at the end, of the best weights: with it the run
+    is over, unless it is extended. `spent` is how much of its budget it has used, and `costs` what took how long; both
+    are there under a budget alone.
     """
 
     step: Count = 0
@@ -134,6 +135,8 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     costs: Costs | None = None
     waited: Count = 0
     pruned: bool = False
+    skipped: Count = 0
+    in_a_row: Count = 0
     start: Best | None = None
     best: Best | None = None
     last: Best | None = None

@@ -29,14 +29,35 @@ class Suspect(NamedTuple):
     excess: float
 
 
-def number(run: config.Run, step: int, name: str, value: float, checkpoints: Path) -> RunFailed:
-    """Return the failure of a run whose line of metrics.jsonl has `value` as `name` at `step`."""
-    what = f"The {_WORDS[name]} of step {step} is {value}"
+def what(step: int, name: str, value: float) -> str:
+    """Return the words for `value` as `name` at `step`.
+
+    Example:
+        >>> what(3, "grad_norm", float("inf"))
+        "the gradient's norm of step 3 is inf"
+    """
+    return f"the {_WORDS[name]} of step {step} is {value}"
+
+
+def number(
+    run: config.Run, step: int, name: str, value: float, checkpoints: Path, where: str | None = None, row: int = 0
+) -> RunFailed:
+    """Return the failure of a run whose `name` was `value` at `step`, the last of `row` steps that were left out.
+
+    `where` is the tensor in which that begins, as `culprit.find` names it, if it is known.
+    """
+    said = f"T{what(step, name, value)[1:]}"
+    if row > 1:
+        said += f", as {row} steps in a row have none that is finite"
+    if where is not None:
+        said += f"; it begins in {where}"
+    if step == row and name in ("loss", "grad_norm") and not _penalties(run):  # no update has been made
+        step = 1
     if step == 1 and name in ("loss", "grad_norm") and not _penalties(run):
         source = run.train.init_from
         given = f"model.init is {run.model.init!r}" if source is None else f"train.init_from is {source!r}"
-        return RunFailed(f"{what}, before any update: begin with other initial weights ({given}), or another model.")
-    return RunFailed(f"{what}: {_remedy(run, only_penalties=name == 'penalty')}. {_kept(checkpoints)}")
+        return RunFailed(f"{said}, before any update: begin with other initial weights ({given}), or another model.")
+    return RunFailed(f"{said}: {_remedy(run, only_penalties=name == 'penalty')}. {_kept(checkpoints)}")
 
 
 def tensor(run: config.Run, step: int, name: str, checkpoints: Path) -> RunFailed:

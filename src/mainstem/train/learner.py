@@ -182,6 +182,19 @@ class Learner:
         phases.mark("update")
         return Taken(found, self.peak * factor, tokens, applied, watched)
 
+    def gradients(self, number: int) -> dict[str, Tensor]:
+        """Compute the gradients of this process's share of step `number` once more, for hooks, and leave none.
+
+        Returns loss and penalty, as a step has them.
+        """
+        run, apart = self.run, dataclasses.replace(self, world=self.world.apart())
+        batch = self.task.batch(self, number, self.world.slots(run.train.batch)).to(self.place)
+        noise.at_step(self.model, self.length.done(number), self.steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        found = apart._gradient(self.model, batch, batch.divisor, number)
+        self.optimizer.zero_grad(set_to_none=True)
+        return found
+
     def evaluate(self, stop: Stop | None = None, tell: Callable[[int], None] | None = None) -> Scores:
         """Return the scores of the weights that would be kept now (the average's, if there is one), on a sample.
 

@@ -16,14 +16,14 @@ from ..runs import weights
 from ..runs.listener import Listener
 from ..runs.run_folder import RunFolder
 from ..runs.state import Best, Scores, State
-from . import diverged
+from . import culprit, diverged
 from .cadence import due
 from .console import Progress
 from .learner import Learner, Taken
 from .pace import Pace
 from .phases import Clock
 from .saver import Saver
-from .signals import Requests, Stop
+from .signals import SAVE, Requests, Stop
 from .task import Part
 from .waiting import Waiting, watched
 
@@ -67,8 +67,10 @@ class Loop:
                 done, code = self._done(), self._asked()
                 if not self._saved and (done or code or self._due()):
                     self.save()
-                if code:
+                if code > SAVE:
                     raise Stop(code, saved=True)
+                if code:
+                    self.requests.save = False
                 if done and self.state.reached is not None:
                     return done
                 if done:
@@ -118,8 +120,8 @@ class Loop:
         return save.minutes is not None and bool(self.learner.world.agree(int(late)))
 
     def _asked(self) -> int:
-        """Return the exit code with which any process was asked to leave, 0 where none was."""
-        return self.learner.world.agree(self.requests.code or 0)
+        """Return the exit code with which any process was asked to leave, `SAVE`, or 0 where nobody was asked."""
+        return self.learner.world.agree(self.requests.asked)
 
     def _done(self) -> str | None:
         patience = self.learner.run.train.patience
@@ -155,12 +157,28 @@ class Loop:
         """Tell the lines that wait, or all but the last one, and return the last one complete."""
         line: dict[str, Any] = {}
         for line, numbers in self._waiting.ready():
-            for name, value in numbers.items():
-                if not math.isfinite(value):
-                    raise self._diverged(line["step"], name, value)
+            self._skip(line, numbers)
             if not (keep_last and line["step"] == self.state.step):
                 self.listener.stepped(line)
         return line
+
+    def _skip(self, line: dict[str, Any], numbers: dict[str, float]) -> None:
+        """Count the step of `line` as left out where some of its `numbers` is not finite; end after too many in a row.
+
+        Such a step has changed nothing (`Learner.step`). In its line the number is null, and `skipped` true.
+        """
+        state, bad = self.state, [name for name, value in numbers.items() if not math.isfinite(value)]
+        if not bad:
+            state.in_a_row = 0
+            return
+        state.skipped, state.in_a_row = state.skipped + 1, state.in_a_row + 1
+        if state.in_a_row > self.learner.run.train.max_skipped:
+            where = culprit.find(self.learner, line["step"])
+            raise self._diverged(line["step"], bad[0], numbers[bad[0]], where)
+        if state.in_a_row == 1:
+            what = diverged.what(line["step"], bad[0], numbers[bad[0]])
+            self.progress.warn(f"{what}: the step was left out, and the weights are as they were")
+        line.update(dict.fromkeys(bad), skipped=True)
 
     def _start(self) -> None:
         """Measure the model before its first step, for reference."""
@@ -208,7 +226,7 @@ class Loop:
         before = self.clock() if self.pace is not None else 0.0
         try:
             found = take(
-                stop=lambda: bool(self._asked()),
+                stop=lambda: self._asked() > SAVE,
                 tell=lambda done: self.progress.measuring(what, min(done, total - 1), total),
             )
         except Abandoned:
@@ -233,5 +251,6 @@ class Loop:
         else:
             self.state.waited += 1
 
-    def _diverged(self, step: int, name: str, value: float) -> Exception:
-        return diverged.number(self.learner.run, step, name, value, self.folder.checkpoints)
+    def _diverged(self, step: int, name: str, value: float, where: str | None = None) -> Exception:
+        row = self.state.in_a_row
+        return diverged.number(self.learner.run, step, name, value, self.folder.checkpoints, where, row)

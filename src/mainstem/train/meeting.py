@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from ..errors import BadInput, RunFailed
-from .signals import Stop
+from .signals import LEAVING, Stop
 
 LIMIT = timedelta(minutes=10)
 """How long a process waits in a reduction for the others: longer than any step, pass or checkpoint takes."""
@@ -51,7 +51,7 @@ class Failure(NamedTuple):
 
     def error(self, size: int) -> BaseException:
         """Return what another one of `size` processes raises for it."""
-        if self.code in (130, 143):
+        if self.code in LEAVING.values():
             return Stop(self.code)
         said = f"Process {self.rank} of {size}: {self.sentence}"
         return BadInput(said) if self.code == 2 else RunFailed(said)

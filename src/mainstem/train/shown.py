@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..runs.listener import Listener, Start
@@ -44,6 +45,7 @@ class Shown(Listener):
             held = line["held_out"]
             measured = {"held_out": held[self._task.score.name], "held_out_error": held["error"], "gap": line["gap"]}
         self._progress.show({
-            "step": step, "steps": self._steps, "loss": line["loss"], "counted": self._task.counted,
+            "step": step, "steps": self._steps, "loss": math.nan if line["loss"] is None else line["loss"],
+            "counted": self._task.counted,
             "rate": done * self._targets / seconds, "left": (self._steps - step) * seconds / max(done, 1), **measured,
         })  # fmt: skip
