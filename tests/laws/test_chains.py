@@ -15,7 +15,7 @@ AFTER = {"proximal": lambda: optim.Proximal(penalty.L1(0.05)), "max_norm": lambd
 BEFORE = {name: catalogue.resolve("decay", name) for name in catalogue.names("decay")}
 KINDS = {name: catalogue.resolve("penalty", name) for name in catalogue.names("penalty")}
 PROXIMAL = [name for name, kind in KINDS.items() if kind.proximable and kind.elementwise]
-AVERAGES = {"ema": optim.EMA(0.2), "swa": optim.SWA(begin=2)}
+AVERAGES = {"ema": optim.EMA(0.2), "swa": optim.SWA(begin=2), "soup": optim.Soup(begin=1, every=2)}
 each = pytest.mark.parametrize("name", MAKERS)
 each_before = pytest.mark.parametrize("before", BEFORE)
 each_after = pytest.mark.parametrize("after", catalogue.names("after"))
@@ -91,7 +91,7 @@ def test_a_decay_is_in_proportion_to_its_two_numbers_and_never_enlarges_a_weight
         torch.testing.assert_close(stepped[0.0][key], p.detach())
         once, twice = (p.detach() - stepped[decay][key] for decay in (0.2, 0.4))
         torch.testing.assert_close(twice, 2 * once)
-        whole = RATE * 0.2 * began[key]
+        whole = (RATE if before in ("decoupled", "cautious") else 1.0) * 0.2 * began[key]
         assert (torch.isclose(once, whole) | torch.isclose(once, torch.zeros_like(once))).all(), key
         assert bool(once.abs().max() > 1e-9) == (key in taken), key
 

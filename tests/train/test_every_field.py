@@ -155,6 +155,7 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "optim.clip": flags(optim__clip=1e-6),
     "optim.average": flags(optim__average=0.9),
     "optim.swa": flags(optim__swa=0.75),
+    "optim.soup": ({"optim.swa": 0.75}, {"optim.swa": 0.75, "optim.soup": 2}),
     "optim.lr": flags(optim__lr=0.2),
     "optim.betas": flags(optim__betas=[0.5, 0.5]),
     "optim.eps": flags(optim__eps=0.1),

@@ -17,6 +17,7 @@ def check(run: Run) -> None:
     _heads(run.model)
     _train(run.train)
     _optim(run.optim)
+    _soup(run.optim)
     _members(run)
     _unused(run)
 
@@ -95,6 +96,14 @@ def _members(run: Run) -> None:
         raise BadInput(
             f"optim.around {owned.name_of(run.optim.around)} goes by one norm of the whole gradient, which would bind "
             f"the model.members {run.model.members} to one another: leave one of them out."
+        )
+
+
+def _soup(optim: Optim) -> None:
+    if optim.soup and not optim.swa:
+        raise BadInput(
+            f"optim.soup {optim.soup} is how many weights of the last share of the steps are averaged, and optim.swa "
+            "is 0: give that share, as in --optim.swa 0.25."
         )
 
 

@@ -147,7 +147,7 @@ class Optim(Section, frozen=True, kw_only=True):
     values: Annotated[dict[str, Any], own("optimizer")] = {}
     name: Annotated[OptimizerName, about("muon: matrices by Muon, the rest by AdamW")] = "adamw"
     decay: Annotated[NonNegative, about("decoupled weight decay")] = 0.1
-    decay_kind: Annotated[DecayName, about("cautious: not of weights that the step enlarges")] = "decoupled"
+    decay_kind: Annotated[DecayName, about("how decay is meant; passes: a time-scale")] = "decoupled"
     decay_on: Annotated[Text | None, about("role or name pattern", "the matrices")] = None
     decay_course: Annotated[Any, about("how the decay goes over the training", of="course")] = "constant"
     groups: Annotated[list[Group], about("other learning rates and decays; the last item that fits decides")] = []
@@ -158,6 +158,7 @@ class Optim(Section, frozen=True, kw_only=True):
     clip: Annotated[NonNegative, about("largest gradient norm; 0: none")] = 1.0
     average: Annotated[Rate, about("decay of an average of the weights; 0: none")] = 0.0
     swa: Annotated[Share, about("last share of the steps whose mean of the weights is kept; 0: none")] = 0.0
+    soup: Annotated[int, Meta(ge=0, le=2**24), about("so many of these weights, evenly spaced; 0: each")] = 0
 
 
 class Train(Section, frozen=True, kw_only=True):

@@ -63,6 +63,8 @@ def _one(item: Any, path: str) -> NoiseSpec:
     made, taken = variants.checked("noise", values, path, {"rate": float, **over})
     if "rate" not in taken:
         raise BadInput(f"{path} has no rate, so that {values['name']} would drop nothing: give one, as in rate: 0.1")
+    if taken["rate"] == 1:
+        raise BadInput(f"{path}.rate {taken['rate']:g} would drop everything: give a number below 1, as in rate: 0.1")
     course = {key: taken.pop(key) for key in over if key in taken}
     try:
         noise: NoiseSpec = made(Rate(taken.pop("rate"), **course), **taken)

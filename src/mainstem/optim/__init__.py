@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from .constant import Constant as Constant
     from .cosine import Cosine as Cosine
     from .ema import EMA as EMA
+    from .independent import Independent as Independent
     from .linear import Linear as Linear
     from .max_norm import MaxNorm as MaxNorm
+    from .passes import Passes as Passes
     from .sam import SAM as SAM
+    from .soup import Soup as Soup
     from .swa import SWA as SWA
     from .wsd import WSD as WSD
     from .wsd_sqrt import WSDSqrt as WSDSqrt

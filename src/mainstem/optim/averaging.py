@@ -14,6 +14,7 @@ from . import sharded
 from .ema import EMA, Rule
 from .gate import Gate
 from .roles import named
+from .soup import Soup
 from .swa import SWA
 
 _COUNT = "average.updates"
@@ -177,9 +178,22 @@ class Follow:
 
 def make(model: nn.Module, section: Optim, steps: int) -> Average | None:
     """Return the average that a configuration asks for in a run of `steps` updates, or None."""
+    if section.soup:
+        return Average(model, _soup(steps, max(1, round(section.swa * steps)), section.soup))
     if section.swa:
         return Average(model, SWA(begin=steps - max(1, round(section.swa * steps))))
     return Average(model, EMA(section.average)) if section.average else None
+
+
+def _soup(steps: int, last: int, count: int) -> Soup:
+    """Return the rule for `count` weights of the `last` of `steps`, the very last one among them.
+
+    Example:
+        >>> _soup(steps=100, last=50, count=5)
+        Soup(begin=59, every=10)
+    """
+    every = max(1, last // count)
+    return Soup(begin=max(0, steps - 1 - (count - 1) * every), every=every)
 
 
 def _wide(w: Tensor) -> Tensor:

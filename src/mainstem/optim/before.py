@@ -15,6 +15,10 @@ from .direction import Group
 class Before(ABC):
     """Changes weights before w <- w - lr u; it sees w and u. Abstract."""
 
+    def given(self, decay: float, steps: float) -> float:
+        """Return a group's `weight_decay` from what a configuration calls decay, in a pass of so many `steps`."""
+        return decay
+
     @abstractmethod
     def __call__(self, params: list[Tensor], updates: list[Tensor], groups: Sequence[Group]) -> None:
         """Change `params` where they lie."""

@@ -11,6 +11,7 @@ from ..config import Optim
 from . import decay_course
 from .after import After
 from .around import Around
+from .before import Before
 from .groups import Special, groups
 from .optimizer import Update
 from .spec import OptimizerSpec
@@ -28,12 +29,12 @@ def parse(section: Optim) -> OptimizerSpec:
     return found
 
 
-def make(model: nn.Module, section: Optim, after: Sequence[After] = ()) -> Update:
+def make(model: nn.Module, section: Optim, after: Sequence[After] = (), pass_steps: float = 1.0) -> Update:
     """Return the optimizer that the catalogue lists under the name of `section`, over what of `model` is trainable.
 
-    `after` are steps behind each update, such as the proximal ones of a run. Each group carries its `peak`, the
-    learning rate of the optimizer that takes it times the group's lr_scale;
-    `schedule.apply` sets lr from it.
+    `after` are steps behind each update, such as the proximal ones of a run; a pass over the text has
+    `pass_steps`, by which a decay may go. Each group carries its `peak`, the learning rate of the optimizer that takes
+    it times the group's lr_scale; `schedule.apply` sets lr from it.
 
     Raises:
         BadInput: where `decay_on` or an item of `groups` fits nothing, or "muon" finds no matrix.
@@ -43,13 +44,17 @@ def make(model: nn.Module, section: Optim, after: Sequence[After] = ()) -> Updat
         >>> sorted({group["peak"] for group in made.param_groups})
         [0.1]
     """
-    special = [Special(each.on, each.lr, each.decay) for each in section.groups]
+    before: Before = catalogue.resolve("decay", section.decay_kind)()
+    special = [
+        Special(each.on, each.lr, None if each.decay is None else before.given(each.decay, pass_steps))
+        for each in section.groups
+    ]
     around: Around | None = None
     if section.around is not None:
         around = variants.resolve("around", section.around)
     made = parse(section).over(
-        groups(model, section.decay, section.decay_on, special),
-        before=[catalogue.resolve("decay", section.decay_kind)()],
+        groups(model, before.given(section.decay, pass_steps), section.decay_on, special),
+        before=[before],
         around=around,
         after=after,
     )

@@ -109,7 +109,12 @@ class Learner:
             place=place,
             model=model,
             forward=device.compiled(model, run.machine.compile),
-            optimizer=optim.make(model, run.optim, penalty.proximal(model, run.optim.proximal)),
+            optimizer=optim.make(
+                model,
+                run.optim,
+                penalty.proximal(model, run.optim.proximal),
+                task.size(data) / (run.train.batch * task.targets(model)),
+            ),
             penalties=[term.begin(model) for term in penalty.make(run.penalty)],
             average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,

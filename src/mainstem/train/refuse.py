@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -62,7 +63,7 @@ def doubts(run: config.Run) -> list[str]:
 
 
 def _rows(run: config.Run, network: model.Network) -> list[optim.Row]:
-    made = optim.make(network, run.optim, penalty.proximal(network, run.optim.proximal))
+    made = optim.make(network, run.optim, penalty.proximal(network, run.optim.proximal), math.inf)
     terms = penalty.make(run.penalty)
     for term in terms:
         term.begin(network)  # what has groups refuses a model without them
