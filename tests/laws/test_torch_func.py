@@ -3,10 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.func import functional_call, grad, hessian, jvp, vmap
 from variants import NOISY, RESIDUALS, shaken, small, tokens
 
-from mainstem import noise
+from mainstem import Stack, catalogue, noise
+from mainstem.errors import BadInput
+from mainstem.nn import Attention, FeedForward, FeedForwardSpec, LayerNorm, RMSNorm
 
 forms = pytest.mark.parametrize("name", RESIDUALS)
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own decompositions
@@ -75,3 +78,58 @@ def test_the_loss_in_parts_has_gradients_by_sample():
     model(x, targets_BT=x.roll(-1, 1)).backward()
     for key, parameter in parameters.items():
         torch.testing.assert_close(found[key].sum(0), parameter.grad, rtol=1e-4, atol=1e-5)
+
+
+def stack(name):
+    torch.manual_seed(0)
+    try:
+        return Stack(name, [[nn.Linear(4, 4), nn.Linear(4, 4)] for _ in range(2)], 4)
+    except BadInput:
+        return None  # a form that changes what is inside sublayers, or their initial weights: the models above have it
+
+
+PARTS = {
+    "RMSNorm": RMSNorm(4),
+    "LayerNorm": LayerNorm(4),
+    "Attention": Attention(4, 2),
+    "Dropout": noise.Dropout(0.4),
+    "StochasticDepth": noise.StochasticDepth(0.4),
+    **{name: FeedForward(FeedForwardSpec(4, 8, name)) for name in catalogue.names("feedforward")},
+    **{name: made for name in catalogue.names("residual") if (made := stack(name)) is not None},
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_alone_has_derivatives_along_directions_second_ones_and_by_sample(name):
+    part = shaken(noise.bind(nn.ModuleDict({"part": PARTS[name]})).double(), by=0.2)["part"]
+    torch.manual_seed(1)
+    x, along = torch.randn(3, 2, 4).double(), torch.randn(1, 2, 4).double()
+
+    def at(x):
+        with noise.counter(seed=0, step=3, samples=torch.zeros(len(x)).long()):
+            return part(x)
+
+    def loss(x):
+        return at(x).pow(3).sum()
+
+    def central(function, step=1e-5):
+        return (function(one + step * along) - function(one - step * along)) / (2 * step)
+
+    one = x[:1]
+    torch.testing.assert_close(jvp(at, (one,), (along,))[1], central(at), rtol=1e-6, atol=1e-7)
+    second = hessian(loss)(one).reshape(8, 8)
+    torch.testing.assert_close(second, second.T, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(second @ along.flatten(), central(grad(loss)).flatten(), rtol=1e-5, atol=1e-6)
+    by_sample = vmap(grad(lambda row: loss(row[None])))(x)
+    for row in range(3):
+        torch.testing.assert_close(by_sample[row : row + 1], grad(loss)(x[row : row + 1]), rtol=1e-9, atol=1e-9)
+    assert second.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ["hyper", "mhc", "denseformer"])
+def test_a_model_is_exported_for_any_number_of_samples(name):
+    model = built(name).eval()
+    graph = torch.export.export(model, (tokens(3, 8),), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
+    for batch in (2, 5):
+        x = tokens(batch, 8, seed=batch)
+        torch.testing.assert_close(graph.module()(x), model(x), rtol=1e-4, atol=1e-5)

@@ -61,6 +61,7 @@ def one_call(part: FeedForward, elements: int, like: Tensor, dtype: torch.dtype)
     # Where an array is small a call costs more than its work, and our op with its gradient costs more than torch's.
     drop, phi = part._modules.get("dropout"), part.phi
     dropping = isinstance(drop, Dropout) and drop.dropping
-    small = elements < 1 << 15 and not dropping
+    # An exporter's number that is any number is not asked, as the answer would be a limit of what it exports.
+    small = isinstance(elements, int) and elements < 1 << 15 and not dropping
     worth = phi.code is not None and not small and phi.pays(dtype, dropping)
     return worth and has_kernel("activation", like, dtype)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from ...errors import BadInput
@@ -26,13 +27,18 @@ def attention(
     causal: bool = True,
     documents: Tensor | None = None,
     scale: float | None = None,
+    visible: Tensor | None = None,
+    bias: Tensor | None = None,
     impl: str = "auto",
 ) -> Tensor:
-    """Return dropout(softmax(scale * query key^T + mask)) value, the softmax over the keys: [B, H, Q, K].
+    """Return dropout(softmax(scale * query key^T + bias)) value, the softmax over the keys that are seen: [B, H, Q, K].
 
     Head h reads the keys and values of group h // (H / G). With `causal`, query q sees the keys up to C - Q + q: the
     last query is the last key's. With `documents`, int64 [B, T] with Q = C = T, it sees the keys of its own number.
-    Where C is 0 the result is 0. Softmax and sums are float32 (float64 where the arrays are), rounded once.
+    With `visible`, bool [B, C], no query sees the keys where it is False, such as those of padding; `bias`, floating
+    point with axes as [B, H, Q, C] or 1 in their place, is added to the scores and has a gradient; with
+    ``causal=False`` and other keys than queries it is cross attention. A query that sees nothing gives 0, and where C
+    is 0 the result is 0. Softmax and sums are float32 (float64 where the arrays are), rounded once.
 
     The weights are dropped after the softmax and scaled, as `ops.dropout(weights, mask, context=context)` does, bit for
     bit; `context`, C if left out, is what the rows of the mask are numbered by. Backward draws again. `scale` is
@@ -45,7 +51,7 @@ def attention(
             always does. It gives the same bits on any number of threads, and agrees with "reference" and between
             instruction sets to rounding. Its result and gradients lie in memory as [B, T, H, K]; arrays whose last axis
             lies side by side are read where they are. Second derivatives are those of the reference, which holds whole
-            rows.
+            rows. With `visible` or `bias` the reference runs, which holds whole rows of weights.
 
     Raises:
         BadInput: where shapes, dtypes, devices or samples do not fit, or `impl` cannot take the arrays.
@@ -68,7 +74,9 @@ def attention(
         scale = 1.0 / math.sqrt(max(width, 1))
     if mask is not None:
         mask.layout((*query_BHQK.shape[:3], key_BGCK.shape[2]), context=context)
-    settings = Settings(documents, mask, 0 if mask is None else context, causal, scale)
+    settings = Settings(documents, mask, 0 if mask is None else context, causal, scale, visible, bias)
+    if visible is not None or bias is not None:
+        impl = _with_bias(query_BHQK, key_BGCK, visible, bias, impl)
     chosen = choose("attention", impl, query_BHQK.device.type, query_BHQK.dtype)
     if chosen == "reference":
         return reference.attention(query_BHQK, key_BGCK, value_BGCK, settings)
@@ -106,3 +114,23 @@ def _check(query: Tensor, key: Tensor, value: Tensor, causal: bool, documents: T
             f"documents is {documents.dtype} of shape {list(documents.shape)}, and {shapes}: give one whole number for "
             "each position of as many queries as keys"
         )
+
+
+def _with_bias(query: Tensor, key: Tensor, visible: Tensor | None, bias: Tensor | None, impl: str) -> str:
+    """Refuse what is no bias or no padding of these arrays, and return the implementation that takes it."""
+    if impl not in ("auto", "reference"):
+        raise BadInput(f"impl {impl!r} of attention takes neither visible nor bias: choose auto or reference")
+    batch, heads, queries, keys = *query.shape[:3], key.shape[2]
+    if visible is not None and (visible.shape != (batch, keys) or visible.dtype != torch.bool):
+        raise BadInput(
+            f"visible is {visible.dtype} of shape {list(visible.shape)}: give bool [{batch}, {keys}], True where a key "
+            "is seen"
+        )
+    fits = bias is not None and bias.dim() == 4 and bias.is_floating_point()
+    whole = (batch, heads, queries, keys)
+    if bias is not None and not (fits and all(a in (1, b) for a, b in zip(bias.shape, whole, strict=True))):
+        raise BadInput(
+            f"bias is {bias.dtype} of shape {list(bias.shape)}: give floating point {list(whole)}, or 1 in place of an "
+            "axis; -inf hides a key"
+        )
+    return "reference"

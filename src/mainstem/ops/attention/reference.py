@@ -16,13 +16,18 @@ from ..mask import Mask, from_tensors, tensors
 
 
 class Settings(NamedTuple):
-    """All but the three arrays; `context` is what the rows of `mask` are numbered by, 0 without one."""
+    """All but the three arrays; `context` is what the rows of `mask` are numbered by, 0 without one.
+
+    What no kernel takes stands last: `visible` bool [B, C], and a `bias` of scores that spreads to [B, H, Q, C].
+    """
 
     documents: Tensor | None
     mask: Mask | None
     context: int
     causal: bool
     scale: float
+    visible: Tensor | None = None
+    bias: Tensor | None = None
 
     @property
     def flat(self) -> tuple[Any, ...]:
@@ -47,7 +52,17 @@ def weights(query_BHQK: Tensor, key_BHCK: Tensor, settings: Settings) -> tuple[T
     if settings.documents is not None:
         same = settings.documents[:, None, :, None] == settings.documents[:, None, None, :]
         seen = seen & same
-    weight_BHQC = torch.softmax(score_BHQC.masked_fill(~seen, float("-inf")), dim=-1)
+    if settings.visible is not None:
+        seen = seen & settings.visible[:, None, None, :]
+    if settings.bias is not None:
+        score_BHQC = score_BHQC + settings.bias.to(score_BHQC.dtype)
+    score_BHQC = score_BHQC.masked_fill(~seen, float("-inf"))
+    if settings.visible is None and settings.bias is None:
+        weight_BHQC = torch.softmax(score_BHQC, dim=-1)
+    else:
+        # Of a row that sees nothing a softmax, and its gradient, would be no number.
+        blind = (score_BHQC == float("-inf")).all(-1, keepdim=True)
+        weight_BHQC = torch.softmax(score_BHQC.masked_fill(blind, 0.0), dim=-1).masked_fill(blind, 0.0)
     ones = torch.ones_like(weight_BHQC, requires_grad=False)
     if settings.mask is None:
         return weight_BHQC, ones

@@ -25,7 +25,7 @@ def _arguments(query: Tensor, key: Tensor, settings: Settings) -> tuple[list[Any
     """Return what all kernels take behind their arrays."""
     heads, queries, width = query.shape[1:]
     groups, keys = key.shape[1:3]
-    documents, mask, context, causal, scale = settings
+    documents, mask, context, causal, scale = settings[:5]
     # What a kernel does not read is any array.
     numbers, site = ([query] * 3, 0) if mask is None else (on(query.device, *mask.flat[:3]), mask.site)
     marks = query if documents is None else documents.to(query.device, torch.int64).contiguous()

@@ -119,7 +119,10 @@ def _check(h: Tensor, name: str, weights: Tensor) -> None:
     if not h.is_floating_point() or h.dim() < 2 or h.shape[-2] < 1:
         raise BadInput(f"streams are floating point [..., S, D] with S of at least 1, not {h.dtype} {list(h.shape)}")
     table = (h.shape[-2], h.shape[-2] + 2)
-    if weights.shape not in (table, (*h.shape[:-2], *table)) or not weights.is_floating_point():
+    # Ranks first, as an exporter would else compare samples with streams, and take that for a condition.
+    shared = weights.dim() == 2 and weights.shape == table
+    own = not shared and weights.dim() == h.dim() and weights.shape == (*h.shape[:-2], *table)
+    if not (shared or own) or not weights.is_floating_point():
         raise BadInput(
             f"{name} is {weights.dtype} of shape {list(weights.shape)}, and streams of shape {list(h.shape)} need "
             f"floating point of shape {list(table)} or {[*h.shape[:-2], *table]}"
