@@ -11,7 +11,7 @@ $(shell rm -f $(INSTALLED))
 endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme clean
+.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme pages clean
 
 install: $(INSTALLED)
 
@@ -86,6 +86,10 @@ mutants: $(INSTALLED)
 # The commands of README.md, typed from top to bottom in a fresh copy; minutes.
 readme: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow tests/docs/test_readme.py $(ARGS)
+
+# What of the READMEs is made from results and code, filled in anew, and the picture of a report; needs chromium.
+pages: $(INSTALLED)
+	PYTHONPATH=docs:tests/support $(BIN)/python -m made.pages
 
 clean:
 	rm -rf .venv build dist

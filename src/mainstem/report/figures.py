@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_left
 
@@ -22,8 +23,8 @@ _ENOUGH = 60
 _LONG = 200
 """Points of a training loss from which on it is drawn smoothed too."""
 
-_SHORT, _TIMES = 30.0, 6
-"""Seconds of a run from which on its times stand below the axis, and how many at most."""
+_SHORT, _TIMES, _APART = 30.0, 6, 0.12
+"""Seconds of a run from which on its times stand below the axis, how many at most, and how far apart at least."""
 
 _ROUND = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 43200.0, 86400.0)
 
@@ -107,9 +108,14 @@ def times(source: Source) -> list[tuple[float, str]]:
     last = taken[-1][1] if taken else 0.0
     if last < _SHORT:
         return []
-    apart = next((each for each in _ROUND if last / each <= _TIMES), _ROUND[-1] * math.ceil(last / _ROUND[-1] / _TIMES))
     by_time = [(seconds, step) for step, seconds in taken]
-    return [(at(by_time, apart * i), clock(apart * i)) for i in range(1, int(last / apart) + 1)]
+    x = _steps(source).scale
+    for apart in (*_ROUND, *(_ROUND[-1] * i for i in range(2, 400))):
+        found = [(at(by_time, apart * i), clock(apart * i)) for i in range(1, int(last / apart) + 1)]
+        gaps = [x.place(b) - x.place(a) for (a, _), (b, _) in itertools.pairwise(found)]
+        if len(found) <= _TIMES and min(gaps, default=1.0) >= _APART:
+            return found
+    return []
 
 
 def gap(source: Source) -> Figure | None:

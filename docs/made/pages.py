@@ -1,0 +1,181 @@
+"""What of the READMEs is made from results and code: `make pages` fills it in, and a test sees that it is not stale.
+
+    <!-- made: times -->     what is reached in what time, from benchmarks/results/best.csv
+    <!-- made: sample -->    what the model of docs/results/run wrote
+    <!-- made: forms -->     what residual forms cost and gain, as far as it was measured
+    <!-- made: sizes -->     parameters and memory of the sizes that have a name
+
+each up to `<!-- end -->`. `docs/images/report.png` is the page of docs/results/run, as a browser shows it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from made import picture
+from mainstem import config
+from mainstem.draw.words import compact, count, size
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = ROOT / "docs" / "results" / "run"
+README = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-TW.md"}
+_MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+_TEXTS = {
+    "shakespeare": {"en": "tiny Shakespeare", "zh": "tiny Shakespeare"},
+    "kjv": {"en": "King James Bible", "zh": "欽定版聖經"},
+}
+_BYTES = {"shakespeare": 1_115_394, "kjv": 4_138_212}
+_SAMPLE = 480
+
+
+def filled(text: str, language: str) -> str:
+    """Return a README with everything in it that is made as it would be made now."""
+    return _MADE.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]](language)}\n{found[3]}", text)
+
+
+def times(language: str) -> str:
+    """Return what a run reaches in what time, beside the best other network and counts alone."""
+    rows = _csv("best")
+    heads = {
+        "en": ["text", "bytes", "time", "steps", "nats per character", "bits per byte", "best other network", "counts"],
+        "zh": ["文字", "位元組", "時間", "步數", "每字元 nat 數", "每位元組位元數", "最好的其他網路", "計數"],
+    }[language]
+    table = []
+    for row in rows:
+        if row["side"] != "ours":
+            continue
+        alike = [one for one in rows if one["text"] == row["text"] and one["frozen"]]
+        counts = [_nats(one) for one in alike if one["side"].startswith("kneser")]
+        others = [(_nats(one), one["side"]) for one in alike
+                  if one["budget"] == row["budget"] and one["side"] in ("nanochat", "nanogpt", "awd_lstm")]  # fmt: skip
+        best = min(others, default=None)
+        bits = float(row["frozen"]) / math.log(2) / float(row["held_bytes"])
+        table.append([
+            _TEXTS[row["text"]][language], count(_BYTES[row["text"]]), f"{float(row['budget']):g} s",
+            count(float(row["steps"])), f"**{_nats(row):.3f}**", f"{bits:.3f}",
+            "–" if best is None else f"{best[0]:.3f} ({best[1]})", f"{min(counts):.3f}" if counts else "–",
+        ])  # fmt: skip
+    return _table(heads, table)
+
+
+def sample(language: str) -> str:
+    """Return the first text that the model of the run wrote, behind its prompt."""
+    found = json.loads((RUN / "samples.json").read_text(encoding="utf-8"))[0]
+    text = f"{found['prompt']}{found['text']}"[:_SAMPLE]
+    return "```text\n" + "\n".join(line.rstrip() for line in text.strip().splitlines()[:-1]) + "\n```"
+
+
+def forms(language: str) -> str:
+    """Return what forms cost and gain where it was measured, each beside pre-norm."""
+    heads = {
+        "en": ["form", "what", "pre-norm", "with it", "measured"],
+        "zh": ["形式", "項目", "pre-norm", "使用時", "測量"],
+    }
+    words: dict[str, str] = {
+        "en": {"step": "ms a step", "bits": "bits per byte, {}", "equal steps": "{} steps",
+               "equal time": "{} s of steps",
+               "kept": "kept for backward, {} blocks", "seconds": "s a step"},
+        "zh": {"step": "每步毫秒", "bits": "每位元組位元數，{}", "equal steps": "{} 步", "equal time": "步數時間 {} 秒",
+               "kept": "為反向傳播保留，{} 個區塊", "seconds": "每步秒數"},
+    }[language]  # fmt: skip
+    rows: list[list[str]] = []
+    recipe = _csv("recipe")
+    for row in recipe:
+        form = re.search(r" model\.residual=(\w+)", row["arm"])
+        base = _without(row, recipe) if form else None
+        if form is None or base is None:
+            continue
+        if row["steps"] == base["steps"]:
+            told = words["equal steps"].format(row["steps"])
+        else:
+            told = words["equal time"].format(f"{float(row['seconds']):g}")
+        rows.append([
+            f"`{form[1]}`", words["bits"].format(_TEXTS[row["text"]][language]), f"{float(base['bits_per_byte']):.3f}",
+            f"{float(row['bits_per_byte']):.3f}", f"[{told}](docs/results/recipe.md)",
+        ])  # fmt: skip
+    cost = _csv("cost")
+    plain = next(row for row in cost if row["also"] == "" and (row["layers"], row["width"], row["vocabulary"],
+                 row["context"], row["tokens"]) == ("4", "128", "1024", "128", "2048"))  # fmt: skip
+    for row in cost:
+        if row["also"].startswith("model.residual="):
+            name = row["also"].partition("=")[2]
+            rows.append([f"`{name}`", words["step"], f"{float(plain['ms']):.1f}", f"{float(row['ms']):.1f}",
+                         "[4 x 128](docs/results/cost.md)"])  # fmt: skip
+    for row in json.loads((ROOT / "benchmarks/results/table.json").read_text())["rows"]:
+        named = re.match(r"(hyper-connections|denseformer), .*?(\d+) layers, .*width (\d+)", row["what"])
+        if named:
+            name = "hyper" if named[1].startswith("hyper") else named[1]
+            where = f"[{named[2]} x {named[3]}](docs/results/kernels.md)"
+            rows.append([f"`{name}`", words["seconds"], f"{row['theirs']:.3f}", f"{row['ours']:.3f}", where])
+    kept = json.loads((ROOT / "docs/results/depth.json").read_text())["kept_bytes"]
+    whole, less = (size(kept[form]["100"]) for form in ("pre_norm", "reversible"))
+    rows.append(["`reversible`", words["kept"].format(100), whole, less, "[depth](docs/results/main-job.md)"])
+    return _table(heads[language], rows)
+
+
+def sizes(language: str) -> str:
+    """Return the sizes that have a name: parameters over 4,096 tokens, and memory that training holds besides
+    activations."""
+    heads = {"en": ["preset", "blocks", "width", "context", "parameters", "weights, gradients and AdamW's moments"],
+             "zh": ["預設", "區塊", "寬度", "前後文長度", "參數", "權重、梯度與 AdamW 的動差"]}[language]  # fmt: skip
+    rows = []
+    for name in ("nano", "micro", "small"):
+        run = config.load({"model.preset": name})
+        number = _parameters(run)
+        rows.append([f"`{name}`", str(run.model.layers), str(run.model.width), str(run.model.context), compact(number),
+                     size(16 * number)])  # fmt: skip
+    return _table(heads, rows)
+
+
+def _parameters(run: config.Run) -> int:
+    import torch
+
+    from mainstem.model.build import network, settings
+
+    with torch.device("meta"):
+        made = network(settings(run.model, run.noise, 4096), seed=None)
+    return sum(parameter.numel() for parameter in made.parameters())
+
+
+def _without(row: dict[str, str], rows: list[dict[str, str]]) -> dict[str, str] | None:
+    """Return the row of the same arm without its form; where it was computed may differ."""
+    bare = re.sub(r" (model\.residual|machine\.dtype)=\S+", "", row["arm"])
+    alike = [one for one in rows if one["arm"] == bare and one["text"] == row["text"] and one["seed"] == row["seed"]
+             and one["seconds"] == row["seconds"]]  # fmt: skip
+    return alike[0] if alike else None
+
+
+def _csv(name: str) -> list[dict[str, str]]:
+    with (ROOT / "benchmarks" / "results" / f"{name}.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _nats(row: dict[str, str]) -> float:
+    return float(row["frozen"]) / float(row["held_characters"])
+
+
+def _table(heads: list[str], rows: list[list[Any]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *rows]).replace(
+        f"| {' | '.join(['---'] * len(heads))} |", "|" + "---|" * len(heads)
+    )
+
+
+BLOCKS: dict[str, Callable[[str], str]] = {"times": times, "sample": sample, "forms": forms, "sizes": sizes}
+
+
+def main() -> None:
+    """Fill in both READMEs, and take the picture."""
+    picture.take()
+    for language, path in README.items():
+        text = path.read_text(encoding="utf-8")
+        path.write_text(filled(text, language), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
