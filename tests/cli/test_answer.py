@@ -32,7 +32,13 @@ def test_train(corpus: Path, tmp_path: Path, tiny: tuple[str, ...], capsys: Capt
     best = found["best"]
     error = f" +- {best['error']:.2g} (standard error of a sample)" if best["error"] is not None else ""
     said = f"{best['nats_per_token']:.4f}{error} nats per token, {best['bits_per_byte']:.4f} bits per byte"
-    assert said in " ".join(read.split())
+    text = " ".join(read.split())
+    assert said in text
+    prior, yardsticks = found["prior"], found["yardsticks"]
+    mixed = f"with counts {prior['mixed_bpb']:.4f} bits per byte" if "share" in prior else prior["left_out"]
+    assert mixed in text
+    for kind in ("unigram", "counts_tokens", "adaptive_tokens"):
+        assert f"{kind.partition('_')[0]} {yardsticks[f'{kind}_bpb']:.4f}" in text
 
 
 def test_a_plan_is_for_people(corpus: Path, capsys: Capture) -> None:
@@ -45,6 +51,9 @@ def test_evaluate(finished: Path, corpus: Path, capsys: Capture) -> None:
     assert f"{found['nats_per_token']:.4f} nats per token, {found['bits_per_byte']:.4f} bits per byte" in read
     assert f"{found['tokens']:,} tokens, {found['bytes']:,} bytes" in read
     assert f"unigram {found['yardsticks']['unigram_bpb']:.4f}" in " ".join(read.split())
+    both = found["with_counts"]
+    said = f"{both['nats_per_token']:.4f} nats per token, {both['bits_per_byte']:.4f} bits per byte with counts"
+    assert said in " ".join(read.split())
     stride, _ = answered(["evaluate", str(finished), "--json", "--stride", "2"], capsys)
     assert stride["strided"]["stride"] == 2 and stride["strided"]["nats_per_token"] != found["nats_per_token"]
     assert stride["nats_per_token"] == found["nats_per_token"]

@@ -26,7 +26,7 @@ def test_help_is_a_flag_wherever_it_stands() -> None:
     [
         (["--out", ""], "An empty word stands behind '--out': give a value there, or leave it out"),
         (["--out="], "--out= gives an empty value: give one, or leave it out"),
-        (["", "a"], "An empty word stands: give a value there"),
+        (["", "a"], "The first word is empty: give a value there"),
         (["a", "--", ""], "An empty word stands behind '--': give"),
     ],
 )

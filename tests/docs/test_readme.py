@@ -33,6 +33,9 @@ SHORTER = {
 INSTEAD = {"mainstem lab vanishing --budget 2m": "mainstem lab vanishing --seeds 1"}
 """How much fits into two minutes depends on the machine, and on what else it does."""
 
+MARK = "line of the README: "
+"""Stands before what each line says, and in nothing that one says."""
+
 LEFT_OUT = "mainstem lab --all"
 """Takes a quarter of an hour, for what the line before it does for one name."""
 
@@ -94,13 +97,13 @@ def test_every_command_ends_well_where_it_stands(clone: Path, tmp_path: Path) ->
     _files(clone)
     lines = commands()
     assert len(lines) > 15
-    script = "".join(f"echo == {number} $SECONDS s\n{typed(line)} || exit 1\n" for number, line in enumerate(lines))
+    script = "".join(f"echo {MARK}{number} $SECONDS s\n{typed(line)} || exit 1\n" for number, line in enumerate(lines))
     here = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS")}
     done = subprocess.run(
         ["bash"], input=script, text=True, cwd=clone, capture_output=True, check=False,
         env={**here, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
-    last = done.stdout.rpartition("== ")[2]
+    last = done.stdout.rpartition(MARK)[2]
     number = int(last.split()[0])
     assert done.returncode == 0, f"{lines[number]!r} ended badly:\n{last[-2000:]}\n{done.stderr[-3000:]}"
     assert number == len(lines) - 1

@@ -47,10 +47,8 @@ def split(
     waiting = list(reversed(words))
     if "" in words:
         before = words[list(words).index("") - 1] if words[0] else ""
-        behind = f" behind {before!r}" if before else ""
-        raise BadInput(
-            f"An empty word stands{behind}: give a value there, or leave it out (is a shell variable unset?)."
-        )
+        said = f"An empty word stands behind {before!r}" if before else "The first word is empty"
+        raise BadInput(f"{said}: give a value there, or leave it out (is a shell variable unset?).")
     while waiting:
         word = waiting.pop()
         if word == "--":

@@ -63,7 +63,7 @@ def run(words: list[str]) -> int:
     loaded, which = _one(load(folder, last=options.last, prior=False), "last" if options.last else "best")
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     with device.threads(loaded.run.machine.threads):
-        watch, figures = _measure(loaded, folder, place, options)
+        watch, figures, measured = _measure(loaded, folder, place, options)
     for step, train, held in curves(folder / "metrics.jsonl"):
         watch.loss(step, train, held)
     if " of " in which:
@@ -71,7 +71,7 @@ def run(words: list[str]) -> int:
     terminal.write(watch.table(terminal.width()) + "\n")
     for finding in watch.diagnose():
         terminal.line(f"{finding.fault}: {finding}")
-    said = f"{options.windows} windows of held-out text, in eval mode with gradients, the {which}"
+    said = f"{measured} windows of held-out text, in eval mode with gradients, the {which}"
     text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
     terminal.line(str(files.write_text(folder / NAME, text)))
     return 0
@@ -88,8 +88,10 @@ def _one(loaded: LoadedRun, which: str) -> tuple[LoadedRun, str]:
     return loaded._replace(model=first), f"{which} weights of the first of {len(several)} members"
 
 
-def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> tuple[Watch, list[Figure]]:
-    """Return the closed watch over one pass on held-out windows, and the figures of losses and calibration."""
+def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> tuple[Watch, list[Figure], int]:
+    """Return the closed watch over one pass on held-out windows, the figures of losses and calibration, and how many
+    windows there were.
+    """
     import torch
 
     from ..measure import page, watch
@@ -123,7 +125,7 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
     model.zero_grad(set_to_none=True)
     gap = between(measured[1], measured[0])
     figures = [] if gap is None else [page.positions(by_position, gap.training, gap.held_out, gap.low, gap.high)]
-    return m, [*figures, page.reliability(sure)]
+    return m, [*figures, page.reliability(sure)], len(held.x_BT)
 
 
 def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) -> Windows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import config, files
 from ..config.sections import Section, Text, about
-from ..errors import BadInput
+from ..errors import BadInput, command
 from . import arguments, terminal
 from . import help as help_text
 from .commands import COMMANDS
@@ -60,7 +60,7 @@ def run(words: list[str]) -> int:
     _write(folder, out, loaded, found, options.last)
     for line in said(loaded.model, found, timed(loaded.model, found.model)):
         terminal.line(line)
-    terminal.line(f"in {out}; what it predicts: mainstem evaluate {out}")
+    terminal.line(f"in {out}; what it predicts: {command('evaluate', str(out))}")
     return 0
 
 
