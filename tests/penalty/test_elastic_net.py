@@ -23,17 +23,23 @@ def test_the_worked_value():
     assert penalty.ElasticNet(5.0, share=0.4).prox(torch.tensor([1.0]), lr=0.1).item() == pytest.approx(0.5)
 
 
-def test_sgd_with_its_proximal_step_finds_what_scikit_learn_finds():
-    from sklearn.linear_model import ElasticNet
+@pytest.mark.parametrize("ratio", [0.6, 1.0])
+@pytest.mark.parametrize("single", [False, True])
+def test_sgd_with_its_proximal_step_finds_what_scikit_learn_finds(ratio, single):
+    """With a ratio of 1 it is the Lasso; then by L1 itself as well."""
+    from sklearn.linear_model import ElasticNet, Lasso
 
+    if single and ratio < 1:
+        pytest.skip("L1 is the Lasso alone")
     torch.manual_seed(0)
-    alpha, ratio, num = 0.1, 0.6, 60
+    alpha, num = 0.1, 60
     x = torch.randn(num, 8, dtype=torch.float64)
     y = x[:, :3] @ torch.tensor([2.0, -1.0, 0.05], dtype=torch.float64) + 0.1 * torch.randn(num, dtype=torch.float64)
-    right = ElasticNet(alpha=alpha, l1_ratio=ratio, fit_intercept=False, tol=1e-12, max_iter=10000).fit(x, y).coef_
+    how = {"alpha": alpha, "fit_intercept": False, "tol": 1e-12, "max_iter": 10000}
+    right = (ElasticNet(l1_ratio=ratio, **how) if ratio < 1 else Lasso(**how)).fit(x, y).coef_
     l1, l2 = alpha * ratio, alpha * (1 - ratio) / 2
     layer = nn.Linear(8, 1, bias=False).double()
-    net = penalty.ElasticNet(l1 + l2, on="weight", share=l1 / (l1 + l2))
+    net = penalty.ElasticNet(l1 + l2, on="weight", share=l1 / (l1 + l2)) if not single else penalty.L1(l1, on="weight")
     optimizer = optim.SGD(optim.groups(layer, decay=0.0), lr=0.3, proximal=net)
     for _ in range(300):
         optimizer.zero_grad()
