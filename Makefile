@@ -11,7 +11,7 @@ $(shell rm -f $(INSTALLED))
 endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme pages clean
+.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme pages claims clean
 
 install: $(INSTALLED)
 
@@ -90,6 +90,10 @@ readme: $(INSTALLED)
 # What of the READMEs is made from results and code, filled in anew, and the picture of a report; needs chromium.
 pages: $(INSTALLED)
 	PYTHONPATH=docs:tests/support $(BIN)/python -m made.pages
+
+# The laboratory's published claims again, longer than `mainstem lab --all`, each published as it comes; hours.
+claims: $(INSTALLED)
+	$(BIN)/python benchmarks/claims.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist

@@ -1,0 +1,63 @@
+"""Runs the laboratory's published claims again, longer than `mainstem lab --all` does, and publishes each as it comes.
+
+    python benchmarks/claims.py [NAME ...] [--seeds 8]
+
+Each experiment is one `mainstem lab` with the flags of `ARMS`; its JSON goes to docs/results/lab when it has ended, so
+that a stop loses one experiment at most, and what was trained is kept in build/claims. The text is Python's standard
+library, 11 MB, of which a training reads as much as its steps take: 600 steps of 16 x 32 are 0.3 MB, so what is not
+about repetition and is to have read 1 MB takes 2,000 steps. Times are of two cores with nothing beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK, PUBLISHED = ROOT / "build" / "claims", ROOT / "docs" / "results" / "lab"
+
+ARMS: dict[str, list[str]] = {
+    "vanishing": ["--train.steps", "2000", "--optim.lr", "3e-3"],
+    "exploding": [],
+    "depth": ["--train.steps", "2000", "--optim.lr", "3e-3"],
+    "depth-used": ["--train.steps", "2000"],
+    "deviation": ["--train.steps", "2000"],
+    "scale": ["--train.steps", "1000"],
+    "layernorm": [],
+    "l1": [],
+    "l2": [],
+    "dropout": [],
+    "sites": [],
+    "both": [],
+}
+"""Flags of each experiment, those on residual connections first. What reads a text many times has none: how much text
+that is stands in `lab/repeated.py`."""
+
+
+def command(name: str, seeds: int) -> list[str]:
+    """Return the command line of an experiment.
+
+    Example:
+        >>> " ".join(command("depth", 4)[2:])
+        'mainstem lab depth --seeds 4 --train.steps 2000 --optim.lr 3e-3 --out build/claims'
+    """
+    words = ["mainstem", "lab", name, "--seeds", str(seeds), *ARMS[name], "--out", str(WORK.relative_to(ROOT))]
+    return [sys.executable, "-m", *words]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[], help="experiments; all of them by default")
+    parser.add_argument("--seeds", type=int, default=8)
+    given = parser.parse_args()
+    for name in given.names or ARMS:
+        subprocess.run(command(name, given.seeds), cwd=ROOT, check=True)
+        shutil.copyfile(WORK / f"{name}.json", PUBLISHED / f"{name}.json")
+        print(f"published {name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
