@@ -8,7 +8,7 @@ from torch import nn
 from variants import RESIDUALS, SIZES, small
 
 from mainstem.form import Form
-from mainstem.model import LanguageModel, Settings, block
+from mainstem.model import Ensemble, LanguageModel, Settings, block
 from mainstem.model.init import normal
 from mainstem.nn import Attention, AttentionSpec, FeedForward, FeedForwardSpec, NormSpec
 from mainstem.noise import Bernoulli
@@ -109,6 +109,14 @@ def test_every_parameter_is_a_function_of_the_seed(residual):
         built.append(LanguageModel(Settings(**SIZES, residual=residual), seed=7))
     for (name, one), two in zip(built[0].named_parameters(), built[1].parameters(), strict=True):
         assert torch.equal(one, two), name
+
+
+def test_what_a_strangers_layer_draws_itself_differs_between_the_members_of_an_ensemble():
+    model = Ensemble(Settings(**SIZES, residual=Gates(), members=3), seed=7)
+    mixed = {p for name, p in model.named_parameters() if name.endswith("blocks.0.attention.connection.mixed")}
+    again = Ensemble(Settings(**SIZES, residual=Gates(), members=3), seed=7)
+    assert len({tuple(p.tolist()) for p in mixed}) == 3
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 
 def test_a_strangers_layer_is_drawn_by_its_name():

@@ -15,6 +15,7 @@ import torch
 
 import mainstem
 from mainstem import config, noise, train
+from mainstem.cli import probe
 from mainstem.cli.main import main
 from mainstem.errors import BadInput
 from mainstem.model import LanguageModel, Settings
@@ -154,6 +155,9 @@ def test_a_run_of_several_from_its_first_line_to_its_card(tmp_path: Path, capsys
     assert capsys.readouterr().out.startswith("stem")
     assert main(["probe", "first", "--windows", "2"]) == 0
     assert "the first of 2 members" in capsys.readouterr().out
+    one, which = probe._one(loaded, "last")
+    assert one.model is loaded.model.members[0]  # type: ignore[union-attr]
+    assert which == "last weights of the first of 2 members"
     again = _run(tmp_path, "second", train={"init_from": str(tmp_path / "first")})
     train.run(again, console=Plain(io.StringIO()))
     assert main(["train", "--resume", "first", "--train.steps", "10"]) == 0
