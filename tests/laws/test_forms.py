@@ -141,7 +141,9 @@ def test_cached_generation_equals_the_whole_pass(name):
 
 def test_compiles_whole_with_the_same_masks(name):
     torch._dynamo.reset()
-    model = shaken(small(RESIDUALS[name], layers=2, rates=NOISY))
+    # A second block takes half of the time, and is traced where it holds what the first does not.
+    kinds = [{type(part) for part in small(RESIDUALS[name], layers=layers, rates=NOISY).modules()} for layers in (1, 2)]
+    model = shaken(small(RESIDUALS[name], layers=1 if kinds[0] == kinds[1] else 2, rates=NOISY))
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     x = tokens(4, 8)
     for step in (4, 5):
