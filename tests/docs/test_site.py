@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import browser
@@ -106,23 +107,36 @@ return [sum(document.body) < 380, sum(host.shadowRoot.querySelector(".card")) < 
 """
 
 
+def darkness(tab: browser.Page, wanted: bool | None = None) -> list[bool]:
+    """Return whether page, figure and ink are dark, light and so on, when they agree with each other and with `wanted`.
+
+    The browser tells a page of a changed scheme when it comes to it, so this waits, as a reader would.
+    """
+    end = time.monotonic() + 20
+    while True:
+        found: list[bool] = tab.run(SEEN)
+        if (len(set(found)) == 1 and wanted in (None, found[0])) or time.monotonic() > end:
+            return found
+        time.sleep(0.05)
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("page", ["guide/en/residual.html", "zh-TW/residual.html"])
 def test_figures_are_as_dark_as_their_page(tab: browser.Page, site: Path, page: str) -> None:
     """By the system, by the button, and when the system changes afterwards."""
     for system in (False, True):
         tab.show(site / page, 1400, system)
-        assert tab.run(SEEN) == [system] * 3
+        assert darkness(tab, system) == [system] * 3
         for now in (not system, system):
             scheme = {"name": "prefers-color-scheme", "value": "dark" if now else "light"}
             tab.tool("Emulation.setEmulatedMedia", features=[scheme])
-            assert tab.run(SEEN) == [now] * 3
+            assert darkness(tab, now) == [now] * 3
         seen = set()
         for _ in range(3):  # light, dark, as the system is
             tab.run(
                 "[...document.querySelectorAll('[data-md-component=palette] label')].find((x) => !x.hidden).click()"
             )
-            found = tab.run(SEEN)
+            found = darkness(tab)
             assert found == [found[0]] * 3
             seen.add(found[0])
         assert seen == {False, True}
