@@ -1,6 +1,7 @@
 """Train deep Transformers on limited data: residual connections and regularization as values that compose.
 
     Residual, Stack     a branch of your own with its residual; a stack of them under any residual form
+    blocks              torch's TransformerEncoderLayer and TransformerDecoderLayer, with any form and noise
     form                residual forms: form.Hyper(streams=2) | form.ValueResidual()
     noise               dropout and its relatives, drawn from a counter: noise.Dropout(0.1), noise.take_over(model)
     penalty, optim      penalties on weights; optimizers as chains, parameter groups, schedules, averages
@@ -26,6 +27,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import blocks as blocks
     from . import config as config
     from . import counter as counter
     from . import counts as counts
@@ -56,8 +58,8 @@ _INSIDE = {
 """Names whose module is another one."""
 
 _PACKAGES = (
-    "config", "counter", "counts", "data", "errors", "form", "measure", "model", "nn", "noise", "ops", "optim",
-    "penalty", "report", "stream", "train",
+    "blocks", "config", "counter", "counts", "data", "errors", "form", "measure", "model", "nn", "noise", "ops",
+    "optim", "penalty", "report", "stream", "train",
 )  # fmt: skip
 
 

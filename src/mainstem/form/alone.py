@@ -1,13 +1,18 @@
-"""The connection of a form for one residual of somebody's. May import nn, stream and its neighbours here."""
+"""A form at one sublayer of somebody's: its connection alone, or all that it puts around.
+
+May import nn, stream and its neighbours here. Shapes: B batch, T position, D width.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
+from torch import Tensor, nn
 
 from ..errors import BadInput
-from ..nn import AttentionSpec, FeedForwardSpec, Spec
+from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
 from ..stream import Connection, Site, sites
 from .base import Form, Multipliers, Parts
 
@@ -18,6 +23,8 @@ ROLES = tuple(f"attention.{name}" for name in ("query", "key", "value", "out")) 
     f"feedforward.{name}" for name in ("in", "gate", "out")
 )
 """Roles of the matrices inside sublayers."""
+
+Branch = Callable[[Tensor], Tensor]
 
 _STACK = "put the layers into mainstem.Stack(form, layers, width)"
 
@@ -86,3 +93,67 @@ def _says_more(form: Form, site: Site) -> str | None:
 def _roles(form: Form, site: Site) -> list[str]:
     publish = [getattr(part, "roles", None) for part in form.connection(site).modules()]
     return [role for each in publish if callable(each) for role in each().values()]
+
+
+class Around(nn.Module):
+    """What a form puts around one sublayer: modules in front, modules behind, and the connection.
+
+    Shapes:
+        x, y [B, T, D]
+
+    Args:
+        before, behind: modules in order.
+        connection: one that stands alone.
+    """
+
+    def __init__(self, before: Iterable[nn.Module], connection: Connection, behind: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.before, self.behind = nn.ModuleList(before), nn.ModuleList(behind)
+        self.connection = connection
+
+    def forward(self, x_BTD: Tensor, sublayer: Branch, end: Branch) -> Tensor:
+        """Return the stream behind the sublayer; `end` is called with what the modules behind it return."""
+        stream = self.connection.stream()
+        state = stream.open(x_BTD)
+        h_BTD, carry = self.connection.read(state)
+        for module in self.before:
+            h_BTD = module(h_BTD)
+        y_BTD = sublayer(h_BTD)
+        for module in self.behind:
+            y_BTD = module(y_BTD)
+        return stream.close(self.connection.write(state, end(y_BTD), carry))
+
+
+def around(form: Form, kind: str, width: int, norm: NormSpec) -> Around:
+    """Return what `form` puts around a sublayer of somebody's, of `kind`, that stands at any place of a model.
+
+    Raises:
+        BadInput: the form needs more than one sublayer or its depth, or changes the sublayer itself.
+
+    Example:
+        >>> from mainstem import form
+        >>> len(around(form.Sandwich(), "attention", 8, NormSpec()).behind)
+        1
+    """
+    places = [replace(site, norm=norm) for site in _places(width) if site.kind == kind]
+    said = None
+    if len(form.groups(tuple(SUBLAYERS))) < len(SUBLAYERS):
+        said = "has sublayers share a residual"
+    elif len({_described(form, site) + _parts(form, site) for site in places}) > 1:
+        said = "treats sublayers differently by where they stand in the model"
+    elif any(form.branch(site, Parts((), SUBLAYERS[kind])).sublayer != SUBLAYERS[kind] for site in places):
+        said = "changes what the sublayer does inside"
+    elif any(form.init_scale(site, role) != 1 for site in places for role in ROLES):
+        said = "scales the initial weights of the sublayer"
+    elif not form.connection(places[0]).stream().stands_alone:
+        said = "has a stream that runs through all layers"
+    if said is not None:
+        raise BadInput(f"{type(form).__name__} {said}, which one layer by itself cannot have: {_STACK}")
+    parts = form.branch(places[0], Parts((norm.build(width),), SUBLAYERS[kind]))
+    return Around(parts.before, form.connection(places[0]), parts.behind)
+
+
+def _parts(form: Form, site: Site) -> str:
+    parts = form.branch(site, Parts((nn.Identity(),), SUBLAYERS[site.kind]))
+    modules = [*parts.before, nn.Identity(), *parts.behind]
+    return f"{modules!r} {[(k, v.tolist()) for each in modules for k, v in each.state_dict().items()]}"
