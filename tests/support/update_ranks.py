@@ -19,6 +19,20 @@ from torch.distributed.fsdp import fully_shard
 from mainstem import optim, penalty
 from mainstem.optim.averaging import Average
 
+
+class Grouped:
+    """Makes an optimizer with a group lasso over the rows or columns of the model that is trained."""
+
+    model: nn.Module
+
+    def __init__(self, maker: Callable[..., torch.optim.Optimizer], over: Any, **options: Any) -> None:
+        self.maker, self.over, self.options = maker, over, options
+
+    def __call__(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        term = penalty.GroupLasso(2e-3, over=self.over).begin(self.model)
+        return self.maker(groups, lr=0.05, proximal=term, **self.options)
+
+
 AFTER = [optim.MaxNorm(0.5, on="*2.weight")]
 MAKERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "adamw": lambda groups: optim.AdamW(groups, lr=0.05),
@@ -28,6 +42,8 @@ MAKERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "muon, proximal, max norm": lambda groups: optim.Muon(
         groups, lr=0.05, roles=("linear",), proximal=penalty.L1(1e-2), after=AFTER
     ),
+    "adamw, rows": Grouped(optim.AdamW, "rows"),
+    "muon, columns": Grouped(optim.Muon, "columns", roles=("linear",)),
     "adamw, cautious": lambda groups: optim.AdamW(groups, lr=0.05, before=[optim.Cautious()]),
     "muon, cautious": lambda groups: optim.Muon(groups, lr=0.05, roles=("linear",), before=[optim.Cautious()]),
     "adamw, sam": lambda groups: optim.AdamW(groups, lr=0.05, around=optim.SAM(0.3)),
@@ -47,6 +63,8 @@ def net() -> nn.Sequential:
 
 def train(model: nn.Module, make: Any) -> list[Tensor]:
     """Return weights, averages and norms after three steps."""
+    if isinstance(make, Grouped):
+        make.model = model
     optimizer, average, norms = make(optim.groups(model, decay=0.1)), Average(model, decay=0.1), []
     for seed in range(3):
         backward(model, seed)

@@ -45,8 +45,9 @@ class Units:
         found, first = [], 0
         for p, axis in zip(self.params, self.axes, strict=True):
             width = p.numel() // self.count
-            moved = p.movedim(axis, 0).shape
-            found.append(flat_GS[:, first : first + width].reshape(moved).movedim(0, axis))
+            shape = list(p.shape)
+            length = shape.pop(axis)
+            found.append(flat_GS[:, first : first + width].reshape(length, *shape).movedim(0, axis))
             first += width
         return found
 
