@@ -160,3 +160,17 @@ def test_the_others_outlive_the_request_to_end_until_the_first_has_spoken() -> N
 def test_anything_but_several_is_one(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", size)
     assert processes.alone()
+
+
+def test_launch_passes_a_request_to_save_on() -> None:
+    code = "import signal; signal.signal(signal.SIGUSR1, lambda *_: exit(7)); print(flush=True); signal.pause()"
+    before = signal.getsignal(signal.SIGUSR1)
+    with launch.passed_on(), subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        try:
+            assert child.wait(30) == 7
+        finally:
+            child.kill()
+    assert signal.getsignal(signal.SIGUSR1) == before

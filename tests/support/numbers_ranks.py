@@ -28,7 +28,7 @@ PENALTIES = [
     {"name": "elastic_net", "coef": 1e-5}, {"name": "l2_sp", "coef": 1e-4},
 ]  # fmt: skip
 CASES: dict[str, tuple[torch.dtype, int, dict[str, Any]]] = {
-    "adamw, all penalties, an average": (
+    "adamw, penalties, an average": (
         torch.float64, LONG, {"optim": {"average": 0.9, "decay_kind": "cautious"}, "train": {"micro_batch": 2}},
     ),
     "muon, sam, hyper-connections": (
@@ -40,9 +40,13 @@ CASES: dict[str, tuple[torch.dtype, int, dict[str, Any]]] = {
             "optim": {"groups": [{"on": "embedding", "lr": 0.5}]},
         },
     ),
-    "recomputed blocks, a decay that goes down": (
-        torch.float64, SHORT, {"machine": {"recompute": "blocks"}, "optim": {"decay_course": "falling"}},
+    "recomputed blocks, a decay that goes down, proximal steps": (
+        torch.float64, SHORT, {
+            "machine": {"recompute": "blocks"},
+            "optim": {"decay_course": "falling", "proximal": [{"name": "l1", "coef": 1e-3}]},
+        },
     ),
+    "an ensemble": (torch.float64, SHORT, {"model": {"members": 2}, "train": {"micro_batch": 4}}),
     "float32": (torch.float32, LONG, {"optim": {"average": 0.9}, "train": {"micro_batch": 2}}),
 }  # fmt: skip
 

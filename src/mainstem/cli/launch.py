@@ -55,7 +55,7 @@ def start(count: int, words: list[str], began: float) -> int:
     given = {processes.LAUNCHED: repr(began)}
     if "OMP_NUM_THREADS" not in os.environ:
         given["OMP_NUM_THREADS"] = str(threads)
-    with _passed_on(), _environment(given), tempfile.TemporaryDirectory(prefix="mainstem-launch-") as logs:
+    with passed_on(), _environment(given), tempfile.TemporaryDirectory(prefix="mainstem-launch-") as logs:
         try:
             _launch(count, [*words], logs)
         except SignalException as asked:
@@ -107,7 +107,7 @@ def _environment(given: dict[str, str]) -> Any:
 
 
 @contextlib.contextmanager
-def _passed_on() -> Any:
+def passed_on() -> Any:
     """Inside the ``with``, send SIGUSR1, which torch's launcher does not take, on to the processes started there."""
 
     def tell(*_: Any) -> None:
