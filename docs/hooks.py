@@ -4,7 +4,7 @@ mkdocs calls these functions. A name that is not there, a formula that cannot be
 an experiment ends the build.
 
     <!-- code: mainstem.stream.connection:Add -->    the object's source, as it is shipped
-    <!-- code: mainstem.data.split:cut 3 -->          its head and its last three lines
+    <!-- code: mainstem.data.split:cut | one( two -->  its head and those of its lines that have one of these words
     <!-- lab: vanishing -->                           verdict, effects and figures from docs/results/lab/vanishing.json
     <!-- figure: vanishing -->                        its key figure alone, with the verdict
     <!-- verdicts -->                                 a table of all verdicts
@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import ast
 import html
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs"
 CHINESE = ROOT / "docs" / "fields.zh-TW.yaml"
 
-_CODE = re.compile(r"^<!-- code: (\S+):(\S+)(?: (\d+))? -->$", re.MULTILINE)
+_CODE = re.compile(r"^<!-- code: (\S+):(\S+)(?: \| (.+))? -->$", re.MULTILINE)
 _LAB = re.compile(r"<!-- lab: ([\w-]+) -->")
 _FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
 _VERDICTS = re.compile(r"<!-- verdicts -->")
@@ -82,7 +83,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Put the shipped source of every object that the page names into it, and the fields of a configuration."""
     language = _language(config)
     markdown = _FIELDS.sub(lambda found: fields(language), markdown)
-    return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri, int(found[3] or 0)), markdown)
+    return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri, (found[3] or "").split()), markdown)
 
 
 def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
@@ -147,10 +148,11 @@ def math(text: str, display: str, where: str = "") -> str:
         raise PluginError(f"{where}: the formula {text!r} cannot be read: {error}") from error
 
 
-def code(module: str, name: str, where: str = "", last: int = 0) -> str:
+def code(module: str, name: str, where: str = "", words: Sequence[str] = ()) -> str:
     """Return the source of `name` (a class, a function, a method as Class.method) of a module, as a fenced block.
 
-    Where `last` is given it is the head, three dots and as many lines of the end. Of overloads the code counts.
+    With `words` it is the head and the lines that have one of them, three dots for those between. Of overloads the
+    code counts.
     """
     path = ROOT / "src" / (module.replace(".", "/") + ".py")
     if not path.is_file():
@@ -164,9 +166,15 @@ def code(module: str, name: str, where: str = "", last: int = 0) -> str:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     lines = text.splitlines()[first - 1 : node.end_lineno]
     indent = len(lines[0]) - len(lines[0].lstrip())
-    if last:
+    if absent := [word for word in words if not any(word in line for line in lines)]:
+        raise PluginError(f"{where}: {module} has no {absent[0]!r} in {name}")
+    if words:
         head = next(i for i, line in enumerate(lines) if line.rstrip().endswith(":")) + 1
-        lines = [*lines[:head], f"{' ' * (indent + 4)}...", *lines[-last:]]
+        kept = [i for i, line in enumerate(lines) if i >= head and any(word in line for word in words)]
+        shown = lines[:head]
+        for before, i in itertools.pairwise([head - 1, *kept]):
+            shown += [f"{' ' * (indent + 4)}..."] * (i > before + 1) + [lines[i]]
+        lines = shown
     body = "\n".join(line[indent:] for line in lines)
     return f'```python title="{path.relative_to(ROOT)}"\n{body}\n```'
 
