@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 SHORTER = {
     "make train": ' ARGS="--train.budget 10s"',
-    "make test": ' ARGS="tests/test_errors.py tests/config"',
+    "make test": ' ARGS="tests/test_errors.py tests/config/test_relations.py"',
     "mainstem train corpus.txt": " --train.budget 8s",
 }
 """By how a line begins, what is added at its end."""

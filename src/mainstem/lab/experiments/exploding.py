@@ -121,7 +121,10 @@ EXPERIMENT = Experiment(
     base={"model.qk_norm": "none",
           "model.width": 32, "model.heads": 2, "model.context": 32, "model.layers": LAYERS, "model.init": "xavier",
           "model.feedforward": "gelu", "train.batch": 8, "train.steps": 1},
-    decides=("optim", "penalty", "noise", "train.steps", "train.micro_batch", "machine.compile"),  # no step is taken
+    decides=(  # no step is taken: the gradient is that of one batch's cross-entropy, in eval mode
+        "optim", "penalty", "noise", "loss", "data.documents", "train.steps", "train.micro_batch", "machine.compile",
+        "machine.recompute",
+    ),
     conditions=f"{LAYERS} blocks of width 32 at their initial weights, every matrix of a block times 1, 1.25 or "
     "1.5; queries and keys have no norm of their own; "
     "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step.",

@@ -194,6 +194,7 @@ EXPERIMENT = Experiment(
     trial=trial,
     figures=figures,
     base=BASE,
+    decides=("optim.name",),  # the proximal step is in the metric of AdamW's moments
     conditions=f"All matrices, tied embedding and head included; AdamW; {TOKENS:,} bytes read 25 times; coef {COEF:g}. "
     "The penalty's gradient passes through Adam's moments, the proximal step uses Adam's metric: one objective.",
     sources=("2006.07065 (the proximal step in the metric of an adaptive optimizer)",),
