@@ -11,6 +11,7 @@ from mainstem.runs.state import State
 from mainstem.train.lines import columns, fold
 from mainstem.train.opening import opening, passes
 from mainstem.train.text_shows import TextShows, form
+from mainstem.train.world import World
 
 
 @pytest.fixture
@@ -39,6 +40,13 @@ def test_text_model_and_length(made):
         "run    up to 8 steps of 64 tokens, 0.202 passes over the text, about 1:01; in my",
         "       runs/first",
     ]
+
+
+def test_several_processes_are_counted(made):
+    learner, facts = made
+    facts["machine"]["threads"] = 3
+    text = said((dataclasses.replace(learner, world=World(0, 4, 0)), facts))
+    assert "on cpu in 4 processes with 3 threads each, in float32" in " ".join(text.split())
 
 
 def test_the_passes_are_the_tokens_of_all_steps_over_those_of_the_text(made):

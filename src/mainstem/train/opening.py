@@ -37,9 +37,11 @@ def tokens(learner: Learner) -> int:
 
 
 def _computed(learner: Learner, facts: dict[str, Any]) -> str:
-    where = learner.place.device.type
-    if where == "cpu":
-        where += f" with {several(facts['machine']['threads'], 'thread')}"
+    where, size = learner.place.device.type, learner.world.size
+    if size > 1:
+        where += f" in {size} processes"
+    if learner.place.device.type == "cpu":
+        where += f" with {several(facts['machine']['threads'], 'thread')}{' each' if size > 1 else ''}"
     return f"{facts['num_parameters']:,} parameters; on {where}, in {learner.run.machine.dtype}"
 
 
