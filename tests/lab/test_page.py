@@ -87,6 +87,7 @@ def test_what_is_published_says_what_made_it_and_its_verdicts_follow_from_its_nu
         assert found["verdict"] == results.verdict
         assert [one["verdict"] for one in found["contrasts"]] == [verdict for _, _, verdict in results.judged()]
         assert results.facts["command"].startswith("mainstem lab")
+        assert " /" not in results.facts["command"], "a path of one machine"
         assert len(results.facts["commit"]) == 40
         assert len(results.seeds) >= 5
         assert results.facts["machine"]["cores"]
