@@ -11,10 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from mainstem.cli import launch, processes
 from mainstem.cli.main import main
 from mainstem.errors import BadInput, RunFailed
+from mainstem.train import joining
+from mainstem.train.meeting import Meeting
+from mainstem.train.world import World
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -174,3 +178,39 @@ def test_launch_passes_a_request_to_save_on() -> None:
         finally:
             child.kill()
     assert signal.getsignal(signal.SIGUSR1) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (BadInput("a is b: give c."), 2, "Process 1 of 2: a is b: give c."),
+        (RunFailed("it fell."), 1, "Process 1 of 2: it fell."),
+        (OSError(28, "No space left on device"), 1, "Process 1 of 2: OSError: [Errno 28] No space left on device"),
+    ],
+)
+def test_what_goes_wrong_elsewhere_is_said_once_by_the_first(
+    error: Exception, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = torch.distributed.HashStore()
+    worlds = [World(rank, 2, rank, Meeting(store, rank, 2)) for rank in range(2)]
+    monkeypatch.setattr(processes, "_outlive", lambda: None)
+    monkeypatch.setattr(processes, "_HEARD", 0.1)
+    monkeypatch.setattr(joining, "join", lambda: worlds[int(os.environ["RANK"])])
+
+    def fail(_: World) -> int:
+        raise error
+
+    def wait(world: World) -> int:
+        assert world.meeting is not None
+        world.meeting.word("never")
+        return 0
+
+    monkeypatch.setenv("RANK", "1")
+    assert processes.together(fail) == code
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("RANK", "0")
+    assert processes.together(wait) == code
+    assert capsys.readouterr().err == f"mainstem: {said}\n"
+    assert worlds[1].meeting is not None
+    worlds[1].meeting.hear(30)
+    assert worlds[1].meeting.word("spoken") is True

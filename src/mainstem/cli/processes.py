@@ -54,7 +54,7 @@ def together(run: Callable[[World], int]) -> int:
     """Return the exit code of `run` in the world that this process belongs to; all but the first one write nothing.
 
     Raises:
-        BadInput: in the first process, for what any process was given; `RunFailed` as well.
+        OSError: in the first process, where the system refuses something there.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else torch's store warns at length of each that has ended
     from ..train import Stop, joining, signals
@@ -68,9 +68,11 @@ def together(run: Callable[[World], int]) -> int:
                 return run(world)
     except Stop as stop:
         return stop.code
-    except (BadInput, RunFailed) as error:
+    except (BadInput, RunFailed, OSError) as error:
         _outlive()  # torchrun asks all to end as soon as one has
         joining.leave(world)  # who waits for this process waits no longer
+        if _leads() and isinstance(error, OSError):
+            raise  # to who says what the system refuses
         if _leads():
             terminal.flush()
             terminal.error(str(error))
