@@ -6,8 +6,8 @@ from pathlib import Path
 
 import run_folders
 
-from mainstem import config
-from mainstem.report import source, tables
+from mainstem import catalogue, config
+from mainstem.report import page, source, tables
 
 
 def test_blocks_share_a_row_and_every_tensor_has_one(tmp_path: Path) -> None:
@@ -70,3 +70,23 @@ def test_pairs_keep_an_order_and_show_every_kind_of_value() -> None:
         ["long", ", ".join(map(str, range(12))) + ", … (8 more)"], ["t", "x␀"],
     ]  # fmt: skip
     assert tables.pairs("t", {}, {}) is None
+
+
+def test_proximal_steps_and_every_kind_of_decay_are_said() -> None:
+    rows = [
+        {"name": "w", "shape": [2], "role": "linear", "decay": 0.0, "penalties": ["L2(1)"], "after": ["Proximal(L1)"]}
+    ]
+    found = tables.parameters(source.Source("r", "", {}, {"parameters": rows}, source.metrics.Metrics(), []))
+    assert found is not None
+    assert found[0].rows[0][-1] == "L2(1), Proximal(L1)"
+    kinds = {
+        "decoupled": "Decoupled weight decay 4 over", "cautious": "Cautious weight decay 4 over",
+        "independent": "Independent weight decay 4 over", "passes": "Weight decay with a time-scale of 4 passes over",
+    }  # fmt: skip
+    assert set(kinds) == set(catalogue.names("decay"))
+    for kind, said in kinds.items():
+        proximal = [{"name": "l1", "coef": 0.5, "on": "head"}]
+        tree = {"optim": {"decay": 4.0, "decay_kind": kind, "proximal": proximal}}
+        lines = page._penalties(source.Source("r", "", tree, {}, source.metrics.Metrics(), []))
+        assert lines[0] == "Proximal step l1: coef * sum |w| with coef 0.5 over head."
+        assert lines[1] == f"{said} the matrices, as a step of the update."

@@ -99,22 +99,30 @@ def _drawn_with(sample: dict[str, Any]) -> str:
 
 
 def _penalties(run: Source) -> list[str]:
-    """Return every term of the loss and the decay, in words."""
-    terms = run.config.get("penalty")
+    """Return every term of the loss, proximal step and the decay, in words."""
+    optim = run.section("optim")
     formula = {spec.name: spec.summary for spec in catalogue.specs("penalty")}
     found = []
-    for term in terms if isinstance(terms, list) else []:
-        name = source.mapping(term).get("name")
-        coef = number(source.mapping(term).get("coef"))
-        where = source.mapping(term).get("on") or "the matrices"
-        words = formula.get(name, "") if isinstance(name, str) else ""
-        found.append(visible(f"Loss term {name}: {words} with coef {short(coef or 0.0)} over {where}.", limit=400))
-    decay = number(run.section("optim").get("decay"))
+    for what, terms in (("Loss term", run.config.get("penalty")), ("Proximal step", optim.get("proximal"))):
+        for term in terms if isinstance(terms, list) else []:
+            name = source.mapping(term).get("name")
+            coef = number(source.mapping(term).get("coef"))
+            where = source.mapping(term).get("on") or "the matrices"
+            words = formula.get(name, "") if isinstance(name, str) else ""
+            found.append(visible(f"{what} {name}: {words} with coef {short(coef or 0.0)} over {where}.", limit=400))
+    decay = number(optim.get("decay"))
     if decay is not None:
-        where = run.section("optim").get("decay_on") or "the matrices"
-        words = f"Decoupled weight decay {short(decay)} over {where}, as a step of the update."
+        where = optim.get("decay_on") or "the matrices"
+        words = f"{_decay(optim.get('decay_kind'), short(decay))} over {where}, as a step of the update."
         found.append(visible(words, limit=400))
     return found
+
+
+def _decay(kind: Any, decay: str) -> str:
+    if kind == "passes":
+        return f"Weight decay with a time-scale of {decay} passes"
+    named = {"cautious": "Cautious", "independent": "Independent"}.get(str(kind), "Decoupled")
+    return f"{named} weight decay {decay}"
 
 
 def _command(words: Any) -> str | None:

@@ -59,6 +59,8 @@ def parameters(source: Source) -> tuple[Table, Table] | None:
 def _row(item: dict[str, Any]) -> list[str]:
     shape, penalties, decay = item.get("shape"), item.get("penalties"), number(item.get("decay"))
     listed = penalties if isinstance(penalties, list) else [penalties] if penalties else []
+    after = item.get("after")
+    listed = [*listed, *(after if isinstance(after, list) else [])]
     return [
         visible(item.get("name", ""), limit=200),
         " × ".join(visible(part, limit=20) for part in shape) if isinstance(shape, list) and shape else "scalar",

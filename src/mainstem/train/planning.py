@@ -123,12 +123,12 @@ def _memory(learner: Learner) -> dict[str, Any]:
 
 def _regularization(learner: Learner) -> list[str]:
     """One row for all tensors that differ only in the number of their block; penalties by number, named below."""
-    labels = [repr(term) for term in learner.penalties]
+    labels = [repr(term) for term in (*learner.penalties, *getattr(learner.optimizer, "after", ()))]
     rows: dict[tuple[str, str, str, str, str], int] = {}
     for tensor in optim.table(learner.model, learner.optimizer, learner.penalties):
         names = ["*" if part.isdigit() else part for part in tensor.name.split(".") if part != "branch"]
         general = ".".join(part for part, before in zip(names, ["", *names], strict=False) if part != before)
-        numbers = ",".join(str(labels.index(term) + 1) for term in tensor.penalties) or "-"
+        numbers = ",".join(str(labels.index(term) + 1) for term in (*tensor.penalties, *tensor.after)) or "-"
         shape = "x".join(map(str, tensor.shape))
         key = (
             general.removeprefix("members.*.").removeprefix("blocks."),
