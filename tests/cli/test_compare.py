@@ -44,9 +44,13 @@ def test_the_better_one_is_named(pair: list[str], corpus: Path, tmp_path: Path, 
 def test_a_run_can_be_a_side(finished: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     out = str(tmp_path / "out")
     other = tmp_path / "other.yaml"
-    other.write_text((finished / "config.yaml").read_text().replace("decay: 0.1", "decay: 0.2"))
+    other.write_text(
+        (finished / "config.yaml").read_text().replace("decay: 0.1", "decay: 0.2").replace("\nseed: 0\n", "\nseed: 7\n")
+    )
     assert main(["compare", str(finished), str(other), "--seeds", "1", "--out", out, "--train.steps", "2"]) == 0
-    assert "give more --" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("the seed 7 of other is not used: every side is trained with seeds from 0 on")
+    assert "give more --" in said
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,10 @@ def _compare(
     comparing.check(asked, text.reader(suite.tokens(folder)))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
     answer = Answer(options.json)
+    for side in asked:
+        if side.run.seed:
+            said = f"the seed {side.run.seed} of {side.name} is not used: every side is trained with seeds from 0 on"
+            answer.say("\n".join(text_words.wrap(said, terminal.width())))
     memory.keep()
     try:
         for results, page in suite.run([experiment], plan, began, answer.say, {"sides": digest}):
