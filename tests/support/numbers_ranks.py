@@ -40,13 +40,16 @@ CASES: dict[str, tuple[torch.dtype, int, dict[str, Any]]] = {
             "optim": {"groups": [{"on": "embedding", "lr": 0.5}]},
         },
     ),
-    "recomputed blocks, a decay that goes down, proximal steps": (
+    "recomputed blocks, a decay that goes down, proximal steps, two views": (
         torch.float64, SHORT, {
-            "machine": {"recompute": "blocks"},
+            "machine": {"recompute": "blocks"}, "loss": {"name": "r_drop"},
             "optim": {"decay_course": "falling", "proximal": [{"name": "l1", "coef": 1e-3}]},
         },
     ),
-    "an ensemble": (torch.float64, SHORT, {"model": {"members": 2}, "train": {"micro_batch": 4}}),
+    "an ensemble, masked inputs": (
+        torch.float64, SHORT,
+        {"model": {"members": 2}, "train": {"micro_batch": 4}, "loss": {"name": "masked_inputs"}},
+    ),
     "float32": (torch.float32, LONG, {"optim": {"average": 0.9}, "train": {"micro_batch": 2}}),
 }  # fmt: skip
 
