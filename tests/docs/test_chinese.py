@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ PAGES = [ROOT / "README.zh-TW.md", *sorted((DOCS / "guide" / "zh-TW").glob("*.md
 WORDS = [*PAGES, DOCS / "lab.zh-TW.yaml", DOCS / "fields.zh-TW.yaml"]
 GLOSSARY = yaml.safe_load((DOCS / "glossary.zh-TW.yaml").read_text(encoding="utf-8"))
 EXPERIMENTS = catalogue.names("experiment")
+drawn = functools.cache(lab.experiment)
 
 
 @pytest.mark.parametrize("word", GLOSSARY)
@@ -61,7 +63,7 @@ def visible(html: str) -> str:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_what_the_laboratory_shows_has_no_english_sentence(name: str) -> None:
-    for part in (lab.experiment(name, "zh"), lab.figure(name, "zh")):
+    for part in (drawn(name, "zh"), lab.figure(name, "zh")):
         assert re.findall(r"[A-Za-z]{2,}(?:,? [a-z]{2,}){2,}", visible(part)) == []
         names = re.findall(r'"name":"([^"]*)"', part)
         assert names and all(re.search(r"[\u4e00-\u9fff]|norm|Dropout", each) for each in names)
@@ -83,7 +85,7 @@ def test_every_sentence_of_an_experiment_has_its_chinese(name: str) -> None:
 def test_conditions_and_the_tested_sentence_stand_by_the_verdict(name: str, language: str) -> None:
     content = json.loads((lab.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     results = from_json(catalogue.resolve("experiment", name), content)
-    shown = visible(lab.experiment(name, language))
+    shown = visible(drawn(name, language))
     contrast, _, verdict = results.judged()[0]
     known = results.conditions(contrast)
     assert known is not None
