@@ -35,6 +35,17 @@ def test_without_both_on_one_tensor_there_is_none():
         assert refuse.doubts(run([PenaltyTerm(name=name, coef=1e-3)])) == []
 
 
+def test_a_number_that_means_another_kind_of_decay_has_a_warning():
+    for kind, decay, said in (
+        ("independent", 0.1, "after 10 steps: give about"),
+        ("passes", 0.1, "after 0.1 passes over the text: give how many"),
+    ):
+        (found,) = refuse.doubts(run(decay_kind=kind, decay=decay))
+        assert f"optim.decay 0.1 of kind {kind} leaves 1 / e of a weight {said}" in found
+    for kind, decay in (("independent", 1e-3), ("passes", 4.0), ("decoupled", 0.1), ("cautious", 1.6)):
+        assert refuse.doubts(run(decay_kind=kind, decay=decay)) == []
+
+
 @pytest.mark.parametrize("average", [{"average": 0.9}, {"swa": 0.2}])
 def test_an_average_beside_proximal_steps_has_a_warning(average):
     terms = [PenaltyTerm(name="l1", coef=1e-3)]

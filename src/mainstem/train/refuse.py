@@ -12,6 +12,8 @@ from ..data import sources
 from ..runs import weights
 from . import device, memory, target_loss, tensorboard
 
+_PER_STEP = 0.01
+"""Share of a weight that a decay may take each step without a warning."""
 _SMALL = {"hidden": 8, "context": 8, "head_width": None}
 
 
@@ -38,7 +40,8 @@ def early(run: config.Run, begins: bool = True) -> None:
 
 
 def doubts(run: config.Run) -> list[str]:
-    """Return warnings about a run that need no text: weights drawn to 0 twice, and zeros that an average undoes.
+    """Return warnings about a run that need no text: decay that leaves weights nothing or that is there
+    twice, and zeros that an average undoes.
 
     Example:
         >>> run = config.Run(penalty=[config.PenaltyTerm(name="l1", coef=1e-5, on="attention")])
@@ -46,20 +49,36 @@ def doubts(run: config.Run) -> list[str]:
         'weights are drawn to 0 twice, by weight decay 0.1 an'
     """
     run = config.resolve(run)
+    soon = _forgotten(run.optim.decay_kind, run.optim.decay)
     if not run.penalty and not run.optim.proximal:
-        return []
+        return soon
     network = skeleton(run)
     terms: list[penalty.Penalty | optim.Proximal] = [
         *penalty.make(run.penalty),
         *penalty.proximal(network, run.optim.proximal),
     ]
-    found = penalty.doubled(_rows(run, network), terms)
+    found = [*soon, *penalty.doubled(_rows(run, network), terms)]
     if run.optim.proximal and (run.optim.average or run.optim.swa):
         found.append(
             "optim.proximal makes weights exactly zero, and the average of them that is kept is not: give "
             "--optim.average 0 --optim.swa 0 for a model with zeros"
         )
     return found
+
+
+def _forgotten(kind: str, decay: float) -> list[str]:
+    """Return a warning where a number that would be usual for another kind of decay leaves weights nothing."""
+    if kind == "independent" and decay > _PER_STEP:
+        return [
+            f"optim.decay {decay:g} of kind independent leaves 1 / e of a weight after {1 / decay:.3g} steps: give "
+            "about the learning rate times the usual decay, as in --optim.decay 1e-4"
+        ]
+    if kind == "passes" and 0 < decay < 1:
+        return [
+            f"optim.decay {decay:g} of kind passes leaves 1 / e of a weight after {decay:g} passes over the text: give "
+            "how many it is to remember, as in --optim.decay 4"
+        ]
+    return []
 
 
 def _rows(run: config.Run, network: model.Network) -> list[optim.Row]:
