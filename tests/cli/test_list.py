@@ -27,9 +27,9 @@ def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.startswith("noise  --noise.rate")
     assert all(f"\n  {name} " in said for name in catalogue.names("noise")) and "pre_norm" not in said
     assert main(["list", "nose"]) == 2
-    assert "there is no kind 'nose' of names: did you mean noise?" in capsys.readouterr().err
+    assert "There is no kind 'nose' of names: did you mean noise?" in capsys.readouterr().err
     assert main(["list", "quarks"]) == 2
-    assert "there is no kind 'quarks' of names: choose one of residual" in capsys.readouterr().err
+    assert "There is no kind 'quarks' of names: choose one of residual" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", catalogue.kinds())

@@ -93,7 +93,7 @@ def test_bad_usage_is_one_sentence(argv: list[str], capsys: Capture, tmp_path: P
 def test_the_nearest_name_is_said(capsys: Capture) -> None:
     near = {
         ("trian",): "did you mean train?",
-        ("train", "--train.stpes", "5"): "did you mean train.steps?",
+        ("train", "--train.stpes", "5"): "did you mean --train.steps?",
         ("train", "--stpes", "5"): "did you mean --train.steps?",
         ("train", "--resmue", "x"): "did you mean --resume?",
         ("sample", ".", "--num-token", "3"): "did you mean --num-tokens?",
@@ -107,7 +107,7 @@ def test_the_nearest_name_is_said(capsys: Capture) -> None:
     ("error", "code", "said"),
     [
         (BadInput("a bad\nthing: do better."), 2, "mainstem: a bad\\nthing: do better.\n"),
-        (RunFailed("it broke: mend it."), 1, "mainstem: it broke: mend it.\n"),
+        (RunFailed("it broke: mend it."), 1, "mainstem: It broke: mend it.\n"),
         (KeyboardInterrupt(), 130, "mainstem: interrupted\n"),
         (BrokenPipeError(), 0, ""),
         (OSError(errno.ENOSPC, "No space left", "runs/x"), 1, "mainstem: The disk is full at 'runs/x': make room, "),
@@ -177,7 +177,7 @@ def test_without_home_and_in_locale_c() -> None:
 def test_with_an_output_that_knows_only_ascii() -> None:
     found = run("train", "é.txt", "--seed", "ü", PYTHONIOENCODING="ascii")
     assert found.returncode == 2
-    assert found.stderr.startswith("mainstem: seed is '\\xfc'")
+    assert found.stderr.startswith("mainstem: --seed is '\\xfc'")
 
 
 def test_without_an_output() -> None:

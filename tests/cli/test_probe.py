@@ -19,9 +19,15 @@ def test_a_table_findings_and_a_page(finished: Path, tmp_path: Path, capsys: Cap
     assert main(["probe", str(run), "--windows", "4"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[-1] == str(run / "probe.html")
-    assert out[0].split()[:2] == ["quantity", "unit"]
+    heads = next(line for line in out if line.startswith("quantity"))
+    assert heads.split() == ["quantity", "unit", "smallest", "largest", "normal"]
+    best = json.loads((run / "facts.json").read_text())["outcome"]["best"]
+    assert " ".join(out).startswith(
+        f"Held-out loss {best['nats_per_token']:.4f} nats per token, {best['bits_per_byte']:.4f} bits per byte, "
+        "measured in training at step"
+    )
     assert any(line.startswith("gradient_flow") for line in out)
-    assert all(len(line) <= 80 for line in out[:-1] if ":" not in line)
+    assert all(len(line) <= 80 for line in out[:-1])
     text = (run / "probe.html").read_text()
     assert "mainstem probe" in text and "Held-out loss by position" in text and "ECE" in text
     assert (run / "model.safetensors").read_bytes() == before

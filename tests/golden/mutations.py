@@ -104,7 +104,7 @@ def _look(copy: Path) -> str:
     mainstem, golden = importlib.import_module("mainstem"), importlib.import_module("golden")
     assert Path(mainstem.__file__).is_relative_to(copy), mainstem.__file__
     with tempfile.TemporaryDirectory() as folder:
-        texts = golden.made(Path(folder))
+        texts = golden.made(Path(folder), screens=False)
     found = {name: golden.differences(name, text, (golden.FOLDER / name).read_text()) for name, text in texts.items()}
     return "; ".join(f"{name}, {some[0]}" for name, some in found.items() if some)
 

@@ -20,7 +20,7 @@ def test_it_is_what_it_was(texts, name):
 
 
 def test_no_line_is_wider_than_the_terminal(texts):
-    for name in ("plain.txt", "display.txt"):
+    for name in ("plain.txt", "display.txt", "screens.txt"):
         assert max(map(len, texts[name].splitlines())) <= golden.COLUMNS
 
 

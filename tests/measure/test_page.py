@@ -39,7 +39,7 @@ def test_positions_draw_the_loss_at_each_place_and_say_the_gap() -> None:
     assert figure.lines[0].points == [(0.0, 4.0), (1.0, 3.5), (3.0, 3.0)]
     assert figure.table.rows == [["0", "4"], ["1", "3.5"], ["3", "3"]]
     assert (
-        "Training text 2.9, held-out 3.15, both in eval mode; gap 0.25 nats per token, 95% interval 0.1 to 0.4"
+        "training text 2.9, held-out 3.15, both in eval mode; gap 0.25 nats per token, 95% interval 0.1 to 0.4"
         in figure.caption
     )
     assert (figure.x.scale.low, figure.x.scale.high) == (0, 3)

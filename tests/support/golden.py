@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import golden_screens
 import tiny_run
 from screen import Screen
 
@@ -31,7 +32,7 @@ from mainstem.train.console import Plain, Progress
 from mainstem.train.display import Display
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden"
-NAMES = ("plain.txt", "display.txt", "plan.txt", "card.md", "chosen.txt", "metrics.jsonl", "facts.json")
+NAMES = ("plain.txt", "display.txt", "plan.txt", "card.md", "chosen.txt", "metrics.jsonl", "facts.json", "screens.txt")
 MASKED = {"versions", "machine", "command"}
 """Facts of the machine, and of who ran this."""
 
@@ -48,8 +49,8 @@ def clock(step: float) -> Callable[[], float]:
     return lambda: next(looks) * step
 
 
-def made(folder: Path) -> dict[str, str]:
-    """Return the texts by name, made in `folder`, which is empty."""
+def made(folder: Path, screens: bool = True) -> dict[str, str]:
+    """Return the texts by name, made in `folder`, which is empty; `screens` is whether those of all commands too."""
     with _alone(folder):
         stream = io.StringIO()
         _train(_run("plain"), Plain(stream, clock(1.0)))
@@ -70,6 +71,7 @@ def made(folder: Path) -> dict[str, str]:
             "chosen.txt": _chosen(),
             "metrics.jsonl": (folder / "plain" / "metrics.jsonl").read_text(),
             "facts.json": json.dumps(masked, indent=1) + "\n",
+            **({"screens.txt": golden_screens.shown(COLUMNS)} if screens else {}),
         }  # fmt: skip
     return {name: text.replace(str(folder.resolve()), "/work") for name, text in texts.items()}
 
@@ -129,6 +131,8 @@ def differences(name: str, now: str, before: str) -> list[str]:
         return _unlike("line", *([json.loads(line) for line in text.splitlines()] for text in (now, before)))
     if name == "facts.json":
         return _unlike("facts", json.loads(now), json.loads(before))
+    if name == "screens.txt":
+        return golden_screens.differences(now, before)
     pairs = zip(now.splitlines(), before.splitlines(), strict=False)
     found = [f"{number}: {a!r} was {b!r}" for number, (a, b) in enumerate(pairs, 1) if a != b]
     return found or ([] if now == before else [f"{now.count(chr(10))} lines were {before.count(chr(10))}"])

@@ -52,4 +52,7 @@ COMMANDS = {
     ),
     "list": Command("list", "list [KIND] [--schema]", "every name that a configuration may say, or those of one kind"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
+    "completion": Command(
+        "completion", "completion SHELL", "a script by which bash, zsh or fish completes commands, options and names"
+    ),
 }

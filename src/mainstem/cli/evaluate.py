@@ -107,6 +107,10 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
     tokens = _tokens(loaded, paths, options, cache)
     look = looks.add(folder) if options.sealed else 0
     answer = Answer(options.json)
+
+    def say(line: str) -> None:
+        answer.say("\n".join(fold(line)))
+
     strides = (None,) if options.stride is None else (None, options.stride)
     with device.threads(loaded.run.machine.threads):
         held, *overlapping = (
@@ -121,29 +125,29 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
             for stride in strides
         )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
-    answer.say(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
+    say(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
     mixed, *strided_mixed = mixtures.of(loaded.prior, tokens, [held, *overlapping], options.adaptive)
     alone = ", by the network alone" if mixed else ""
-    answer.say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}{alone}")
+    say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}{alone}")
     if loaded.remark:
-        answer.say("\n".join(fold(loaded.remark)))
+        say(loaded.remark)
     for line in mixtures.lines(mixed):
-        answer.say(line)
+        say(line)
     strided: dict[str, Any] = {}
     for other in overlapping:
         strided = {"stride": options.stride or 0, NATS.name: other.nats_per_token, BITS.name: other.bits_per_byte}
         least = loaded.model.context - strided["stride"] + 1
         numbers = f"{other.nats_per_token:.4f} {NATS.unit}, {other.bits_per_byte:.4f} {BITS.unit}"
-        answer.say(f"{numbers} with --stride {options.stride}: {least} or more tokens before each")
+        say(f"{numbers} with --stride {options.stride}: {least} or more tokens before each")
         for line in mixtures.lines(strided_mixed[0]):
-            answer.say(line)
+            say(line)
         strided |= mixtures.to_json(strided_mixed[0])
     if options.sealed:
-        answer.say(_looked(look))
+        say(_looked(look))
     bits = mixed["with_counts"].bits if mixed else held.bits_per_byte
     found, missing = _yardsticks(loaded, tokens if paths or options.sealed else None, options, cache)
     for line in [missing] if missing else beside.lines(beside.Reached(bits), found):
-        answer.say("\n".join(fold(line)))
+        say(line)
     answer.give({
         "run": str(folder), "on": paths or what, "tokens": len(tokens), "bytes": tokens.num_bytes,
         NATS.name: held.nats_per_token, BITS.name: held.bits_per_byte, "yardsticks": found or None,

@@ -31,14 +31,14 @@ ABOUT = {
 }
 SECTIONS = tuple(ABOUT)
 
-_OWN = (
+OWN = (
     ("--budget TIME", "train for so long and choose what is not given; by default 150s from start to exit"),
     ("--resume [RUN]", "go on with RUN, or runs/last, exactly where it stopped; further options may extend it"),
     ("--plan", "print what it would do, and do nothing"),
     ("--config FILE", "take the run from a YAML file; flags stand over it"),
 )
 
-_MORE = (
+MORE = (
     ("--launch N", "train in N processes on this machine, say one for each GPU; under torchrun leave it out"),
     ("--json", "print what it came to as one JSON object; all else goes to standard error"),
 )
@@ -68,8 +68,9 @@ def commands() -> list[str]:
     """Return the lines of `mainstem --help`: a page."""
     width = terminal.width()
     lines = [*words.wrap("mainstem COMMAND, and for each: mainstem COMMAND -h", width, 7, "usage: "), ""]
+    indent = 4 + max(map(len, COMMANDS))
     for name, command in COMMANDS.items():
-        lines += words.wrap(command.summary, width, 12 if width >= 60 else 4, f"  {name}  ")
+        lines += words.wrap(command.summary, width, indent if width >= 60 else 4, f"  {name}  ")
     begin = "Begin with `mainstem train FILE`; its options: `mainstem train --help`."
     return [*lines, "", *words.wrap(begin, width), *words.wrap(_ENDS, width)]
 
@@ -88,7 +89,7 @@ def of_train(origins: Origins, topic: str, note: str | None = None) -> list[str]
     if topic != "true":
         raise BadInput(f"There is no section {topic[:60]!r} of options: give one of {', '.join(SECTIONS)}.")
     lines += [*_usage(COMMANDS["train"], width), "", *words.wrap(_HOW, width), ""]
-    for flag, meaning in (*_OWN, *_MORE):
+    for flag, meaning in (*OWN, *MORE):
         lines += _entry(flag, meaning, width)
     for section in SECTIONS:
         lines += ["", *_section(section, origins, width)]
@@ -121,7 +122,7 @@ def _page(origins: Origins, width: int) -> list[str]:
         lines += words.wrap(example, width, 4, "  ")
     indent = 20 if width >= 60 else 4
     lines.append("")
-    for flag, meaning in _OWN:
+    for flag, meaning in OWN:
         lines += words.wrap(_short(meaning), width, indent, f"  {flag}  ")
     known = {field.name: field for field in config.fields(config.Run)}
     for name in (name for name in _FEW if name in origins):

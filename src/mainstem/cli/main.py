@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _dispatch(words)
         terminal.flush()
-    except BadInput as error:
-        return _refuse(error, 2)
-    except RunFailed as error:
-        return _refuse(error, 1)
+    except (BadInput, RunFailed) as error:
+        from .style import styled
+
+        return _refuse(styled(str(error), words), 2 if isinstance(error, BadInput) else 1)
     except BrokenPipeError:  # `| head -1` has read what it wanted
         terminal.to_nowhere()
         return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from msgspec import Meta
 
 from .. import config
+from ..config import words as text_words
 from ..config.sections import Section, about
 from ..errors import BadInput
 from . import arguments, terminal
@@ -57,6 +58,7 @@ def run(words: list[str]) -> int:
     from .. import files
     from ..loaded import load
     from ..measure import page
+    from ..measure.diagnose import FAULTS
     from ..train import device
 
     files.check_target(folder / NAME)
@@ -66,12 +68,19 @@ def run(words: list[str]) -> int:
         watch, figures, measured = _measure(loaded, folder, place, options)
     for step, train, held in curves(folder / "metrics.jsonl"):
         watch.loss(step, train, held)
-    if " of " in which:
-        terminal.line(f"measured: the {which}")
-    terminal.write(watch.table(terminal.width()) + "\n")
+    width = terminal.width()
+    known = reached(folder, options.last)
+    for line in (f"measured: the {which}" if " of " in which else "", known):
+        for part in text_words.wrap(line, width) if line else ():
+            terminal.line(part)
+    terminal.write(watch.table(width) + "\n")
     for finding in watch.diagnose():
-        terminal.line(f"{finding.fault}: {finding}")
+        for part in text_words.wrap(f"{finding.fault}: {finding}", width):
+            terminal.line(part)
+    if not watch.diagnose():
+        terminal.line(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
     said = f"{measured} windows of held-out text, in eval mode with gradients, the {which}"
+    said = f"{said}. {known}" if known else said
     text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
     terminal.line(str(files.write_text(folder / NAME, text)))
     return 0
@@ -141,6 +150,20 @@ def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) ->
         None if batch[0] is None else place.take(torch.cat(batch)) for batch in batches
     )
     return Windows(x_BT, y_BT, documents_BT, weight_BT, every)
+
+
+def reached(folder: Path, last: bool) -> str:
+    """Return the held-out loss that the run's report has of these weights; nothing where none was measured."""
+    from ..report import headline, source
+    from ..runs.score import BITS
+
+    run = source.read(folder)
+    found = run.metrics.last if last else headline.best_of(run)
+    if found is None:
+        return ""
+    bits = "" if found.bits is None else f", {found.bits:.4f} {BITS.unit}"
+    loss = f"{headline.title(run.score)} {found.value:.4f} {run.score.unit}{bits}"
+    return f"{loss}, measured in training at step {found.step:,}, as in the report."
 
 
 def curves(path: Path) -> list[tuple[int, float, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 from typing import TextIO
 
 _JOINERS = "\u200c\u200d"
@@ -38,10 +39,16 @@ def line(text: str = "", stream: TextIO | None = None) -> None:
 
 
 def error(text: str) -> None:
-    """Write one sentence to standard error; where that cannot be written to, the exit code says enough."""
+    """Write one sentence to standard error; where that cannot be written to, the exit code says enough.
+
+    A terminal has it in lines cut between words; a file or a pipe has one line.
+    """
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr is not None:
-            line(f"mainstem: {clean(text, keep='')}", sys.stderr)
+            told = f"mainstem: {clean(text, keep='')}"
+            if sys.stderr.isatty():
+                told = "\n".join(textwrap.wrap(told, width(), break_on_hyphens=False, break_long_words=False))
+            line(told, sys.stderr)
             sys.stderr.flush()
 
 

@@ -157,7 +157,7 @@ def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError:
         raise BadInput(
-            f"{path} is {show(value)}: give {allowed(plain, choices(annotation), optional(kind))}."
+            f"{path} is {show(value)}: give {allowed(plain, choices(annotation), optional(kind), value)}."
         ) from None
     return value
 

@@ -15,14 +15,18 @@ from .sections import Time
 _TIME = Time.__metadata__[0].pattern  # type: ignore[attr-defined]
 
 
-def allowed(kind: inspect.Type, choices: tuple[str, ...] = (), null: bool = False) -> str:
-    """Return what is allowed as the object of "give": "a whole number of at least 1, or null".
+_MANY = 1 << 20
+"""From here on, a largest value is there to stop typing mistakes: it is named to those who make one."""
+
+
+def allowed(kind: inspect.Type, choices: tuple[str, ...] = (), null: bool = False, value: object = None) -> str:
+    """Return what is allowed as the object of "give": "a whole number of at least 1, or null"; `value` was given.
 
     A number may have words beside it, as in "a whole number of at least 1, or auto".
     """
-    said = f"one of {', '.join(choices)}" if choices else _allowed(kind)
+    said = f"one of {', '.join(choices)}" if choices else _allowed(kind, value)
     if choices and isinstance(kind, inspect.IntType):
-        said = f"{_allowed(kind)}, or {' or '.join(choices)}"
+        said = f"{_allowed(kind, value)}, or {' or '.join(choices)}"
     return said + (", or null" if null else "")
 
 
@@ -134,9 +138,9 @@ def _in_parts(word: str, room: int) -> str:
     return " ".join(lines)
 
 
-def _allowed(kind: inspect.Type) -> str:
+def _allowed(kind: inspect.Type, given: object = None) -> str:
     if isinstance(kind, (inspect.IntType, inspect.FloatType)):
-        return _number(kind)
+        return _number(kind, given)
     if isinstance(kind, (inspect.ListType, inspect.VarTupleType)):
         return f"a list, each item of it {_allowed(kind.item_type)}"
     if isinstance(kind, inspect.TupleType):
@@ -146,7 +150,7 @@ def _allowed(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.StructType):
         return "lines with the names of its fields"
     if isinstance(kind, inspect.Metadata):
-        return _allowed(kind.type)
+        return _allowed(kind.type, given)
     if isinstance(kind, inspect.StrType):
         if kind.pattern == _TIME:
             return "a time such as 90s, 10m or 2h"
@@ -154,12 +158,12 @@ def _allowed(kind: inspect.Type) -> str:
     return "a value"
 
 
-def _number(kind: inspect.IntType | inspect.FloatType) -> str:
+def _number(kind: inspect.IntType | inspect.FloatType, given: object) -> str:
     name = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
     bounds = {"of at least": kind.ge, "above": kind.gt, "below": kind.lt, "at most": kind.le}
     limits = [
         f"{word} {value:g}" if isinstance(value, float) else f"{word} {value}"
         for word, value in bounds.items()
-        if value is not None
+        if value is not None and not (value >= _MANY and not (isinstance(given, (int, float)) and given >= value))
     ]
     return " ".join([name, " and ".join(limits)]).strip()

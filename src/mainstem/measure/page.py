@@ -55,8 +55,9 @@ def positions(losses: Sequence[float], train: float, held_out: float, low: float
     cells = [[count(at), number(value)] for at, value in thin(points, 200)]
     return Figure(
         "position", "Held-out loss by position",
-        f"Mean loss at each position of the window. Training text {number(train)}, held-out {number(held_out)}, both "
-        f"in eval mode; gap {number(held_out - train)} nats per token, 95% interval {number(low)} to {number(high)}.",
+        f"Mean loss at each position of the windows that were measured. In them: training text {number(train)}, "
+        f"held-out {number(held_out)}, both in eval mode; gap {number(held_out - train)} nats per token, "
+        f"95% interval {number(low)} to {number(high)}.",
         Axis("position", Scale(0.0, max(1.0, len(losses) - 1.0)), whole=True),
         Axis("loss (nats per token)", around([y for _, y in points])),
         Table("Held-out loss by position", ["position", "nats per token"], cells, frozenset({0, 1})),

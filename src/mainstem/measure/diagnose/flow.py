@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..quantity.flow import SLOPE
+from ..quantity.rank import COLLAPSED
 from .finding import Finding, few
 
 if TYPE_CHECKING:
     from ..watch import Watch
 
 _LAYERS = 4
-_VANISHED, _SHRINKS = 0.02, 0.8
-_EXPLODED, _GROWS = 50.0, 1.25
+_VANISHED, _EXPLODED = 0.02, 50.0
+_SHRINKS, _GROWS = SLOPE
 
 
 def vanishing(watch: Watch) -> Iterator[Finding]:
@@ -54,7 +56,7 @@ def not_finite(watch: Watch) -> Iterator[Finding]:
 def collapse(watch: Watch) -> Iterator[Finding]:
     """Tokens that have become one another."""
     ranks = list(watch.results.get("effective_rank", {}).items())
-    if len(ranks) >= _LAYERS and ranks[0][1] > 5 and ranks[-1][1] < 1.5:
+    if len(ranks) >= _LAYERS and ranks[0][1] > 5 and ranks[-1][1] < COLLAPSED:
         words = f"the stream's effective rank falls from {ranks[0][1]:.3g} to {ranks[-1][1]:.3g} at `{ranks[-1][0]}`"
         yield Finding("rank collapse", words, "Tokens have become alike: add residual paths around attention.", 2)
 

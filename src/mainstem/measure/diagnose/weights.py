@@ -7,14 +7,17 @@ import statistics
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..quantity.attention import AttentionEntropy, AttentionLogit
+from ..quantity.dead import DeadUnits
+from ..quantity.update import UpdateRatio
 from .finding import Finding, few
 
 if TYPE_CHECKING:
     from ..watch import Watch
 
-_DEAD, _ROWS = 0.5, 32
-_LARGE, _SMALL = 0.1, 1e-7
-_LOGIT, _ENTROPY = 80.0, 0.02
+_DEAD, _ROWS = DeadUnits.normal[1], 32
+_SMALL, _LARGE = UpdateRatio.normal
+_LOGIT, _ENTROPY = AttentionLogit.normal[1], AttentionEntropy.normal[0]
 
 
 def zero_under_norm(watch: Watch) -> Iterator[Finding]:
@@ -34,7 +37,8 @@ def dead_units(watch: Watch) -> Iterator[Finding]:
             if share > _DEAD and rows.get(name, 0) >= _ROWS}  # fmt: skip
     if dead:
         worst = max(dead, key=dead.__getitem__)
-        words = f"{dead[worst]:.0%} of the units after `{worst}` were never positive, and so in {len(dead)} places"
+        others = f", and more than half of them in {len(dead) - 1} other places" if len(dead) > 1 else ""
+        words = f"{dead[worst]:.0%} of the units after `{worst}` were never positive{others}"
         yield Finding("dead units", words, "Lower the learning rate or the bias that holds them down, or use GELU.")
 
 

@@ -16,6 +16,7 @@ class AttentionLogit(Quantity):
     name = "attention_logit"
     title = "Largest attention logit"
     unit = "logit"
+    normal: ClassVar[tuple[float, float]] = (0.0, 80.0)
     definition = "max of abs(scale * q k + mask) before the softmax, masked places left out, first samples of the batch"
     source = "2309.14322"
     cost = "one product of queries and keys for at most 2 samples"
@@ -31,6 +32,7 @@ class AttentionEntropy(Quantity):
     name = "attention_entropy"
     title = "Attention entropy"
     unit = "of ln keys"
+    normal: ClassVar[tuple[float, float]] = (0.02, 1.0)
     definition = "mean of -sum p ln p over rows that see two keys or more, each divided by ln of the keys it sees"
     source = "2303.06296"
     cost = "one softmax for at most 2 samples"

@@ -25,6 +25,8 @@ class Quantity:
     """Of stream, gradient, branch, ops, linear, update, weight."""
     by_depth: ClassVar[bool] = True
     log: ClassVar[bool] = False
+    normal: ClassVar[tuple[float, float] | None] = None
+    """Between which numbers nothing is to be looked into; None where no number says that something is wrong."""
 
     def __init__(self) -> None:
         self.begin()

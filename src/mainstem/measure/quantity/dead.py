@@ -15,6 +15,7 @@ class DeadUnits(Quantity):
     name = "dead_units"
     title = "Dead units"
     unit = "share"
+    normal: ClassVar[tuple[float, float]] = (0.0, 0.5)
     definition = "the share of units that are never > 0, over every token of every pass that was measured"
     source = "Lu et al. 2019 (1903.06733)"
     cost = "one read of each activation"

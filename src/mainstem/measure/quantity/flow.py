@@ -10,6 +10,9 @@ from torch import Tensor
 
 from .base import Quantity, rms, wide
 
+SLOPE = (0.8, 1.25)
+"""Between which factors a layer, on the way back, gradients neither vanish nor explode within a few dozen layers."""
+
 
 class GradientFlow(Quantity):
     """Root mean square of the loss's gradient after each layer."""

@@ -40,12 +40,17 @@ def stable_rank(sigma: Tensor) -> Tensor:
     return (sigma**2).sum() / (sigma.amax() ** 2).clamp_min(torch.finfo(sigma.dtype).tiny)
 
 
+COLLAPSED = 1.5
+"""Directions below which tokens have become one another."""
+
+
 class EffectiveRank(Quantity):
     """The effective rank of the stream's tokens."""
 
     name = "effective_rank"
     title = "Effective rank of the stream"
     unit = "directions"
+    normal: ClassVar[tuple[float, float] | None] = (COLLAPSED, float("inf"))
     definition = "exp(-sum p ln p), p = sigma / sum sigma, of at most 256 tokens of the stream"
     source = "Roy and Vetterli 2007"
     cost = "eigenvalues of a matrix of at most 256 x 256 a layer"
@@ -65,6 +70,7 @@ class StableRank(EffectiveRank):
     """The stable rank of the stream's tokens: 1 where one direction outweighs the others."""
 
     name = "stable_rank"
+    normal = None
     title = "Stable rank of the stream"
     definition = "sum sigma^2 / sigma_1^2 of at most 256 tokens of the stream"
     source = "Rudelson and Vershynin 2007"

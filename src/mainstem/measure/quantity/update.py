@@ -16,6 +16,7 @@ class UpdateRatio(Quantity):
     name = "update_ratio"
     title = "Update to weight"
     unit = "ratio"
+    normal: ClassVar[tuple[float, float]] = (1e-7, 0.1)
     definition = "RMS(w_t+1 - w_t) / RMS(w_t) of each weight matrix, decay included; about 1e-3 is usual"
     source = "the ratio of the norms of an update and of its weight"
     cost = "a copy of the weights and two reads, where it is taken"

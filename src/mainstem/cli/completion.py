@@ -1,0 +1,142 @@
+"""`mainstem completion SHELL`: a script that lets a shell complete commands, options and names. May import neighbours.
+
+All of it comes from the table of commands, the options of each and the fields of a run, so that nothing has to be kept.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .. import catalogue, config
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+from .arguments import shown
+from .commands import COMMANDS
+
+_OWN = {"train": [flag.split()[0] for flag, _ in (*help_text.OWN, *help_text.MORE)]}
+
+
+_TRAIN = ("train", "lab", "compare")
+"""Commands whose options are the fields of a run too."""
+
+
+class Words(NamedTuple):
+    """What may stand where: `options` by command, `values` by option, `first` what a command takes besides files."""
+
+    options: Mapping[str, list[str]]
+    values: Mapping[str, list[str]]
+    first: Mapping[str, list[str]]
+
+
+def run(words: list[str]) -> int:
+    """Print the script; return the exit code."""
+    given = arguments.split(words)
+    if given.has("help"):
+        for line in help_text.of("completion"):
+            terminal.line(line)
+        return 0
+    arguments.refuse_unknown(given.flags, ("help",), "completion")
+    (shell,) = arguments.take(given.positional, 1, 1, COMMANDS["completion"].usage)
+    if shell not in _SHELLS:
+        raise BadInput(f"There is no completion for {shell[:60]!r}: give one of {', '.join(_SHELLS)}.")
+    terminal.write(_SHELLS[shell](known()))
+    return 0
+
+
+def known() -> Words:
+    """Return what may be completed, from commands, their options and the catalogue."""
+    options: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {"--help": list(help_text.SECTIONS)}
+    for name, command in COMMANDS.items():
+        root = getattr(importlib.import_module(f".{command.module}", __package__), "Options", None)
+        found = [
+            *(config.fields(root) if root is not None else ()),
+            *(config.fields(config.Run) if name in _TRAIN else ()),
+        ]
+        flags = [shown(field.name) for field in found]
+        options[name] = list(dict.fromkeys(["--help", "-h", *_OWN.get(name, ()), *flags]))
+        for field in found:
+            chosen = [*field.choices] or _named(field.name)
+            if chosen:
+                values.setdefault(shown(field.name), chosen)
+    first = {
+        "lab": catalogue.names("experiment"), "list": list(catalogue.kinds()), "completion": list(_SHELLS),
+        "help": list(COMMANDS),
+    }  # fmt: skip
+    return Words(options, values, first)
+
+
+def _named(field: str) -> list[str]:
+    """Return the names of the catalogue that a field takes."""
+    kind = next((kind for kind, place in catalogue.FIELDS.items() if field in (place, f"{place}.name")), None)
+    return [] if kind is None else catalogue.names(kind)
+
+
+def bash(words: Words) -> str:
+    """Return the script for bash, which is sourced."""
+    return f"""# eval "$(mainstem completion bash)"
+{_function(words)}
+complete -o default -F _mainstem mainstem
+"""
+
+
+def zsh(words: Words) -> str:
+    """Return the script for zsh, whose own module runs that of bash."""
+    return f"""# eval "$(mainstem completion zsh)"
+autoload -Uz compinit bashcompinit && compinit && bashcompinit
+{_function(words)}
+complete -o default -F _mainstem mainstem
+"""
+
+
+def fish(words: Words) -> str:
+    """Return the script for fish: mainstem completion fish | source."""
+    lines = ["# mainstem completion fish | source"]
+    for name, command in COMMANDS.items():
+        told = shlex.quote(command.summary)
+        lines.append(f"complete -c mainstem -n __fish_use_subcommand -f -a {name} -d {told}")
+    for name, options in words.options.items():
+        here = f"complete -c mainstem -n '__fish_seen_subcommand_from {name}'"
+        if name in words.first:
+            lines.append(f"{here} -f -a {shlex.quote(' '.join(words.first[name]))}")
+        for option in options:
+            if option.startswith("--"):
+                chosen = words.values.get(option)
+                lines.append(f"{here} -l {option[2:]}" + (f" -x -a {shlex.quote(' '.join(chosen))}" if chosen else ""))
+    return "\n".join(lines) + "\n"
+
+
+def _function(words: Words) -> str:
+    values, options, first = (
+        "\n".join(f"      {name}) words={shlex.quote(' '.join(found))} ;;" for name, found in table.items())
+        for table in (words.values, words.options, words.first)
+    )
+    commands = shlex.quote(" ".join([*COMMANDS, "help"]))
+    return f"""_mainstem() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
+  local command="${{COMP_WORDS[1]}}" words=""
+  case "$before" in
+{values}
+  esac
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    words={commands}
+  elif [ -n "$words" ]; then
+    :
+  elif [ "${{current#-}}" != "$current" ]; then
+    case "$command" in
+{options}
+    esac
+  else
+    case "$command" in
+{first}
+    esac
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}"""
+
+
+_SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}

@@ -1,0 +1,97 @@
+"""What each command shows on a terminal of 80 columns, whole: the screens of tests/golden/screens.txt.
+
+What depends on the machine is masked, and numbers are compared by value: see `differences`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from unittest import mock
+
+from screen import Screen
+
+from mainstem.cli.commands import COMMANDS
+from mainstem.cli.main import main
+
+_CLOSE = 2e-3
+_TINY = (
+    "--data.paths corpus.txt --data.tokenizer byte --model.layers 1 --model.width 16 --model.heads 2 --model.context 16"
+    " --train.steps 4 --train.batch 4 --evaluate.every 2 --machine.threads 1"
+)
+_SCREENS = (
+    "--help",
+    *(f"{name} -h" for name in COMMANDS),
+    "train corpus.txt --model.layrs 3",
+    "evaluate plain",
+    "evaluate plain corpus.txt --stride 8",
+    "sample plain --num-tokens 40 --prompt river",
+    "probe plain --windows 4",
+    "report plain",
+    "report plain display",
+    "report plain nowhere",
+    f"compare --vary optim.lr=1e-5,2e-2 --seeds 3 --optim.warmup 0 {_TINY}",
+    f"compare --vary model.residual=pre_norm,post_norm,rezero --seeds 2 {_TINY}",
+    "lab",
+    "lab exploding --seeds 3 --model.width 16 --data.paths corpus.txt --machine.threads 1",
+    "lab explodin",
+    "list init",
+    "doctor",
+)
+"""Command lines, run in this order in a folder that has corpus.txt and the runs `plain` and `display`."""
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w])")
+
+
+def shown(width: int) -> str:
+    """Return the screens of all commands, each behind its command line and with its exit code where that is not 0."""
+    parts = []
+    for line in _SCREENS:
+        words = line.split()
+        with mock.patch.object(sys, "argv", ["mainstem", *words]):
+            code, rows, wraps = _run(words, width)
+        # What a person typed, and paths of its length, may be longer than a line; nothing else is.
+        assert wraps <= sum(row.count("/") > 1 for row in rows), (line, rows)
+        parts += [f"$ mainstem {line}", *rows, *([f"[exit code {code}]"] if code else []), ""]
+    return _masked("\n".join(parts).rstrip() + "\n")
+
+
+def _run(words: list[str], width: int) -> tuple[int, list[str], int]:
+    screen = Screen(width)
+    with mock.patch.object(sys, "stdout", screen), mock.patch.object(sys, "stderr", screen):
+        code = main(words)
+    return code, "\n".join(screen.text()).rstrip().splitlines(), screen.wraps
+
+
+def _masked(text: str) -> str:
+    """Return the screens without what the machine, the clock and the place of a folder decide."""
+    text = re.sub(r"-[0-9a-f]{8}(?=\.html|/|\b)", "-........", text)
+    text = re.sub(r"(trainings), \d+ s", r"\1, ... s", text)
+    head, doctor, rest = text.partition("$ mainstem doctor\n")
+    names = [line.split("  ")[0] for line in rest.splitlines() if line[:1] not in ("", " ")]
+    return head + doctor + "".join(f"{name}  ...\n" for name in names)
+
+
+def differences(now: str, before: str) -> list[str]:
+    """Return the lines that differ: words and layout exactly, numbers by one part in 500.
+
+    Example:
+        >>> differences("loss 2.501 at 3\\n", "loss 2.500 at 3\\n"), differences("loss 2.6\\n", "loss 2.5\\n")
+        ([], ["1: 'loss 2.6' was 'loss 2.5'"])
+    """
+    ours, theirs = now.splitlines(), before.splitlines()
+    found = [f"{i}: {a!r} was {b!r}" for i, (a, b) in enumerate(zip(ours, theirs, strict=False), 1) if not _alike(a, b)]
+    return found or ([] if len(ours) == len(theirs) else [f"{len(ours)} lines were {len(theirs)}"])
+
+
+def _alike(now: str, before: str) -> bool:
+    if now == before:
+        return True
+    if " ".join(_NUMBER.sub("#", now).split()) != " ".join(_NUMBER.sub("#", before).split()):
+        return False
+    pairs = zip(_NUMBER.findall(now), _NUMBER.findall(before), strict=True)
+    values = [(float(a.replace(",", "")), float(b.replace(",", "")), a, b) for a, b in pairs]
+    # Whole numbers are counts, which are the same everywhere.
+    return all(math.isclose(a, b, rel_tol=_CLOSE, abs_tol=1e-6) if "." in s + t or "e" in s + t else a == b
+               for a, b, s, t in values)  # fmt: skip
