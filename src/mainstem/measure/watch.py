@@ -17,6 +17,7 @@ from .leaves import tensors
 from .passes import INPUT, Hooks, Pass, Tree
 from .quantity import QUANTITIES, Quantity
 from .quantity.dead import DeadUnits
+from .steps import Steps
 
 if TYPE_CHECKING:
     from .diagnose import Finding
@@ -62,7 +63,7 @@ class Watch:
         self.passes = 0
         self.record: Pass | None = None
         """The last pass that was measured."""
-        self.seen = Seen()
+        self.seen, self.steps = Seen(), Steps(model)
         self.curves: list[tuple[int, float, float]] = []
         self.unreached: list[str] | None = None
         self._periods = periods
@@ -86,6 +87,7 @@ class Watch:
         if "update_ratio" in self._periods:
             keep(register_optimizer_step_pre_hook(self._before_step))
             keep(register_optimizer_step_post_hook(self._after_step))
+            self._handles += self.steps.listen()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from ..taps import is_norm
@@ -12,6 +14,9 @@ from .finding import Finding, few
 
 if TYPE_CHECKING:
     from ..watch import Watch
+
+_GATE = re.compile("bias|gamma|gate|scale", re.IGNORECASE)
+_ADAPTIVE = (torch.optim.Adam, torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adamax)
 
 
 def decayed_gains(watch: Watch) -> Iterator[Finding]:
@@ -36,11 +41,36 @@ def decayed_gains(watch: Watch) -> Iterator[Finding]:
         yield Finding("decayed norm", words, "Put them into a group of their own with weight_decay=0.")
 
 
+def decayed_biases(watch: Watch) -> Iterator[Finding]:
+    """Weight decay that pulls biases and gates to zero, where a penalty of large weights has nothing to say."""
+    norms = {id(p) for module in watch.model.modules() if is_norm(module) for p in module.parameters(recurse=False)}
+    small = {id(p): name for name, p in watch.model.named_parameters()
+             if p.requires_grad and p.dim() <= 1 and id(p) not in norms
+             and (p.numel() == 1 or _GATE.search(name.rpartition(".")[2]))}  # fmt: skip
+    groups = [group for optimizer in watch.optimizers for group in optimizer.param_groups if group.get("weight_decay")]
+    names = [small[id(p)] for group in groups for p in group["params"] if id(p) in small]
+    if names:
+        words = f"weight decay {max(group['weight_decay'] for group in groups):g} on biases and gates: {few(names)}"
+        yield Finding("decayed bias", words, "Put them into a group of their own with weight_decay=0.")
+
+
+def coupled_decay(watch: Watch) -> Iterator[Finding]:
+    """Weight decay that Adam divides by the size of the gradient."""
+    for optimizer in watch.optimizers:
+        rates = [float(group["weight_decay"]) for group in optimizer.param_groups
+                 if group.get("weight_decay") and not group.get("decoupled_weight_decay", False)]  # fmt: skip
+        if rates and isinstance(optimizer, _ADAPTIVE) and not isinstance(optimizer, torch.optim.AdamW):
+            words = f"weight decay {max(rates):g} is a part of the gradient under {type(optimizer).__name__}, which "
+            words += "divides it by the gradient's size: weights with large gradients are hardly decayed"
+            yield Finding("coupled decay", words, "Use AdamW, or decoupled_weight_decay=True.")
+            return
+
+
 def dropout_in_eval(watch: Watch) -> Iterator[Finding]:
     """Noise that is left on where the model is meant to be exact."""
     left_on = list(watch.seen.eval_dropout)
     if not watch.model.training:
-        left_on += [name for name, module in watch.model.named_modules() if _noisy(module) and module.training]
+        left_on += [name for name, module in watch.model.named_modules() if noisy(module) and module.training]
     if left_on:
         words = f"dropout active in eval, in {few(list(dict.fromkeys(name or 'model' for name in left_on)))}"
         fix = "Call .eval() on the whole model, and give training=self.training to functional dropout."
@@ -54,7 +84,8 @@ def dropped_twice(watch: Watch) -> Iterator[Finding]:
         yield Finding("dropped twice", words, "Leave one of the two out: at rate r both keep only (1 - r)^2.")
 
 
-def _noisy(module: nn.Module) -> bool:
+def noisy(module: nn.Module) -> bool:
+    """Return whether `module` drops something at a rate above 0 in training, by its class's name."""
     name = type(module).__name__.lower()
     if "drop" not in name and "stochasticdepth" not in name:
         return False

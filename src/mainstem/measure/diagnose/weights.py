@@ -44,7 +44,9 @@ def dead_units(watch: Watch) -> Iterator[Finding]:
 
 def updates(watch: Watch) -> Iterator[Finding]:
     """Steps that are out of proportion to the weights."""
-    ratios = [value for value in watch.results.get("update_ratio", {}).values() if math.isfinite(value)]
+    # Of a matrix that begins at 0, as LoRA's B, the first steps are no share.
+    found = watch.results.get("update_ratio", {}).items()
+    ratios = [value for name, value in found if math.isfinite(value) and name not in watch.steps.zeros]
     if not ratios:
         return
     middle = statistics.median(ratios)
@@ -53,7 +55,7 @@ def updates(watch: Watch) -> Iterator[Finding]:
         yield Finding(
             "updates too large", words, f"About 1e-3 is usual: divide the learning rate by {middle / 1e-3:.0f}.", 2
         )
-    elif middle < _SMALL:
+    elif middle < _SMALL and not watch.steps.still:  # a warm-up may begin at a rate of 0
         words = f"one step changes a weight matrix by {middle:.2g} of its size (median of {len(ratios)})"
         yield Finding("updates too small", words, "About 1e-3 is usual: raise the learning rate.", 2)
 

@@ -10,6 +10,8 @@ from .finding import Finding, few
 if TYPE_CHECKING:
     from ..watch import Watch
 
+_LAYERS = 3
+
 
 def unreached(watch: Watch) -> Iterator[Finding]:
     """Parameters that the loss does not depend on."""
@@ -28,3 +30,12 @@ def left_out(watch: Watch) -> Iterator[Finding]:
     if names:
         words = f"{len(names)} parameters are in no group of the optimizer: {few(names)}"
         yield Finding("not optimized", words, "Give them to it, or set requires_grad=False.", 2)
+
+
+def without_residual(watch: Watch) -> Iterator[Finding]:
+    """A layer that the stream cannot pass, among others that it can."""
+    paths = watch.seen.paths
+    around = [name for name, there in paths.items() if not there]
+    if around and len(paths) >= _LAYERS and 2 * len(around) < len(paths):
+        words = f"{few(around)} has no residual path, and {len(paths) - len(around)} other layers have"
+        yield Finding("no residual", words, "Add the layer's input to its output (`mainstem.Residual`).", 2)
