@@ -17,7 +17,13 @@ def test_a_preset_is_what_a_user_could_have_typed(preset: str) -> None:
     typed = config.resolve(config.Run(model=config.Model(**PRESETS[preset], **COMMON))).model
     assert msgspec.structs.replace(typed, preset=preset) == resolved
     gaps = {name for name in resolved.__struct_fields__ if getattr(resolved, name) is None}
-    assert gaps == {"head_width", "eps", "rotary_base", "prior"}  # those have no number by themselves: others decide
+    assert gaps == {
+        "head_width",
+        "eps",
+        "rotary_base",
+        "soft_cap",
+        "prior",
+    }  # those have no number by themselves: others decide
 
 
 def test_sizes() -> None:

@@ -20,7 +20,7 @@ TEXT = st.one_of(st.sampled_from(ODD), st.text(CHARACTERS, min_size=1, max_size=
 LENGTHS = ("train.steps", "train.epochs", "train.budget")
 BOUND = (
     "model.width", "model.heads", "model.kv_heads", "model.head_width", "model.rotary_base", "train.micro_batch",
-    "recipe", "optim.swa", "optim.decay_kind", "optim.decay_on", "optim.decay_course",
+    "recipe", "train.passes", "optim.swa", "optim.decay_kind", "optim.decay_on", "optim.decay_course",
     "data.held_out_paths", "data.sealed",
 )  # fmt: skip
 """Fields of which others say what they may be, so that most trees with one of them by chance are refused."""

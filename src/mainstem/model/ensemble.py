@@ -45,7 +45,7 @@ class Ensemble(nn.Module):
 
     Example:
         >>> model = Ensemble(Settings(vocab=65, layers=2, width=32, heads=2, context=16, members=3), seed=0)
-        >>> float(model(torch.zeros(1, 5, dtype=torch.int64)).exp().sum(-1).mean().round(decimals=4))
+        >>> float(model(torch.zeros(1, 5, dtype=torch.int64)).detach().exp().sum(-1).mean().round(decimals=4))
         1.0
     """
 
