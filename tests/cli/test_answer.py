@@ -48,6 +48,7 @@ def test_a_plan_is_for_people(corpus: Path, capsys: Capture) -> None:
 
 def test_evaluate(finished: Path, corpus: Path, capsys: Capture) -> None:
     found, read = answered(["evaluate", str(finished), "--json"], capsys)
+    read = " ".join(read.split())  # lines are cut between words
     assert f"{found['nats_per_token']:.4f} nats per token, {found['bits_per_byte']:.4f} bits per byte" in read
     assert f"{found['tokens']:,} tokens, {found['bytes']:,} bytes" in read
     assert f"unigram {found['yardsticks']['unigram_bpb']:.4f}" in " ".join(read.split())

@@ -76,7 +76,7 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "l1", "--optim.name", "muon"], "optim.name cannot be set for l1, which decides"),
         (["lab", "layernorm", "--optim.lr", "0.1"], "optim.lr cannot be set for layernorm"),
         (["lab", "exploding", "--optim.average", "0.1"], "optim.average cannot be set for exploding"),
-        (["lab", "exploding", "--loss.z-loss", "0.1"], "loss.z_loss cannot be set for exploding"),
+        (["lab", "exploding", "--loss.z-loss", "0.1"], "--loss.z-loss cannot be set for exploding"),
         (["lab", "exploding", "--data.documents", "mask"], "data.documents cannot be set for exploding"),
         (["lab", "vanishing", "--modell.width", "3"], "--modell.width is not an option"),
         (["lab", "vanishing", "--model.width", "7", "--seeds", "1"], "model.heads"),

@@ -252,7 +252,7 @@ def test_a_run_is_extended(finished: Path, tmp_path: Path) -> None:
 def test_another_configuration_is_refused_and_nothing_changes(finished: Path, capsys: Capture) -> None:
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file() and path.name != "lock"}
     assert main(["train", "--resume", str(finished), "--model.width", "32"]) == 2
-    assert "another configuration (model." in capsys.readouterr().err
+    assert "another configuration (--model." in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in before}
 
 

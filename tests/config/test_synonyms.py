@@ -34,8 +34,7 @@ def test_the_right_name_is_said(typed: str, right: str, capsys: pytest.CaptureFi
     for written in (typed, typed.replace("_", "-")):
         assert main(["train", f"--{written}", "1"]) == 2
         said = capsys.readouterr().err
-        flag = right if "noise." in typed or "model." in typed else f"--{right.replace('_', '-')}"
-        assert f"did you mean {flag}" in said, said
+        assert f"did you mean --{right.replace('_', '-')}" in said, said
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_the_right_name_is_said(typed: str, right: str, capsys: pytest.CaptureFi
     [
         ("warmup_steps", "a share of the steps"),
         ("min_lr", "a share of the peak"),
-        ("gradient_accumulation_steps", "how many sequences of train.batch are computed at once"),
+        ("gradient_accumulation_steps", "how many sequences of --train.batch are computed at once"),
         ("batch_size", "all sequences of a step"),
     ],
 )
@@ -69,7 +68,8 @@ def test_the_name_of_before_is_answered_with_that_of_now(
 ) -> None:
     assert now in FIELDS and before not in FIELDS
     assert main(["train", f"--{before.replace('_', '-')}", "1"]) == 2
-    assert f"{before} is now {now}: give it by that name." in capsys.readouterr().err
+    flags = [f"--{name.replace('_', '-')}" for name in (before, now)]
+    assert f"{flags[0]} is now {flags[1]}: give it by that name." in capsys.readouterr().err
     section, _, field = before.partition(".")
     with pytest.raises(BadInput, match=f"{before} is now {now}"):
         config.parse(f"{section}: {{{field}: 1}}")

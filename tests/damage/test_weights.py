@@ -81,7 +81,7 @@ def test_damaged_weights_are_refused(
     for command in ("sample", "last", "init"):
         code, said = answer(READERS[command](made.run), capsys)
         assert code == 2, (command, said)
-        assert "model.safetensors" in said or "init_from" in said
+        assert "model.safetensors" in said or "init-from" in said
 
 
 @pytest.mark.parametrize("damage", ["cut", "another type", "a shape beyond the file"])

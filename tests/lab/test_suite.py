@@ -62,8 +62,8 @@ def test_every_experiment_has_its_results_and_its_page(tmp_path: Path) -> None:
     assert {"commit", "versions", "machine", "settings", "steps", "seconds"} <= set(found["facts"])
     plan = suite.Plan(tmp_path, {}, None, 3, "mainstem lab x")
     whole = suite.write_all(plan, [results for results, _ in made]).read_text()
-    assert "one: Q?" in whole
-    assert "two: Q?" in whole
+    assert "one: A claim." in whole
+    assert "two: A claim." in whole
 
 
 def test_what_one_leaves_of_its_share_goes_to_the_next(tmp_path: Path) -> None:

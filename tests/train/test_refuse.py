@@ -21,19 +21,19 @@ TINY = {"model.layers": 2, "model.width": 16, "model.heads": 2, "model.context":
 WRONG = [
     (
         ["--model.residual.strems", "4"],
-        "residual.strems is not the name of a field: did you mean model.residual.streams?",
+        "residual.strems is not the name of a field: did you mean --model.residual.streams?",
     ),
     (
         ["--model.residual", "hyper", "--model.residual.strems", "4"],
-        "residual.strems is not the name of a field: did you mean model.residual.streams?",
+        "residual.strems is not the name of a field: did you mean --model.residual.streams?",
     ),
     (["--model.residual", "hyper", "--model.residual.weights", "dynamical"], "give one of static, dynamic"),
     (["--model.residual", "pre_norm", "--model.residual.streams", "4"], "model.residual.streams is a value of hyper"),
     (["--model.residual", "hyper", "--model.residual.streams", "1000000000"], "TiB of memory"),
     (["--model.residual", "deepnorm | rezero"], "both define the stream of the residual: leave one"),
     (["--model.residual", "rezero", "--model.init", "zero"], "have no gradient, ever"),
-    (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "no parameter fits 'hed'"),
-    (["--optim.decay", "0.1", "--optim.decay-on", "blocks.9.*"], "no parameter fits 'blocks.9.*'"),
+    (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "No parameter fits 'hed'"),
+    (["--optim.decay", "0.1", "--optim.decay-on", "blocks.9.*"], "No parameter fits 'blocks.9.*'"),
     (["--train.init-from", "nowhere"], "nowhere/model.safetensors"),
     (["--machine.device", "mps"], "is not on this machine"),
     (["--data.glob", "*.txt"], "data.glob '*.txt' says which files of a folder, and no folder is given: leave it out"),
