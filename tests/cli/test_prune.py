@@ -56,7 +56,7 @@ def test_a_run_becomes_smaller_and_predicts_the_same(trained: Path, capsys: Capt
     [
         (["run"], "needs a folder: give one, as in --out"),
         (["run", "--out", "run"], "is there already: give the name of a new folder"),
-        (["dense", "--out", "new"], "no hidden unit and no head of this model is zero as a whole"),
+        (["dense", "--out", "new"], "No hidden unit and no head of this model is zero as a whole"),
         (["gone", "--out", "new"], "gone"),
     ],
 )

@@ -19,9 +19,9 @@ CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 TEXT = st.one_of(st.sampled_from(ODD), st.text(CHARACTERS, min_size=1, max_size=20))
 LENGTHS = ("train.steps", "train.epochs", "train.budget")
 BOUND = (
-    "model.width", "model.heads", "model.kv_heads", "model.head_width", "model.rotary_base", "train.micro_batch",
-    "recipe", "train.passes", "optim.swa", "optim.decay_kind", "optim.decay_on", "optim.decay_course",
-    "data.held_out_paths", "data.sealed",
+    "model.width", "model.heads", "model.kv_heads", "model.head_width", "model.rotary_base", "model.members", "recipe",
+    "train.micro_batch", "train.passes", "optim.swa", "optim.soup", "optim.decay_kind", "optim.decay_on",
+    "optim.decay_course", "data.held_out_paths", "data.sealed",
 )  # fmt: skip
 """Fields of which others say what they may be, so that most trees with one of them by chance are refused."""
 

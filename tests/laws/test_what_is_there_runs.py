@@ -25,8 +25,9 @@ def scaled(result):
         if not result.is_floating_point():
             return result
         return result * (1.5 if not result.dim() else torch.linspace(0.5, 1.5, result.shape[-1]))
-    if isinstance(result, tuple) and hasattr(result, "_replace"):  # a state
-        return result._replace(main=scaled(result.main))
+    if isinstance(result, tuple) and hasattr(result, "_replace"):  # a state, or what a branch returns
+        first = result._fields[0]
+        return result._replace(**{first: scaled(getattr(result, first))})
     return tuple(scaled(part) for part in result) if isinstance(result, tuple) else result
 
 

@@ -52,10 +52,6 @@ def test_what_is_wrong_is_refused_before_text_is_read(also, said):
         refuse.early(load({"noise.also": also, "data.paths": ["nowhere.txt"]}))
 
 
-def test_a_rate_of_one_drops_all():
-    assert noise.parse(load({"noise.also": [{"name": "dropout", "rate": 1}]}).noise.also)[0].rates.value == 1.0
-
-
 def test_every_published_noise_is_a_name_of_the_package():
     for spec in catalogue.specs("noise"):
         name = spec.target.partition(":")[2]

@@ -75,6 +75,6 @@ def test_a_run_that_fine_tunes_holds_on_to_the_weights_that_it_was_given(tmp_pat
     (tmp_path / "source").mkdir()
     save_file(given, tmp_path / "source" / "model.safetensors")
     learner = of(made(tmp_path), **{"train.init_from": str(tmp_path / "source")})
-    start_from(learner)
+    start_from(learner, ALONE)
     held = learner.penalties[0].anchor()
     assert held and all(value.equal(given[name]) for name, value in held.items())

@@ -69,7 +69,8 @@ def _masked(text: str) -> str:
     text = re.sub(r"-[0-9a-f]{8}(?=\.html|/|\b)", "-........", text)
     text = re.sub(r"(trainings), \d+ s", r"\1, ... s", text)
     head, doctor, rest = text.partition("$ mainstem doctor\n")
-    names = [line.split("  ")[0] for line in rest.splitlines() if line[:1] not in ("", " ")]
+    # A line without two blanks is the end of a folder's name that was too long for the line before it.
+    names = [line.split("  ")[0] for line in rest.splitlines() if line[:1] not in ("", " ") and "  " in line]
     return head + doctor + "".join(f"{name}  ...\n" for name in names)
 
 

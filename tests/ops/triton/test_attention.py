@@ -12,7 +12,7 @@ SITE = 78
 
 
 def _oracle(query, key, value, settings):
-    documents, mask, context, causal, scale = settings
+    documents, mask, context, causal, scale = settings[:5]
     key, value = (part.float().repeat_interleave(query.shape[1] // part.shape[1], 1) for part in (key, value))
     score = query.float() @ key.mT * scale
     seen = torch.ones(score.shape, dtype=torch.bool)
