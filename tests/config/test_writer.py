@@ -26,6 +26,11 @@ BOUND = (
 """Fields of which others say what they may be, so that most trees with one of them by chance are refused."""
 
 
+FORMS = {"hyper": {"streams": st.integers(1, 8)}, "reinjection": {"keep": st.floats(0, 1)}, "pre_norm": {}}
+NOISES = {"dropout": {"rate": st.floats(0, 0.9)}, "gaussian": {"rate": st.floats(0, 0.9)}}
+"""Names with values that they have, which are checked when they are read."""
+
+
 def numbers(kind: inspect.IntType | inspect.FloatType) -> st.SearchStrategy[Any]:
     if isinstance(kind, inspect.IntType):
         return st.integers(kind.ge, kind.le if kind.le is not None else (kind.lt or 2**40) - 1)
@@ -47,8 +52,12 @@ def values(field: Field) -> st.SearchStrategy[Any]:
     elif isinstance(kind, inspect.TupleType):
         found = st.lists(numbers(kind.item_types[0]), min_size=2, max_size=2)  # type: ignore[arg-type]
     elif isinstance(kind, inspect.AnyType):
-        name = st.sampled_from(catalogue.names("noise" if field.name == "noise.also" else "residual"))
-        form = st.fixed_dictionaries({"name": name}, optional={"streams": st.integers(), "keep": st.floats(0, 1)})
+        noise = field.name == "noise.also"
+        name = st.sampled_from(catalogue.names("noise" if noise else "residual"))
+        form = st.one_of(
+            st.fixed_dictionaries({"name": st.just(each)}, optional=values)
+            for each, values in (NOISES if noise else FORMS).items()
+        )
         found = st.one_of(name, form, st.lists(st.one_of(name, form), min_size=1, max_size=2))
     elif field.name == "train.budget":
         found = st.sampled_from(["90s", "1.5h", "10m"])
