@@ -64,7 +64,7 @@ class Meeting:
         self._store, self.rank, self.size = store, rank, size
 
     def leave(self, key: str, word: Any) -> None:
-        """Leave `word` for whoever asks for `key`."""
+        """Leave `word` for the processes that ask for `key`."""
         self._ask(lambda: self._store.set(key, json.dumps(word)))
 
     def word(self, key: str, limit: timedelta = LIMIT) -> Any:
