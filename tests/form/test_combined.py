@@ -24,7 +24,7 @@ OWNERS = {
         "mhc_lite", "identity_mixing", "reversible", "midpoint", "plain",
     ),
 }  # fmt: skip
-"""What one form alone can say of a model, and the forms that say it; all else is folded over the forms."""
+"""Methods that only one form of a combination may define, and the forms that define each; others are folded."""
 
 BRANCH = {
     "sandwich | layer_scale": ["norm", "feedforward", "norm_2", "scale"],

@@ -14,8 +14,8 @@ class DropKey(Bernoulli):
     Formula:
         softmax(q k^T / sqrt K + m), m = -infinity with the probability rate, else 0, for each query, key and head
 
-    A position's own key is never hidden, so that no row is empty. The paper lowers the rate over the depth, which
-    `depth` of a rate has the other way round.
+    A position's own key is never hidden, so that no row is empty. The paper lowers the rate over the depth;
+    ours stays equal, or rises where `depth` of the rate is linear.
 
     Source:
         Li et al. 2022 (2208.02646).
