@@ -41,6 +41,17 @@ def test_the_better_one_is_named(pair: list[str], corpus: Path, tmp_path: Path, 
     assert "fast is better than slow by " in capsys.readouterr().out
 
 
+def test_a_difference_is_weighed_against_the_smallest_of_interest(
+    pair: list[str], corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    words = ["compare", *pair, "--seeds", "3", "--out", str(tmp_path / "out"), "--data.paths", str(corpus)]
+    verdicts = []
+    for extra in ([], ["--delta", "100"]):
+        assert main([*words, *extra]) == 0
+        verdicts.append(json.loads((tmp_path / "out" / "compare.json").read_text())["verdict"])
+    assert verdicts[0] == "supported" and verdicts[1] != "supported"
+
+
 def test_a_run_can_be_a_side(finished: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     out = str(tmp_path / "out")
     other = tmp_path / "other.yaml"

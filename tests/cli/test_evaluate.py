@@ -169,6 +169,14 @@ def test_how_files_are_read_may_differ(finished: Path, tmp_path: Path, capsys: C
     assert "16 bytes" in capsys.readouterr().out
 
 
+def test_which_files_of_a_folder_are_read_may_differ(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    for name, text in (("a.txt", "the river"), ("b.md", "every tributary")):
+        (tmp_path / name).write_text(text)
+    for extra, size in (([], 24), (["--data.glob", "*.md"], 15)):
+        assert main(["evaluate", str(finished), str(tmp_path), *extra]) == 0
+        assert f"{size} tokens" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("name", ["absent.txt", "a\0b", "empty.txt"])
 def test_files_that_are_none(name: str, finished: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "empty.txt").touch()

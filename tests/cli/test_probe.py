@@ -1,6 +1,7 @@
 """A run looked into: the table of 80 columns, the page, and what it refuses."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -72,3 +73,24 @@ def test_text_that_is_gone_is_refused_in_a_sentence(
     config.write_text(config.read_text().replace(str(corpus), str(tmp_path / "gone.txt")))
     assert main(["probe", str(run)]) == 2
     assert "gone.txt" in capsys.readouterr().err
+
+
+def test_its_own_text_is_read_again_where_that_is_asked_for(
+    finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run, text = shutil.copytree(finished, tmp_path / "run"), Path(shutil.copy2(corpus, tmp_path / "text.txt"))
+    status = text.stat()
+    words = ["probe", str(run), "--windows", "4", "--data.paths", str(text)]
+    assert main(words) == 0
+    text.write_bytes(text.read_bytes()[::-1])
+    os.utime(text, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert main(words) == 0
+    assert main([*words, "--data.verify"]) == 2
+    assert "data has changed since" in capsys.readouterr().err
+
+
+def test_the_last_weights_are_looked_into_where_that_is_asked_for(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "model.safetensors").unlink()  # the best ones
+    assert main(["probe", str(run), "--windows", "2"]) != 0
+    assert main(["probe", str(run), "--windows", "2", "--last"]) == 0

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,10 @@ def test_what_cannot_be_pruned_is_said_in_a_sentence(trained: Path, words: list[
     assert main(["prune", *words]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (trained / "new").exists()
+
+
+def test_the_last_weights_are_pruned_where_that_is_asked_for(trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained / "run", tmp_path / "run")
+    (run / "model.safetensors").unlink()  # the best ones
+    assert main(["prune", str(run), "--out", str(tmp_path / "none")]) != 0
+    assert main(["prune", str(run), "--out", str(tmp_path / "last"), "--last"]) == 0

@@ -287,3 +287,14 @@ def test_freed_memory_is_given_back_while_a_long_file_is_read(tmp_path, monkeypa
     path.write_bytes(b"a line of text\n" * 1_000_000)
     assert sum(len(piece.data) for piece in taken(path)[1]) == 15_000_000
     assert len(calls) == 15_000_000 // (1 << 22)
+
+
+def test_a_mask_between_documents_of_which_there_is_one_is_doubted(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.txt").write_text("".join(f"line {i * i % 97}\n" for i in range(number, 300)))
+    said = {}
+    for paths in (tmp_path, tmp_path / "0.txt"):
+        for how in ("mask", "join"):
+            section = config.Data(paths=[str(paths)], documents=how)  # type: ignore[arg-type]
+            said[paths.name, how] = any("one document" in doubt for doubt in prepare(section, tmp_path / "c").doubts)
+    assert [name for name, doubted in said.items() if doubted] == [("0.txt", "mask")]

@@ -109,7 +109,7 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
     )
     facts = {**content["facts"], **_origin(documents)}
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
-    doubts = tuple(_doubts(facts, known.nothing_but))
+    doubts = tuple(_doubts(facts, known.nothing_but, section.documents == "mask"))
     return Corpus(train, held_out, tokenizer, facts, without, doubts, *sealed)
 
 
@@ -203,7 +203,9 @@ def _facts(found: Survey, chosen: Split, choice: Choice, written: dict[str, Any]
     }
 
 
-def _doubts(facts: dict[str, Any], nothing_but: str) -> Iterator[str]:
+def _doubts(facts: dict[str, Any], nothing_but: str, masked: bool) -> Iterator[str]:
+    if masked and facts["documents"] == 1:
+        yield "The text is one document, so --data.documents mask changes nothing: leave it out, or give several files."
     if nothing_but:
         yield f"The text is {nothing_but} and nothing else, from which nothing can be learned: give another."
     elif (share := facts["held_out_seen"]) >= _SEEN:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import config, data
 from ..errors import BadInput
+from ..train import device
 from . import conditions
 from .cache import Cache, Kept, key
 from .experiment import Cell, Experiment, Numbers
@@ -97,14 +98,15 @@ class Engine:
         kept = self.cache.get(name)
         if kept is None:
             before = self.clock()
-            numbers = self._numbers(experiment, Trial(cell, run, self.text(run.data)))
+            numbers = self._numbers(experiment, Trial(cell, device.settle(run), self.text(run.data)))
             kept = Kept(numbers, self.clock() - before)
             self.cache.put(name, kept)
         return kept
 
     def _numbers(self, experiment: Experiment, trial: Trial) -> Numbers:
         data.check_length(trial.corpus, trial.run.model.context or 1)
-        return experiment.trial(trial)
+        with device.threads(trial.run.machine.threads):
+            return experiment.trial(trial)
 
     def _key(self, experiment: Experiment, cell: Cell, run: config.Run) -> str:
         what = [experiment.name, experiment.version, sorted(cell.at.items()), cell.tokens]
@@ -127,7 +129,7 @@ class Engine:
                 total += kept.seconds
                 continue
             before = self.clock()
-            trial = Trial(cell, run, self.text(run.data), limit=_SAMPLE)
+            trial = Trial(cell, device.settle(run), self.text(run.data), limit=_SAMPLE)
             self._numbers(experiment, trial)
             whole, steps = self.clock() - before, run.train.steps or 1
             total += whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)

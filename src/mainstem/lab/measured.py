@@ -45,7 +45,9 @@ def flow(trial: Trial, network: LanguageModel) -> Flow:
     training = network.training
     network.eval()
     with depth.norms(network) as norms, torch.enable_grad():
-        (network(x_BT, None, targets_BT=y_BT) / y_BT.numel()).backward()
+        with trial.place.autocast():
+            loss = network(x_BT, None, targets_BT=y_BT) / y_BT.numel()
+        loss.backward()
     network.train(training)
     network.zero_grad(set_to_none=True)
     return Flow(norms.stream, norms.gradient)

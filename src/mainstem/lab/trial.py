@@ -50,11 +50,16 @@ class Trial:
         """Where in the grid the cell is."""
         return dict(self.cell.at)
 
+    @property
+    def place(self) -> device.Place:
+        """Where the networks compute, and in which precision; a call of one belongs inside `place.autocast()`."""
+        return device.choose(device.settle(self.run).machine)
+
     def build(self) -> model.LanguageModel:
-        """Return the model at its initial weights."""
+        """Return the model at its initial weights, on the run's device."""
         found = model.build(self.run.model, self.run.noise, self.corpus.tokenizer.vocab_size, self.run.seed)
         assert isinstance(found, model.LanguageModel)  # `Experiment.check` leaves no members
-        return found
+        return found.to(self.place.device)
 
     def train(self, after_step: AfterStep | None = None, network: model.LanguageModel | None = None) -> Trained:
         """Train `network` (a new one by default) for `train.steps` steps and return it with the losses.
@@ -71,13 +76,12 @@ class Trial:
         learner = Learner.of(run, Language(), corpus, ALONE, steps=steps, network=network)
         self.optimizer = learner.optimizer
         losses: list[float] = []
-        with device.threads(run.machine.threads):
-            for step in range(1, min(steps, self.limit or steps) + 1):
-                losses.append(float(learner.step(step).numbers["loss"]))
-                if not math.isfinite(losses[-1]):
-                    break
-                if after_step is not None:
-                    after_step(step, network)
+        for step in range(1, min(steps, self.limit or steps) + 1):
+            losses.append(float(learner.step(step).numbers["loss"]))
+            if not math.isfinite(losses[-1]):
+                break
+            if after_step is not None:
+                after_step(step, network)
         weights.put(network, learner.kept(), "the average of the weights")
         self.seconds = time.perf_counter() - began
         return Trained(network, losses, text, self.corpus, learner)

@@ -52,3 +52,11 @@ def test_every_cell_gives_the_numbers_that_contrasts_and_figures_ask_for(experim
 def test_a_trial_is_the_same_twice(experiment):
     cell = experiment.cells[-1]
     assert lab.numbers(experiment, cell, seed=3) == lab.numbers(experiment, cell, seed=3)
+
+
+def test_the_precision_holds_wherever_a_network_is_called(experiment):
+    """Its numbers are others in bfloat16, those of networks at their initial weights too."""
+    cell = experiment.cells[0]
+    exact, rounded = (lab.numbers(experiment, cell, seed=3, machine__dtype=name) for name in ("float32", "bfloat16"))
+    once = {contrast.value for contrast in experiment.contrasts if contrast.untrained} or set(exact)
+    assert any(exact[name] != rounded[name] for name in once)

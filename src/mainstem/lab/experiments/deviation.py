@@ -48,7 +48,8 @@ def shares(trial: Trial, network: LanguageModel) -> tuple[list[float], list[floa
     x_BT, _, _ = first_batch(trial, network)
     training = network.training
     network.eval()
-    with torch.no_grad(), watch(network, every={"branch_share": 1, "block_influence": 1}) as seen:
+    every = {"branch_share": 1, "block_influence": 1}
+    with torch.no_grad(), trial.place.autocast(), watch(network, every=every) as seen:
         network(x_BT)
     network.train(training)
     return list(seen.results["branch_share"].values()), list(seen.results["block_influence"].values())

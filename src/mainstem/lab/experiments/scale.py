@@ -103,11 +103,11 @@ def shift(trial: Trial, network: LanguageModel) -> tuple[float, list[float]]:
     """
     x_BT, _, slots = first_batch(trial, network)
     network.eval()
-    with torch.no_grad():
+    with torch.no_grad(), trial.place.autocast():
         with depth.norms(network) as still:
             plain_BTV = network(x_BT)
         network.train()
-        total_BTV = torch.zeros_like(plain_BTV)
+        total_BTV = torch.zeros_like(plain_BTV, dtype=torch.float32)
         with depth.norms(network) as noisy:
             for i in range(MASKS):
                 with noise.counter(seed=trial.run.seed, step=_STEP + i, samples=slots):
