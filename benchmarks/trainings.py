@@ -12,6 +12,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -74,7 +75,14 @@ def trained(
 def about() -> dict[str, str]:
     """Return the commit that trains, and the machine."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    return {"commit": commit, "machine": f"{platform.machine()} {os.cpu_count()} cores"}
+    return {"commit": commit, "machine": f"{processor()} {os.cpu_count()} cores"}
+
+
+def processor() -> str:
+    """Return what the processor calls itself, where the system tells, or else its architecture."""
+    known = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    named = re.search(r"^model name\s*: (.+)$", known, re.MULTILINE)
+    return re.sub(r"\(R\)|\(TM\)| Processor", "", named[1]).strip() if named else platform.machine()
 
 
 def key(*of: object) -> str:

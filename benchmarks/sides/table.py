@@ -1,7 +1,7 @@
 """What the rows of `best.py` come to, as tables of Markdown.
 
-A row has the nats of a whole held-out text; bits per byte are ``nats / ln 2 / bytes``. Of each side only rows of its
-last version count, and of its settings the better one for each text and budget, as judged at the first seed.
+A row has the nats of a whole held-out text; bits per byte are ``nats / ln 2 / bytes``. Of a side on a text at a budget
+only rows of the last version that ran there count, and of its settings the better one, as judged at the first seed.
 """
 
 from __future__ import annotations
@@ -35,12 +35,16 @@ class Cell(NamedTuple):
         return f"{self.mean:.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
 
 
+def _of(row: Row) -> tuple[str, str, str]:
+    return row["side"], row["text"], row["budget"]
+
+
 class Rows:
     """The rows that count."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        last = {row["side"]: row["version"] for row in rows}
-        self.rows = [row for row in rows if row["version"] == last[row["side"]]]
+        last = {_of(row): row["version"] for row in rows}
+        self.rows = [row for row in rows if row["version"] == last[_of(row)]]
         self.sizes = {row["text"]: int(row["held_bytes"]) for row in self.rows}
 
     @property

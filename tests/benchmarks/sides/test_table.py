@@ -22,9 +22,10 @@ def test_examples(load) -> None:
     assert failed == 0
 
 
-def test_only_the_last_version_of_a_side_counts(load) -> None:
+def test_only_the_last_version_of_a_side_counts_that_ran_there(load) -> None:
     rows = [row("ours", 1.0, version="1-a", seed=1), row("nanogpt", 2.0), row("ours", 1.5, version="1-b")]
-    found = load("sides.table").Rows(rows)
+    found = load("sides.table").Rows([row("ours", 1.2, version="1-a", budget=600.0), *rows])
+    assert found.cell("verse", "ours", 600, "frozen").by_seed == {0: pytest.approx(1.2)}
     assert found.cell("verse", "ours", 120, "frozen").by_seed == {0: pytest.approx(1.5)}
     assert found.cell("verse", "nanogpt", 120, "frozen").mean == pytest.approx(2.0)
 
