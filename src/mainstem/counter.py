@@ -303,8 +303,8 @@ def _listening(scope: Scope) -> Iterator[Scope | None]:
     if drawn() != before and not scope.noticed:
         warnings.warn(
             "something inside noise.counter drew from torch's generator, so that it depends on how the batch is split "
-            "and on what was drawn before: noise.take_over(model) brings torch's dropout under the counter, and names "
-            "what it cannot",
+            "and on what was drawn before: noise.take_over(model) brings torch's dropout under the counter, but for "
+            "that of compiled code, and names what it cannot",
             stacklevel=3,
         )
 

@@ -98,10 +98,37 @@ class Torchs(nn.Module):
         return self.attention(x, x, x)[0] + self.attention(x, x, x, need_weights=False)[0]
 
 
+class Recurrent(nn.Module):
+    """Dropout between layers, which torch computes in one call; of plain rows, or of packed ones."""
+
+    def __init__(self, kind, packed=False, **options):
+        super().__init__()
+        self.rnn = kind(WIDTH, WIDTH, 3, dropout=0.3, batch_first=True, **options)
+        self.packed = packed
+
+    def forward(self, x):
+        if not self.packed:
+            return self.rnn(x)[0]
+        lengths = 1 + (x[:, 0, 0].abs() * 100).long() % x.shape[1]  # of the sample itself
+        rows = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return nn.utils.rnn.pad_packed_sequence(self.rnn(rows)[0], batch_first=True, total_length=x.shape[1])[0]
+
+
+class AlphaChannels(nn.Module):
+    def forward(self, x):
+        return F.feature_alpha_dropout(F.alpha_dropout(x, 0.2, self.training, True), 0.3, self.training)
+
+
 SEEN = torch.ones(6, 6, dtype=torch.bool).tril()
 WAYS = {
     "modules": lambda: nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Dropout(0.3), nn.Dropout(0.2, inplace=True)),
     "channel modules": lambda: nn.Sequential(nn.Dropout1d(0.3), Channels()),
+    "alpha modules": lambda: nn.Sequential(nn.AlphaDropout(0.3), nn.FeatureAlphaDropout(0.2), AlphaChannels()),
+    "LSTM": lambda: Recurrent(nn.LSTM, bidirectional=True),
+    "LSTM of packed rows": lambda: Recurrent(nn.LSTM, packed=True),
+    "GRU": lambda: Recurrent(nn.GRU, bias=False),
+    "GRU of packed rows": lambda: Recurrent(nn.GRU, packed=True, bidirectional=True),
+    "RNN": lambda: Recurrent(nn.RNN, nonlinearity="relu"),
     "eager attention": Eager,
     "heads in the first axis": Flat,
     "attention": Fused,

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from .. import counter, ops
 from ..counter import WHOLE_BATCH, Draw, Scope
 from ..errors import BadInput
+from . import channels, frames, recurrent
 
 _CONTEXT = 4096
 """What queries and keys of attention are numbered by, so that padding changes no mask; longer ones by their number."""
@@ -33,6 +34,9 @@ _DRAW = frozenset({
 })  # fmt: skip
 """Functions that may draw from torch's generator, by name; whether one did, the generator says."""
 
+
+_ASKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+"""By which torch's functions ask whether a mode is to be handed the call."""
 
 _BITS = {torch.float64: 32, torch.bfloat16: 8, torch.float16: 11}
 """How many bits a number in [0, 1) has for it not to be rounded to 1."""
@@ -65,10 +69,17 @@ class Calls:
 
     def __init__(self, scope: Scope, mode: Functions, func: Any) -> None:
         self.scope, self.mode, self.func = scope, mode, func
-        self.module = scope.running[-1][0]
+        running = scope.running[-1]
+        self.module, self.order, self._frame = running.module, running.order, running.frame
 
     def mask(self, rate: float, samples: Tensor | None = None) -> ops.Mask:
         """Return what this call draws from: the scope's samples, or others."""
+        frame = frames.innermost()
+        if frame is not None and (self._frame is None or self._frame.held is not frame.held):
+            raise BadInput(
+                f"{self.module.name or 'the model'!r} drops in a function that checkpoint computes again and that is "
+                "no module, so what it would drop then cannot be told: put the function into a module"
+            )
         self.module.drew = True
         draw = self.scope.draw if samples is None else Draw(self.scope.draw.key, samples)
         return ops.Mask(ops.threshold(rate), draw, counter.site_id("drop", self.scope.visit(self.module.site)))
@@ -109,21 +120,6 @@ def _dropout_(call: Calls, input: Tensor, p: float, train: bool) -> Tensor:
     return _dropout(call, input, p, train, inplace=True)
 
 
-def _channels(axes: int) -> Callable[..., Any]:
-    """Return dropout of whole channels, of inputs that have `axes` axes behind those of samples and channels."""
-
-    def dropout(call: Calls, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-        if not training or p == 0:
-            return input
-        if input.dim() != axes + 2 or len(input) != call.num_samples:
-            return NotImplemented
-        kept = call.dropped(torch.ones(input.shape[:2], dtype=input.dtype, device=input.device), p, 0)
-        y = input * kept.view(*input.shape[:2], *[1] * axes)
-        return input.copy_(y) if inplace else y
-
-    return dropout
-
-
 def _attention(
     call: Calls, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
@@ -154,21 +150,31 @@ def _attention(
 
 def _seen_inside(function: Any) -> Any:
     """Return torch's `function` with what it calls left to a mode, where the function itself would be handed to it."""
-    own = {**function.__globals__, "has_torch_function": lambda _: False}
+    own = {**function.__globals__, **dict.fromkeys(_ASKS, lambda *_: False)}
     return types.FunctionType(function.__code__, own, function.__name__, function.__defaults__)
 
 
-_multi_head_seen = _seen_inside(F.multi_head_attention_forward)
+def _by_parts(function: Any) -> Callable[..., Any]:
+    """Return torch's `function` with what it calls by the counter."""
+    seen = _seen_inside(function)
+
+    def computed(call: Calls, *args: Any, **kwargs: Any) -> Any:
+        with call.mode:
+            return seen(*args, **kwargs)
+
+    return computed
+
+
+_multi_head_seen = _by_parts(F.multi_head_attention_forward)
 
 
 def _multi_head(call: Calls, *args: Any, **kwargs: Any) -> Any:
     # Its weights lie samples first, whatever the layer's input does.
     inner = copy.copy(call.module)
     inner.batch_dim = 0
-    call.scope.running.append((inner, None))
+    call.scope.running.append(call.scope.running[-1]._replace(module=inner, mode=None, opened=None))
     try:
-        with call.mode:
-            return _multi_head_seen(*args, **kwargs)
+        return _multi_head_seen(call, *args, **kwargs)
     finally:
         call.scope.running.pop()
         call.module.drew |= inner.drew
@@ -215,7 +221,7 @@ def _uniform(call: Calls, shape: Sequence[int], bits: int) -> Tensor:
 
 
 def _name(scope: Scope, function: str) -> None:
-    where = scope.running[-1][0].name or "the model"
+    where = scope.running[-1].module.name or "the model"
     if f"{where}:{function}" in scope.noticed:
         return
     scope.noticed.add(f"{where}:{function}")
@@ -238,7 +244,17 @@ def in_words(unreached: Mapping[str, str]) -> list[str]:
 
 _BY_COUNTER: dict[Any, Callable[..., Any]] = {
     F.dropout: _dropout, torch.dropout: _dropout, torch.dropout_: _dropout_,
-    F.dropout1d: _channels(1), F.dropout2d: _channels(2), F.dropout3d: _channels(3),
+    **{function: _by_parts(function) for function in (
+        F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout,
+    )},
+    torch.feature_dropout: channels.dropping(False, True, False),
+    torch.feature_dropout_: channels.dropping(False, True, True),
+    torch.alpha_dropout: channels.dropping(True, False, False),
+    torch.alpha_dropout_: channels.dropping(True, False, True),
+    torch.feature_alpha_dropout: channels.dropping(True, True, False),
+    torch.feature_alpha_dropout_: channels.dropping(True, True, True),
+    torch.lstm: recurrent.layers, torch.gru: recurrent.layers,
+    torch.rnn_tanh: recurrent.layers, torch.rnn_relu: recurrent.layers,
     F.scaled_dot_product_attention: _attention, F.multi_head_attention_forward: _multi_head,
     Tensor.bernoulli_: _bernoulli_, torch.rand: _rand, torch.rand_like: _rand_like,
 }  # fmt: skip

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import counter, names, ops
-from ..counter import Draw
+from ..counter import Draw, Scope
 from ..errors import BadInput
 from ..ops import Mask
+from . import frames
 from .rate import Rate
 
 
@@ -72,12 +73,7 @@ class Noise(nn.Module):
 
     def draw(self, num_samples: int) -> tuple[Draw, int]:
         """Return what this call draws from, and its site: `num_samples` rows where no scope names them."""
-        scope = counter.current()
-        if in_backward() and (scope is None or not scope.replay) and (scope is not None or self._scoped):
-            raise RuntimeError(
-                f"noise at {self.site!r} is recomputed in backward without the counter of its forward, so its mask "
-                "would be another one: use mainstem.checkpoint in place of torch.utils.checkpoint.checkpoint"
-            )
+        scope = self._scope()
         if scope is None:
             return _drop_in(num_samples), counter.site_id(self.purpose, "")
         if self.site is None:
@@ -87,6 +83,22 @@ class Noise(nn.Module):
             )
         self._scoped = True  # unasked, as a compiler would make a second graph for the answer
         return scope.draw, counter.site_id(self.purpose, scope.visit(self.site))
+
+    def _scope(self) -> Scope | None:
+        """Return the scope to draw from: in backward that of the forward that is computed again."""
+        scope, frame = counter.current(), frames.innermost()
+        frames.keep(frame)
+        if not in_backward() or (scope is not None and scope.replay):
+            return scope
+        kept = frames.kept(frame)
+        if frame is not None and kept is not None:
+            return None if kept.draw is None else kept.scope(frame.again)
+        if scope is None and not self._scoped:
+            return None
+        raise RuntimeError(
+            f"noise at {self.site!r} is recomputed in backward without the counter of its forward, so its mask would "
+            "be another one: call checkpoint with use_reentrant=False, or mainstem.checkpoint"
+        )
 
     def extra_repr(self) -> str:
         return f"rate={self.rate:g}{self._said}"

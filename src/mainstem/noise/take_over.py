@@ -5,23 +5,24 @@ May import its neighbours, counter and names.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import counter, names
 from ..errors import BadInput
+from . import frames, recurrent
 from .functions import Functions, in_words
 from .site import bind, in_backward
 
-_RECURRENT = (nn.LSTM, nn.GRU, nn.RNN)
 _STILL = frozenset({"linear", "conv", "sparse", "normalization", "batchnorm", "instancenorm", "flatten", "padding"})
 """Where torch's layers that draw nothing come from: a hook would only cost time there."""
 
-_OTHER = (nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
+_OTHER = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
 
 @dataclass
@@ -53,14 +54,17 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
 
     Inside ``with noise.counter(...)`` these draw masks of (seed, step, view, sample, site, position), where the site is
     the name of the module that calls them, so that half of a batch has the masks that it had in the whole batch:
-    `nn.Dropout`, `nn.Dropout1d` to `nn.Dropout3d` and their functions, the dropout of
-    `F.scaled_dot_product_attention` and of `nn.MultiheadAttention`, and what draws one number for each sample by
-    `bernoulli_` or `torch.rand`, as the `DropPath` of timm and transformers and torchvision's `StochasticDepth` do.
-    Elsewhere everything is as it was. No module is replaced, and no weight is touched. Noise of this package in the
-    model is bound, as by `noise.bind`.
+    all dropout modules of `torch.nn` and their functions, the dropout of `F.scaled_dot_product_attention`, of
+    `nn.MultiheadAttention` and between the layers of `nn.LSTM`, `nn.GRU` and `nn.RNN`, and what draws one number for
+    each sample by `bernoulli_` or `torch.rand`, as the `DropPath` of timm and transformers and torchvision's
+    `StochasticDepth` do. Elsewhere everything is as it was. No module is replaced, and no weight is touched. Noise of
+    this package in the model is bound, as by `noise.bind`.
 
     Any other draw from torch's generator inside the scope is named by a warning, once in each forward. Draws of
     Python's and NumPy's generators are not seen. Dropout whose calls a compiler has traced is not reached.
+
+    What `torch.utils.checkpoint` computes again has the masks of its forward, with ``use_reentrant=False``, which
+    gradient checkpointing of transformers has by itself.
 
     Args:
         model: any module; wrappers of torch's (DistributedDataParallel, `torch.compile`, ...) leave no trace in names.
@@ -71,7 +75,8 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
         What was done: `print` it. Its `remove()` undoes it.
 
     Raises:
-        BadInput: the model is taken over already; and in a forward, where the axis of the samples cannot be told.
+        BadInput: the model is none, or is taken over already; and in a forward, where the axis of the samples cannot be
+            told, or a function that is no module drops inside of checkpoint.
 
     Example:
         >>> from mainstem import noise
@@ -85,18 +90,21 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
         >>> masks[0][2:].equal(masks[1])
         True
     """
+    if not isinstance(model, nn.Module):
+        raise BadInput(f"take_over was given {type(model).__name__}: give a torch.nn.Module")
     taken = Taken(model)
     parts = {name: part for name, part in names.sites(model).items() if not (_is_ours(part) or _never_draws(part))}
     if any(isinstance(hook, Enter) for part in parts.values() for hook in part._forward_pre_hooks.values()):
         raise BadInput(f"{type(model).__name__} is taken over already: call remove() of what take_over returned first")
     bind(model)
+    compiled = _compiled(model)
     for name, site in _sites(parts):
         part = parts[name]
-        if (why := _unreached(part)) is not None:
+        if (why := _unreached(part, compiled)) is not None:
             taken.unreached[name] = why
         if not isinstance(part, torch.jit.ScriptModule):
             enter = Enter(name, site, batch_dim)
-            taken._handles.append(part.register_forward_pre_hook(enter))
+            taken._handles.append(part.register_forward_pre_hook(enter, with_kwargs=True))
             taken._handles.append(part.register_forward_hook(Leave(enter), always_call=True))
     return taken
 
@@ -109,20 +117,43 @@ class Enter:
         self.drew = False
         """Whether a mask was drawn here by the counter, so that it must be when it is computed again."""
 
-    def __call__(self, module: nn.Module, _args: Any) -> None:
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if torch.compiler.is_compiling():
             return
-        scope = counter.current()
-        if self.drew and module.training and in_backward() and (scope is None or not scope.replay):
-            raise RuntimeError(
-                f"{self.name or type(module).__name__!r} is recomputed in backward without the counter of its forward, "
-                "so its mask would be another one: use mainstem.checkpoint in place of torch.utils.checkpoint"
-            )
+        scope, frame, opened = counter.current(), frames.innermost(), None
+        frames.keep(frame)
+        if module.training and in_backward() and (scope is None or not scope.replay):
+            kept = frames.kept(frame)
+            if kept is None and self.drew:
+                raise RuntimeError(
+                    f"{self.name or type(module).__name__!r} is recomputed in backward without the counter of its "
+                    "forward, so its mask would be another one: call checkpoint with use_reentrant=False, or "
+                    "mainstem.checkpoint"
+                )
+            if frame is not None and kept is not None:
+                if kept.draw is None:  # its forward drew from torch's generator, which checkpoint restores
+                    return
+                opened = counter.enter(kept.scope(frame.again))
+                scope = opened.__enter__()
         if scope is not None:
             mode = None if scope.running else Functions()
-            scope.running.append((self, mode))
+            scope.running.append(Running(self, mode, recurrent.order(args, kwargs), frame, opened))
             if mode is not None:
                 mode.__enter__()
+
+
+class Running(NamedTuple):
+    """A module that runs in a scope: who entered it, and what is to be left again with it.
+
+    `mode` is that of the outermost one, `order` that of the samples in a packed sequence, `frame` the call of
+    checkpoint that it runs in, and `opened` the scope of its forward, where it is computed again.
+    """
+
+    module: Enter
+    mode: Functions | None = None
+    order: Tensor | None = None
+    frame: frames.Frame | None = None
+    opened: contextlib.AbstractContextManager[Any] | None = None
 
 
 class Leave:
@@ -133,10 +164,11 @@ class Leave:
 
     def __call__(self, _module: nn.Module, _args: Any, _output: Any) -> None:
         scope = counter.current()
-        if scope is not None and scope.running and scope.running[-1][0] is self._enter:
-            _, mode = scope.running.pop()
-            if mode is not None:
-                mode.__exit__(None, None, None)
+        if scope is not None and scope.running and scope.running[-1].module is self._enter:
+            running = scope.running.pop()
+            for each in (running.mode, running.opened):
+                if each is not None:
+                    each.__exit__(None, None, None)
 
 
 def _is_ours(part: nn.Module) -> bool:
@@ -160,13 +192,17 @@ def _sites(parts: dict[str, nn.Module]) -> Iterator[tuple[str, str]]:
         yield name, site
 
 
-def _unreached(part: nn.Module) -> str | None:
-    if isinstance(part, _RECURRENT) and part.dropout > 0 and part.num_layers > 1:
-        return f"dropout between the layers of {type(part).__name__}, which torch computes in one call"
+def _compiled(model: nn.Module) -> set[int]:
+    """Return the modules that a compiler was given, inside of what it made of them."""
+    wrappers = [part for part in model.modules() if type(part).__name__ == "OptimizedModule"]
+    return {id(wrapper._orig_mod) for wrapper in wrappers}
+
+
+def _unreached(part: nn.Module, compiled: set[int]) -> str | None:
     if isinstance(part, _OTHER):
         return f"{type(part).__name__}, which draws in a way of its own"
     if isinstance(part, torch.jit.ScriptModule):
         return "a scripted module, whose functions cannot be seen"
-    if getattr(part, "_compiled_call_impl", None) is not None:
-        return "compiled by itself, so that its functions cannot be seen"
+    if id(part) in compiled or getattr(part, "_compiled_call_impl", None) is not None:
+        return "compiled, so that its functions cannot be seen: leave it as it is, or give it noise of this package"
     return None
