@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..ops.activation.kind import of_code
+from .scores_seen import Scores, low
 from .sums import Sums
 
 _ACTIVATIONS = frozenset({
@@ -27,10 +28,13 @@ _MASKED = -1e8
 
 @dataclass
 class Dropped:
-    """Where dropout was seen: by the innermost module, and whether it dropped what had been dropped before."""
+    """Where dropout was seen, by the innermost module; `twice` where it dropped what had been dropped before, in an
+    attention, and `again` elsewhere.
+    """
 
     where: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
 
 
 class Ops(TorchDispatchMode):
@@ -55,7 +59,9 @@ class Ops(TorchDispatchMode):
         self._returned: dict[int, str] = {}
         self._logits, self._activation = logits, activation
         self._masks: list[Tensor] = []
-        self._after: list[Tensor] = []
+        self._after: list[tuple[Tensor, int]] = []
+        self.wrong_axis: dict[str, None] = {}
+        self._scores = Scores(lambda: self.wrong_axis.setdefault(self._attention() or ""))
 
     def leave(self) -> None:
         """Note that the innermost module has returned."""
@@ -63,9 +69,9 @@ class Ops(TorchDispatchMode):
             name, _ = self.path.pop()
             if name in self._weighted:
                 self._returned[len(self.path)] = name
-        if not any(attention for _, attention in self.path):
+        if self._attention() is None:
             self._masks.clear()
-            self._after.clear()
+            self._scores.forget()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -83,6 +89,10 @@ class Ops(TorchDispatchMode):
         self._returned.pop(len(self.path) + 1, None)
         self.path.append((name, is_attention))
 
+    def _attention(self) -> str | None:
+        """Return the innermost attention that is running."""
+        return next((path for path, is_one in reversed(self.path) if is_one), None)
+
     def _branch(self) -> str:
         """Return the last module with weights that the running one has called, or else the running one."""
         return self._returned.get(len(self.path), self.path[-1][0])
@@ -90,47 +100,71 @@ class Ops(TorchDispatchMode):
     def _see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         name = func._schema.name.rpartition("::")[2]
         inner = self.path[-1][0]
-        attention = next((path for path, is_one in reversed(self.path) if is_one), None)
+        attention = self._attention()
+        if attention is not None:
+            self._scores.see(name, args, result)
         if name in _ACTIVATIONS:
             self._activation(inner, result)
         elif name in ("softmax", "_softmax", "_safe_softmax") and attention is not None and args[0].dim() >= 3:
-            x = args[0][:_SAMPLES].float()
-            self._logits(attention, x.masked_fill(x <= _MASKED, float("-inf")))
+            self._logits(attention, self._before_softmax(args[0]).movedim(args[1], -1)[:_SAMPLES])
+            self._scores.weighed(result, args[1])
         elif name.startswith(("_scaled_dot_product", "scaled_dot_product")) and "backward" not in name:
             given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
             self._logits(attention or inner, _logits_of(given))
             if given.get("dropout_p"):
-                self._drop(inner, None, result[0] if isinstance(result, tuple) else result)
+                self._drop(inner, None, _first(result), 0)
         elif func._schema.name == "mainstem::attention":
             given = {a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}
             self._logits(attention or inner, _logits_of(given | {"is_causal": given["causal"]}))
             if given["threshold"] is not None and int(given["threshold"]):
-                self._drop(inner, None, result[0])
+                self._drop(inner, None, result[0], 0)
         elif func._schema.name == "mainstem::activation":
             self._activation(inner, _activated(args[0], args[1], args[5]))
         elif (
             "dropout" in name and "backward" not in name and isinstance(args[0], Tensor) and _drops(func, args, kwargs)
         ):
-            self._drop(inner, args[0], result[0] if isinstance(result, tuple) else result)
+            self._drop(inner, args[0], _first(result), args[0].numel())
         elif name == "bernoulli_" or (name in ("div_", "mul_") and _in(args[0], self._masks)):
             self._masks = [*self._masks[-7:], args[0]]
         elif name in ("mul", "mul_") and isinstance(args[1], Tensor) and any(_in(arg, self._masks) for arg in args[:2]):
-            self._drop(inner, args[0] if _in(args[1], self._masks) else args[1], result)
+            x, mask = args[:2] if _in(args[1], self._masks) else args[1::-1]
+            self._drop(inner, x, result, mask.numel(), name.endswith("_"))
 
-    def _drop(self, inner: str, x: Tensor | None, y: Tensor) -> None:
+    def _before_softmax(self, x: Tensor) -> Tensor:
+        """Return scores with -inf where they were masked."""
+        gone = x <= max(_MASKED, 0.9 * torch.finfo(x.dtype).min)
+        masked = self._scores.masked(x)
+        return x.float().masked_fill(gone if masked is None else gone | masked, float("-inf"))
+
+    def _drop(self, inner: str, x: Tensor | None, y: Tensor, draws: int, in_place: bool = False) -> None:
+        """Note that `x` was dropped to `y`, by as many `draws`."""
         self.dropped.where.append(inner)
-        attention = next((path for path, is_one in reversed(self.path) if is_one), None)
-        if attention is None:
-            return
-        if x is not None and _in(x, self._after):
-            self.dropped.twice.append(attention)
-        self._after.append(y)  # held until the attention returns, so that its memory is nobody else's
+        self.sums.dropped(y)
+        attention = self._attention()
+        if x is not None and draws == x.numel() and any(_still(x, *each) for each in self._after):
+            (self.dropped.again if attention is None else self.dropped.twice).append(attention or inner)
+        # Held for a while, so that its memory is nobody else's.
+        if draws == y.numel():
+            self._after = [*self._after[-3:], (y, _version(y) + in_place)]
 
 
 def _drops(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Return whether a dropout drops; in inference mode it is seen before torch asks."""
     given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
     return given.get("train") is not False and given.get("p") != 0
+
+
+def _first(result: Any) -> Any:
+    return result[0] if isinstance(result, (tuple, list)) else result
+
+
+def _version(x: Tensor) -> int:
+    return 0 if x.is_inference() else x._version
+
+
+def _still(x: Tensor, kept: Tensor, version: int) -> bool:
+    """Return whether `x` lies where `kept` does, and nothing was written there since."""
+    return x.data_ptr() == kept.data_ptr() and x.numel() == kept.numel() and _version(kept) <= version
 
 
 def _in(value: Any, kept: list[Tensor]) -> bool:
@@ -152,7 +186,8 @@ def _logits_of(given: dict[str, Any]) -> Tensor:
     mask = given.get("attn_mask", given.get("attn_bias"))
     if mask is not None:
         mask = mask[:_SAMPLES] if mask.dim() == 4 and mask.shape[0] > 1 else mask
-        logits = logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask
+        away = ~mask if mask.dtype == torch.bool else low(mask)
+        logits = (logits if mask.dtype == torch.bool else logits + mask).masked_fill(away, float("-inf"))
     if given.get("is_causal"):
         ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device)
         # Ours puts the last query at the last key; elsewhere the two are as many.

@@ -31,6 +31,11 @@ class Pass:
     dropped: Dropped = field(default_factory=Dropped)
     paths: dict[str, bool] = field(default_factory=dict)
     """Whether the stream can pass each layer; the watch's own, so that each is looked at once."""
+    streams: dict[str, list[str]] = field(default_factory=dict)
+    """What each layer did to the stream itself: sums, norms and dropouts, in order."""
+    ahead: dict[str, Tensor] = field(default_factory=dict)
+    """Whether a position of each attention sees one behind it."""
+    wrong_axis: list[str] = field(default_factory=list)
     norms: list[tuple[str, str | None, Tensor]] = field(default_factory=list)
     """Each norm that was called, the linear layer that ran before it, and whether its input had a number besides 0."""
 
@@ -87,10 +92,15 @@ class Hooks:
         if self._ops is not None:
             self._ops.__exit__(None, None, None)
             self._record.dropped = self._ops.dropped
+            self._record.wrong_axis = list(self._ops.wrong_axis)
             self._ops = None
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+
+    def keep(self, handles: list[Any]) -> None:
+        """Keep hooks on tensors, to be removed with the others."""
+        self._tensor_handles += handles
 
     def remove(self) -> None:
         """Remove every hook, those on tensors too."""
@@ -123,6 +133,9 @@ class Hooks:
 
         def logits(name: str, values: Tensor) -> None:
             name = self._once("logits", name)
+            if values.shape[-2] == values.shape[-1] > 1:
+                behind = torch.ones(values.shape[-2:], dtype=torch.bool, device=values.device).triu(1)
+                record.ahead[name] = (behind & ~values.isinf()).any()
             for quantity in listeners:
                 quantity.logits(name, values)
 
@@ -211,7 +224,7 @@ class Hooks:
             node, read = stack.pop() if stack else (None, [])
             written = tensors(output)
             if read and self._ops is not None and name in self._tree.sums:
-                self._ops.sums.leave(written)
+                self._record.streams[name] = self._ops.sums.leave(written)
             if not written:
                 return None
             tap = self._once("stream", name or "model")

@@ -20,14 +20,21 @@ _PASSES = frozenset({
 })  # fmt: skip
 """Operators after which the stream is still the stream."""
 
+SUM, NORM, DROPOUT = "sum", "norm", "dropout"
+"""What a layer may do to the stream itself."""
+
 
 @dataclass
 class _Place:
-    """A tensor that is the stream; where a branch was added to it, its name and both terms' sizes."""
+    """A tensor that is the stream; where a branch was added to it, its name and both terms' sizes.
+
+    `kind` is what made it of the stream before: NORM, DROPOUT, or anything else.
+    """
 
     tensor: Tensor
     before: _Place | None = None
     branch: tuple[str, Tensor, Tensor] | None = None
+    kind: str = ""
 
 
 @dataclass
@@ -53,22 +60,32 @@ class Sums:
         """Note that a layer begins, whose stream is `read`."""
         self._layers.append(_Layer([_Place(tensor) for tensor in read]))
 
-    def leave(self, written: Sequence[Tensor]) -> None:
-        """Note that the layer has returned, and tell its branches."""
+    def leave(self, written: Sequence[Tensor]) -> list[str]:
+        """Note that the layer has returned, tell its branches, and return what was done to the stream, in order."""
         layer = self._layers.pop()
         place = layer.find(written[0]) if written else None
-        branches = []
+        places = []
         while place is not None:
-            branches.append(place.branch)
+            places.append(place)
             place = place.before
-        for branch in reversed(branches):
-            if branch is not None:
-                self._found(*branch)
+        done = []
+        for each in reversed(places):
+            if each.branch is not None:
+                self._found(*each.branch)
+                done.append(SUM)
+            if each.kind and done[-1:] != [each.kind]:
+                done.append(each.kind)
+        return done
 
     def passed(self, given: Any, result: Any) -> None:
         """Note that a norm made `result` of `given`."""
         if self._layers and isinstance(result, Tensor) and (place := self._layers[-1].find(given)) is not None:
-            self._layers[-1].places.append(_Place(result, place))
+            self._layers[-1].places.append(_Place(result, place, kind=NORM))
+
+    def dropped(self, result: Tensor) -> None:
+        """Note that a dropout made `result`."""
+        if self._layers and (place := self._layers[-1].find(result)) is not None and place.branch is None:
+            place.kind = DROPOUT
 
     def before(self, operator: str, args: Sequence[Any], name: Callable[[], str]) -> _Place | None:
         """Return the place that a sum is about to make, as far as it is known; `name` is that of a branch that ends."""
@@ -97,7 +114,7 @@ class Sums:
             first = result[0] if isinstance(result, (tuple, list)) else result
             place = layer.find(args[0]) if isinstance(first, Tensor) and first.shape == args[0].shape else None
             if place is not None:
-                layer.places.append(_Place(first, place))
+                layer.places.append(_Place(first, place, kind=NORM if "norm" in operator else ""))
 
 
 def _trunk(one: _Place | None, other: _Place | None) -> int | None:

@@ -11,12 +11,13 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from ..errors import BadInput
 from ..slope import slope
-from . import taps
+from . import taps, targets_seen
 from .depth import compiled
 from .leaves import tensors
 from .passes import INPUT, Hooks, Pass, Tree
 from .quantity import QUANTITIES, Quantity
 from .quantity.dead import DeadUnits
+from .seen import Seen
 from .steps import Steps
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Watch:
         self._handles: list[Any] = []
         self._hooks: list[Hooks] = []
         self._before: dict[str, Tensor] = {}
+        self._tokens: Tensor | None = None
         self._open = False
 
     def __enter__(self) -> Watch:
@@ -190,14 +192,17 @@ class Watch:
         self._keep()
         for quantity in quantities:
             self._last[quantity.name] = quantity
-        self.record = record
+        self.record, self._tokens = record, targets_seen.tokens(self.model, args, kwargs)
         self._hooks.append(Hooks(self._tree, record))
 
-    def _end(self, _model: nn.Module, _args: Any, _output: Any) -> None:
+    def _end(self, _model: nn.Module, _args: Any, output: Any) -> None:
         if self._hooks:
             self._hooks[-1].close()
-        if self.record is not None and self.record.number == self.passes:
-            self.seen.add(self.record)
+        if self.record is None or self.record.number != self.passes:
+            return
+        self.seen.add(self.record)
+        if self.record.ahead and self._tokens is not None and torch.is_grad_enabled():
+            self._hooks[-1].keep(targets_seen.listen(output, self._tokens, self.seen.target))
 
     def _keep(self) -> None:
         """Read the numbers of quantities that are about to be measured anew, where they have some."""
@@ -234,27 +239,6 @@ class Watch:
             named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
             if any(parameter.grad is not None for _, parameter in named):
                 self.unreached = [name for name, parameter in named if parameter.grad is None]
-
-
-class Seen:
-    """What passes showed beside numbers, over all of them."""
-
-    def __init__(self) -> None:
-        self.graph = False
-        self.paths: dict[str, bool] = {}
-        self.eval_dropout: dict[str, None] = {}
-        self.twice: dict[str, None] = {}
-        self.shared: dict[str, int] = {}
-        self.norms: list[tuple[str, str | None, Tensor]] = []
-
-    def add(self, record: Pass) -> None:
-        """Take in a pass whose forward has ended."""
-        self.graph = self.graph or record.graph
-        self.twice.update(dict.fromkeys(record.dropped.twice))
-        self.shared.update({name: times for name, times in record.calls.items() if times > 1})
-        self.norms = record.norms or self.norms
-        if not record.training:
-            self.eval_dropout.update(dict.fromkeys(record.dropped.where))
 
 
 def _periods(every: Every) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import curves, flow, regularization, steps, use, weights, wiring
+from . import attending, curves, flow, regularization, steps, use, weights, wiring
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 FAULTS: tuple[Callable[[Watch], Iterator[Finding]], ...] = (
     flow.vanishing, flow.exploding, flow.not_finite, flow.collapse,
     regularization.decayed_gains, regularization.decayed_biases, regularization.coupled_decay,
-    regularization.dropout_in_eval, regularization.dropped_twice,
+    regularization.dropout_in_eval, regularization.dropped_twice, regularization.dropped_stream,
     curves.overfitting,
     weights.zero_under_norm, weights.dead_units, weights.updates, weights.saturated,
-    wiring.unreached, wiring.left_out, wiring.without_residual,
+    attending.sees_its_answer, attending.wrong_axis,
+    wiring.unreached, wiring.left_out, wiring.without_residual, wiring.normed_residual,
     steps.trained_in_eval, steps.batch_norm_in_eval, steps.never_stepped, steps.never_zeroed,
     use.never_called, use.no_graph, use.shared,
 )  # fmt: skip

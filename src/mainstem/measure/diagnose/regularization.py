@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ..sums import DROPOUT, SUM
 from ..taps import is_norm
 from .finding import Finding, few
 
@@ -78,10 +79,20 @@ def dropout_in_eval(watch: Watch) -> Iterator[Finding]:
 
 
 def dropped_twice(watch: Watch) -> Iterator[Finding]:
-    """Attention weights that two dropouts thin out."""
-    if names := list(watch.seen.twice):
-        words = f"attention dropout applied twice in {few(names)}: what a dropout returned was dropped again"
-        yield Finding("dropped twice", words, "Leave one of the two out: at rate r both keep only (1 - r)^2.")
+    """What two dropouts thin out."""
+    for what, names in (("attention dropout", list(watch.seen.twice)), ("dropout", list(watch.seen.again))):
+        if names:
+            words = f"{what} applied twice in {few(names)}: what a dropout returned was dropped again"
+            yield Finding("dropped twice", words, "Leave one of the two out: at rate r both keep only (1 - r)^2.")
+
+
+def dropped_stream(watch: Watch) -> Iterator[Finding]:
+    """Dropout of the stream, which thins it out anew with each layer."""
+    names = [name for name, done in watch.seen.streams.items() if DROPOUT in done and SUM in done]
+    if names:
+        words = f"dropout on the residual stream itself in {few(names)}, and not on what is added to it"
+        fix = "Each layer drops what all layers before it have written: drop the branch, x + dropout(F(x))."
+        yield Finding("dropped stream", words, fix, 2)
 
 
 def noisy(module: nn.Module) -> bool:

@@ -1,10 +1,12 @@
-"""Parameters that cannot learn. May import its neighbours here."""
+"""Parameters that cannot learn, and streams that cannot pass. May import its neighbours here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..sums import DROPOUT, NORM, SUM
 from .finding import Finding, few
 
 if TYPE_CHECKING:
@@ -39,3 +41,21 @@ def without_residual(watch: Watch) -> Iterator[Finding]:
     if around and len(paths) >= _LAYERS and 2 * len(around) < len(paths):
         words = f"{few(around)} has no residual path, and {len(paths) - len(around)} other layers have"
         yield Finding("no residual", words, "Add the layer's input to its output (`mainstem.Residual`).", 2)
+
+
+def normed_residual(watch: Watch) -> Iterator[Finding]:
+    """A sum with the input of a branch, which a norm has made, in place of the stream."""
+    streams = watch.seen.streams
+    names = [name for name, done in streams.items() if _normed([each for each in done if each != DROPOUT])]
+    if names == list(streams)[:1]:  # the norm of an embedding may stand in the first layer
+        return
+    if names:
+        words = f"the residual is taken from the normed input in {few(names)}: what is added to is norm(x), and not x"
+        fix = "Nothing passes the layers as it is: x + F(norm(x)), or norm(x + F(x)) for post-norm."
+        yield Finding("normed residual", words, fix, 2)
+
+
+def _normed(done: list[str]) -> bool:
+    """Return whether a layer adds to what a norm made of the stream, and is none of post-norm's."""
+    pairs = list(pairwise(done))
+    return SUM in done and (done[0] == NORM or ((NORM, SUM) in pairs and done[-1] != NORM))

@@ -1,0 +1,46 @@
+"""What passes showed beside numbers, for a diagnosis. May import torch, and `passes` for its type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .passes import Pass
+
+_TARGETS = 64
+
+
+class Seen:
+    """What passes showed beside numbers, over all of them."""
+
+    def __init__(self) -> None:
+        self.graph = False
+        self.paths: dict[str, bool] = {}
+        self.eval_dropout: dict[str, None] = {}
+        self.twice: dict[str, None] = {}
+        self.again: dict[str, None] = {}
+        self.wrong_axis: dict[str, None] = {}
+        self.streams: dict[str, list[str]] = {}
+        self.ahead: dict[str, Tensor] = {}
+        self.targets: dict[int, list[Tensor]] = {}
+        self.shared: dict[str, int] = {}
+        self.norms: list[tuple[str, str | None, Tensor]] = []
+
+    def add(self, record: Pass) -> None:
+        """Take in a pass whose forward has ended."""
+        self.graph = self.graph or record.graph
+        self.twice.update(dict.fromkeys(record.dropped.twice))
+        self.again.update(dict.fromkeys(record.dropped.again))
+        self.wrong_axis.update(dict.fromkeys(record.wrong_axis))
+        self.streams.update(record.streams)
+        self.ahead.update(record.ahead)
+        self.shared.update({name: times for name, times in record.calls.items() if times > 1})
+        self.norms = record.norms or self.norms
+        if not record.training:
+            self.eval_dropout.update(dict.fromkeys(record.dropped.where))
+
+    def target(self, part: int, counts: Tensor) -> None:
+        """Take in how many targets the gradient of an output named, how many were next tokens, and other ones."""
+        self.targets[part] = [*self.targets.get(part, [])[1 - _TARGETS :], counts]
