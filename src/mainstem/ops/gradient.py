@@ -1,4 +1,4 @@
-"""An op's gradient, for plain autograd and for torch.func alike. May import torch only."""
+"""An op's gradient, for plain autograd and for torch.func alike. May import errors and torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..errors import BadInput
 
 Setup = Callable[[Any, tuple[Any, ...], Any], None]
 
@@ -37,7 +39,15 @@ def operator(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     known: Callable[..., Any] = getattr(torch.ops.mainstem, name)
 
     def call(x: Tensor, *rest: Any) -> Any:
-        return (known if observed(x) else function)(x, *rest)
+        if observed(x):
+            return known(x, *rest)
+        for each in rest:  # a kernel would read memory of another device, or none
+            if isinstance(each, Tensor) and each.device != x.device:
+                raise BadInput(
+                    f"{name} was given tensors on {x.device} and on {each.device}: move the model and its input to one "
+                    "device, and a model from the meta device by to_empty and its weights"
+                )
+        return function(x, *rest)
 
     return call
 
