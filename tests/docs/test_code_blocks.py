@@ -1,10 +1,14 @@
 """The documentation holds: its code runs, its configurations load, commands and links exist, both languages agree.
 
-A block that is not meant to run is marked `text`.
+A block that is not meant to run is marked `text`; one that needs a package of `FOREIGN` which is not there is
+skipped.
 """
 
+import ast
+import importlib.util
 import re
 import shlex
+import warnings
 from importlib import import_module
 
 import pytest
@@ -19,6 +23,8 @@ NAMED = (
 )  # fmt: skip
 PAGES = [*(ROOT / name for name in NAMED), *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = frozenset({"python", "yaml", "sh", "text", "mermaid"})
+FOREIGN = {"transformers": ("transformers", "accelerate"), "lightning": ("lightning",), "timm": ("timm", "torchvision")}
+"""Packages of other people by what is imported, of the extra `integrations`, and what running them needs."""
 OF_TRAIN = ("resume", "plan", "config", "help", "launch")
 
 
@@ -55,11 +61,34 @@ def test_every_block_says_what_it_is():
     assert {str(block): block.language for block in ALL if block.language not in LANGUAGES} == {}
 
 
+def needs(block):
+    """Return the packages of other people that a block needs."""
+    imports = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [getattr(node, "module", None) or node.names[0].name for node in imports]
+    return [part for name in names for part in FOREIGN.get(name.partition(".")[0], ())]
+
+
 @of("python")
 def test_python_blocks_run(block, tmp_path, monkeypatch):
+    foreign = needs(block)
+    if absent := [name for name in foreign if importlib.util.find_spec(name) is None]:
+        pytest.skip(f"{block} needs {', '.join(absent)}, of the extra `integrations`")
     monkeypatch.chdir(tmp_path)
     code = compile("\n" * block.line + block.text, str(block.page), "exec", dont_inherit=True)
-    exec(code, {"__name__": "__main__"})
+    with warnings.catch_warnings():
+        if foreign:  # what others warn of is theirs
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", ".*torch's generator")
+        exec(code, {"__name__": "__main__"})
+
+
+def test_blocks_with_other_people_s_packages_are_known_by_what_they_import():
+    known = {str(block): needs(block) for block in ALL if block.language == "python" and needs(block)}
+    pages = {name.partition(":")[0] for name in known}
+    assert pages == {f"docs/guide/{language}/frameworks.md" for language in ("en", "zh-TW")}
+    assert {part for parts in known.values() for part in parts} == {
+        part for parts in FOREIGN.values() for part in parts
+    }
 
 
 @of("yaml")

@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [f"{folder}/{name}.html" for folder in ("guide/en", "zh-TW") for name in (
-    "index", "residual", "transformer", "regularization", "regularized-transformer", "summary", "your-model"
+    "index", "residual", "transformer", "regularization", "regularized-transformer", "summary", "your-model",
+    "frameworks",
 )]  # fmt: skip
 WIDE = """
 const wide = document.documentElement.clientWidth, found = [];
