@@ -109,7 +109,7 @@ def test_hooks_are_removed_also_after_an_exception():
     with measure.watch(model):
         with pytest.raises(RuntimeError):
             model(torch.randn(2, 3, dtype=torch.float64))
-        assert hooks(model) == 2  # the pass has taken its own away
+        assert hooks(model) == 3  # of the pass one stays on the model until the next one, as torch may walk through it
     assert hooks(model) == 0
     assert _get_current_dispatch_mode() is None
 
@@ -172,3 +172,27 @@ def test_a_figure_is_a_page_that_loads_nothing(tmp_path):
         assert "default-src &#39;none&#39;" in text
         assert not re.search(r"(src|href)=.?http|url\(|@import", text)
         assert "<table" in text
+
+
+class Fails(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.fails = nn.Linear(4, 4), True
+
+    def forward(self, x):
+        if self.fails:
+            raise ValueError("what went wrong")
+        return self.linear(x)
+
+
+def test_what_goes_wrong_in_a_forward_is_what_is_raised_and_the_next_pass_is_measured():
+    model, x = Fails(), torch.ones(2, 4)
+    with measure.watch(model) as m:
+        with pytest.raises(ValueError, match="what went wrong"):
+            model(x)
+        model.fails = False
+        model(x)
+        before = len(model._forward_hooks)
+        model(x)
+        assert len(model._forward_hooks) == before
+    assert m.results["stream"] and not any(part._forward_hooks for part in model.modules())

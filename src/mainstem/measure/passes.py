@@ -80,6 +80,7 @@ class Hooks:
         self._record, self._tree = record, tree
         self._handles: list[Any] = []
         self._tensor_handles: list[Any] = []
+        self._late: list[Any] = []
         self._names: dict[str, int] = {}
         self._nodes: dict[int, list[tuple[Any, list[Tensor]]]] = {}
         self._first = True
@@ -94,9 +95,20 @@ class Hooks:
             self._record.dropped = self._ops.dropped
             self._record.wrong_axis = list(self._ops.wrong_axis)
             self._ops = None
+        hooks = self._tree.all[0][1]._forward_hooks
         for handle in self._handles:
-            handle.remove()
+            # After an exception torch walks through the model's own hooks, of which none may be taken away meanwhile.
+            if handle.hooks_dict_ref() is hooks:
+                self._late.append(handle)
+            else:
+                handle.remove()
         self._handles.clear()
+
+    def settle(self) -> None:
+        """Remove what `close` had to leave on the model."""
+        for handle in self._late:
+            handle.remove()
+        self._late.clear()
 
     def keep(self, handles: list[Any]) -> None:
         """Keep hooks on tensors, to be removed with the others."""
@@ -105,6 +117,7 @@ class Hooks:
     def remove(self) -> None:
         """Remove every hook, those on tensors too."""
         self.close()
+        self.settle()
         for handle in self._tensor_handles:
             handle.remove()
         self._tensor_handles.clear()

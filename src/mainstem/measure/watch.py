@@ -180,6 +180,8 @@ class Watch:
     def _begin(self, _model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if torch.compiler.is_compiling():
             return
+        for hooks in self._hooks:
+            hooks.settle()
         quantities = self._due()
         self.passes += 1
         if not quantities:
