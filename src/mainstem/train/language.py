@@ -33,6 +33,10 @@ from .text_shows import TextShows
 FEWEST = 2
 """Windows without which there is no interval."""
 
+_OF_HELD_OUT = 3
+"""Held-out windows of the pass at the end for each one of the training text, which nothing but the gap needs: as many
+would make its interval 0.6 times as wide, and take seconds from the steps of a run of 150 s."""
+
 
 class Language(Task):
     """Predict the next token of a text: the loss is the cross-entropy of each token, given its window so far."""
@@ -107,8 +111,8 @@ class Language(Task):
         return _part(learner, *(2 * [_wanted(learner)]))
 
     def whole(self, learner: Learner, trained: int) -> Part | None:
-        """Return what the pass at the end takes after `trained` tokens of training: all held-out windows, and as many
-        of the training text as there is time for, at most as many.
+        """Return what the pass at the end takes after `trained` tokens of training: all held-out windows, and a third
+        as many of the training text, or as many as there is time for.
 
         None where it takes no more than a pass in between, or more than `evaluate.cap` tokens for each trained on. A
         token takes a quarter to a third of the time here that it takes in a step, so 0.3 is a tenth of the time of
@@ -119,7 +123,7 @@ class Language(Task):
         room = int(learner.run.evaluate.cap * trained) // length - every
         if every <= few or room < 0:
             return None
-        return _part(learner, every, max(few, min(every, room)))
+        return _part(learner, every, max(few, min(every // _OF_HELD_OUT, room)))
 
     def evaluate(
         self, learner: Learner, part: Part, stop: Stop | None = None, tell: Callable[[int], None] | None = None
