@@ -64,7 +64,7 @@ def run(
     check_folder(plan.folder)
     engine = _engine(plan, say)
     # By what was asked for, not by what is left: else the same command would not find its own trainings again.
-    double = (plan.budget or 0.0) / max(1, len(experiments)) >= _LONG
+    double = doubled(plan.budget or 0.0, len(experiments))
     for number, experiment in enumerate(experiments):
         share = None
         if plan.budget is not None:
@@ -78,6 +78,16 @@ def run(
             continue
         results.facts.update({**facts(plan), **more})
         yield results, write(plan, results)
+
+
+def doubled(budget: float, count: int) -> bool:
+    """Return whether so many seconds for `count` experiments are enough for trainings of twice the steps.
+
+    Example:
+        >>> doubled(600, 1), doubled(3600, 13)
+        (True, False)
+    """
+    return budget / max(1, count) >= _LONG
 
 
 def check(experiments: Sequence[Experiment], plan: Plan) -> None:
