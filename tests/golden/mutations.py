@@ -16,17 +16,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+
 HEAVY = ("torch", "numpy", "scipy.special", "tokenizers", "safetensors.torch", "msgspec", "jinja2", "yaml", "rich.live")
 """Imported once, before a process is forked for each fault."""
 
 
 class Fault(NamedTuple):
-    """What is wrong, and the words of a file below src/mainstem that it is made by."""
+    """What is wrong, and the words of a file below src/mainstem that it is made by.
+
+    `screen` says which of screens.txt has to notice it; without one all other files of tests/golden do.
+    """
 
     name: str
     path: str
     right: str
     wrong: str
+    screen: str = ""
 
 
 FAULTS = (
@@ -80,13 +85,73 @@ FAULTS = (
 )  # fmt: skip
 
 
-def noticed(copy: Path) -> str:
-    """Return the fault that the golden files find in the sources in `copy`, or nothing; they run in a fork."""
+SCREENS = tuple(Fault(*words) for words in (
+    ("bad input has the exit code 1", "cli/help.py", "1 the run failed, 2 bad input", "1 bad input, 2 the run failed",
+     "--help"),
+    ("a page of help forgets the recipe", "cli/help.py", "words.used(known[name], *origins[name])",
+     "words.default(known[name])", "train -h"),
+    ("evaluate leaves counts out", "cli/evaluate.py", '"none: without its counts")] = "counts"',
+     '"none: without its counts")] = "none"', "evaluate -h"),
+    ("20 tokens a text", "cli/sample.py", '"tokens of each text")] = 200', '"tokens of each text")] = 20', "sample -h"),
+    ("the page of several runs lies below one", "cli/report.py", "a page of these runs below runs", "report.html",
+     "report -h"),
+    ("a smaller model needs no folder", "cli/prune.py", '"required")] = None', '"a new one")] = None', "prune -h"),
+    ("probe measures 8 windows", "cli/probe.py", "model is measured on\")] = 16", "model is measured on\")] = 8",
+     "probe -h"),
+    ("all experiments in two minutes", "cli/lab.py", "2m; with --all 15m", "2m", "lab -h"),
+    ("three seeds a side", "cli/compare.py", "from seed 0 on\")] = 5", "from seed 0 on\")] = 3", "compare -h"),
+    ("a minute or two is nothing", "cli/list.py", "on this machine, in a minute or two", "on this machine", "list -h"),
+    ("doctor does not say what is missing", "cli/commands.py", "what this machine has, and what is missing",
+     "what this machine has", "doctor -h"),
+    ("completion for one shell", "cli/commands.py", "by which bash, zsh or fish completes", "by which bash completes",
+     "completion -h"),
+    ("no field is near", "config/building.py", 'remedy = meant or "leave it out', 'remedy = "leave it out',
+     "train corpus.txt --model.layrs 3"),
+    ("nats are bits", "cli/evaluate.py", "{held.nats_per_token:.4f} {NATS", "{held.bits_per_byte:.4f} {NATS",
+     "evaluate plain"),
+    ("what stands before each token with a stride", "cli/evaluate.py", 'loaded.model.context - strided["stride"] + 1',
+     "loaded.model.context - 1", "evaluate plain corpus.txt --stride 8"),
+    ("the prompt is not written", "cli/sample.py", "        terminal.write(text(tokens))\n", "        text(tokens)\n",
+     "sample plain --num-tokens 40 --prompt river"),
+    ("the next seed's text", "cli/sample.py", "options.num_tokens, seed,", "options.num_tokens, seed + 1,",
+     "sample plain --num-tokens 40 --prompt river"),
+    ("what is normal ends nowhere", "measure/table.py", 'return f"{number(low)} to {number(high)}"',
+     'return f"from {number(low)}"', "probe plain --windows 4"),
+    ("probe takes training text", "cli/probe.py", "(corpus.train, corpus.held_out)", "(corpus.held_out, corpus.train)",
+     "probe plain --windows 4"),
+    ("a folder for the page", "cli/report.py", "str(report.write(folders[0]))", "str(report.write(folders[0]).parent)",
+     "report plain"),
+    ("a page named by one run", "cli/report.py", "name for folder in folders)", "name for folder in folders[:1])",
+     "report plain display"),
+    ("no run is a failed run", "cli/main.py", "2 if isinstance(error, BadInput) else 1", "1", "report plain nowhere"),
+    ("better and worse are swapped", "lab/words.py", '"supported": f"{b} is better than {a}',
+     '"supported": f"{a} is better than {b}', "compare 1"),
+    ("the level of an interval is always 95%", "lab/page.py", '{percent(statistics.level)} interval', "95% interval",
+     "compare 2"),
+    ("idle is no effect", "lab/result.py", "NOTHING if verdict in", '"no effect" if verdict in', "compare 2"),
+    ("the list of experiments without the last", "cli/lab.py", 'for spec in catalogue.specs("experiment"):',
+     'for spec in catalogue.specs("experiment")[:-1]:', "lab"),
+    ("refuted is supported", "lab/statistics.py", 'if one.mean * sign > 0 else "refuted"',
+     'if one.mean * sign < 0 else "refuted"', "lab exploding"),
+    ("conditions count the cells", "lab/result.py", "steps, len(self.seeds))", "steps, len(cells))", "lab exploding"),
+    ("no experiment is near", "catalogue.py", "names(kind), 1)\n    hint", "names(kind), 1, 0.99)\n    hint",
+     "lab explodin"),
+    ("a name without its option", "cli/list.py", "if field in known else", "if field not in known else", "list init"),
+    ("doctor forgets the disk", "cli/doctor.py", "_devices, _cache, _disk)", "_devices, _cache)", "doctor"),
+))  # fmt: skip
+"""Faults of what a command shows, for each screen at least one."""
+
+
+def noticed(copy: Path, screen: str = "") -> str:
+    """Return the fault that golden files find in the sources in `copy`, or nothing; they run in a fork.
+
+    Those of one `screen` alone, where it is named.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            said = _look(copy)
+            said = _look(copy, screen)
         except BaseException:  # noqa: BLE001 - whatever a fault leads to is noticed
             said = "it fails: " + traceback.format_exc().strip().splitlines()[-1]
         os.write(writing, said.encode()[:4000])
@@ -98,12 +163,18 @@ def noticed(copy: Path) -> str:
     return said
 
 
-def _look(copy: Path) -> str:
+def _look(copy: Path, screen: str) -> str:
     sys.path[:0] = [str(copy / "src"), str(copy / "tests" / "support")]
     sys.meta_path[:] = [finder for finder in sys.meta_path if isinstance(finder, type)]  # none of an editable install
     mainstem, golden = importlib.import_module("mainstem"), importlib.import_module("golden")
     assert Path(mainstem.__file__).is_relative_to(copy), mainstem.__file__
     with tempfile.TemporaryDirectory() as folder:
+        if screen:
+            screens = importlib.import_module("golden_screens")
+            stored = (golden.FOLDER / "screens.txt").read_text()
+            line = screens.meant(screen)
+            now, before = (screens.part(text, line) for text in (golden.screens(Path(folder), [line]), stored))
+            return "; ".join(screens.differences(now, before)[:1])
         texts = golden.made(Path(folder), screens=False)
     found = {name: golden.differences(name, text, (golden.FOLDER / name).read_text()) for name, text in texts.items()}
     return "; ".join(f"{name}, {some[0]}" for name, some in found.items() if some)
@@ -118,10 +189,11 @@ def main() -> int:
         copy = Path(folder).resolve()
         for part in ("src/mainstem", "tests/support", "tests/golden"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        if said := noticed(copy):
-            print(f"Without any fault there are differences: {said}")
-            return 1
-        for fault in FAULTS:
+        for screen in ("", *dict.fromkeys(fault.screen for fault in SCREENS)):
+            if said := noticed(copy, screen):
+                print(f"Without any fault there are differences{f' in {screen}' if screen else ''}: {said}")
+                return 1
+        for fault in (*FAULTS, *SCREENS):
             path = copy / "src" / "mainstem" / fault.path
             before = path.read_text()
             if before.count(fault.right) != 1:
@@ -129,12 +201,13 @@ def main() -> int:
                 print(f"{fault.name}: {fault.path} has {before.count(fault.right)} times {fault.right!r}", flush=True)
             else:
                 path.write_text(before.replace(fault.right, fault.wrong))
-                said = noticed(copy)
+                said = noticed(copy, fault.screen)
                 path.write_text(before)
                 print(f"{fault.name}: {f'noticed ({said[:150]})' if said else 'NOT NOTICED'}", flush=True)
             if not said:
                 missed.append(fault.name)
-    print(f"{len(FAULTS) - len(missed)} of {len(FAULTS)} faults were noticed")
+    count = len(FAULTS) + len(SCREENS)
+    print(f"{count - len(missed)} of {count} faults were noticed")
     return 1 if missed else 0
 
 

@@ -2,10 +2,16 @@
 the difference.
 """
 
+import importlib.util
 import json
 
 import golden
+import golden_screens
 import pytest
+
+_SPEC = importlib.util.spec_from_file_location("mutations", golden.FOLDER / "mutations.py")
+mutations = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(mutations)
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +43,13 @@ def test_the_comparison_sees_other_numbers_names_and_words():
     assert golden.differences("metrics.jsonl", line + "\n" + line, line)
     assert golden.differences("plan.txt", "a\nb\n", "a\n") and golden.differences("plan.txt", "a\n", "b\n")
     assert golden.fragile({"plain.txt": "loss 1.250", "metrics.jsonl": "1.2504999", "facts.json": "{}"})
+
+
+@pytest.mark.parametrize("fault", [*mutations.FAULTS, *mutations.SCREENS], ids=lambda fault: fault.name)
+def test_a_fault_of_make_mutants_changes_one_line_that_is_there(fault):
+    source = (mutations.ROOT / "src" / "mainstem" / fault.path).read_text()
+    assert source.count(fault.right) == 1 and fault.right != fault.wrong
+
+
+def test_each_screen_has_a_fault_that_it_has_to_notice():
+    assert {golden_screens.meant(fault.screen) for fault in mutations.SCREENS} == set(golden_screens.SCREENS)

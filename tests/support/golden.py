@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,7 @@ def clock(step: float) -> Callable[[], float]:
 def made(folder: Path, screens: bool = True) -> dict[str, str]:
     """Return the texts by name, made in `folder`, which is empty; `screens` is whether those of all commands too."""
     with _alone(folder):
-        stream = io.StringIO()
-        _train(_run("plain"), Plain(stream, clock(1.0)))
-        longer = _run("plain", steps=_STEPS + 4)
-        _train(longer, Plain(stream, clock(1.0)))
-        screen = Screen(COLUMNS)
-        _train(_run("display"), Display(screen, clock(1.0)))
-        assert not screen.wraps
+        stream, screen = _runs()
         plan = train.plan(_run("plan"))
         facts = json.loads((folder / "plain" / "facts.json").read_text())
         masked = {name: "..." if name in MASKED else value for name, value in facts.items()}
@@ -74,6 +68,24 @@ def made(folder: Path, screens: bool = True) -> dict[str, str]:
             **({"screens.txt": golden_screens.shown(COLUMNS)} if screens else {}),
         }  # fmt: skip
     return {name: text.replace(str(folder.resolve()), "/work") for name, text in texts.items()}
+
+
+def screens(folder: Path, lines: Sequence[str]) -> str:
+    """Return the screens of some command lines, as in screens.txt, made in `folder`, which is empty."""
+    with _alone(folder):
+        if any("plain" in line for line in lines):
+            _runs()
+        return golden_screens.shown(COLUMNS, lines).replace(str(folder.resolve()), "/work")
+
+
+def _runs() -> tuple[io.StringIO, Screen]:
+    """Train the runs `plain`, which goes on once, and `display`; return what each of them showed."""
+    stream, screen = io.StringIO(), Screen(COLUMNS)
+    for steps in (_STEPS, _STEPS + 4):
+        _train(_run("plain", steps), Plain(stream, clock(1.0)))
+    _train(_run("display"), Display(screen, clock(1.0)))
+    assert not screen.wraps
+    return stream, screen
 
 
 _TEXTS = {

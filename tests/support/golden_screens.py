@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Sequence
 from unittest import mock
 
 from screen import Screen
@@ -20,7 +21,7 @@ _TINY = (
     "--data.paths corpus.txt --data.tokenizer byte --model.layers 1 --model.width 16 --model.heads 2 --model.context 16"
     " --train.steps 4 --train.batch 4 --evaluate.every 2 --machine.threads 1"
 )
-_SCREENS = (
+SCREENS = (
     "--help",
     *(f"{name} -h" for name in COMMANDS),
     "train corpus.txt --model.layrs 3",
@@ -44,10 +45,10 @@ _SCREENS = (
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w])")
 
 
-def shown(width: int) -> str:
-    """Return the screens of all commands, each behind its command line and with its exit code where that is not 0."""
+def shown(width: int, lines: Sequence[str] = SCREENS) -> str:
+    """Return the screens of the commands, each behind its command line and with its exit code where that is not 0."""
     parts = []
-    for line in _SCREENS:
+    for line in lines:
         words = line.split()
         with mock.patch.object(sys, "argv", ["mainstem", *words]):
             code, rows, wraps = _run(words, width)
@@ -72,6 +73,29 @@ def _masked(text: str) -> str:
     # A line without two blanks is the end of a folder's name that was too long for the line before it.
     names = [line.split("  ")[0] for line in rest.splitlines() if line[:1] not in ("", " ") and "  " in line]
     return head + doctor + "".join(f"{name}  ...\n" for name in names)
+
+
+def meant(said: str) -> str:
+    """Return the command line that is said whole, by its beginning, or by its beginning and number.
+
+    Example:
+        >>> meant("lab"), meant("lab exploding").partition(" --")[0], meant("compare 2")[:34]
+        ('lab', 'lab exploding', 'compare --vary model.residual=pre_')
+    """
+    if said in SCREENS:
+        return said
+    name, _, number = said.rpartition(" ") if said[-1].isdigit() else (said, "", "1")
+    return [line for line in SCREENS if line.startswith(f"{name} --")][int(number) - 1]
+
+
+def part(text: str, line: str) -> str:
+    """Return the screen of one command line.
+
+    Example:
+        >>> part("$ mainstem lab\\na\\n\\n$ mainstem lab -h\\nb\\n", "lab")
+        'a\\n'
+    """
+    return f"\n{text}".partition(f"\n$ mainstem {line}\n")[2].partition("\n$ mainstem ")[0].rstrip() + "\n"
 
 
 def differences(now: str, before: str) -> list[str]:
