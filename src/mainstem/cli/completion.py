@@ -25,11 +25,15 @@ _TRAIN = ("train", "lab", "compare")
 
 
 class Words(NamedTuple):
-    """What may stand where: `options` by command, `values` by option, `first` what a command takes besides files."""
+    """What may stand where: `options` by command, `values` by option, `first` what a command takes besides files.
+
+    `switches` are the options that stand alone.
+    """
 
     options: Mapping[str, list[str]]
     values: Mapping[str, list[str]]
     first: Mapping[str, list[str]]
+    switches: frozenset[str]
 
 
 def run(words: list[str]) -> int:
@@ -51,12 +55,15 @@ def known() -> Words:
     """Return what may be completed, from commands, their options and the catalogue."""
     options: dict[str, list[str]] = {}
     values: dict[str, list[str]] = {"--help": list(help_text.SECTIONS)}
+    switches = {flag for flags in _OWN.values() for flag in flags} - {"--budget", "--config", "--launch"}
     for name, command in COMMANDS.items():
         root = getattr(importlib.import_module(f".{command.module}", __package__), "Options", None)
         found = [
             *(config.fields(root) if root is not None else ()),
             *(config.fields(config.Run) if name in _TRAIN else ()),
         ]
+        for kind in (root, config.Run):
+            switches |= {shown(switch) for switch in (config.switches(kind) if kind is not None else ())}
         flags = [shown(field.name) for field in found]
         options[name] = list(dict.fromkeys(["--help", "-h", *_OWN.get(name, ()), *flags]))
         for field in found:
@@ -67,7 +74,7 @@ def known() -> Words:
         "lab": catalogue.names("experiment"), "list": list(catalogue.kinds()), "completion": list(_SHELLS),
         "help": list(COMMANDS),
     }  # fmt: skip
-    return Words(options, values, first)
+    return Words(options, values, first, frozenset(switches))
 
 
 def _named(field: str) -> list[str]:
@@ -87,7 +94,9 @@ complete -o default -F _mainstem mainstem
 def zsh(words: Words) -> str:
     """Return the script for zsh, whose own module runs that of bash."""
     return f"""# eval "$(mainstem completion zsh)"
-autoload -Uz compinit bashcompinit && compinit && bashcompinit
+autoload -Uz compinit bashcompinit
+(( $+functions[compdef] )) || compinit
+bashcompinit
 {_function(words)}
 complete -o default -F _mainstem mainstem
 """
@@ -95,19 +104,33 @@ complete -o default -F _mainstem mainstem
 
 def fish(words: Words) -> str:
     """Return the script for fish: mainstem completion fish | source."""
-    lines = ["# mainstem completion fish | source"]
-    for name, command in COMMANDS.items():
-        told = shlex.quote(command.summary)
-        lines.append(f"complete -c mainstem -n __fish_use_subcommand -f -a {name} -d {told}")
-    for name, options in words.options.items():
-        here = f"complete -c mainstem -n '__fish_seen_subcommand_from {name}'"
+    first = "complete -c mainstem -n 'test (count (commandline -opc)) -eq 1' -f"
+    lines = [
+        "# mainstem completion fish | source",
+        "function __mainstem_is",
+        "    set -l words (commandline -opc)",
+        '    test (count $words) -gt 1; and test "$words[2]" = $argv[1]',
+        "end",
+        *(f"{first} -a {name} -d {shlex.quote(command.summary)}" for name, command in COMMANDS.items()),
+        f"{first} -a help -d 'the options of a command'",
+    ]
+    for name in [*words.options, "help"]:
+        here = f"complete -c mainstem -n '__mainstem_is {name}'"
         if name in words.first:
             lines.append(f"{here} -f -a {shlex.quote(' '.join(words.first[name]))}")
-        for option in options:
+        for option in words.options.get(name, ()):
             if option.startswith("--"):
-                chosen = words.values.get(option)
-                lines.append(f"{here} -l {option[2:]}" + (f" -x -a {shlex.quote(' '.join(chosen))}" if chosen else ""))
+                lines.append(f"{here} -l {option[2:]}{_taken(name, option, words)}")
     return "\n".join(lines) + "\n"
+
+
+def _taken(command: str, option: str, words: Words) -> str:
+    """Return what an option takes, as fish is told: names, nothing, or a file or what else there is."""
+    if option == "--help" and command != "train":
+        return ""
+    if option in words.values:
+        return f" -x -a {shlex.quote(' '.join(words.values[option]))}"
+    return "" if option in words.switches else " -r"
 
 
 def _function(words: Words) -> str:
