@@ -83,7 +83,7 @@ def test_names_are_unique_and_summaries_are_lines() -> None:
 
 
 def test_an_unknown_name_has_a_neighbour_or_the_whole_list() -> None:
-    with pytest.raises(BadInput, match="there is no residual 'deep_norm': did you mean deepnorm"):
+    with pytest.raises(BadInput, match="There is no residual 'deep_norm': did you mean deepnorm"):
         catalogue.resolve("residual", "deep_norm")
     with pytest.raises(BadInput, match="choose one of rms, layer"):
         catalogue.resolve("norm", 7)

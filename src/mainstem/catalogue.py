@@ -247,8 +247,8 @@ def kind_of(word: str) -> str:
         if word.lower() in (name, f"{name}s", f"{name}es", f"{name[:-1]}ies"):
             return kind
     near = difflib.get_close_matches(word.lower(), kinds(), 1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(kinds())}"
-    raise BadInput(f"there is no kind {word[:60]!r} of names: {hint}")
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(kinds())}."
+    raise BadInput(f"There is no kind {word[:60]!r} of names: {hint}")
 
 
 def names(kind: str) -> list[str]:
@@ -272,8 +272,8 @@ def find(kind: str, name: object, field: str | None = None) -> Spec:
         if spec.kind == kind and spec.name == name:
             return spec
     near = difflib.get_close_matches(str(name), names(kind), 1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names(kind))}"
-    raise BadInput(f"{f'{field}: ' if field else ''}there is no {kind} {str(name)[:60]!r}: {hint}")
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names(kind))}."
+    raise BadInput(f"{f'{field}: there' if field else 'There'} is no {kind} {str(name)[:60]!r}: {hint}")
 
 
 def resolve(kind: str, name: object) -> Any:

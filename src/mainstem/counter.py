@@ -86,7 +86,7 @@ def site_id(purpose: str, name: str) -> int:
 def signed(seed: int) -> int:
     """Return the int64 whose bits are those of the unsigned 64-bit `seed`."""
     if not 0 <= seed < 1 << 64:
-        raise BadInput(f"seed {seed} is outside [0, 2^64): give a whole number in that range")
+        raise BadInput(f"seed {seed} is outside [0, 2^64): give a whole number in that range.")
     return seed - (1 << 64) if seed >= 1 << 63 else seed
 
 
@@ -107,7 +107,7 @@ def words(seed: int, site: int, count: int, *, start: int = 0, step: int = 0, vi
     first = start // 4
     calls = (start + count + 3) // 4 - first
     if first + calls > 1 << 32:
-        raise BadInput(f"position {start + count} is beyond 2^34 words, the end of one site's stream")
+        raise BadInput(f"Position {start + count} is beyond 2^34 words, the end of one site's stream.")
     c0 = torch.arange(first, first + calls, dtype=torch.int64)
     k0, k1 = key_words(torch.tensor(signed(seed), dtype=torch.int64))
     c1, c2, c3 = (torch.tensor(value, dtype=torch.int64) for value in (sample, view << 28 | step, site))
@@ -241,7 +241,7 @@ def _checked(name: str, value: int | Tensor, limit: int) -> int | Tensor:
         inside = 0 <= int(value.min()) and int(value.max()) < limit
     if not inside:
         found = value if isinstance(value, int) else value.tolist()
-        raise BadInput(f"{name} {found} is outside [0, {limit}), which is what the counter has room for")
+        raise BadInput(f"{name} {found} is outside [0, {limit}), which is what the counter has room for.")
     return value
 
 
@@ -249,12 +249,12 @@ def _whole(name: str, value: Any) -> int | Tensor:
     """Return a whole number, of Python, NumPy or in a tensor; no other is cut to one."""
     if isinstance(value, Tensor):
         if value.dtype not in _WHOLE:
-            raise BadInput(f"{name} is of {value.dtype}, and the counter counts by whole numbers: give int64")
+            raise BadInput(f"{name} is of {value.dtype}, and the counter counts by whole numbers: give int64.")
         return value
     try:
         return operator.index(value)
     except TypeError:
-        raise BadInput(f"{name} {value!r} is no whole number, which the counter counts by: give one") from None
+        raise BadInput(f"{name} {value!r} is no whole number, which the counter counts by: give one.") from None
 
 
 def _rows(samples: Sequence[int] | Tensor) -> Tensor:

@@ -141,7 +141,7 @@ def _outline(settings: dict[str, Any], path: Path) -> Network:
         with torch.device("meta"):
             return network(Settings.from_json(settings), seed=None)
     except Exception as error:  # noqa: BLE001 - a file may say anything, and a form may fail on it anyhow
-        raise BadInput(f"{str(path)!r} describes no model ({error}): it is damaged.") from None
+        raise BadInput(f"{str(path)!r} describes no model ({str(error).removesuffix('.')}): it is damaged.") from None
 
 
 def _check_tables(empty: Network, path: Path) -> None:

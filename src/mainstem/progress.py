@@ -42,7 +42,7 @@ class Course(ABC):
     def __post_init__(self) -> None:
         if not 0.0 <= self.begin < self.end <= 1.0:
             raise BadInput(
-                f"begin {self.begin} and end {self.end} are shares of a training: give 0 <= begin < end <= 1"
+                f"begin {self.begin} and end {self.end} are shares of a training: give 0 <= begin < end <= 1."
             )
 
     @abstractmethod

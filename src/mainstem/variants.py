@@ -37,14 +37,16 @@ def resolve(kind: str, value: Any, path: str | None = None) -> Any:
         return value
     path = path or catalogue.FIELDS[kind]
     if not isinstance(value, (str, Mapping)):
-        raise BadInput(f"{path} is {value!r}: give one of {', '.join(catalogue.names(kind))}, or a name and its values")
+        raise BadInput(
+            f"{path} is {value!r}: give one of {', '.join(catalogue.names(kind))}, or a name and its values."
+        )
     given = {"name": value} if isinstance(value, str) else value
     made, taken = checked(kind, given, path)
     for field in fields(made):
         if field.name not in taken and field.default is MISSING and field.default_factory is MISSING:
             raise BadInput(
                 f"{path}.{field.name} is not given, and it has no default in {given['name']}: give "
-                f"{_words(types(made)[field.name])}"
+                f"{_words(types(made)[field.name])}."
             )
     return made(**taken)
 
@@ -77,7 +79,7 @@ def checked(
         {'streams': 2}
     """
     if "name" not in values:
-        raise BadInput(f"{path} {dict(values)!r} has no name: add one of {', '.join(catalogue.names(kind))}")
+        raise BadInput(f"{path} {dict(values)!r} has no name: add one of {', '.join(catalogue.names(kind))}.")
     name = values["name"]
     found: Any = catalogue.find(kind, name, path).load()
     hints = types(found) | dict(instead or {})
@@ -91,7 +93,7 @@ def checked(
             taken[key] = msgspec.convert(value, type=hints[key], strict=True)
         except msgspec.ValidationError:
             raise BadInput(
-                f"{path}.{key} of {name} is {value!r}, which is not allowed: give {_words(hints[key])}"
+                f"{path}.{key} of {name} is {value!r}, which is not allowed: give {_words(hints[key])}."
             ) from None
     return found, taken
 
@@ -119,8 +121,8 @@ def name_of(kind: str, value: object) -> str:
             return spec.name
     what = "form" if kind == "residual" else kind
     raise BadInput(
-        f"the {what} {own.__name__} has no name in the catalogue, so a model of it cannot be written: give it a line "
-        "in catalogue.py, or keep the model in memory"
+        f"The {what} {own.__name__} has no name in the catalogue, so a model of it cannot be written: give it a line "
+        "in catalogue.py, or keep the model in memory."
     )
 
 
@@ -135,7 +137,7 @@ def _meant(key: str, known: list[str], kind: str, path: str) -> str:
         if (found := difflib.get_close_matches(key, list(types(spec.load())), 1, 0.75))
     ]
     remedy = " and ".join(owners) or "leave it out"
-    return f", which takes {', '.join(known) or 'no values at all'}: {remedy}"
+    return f", which takes {', '.join(known) or 'no values at all'}: {remedy}."
 
 
 def _words(kind: Any) -> str:

@@ -157,7 +157,7 @@ TAKEN = {"pre_norm", "post_norm", "sandwich", "output_norm", "peri_ln", "rezero"
 def test_a_form_stands_around_one_layer_or_is_refused_in_words(name):
     layer = FORMS[name]
     if name not in TAKEN:
-        assert isinstance(layer, str) and layer.endswith("mainstem.Stack(form, layers, width)"), layer
+        assert isinstance(layer, str) and layer.endswith("mainstem.Stack(form, layers, width)."), layer
         return
     x = torch.randn(5, 3, 8)
     layer(x).square().sum().backward()
@@ -191,9 +191,9 @@ def test_what_does_not_fit_is_refused():
     for call, said in (
         (lambda: layer(x[..., :4]), r"src is torch.float32 and of shape \[5, 3, 4\]"),
         (lambda: layer(x.long()), r"src is torch.int64"),
-        (lambda: layer(x, CAUSAL[:4]), r"the mask is torch.bool of shape \[4, 5\].*\[5, 5\] or \[6, 5, 5\]"),
-        (lambda: layer(x, src_key_padding_mask=PADDING.T), r"the key padding mask is torch.bool of shape \[5, 3\]"),
-        (lambda: layer(x, CAUSAL.long()), r"the mask is torch.int64"),
+        (lambda: layer(x, CAUSAL[:4]), r"The mask is torch.bool of shape \[4, 5\].*\[5, 5\] or \[6, 5, 5\]"),
+        (lambda: layer(x, src_key_padding_mask=PADDING.T), r"The key padding mask is torch.bool of shape \[5, 3\]"),
+        (lambda: layer(x, CAUSAL.long()), r"The mask is torch.int64"),
         (lambda: decoder(x, x[:, :2]), r"tgt has 3 samples and memory 2: give as many, along axis 1"),
         (lambda: make(8, 2, form="post_norm", norm_first=True), "both say where norms stand"),
         (lambda: make(8, 2, noise=[noise.Bernoulli(0.1, "embedding.out")]), "Bernoulli is for embedding.out"),

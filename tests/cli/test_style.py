@@ -5,16 +5,28 @@ import re
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 import mainstem
-from mainstem import catalogue, config
+from mainstem import catalogue, config, noise, optim, variants
 from mainstem.cli.main import main
 from mainstem.cli.style import styled
+from mainstem.errors import BadInput
+from mainstem.ops import library
 
 SOURCE = Path(mainstem.__file__).parent
 ERRORS = {"BadInput", "RunFailed", "TooSmall", "Unusable"}
 NAMES = {spec.name for kind in catalogue.kinds() for spec in catalogue.specs(kind)}
 FIELDS = [field.name for field in config.fields(config.Run) if "." in field.name and ".N" not in field.name]
+
+
+ARGUMENTS = {
+    *("activation", "angles", "axis", "base", "begin", "bias", "canon", "chunk", "coef", "connection", "documents"),
+    *("dropout", "eps", "every", "gain", "gate", "heads", "how", "impl", "iterations", "kind", "laurel", "length"),
+    *("limit", "loss", "norm", "over", "query", "rate", "reduction", "rho", "scale", "seed", "share", "shortcut"),
+    *("site", "step", "streams", "temperature", "tgt", "top", "torchrun", "visible", "weights", "width", "x", "y"),
+}
+"""Words of code that a message to a program may begin with as they are written there: arguments, functions."""
 
 
 def literal(node):
@@ -37,16 +49,22 @@ def messages():
                 yield f"{path.relative_to(SOURCE)}:{node.lineno}", literal(node.args[0])
 
 
-def faults(text):
-    """What is wrong with the style of a message."""
+def unlike_a_sentence(text, names=()):
+    """What a message lacks of a sentence; one that begins with one of `names`, or of the catalogue's, begins so."""
     found = []
-    first = re.match(r"[a-z]{2,}(?=[\s,'])", text)
-    if first and first[0] not in NAMES:
+    first = re.match(r"[a-z]+(?=[\s,:'-])", text)
+    if first and first[0] not in NAMES.union(names):
         found.append("no capital")
     if not text.endswith((".", "?", "!", "`", "…")):
         found.append("no full stop")
     if "\n" in text:
         found.append("more than a line")
+    return found
+
+
+def faults(text):
+    """What is wrong with the style of a message on the command line."""
+    found = unlike_a_sentence(text, ARGUMENTS)
     if ".yaml" not in text:
         plain = re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", text)
         words = re.findall(r"(?<![\w./=-])[a-z_]+(?:\.[a-z0-9_]+)+(?![\w/=*])", plain)
@@ -59,6 +77,27 @@ def test_every_message_of_the_package_is_shown_in_the_style_of_the_house():
     assert len(known) > 250
     wrong = {place: (faults(styled(text)), styled(text)) for place, text in known.items() if faults(styled(text))}
     assert not wrong, wrong
+
+
+def test_every_message_of_the_package_is_a_sentence_to_a_program_too():
+    """As it is raised, with fields as Python has them; an end that is filled in has its own full stop."""
+    filled = "'it'"
+    wrong = {
+        place: (found, text)
+        for place, text in messages()
+        if (found := unlike_a_sentence(text, ARGUMENTS)) and not (text.endswith(filled) and found == ["no full stop"])
+    }
+    assert not wrong, wrong
+
+
+def test_what_is_filled_in_at_the_end_of_a_message_ends_it():
+    for what in (lambda: catalogue.kind_of("nothing"), lambda: catalogue.find("norm", "nothing"),
+                 lambda: noise.points.axes("nothing"), lambda: library.check(3),
+                 lambda: variants.checked("noise", {"name": "dropout", "strength": 1}, "noise.also.0"),
+                 lambda: optim.select(nn.Linear(2, 2), "nothing")):  # fmt: skip
+        with pytest.raises(BadInput) as raised:
+            what()
+        assert not unlike_a_sentence(str(raised.value)), raised.value
 
 
 def test_every_message_that_has_a_colon_has_something_behind_it():

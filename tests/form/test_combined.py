@@ -84,7 +84,7 @@ def test_a_pair_trains_or_is_refused_for_what_stands_against_it(names):
         return
     assert all(sentence is not None and any(reason in sentence for reason in against) for sentence in found)
     assert all(type(form.parse(name)).__name__ in sentence for name in names for sentence in found)
-    assert all(sentence.endswith("leave one of them out") for sentence in found)
+    assert all(sentence.endswith("leave one of them out.") for sentence in found)
 
 
 @pytest.mark.parametrize("names", BESIDE, ids=" | ".join)

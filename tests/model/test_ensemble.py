@@ -158,7 +158,7 @@ def test_a_pattern_takes_what_it_names_in_each_member():
     found = list(optim.select(model, "blocks.0.*, !norm"))
     assert found == [f"members.{number}.{name}" for number in range(3) for name in alone]
     assert list(optim.select(model, "members.1.blocks.0.*, !norm")) == found[len(alone) : 2 * len(alone)]
-    with pytest.raises(BadInput, match=r"no parameter fits 'block.0.\*'"):
+    with pytest.raises(BadInput, match=r"No parameter fits 'block.0.\*'"):
         optim.select(model, "block.0.*")
     roles = optim.roles(LanguageModel(Settings(**SIZES)))
     assert optim.roles(model) == {f"members.{n}.{name}": role for n in range(3) for name, role in roles.items()}

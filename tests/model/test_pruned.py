@@ -83,7 +83,7 @@ def test_other_forms_stay_the_same_function(form):
 
 
 def test_where_it_would_be_another_function_or_nothing_is_zero_it_is_refused():
-    with pytest.raises(BadInput, match="no hidden unit and no head of this model is zero as a whole: train with"):
+    with pytest.raises(BadInput, match="No hidden unit and no head of this model is zero as a whole: train with"):
         prune(sparse(units=(), groups=()))
     with pytest.raises(BadInput, match="would not be the same function"):
         prune(sparse("sub_ln", groups=()))

@@ -145,7 +145,7 @@ def test_the_first_of_several_results_is_the_branch():
 )
 def test_what_cannot_be_added_is_refused_with_the_layers_place(value, said):
     model = Stack("pre_norm", [nn.Identity(), Returning(value)], 8)
-    with pytest.raises(BadInput, match=rf"layer 1\.0, Returning, {said}.*\[2, 3, 8\]"):
+    with pytest.raises(BadInput, match=rf"Layer 1\.0, Returning, {said}.*\[2, 3, 8\]"):
         model(torch.randn(2, 3, 8))
 
 
@@ -153,12 +153,12 @@ def test_what_a_stack_cannot_be_made_of_is_refused():
     for layers, said in (
         ([], "was given no layers"),
         ([[]], "was given no layers"),
-        ([3], "layer 0 is of type int"),
-        ([[3]], r"layer 0\.0 is of type int"),
-        ([nn.MultiheadAttention(8, 2)], r"layer 0\.0, MultiheadAttention, cannot be called with x alone"),
+        ([3], "Layer 0 is of type int"),
+        ([[3]], r"Layer 0\.0 is of type int"),
+        ([nn.MultiheadAttention(8, 2)], r"Layer 0\.0, MultiheadAttention, cannot be called with x alone"),
         (
             [[linear(), linear()], [linear()]],
-            "block 1 has the sublayers feedforward and block 0 feedforward, feedforward",
+            "Block 1 has the sublayers feedforward and block 0 feedforward, feedforward",
         ),
     ):
         with pytest.raises(BadInput, match=said):

@@ -225,7 +225,7 @@ def test_who_counts_operators_sees_every_product():
         ({"heads": 5}, "heads 5 do not fit"),
         ({"heads": 0}, "heads 0 do not fit"),
         ({"query": torch.zeros(24, 12).double()}, "torch.float64"),
-        ({"gains": (torch.ones(5), torch.ones(6))}, r"a gain of shape \[5\]"),
+        ({"gains": (torch.ones(5), torch.ones(6))}, r"A gain of shape \[5\]"),
         ({"angles": (torch.zeros(7, 2), torch.zeros(7, 3))}, r"angles are torch.float32 of shape \[7, 2\]"),
         ({"documents": torch.zeros(2, 6, dtype=torch.int64)}, r"documents is torch.int64 of shape \[2, 6\]"),
         ({"mask": mask(0.5, draw(3), 1)}, "2 samples"),

@@ -60,5 +60,5 @@ def test_a_tied_tensor_is_taken_under_any_of_its_names():
     for on in ("head", "embedding", "head.*", "embed.*"):
         made = optim.AdamW(optim.groups(Tied()), proximal=penalty.L1(1.0, on=on))
         assert [group["after"] for group in made.param_groups] == [[repr(made.after[0])]]
-    with pytest.raises(BadInput, match=r"no parameter.*'linear\.\*'"):
+    with pytest.raises(BadInput, match=r"No parameter.*'linear\.\*'"):
         optim.AdamW(optim.groups(Tied()), proximal=penalty.L1(1.0, on="linear.*"))

@@ -137,7 +137,7 @@ def test_the_last_item_that_fits_decides_on_rate_and_decay():
 
 
 @pytest.mark.parametrize(
-    ("item", "said"), [(Special("hed"), "no parameter fits 'hed'"), (Special("mix", -1.0), "lr -1.0 cannot be used"),
+    ("item", "said"), [(Special("hed"), "No parameter fits 'hed'"), (Special("mix", -1.0), "lr -1.0 cannot be used"),
                        (Special("mix", 1.0, float("nan")), "decay nan cannot be used")],
 )  # fmt: skip
 def test_an_item_that_cannot_be_used_is_refused(item, said):

@@ -139,7 +139,7 @@ def test_a_pattern_that_fits_nothing_is_refused_with_what_is_near(on, near):
     ("on", "wrong"), [("bias, hed", "hed"), ("bias, !up.weigth", "up.weigth"), ("!embed.*, !up.*", "embed")]
 )
 def test_each_pattern_of_a_list_has_to_fit_something_and_something_has_to_be_left(on, wrong):
-    with pytest.raises(BadInput, match=f"no parameter fits '{wrong}"):
+    with pytest.raises(BadInput, match=f"No parameter fits '{wrong}"):
         select(Net(), on)
 
 

@@ -27,7 +27,7 @@ def test_it_is_the_mean_of_as_many_weights_evenly_spaced_up_to_the_last(steps, s
 
 
 def test_what_makes_no_soup_is_refused():
-    with pytest.raises(BadInput, match="a soup of every 0-th update"):
+    with pytest.raises(BadInput, match="A soup of every 0-th update"):
         Soup(every=0)
     with pytest.raises(BadInput, match=r"optim\.soup 3 is how many weights .* give that share, as in --optim\.swa"):
         config.checked(config.load({"optim.soup": 3}))

@@ -79,5 +79,5 @@ def test_a_run_keeps_the_mean_of_its_last_weights(tmp_path):
 
 
 def test_a_beginning_before_the_first_update_is_refused():
-    with pytest.raises(BadInput, match="an average cannot begin at update -1: give 0 or more"):
+    with pytest.raises(BadInput, match="An average cannot begin at update -1: give 0 or more"):
         optim.SWA(-1)

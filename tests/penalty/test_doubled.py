@@ -62,7 +62,7 @@ def test_an_average_beside_proximal_steps_has_a_warning(average):
         ([("l1", "feedfoward", {})], "'feedfoward'.*feedforward"),
         ([("l2_sp", None, {})], "cannot be a proximal step, which does not know where training began"),
         ([("spectral", None, {"iterations": 5})], "cannot be a proximal step: add it to the loss"),
-        ([("group_lasso", "attention.query", {"over": "heads"})], "no heads of this model lie whole"),
+        ([("group_lasso", "attention.query", {"over": "heads"})], "No heads of this model lie whole"),
         ([("group_lasso", None, {"over": "neurons"})], r"optim\.proximal\.0\.over"),
     ],
 )

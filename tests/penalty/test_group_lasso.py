@@ -152,7 +152,7 @@ def test_groups_that_are_not_there_or_not_whole_are_refused():
     network = model()
     with pytest.raises(BadInput, match="over 'units' of GroupLasso is no kind of group: use rows, columns"):
         GroupLasso(0.1, over="units")
-    with pytest.raises(BadInput, match=r"no heads of this model lie whole in what on 'attention\.query' selects"):
+    with pytest.raises(BadInput, match=r"No heads of this model lie whole in what on 'attention\.query' selects"):
         GroupLasso(0.1, "attention.query", over="heads").begin(network)
     with pytest.raises(BadInput, match=r"does not know its groups: give its begin\(model\)"):
         optim.AdamW(optim.groups(network), proximal=GroupLasso(0.1, over="hidden"))

@@ -197,13 +197,13 @@ class Returning(nn.Module):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (lambda h: None, "the branch's Returning returned NoneType, which cannot be added"),
-        (lambda h: {"y": h}, "the branch's Returning returned dict"),
-        (lambda h: (), "the branch's Returning returned an empty tuple"),
-        (lambda h: (None, h), "the branch's Returning returned NoneType"),
-        (lambda h: h[:, :1], r"the branch .*Returning returned torch.float32 \[2, 1, 8\].*\[2, 3, 8\].*shortcut="),
-        (lambda h: h[..., 0], r"the branch .*Returning returned torch.float32 \[2, 3\]"),
-        (lambda h: h.long(), r"the branch .*Returning returned torch.int64 \[2, 3, 8\]"),
+        (lambda h: None, "The branch's Returning returned NoneType, which cannot be added"),
+        (lambda h: {"y": h}, "The branch's Returning returned dict"),
+        (lambda h: (), "The branch's Returning returned an empty tuple"),
+        (lambda h: (None, h), "The branch's Returning returned NoneType"),
+        (lambda h: h[:, :1], r"The branch .*Returning returned torch.float32 \[2, 1, 8\].*\[2, 3, 8\].*shortcut="),
+        (lambda h: h[..., 0], r"The branch .*Returning returned torch.float32 \[2, 3\]"),
+        (lambda h: h.long(), r"The branch .*Returning returned torch.int64 \[2, 3, 8\]"),
     ],
 )
 def test_what_cannot_be_added_is_refused_by_the_modules_name(value, said, run):
@@ -240,15 +240,15 @@ def test_arguments_that_are_not_taken_are_refused():
     ):
         with pytest.raises(BadInput, match=said):
             often(residual, x, *args, **given)
-    with pytest.raises(BadInput, match=r"the branch Attending returns a tuple.*give no drop_path="):
+    with pytest.raises(BadInput, match=r"The branch Attending returns a tuple.*give no drop_path="):
         often(Residual(layer, drop_path=0.5), x)
 
 
 def test_what_a_residual_cannot_be_made_of_is_refused():
     place = sites(("feedforward",), 4, 8)[1]
     for make, said in (
-        (lambda: Residual(3), "the branch of a residual is int"),
-        (lambda: Residual([F.relu]), "a branch was given function"),
+        (lambda: Residual(3), "The branch of a residual is int"),
+        (lambda: Residual([F.relu]), "A branch was given function"),
         (lambda: Residual(nn.Identity(), drop_path="0.1"), "drop_path is '0.1'"),
         (lambda: Residual(nn.Identity(), drop_path=True), "drop_path is True"),
         (lambda: Residual(nn.Identity(), shortcut=True), "shortcut is bool"),
@@ -260,14 +260,14 @@ def test_what_a_residual_cannot_be_made_of_is_refused():
         (lambda: Residual(nn.Identity(), form.LayerScale(), width=8), "LayerScale changes the branch too"),
         (lambda: Residual(nn.Identity(), form.Midpoint(), width=8), "Midpoint changes the branch too"),
         (lambda: Residual(nn.Identity(), form.Parallel(), width=8), "Parallel has sublayers share a residual"),
-        (lambda: Residual(nn.Identity())([torch.ones(2)]), "a residual was called with list"),
+        (lambda: Residual(nn.Identity())([torch.ones(2)]), "A residual was called with list"),
     ):
         with pytest.raises(BadInput, match=said):
             make()
     x = torch.ones(2, 8)
-    with pytest.raises(BadInput, match=r"a shortcut takes the place of x.*Couple has no such x"):
+    with pytest.raises(BadInput, match=r"A shortcut takes the place of x.*Couple has no such x"):
         Residual(nn.Identity(), form.Reversible(), width=8, shortcut=nn.Identity())(x)
     with pytest.raises(BadInput, match=r"returned torch.float32 \[2, 8\], which cannot be added to.*\[2, 1\]"):
         Residual(nn.Identity(), shortcut=nn.Linear(8, 1))(x)
-    with pytest.raises(BadInput, match=r"the shortcut Returning returned tuple"):
+    with pytest.raises(BadInput, match=r"The shortcut Returning returned tuple"):
         Residual(nn.Identity(), Add(), shortcut=Returning(lambda h: (h,)))(x)

@@ -91,7 +91,7 @@ class TransformerDecoderLayer(Layer, nn.TransformerDecoderLayer):
         x, seen = batched(tgt, first), batched(memory, first)
         if len(x) != len(seen):
             raise BadInput(
-                f"tgt has {len(x)} samples and memory {len(seen)}: give as many, along axis {0 if first else 1}"
+                f"tgt has {len(x)} samples and memory {len(seen)}: give as many, along axis {0 if first else 1}."
             )
         masks = Masks(tgt_mask, tgt_key_padding_mask, tgt_is_causal)
         across = Masks(memory_mask, memory_key_padding_mask, memory_is_causal)

@@ -68,8 +68,8 @@ class Masks:
 def _check(what: str, mask: Tensor, fits: bool, shapes: str) -> None:
     if not fits or not (mask.dtype == torch.bool or mask.is_floating_point()):
         raise BadInput(
-            f"the {what} is {mask.dtype} of shape {list(mask.shape)}: give bool, True where a key is hidden, or "
-            f"floating point to be added to the scores, of shape {shapes}"
+            f"The {what} is {mask.dtype} of shape {list(mask.shape)}: give bool, True where a key is hidden, or "
+            f"floating point to be added to the scores, of shape {shapes}."
         )
 
 
@@ -170,17 +170,17 @@ class Layer(nn.Module):
 
 def _refuse(form: Form | None, noise: Sequence[NoiseSpec], norm_first: bool) -> None:
     if form is not None and norm_first:
-        raise BadInput(f"norm_first=True and form={form} both say where norms stand: give one of the two")
+        raise BadInput(f"norm_first=True and form={form} both say where norms stand: give one of the two.")
     for spec in noise:
         if spec.at not in POINTS:
             raise BadInput(
                 f"{type(spec).__name__} is for {spec.at}, where this layer has no place for it: give dropout= for the "
-                f"weights of attention, or one of {', '.join(POINTS)}"
+                f"weights of attention, or one of {', '.join(POINTS)}."
             )
         if spec.rates.depth != "constant":
             raise BadInput(
-                f"the rate of {type(spec).__name__} depends on the depth, which a layer by itself does not know: give "
-                "each layer the rate of its own"
+                f"The rate of {type(spec).__name__} depends on the depth, which a layer by itself does not know: give "
+                "each layer the rate of its own."
             )
 
 
@@ -208,5 +208,5 @@ def checked(name: str, x: Tensor, width: int) -> None:
         shape = "nested" if x.is_nested else f"of shape {list(x.shape)}"
         raise BadInput(
             f"{name} is {x.dtype} and {shape}: give floating point [T, B, {width}], [B, T, {width}] with "
-            f"batch_first=True, or [T, {width}]"
+            f"batch_first=True, or [T, {width}]."
         )

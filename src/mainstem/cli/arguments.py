@@ -62,7 +62,7 @@ def split(
             found.flags.append(_flag(word, waiting, switches, alone))
         elif word.startswith("-") and len(word) > 1:
             raise BadInput(
-                f"{word!r} is not an option: they begin with two hyphens. Give a file of that name as ./{word}"
+                f"{word!r} is not an option: they begin with two hyphens. Give a file of that name as ./{word}."
             )
         else:
             found.positional.append(word)

@@ -56,7 +56,7 @@ def render(page: Page) -> str:
     drawings = [*page.figures, *(figure for section in page.sections for figure in section.figures)]
     keys = [drawing.key for drawing in drawings]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"two figures of one page share a key: {sorted(keys)}")
+        raise ValueError(f"Two figures of one page share a key: {sorted(keys)}.")
     return template.page(
         "figures.html", page=page, signs=SIGNS, drawn=[view(figure) for figure in page.figures],
         sections=[(section, [view(figure) for figure in section.figures]) for section in page.sections],

@@ -31,7 +31,7 @@ def chain(blocks: Iterable[Step]) -> list[Residual]:
         if not isinstance(residual, Residual) or not isinstance(residual.connection, Couple):
             raise BadInput(
                 f"{type(residual).__name__} stands in a reversible stream but is no residual with a reversible "
-                "connection: combine the form only with forms that leave stream and connection alone"
+                "connection: combine the form only with forms that leave stream and connection alone."
             )
     return found
 

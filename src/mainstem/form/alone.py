@@ -44,7 +44,7 @@ def connection(form: Form, width: int | None, site: Site | None) -> Connection:
     if site is None and width is None:
         raise BadInput(
             f"{name} was given as a connection without a place: give width=, or site= where the form depends on depth "
-            "(mainstem.stream.sites)"
+            "(mainstem.stream.sites)."
         )
     places = [site] if site is not None else []
     if width is not None and site is None:
@@ -52,11 +52,11 @@ def connection(form: Form, width: int | None, site: Site | None) -> Connection:
         if len({_described(form, place) for place in places}) > 1:
             raise BadInput(
                 f"{name} connects sublayers differently by where they stand in the model, and no site= was given: give "
-                f"that of mainstem.stream.sites(kinds, blocks, width), or {_STACK}"
+                f"that of mainstem.stream.sites(kinds, blocks, width), or {_STACK}."
             )
     for place in places:
         if (said := _says_more(form, place)) is not None:
-            raise BadInput(f"{name} {said}, which a connection alone does not do: {_STACK}")
+            raise BadInput(f"{name} {said}, which a connection alone does not do: {_STACK}.")
     return form.connection(places[0])
 
 
@@ -148,7 +148,7 @@ def around(form: Form, kind: str, width: int, norm: NormSpec) -> Around:
     elif not form.connection(places[0]).stream().stands_alone:
         said = "has a stream that runs through all layers"
     if said is not None:
-        raise BadInput(f"{type(form).__name__} {said}, which one layer by itself cannot have: {_STACK}")
+        raise BadInput(f"{type(form).__name__} {said}, which one layer by itself cannot have: {_STACK}.")
     parts = form.branch(places[0], Parts((norm.build(width),), SUBLAYERS[kind]))
     return Around(parts.before, form.connection(places[0]), parts.behind)
 

@@ -94,7 +94,7 @@ class Attend(Connection):
 
     def stream(self) -> Stream:
         raise BadInput(
-            "attention over depth needs the model's other sublayers: give the residual a state, not a tensor"
+            "Attention over depth needs the model's other sublayers: give the residual a state, not a tensor."
         )
 
     def extra_repr(self) -> str:
@@ -139,7 +139,7 @@ class AttentionResiduals(Form):
     def __post_init__(self) -> None:
         if self.group < 1:
             raise BadInput(
-                f"attention_residuals need a group of at least 1 sublayer, not {self.group}: 1 takes each alone"
+                f"attention_residuals need a group of at least 1 sublayer, not {self.group}: 1 takes each alone."
             )
 
     def stream(self, sites: Sequence[Site]) -> Stream:

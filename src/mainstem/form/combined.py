@@ -43,7 +43,7 @@ class Combined(Form):
         for one, other in combinations(flat, 2):
             if reason := _refused(one, other):
                 names = f"{type(one).__name__} and {type(other).__name__}"
-                raise BadInput(f"{names} cannot be combined, as {reason}: leave one of them out")
+                raise BadInput(f"{names} cannot be combined, as {reason}: leave one of them out.")
 
     def _owner(self, piece: str) -> Form:
         return next((form for form in self.forms if defines(form, piece)), Form())

@@ -83,10 +83,10 @@ class CompleteP(Form):
         if self.base_layers < 1 or self.base_width < 1:
             raise BadInput(
                 f"complete_p has base_layers {self.base_layers} and base_width {self.base_width}: give the sizes where "
-                "rates were tuned, at least 1"
+                "rates were tuned, at least 1."
             )
         if not 0.5 <= self.alpha <= 1:
-            raise BadInput(f"complete_p needs an alpha from 0.5 (depth-muP) to 1 (CompleteP), not {self.alpha}")
+            raise BadInput(f"complete_p needs an alpha from 0.5 (depth-muP) to 1 (CompleteP), not {self.alpha}.")
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return ScaledOutput(sites[0].norm.build(sites[0].width), self.base_width / sites[0].width)

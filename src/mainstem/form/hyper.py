@@ -175,7 +175,9 @@ class Hyper(Form):
 
     def __post_init__(self) -> None:
         if self.streams < 1:
-            raise BadInput(f"hyper-connections need streams of at least 1, not {self.streams}: 4 is the paper's choice")
+            raise BadInput(
+                f"Hyper-connections need streams of at least 1, not {self.streams}: 4 is the paper's choice."
+            )
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

@@ -113,7 +113,7 @@ class Sinkhorned(Constrained):
 def check(name: str, streams: int) -> None:
     """Refuse a number of streams below 1."""
     if streams < 1:
-        raise BadInput(f"{name} needs streams of at least 1, not {streams}: 4 is the paper's choice")
+        raise BadInput(f"{name} needs streams of at least 1, not {streams}: 4 is the paper's choice.")
 
 
 def norm_of(site: Site, streams: int) -> nn.Module:
@@ -158,7 +158,7 @@ class MHC(Form):
     def __post_init__(self) -> None:
         check("mhc", self.streams)
         if self.iterations < 1:
-            raise BadInput(f"mhc needs iterations of at least 1, not {self.iterations}: 20 is the paper's choice")
+            raise BadInput(f"mhc needs iterations of at least 1, not {self.iterations}: 20 is the paper's choice.")
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

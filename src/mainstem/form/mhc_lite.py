@@ -73,7 +73,7 @@ class MHCLite(Form):
         check("mhc_lite", self.streams)
         if self.streams > 4:
             raise BadInput(
-                f"mhc_lite has S! logits for S streams, and takes up to 4, not {self.streams}: use mhc for more"
+                f"mhc_lite has S! logits for S streams, and takes up to 4, not {self.streams}: use mhc for more."
             )
 
     def stream(self, sites: Sequence[Site]) -> Stream:

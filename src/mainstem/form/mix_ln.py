@@ -41,7 +41,7 @@ class MixLN(Form):
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise BadInput(
-                f"mix_ln needs a share of the blocks from 0 to 1, not {self.share}: 0.25 is the paper's choice"
+                f"mix_ln needs a share of the blocks from 0 to 1, not {self.share}: 0.25 is the paper's choice."
             )
 
     def connection(self, site: Site) -> Connection:

@@ -34,7 +34,7 @@ def parse(value: Any) -> Form:
         forms = [parse(item) for item in value]
         return forms[0] if len(forms) == 1 else Combined(tuple(forms))
     raise BadInput(
-        f"model.residual {value!r} names no residual form: give a name of `mainstem list`, or a list of them"
+        f"model.residual {value!r} names no residual form: give a name of `mainstem list`, or a list of them."
     )
 
 

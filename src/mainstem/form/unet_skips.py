@@ -66,8 +66,8 @@ class Pop(Connection):
 
     def stream(self) -> Stream:
         raise BadInput(
-            f"a residual with {type(self).__name__} reads {self.name!r} of another block, and was called with a "
-            "tensor: put the layers into mainstem.Stack(form, layers, width), or give it a state"
+            f"A residual with {type(self).__name__} reads {self.name!r} of another block, and was called with a "
+            "tensor: put the layers into mainstem.Stack(form, layers, width), or give it a state."
         )
 
     def extra_repr(self) -> str:

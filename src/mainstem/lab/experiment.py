@@ -56,7 +56,7 @@ class Contrast:
 
     def __post_init__(self) -> None:
         if self.expected not in (-1, 1) or self.delta < 0:
-            raise ValueError(f"a contrast expects a sign and a delta of 0 or more: {self.expected}, {self.delta}")
+            raise ValueError(f"A contrast expects a sign and a delta of 0 or more: {self.expected}, {self.delta}.")
 
 
 def against(treated: str, control: str) -> dict[str, float]:
@@ -99,7 +99,7 @@ class Experiment:
         names = [cell.name for cell in self.cells]
         used = {name for contrast in self.contrasts for name in contrast.weights}
         if len(set(names)) < len(names) or not used <= set(names) or not self.contrasts:
-            raise ValueError(f"{self.name}: cells need names of their own, and contrasts are about cells")
+            raise ValueError(f"{self.name}: cells need names of their own, and contrasts are about cells.")
 
     def check(self, settings: Iterable[str]) -> None:
         """Raise `BadInput` where a field among `settings` would not hold in every training: a cell sets it, or `trial`.

@@ -84,5 +84,5 @@ def _publishes(spec: Spec) -> bool:
 
 def _joined(first: Site, last: Site) -> Site:
     if not first.first_in_block:
-        raise BadInput("a form groups sublayers that do not follow one another: group neighbours only")
+        raise BadInput("A form groups sublayers that do not follow one another: group neighbours only.")
     return replace(first, last_in_block=last.last_in_block)

@@ -59,13 +59,13 @@ def foreign(module: Any, place: str, axis: int = -1) -> ForeignSpec:
         'feedforward'
     """
     if not isinstance(module, nn.Module):
-        raise BadInput(f"layer {place} is of type {type(module).__name__}: give a torch.nn.Module")
+        raise BadInput(f"Layer {place} is of type {type(module).__name__}: give a torch.nn.Module.")
     try:
         inspect.signature(module.forward).bind(None)
     except TypeError as error:
         raise BadInput(
-            f"layer {place}, {type(module).__name__}, cannot be called with x alone ({error}): give a module that does "
-            "so and calls it"
+            f"Layer {place}, {type(module).__name__}, cannot be called with x alone ({error}): give a module that does "
+            "so and calls it."
         ) from None
     kind = ForeignAttention if _ATTENTION.search(type(module).__name__) else ForeignFeedForward
     return kind(module, place, axis)
@@ -102,8 +102,8 @@ class Foreign(nn.Module):
             return y if ctx.shape is None else y.movedim(self.axis, -1).reshape(x_BTD.shape)
         what = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         raise BadInput(
-            f"layer {self.place}, {type(self.module).__name__}, returned {what}, which cannot be added to the stream "
-            f"of shape {list(x.shape)}: give a module that returns a tensor of that shape"
+            f"Layer {self.place}, {type(self.module).__name__}, returned {what}, which cannot be added to the stream "
+            f"of shape {list(x.shape)}: give a module that returns a tensor of that shape."
         )
 
     def extra_repr(self) -> str:

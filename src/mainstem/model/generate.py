@@ -78,13 +78,15 @@ def generate_rows(
     The `rows` are beginnings of one length. A small model takes about as long for a few of them as for one.
     """
     if not all(rows):
-        raise BadInput("the prompt has no tokens: give at least one character")
+        raise BadInput("The prompt has no tokens: give at least one character.")
     if len({len(row) for row in rows}) > 1:
-        raise BadInput(f"prompts of {sorted({len(row) for row in rows})} tokens do not go together: give equal lengths")
+        raise BadInput(
+            f"Prompts of {sorted({len(row) for row in rows})} tokens do not go together: give equal lengths."
+        )
     if temperature < 0 or not math.isfinite(temperature):
-        raise BadInput(f"temperature {temperature} is not a finite number of at least 0: 1 samples as the model says")
+        raise BadInput(f"temperature {temperature} is not a finite number of at least 0: 1 samples as the model says.")
     if top_k is not None and top_k < 1:
-        raise BadInput(f"top-k {top_k} leaves no token to choose: give at least 1, or leave it out")
+        raise BadInput(f"top-k {top_k} leaves no token to choose: give at least 1, or leave it out.")
     device = next(model.parameters()).device
     training = model.training
     model.eval()

@@ -24,9 +24,9 @@ def chosen(init: str, form: Form) -> str:
     """Return the name of the rule for `init`, where auto means the form's own; refuse what cannot work."""
     name = form.init() if init == "auto" else init
     if name not in (names := catalogue.names("init")):
-        raise BadInput(f"model.init {init!r} is not known: use {', '.join(names)}")
+        raise BadInput(f"model.init {init!r} is not known: use {', '.join(names)}.")
     if reason := form.refuses(name):
-        raise BadInput(f"model.init {name!r}: {reason}")
+        raise BadInput(f"model.init {name!r}: {reason}.")
     return name
 
 

@@ -38,7 +38,7 @@ class LanguageModel(nn.Module):
         super().__init__()
         if settings.members != 1:
             raise BadInput(
-                f"model.members is {settings.members}, and a LanguageModel is one network: use mainstem.model.Ensemble"
+                f"model.members is {settings.members}, and a LanguageModel is one network: use mainstem.model.Ensemble."
             )
         self.settings = settings
         self.recompute = False
@@ -143,8 +143,8 @@ class LanguageModel(nn.Module):
         weight = self.embedding.weight
         if type(weight).__name__ == "DTensor":
             raise BadInput(
-                "the embedding is sharded by itself, so the tied head cannot read its weight: shard the model as a "
-                "whole, which gathers both, or use model.head untied"
+                "The embedding is sharded by itself, so the tied head cannot read its weight: shard the model as a "
+                "whole, which gathers both, or use model.head untied."
             )
         return weight
 
@@ -162,7 +162,7 @@ class LanguageModel(nn.Module):
     ) -> Tensor:
         """Return what the head reads [B, T, D]."""
         if tokens_BT.shape[1] + (cache.length if cache else 0) > self.context and self.settings.positions == "learned":
-            raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer")
+            raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer.")
         positions = None
         if cache is not None and cache.length:
             positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)

@@ -48,7 +48,7 @@ def drop_path(last: Site, noises: Iterable[NoiseSpec], grouped: bool) -> Stochas
         both = " and ".join(f"{type(noise).__name__} at {noise.at}" for noise in found)
         raise BadInput(
             f"{both} both leave out whole branches, which a residual does once: keep one of them (noise.depth of a "
-            "configuration is Branches at branch)"
+            "configuration is Branches at branch)."
         )
     module = found[0].there(last).build() if found else None
     assert module is None or isinstance(module, StochasticDepth)

@@ -55,16 +55,16 @@ def prune(model: LanguageModel) -> Pruned:
     gone = {kind: sum(int((~kept).sum()) for kept in every.values()) for kind, every in (("u", hidden), ("h", heads))}
     if not any(gone.values()):
         raise BadInput(
-            "no hidden unit and no head of this model is zero as a whole: train with --optim.proximal.0.name "
-            "group_lasso --optim.proximal.0.over hidden and a larger --optim.proximal.0.coef"
+            "No hidden unit and no head of this model is zero as a whole: train with --optim.proximal.0.name "
+            "group_lasso --optim.proximal.0.over hidden and a larger --optim.proximal.0.coef."
         )
     try:
         smaller = _smaller(model, hidden | heads)
         apart = _apart(model, smaller)
     except (RuntimeError, ValueError) as error:
-        raise BadInput(f"{_REFUSED} ({str(error).splitlines()[0][:200]})") from None
+        raise BadInput(f"{_REFUSED} ({str(error).splitlines()[0][:200].removesuffix('.')}).") from None
     if not apart <= TOLERANCE:
-        raise BadInput(f"{_REFUSED} (logits differ by {apart:.2g})")
+        raise BadInput(f"{_REFUSED} (logits differ by {apart:.2g}).")
     per_group = model.settings.heads // (model.settings.kv_heads or model.settings.heads)
     return Pruned(
         smaller,
@@ -75,7 +75,7 @@ def prune(model: LanguageModel) -> Pruned:
 
 
 _REFUSED = (
-    "without its zeros this model would not be the same function, as where a form has norms inside sublayers or "
+    "Without its zeros this model would not be the same function, as where a form has norms inside sublayers or "
     "carries values from block to block: prune a model of another form"
 )
 

@@ -111,15 +111,15 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("vocab", "layers", "width", "heads", "context", "members"):
             if getattr(self, name) < 1:
-                raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1")
+                raise BadInput(f"model.{name} is {getattr(self, name)}: give a whole number of at least 1.")
         if self.soft_cap is not None and not 0 < self.soft_cap < math.inf:
-            raise BadInput(f"model.soft_cap is {self.soft_cap}: give a finite number above 0, or leave it out")
+            raise BadInput(f"model.soft_cap is {self.soft_cap}: give a finite number above 0, or leave it out.")
         if self.sizes is not None and (len(self.sizes) != self.layers or min(min(each) for each in self.sizes) < 1):
-            raise BadInput(f"model.sizes has {len(self.sizes)} blocks of {self.layers}, or one of nothing: give all")
+            raise BadInput(f"model.sizes has {len(self.sizes)} blocks of {self.layers}, or one of nothing: give all.")
         if self.head_width is None and self.width % self.heads:
             raise BadInput(
                 f"model.heads {self.heads} does not divide model.width {self.width}: change one of them, or give "
-                "model.head_width"
+                "model.head_width."
             )
 
     @property
@@ -165,9 +165,9 @@ class Settings:
             known = {f.name for f in fields(kind)}
             if isinstance(found, dict) and (unknown := sorted(set(found) - known)):
                 raise BadInput(
-                    f"the model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?"
+                    f"The model's configuration has the unknown name {unknown[0]!r}: was it made by a newer version?"
                 )
         try:
             return msgspec.convert(values, Settings)
         except msgspec.ValidationError as error:
-            raise BadInput(f"the model's configuration holds a value of another kind: {error}") from None
+            raise BadInput(f"The model's configuration holds a value of another kind: {error}.") from None

@@ -78,7 +78,7 @@ class Stack(nn.Module):
         super().__init__()
         form = form if isinstance(form, Form) else parse(form)
         if axis == 0:
-            raise BadInput("axis 0 is that of the samples: give the axis of the width, 1 for images [B, D, H, W]")
+            raise BadInput("axis 0 is that of the samples: give the axis of the width, 1 for images [B, D, H, W].")
         blocks = _specs(layers, axis)
         self.form, self.width, self.axis = form, width, axis
         found = places(form, blocks[0], len(blocks), width, norm or NormSpec())
@@ -105,7 +105,7 @@ class Stack(nn.Module):
             where = "[B, T, {0}], or [B, ..., {0}]" if self.axis == -1 else "{0} along axis {1}"
             raise BadInput(
                 f"x is {x.dtype} of shape {list(x.shape)}, and the stack takes floating point "
-                f"{where.format(self.width, self.axis)}: give samples first, and the width as that axis"
+                f"{where.format(self.width, self.axis)}: give samples first, and the width as that axis."
             )
         if given:
             refuse_untaken([part.module for part in self.modules() if isinstance(part, Foreign)], given)
@@ -114,7 +114,7 @@ class Stack(nn.Module):
         if self.form.along_positions():
             raise BadInput(
                 f"{self.form} mixes positions, and x is of shape {list(x.shape)} without a single axis of them: give "
-                f"[B, T, {self.width}], or take another form"
+                f"[B, T, {self.width}], or take another form."
             )
         last = x.movedim(self.axis, -1)
         shape = tuple(last.shape[1:-1])
@@ -132,17 +132,17 @@ def _specs(layers: Layers, axis: int) -> list[list[ForeignSpec]]:
     for number, modules in enumerate(given):
         if not isinstance(modules, Iterable):
             raise BadInput(
-                f"layer {number} is of type {type(modules).__name__}: give a torch.nn.Module, or a list of them"
+                f"Layer {number} is of type {type(modules).__name__}: give a torch.nn.Module, or a list of them."
             )
         blocks.append([foreign(module, f"{number}.{place}", axis) for place, module in enumerate(modules)])
     if not blocks or not blocks[0]:
-        raise BadInput("a stack was given no layers: give modules that are called with x, or lists of them")
+        raise BadInput("A stack was given no layers: give modules that are called with x, or lists of them.")
     first = [spec.kind for spec in blocks[0]]
     for number, specs in enumerate(blocks):
         if (kinds := [spec.kind for spec in specs]) != first:
             raise BadInput(
-                f"block {number} has the sublayers {', '.join(kinds)} and block 0 {', '.join(first)}, and a form needs "
-                "blocks that are alike: give lists of equally many modules in one order"
+                f"Block {number} has the sublayers {', '.join(kinds)} and block 0 {', '.join(first)}, and a form needs "
+                "blocks that are alike: give lists of equally many modules in one order."
             )
     return blocks
 
@@ -154,7 +154,7 @@ def _refuse(form: Form, found: Sequence[Site]) -> None:
             if form.branch(site, Parts((nn.Identity(),), SUBLAYERS[site.kind])).sublayer != SUBLAYERS[site.kind]:
                 raise BadInput(
                     f"{type(form).__name__} changes what a sublayer does inside (its values, heads or hidden units), "
-                    "which a layer of yours has no place for: take another form, or a mainstem.model.LanguageModel"
+                    "which a layer of yours has no place for: take another form, or a mainstem.model.LanguageModel."
                 )
 
 
@@ -169,7 +169,7 @@ def _scale(form: Form, site: Site, spec: ForeignSpec) -> None:
         raise BadInput(
             f"{type(form).__name__} scales the initial weights of {names}, and layer {spec.place}, "
             f"{type(spec.module).__name__}, does not say which those are: give it a method roles(), as "
-            'optim.roles has it, or take a form such as "post_norm" or "pre_norm"'
+            'optim.roles has it, or take a form such as "post_norm" or "pre_norm".'
         )
     with torch.no_grad():
         for name, factor in said.items():

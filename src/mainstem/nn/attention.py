@@ -89,12 +89,12 @@ class Attention(nn.Module):
         if (spec.head_width is None and spec.width % spec.heads) or spec.heads % shared:
             raise BadInput(
                 f"width {spec.width}, heads {spec.heads} and kv_heads {shared} do not fit: heads must divide the "
-                "width where head_width is not given, and kv_heads the heads"
+                "width where head_width is not given, and kv_heads the heads."
             )
         self.spec = spec
         self.head_width = spec.head_width or spec.width // spec.heads
         if spec.rotary_base is not None and self.head_width % 2:
-            raise BadInput(f"rotary positions need an even head width, not {self.head_width}: change width or heads")
+            raise BadInput(f"Rotary positions need an even head width, not {self.head_width}: change width or heads.")
         self.query = Linear(spec.width, spec.heads * self.head_width)
         self.key = Linear(spec.width, shared * self.head_width)
         self.value = Linear(spec.width, shared * self.head_width)
@@ -151,7 +151,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         new, seen, drop = query_BHQK.shape[2], key_BHCK.shape[2], self.dropout
         if documents is not None and new != seen:
-            raise BadInput("a document mask and a key-value cache do not go together: generate within one document")
+            raise BadInput("A document mask and a key-value cache do not go together: generate within one document.")
         plain = points.quiet(self, self._points, "logits", "weights")
         quiet = plain and (drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping))
         if plain and (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):

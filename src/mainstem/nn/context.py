@@ -87,6 +87,6 @@ def _rows(name: str, value: Tensor, index: Tensor, batch: int) -> Tensor:
     if value.shape == (batch, batch):
         raise BadInput(
             f"{name!r} beside the stream is of shape {list(value.shape)} for {batch} samples, so that its rows may be "
-            "samples or not: give it an axis of samples in front, of 1 where all share it"
+            "samples or not: give it an axis of samples in front, of 1 where all share it."
         )
     return value[index]

@@ -71,7 +71,7 @@ class Embedding(nn.Module):
             elif length <= len(self.position):
                 x_BTD = x_BTD + self.position[:length]
             else:
-                raise BadInput(f"{length} tokens are more than the {len(self.position)} learned positions: give fewer")
+                raise BadInput(f"{length} tokens are more than the {len(self.position)} learned positions: give fewer.")
         x_BTD = x_BTD if self.dropout is None else self.dropout(x_BTD)
         return points.through(self, self._points.get("out", ()), x_BTD, ctx, side)
 

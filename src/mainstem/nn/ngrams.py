@@ -51,7 +51,9 @@ class NGrams(nn.Module):
     def __init__(self, vocab: int, width: int, order: int, rows: int = 1 << 14) -> None:
         super().__init__()
         if order < 2 or rows < 1:
-            raise BadInput(f"n-grams of order {order} in {rows} rows: give an order of at least 2 and at least one row")
+            raise BadInput(
+                f"N-grams of order {order} in {rows} rows: give an order of at least 2 and at least one row."
+            )
         self.vocab, self.order, self.rows = vocab, order, rows
         self.sizes = sizes(vocab, order, rows)
         self.weight = nn.Parameter(torch.zeros(sum(self.sizes), width))

@@ -52,6 +52,6 @@ class Spec:
         if point not in self.points:
             raise BadInput(
                 f"{type(self).__name__} has no point {point!r} where a module may stand: it has "
-                f"{', '.join(self.points) or 'none'}"
+                f"{', '.join(self.points) or 'none'}."
             )
         return replace(self, parts={**self.parts, point: (*self.parts.get(point, ()), *parts)})

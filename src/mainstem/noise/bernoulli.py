@@ -57,13 +57,13 @@ class Bernoulli(NoiseSpec):
         super().__post_init__()
         known, over = axes(self.at), self.along
         if not set(over) <= set(known) or len(set(over)) < len(over):
-            raise BadInput(f"over {over!r} names axes that {self.at} does not have: give some of {known}, each once")
+            raise BadInput(f"over {over!r} names axes that {self.at} does not have: give some of {known}, each once.")
         if self.how not in HOWS:
-            raise BadInput(f"how {self.how!r} is not known: use {', '.join(HOWS)}")
+            raise BadInput(f"how {self.how!r} is not known: use {', '.join(HOWS)}.")
         if self.how == "minus_inf" and self.at != "attention.logits":
-            raise BadInput(f"how 'minus_inf' at {self.at} would make NaN: use it at attention.logits, or how scale")
+            raise BadInput(f"how 'minus_inf' at {self.at} would make NaN: use it at attention.logits, or how scale.")
         if self.how == "renormalise" and not {"B"} < set(over):
-            raise BadInput(f"over {over!r} has no draws that differ within a sample to renormalise: use how scale")
+            raise BadInput(f"over {over!r} has no draws that differ within a sample to renormalise: use how scale.")
 
     @property
     def along(self) -> str:

@@ -78,7 +78,7 @@ class Calls:
         if frame is not None and (self._frame is None or self._frame.held is not frame.held):
             raise BadInput(
                 f"{self.module.name or 'the model'!r} drops in a function that checkpoint computes again and that is "
-                "no module, so what it would drop then cannot be told: put the function into a module"
+                "no module, so what it would drop then cannot be told: put the function into a module."
             )
         self.module.drew = True
         draw = self.scope.draw if samples is None else Draw(self.scope.draw.key, samples)
@@ -103,7 +103,7 @@ class Calls:
             return ops.dropout(x.unflatten(0, (count, -1)), self.mask(rate)).view(x.shape)
         raise BadInput(
             f"{self.module.name or 'the model'!r} drops of shape {list(x.shape)}, of which it cannot be told where the "
-            f"{count} samples of the scope lie: give take_over(model, batch_dim=) their axis, or this module rate 0"
+            f"{count} samples of the scope lie: give take_over(model, batch_dim=) their axis, or this module rate 0."
         )
 
 

@@ -50,9 +50,9 @@ class Gaussian(NoiseSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rates.value >= 1:
-            raise BadInput(f"rate {self.rates.value} of Gaussian has no variance: give a number below 1")
+            raise BadInput(f"rate {self.rates.value} of Gaussian has no variance: give a number below 1.")
         if "C" in axes(self.at):
-            raise BadInput(f"Gaussian does not stand at {self.at}: use attention.heads, or dropout there")
+            raise BadInput(f"Gaussian does not stand at {self.at}: use attention.heads, or dropout there.")
 
     def make(self, rate: float, context: int | None) -> Noise:
         return Normal(rate, axes(self.at))

@@ -30,7 +30,7 @@ def parse(value: Any, path: str = "noise.also") -> tuple[NoiseSpec, ...]:
     if isinstance(value, (str, Mapping, NoiseSpec)):
         value = [value]
     if not isinstance(value, (list, tuple)):
-        raise BadInput(f"{path} is {value!r}: give a list of noises, each with a name and a rate")
+        raise BadInput(f"{path} is {value!r}: give a list of noises, each with a name and a rate.")
     return tuple(_one(item, f"{path}.{number}") for number, item in enumerate(value))
 
 
@@ -58,13 +58,13 @@ def _one(item: Any, path: str) -> NoiseSpec:
         return item
     values = {"name": item} if isinstance(item, str) else item
     if not isinstance(values, Mapping):
-        raise BadInput(f"{path} is {item!r}: give a name and its values, as in {{name: dropout, rate: 0.1}}")
+        raise BadInput(f"{path} is {item!r}: give a name and its values, as in {{name: dropout, rate: 0.1}}.")
     over = {key: kind for key, kind in variants.types(Rate).items() if key != "value"}
     made, taken = variants.checked("noise", values, path, {"rate": float, **over})
     if "rate" not in taken:
-        raise BadInput(f"{path} has no rate, so that {values['name']} would drop nothing: give one, as in rate: 0.1")
+        raise BadInput(f"{path} has no rate, so that {values['name']} would drop nothing: give one, as in rate: 0.1.")
     if taken["rate"] == 1:
-        raise BadInput(f"{path}.rate {taken['rate']:g} would drop everything: give a number below 1, as in rate: 0.1")
+        raise BadInput(f"{path}.rate {taken['rate']:g} would drop everything: give a number below 1, as in rate: 0.1.")
     course = {key: taken.pop(key) for key in over if key in taken}
     try:
         noise: NoiseSpec = made(Rate(taken.pop("rate"), **course), **taken)

@@ -45,6 +45,6 @@ def axes(point: str) -> str:
     """
     if point not in POINTS:
         near = difflib.get_close_matches(point, POINTS, 1)
-        remedy = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(POINTS)}"
-        raise BadInput(f"there is no point {point[:60]!r} at which something is dropped: {remedy}")
+        remedy = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(POINTS)}."
+        raise BadInput(f"There is no point {point[:60]!r} at which something is dropped: {remedy}")
     return POINTS[point]

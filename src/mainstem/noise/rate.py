@@ -56,10 +56,10 @@ class Rate:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.value <= 1.0:
-            raise BadInput(f"rate {self.value} is not a probability: give a number from 0 to 1")
+            raise BadInput(f"rate {self.value} is not a probability: give a number from 0 to 1.")
         for name, known in (("depth", ("constant", "linear")), ("course", ("constant", "rising", "falling"))):
             if getattr(self, name) not in known:
-                raise BadInput(f"{name} {getattr(self, name)!r} of a rate is not known: use {', '.join(known)}")
+                raise BadInput(f"{name} {getattr(self, name)!r} of a rate is not known: use {', '.join(known)}.")
         self._course  # noqa: B018 - which refuses a begin and an end that make no part of a training
 
     @property

@@ -79,7 +79,7 @@ class Noise(nn.Module):
         if self.site is None:
             raise BadInput(
                 f"{type(self).__name__} has no name, so the counter cannot tell its site: "
-                "call noise.bind(model) once, before training"
+                "call noise.bind(model) once, before training."
             )
         self._scoped = True  # unasked, as a compiler would make a second graph for the answer
         return scope.draw, counter.site_id(self.purpose, scope.visit(self.site))
@@ -96,8 +96,8 @@ class Noise(nn.Module):
         if scope is None and not self._scoped:
             return None
         raise RuntimeError(
-            f"noise at {self.site!r} is recomputed in backward without the counter of its forward, so its mask would "
-            "be another one: call checkpoint with use_reentrant=False, or mainstem.checkpoint"
+            f"Noise at {self.site!r} is recomputed in backward without the counter of its forward, so its mask would "
+            "be another one: call checkpoint with use_reentrant=False, or mainstem.checkpoint."
         )
 
     def extra_repr(self) -> str:
@@ -139,8 +139,8 @@ def bind(model: nn.Module) -> nn.Module:
         word = counter.site_id(module.purpose, name)
         if word in seen:
             raise BadInput(
-                f"the sites {seen[word]!r} and {module.purpose + ':' + name!r} have one identity ({word:#010x}), so "
-                "they would draw the same masks: rename one of the modules"
+                f"The sites {seen[word]!r} and {module.purpose + ':' + name!r} have one identity ({word:#010x}), so "
+                "they would draw the same masks: rename one of the modules."
             )
         seen[word] = f"{module.purpose}:{name}"
         module.site = name

@@ -59,7 +59,7 @@ class SpanMasking(NoiseSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length < 1:
-            raise BadInput(f"length {self.length} of a span cannot be: give at least 1 token")
+            raise BadInput(f"length {self.length} of a span cannot be: give at least 1 token.")
 
     def make(self, rate: float, context: int | None) -> Noise:
         return Spans(rate, self.length)

@@ -32,7 +32,7 @@ class NoiseSpec(ABC):
     def __post_init__(self) -> None:
         axes(self.at)
         if self.rates.depth != "constant" and self.at.startswith("embedding."):
-            raise BadInput(f"{self.at} has no depth that a rate could depend on: give it depth constant")
+            raise BadInput(f"{self.at} has no depth that a rate could depend on: give it depth constant.")
 
     @property
     def rates(self) -> Rate:

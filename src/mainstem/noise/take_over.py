@@ -91,11 +91,11 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
         True
     """
     if not isinstance(model, nn.Module):
-        raise BadInput(f"take_over was given {type(model).__name__}: give a torch.nn.Module")
+        raise BadInput(f"take_over was given {type(model).__name__}: give a torch.nn.Module.")
     taken = Taken(model)
     parts = {name: part for name, part in names.sites(model).items() if not (_is_ours(part) or _never_draws(part))}
     if any(isinstance(hook, Enter) for part in parts.values() for hook in part._forward_pre_hooks.values()):
-        raise BadInput(f"{type(model).__name__} is taken over already: call remove() of what take_over returned first")
+        raise BadInput(f"{type(model).__name__} is taken over already: call remove() of what take_over returned first.")
     bind(model)
     compiled = _compiled(model)
     for name, site in _sites(parts):
@@ -128,7 +128,7 @@ class Enter:
                 raise RuntimeError(
                     f"{self.name or type(module).__name__!r} is recomputed in backward without the counter of its "
                     "forward, so its mask would be another one: call checkpoint with use_reentrant=False, or "
-                    "mainstem.checkpoint"
+                    "mainstem.checkpoint."
                 )
             if frame is not None and kept is not None:
                 if kept.draw is None:  # its forward drew from torch's generator, which checkpoint restores

@@ -58,7 +58,7 @@ def has_kernel(op: str, x: Tensor, dtype: torch.dtype | None = None) -> bool:
 @functools.cache
 def _choose(op: str, impl: str, device: str, dtype: torch.dtype | None) -> str:
     if impl not in IMPLEMENTATIONS:
-        raise BadInput(f"impl {impl!r} is unknown: choose one of {', '.join(IMPLEMENTATIONS)}")
+        raise BadInput(f"impl {impl!r} is unknown: choose one of {', '.join(IMPLEMENTATIONS)}.")
     if impl == "reference":
         return impl
     if impl == "triton" or (device == "cuda" and impl == "auto" and op in TRITON):
@@ -66,14 +66,14 @@ def _choose(op: str, impl: str, device: str, dtype: torch.dtype | None) -> str:
         if missing is None:
             return "triton"
         if impl == "triton":
-            raise BadInput(f"impl 'triton' of {op} cannot be used here: {missing}")
+            raise BadInput(f"impl 'triton' of {op} cannot be used here: {missing}.")
         _log.info("%s runs on the reference, which is slower: %s", op, missing)
         return "reference"
     obstacle, level = _obstacle(op, device, dtype)
     if obstacle is None:
         return "cpu"
     if impl == "cpu":
-        raise BadInput(f"impl 'cpu' of {op} cannot be used here: {obstacle}")
+        raise BadInput(f"impl 'cpu' of {op} cannot be used here: {obstacle}.")
     _log.log(level, "%s runs on the reference, which is slower: %s", op, obstacle)
     return "reference"
 

@@ -45,7 +45,7 @@ def operator(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             if isinstance(each, Tensor) and each.device != x.device:
                 raise BadInput(
                     f"{name} was given tensors on {x.device} and on {each.device}: move the model and its input to one "
-                    "device, and a model from the meta device by to_empty and its weights"
+                    "device, and a model from the meta device by to_empty and its weights."
                 )
         return function(x, *rest)
 

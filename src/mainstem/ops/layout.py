@@ -57,7 +57,7 @@ def threshold(rate: float) -> Tensor:
         tensor(6554)
     """
     if not 0.0 <= rate <= 1.0:
-        raise BadInput(f"rate {rate} is not a probability: give a number from 0 to 1")
+        raise BadInput(f"rate {rate} is not a probability: give a number from 0 to 1.")
     return torch.tensor(int(rate * 65536 + 0.5), dtype=torch.int64)
 
 
@@ -70,41 +70,43 @@ def layout(shape: Sequence[int], batch_dim: int, context: int | None, draw: Draw
     """
     axes = len(shape)
     if not -axes <= batch_dim < axes:
-        raise BadInput(f"batch_dim {batch_dim} is not an axis of an array of shape {list(shape)}")
+        raise BadInput(f"batch_dim {batch_dim} is not an axis of an array of shape {list(shape)}.")
     axis = batch_dim % axes
     if draw.samples.dim() != 1 or draw.samples.shape[0] != shape[axis]:
         raise BadInput(
             f"axis {axis} of shape {list(shape)} has {shape[axis]} samples, but the counter names "
-            f"{draw.samples.numel()}: give it one number a sample, or say which axis they lie along with batch_dim"
+            f"{draw.samples.numel()}: give it one number a sample, or say which axis they lie along with batch_dim."
         )
     if not 0 <= site < 1 << 32:
-        raise BadInput(f"site {site} is outside [0, 2^32): use mainstem.counter.site_id")
+        raise BadInput(f"site {site} is outside [0, 2^32): use mainstem.counter.site_id.")
     if context is not None:
         found = _attention(shape, axis, context)
     elif axes == 1:
         found = Layout(1, shape[0], 1, 1)
     elif axis == axes - 1:
         raise BadInput(
-            f"the samples of shape {list(shape)} lie along its last axis, whose elements are a row's columns: "
-            "transpose it, so that batch_dim is another one"
+            f"The samples of shape {list(shape)} lie along its last axis, whose elements are a row's columns: "
+            "transpose it, so that batch_dim is another one."
         )
     else:
         found = Layout(_product(shape[:axis]), shape[axis], _product(shape[axis + 1 : -1]), shape[-1])
     heads = found.before * found.between if context is None else shape[1] * context
     if heads * found.stride > POSITIONS:
         raise BadInput(
-            f"a sample of shape {list(shape)}{'' if context is None else f' and context {context}'} takes "
-            f"{heads * found.stride} draws and the counter has room for 2^32: split the array over several sites"
+            f"A sample of shape {list(shape)}{'' if context is None else f' and context {context}'} takes "
+            f"{heads * found.stride} draws and the counter has room for 2^32: split the array over several sites."
         )
     return found
 
 
 def _attention(shape: Sequence[int], axis: int, context: int) -> Layout:
     if len(shape) != 4 or axis != 0:
-        raise BadInput(f"with context an array is [B, H, Q, K], samples first; this one is {list(shape)}")
+        raise BadInput(f"With context an array is [B, H, Q, K], samples first; this one is {list(shape)}.")
     batch, heads, queries, keys = shape
     if queries > context or keys > context:
-        raise BadInput(f"{queries} queries and {keys} keys are more than the context of {context}: give the larger one")
+        raise BadInput(
+            f"{queries} queries and {keys} keys are more than the context of {context}: give the larger one."
+        )
     # No queries means no elements; 1 keeps the layout whole.
     return Layout(1, batch, heads * queries, keys, max(queries, 1), context)
 

@@ -108,7 +108,7 @@ def loaded() -> Library:
     """
     found = load()
     if isinstance(found, str):
-        raise BadInput(f"the compiled kernels are not there: {found}")
+        raise BadInput(f"The compiled kernels are not there: {found}.")
     return found
 
 
@@ -139,7 +139,7 @@ def _look_up(name: str, arguments: tuple[Any, ...]) -> Callable[..., int]:
     found = loaded()
     call = getattr(found.handle, f"mainstem_{name}", None)
     if call is None:
-        raise BadInput(f"the library {found.path} has no mainstem_{name}: {_OTHER}")
+        raise BadInput(f"The library {found.path} has no mainstem_{name}: {_OTHER}.")
     call.argtypes, call.restype = arguments, ctypes.c_int32
     return call
 
@@ -178,16 +178,16 @@ def int64(tensor: Tensor) -> Tensor:
 
 
 _FAULTS = {
-    1: "the threshold is outside [0, 65536]: make it with mainstem.ops.threshold",
-    2: "the step is outside [0, 2^28) or the view outside [0, 16)",
-    3: "a sample is outside [0, 2^32)",
-    4: "a sample has more positions than the counter numbers, 2^32 groups of eight columns",
-    5: "this processor cannot run the instruction set that was asked for",
-    6: "the kernel reads float32 and bfloat16",
-    20: "there is not enough memory for attention's scratch: take shorter sequences",
-    30: "the sizes of what is to be counted contradict each other",
-    31: "a token is outside the vocabulary that was given",
-    32: "there is not enough memory to count so many tokens: give fewer",
+    1: "The threshold is outside [0, 65536]: make it with mainstem.ops.threshold.",
+    2: "The step is outside [0, 2^28) or the view outside [0, 16).",
+    3: "A sample is outside [0, 2^32).",
+    4: "A sample has more positions than the counter numbers, 2^32 groups of eight columns.",
+    5: "This processor cannot run the instruction set that was asked for.",
+    6: "The kernel reads float32 and bfloat16.",
+    20: "There is not enough memory for attention's scratch: take shorter sequences.",
+    30: "The sizes of what is to be counted contradict each other.",
+    31: "A token is outside the vocabulary that was given.",
+    32: "There is not enough memory to count so many tokens: give fewer.",
 }
 
 

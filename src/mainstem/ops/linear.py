@@ -65,5 +65,5 @@ def alike(x: Tensor, weights: Iterable[Tensor]) -> None:
     if not x.is_floating_point() or any(w.dtype != x.dtype or w.device != x.device for w in weights):
         raise BadInput(
             f"x is {x.dtype} on {x.device} and the weights are {', '.join(f'{w.dtype} on {w.device}' for w in weights)}"
-            ": give all of one floating point dtype on one device"
+            ": give all of one floating point dtype on one device."
         )

@@ -39,7 +39,7 @@ class After(ABC):
         if self.on is not None:
             raise BadInput(
                 f"{self!r} names {self.on!r}, and the optimizer was given parameters without names: "
-                "give it optim.groups(model)"
+                "give it optim.groups(model)."
             )
         return is_matrix(parameter)
 
@@ -83,9 +83,9 @@ class Proximal(After):
     def __post_init__(self) -> None:
         if not getattr(self.penalty, "proximable", True):
             why = ", which does not know where training began" if getattr(self.penalty, "anchored", False) else ""
-            raise BadInput(f"{self.penalty!r} cannot be a proximal step{why}: add it to the loss")
+            raise BadInput(f"{self.penalty!r} cannot be a proximal step{why}: add it to the loss.")
         if hasattr(self.penalty, "prox_of") and self._joint.held is None:
-            raise BadInput(f"{self.penalty!r} does not know its groups: give its begin(model) in its place")
+            raise BadInput(f"{self.penalty!r} does not know its groups: give its begin(model) in its place.")
 
     @property
     def on(self) -> str | None:
@@ -120,7 +120,7 @@ class Proximal(After):
             if len(found) < len(each.params):
                 raise BadInput(
                     f"{penalty!r} takes {each.name} as a whole, and only some of its tensors are moved together: train "
-                    "all of them, by one optimizer"
+                    "all of them, by one optimizer."
                 )
             params = [moved.params[at] for at in found]
             whole = [sharded.whole(sharded.local(p), p) for p in params]

@@ -29,7 +29,7 @@ class Around(ABC):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rho) and self.rho > 0):
-            raise BadInput(f"rho {self.rho} of {type(self).__name__} cannot be used: give a finite number above 0")
+            raise BadInput(f"rho {self.rho} of {type(self).__name__} cannot be used: give a finite number above 0.")
 
     @abstractmethod
     def away(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:

@@ -62,7 +62,7 @@ class Average:
     def update(self, model: nn.Module, done: Collection[int] = ()) -> None:
         """Take the present weights into the average; parameters whose ids are in `done` are in it already."""
         if self._swapped:
-            raise RuntimeError("the model holds its average now: update after the swap has ended")
+            raise RuntimeError("The model holds its average now: update after the swap has ended.")
         weights = self._weights(model)
         if not self._held:
             self._held = {name: _wide(w).clone() for name, w in weights.items()}
@@ -94,7 +94,7 @@ class Average:
         There is none before the first update, which copies.
         """
         if self._swapped:
-            raise RuntimeError("the model holds its average now: update after the swap has ended")
+            raise RuntimeError("The model holds its average now: update after the swap has ended.")
         return {id(w): self._held[name] for name, w in self._weights(model).items()} if self._held else {}
 
     @contextmanager
@@ -126,8 +126,8 @@ class Average:
         unlike = _unlike(given, {**self._shapes, _COUNT: torch.Size()}) if state else []
         if unlike:
             raise BadInput(
-                f"the saved average and the model differ in {', '.join(unlike[:3])}: "
-                "go on with the model that it was made of"
+                f"The saved average and the model differ in {', '.join(unlike[:3])}: "
+                "go on with the model that it was made of."
             )
         self._held = {name: state[name].clone() for name in self._shapes if state}
         self._count = int(state[_COUNT]) if state else 0
@@ -136,7 +136,7 @@ class Average:
         weights = named(model)
         unlike = _unlike({name: w.shape for name, w in weights.items()}, self._shapes)
         if unlike:
-            raise BadInput(f"this is not the model that is averaged, it differs in {', '.join(unlike[:3])}")
+            raise BadInput(f"This is not the model that is averaged, it differs in {', '.join(unlike[:3])}.")
         return weights
 
     @staticmethod

@@ -41,7 +41,7 @@ class EMA(Rule):
 
     def __post_init__(self) -> None:
         if not 0 <= self.length < 1:
-            raise BadInput(f"an average cannot decay by {self.length}: give a number in [0, 1)")
+            raise BadInput(f"An average cannot decay by {self.length}: give a number in [0, 1).")
 
     def decay(self, updates: int) -> float:
         return min(self.length, (1 + updates) / (10 + updates))

@@ -35,7 +35,7 @@ def listed(groups: Groups) -> list[dict[str, Any]]:
         found.insert(0, {"params": bare})
     found = [with_names(group) for group in found]
     if not any(group["params"] for group in found):
-        raise BadInput("the optimizer was given no parameter: a model with trainable parameters is needed")
+        raise BadInput("The optimizer was given no parameter: a model with trainable parameters is needed.")
     return found
 
 
@@ -65,11 +65,11 @@ def split(group: dict[str, Any], methods: Mapping[str, Direction], after: Sequen
     """
     for key in _FOREIGN:
         if group.get(key):
-            raise BadInput(f"a parameter group has {key}={group[key]!r}, which is torch's alone: leave it out")
+            raise BadInput(f"A parameter group has {key}={group[key]!r}, which is torch's alone: leave it out.")
     if group.get("decoupled_weight_decay") is False:
-        raise BadInput("a parameter group has the coupled weight decay of torch.optim.Adam: use torch.optim.AdamW's")
+        raise BadInput("A parameter group has the coupled weight decay of torch.optim.Adam: use torch.optim.AdamW's.")
     if group.get("method", next(iter(methods))) not in methods:
-        raise BadInput(f"a parameter group has the method {group['method']!r}: choose {' or '.join(methods)}")
+        raise BadInput(f"A parameter group has the method {group['method']!r}: choose {' or '.join(methods)}.")
     found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for index, (p, known) in enumerate(zip(group["params"], known_of(group), strict=True)):
         method = group["method"] if "method" in group else _method(p, known, methods)
@@ -92,7 +92,7 @@ def _refuse_two(p: Tensor, known: Known, claims: Sequence[Proximal]) -> None:
         first, second = claims[0].penalty, claims[1].penalty
         raise BadInput(
             f"{name} is claimed by two proximal steps, {first!r} and {second!r}, and the second would take the first "
-            "from its minimum: give them other tensors by `on`, or use elastic_net for L1 and L2 together"
+            "from its minimum: give them other tensors by `on`, or use elastic_net for L1 and L2 together."
         )
 
 
@@ -115,5 +115,5 @@ def complete(group: dict[str, Any], methods: Mapping[str, Direction]) -> dict[st
 def _method(p: Tensor, known: Known, methods: Mapping[str, Direction]) -> str:
     found = [name for name, direction in methods.items() if direction.takes(p, known)]
     if not found:
-        raise BadInput(f"no method of {', '.join(methods)} takes a parameter of shape {list(p.shape)}: add one")
+        raise BadInput(f"No method of {', '.join(methods)} takes a parameter of shape {list(p.shape)}: add one.")
     return found[0]

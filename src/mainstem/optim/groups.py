@@ -89,7 +89,7 @@ def multipliers(model: nn.Module) -> dict[str, Multipliers]:
             if name not in own:
                 raise BadInput(
                     f"{type(part).__name__}.multipliers() names {name!r}, which is no parameter of it: "
-                    f"it has {', '.join(map(repr, own)) or 'none'}"
+                    f"it has {', '.join(map(repr, own)) or 'none'}."
                 )
             qualified = first[id(own[name])]
             new = factor if isinstance(factor, Multipliers) else Multipliers(lr=float(factor))
@@ -100,7 +100,7 @@ def multipliers(model: nn.Module) -> dict[str, Multipliers]:
 
 def _number(name: str, value: float) -> float:
     if not (math.isfinite(value) and value >= 0):
-        raise BadInput(f"{name} {value} cannot be used: give a finite number of at least 0")
+        raise BadInput(f"{name} {value} cannot be used: give a finite number of at least 0.")
     return float(value)
 
 

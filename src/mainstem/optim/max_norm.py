@@ -40,7 +40,7 @@ class MaxNorm(After):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.limit) and self.limit > 0):
-            raise BadInput(f"limit {self.limit} of MaxNorm cannot be used: give a finite number above 0")
+            raise BadInput(f"limit {self.limit} of MaxNorm cannot be used: give a finite number above 0.")
 
     def __call__(self, moved: Moved, direction: Direction) -> None:
         for p in moved.params:

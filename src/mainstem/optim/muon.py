@@ -42,7 +42,7 @@ class Orthogonal(Direction):
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
-            raise BadInput(f"Muon has no scale {self.scale!r}: choose {' or '.join(SCALES)}")
+            raise BadInput(f"Muon has no scale {self.scale!r}: choose {' or '.join(SCALES)}.")
 
     def takes(self, parameter: Tensor, known: Sequence[tuple[str, str]]) -> bool:
         return is_matrix(parameter) and (not any(role for _, role in known) or has_role(known, self.roles))
@@ -50,7 +50,7 @@ class Orthogonal(Direction):
     def refuses(self, parameter: Tensor) -> str | None:
         if parameter.ndim == 2:
             return None
-        return f"Muon takes matrices, and a parameter of shape {list(parameter.shape)} is none: use AdamW for it"
+        return f"Muon takes matrices, and a parameter of shape {list(parameter.shape)} is none: use AdamW for it."
 
     def begin(self, parameter: Tensor) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(parameter)}

@@ -71,7 +71,7 @@ class Update(Light):
         taken = {label for group in self.param_groups for label in group["after"]}
         for each in self.after:
             if repr(each) not in taken:
-                raise BadInput(f"no parameter of the optimizer fits {each!r}: give a role or pattern that one has")
+                raise BadInput(f"No parameter of the optimizer fits {each!r}: give a role or pattern that one has.")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group as the constructor does: in two, where some of its parameters have another method or chain."""
@@ -171,7 +171,9 @@ class Update(Light):
 
     def _refuse_scaler(self) -> None:
         if getattr(self, "found_inf", None) is not None or getattr(self, "grad_scale", None) is not None:
-            raise BadInput(f"{self.around!r} takes no gradients that a GradScaler has scaled: use bfloat16 without one")
+            raise BadInput(
+                f"{self.around!r} takes no gradients that a GradScaler has scaled: use bfloat16 without one."
+            )
 
     def _move(
         self, moved: Moved, direction: Direction, clip: Clip, followers: Sequence[Follow], gate: Gate | None
@@ -199,7 +201,7 @@ class Update(Light):
                 if group["method"] != method or p.grad is None:
                     continue
                 if p.grad.layout != torch.strided:
-                    raise BadInput(f"a gradient of shape {list(p.shape)} is sparse: make its layer with sparse=False")
+                    raise BadInput(f"A gradient of shape {list(p.shape)} is sparse: make its layer with sparse=False.")
                 if not self.state[p]:
                     self.state[p].update(self.methods[method].begin(p))
                 moved.add(p, sharded.placed_as(p.grad, p), self.state[p], group)

@@ -38,7 +38,7 @@ class Passes(Before):
         if found > 1.0:
             raise BadInput(
                 f"optim.decay {decay:g} is less than a step of passes over the text, and nothing would be left of a "
-                "weight: give passes, as in --optim.decay 4"
+                "weight: give passes, as in --optim.decay 4."
             )
         return found
 

@@ -119,7 +119,7 @@ def Muon(
         found = sorted({str(group.get("role", "none")) for group in made.param_groups})
         raise BadInput(
             f"Muon was given no 2-D matrix of the roles {', '.join(roles)}, only {', '.join(found)}: "
-            'name others, as roles=("linear",) for a foreign model, or use AdamW'
+            'name others, as roles=("linear",) for a foreign model, or use AdamW.'
         )
     return made
 

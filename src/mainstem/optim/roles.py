@@ -195,14 +195,14 @@ def _check(part: nn.Module, name: str, role: str, is_there: bool) -> None:
     if not is_there:
         raise BadInput(
             f"{type(part).__name__}.roles() gives a role to {name!r}, which is no parameter of it: "
-            f"it has {', '.join(map(repr, named(part))) or 'none'}"
+            f"it has {', '.join(map(repr, named(part))) or 'none'}."
         )
     if role.split(".")[0] not in ROLES:
         near = difflib.get_close_matches(role.split(".")[0], ROLES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(ROLES)}"
         raise BadInput(
             f"{type(part).__name__}.roles() gives {name!r} the role {role!r}, which nothing knows: {hint} A kind of "
-            f"its own goes behind a dot, as in 'scale.{role.split('.')[-1]}'"
+            f"its own goes behind a dot, as in 'scale.{role.split('.')[-1]}'."
         )
 
 
@@ -251,8 +251,8 @@ def _warn_of_unknown(module: nn.Module, held: Parameters) -> None:
 def _nothing(on: str | None, by_alias: dict[str, str]) -> str:
     held = sorted(set(by_alias.values()))
     if on is None:
-        return f"the model has no matrices, only parameters of the roles {', '.join(held) or 'none'}: name a role"
+        return f"The model has no matrices, only parameters of the roles {', '.join(held) or 'none'}: name a role."
     heads = {role.split(".")[0] for role in held}
     near = difflib.get_close_matches(on, sorted({*held, *heads, *by_alias}), n=3, cutoff=0.5)
     hint = f"near it: {', '.join(near)}" if near else f"roles here: {', '.join(held) or 'none'}"
-    return f"no parameter fits {on!r}; {hint}. Give a role, the head of one, or a pattern over qualified names"
+    return f"No parameter fits {on!r}; {hint}. Give a role, the head of one, or a pattern over qualified names."

@@ -63,7 +63,7 @@ def factor(step: float, steps: int, section: Optim) -> float:
 def share(step: float, steps: int, warmup: float, schedule: Schedule) -> float:
     """Return what `factor` does, of a schedule that has been made."""
     if step < 1 or steps < 1:
-        raise BadInput(f"step {step} of {steps} has no learning rate: steps are counted from 1")
+        raise BadInput(f"step {step} of {steps} has no learning rate: steps are counted from 1.")
     step = min(step, steps)
     warm = max(1, round(warmup * steps))
     return step / warm if step <= warm else schedule(step, warm, steps)

@@ -35,7 +35,7 @@ class Soup(Rule):
 
     def __post_init__(self) -> None:
         if self.begin < 0 or self.every < 1:
-            raise BadInput(f"a soup of every {self.every}-th update from {self.begin} on has no weights: give 1 and 0")
+            raise BadInput(f"A soup of every {self.every}-th update from {self.begin} on has no weights: give 1 and 0.")
 
     def decay(self, updates: int) -> float:
         since = updates - self.begin

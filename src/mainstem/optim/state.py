@@ -81,7 +81,7 @@ def restore(optimizer: Optimizer, model: nn.Module, tensors: Mapping[str, Tensor
     try:
         saved = msgspec.convert(json, _Saved)
     except msgspec.ValidationError as error:
-        raise BadInput(f"the saved optimizer cannot be read ({error}): use an earlier checkpoint") from None
+        raise BadInput(f"The saved optimizer cannot be read ({error}): use an earlier checkpoint.") from None
     groups = _names(optimizer, model)
     _check(optimizer, groups, tensors, saved)
     optimizer.state.clear()
@@ -105,7 +105,7 @@ def _names(optimizer: Optimizer, model: nn.Module) -> list[dict[str, Tensor]]:
     for group in optimizer.param_groups:
         for p in group["params"]:
             if id(p) not in name_of:
-                raise BadInput(f"the optimizer holds a parameter of shape {list(p.shape)} that the model has not")
+                raise BadInput(f"The optimizer holds a parameter of shape {list(p.shape)} that the model has not.")
     return [{name_of[id(p)]: p for p in group["params"]} for group in optimizer.param_groups]
 
 
@@ -133,7 +133,7 @@ def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mappi
 
 
 def _refuse(what: str) -> None:
-    raise BadInput(f"the saved optimizer {what}: go on with the configuration that it was made with")
+    raise BadInput(f"The saved optimizer {what}: go on with the configuration that it was made with.")
 
 
 def _placed(value: Tensor, p: Tensor, on_device: bool) -> Tensor:

@@ -32,7 +32,7 @@ class SWA(Rule):
 
     def __post_init__(self) -> None:
         if self.begin < 0:
-            raise BadInput(f"an average cannot begin at update {self.begin}: give 0 or more")
+            raise BadInput(f"An average cannot begin at update {self.begin}: give 0 or more.")
 
     def decay(self, updates: int) -> float:
         since = max(0, updates - self.begin)

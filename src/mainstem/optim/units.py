@@ -65,7 +65,7 @@ def units(model: nn.Module, kind: str, on: str | None = None) -> list[Units]:
         [('0.weight', 2, 3)]
     """
     if kind not in KINDS:
-        raise BadInput(f"there are no units {kind[:60]!r}: choose one of {', '.join(KINDS)}")
+        raise BadInput(f"There are no units {kind[:60]!r}: choose one of {', '.join(KINDS)}.")
     chosen = select(model, on)
     if kind in ("rows", "columns"):
         axis = KINDS.index(kind)
@@ -82,7 +82,7 @@ def units(model: nn.Module, kind: str, on: str | None = None) -> list[Units]:
                 found.append(Units(f"{path}.{kind}", count, names, params, tuple(axes.values())))
     if not found:
         raise BadInput(
-            f"no {kind} of this model lie whole in what on {on or 'the matrices'!r} selects: leave it out, or use rows"
+            f"No {kind} of this model lie whole in what on {on or 'the matrices'!r} selects: leave it out, or use rows."
         )
     return found
 

@@ -48,7 +48,7 @@ class Penalty(ABC):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.coef) and self.coef >= 0):
-            raise BadInput(f"coef {self.coef} of {type(self).__name__} cannot be used: give a finite number >= 0")
+            raise BadInput(f"coef {self.coef} of {type(self).__name__} cannot be used: give a finite number >= 0.")
 
     def __call__(self, model: nn.Module) -> Tensor:
         """Return coef times the sum, a term of the loss: 0-d, float32, or float64 where all tensors are.

@@ -42,7 +42,7 @@ class ElasticNet(Penalty):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (math.isfinite(self.share) and 0 <= self.share <= 1):
-            raise BadInput(f"share {self.share} of ElasticNet cannot be used: give a number in [0, 1], 1 for L1 alone")
+            raise BadInput(f"share {self.share} of ElasticNet cannot be used: give a number in [0, 1], 1 for L1 alone.")
 
     def of(self, w: Tensor) -> Tensor:
         return self.share * w.abs().sum() + (1 - self.share) * w.square().sum()

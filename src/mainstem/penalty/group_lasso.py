@@ -56,7 +56,7 @@ class GroupLasso(Penalty):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.over not in KINDS:
-            raise BadInput(f"over {self.over!r} of GroupLasso is no kind of group: use {', '.join(KINDS)}")
+            raise BadInput(f"over {self.over!r} of GroupLasso is no kind of group: use {', '.join(KINDS)}.")
 
     def begin(self, model: nn.Module, anchor: Mapping[str, Tensor] | None = None) -> GroupLasso:
         return replace(self, held=tuple(units(model, self.over, self.on)))

@@ -53,7 +53,7 @@ class L2SP(Penalty):
         if anchor is None:
             return replace(self, held={name: p.detach().clone() for name, p in chosen.items()})
         if unlike := sorted({*anchor} ^ {*chosen}):
-            raise BadInput(f"the weights that {self!r} holds on to and the model differ in {unlike[0]!r}: use its own")
+            raise BadInput(f"The weights that {self!r} holds on to and the model differ in {unlike[0]!r}: use its own.")
         return replace(self, held={name: anchor[name].to(p.device) for name, p in chosen.items()})
 
     def anchor(self) -> dict[str, Tensor]:
@@ -62,7 +62,7 @@ class L2SP(Penalty):
     def __call__(self, model: nn.Module) -> Tensor:
         held = self.held
         if held is None:
-            raise BadInput(f"{self!r} does not know where training began: call term = term.begin(model) before it")
+            raise BadInput(f"{self!r} does not know where training began: call term = term.begin(model) before it.")
         chosen = select(model, self.on)
         moved = [_wide(p) - _wide(held[name]).to(p.device) for name, p in chosen.items()]
         return self.coef * total(moved, self.of)
@@ -71,7 +71,7 @@ class L2SP(Penalty):
         return w.square().sum()
 
     def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
-        raise BadInput(f"{self!r} cannot be a proximal step, which does not know where training began: use its loss")
+        raise BadInput(f"{self!r} cannot be a proximal step, which does not know where training began: use its loss.")
 
 
 def _wide(w: Tensor) -> Tensor:

@@ -44,4 +44,4 @@ class Orthogonality(Penalty):
         return (rows @ rows.t() - eye).square().sum()
 
     def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
-        raise BadInput(f"{self!r} is no proximal step: use its loss")
+        raise BadInput(f"{self!r} is no proximal step: use its loss.")

@@ -48,7 +48,7 @@ class Spectral(Penalty):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.iterations < 1:
-            raise BadInput(f"iterations {self.iterations} of Spectral find nothing: give at least 1")
+            raise BadInput(f"iterations {self.iterations} of Spectral find nothing: give at least 1.")
 
     def of(self, w: Tensor) -> Tensor:
         rows = w.reshape(1, -1) if w.dim() < 2 else w.flatten(1)
@@ -59,4 +59,4 @@ class Spectral(Penalty):
         return (rows @ v).square().sum()
 
     def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
-        raise BadInput(f"{self!r} is no proximal step: use its loss")
+        raise BadInput(f"{self!r} is no proximal step: use its loss.")

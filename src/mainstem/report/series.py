@@ -70,7 +70,7 @@ class Series:
 
     def __init__(self, capacity: int = 512) -> None:
         if capacity < 2 or capacity % 2:
-            raise ValueError(f"a series merges its bins in pairs: give an even capacity, not {capacity}")
+            raise ValueError(f"A series merges its bins in pairs: give an even capacity, not {capacity}.")
         self.rows = 0
         self._capacity = capacity
         self._per_bin = 1

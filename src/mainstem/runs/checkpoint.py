@@ -59,7 +59,7 @@ def save(folder: Path, step: int, tensors: dict[str, Tensors], content: dict[str
         if isinstance(damage.__cause__, OSError):
             raise disk_failed(damage.__cause__, f"checkpoint {step}", folder.parent) from damage
         raise RunFailed(
-            f"checkpoint {target} was written and reads back differently ({damage}): the disk or the memory is "
+            f"Checkpoint {target} was written and reads back differently ({damage}): the disk or the memory is "
             "failing. Earlier checkpoints are kept."
         ) from None
     return target

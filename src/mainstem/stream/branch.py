@@ -58,8 +58,8 @@ class Branch(nn.Module):
         for module in modules:
             if not isinstance(module, nn.Module):
                 raise BadInput(
-                    f"a branch was given {_what(module)}, and consists of modules: give torch.nn.Modules, a function "
-                    "inside one"
+                    f"A branch was given {_what(module)}, and consists of modules: give torch.nn.Modules, a function "
+                    "inside one."
                 )
             stem = getattr(module, "stem", None) or type(module).__name__.lower()
             counts[stem] = counts.get(stem, 0) + 1
@@ -89,7 +89,7 @@ class Branch(nn.Module):
             if not isinstance(result, (tuple, list)):
                 x_BTD = result
             elif not result:
-                raise BadInput(f"{_name(module)} returned an empty {type(result).__name__}: give y, or y and more")
+                raise BadInput(f"{_name(module)} returned an empty {type(result).__name__}: give y, or y and more.")
             else:
                 x_BTD, *more = result
                 side = len(more) == 1 and _is_side(more[0])
@@ -100,7 +100,7 @@ class Branch(nn.Module):
             if not isinstance(x_BTD, Tensor):
                 raise BadInput(
                     f"{_name(module)} returned {_what(x_BTD)}, which cannot be added: give a module that returns a "
-                    "tensor, or a tuple whose first is the tensor"
+                    "tensor, or a tuple whose first is the tensor."
                 )
         return Output(x_BTD, published, extra, tuples)
 
@@ -115,13 +115,13 @@ def refuse(branch: nn.Module, y: Tensor, into: Tensor) -> None:
         return
     raise BadInput(
         f"{words(branch)} returned {_what(y)}, which cannot be added to {_what(into)}: let it return floating "
-        "point of that shape, or give shortcut= a module that brings x to its"
+        "point of that shape, or give shortcut= a module that brings x to its."
     )
 
 
 def words(branch: nn.Module) -> str:
     """Return the classes of a branch's modules as errors name them."""
-    return f"the branch {', '.join(type(part).__name__ for part in branch.children()) or 'without a module'}"
+    return f"The branch {', '.join(type(part).__name__ for part in branch.children()) or 'without a module'}"
 
 
 def _is_side(value: Any) -> bool:
@@ -131,7 +131,7 @@ def _is_side(value: Any) -> bool:
 
 
 def _name(module: nn.Module) -> str:
-    return f"the branch's {type(module).__name__}"
+    return f"The branch's {type(module).__name__}"
 
 
 def _what(value: Any) -> str:
@@ -197,5 +197,5 @@ def modules_of(branch: nn.Module | Iterable[nn.Module]) -> Sequence[nn.Module]:
     if isinstance(branch, nn.Module) and not isinstance(branch, nn.ModuleList):
         return [branch]
     if not isinstance(branch, Iterable):
-        raise BadInput(f"the branch of a residual is {_what(branch)}: give a torch.nn.Module, or several in a list")
+        raise BadInput(f"The branch of a residual is {_what(branch)}: give a torch.nn.Module, or several in a list.")
     return list(branch)

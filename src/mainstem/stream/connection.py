@@ -50,7 +50,7 @@ class Connection(nn.Module):
         return Single()
 
     def forward(self, *_: Any) -> Any:
-        raise TypeError("a connection has no forward: use read and write")
+        raise TypeError("A connection has no forward: use read and write.")
 
 
 class Add(Connection):

@@ -49,18 +49,18 @@ def named(modules: Sequence[nn.Module], args: Sequence[Any], given: Mapping[str,
     if args:
         if len(modules) != 1:
             raise BadInput(
-                f"a residual around {_words(modules)} was given {len(args)} arguments beside x without a name: give "
-                "them by name, so that it is known whose they are"
+                f"A residual around {_words(modules)} was given {len(args)} arguments beside x without a name: give "
+                "them by name, so that it is known whose they are."
             )
         parameters = [each for each in _parameters(modules[0]) or () if each.kind is _NAMED[0]]
         if len(parameters) < len(args):
             raise BadInput(
                 f"{type(modules[0]).__name__} takes {_taken_by(modules)} beside x, and was given {len(args)} arguments "
-                "without a name: give those that it takes, by name"
+                "without a name: give those that it takes, by name."
             )
         for parameter, value in zip(parameters, args, strict=False):
             if parameter.name in found:
-                raise BadInput(f"{type(modules[0]).__name__} was given {parameter.name!r} twice: give it once")
+                raise BadInput(f"{type(modules[0]).__name__} was given {parameter.name!r} twice: give it once.")
             found[parameter.name] = value
     refuse_untaken(modules, found)
     return found
@@ -75,8 +75,8 @@ def refuse_untaken(modules: Sequence[nn.Module], names: Iterable[str]) -> None:
     for name in names:
         if not any(takes(module, name) for module in modules):
             raise BadInput(
-                f"the argument {name!r} is taken by none of {_words(modules)}, beside x they take "
-                f"{_taken_by(modules)}: leave it out, or wrap the module in one that takes it"
+                f"The argument {name!r} is taken by none of {_words(modules)}, beside x they take "
+                f"{_taken_by(modules)}: leave it out, or wrap the module in one that takes it."
             )
 
 

@@ -89,12 +89,12 @@ class Residual(nn.Module):
         self.drop_path = _drop_path(drop_path)
         if shortcut is not None and not isinstance(shortcut, nn.Module):
             raise BadInput(
-                f"shortcut is {type(shortcut).__name__}: give a torch.nn.Module that brings x to the branch's shape"
+                f"shortcut is {type(shortcut).__name__}: give a torch.nn.Module that brings x to the branch's shape."
             )
         if shortcut is not None and connection.replaces:
             raise BadInput(
-                f"a shortcut goes beside the branch, and {type(connection).__name__} keeps the branch alone: leave out "
-                "one of the two"
+                f"A shortcut goes beside the branch, and {type(connection).__name__} keeps the branch alone: leave out "
+                "one of the two."
             )
         self.shortcut = shortcut
 
@@ -128,14 +128,14 @@ class Residual(nn.Module):
     def _alone(self, given: Any) -> Stream:
         """Return the stream of this residual alone, for the tensor `given`."""
         if not isinstance(given, Tensor):
-            raise BadInput(f"a residual was called with {type(given).__name__}: give a tensor, or a State")
+            raise BadInput(f"A residual was called with {type(given).__name__}: give a tensor, or a State.")
         alone = self.connection.stream()
         if alone.stands_alone:
             return alone
         raise BadInput(
-            f"a residual with {type(self.connection).__name__} is part of a stream that runs through several "
+            f"A residual with {type(self.connection).__name__} is part of a stream that runs through several "
             "sublayers, and was called with a tensor: put the layers into mainstem.Stack(form, layers, width), or give "
-            "it a state"
+            "it a state."
         )
 
     def output(self, x_BTD: Tensor, ctx: Context) -> Output:
@@ -158,12 +158,12 @@ class Residual(nn.Module):
             if output.tuples and not output.side:
                 raise BadInput(
                     f"{words(self.branch)} returns a tuple, of which nothing is there for samples that leave it out: "
-                    "give no drop_path= there, or a module that returns a tensor"
+                    "give no drop_path= there, or a module that returns a tensor."
                 )
         if output.side:
             raise BadInput(
-                f"a branch that sends {sorted(output.side)} along the stream cannot be left out, as later layers need "
-                "it: give no drop_path= there"
+                f"A branch that sends {sorted(output.side)} along the stream cannot be left out, as later layers need "
+                "it: give no drop_path= there."
             )
         return output
 
@@ -178,14 +178,14 @@ class Residual(nn.Module):
         assert self.shortcut is not None
         if carry is not None or x is not main:
             raise BadInput(
-                f"a shortcut takes the place of x in F(x) + x, and {type(self.connection).__name__} has no such x: "
-                "give shortcut= with the plain sum or post_norm's connection only"
+                f"A shortcut takes the place of x in F(x) + x, and {type(self.connection).__name__} has no such x: "
+                "give shortcut= with the plain sum or post_norm's connection only."
             )
         into = self.shortcut(x)
         if not isinstance(into, Tensor):
             raise BadInput(
-                f"the shortcut {type(self.shortcut).__name__} returned {type(into).__name__}: give a module that "
-                "returns a tensor"
+                f"The shortcut {type(self.shortcut).__name__} returned {type(into).__name__}: give a module that "
+                "returns a tensor."
             )
         refuse(self.branch, y, into)
         return into
@@ -214,7 +214,7 @@ def _drop_path(given: Any) -> StochasticDepth | None:
         return StochasticDepth(float(given))
     raise BadInput(
         f"drop_path is {given!r}: give a rate such as 0.1, or mainstem.noise.StochasticDepth(rate), which decides "
-        "before the branch is computed"
+        "before the branch is computed."
     )
 
 
@@ -222,7 +222,7 @@ def _of_form(form: Any, width: int | None, site: Site | None) -> Connection:
     if not isinstance(form, Connects):
         raise BadInput(
             f"connection is {form!r}: give a mainstem.stream.Connection such as Add(), or a form such as "
-            "mainstem.form.Highway() with width="
+            "mainstem.form.Highway() with width=."
         )
     return form.connected(width, site)
 

@@ -31,7 +31,7 @@ class Stream(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} is abstract")
 
     def forward(self, *_: Any) -> Any:
-        raise TypeError("a stream has no forward: use open and close")
+        raise TypeError("A stream has no forward: use open and close.")
 
 
 class Single(Stream):

@@ -101,7 +101,7 @@ def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors 
         return load("best") if content.state.best is not None else None
     except checkpoint.Damaged as error:
         raise RunFailed(
-            f"checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."
+            f"Checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."
         ) from None
 
 

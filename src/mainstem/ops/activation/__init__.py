@@ -51,11 +51,11 @@ def activation(
     """
     phi = gated(kind, gate)
     if not x.is_floating_point():
-        raise BadInput(f"activation takes floating point, not {x.dtype}")
+        raise BadInput(f"activation takes floating point, not {x.dtype}.")
     if gate is not None and (gate.shape != x.shape or gate.dtype != x.dtype or gate.device != x.device):
         raise BadInput(
             f"gate is {gate.dtype} of shape {list(gate.shape)} on {gate.device}, and x {x.dtype} of shape "
-            f"{list(x.shape)} on {x.device}: give two alike"
+            f"{list(x.shape)} on {x.device}: give two alike."
         )
     where = None if mask is None else mask.layout(x.shape)
     if chosen(phi, impl, x) == "reference":
@@ -67,7 +67,7 @@ def gated(kind: Kind, gate: Tensor | None) -> type[Activation]:
     """Return the activation that `kind` is or names, or raise `BadInput` where it is unknown or `gate` out of place."""
     phi = named(kind)
     if phi.gated != (gate is not None):
-        raise BadInput(f"kind {phi.name!r} {'needs a gate: give' if phi.gated else 'takes no gate: leave out'} gate=")
+        raise BadInput(f"kind {phi.name!r} {'needs a gate: give' if phi.gated else 'takes no gate: leave out'} gate=.")
     return phi
 
 
@@ -76,5 +76,5 @@ def chosen(phi: type[Activation], impl: str, x: Tensor) -> str:
     if phi.code is not None:
         return choose("activation", impl, x.device.type, x.dtype)
     if impl not in ("auto", "reference"):
-        raise BadInput(f"impl {impl!r}: {phi.name!r} has no kernel, use auto or reference")
+        raise BadInput(f"impl {impl!r}: {phi.name!r} has no kernel, use auto or reference.")
     return "reference"

@@ -44,7 +44,7 @@ class Activation(ABC):
     @staticmethod
     def slopes(g: Tensor, x: Tensor, gate: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return the gradients of x and of the gate, of operations that have gradients themselves: for a kernel."""
-        raise NotImplementedError("an activation with a kernel needs slopes for a gradient of its gradient")
+        raise NotImplementedError("An activation with a kernel needs slopes for a gradient of its gradient.")
 
     @staticmethod
     def pays(dtype: torch.dtype, dropping: bool) -> bool:

@@ -90,47 +90,49 @@ def attention(
 def _check(query: Tensor, key: Tensor, value: Tensor, causal: bool, documents: Tensor | None) -> None:
     shapes = f"query is {list(query.shape)}, key {list(key.shape)} and value {list(value.shape)}"
     if query.dim() != 4 or key.dim() != 4 or value.shape != key.shape:
-        raise BadInput(f"{shapes}: attention takes [B, H, Q, K], [B, G, C, K] and [B, G, C, K]")
+        raise BadInput(f"{shapes}: attention takes [B, H, Q, K], [B, G, C, K] and [B, G, C, K].")
     batch, heads, queries, width = query.shape
     if (batch, width) != (key.shape[0], key.shape[3]):
-        raise BadInput(f"{shapes}: they must agree in their samples, axis 0, and in their width, axis 3")
+        raise BadInput(f"{shapes}: they must agree in their samples, axis 0, and in their width, axis 3.")
     if heads % key.shape[1] if key.shape[1] else heads:
-        raise BadInput(f"{shapes}: the heads of key and value, axis 1, must divide those of query")
+        raise BadInput(f"{shapes}: the heads of key and value, axis 1, must divide those of query.")
     if not query.is_floating_point() or not query.dtype == key.dtype == value.dtype:
         raise BadInput(
             f"query is {query.dtype}, key {key.dtype} and value {value.dtype}: attention takes one floating point "
-            "dtype for all three"
+            "dtype for all three."
         )
     if not query.device == key.device == value.device:
-        raise BadInput(f"query is on {query.device}, key on {key.device} and value on {value.device}: move them to one")
+        raise BadInput(
+            f"query is on {query.device}, key on {key.device} and value on {value.device}: move them to one."
+        )
     if causal and queries > key.shape[2]:
         raise BadInput(
-            f"{queries} causal queries are more than the {key.shape[2]} keys: the last query is the last key's"
+            f"{queries} causal queries are more than the {key.shape[2]} keys: the last query is the last key's."
         )
     if documents is None:
         return
     if documents.shape != (batch, queries) or queries != key.shape[2] or documents.is_floating_point():
         raise BadInput(
             f"documents is {documents.dtype} of shape {list(documents.shape)}, and {shapes}: give one whole number for "
-            "each position of as many queries as keys"
+            "each position of as many queries as keys."
         )
 
 
 def _with_bias(query: Tensor, key: Tensor, visible: Tensor | None, bias: Tensor | None, impl: str) -> str:
     """Refuse what is no bias or no padding of these arrays, and return the implementation that takes it."""
     if impl not in ("auto", "reference"):
-        raise BadInput(f"impl {impl!r} of attention takes neither visible nor bias: choose auto or reference")
+        raise BadInput(f"impl {impl!r} of attention takes neither visible nor bias: choose auto or reference.")
     batch, heads, queries, keys = *query.shape[:3], key.shape[2]
     if visible is not None and (visible.shape != (batch, keys) or visible.dtype != torch.bool):
         raise BadInput(
             f"visible is {visible.dtype} of shape {list(visible.shape)}: give bool [{batch}, {keys}], True where a key "
-            "is seen"
+            "is seen."
         )
     fits = bias is not None and bias.dim() == 4 and bias.is_floating_point()
     whole = (batch, heads, queries, keys)
     if bias is not None and not (fits and all(a in (1, b) for a, b in zip(bias.shape, whole, strict=True))):
         raise BadInput(
             f"bias is {bias.dtype} of shape {list(bias.shape)}: give floating point {list(whole)}, or 1 in place of an "
-            "axis; -inf hides a key"
+            "axis; -inf hides a key."
         )
     return "reference"

@@ -90,7 +90,7 @@ def cross_entropy(
 def _chosen(impl: str, x: Tensor, weight: Tensor) -> str:
     takes = x.dtype in (torch.float32, torch.bfloat16)
     if impl == "cpu" and not takes:
-        raise BadInput(f"impl 'cpu' of cross_entropy takes float32 and bfloat16, not {x.dtype}: use reference")
+        raise BadInput(f"impl 'cpu' of cross_entropy takes float32 and bfloat16, not {x.dtype}: use reference.")
     if impl != "auto":
         return impl
     return "cpu" if takes and x.shape[0] * weight.shape[0] >= WORTH else "reference"
@@ -100,7 +100,7 @@ def _check(x: Tensor, weight: Tensor, targets: Tensor, chunk: int | None, reduct
     if x.dim() != 2 or weight.dim() != 2 or x.shape[1] != weight.shape[1] or targets.shape != x.shape[:1]:
         raise BadInput(
             f"x {list(x.shape)}, weight {list(weight.shape)} and targets {list(targets.shape)} do not fit: give "
-            "[N, D], [V, D] and [N]"
+            "[N, D], [V, D] and [N]."
         )
     if (
         not x.is_floating_point()
@@ -109,14 +109,14 @@ def _check(x: Tensor, weight: Tensor, targets: Tensor, chunk: int | None, reduct
     ):
         raise BadInput(
             f"x is {x.dtype}, weight {weight.dtype} and targets {targets.dtype}: give a weight of x's floating "
-            "dtype or a wider one, and targets of int64"
+            "dtype or a wider one, and targets of int64."
         )
     if chunk is not None and chunk < 1:
-        raise BadInput(f"chunk {chunk} is no number of tokens: give at least 1, or None")
+        raise BadInput(f"chunk {chunk} is no number of tokens: give at least 1, or None.")
     if reduction not in ("mean", "sum", "none"):
-        raise BadInput(f"reduction {reduction!r} is unknown: choose mean, sum or none")
+        raise BadInput(f"reduction {reduction!r} is unknown: choose mean, sum or none.")
     if impl not in IMPLEMENTATIONS or impl == "triton":
-        raise BadInput(f"impl {impl!r} is not there for cross_entropy: choose auto, cpu or reference")
+        raise BadInput(f"impl {impl!r} is not there for cross_entropy: choose auto, cpu or reference.")
 
 
 def _check_terms(terms: Terms) -> None:
@@ -124,5 +124,5 @@ def _check_terms(terms: Terms) -> None:
     if not 0.0 <= smoothing < 1.0 or not all(0.0 <= other < math.inf for other in others):
         raise BadInput(
             f"label_smoothing {smoothing} must be in [0, 1), and z_loss {terms.z_loss}, confidence {terms.confidence} "
-            f"and soft_cap {terms.soft_cap} at least 0 and finite"
+            f"and soft_cap {terms.soft_cap} at least 0 and finite."
         )

@@ -70,13 +70,13 @@ def _chosen(arrays: Sequence[Tensor], weights: Tensor, impl: str) -> str:
     if len(arrays) == 0 or weights.shape != (len(arrays),) or not weights.is_floating_point():
         raise BadInput(
             f"weights are {weights.dtype} of shape {list(weights.shape)} for {len(arrays)} arrays: give at least one "
-            "array, and floating point weights, one for each"
+            "array, and floating point weights, one for each."
         )
     last = arrays[-1]
     for array in arrays:
         if array.shape != last.shape or array.dtype != last.dtype or not array.is_floating_point():
             raise BadInput(
-                f"the arrays are {array.dtype} {list(array.shape)} and {last.dtype} {list(last.shape)}: give all the "
-                "same shape and floating point dtype"
+                f"The arrays are {array.dtype} {list(array.shape)} and {last.dtype} {list(last.shape)}: give all the "
+                "same shape and floating point dtype."
             )
     return choose("depth_sum", impl, last.device.type, last.dtype)

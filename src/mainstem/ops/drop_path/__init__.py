@@ -43,7 +43,7 @@ def drop_path(x: Tensor, mask: Mask | None = None, *, impl: str = "auto") -> Ten
         [0.0, 2.0]
     """
     if not x.is_floating_point() or not x.dim():
-        raise BadInput(f"drop_path takes floating point [B, ...], not {x.dtype} of shape {list(x.shape)}")
+        raise BadInput(f"drop_path takes floating point [B, ...], not {x.dtype} of shape {list(x.shape)}.")
     if mask is None:
         return x
     where = mask.layout((x.shape[0], 1))

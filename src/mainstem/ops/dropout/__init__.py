@@ -53,7 +53,7 @@ def dropout(
         [0.0, 2.0]
     """
     if not x.is_floating_point():
-        raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}")
+        raise BadInput(f"dropout scales what it keeps, so it takes floating point, not {x.dtype}.")
     if mask is None:
         return x
     where = mask.layout(x.shape, batch_dim, context)

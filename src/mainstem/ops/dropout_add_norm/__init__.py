@@ -80,7 +80,7 @@ def dropout_add_norm(
 def _choose(impl: str, x: Tensor, residual: Tensor) -> str:
     if x.shape[-1] > cpu.COLUMNS and impl != "reference":
         if impl == "cpu":
-            raise BadInput(f"impl 'cpu' of dropout_add_norm takes rows of {cpu.COLUMNS} columns, not {x.shape[-1]}")
+            raise BadInput(f"impl 'cpu' of dropout_add_norm takes rows of {cpu.COLUMNS} columns, not {x.shape[-1]}.")
         impl = "reference"
     # Whichever of the two the kernel cannot read decides.
     chosen = choose("dropout_add_norm", impl, x.device.type, x.dtype)
@@ -91,22 +91,22 @@ def _check(
     x: Tensor, residual: Tensor, gain: Tensor | None, bias: Tensor | None, eps: float, norm: str, scale: float
 ) -> None:
     if norm not in ("rms", "layer"):
-        raise BadInput(f"norm {norm!r} is unknown: choose rms or layer")
+        raise BadInput(f"norm {norm!r} is unknown: choose rms or layer.")
     if norm == "rms" and bias is not None:
-        raise BadInput("a root-mean-square norm has no bias: give None, or choose the norm 'layer'")
+        raise BadInput("A root-mean-square norm has no bias: give None, or choose the norm 'layer'.")
     if not (x.is_floating_point() and residual.is_floating_point()):
-        raise BadInput(f"dropout_add_norm takes floating point, not x of {x.dtype} and residual of {residual.dtype}")
+        raise BadInput(f"dropout_add_norm takes floating point, not x of {x.dtype} and residual of {residual.dtype}.")
     if x.dim() < 2 or x.shape != residual.shape:
         raise BadInput(
-            f"x of shape {list(x.shape)} and residual of shape {list(residual.shape)} must be of one shape [B, ..., D]"
+            f"x of shape {list(x.shape)} and residual of shape {list(residual.shape)} must be of one shape [B, ..., D]."
         )
     for name, part in (("gain", gain), ("bias", bias)):
         if part is not None and (part.dim() != 1 or part.shape[0] != x.shape[-1] or not part.is_floating_point()):
             raise BadInput(
                 f"{name} is {part.dtype} of shape {list(part.shape)}, and x of shape {list(x.shape)} needs floating "
-                f"point of shape [{x.shape[-1]}]: one number for each column"
+                f"point of shape [{x.shape[-1]}]: one number for each column."
             )
     if not 0.0 <= eps < math.inf:
-        raise BadInput(f"eps {eps} is added to a mean of squares: give a finite number of at least 0")
+        raise BadInput(f"eps {eps} is added to a mean of squares: give a finite number of at least 0.")
     if not math.isfinite(scale):
-        raise BadInput(f"scale {scale} multiplies what is added to the stream: give a finite number")
+        raise BadInput(f"scale {scale} multiplies what is added to the stream: give a finite number.")

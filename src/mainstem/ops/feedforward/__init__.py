@@ -78,6 +78,6 @@ def _check(x: Tensor, inner: Tensor, outer: Tensor, gate: Tensor | None) -> None
         raise BadInput(
             f"x {list(x.shape)}, inner {list(inner.shape)}, outer {list(outer.shape)}"
             f"{'' if gate is None else f' and gate {list(gate.shape)}'} do not fit: give [B, ..., D], [F, D], [E, F]"
-            f"{'' if gate is None else ' and [F, D]'}"
+            f"{'' if gate is None else ' and [F, D]'}."
         )
     alike(x, weights)

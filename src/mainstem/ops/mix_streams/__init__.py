@@ -88,7 +88,7 @@ def step_streams(
         [1.5, 1.5, 1.5]
     """
     if (weights is None) != (y_BTD is None) or (project_KD is None) != (scales is None):
-        raise BadInput("weights and y_BTD go together, and so do project_KD and scales: give both of a pair, or none")
+        raise BadInput("weights and y_BTD go together, and so do project_KD and scales: give both of a pair, or none.")
     _check(h_BTSD, "base", base)
     if weights is not None and y_BTD is not None:
         _check(h_BTSD, "weights", weights)
@@ -98,7 +98,7 @@ def step_streams(
         if base.dim() != 2 or project_KD.shape != (streams + 2, width) or scales.shape != (2,):
             raise BadInput(
                 f"base {list(base.shape)}, project_KD {list(project_KD.shape)} and scales {list(scales.shape)} do not "
-                f"fit {streams} streams of width {width}: [{streams}, {streams + 2}], [{streams + 2}, {width}] and [2]"
+                f"fit {streams} streams of width {width}: [{streams}, {streams + 2}], [{streams + 2}, {width}] and [2]."
             )
     return _step(h_BTSD, weights, y_BTD, base, project_KD, scales, eps, impl)  # type: ignore[return-value]
 
@@ -110,14 +110,14 @@ def _step(
     chosen = choose("mix_streams", impl, h.device.type, h.dtype)
     if chosen == "cpu" and h.shape[-2] > cpu.MOST:
         if impl == "cpu":
-            raise BadInput(f"the kernel has room for {cpu.MOST} streams, not {h.shape[-2]}: choose auto or reference")
+            raise BadInput(f"The kernel has room for {cpu.MOST} streams, not {h.shape[-2]}: choose auto or reference.")
         chosen = "reference"
     return (cpu if chosen == "cpu" else reference).step_streams(h, weights, y, base, project, scales, eps)
 
 
 def _check(h: Tensor, name: str, weights: Tensor) -> None:
     if not h.is_floating_point() or h.dim() < 2 or h.shape[-2] < 1:
-        raise BadInput(f"streams are floating point [..., S, D] with S of at least 1, not {h.dtype} {list(h.shape)}")
+        raise BadInput(f"streams are floating point [..., S, D] with S of at least 1, not {h.dtype} {list(h.shape)}.")
     table = (h.shape[-2], h.shape[-2] + 2)
     # Ranks first, as an exporter would else compare samples with streams, and take that for a condition.
     shared = weights.dim() == 2 and weights.shape == table
@@ -125,10 +125,10 @@ def _check(h: Tensor, name: str, weights: Tensor) -> None:
     if not (shared or own) or not weights.is_floating_point():
         raise BadInput(
             f"{name} is {weights.dtype} of shape {list(weights.shape)}, and streams of shape {list(h.shape)} need "
-            f"floating point of shape {list(table)} or {[*h.shape[:-2], *table]}"
+            f"floating point of shape {list(table)} or {[*h.shape[:-2], *table]}."
         )
 
 
 def _check_y(h: Tensor, y: Tensor) -> None:
     if y.shape != (*h.shape[:-2], h.shape[-1]):
-        raise BadInput(f"y is of shape {list(y.shape)}, and streams of shape {list(h.shape)} need one without axis -2")
+        raise BadInput(f"y is of shape {list(y.shape)}, and streams of shape {list(h.shape)} need one without axis -2.")

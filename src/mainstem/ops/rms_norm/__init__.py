@@ -50,16 +50,16 @@ def rms_norm(x: Tensor, gain: Tensor | None, eps: float, impl: str = "auto", *, 
         tensor([[0.8485, 2.2627]])
     """
     if not x.is_floating_point():
-        raise BadInput(f"rms_norm divides, so it takes floating point, not {x.dtype}")
+        raise BadInput(f"rms_norm divides, so it takes floating point, not {x.dtype}.")
     if x.dim() == 0:
-        raise BadInput("rms_norm goes over the last axis and this tensor has none: give it one of shape [..., D]")
+        raise BadInput("rms_norm goes over the last axis and this tensor has none: give it one of shape [..., D].")
     if gain is not None and (gain.dim() != 1 or gain.shape[0] != x.shape[-1] or not gain.is_floating_point()):
         raise BadInput(
             f"gain is {gain.dtype} of shape {list(gain.shape)}, and x of shape {list(x.shape)} needs floating point "
-            f"of shape [{x.shape[-1]}]: one number for each column"
+            f"of shape [{x.shape[-1]}]: one number for each column."
         )
     if not 0.0 <= eps < math.inf:
-        raise BadInput(f"eps {eps} is added to a mean of squares: give a finite number of at least 0")
+        raise BadInput(f"eps {eps} is added to a mean of squares: give a finite number of at least 0.")
     if angles is not None:
         _fit(x, angles)
     if choose("rms_norm", impl, x.device.type, x.dtype) == "reference":
@@ -75,7 +75,7 @@ def _fit(x: Tensor, angles: tuple[Tensor, Tensor]) -> None:
         if part.shape != wanted or part.dtype != torch.float32 or part.requires_grad:
             raise BadInput(
                 f"angles are {part.dtype} of shape {list(part.shape)} for x of shape {list(x.shape)}: give float32 "
-                "cosines and sines [T, D/2] without a gradient, for x [..., T, D] of two to four axes and an even D"
+                "cosines and sines [T, D/2] without a gradient, for x [..., T, D] of two to four axes and an even D."
             )
 
 

@@ -91,7 +91,7 @@ def _check(parts: Parts, given: Given) -> None:
     ):  # fmt: skip
         raise BadInput(
             f"x {list(x.shape)}, query {list(query.shape)}, key {list(key.shape)}, value {list(value.shape)} and "
-            f"output {list(output.shape)} do not fit: give [B, T, D], [H K, D], [G K, D] twice and [E, H K]"
+            f"output {list(output.shape)} do not fit: give [B, T, D], [H K, D], [G K, D] twice and [E, H K]."
         )
     alike(x, weights)
     width = query.shape[0] // given.heads if given.heads > 0 else 0
@@ -99,7 +99,7 @@ def _check(parts: Parts, given: Given) -> None:
     if not groups or query.shape[0] != given.heads * width or key.shape[0] != groups * width or given.heads % groups:
         raise BadInput(
             f"heads {given.heads} do not fit query {list(query.shape)} and key {list(key.shape)}: they must divide the "
-            "rows of query, and the heads of key must divide them"
+            "rows of query, and the heads of key must divide them."
         )
     batch, length = x.shape[:2]
     if given.cosine is not None and given.sine is not None:
@@ -107,16 +107,16 @@ def _check(parts: Parts, given: Given) -> None:
             if part.shape != (length, width // 2) or width % 2 or part.dtype != torch.float32 or part.requires_grad:
                 raise BadInput(
                     f"angles are {part.dtype} of shape {list(part.shape)} for {length} positions of heads of {width}: "
-                    "give float32 cosines and sines [T, K/2] without a gradient, for an even K"
+                    "give float32 cosines and sines [T, K/2] without a gradient, for an even K."
                 )
     for gain in parts[5:]:
         if gain is not None and gain.shape != (width,):
-            raise BadInput(f"a gain of shape {list(gain.shape)} does not fit heads of {width}: give [{width}]")
+            raise BadInput(f"A gain of shape {list(gain.shape)} does not fit heads of {width}: give [{width}].")
     documents = given.documents
     if documents is not None and (documents.shape != (batch, length) or documents.is_floating_point()):
         raise BadInput(
             f"documents is {documents.dtype} of shape {list(documents.shape)} for x {list(x.shape)}: give one whole "
-            "number for each position"
+            "number for each position."
         )
     if given.mask is not None:
         given.mask.layout((batch, given.heads, length, length), context=given.context)

@@ -75,10 +75,10 @@ def adamw(
     _fit(params, ("grads", grads), *moments, ("averages", averages), ("masters", masters))
     _lengths(params, ("steps", steps), ("rates", rates), ("decays", decays))
     if [m.dtype for m in exp_avgs] != [v.dtype for v in exp_avg_sqs]:
-        raise BadInput("exp_avgs and exp_avg_sqs differ in dtype: give both moments of a parameter the same")
+        raise BadInput("exp_avgs and exp_avg_sqs differ in dtype: give both moments of a parameter the same.")
     for dtype, dimensions in {(count.dtype, count.ndim) for count in steps}:
         if dtype != torch.float32 or dimensions:
-            raise BadInput(f"one of steps is {dtype} with {dimensions} axes: give 0-d float32 tensors")
+            raise BadInput(f"One of steps is {dtype} with {dimensions} axes: give 0-d float32 tensors.")
     _extras(params, averages, masters)
     norm = _clipping(norm, max_norm)
     if not params:
@@ -152,13 +152,13 @@ def _module(op: str, impl: str, *lists: Tensors) -> ModuleType:
 def _floats(name: str, tensors: Tensors) -> None:
     for dtype, layout in {(t.dtype, t.layout) for t in tensors}:
         if layout != torch.strided or not dtype.is_floating_point:
-            raise BadInput(f"one of {name} is {dtype}, {layout}: an update reads dense tensors of floating point")
+            raise BadInput(f"One of {name} is {dtype}, {layout}: an update reads dense tensors of floating point.")
 
 
 def _lengths(params: Tensors, *lists: tuple[str, Sequence[object]]) -> None:
     for name, values in lists:
         if len(values) != len(params):
-            raise BadInput(f"{name} has {len(values)} entries for {len(params)} parameters: give one for each")
+            raise BadInput(f"{name} has {len(values)} entries for {len(params)} parameters: give one for each.")
 
 
 def _fit(params: Tensors, *lists: tuple[str, Tensors]) -> None:
@@ -174,28 +174,30 @@ def _fit(params: Tensors, *lists: tuple[str, Tensors]) -> None:
             continue
         for i, (t, p) in enumerate(zip(tensors, params, strict=True)):
             if t.shape != p.shape:
-                raise BadInput(f"{name}[{i}] has shape {list(t.shape)}, its parameter {list(p.shape)}: make them equal")
+                raise BadInput(
+                    f"{name}[{i}] has shape {list(t.shape)}, its parameter {list(p.shape)}: make them equal."
+                )
             if t.device != p.device:
-                raise BadInput(f"{name}[{i}] is on {t.device} and its parameter on {p.device}: move one of them")
+                raise BadInput(f"{name}[{i}] is on {t.device} and its parameter on {p.device}: move one of them.")
 
 
 def _extras(params: Tensors, averages: Tensors, masters: Tensors) -> None:
     # Without zip's strictness: either list may be empty.
     for p, average in {(p.dtype, a.dtype) for p, a in zip(params, averages, strict=False)}:
         if average != (wide := torch.promote_types(p, torch.float32)):
-            raise BadInput(f"one of averages is {average} for a parameter of {p}: give {wide}")
+            raise BadInput(f"One of averages is {average} for a parameter of {p}: give {wide}.")
     for p, master in {(p.dtype, m.dtype) for p, m in zip(params, masters, strict=False)}:
         if master != torch.float32 or p not in (torch.bfloat16, torch.float16):
             raise BadInput(
-                f"one of masters is {master} for a parameter of {p}: "
-                "masters are the float32 weights of parameters in half precision"
+                f"One of masters is {master} for a parameter of {p}: "
+                "masters are the float32 weights of parameters in half precision."
             )
 
 
 def _clipping(norm: Tensor | None, max_norm: float) -> Tensor | None:
     """Return `norm` where it clips, as the kernels read it."""
     if not 0 <= max_norm < math.inf:
-        raise BadInput(f"max_norm {max_norm} cannot be used: give a finite number of at least 0, 0 for no clipping")
+        raise BadInput(f"max_norm {max_norm} cannot be used: give a finite number of at least 0, 0 for no clipping.")
     if norm is not None and (norm.ndim or not norm.is_floating_point()):
-        raise BadInput(f"norm is {norm.dtype} of shape {list(norm.shape)}: give what ops.update.norm returns")
+        raise BadInput(f"norm is {norm.dtype} of shape {list(norm.shape)}: give what ops.update.norm returns.")
     return None if norm is None or not max_norm else norm.to(torch.float32)
