@@ -45,6 +45,13 @@ def test_the_outcome_says_what_lower_means_and_why_it_ended(made):
     assert "5 evaluations without gain" in said(made, reason="patience")
 
 
+def test_steps_that_were_left_out_are_counted(made):
+    learner, outcome = made
+    text = " ".join(said((learner, outcome._replace(skipped=2))).split())
+    assert "all its steps; 2 steps left out, as a number was not finite" in text
+    assert "left out" not in said(made)
+
+
 def test_one_step_is_one(made):
     learner, outcome = made
     assert "ended after 1 step and 1:15" in ending(learner, 1, outcome, [], None)

@@ -72,6 +72,7 @@ def test_such_steps_are_left_out_and_counted(tmp_path: Path, bad: set[int]) -> N
         if line["step"] not in bad:
             assert float(learner.step(line["step"]).numbers["loss"]) == line["loss"]
     read = checkpoint.newest(tmp_path / "run", lambda _: None)
+    assert json.loads((tmp_path / "run" / "facts.json").read_text())["outcome"]["skipped"] == len(bad)
     assert read is not None and read[1].state.skipped == len(bad)
     assert read[1].state.in_a_row == len(bad & {8})
 

@@ -25,12 +25,16 @@ class Start(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run came to; `reason` is steps, patience or pruned, `best` its best held-out pass, `path` its folder."""
+    """What a run came to; `reason` is steps, patience or pruned, `best` its best held-out pass, `path` its folder.
+
+    `skipped` is how many of its steps were left out, as a number was not finite.
+    """
 
     reason: str
     best: Best
     seconds: float
     path: Path
+    skipped: int = 0
 
 
 class Listener:

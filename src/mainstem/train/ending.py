@@ -32,6 +32,8 @@ def _reached(learner: Learner, steps: int, outcome: Outcome) -> list[str]:
         f"{best.values[score.name]:.4f}{'' if at else error} {score.unit}" for at, score in enumerate(task.scores)
     ]
     means = f"{task.score.best}{f', and {task.guess}' if task.guess else ''}"
+    if outcome.skipped:
+        ended += f"; {several(outcome.skipped, 'step')} left out, as a number was not finite"
     return [
         f"ended after {several(steps, 'step')} and {clock(outcome.seconds)}: {ended}",
         f"{task.score.title} {', '.join(values)}, at step {best.step:,}; {means}",

@@ -25,7 +25,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     assert state.reached is not None
     assert state.last is not None
     assert loop.best is not None
-    outcome = Outcome(reason, state.reached, state.seconds, folder.path)
+    outcome = Outcome(reason, state.reached, state.seconds, folder.path, state.skipped)
     task, settings = learner.task, learner.task.settings(learner.model)
     with disk("the model", folder.path):
         best = publish.model(folder.path, task.name, settings, loop.best, state.reached)
@@ -36,7 +36,8 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     found = shows.found(outcome.best, progress.measuring, late)
     written = {
         "reason": reason, "steps": state.step, "best_step": state.reached.step, "best": state.reached.flat(),
-        "last": state.last.flat(), "seconds": round(state.seconds, 3), **found.pop("outcome", {}),
+        "last": state.last.flat(), "seconds": round(state.seconds, 3),
+        **({"skipped": state.skipped} if state.skipped else {}), **found.pop("outcome", {}),
     }  # fmt: skip
     length = msgspec.to_builtins(learner.length)
     with disk(facts.NAME, folder.path):

@@ -60,4 +60,4 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
         loop = Loop(learner, state, lead.folder, None, Listeners([]), Plain(None), requests, clock, best)
         reason = loop.go()
     assert state.reached is not None
-    return Outcome(reason, state.reached, state.seconds, lead.folder.path)
+    return Outcome(reason, state.reached, state.seconds, lead.folder.path, state.skipped)

@@ -47,5 +47,6 @@ class Shown(Listener):
         self._progress.show({
             "step": step, "steps": self._steps, "loss": math.nan if line["loss"] is None else line["loss"],
             "counted": self._task.counted,
-            "rate": done * self._targets / seconds, "left": (self._steps - step) * seconds / max(done, 1), **measured,
+            "rate": done * self._targets / max(seconds, 1e-9),
+            "left": (self._steps - step) * seconds / max(done, 1), **measured,
         })  # fmt: skip
