@@ -50,6 +50,11 @@ COMMANDS = {
         "which configuration is better than the first one, over seeds",
         alone=True,
     ),
+    "crash": Command(
+        "crash",
+        "crash --command TEXT --compare FILES [--resume TEXT] [OPTIONS]",
+        "kill any trainer again and again, and see what it loses",
+    ),
     "list": Command("list", "list [KIND] [--schema]", "every name that a configuration may say, or those of one kind"),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
     "completion": Command(

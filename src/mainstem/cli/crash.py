@@ -1,0 +1,158 @@
+"""`mainstem crash`: kills a trainer, goes on, and compares it with one that was not. May import everything, late."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from .. import config, files
+from ..config import words as text_words
+from ..config.sections import Section, Text, about
+from ..errors import BadInput
+from . import arguments, terminal
+from . import help as help_text
+from .answer import Answer
+from .commands import COMMANDS
+
+_PLACE = "{out}"
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """What the command's flags say."""
+
+    command: Annotated[Text | None, about("how a run begins; {out} in it is the run's folder", "required")] = None
+    resume: Annotated[Text | None, about("how a run goes on that was killed", "as --command")] = None
+    compare: Annotated[Text | None, about("files below {out} that must be equal: A,B,...", "required")] = None
+    kills: Annotated[int, Meta(ge=0, le=10_000), about("how often a run is killed, each at a random moment")] = 10
+    checkpoint: Annotated[
+        Text | None,
+        about("files or folders below {out} of which the newest is damaged", "where most trainers have them"),
+    ] = None
+    damage: Annotated[bool, about("also damage each file of the newest checkpoint, in three ways")] = True
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("the same seed gives the same moments")] = 0
+    out: Annotated[Text | None, about("a new folder for what the runs write and say, kept", "a temporary one")] = None
+    json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
+
+
+def run(words: list[str]) -> int:
+    """Try the trainer and say what was lost; return 0 where nothing was, else 1."""
+    given = arguments.split(words, config.switches(Options))
+    if given.has("help"):
+        for line in help_text.of("crash", Options):
+            terminal.line(line)
+        return 0
+    options = arguments.options(given.flags, Options, "crash")
+    arguments.take(given.positional, 0, 0, COMMANDS["crash"].usage)
+    from .. import crash
+    from ..crash import look
+
+    command = _program(options.command, "--command")
+    resume = command if options.resume is None else _program(options.resume, "--resume")
+    if options.compare is None:
+        raise BadInput(
+            '--compare is missing: say which files below {out} must be equal, as in --compare "*.safetensors".'
+        )
+    patterns = [pattern.strip() for pattern in options.compare.split(",")]
+    look.check(patterns, "--compare")
+    if options.checkpoint is not None:
+        look.check([options.checkpoint], "--checkpoint")
+    answer = Answer(options.json)
+    with _folder(options.out) as folder:
+        plan = crash.Plan(
+            command, resume, lambda out: crash.digests(out, patterns), folder, options.kills, options.damage,
+            options.checkpoint, options.seed,
+        )  # fmt: skip
+        found = crash.run(plan, lambda line: _say(answer, line))
+    for line in said(found):
+        _say(answer, line)
+    answer.give(_object(found))
+    return 0 if found.whole else 1
+
+
+def said(found: Any) -> list[str]:
+    """Return what a trial came to, a line for kills and one for damages.
+
+    Example:
+        >>> from mainstem.crash import Damaged, Found, Killed
+        >>> kills = [Killed(0.5, 0, "", ()), Killed(1.5, 0, "", ("model.pt",)), Killed(2.0, 1, "no file", ())]
+        >>> print(*said(Found(3.0, ("model.pt",), kills, [Damaged("a.pt", "cut", 1, False, ())])), sep="\\n")
+        3 kills: 2 went on to the end, 1 of them to the same bytes
+        1 damage: 1 noticed, 0 not noticed with other bytes at the end
+    """
+    counted = Counter(resumed=0, same=0)
+    for kill in found.kills:
+        counted.update(resumed=kill.resumed, same=kill.same)
+    lines = []
+    if found.kills:
+        lines.append(
+            f"{_number(len(found.kills), 'kill')}: {counted['resumed']} went on to the end, {counted['same']} of them "
+            "to the same bytes"
+        )
+    if found.damages:
+        noticed, silent = sum(each.noticed for each in found.damages), sum(each.silent for each in found.damages)
+        lines.append(
+            f"{_number(len(found.damages), 'damage')}: {noticed} noticed, {silent} not noticed with other bytes at the "
+            "end"
+        )
+    return lines
+
+
+def _program(text: str | None, option: str) -> list[str]:
+    """Return the words of a program that can be started."""
+    if text is None:
+        raise BadInput(
+            f"{option} is missing: give the command that trains, with {_PLACE} for the folder of its run, as in "
+            f"{option} 'python train.py --out {_PLACE}'."
+        )
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise BadInput(f"{option} {text!r} cannot be read as a shell would ({error}): close its quotes.") from None
+    if not words or shutil.which(words[0]) is None:
+        raise BadInput(f"{option} {text!r} begins with no program that is there: give its name, or its path.")
+    if not any(_PLACE in word for word in words):
+        raise BadInput(
+            f"{option} {text!r} does not say where its run lies: put {_PLACE} where the folder stands, which is "
+            "another one for each run."
+        )
+    return words
+
+
+@contextlib.contextmanager
+def _folder(out: str | None) -> Iterator[Path]:
+    """Give the new folder that `out` names, or a temporary one that goes afterwards."""
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="mainstem-crash-") as name:
+            yield Path(name).resolve()
+        return
+    if os.path.lexists(out):
+        raise BadInput(f"--out {out!r} is there already: give the name of a new folder.")
+    files.check_folder(Path(out))
+    files.make_folder(Path(out))
+    yield Path(out).resolve()
+
+
+def _say(answer: Answer, line: str) -> None:
+    for part in text_words.wrap(line, terminal.width()):
+        answer.say(part)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _object(found: Any) -> dict[str, Any]:
+    return {
+        "seconds": found.seconds, "compared": list(found.names), "whole": found.whole,
+        "kills": [{**kill._asdict(), "resumed": kill.resumed, "same": kill.same} for kill in found.kills],
+        "damages": [{**each._asdict(), "noticed": each.noticed, "silent": each.silent} for each in found.damages],
+    }  # fmt: skip
