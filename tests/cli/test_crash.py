@@ -63,6 +63,13 @@ def test_one_that_forgets_its_momentum_is_found_out(capsys: Capture) -> None:
     assert found["damages"] == []
 
 
+def test_the_command_that_goes_on_and_its_checkpoints_may_be_named(capsys: Capture) -> None:
+    more = ["--resume", command("forgetful"), "--checkpoint", "elsewhere-*.ckpt"]
+    code, found, _ = tried(capsys, "honest", *more, kills=1)
+    assert code == 1 and [(kill["resumed"], kill["same"]) for kill in found["kills"]] == [(True, False)]
+    assert found["damages"] == []
+
+
 def test_damage_that_nobody_notices_is_said(capsys: Capture) -> None:
     code, found, said = tried(capsys, "trusting", kills=0)
     assert code == 1

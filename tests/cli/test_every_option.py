@@ -60,6 +60,13 @@ ELSEWHERE = {
     "lab.seeds": "cli/test_lab.py::test_an_experiment_gives_a_verdict_results_and_a_page",
     "lab.out": "cli/test_lab.py::test_an_experiment_gives_a_verdict_results_and_a_page",
     "lab.json": "cli/test_answer.py::test_lab",
+    **dict.fromkeys(
+        ("crash.command", "crash.compare", "crash.kills", "crash.seed", "crash.out", "crash.json"),
+        "cli/test_crash.py::test_an_honest_trainer_loses_nothing_and_names_what_is_damaged",
+    ),
+    "crash.damage": "cli/test_crash.py::test_one_that_forgets_its_momentum_is_found_out",
+    "crash.resume": "cli/test_crash.py::test_the_command_that_goes_on_and_its_checkpoints_may_be_named",
+    "crash.checkpoint": "cli/test_crash.py::test_the_command_that_goes_on_and_its_checkpoints_may_be_named",
     "list.schema": "config/test_schema.py::test_the_command_prints_it_whole",
     "list.measure": "cli/test_list_costs.py::test_the_table",
 }
