@@ -4,8 +4,10 @@
 were written and not synced, and names whose folder was not synced since.
 """
 
+import functools
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,22 @@ class Medium:
         self._synced: dict[Path, int] = {}
         self._dirty: set[Path] = set()
         self._names: list[tuple[Path, Path, Path | None]] = []
+        self._turn = threading.RLock()
         self._attic = root.parent / f"attic-{os.getpid()}"
 
     def install(self) -> None:
         for name in OPERATIONS:
-            setattr(os, name, getattr(self, name))
+            setattr(os, name, self._alone(getattr(self, name)))
+
+    def _alone(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `operation` as one thread at a time does it: none goes on while another one ends the process."""
+
+        @functools.wraps(operation)
+        def alone(*given: Any, **more: Any) -> Any:
+            with self._turn:
+                return operation(*given, **more)
+
+        return alone
 
     def open(self, path: Any, flags: int, *rest: Any, **more: Any) -> int:
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR))

@@ -160,3 +160,42 @@ def test_a_disk_that_fails_at_any_operation_leaves_the_earlier_checkpoints(
         assert checkpoint.newest(tmp_path, pytest.fail) is not None
     assert failures > 10
     assert _names(tmp_path) == ["step-2", "step-3"]
+
+
+def _in_parts(run: Path, step: int) -> None:
+    whole = torch.arange(10.0).view(5, 2) * step
+    rows = {0: whole[:3], 1: whole[3:], 2: whole[5:]}
+    parts = {
+        rank: {checkpoint.part("model", rank, 3): {"w": own, **({"count": torch.tensor(step)} if rank == 0 else {})}}
+        for rank, own in rows.items()
+    }
+
+    def others(folder: Path) -> dict[str, dict[str, object]]:
+        return checkpoint.write(folder, parts[1]) | checkpoint.write(folder, parts[2])
+
+    checkpoint.save(run / "checkpoints", step, parts[0], _content(step), 2, others)
+
+
+def test_parts_of_several_processes_are_one_checkpoint_and_are_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    _in_parts(tmp_path, 1)
+    _in_parts(tmp_path, 2)
+    found = checkpoint.newest(tmp_path, pytest.fail)
+    assert found is not None
+    assert sorted(found[1].files) == [f"model-{number}-of-3.safetensors" for number in (1, 2, 3)]
+    held = checkpoint.load(found[0], "model")
+    assert held["w"].equal(2 * torch.arange(10.0).view(5, 2)) and held["count"] == 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_checkpoint_without_one_of_its_parts_is_not_used(number: int, tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    _in_parts(tmp_path, 1)
+    _in_parts(tmp_path, 2)
+    (tmp_path / "checkpoints" / "step-2" / f"model-{number}-of-3.safetensors").unlink()
+    said: list[str] = []
+    found = checkpoint.newest(tmp_path, said.append)
+    assert found is not None and found[0].name == "step-1"
+    assert said == [f"checkpoint 2 cannot be used: model-{number}-of-3.safetensors is missing."]
+    with pytest.raises(checkpoint.Damaged, match=r"(missing|cannot be read)"):
+        checkpoint.load(tmp_path / "checkpoints" / "step-2", "model")

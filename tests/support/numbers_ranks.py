@@ -1,6 +1,7 @@
-"""Takes the steps of a run in several processes and says where they are not those of one: `numbers_ranks.py FOLDER`.
+"""Takes the steps of a run in several processes, and says where they are not those of one.
 
-Each process takes the steps by itself too. Prints a line for each case, `equal` or what differs.
+`numbers_ranks.py FOLDER [shard]`: each process takes the steps by itself too; with `shard` the model lies in parts over
+them. Prints a line for each case, `equal` or what differs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tiny_run
 import torch
 
 from mainstem import config
+from mainstem.optim import sharded
 from mainstem.train import Learner, join
 from mainstem.train.joining import leave
 from mainstem.train.language import Language
@@ -61,15 +63,29 @@ def losses(run: config.Run, kind: torch.dtype, data: Any, world: World) -> list[
     network = task.build(run, data).to(kind)
     made = Learner.of(run, task, data, world, steps=steps, network=network)
     found = [float(made.step(number).numbers["loss"]) for number in range(1, steps + 1)]
+    if made.spread is not None:
+        check_parts(made)
+        return found
     for name, p in network.named_parameters():
         difference = (world.total(p) - world.size * p.detach()).abs().max()
         assert float(difference) == 0.0, f"{name} differs between the processes by {float(difference)}"
     return found
 
 
-def check(folder: Path, kind: torch.dtype, steps: int, more: dict[str, Any], world: World) -> str:
+def check_parts(made: Learner) -> None:
+    """Raise where a parameter, a moment or an average lies whole in this process."""
+    held = {} if made.average is None else made.average.state()
+    moments = [tensor for state in made.optimizer.state.values() for tensor in state.values()]
+    for tensor in (*made.model.parameters(), *moments, *held.values()):
+        if tensor.dim():
+            assert sharded.is_sharded(tensor), f"a tensor of shape {tuple(tensor.shape)} is not spread"
+            assert len(tensor) < made.world.size or len(sharded.local(tensor)) < len(tensor)
+
+
+def check(folder: Path, kind: torch.dtype, steps: int, more: dict[str, Any], world: World, shard: bool = False) -> str:
     """Return by how much the losses of all processes together differ from those of one; raise where it is too much."""
     sections = {**more, "model": {"layers": 2, **more.get("model", {})}, "noise": NOISE}
+    sections["machine"] = {"threads": 1, "shard": shard, **more.get("machine", {})}
     sections["train"] = {"batch": 6, "steps": steps, **more.get("train", {})}
     run = tiny_run.run(folder / "corpus.txt", folder / "out", **sections)
     run = config.override(run, {f"penalty.{at}.{key}": value for at, term in enumerate(PENALTIES)
@@ -87,13 +103,13 @@ def check(folder: Path, kind: torch.dtype, steps: int, more: dict[str, Any], wor
     return f"at most {most:.1e}, median {middle:.1e}"
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, shard: bool = False) -> None:
     torch.set_num_threads(1)
     world = join()
     for name, (kind, steps, more) in CASES.items():
         try:
-            said = check(folder, kind, steps, more, world)
-        except (AssertionError, ValueError) as error:
+            said = check(folder, kind, steps, more, world, shard)
+        except (AssertionError, ValueError, RuntimeError) as error:
             print(f"{name}: {type(error).__name__} {error}".replace("\n", " "))
         else:
             print(f"{name}, {said}: equal")
@@ -102,4 +118,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "shard" in sys.argv)

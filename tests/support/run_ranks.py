@@ -1,11 +1,15 @@
-"""One run in two processes, as torchrun would start them: `python run_ranks.py FOLDER OUT [STOP [BUDGET]]`.
+"""One run in two processes, as torchrun would start them: `python run_ranks.py FOLDER OUT [STOP [BUDGET [shard]]]`.
 
-Prints what it came to as JSON. STOP is the step after which process 1 is asked to leave, 0 for never.
+Prints what it came to as JSON. STOP is the step after which process 1 is asked to leave, 0 for never; a BUDGET
+of "" is none, and with `shard` the model lies in parts over both; with
+`apart` they share no folder besides. ENDS in the environment, as RANK:N, has that process killed before its N-th fsync.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +19,7 @@ import tiny_run
 import torch
 
 from mainstem import train
-from mainstem.train import loop, samples
+from mainstem.train import begin, follower, loop, samples
 from mainstem.train.console import Plain
 from mainstem.train.joining import join, leave
 
@@ -31,10 +35,25 @@ class Heard(Plain):
         self.lines += 1
 
 
-def main(folder: Path, out: str, stop: int = 0, budget: str | None = None) -> None:
+def end_at(sync: int) -> None:
+    """Have this process killed before its `sync`-th call of fsync."""
+    real, count = os.fsync, itertools.count(1)
+
+    def fsync(descriptor: int) -> None:
+        if next(count) == sync:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(descriptor)
+
+    os.fsync = fsync
+
+
+def main(folder: Path, out: str, stop: int = 0, budget: str = "", shard: str = "") -> None:
     samples._LENGTH = 3
     torch.set_num_threads(1)
     world, console = join(), Heard()
+    rank, _, sync = os.environ.get("ENDS", "").partition(":")
+    if rank == str(world.rank):
+        end_at(int(sync))
     real = loop.Loop._step
 
     def step(self: loop.Loop) -> None:
@@ -45,8 +64,11 @@ def main(folder: Path, out: str, stop: int = 0, budget: str | None = None) -> No
     loop.Loop._step = step  # type: ignore[method-assign]
     run = tiny_run.run(
         folder / "corpus.txt", folder / out, optim={"average": 0.5}, evaluate={"tokens": 64},
-        train={"batch": 5, **({} if budget is None else {"steps": None, "budget": budget})},
+        train={"batch": 5, **({} if not budget else {"steps": None, "budget": budget})},
+        machine={"shard": bool(shard)},
     )  # fmt: skip
+    if shard == "apart":
+        begin.parts = follower.parts = lambda learner, folder: None  # type: ignore[assignment]
     said: dict[str, Any]
     try:
         outcome = train.run(run, console=console, world=world)

@@ -202,6 +202,7 @@ ELSEWHERE = {
     "machine.compile": "train/test_every_field.py::test_a_compiled_training_calls_another_function",
     "machine.device": "train/test_runner.py::test_a_device_that_is_absent_is_named",
     "machine.threads": "train/test_runner.py::test_another_number_of_threads_is_said_aloud",
+    "machine.shard": "train/test_spread.py::test_what_does_not_go_with_parts_is_refused",
     "log.every": "golden/test_golden.py::test_it_is_what_it_was",
     "log.quantities": "train/test_runner.py::test_norms_by_depth_are_taken_as_often_as_said",
     "log.tensorboard": "train/test_tensorboard.py::test_real_tensorboard_reads_the_numbers_of_metrics_jsonl",

@@ -40,7 +40,7 @@ def _batch(rows: int = 6) -> Batch:
 
 
 def _gradient(model: Toy, batch: Batch, draw: tuple[int, int], size: int) -> Tensor:
-    return gradient(Language().loss, model, batch, batch.divisor, draw, size, PLACE, Phases())
+    return gradient(Language().loss, model, batch.split(size), batch.divisor, draw, PLACE, Phases())
 
 
 def _gradients(model: nn.Module) -> list[Tensor]:

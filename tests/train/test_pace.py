@@ -113,7 +113,7 @@ def loop(tmp_path: Path, time: Time, budget: float, steps: int, state: State | N
     began = time() - state.spent
     time.take(READ)
     best = None if state.best is None else learner.kept()
-    saver = Kept(None, learner.named(run), None, {}, time=time)  # type: ignore[arg-type]
+    saver = Kept(None, learner.named(run), metrics=None, decisive={}, time=time)  # type: ignore[arg-type]
     pace = Pace(budget, began, time, state.costs)
     folder = RunFolder(tmp_path / "run")
     return Loop(saver.learner, state, folder, saver, Rates(), Quiet(), Requests(), time, best, pace)

@@ -197,6 +197,7 @@ class Machine(Section, frozen=True, kw_only=True):
     compile: Annotated[Literal["off", "inductor", "aot_eager"], about("torch.compile's backend")] = "off"
     threads: Annotated[int, Meta(ge=0, le=4096), about("CPU threads; 0: torch's choice")] = 0
     recompute: Annotated[Literal["none", "blocks"], about("what backward computes again")] = "none"
+    shard: Annotated[bool, about("spread weights, gradients and moments over the processes of --launch")] = False
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -127,6 +127,7 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "fp16": ("machine.dtype", "which is bfloat16, float32 or auto"), "torch_compile": ("machine.compile", ""),
     "gradient_checkpointing": ("machine.recompute", "which is blocks or none"),
     "activation_checkpoint": ("machine.recompute", "which is blocks or none"),
+    "fsdp": ("machine.shard", "beside --launch"), "fsdp2": ("machine.shard", "beside --launch"),
     "num_threads": ("machine.threads", ""), "init_checkpoint": ("train.init_from", ""),
     "model_name_or_path": ("train.init_from", "which is the folder of a run of mainstem"),
     # the rest

@@ -139,7 +139,9 @@ def evaluate(
     mine = range(count) if among is None else among.slots(count)
     some = held_out_windows(tokens, length, documents, which[mine.start : mine.stop], batch, stride)
     rounds = math.ceil(math.ceil(count / size) / at_once(length, batch))
-    held = over(model, some, autocast, stop, None if tell is None else lambda done: tell(size * done), rounds)
+    # Where the model lies in parts, each process is called as often, if need be with a window that others count.
+    spare = held_out_windows(tokens, length, documents, which[:1], 1, stride) if _in_parts(model) else ()
+    held = over(model, some, autocast, stop, None if tell is None else lambda done: tell(size * done), rounds, spare)
     if among is not None and size > 1:
         held = _joined(held, mine, count, among)
     bits = held.nats_per_token / math.log(2) * len(tokens) / tokens.num_bytes
@@ -160,33 +162,42 @@ def over(
     stop: Callable[[], bool] | None = None,
     tell: Callable[[int], None] | None = None,
     rounds: int = 0,
+    spare: Iterable[Window] = (),
 ) -> Held:
     """Return the loss over `windows`, with `bits_per_byte` left nan; the model's mode is what it was afterwards.
 
-    ``stop()`` is asked once a batch, and `rounds` times at least.
+    ``stop()`` is asked once a batch, and `rounds` times at least; beyond `windows` the model computes `spare` then,
+    which counts nothing.
     A model that has a method ``losses(x_BT, y_BT, documents_BT)`` -> [B, T], as ours, is asked for these; else logits
     [B, T, V] are made, which are large where V is.
     """
     device = next(model.parameters()).device
     training = model.training
     model.eval()
+
+    def computed(x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
+        documents_BT = None if documents_BT is None else documents_BT.to(device)
+        with autocast():
+            return _losses(model, x_BT.to(device), y_BT.to(device), documents_BT)
+
     nats, counts, losses, done = [_NONE], [_NONE], [torch.zeros(0)], 0
     try:
         for x_BT, y_BT, documents_BT, weight_BT in windows:
             if stop is not None and stop():
                 raise Abandoned
-            documents_BT = None if documents_BT is None else documents_BT.to(device)
-            with autocast():
-                loss_BT = _losses(model, x_BT.to(device), y_BT.to(device), documents_BT) * weight_BT.to(device)
+            loss_BT = computed(x_BT, y_BT, documents_BT) * weight_BT.to(device)
             nats.append(loss_BT.sum(dim=1).cpu().double())
             losses.append(loss_BT.cpu()[weight_BT > 0])
             counts.append(weight_BT.sum(dim=1).double())
             done += int(counts[-1].sum())
             if tell is not None:
                 tell(done)
+        idle = list(spare) if len(nats) - 1 < rounds else []
         for _ in range(len(nats) - 1, rounds):
             if stop is not None and stop():
                 raise Abandoned
+            for x_BT, y_BT, documents_BT, _ in idle:
+                computed(x_BT, y_BT, documents_BT)
     finally:
         model.train(training)
     return _held(torch.cat(nats), torch.cat(counts), torch.cat(losses))
@@ -225,6 +236,11 @@ def _losses(model: nn.Module, x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor |
         found: Tensor = own(x_BT, y_BT, documents_BT)
         return found
     return cross_entropy_BT(model(x_BT, documents_BT), y_BT)
+
+
+def _in_parts(model: nn.Module) -> bool:
+    """Return whether FSDP2 spreads `model` over processes, which then compute together or not at all."""
+    return any(hasattr(part, "set_requires_gradient_sync") for part in model.modules())
 
 
 def _context(model: nn.Module) -> int:

@@ -49,14 +49,19 @@ def placed_as(grad: Tensor, parameter: Any) -> Tensor:
 
 def whole(part: Tensor, like: Any) -> Tensor:
     """Return all of the tensor of which `part` lies here, spread as `like` is; every process has to ask for it."""
+    return _full(joined(part, like))
+
+
+def joined(part: Tensor, like: Any) -> Tensor:
+    """Return the tensor of which `part` lies here, spread as `like` is; nothing is sent."""
     if not is_sharded(like):
         return part
     from torch.distributed.tensor import DTensor
 
-    held = DTensor.from_local(
+    found: Tensor = DTensor.from_local(
         part, like.device_mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride()
     )
-    return held.full_tensor()
+    return found
 
 
 def part_of(full: Tensor, like: Any) -> Tensor:
@@ -68,6 +73,16 @@ def part_of(full: Tensor, like: Any) -> Tensor:
     everywhere = [Replicate()] * like.device_mesh.ndim
     held = DTensor.from_local(full, like.device_mesh, everywhere, run_check=False)
     return held.redistribute(placements=like.placements).to_local()
+
+
+def spread_as(full: Tensor, like: Any) -> Tensor:
+    """Return a copy of `full`, which every process has, spread as `like` is; nothing is sent."""
+    return joined(part_of(full, like).clone(), like)
+
+
+def beside(held: Tensor, p: Tensor) -> Tensor:
+    """Return `held` as it stands beside `p`: where that is the part of a parameter that lies here, its part."""
+    return held if is_sharded(p) else local(held)
 
 
 def norm(tensors: Sequence[Tensor]) -> Tensor:

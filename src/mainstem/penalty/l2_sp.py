@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
-from ..optim import select
+from ..optim import select, sharded
 from .base import Penalty, total
 
 
@@ -64,7 +64,7 @@ class L2SP(Penalty):
         if held is None:
             raise BadInput(f"{self!r} does not know where training began: call term = term.begin(model) before it.")
         chosen = select(model, self.on)
-        moved = [_wide(p) - _wide(held[name]).to(p.device) for name, p in chosen.items()]
+        moved = [_wide(p) - _wide(sharded.beside(held[name], p)).to(p.device) for name, p in chosen.items()]
         return self.coef * total(moved, self.of)
 
     def of(self, w: Tensor) -> Tensor:

@@ -6,11 +6,13 @@ safetensors files with at most one metadata key (several come in an order that d
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as _parse
 from safetensors.torch import save as _bytes
@@ -34,21 +36,46 @@ def pack(tensors: Tensors, metadata: str | None = None) -> bytes:
     return _bytes(ready, None if metadata is None else {"mainstem": metadata})
 
 
-def save(folder: Path, step: int, tensors: dict[str, Tensors], content: dict[str, Any], keep: int) -> Path:
+Others = Callable[[Path], dict[str, dict[str, Any]]]
+"""Has other processes write their parts into a folder, and returns what the manifest says of each of their files."""
+
+
+def part(stem: str, rank: int, size: int) -> str:
+    """Return the stem of the file in which process `rank` of `size` has its part of `stem`.
+
+    Example:
+        >>> part("model", 0, 2)
+        'model-1-of-2'
+    """
+    return f"{stem}-{rank + 1}-of-{size}"
+
+
+def write(folder: Path, tensors: dict[str, Tensors]) -> dict[str, dict[str, Any]]:
+    """Write a file for each stem into `folder`, sync it, and return what the manifest says of each."""
+    found = {}
+    for stem, group in tensors.items():
+        name = f"{stem}.safetensors"
+        found[name] = files.write_synced(folder / name, pack(group))._asdict()
+    return found
+
+
+def save(
+    folder: Path, step: int, tensors: dict[str, Tensors], content: dict[str, Any], keep: int,
+    others: Others | None = None,
+) -> Path:  # fmt: skip
     """Write checkpoint `step` under `folder`, verify it, and delete all but the newest `keep`.
 
-    `tensors` maps a stem to the tensors of its file. Raises `RunFailed` where the disk does not take it or gives other
-    bytes back; what was there before is then still there.
+    `tensors` maps a stem to the tensors of its file; `others` are written beside it. Raises `RunFailed` where the disk
+    does not take it or gives other bytes back; what was there before is then still there.
     """
     target = folder / f"step-{step}"
     try:
         folder.mkdir(exist_ok=True)
         files.sync_folder(folder.parent)
         with files.new_folder(target) as new:
-            entries = {}
-            for stem, group in tensors.items():
-                name = f"{stem}.safetensors"
-                entries[name] = files.write_synced(new / name, pack(group))._asdict()
+            entries = write(new, tensors)
+            if others is not None:
+                entries |= others(new)
             whole = {**content, "step": step, "files": entries}
             files.write_synced(new / manifest.NAME, manifest.encode(whole))
         manifest.read(target)
@@ -101,7 +128,28 @@ def tidy(folder: Path, step: int, keep: int) -> None:
 
 
 def load(path: Path, stem: str) -> Tensors:
-    """Return the tensors of one file of the checkpoint `path`; a header that its file cannot hold raises `Damaged`."""
+    """Return the tensors of `stem` in the checkpoint `path`, whole, however many processes have written them.
+
+    Parts are joined along the first axis. A header that its file cannot hold raises `Damaged`, and so does a part that
+    is missing.
+    """
+    if files.is_file(path / f"{stem}.safetensors"):
+        return _load(path, stem)
+    sizes = {int(found[1]) for each in path.iterdir() if (found := _PART.fullmatch(each.name[len(stem) :]))
+             and each.name.startswith(stem)}  # fmt: skip
+    if len(sizes) != 1:
+        raise Damaged(f"{stem}.safetensors is missing")
+    joined: dict[str, list[Tensor]] = {}
+    for rank in range(size := sizes.pop()):
+        for name, tensor in _load(path, part(stem, rank, size)).items():
+            joined.setdefault(name, []).append(tensor)
+    return {name: each[0] if len(each) == 1 else torch.cat(each) for name, each in joined.items()}
+
+
+_PART = re.compile(r"-[0-9]+-of-([0-9]{1,9})[.]safetensors")
+
+
+def _load(path: Path, stem: str) -> Tensors:
     try:
         return _parse(files.read(path / f"{stem}.safetensors", sys.maxsize))
     except (SafetensorError, files.Unusable) as error:

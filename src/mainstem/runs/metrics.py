@@ -72,9 +72,18 @@ class Metrics:
 
     def sync(self) -> dict[str, Any]:
         """Bring all lines to the medium and return what a manifest records of them."""
+        found = self.record()
+        self.settle()
+        return found
+
+    def record(self) -> dict[str, Any]:
+        """Flush, and return what a manifest records of all lines; they are on the medium after the next `settle`."""
         self.flush()
-        files.sync(self._descriptor)
         return {"offset": self.offset, "sha256": self.sha256}
+
+    def settle(self) -> None:
+        """Bring what was flushed to the medium; another thread may do so while lines are added."""
+        files.sync(self._descriptor)
 
     def close(self) -> None:
         """Close without writing what `flush` has not written: after an error there may be no room for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,9 +20,15 @@ Tensors = dict[str, Tensor]
 def take(model: nn.Module) -> Tensors:
     """Return parameters and persistent buffers by qualified name, on the CPU; a tied tensor under its first name only.
 
-    The tensors are copies: they keep their values while training goes on.
+    The tensors are copies: they keep their values while training goes on. One that is spread over processes stays
+    spread, where it is.
     """
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in _unique(model).items()}
+    return copies(_unique(model))
+
+
+def copies(tensors: Mapping[str, Tensor]) -> Tensors:
+    """Return copies of `tensors`, as `take` makes them."""
+    return {name: _copy(tensor.detach()) for name, tensor in tensors.items()}
 
 
 def check_shapes(model: nn.Module, given: Mapping[str, tuple[int, ...]], source: str) -> None:
@@ -37,7 +44,8 @@ def check_shapes(model: nn.Module, given: Mapping[str, tuple[int, ...]], source:
 
 @torch.no_grad()
 def put(model: nn.Module, tensors: Tensors, source: str) -> None:
-    """Copy `tensors` into `model`; everything must fit, or nothing is copied and `BadInput` is raised."""
+    """Copy `tensors`, spread as the model is, into `model`; everything must fit, or nothing is copied and `BadInput` is
+    raised."""
     check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source)
     for name, tensor in _unique(model).items():
         if tensor.dtype != tensors[name].dtype:
@@ -46,7 +54,17 @@ def put(model: nn.Module, tensors: Tensors, source: str) -> None:
                 "has been converted. Give the file that was saved."
             )
     for name, tensor in _unique(model).items():
-        tensor.copy_(tensors[name])
+        _here(tensor).copy_(_here(tensors[name]))
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.clone() if hasattr(tensor, "to_local") else tensor.to("cpu", copy=True).contiguous()
+
+
+def _here(tensor: Any) -> Tensor:
+    """Return what of `tensor` lies in this process: a view."""
+    found: Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return found
 
 
 def _kind(tensor: Tensor) -> str:

@@ -88,7 +88,7 @@ def start_from(learner: Learner, world: World) -> None:
     source = learner.run.train.init_from
     if source is not None:
         found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
-        weights.put(learner.model, found, f"train.init_from {source!r}")
+        weights.put(learner.model, learner.taken(found), f"train.init_from {source!r}")
         learner.begin()
 
 

@@ -21,6 +21,7 @@ from .learner import Kept, Learner
 from .loop import Loop
 from .opening import tokens
 from .pace import Pace
+from .parts import parts
 from .phases import Clock
 from .recorder import Recorder
 from .saver import Saver
@@ -36,7 +37,7 @@ def begin(
     What is `known` of the run is written into its folder, with what an earlier process knew of it. `began` is when this
     process began, by `clock`.
     """
-    run, now = learner.run, environment_of(learner)
+    run, now, shared = learner.run, environment_of(learner), parts(learner, folder)
     if before.checkpoint is None:
         start_from(learner, learner.world)
         state, best, metrics = State(), None, _metrics(folder, Record(0, None))
@@ -82,7 +83,7 @@ def begin(
             compiles=run.machine.compile != "off",
             members=len(names.networks(learner.model)) or 1,
         )
-    saver = Saver(folder, learner, metrics, decisive)
+    saver = Saver(folder, learner, shared, metrics=metrics, decisive=decisive)
     return Loop(learner, state, folder, saver, listeners, progress, requests, clock, best, pace)
 
 
@@ -94,7 +95,7 @@ def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors 
     world = learner.world
 
     def load(name: str) -> weights.Tensors:
-        return world.tensors(checkpoint.load(path, name) if world.leads else {})
+        return learner.taken(world.tensors(checkpoint.load(path, name) if world.leads else {}))
 
     try:
         learner.load(Kept({name: load(name) for name in learner.stems}, content.optimizer))

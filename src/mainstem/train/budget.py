@@ -60,9 +60,10 @@ def duration(learner: Learner, number: int, costs: Costs) -> float:
 def estimate(learner: Learner, clock: Clock, tell: Tell | None = None) -> float | None:
     """Return about how many seconds all steps of `learner` take, by timing a few with a copy of it.
 
-    None where it would take as long to say so: for a short run, and where a step has to be compiled first.
+    None where it would take as long to say so: for a short run, where a step has to be compiled first, and where the
+    model lies in parts, of which no process has a copy.
     """
-    if learner.steps < _WORTH or learner.run.machine.compile != "off":
+    if learner.steps < _WORTH or learner.run.machine.compile != "off" or learner.spread is not None:
         return None
     trial = thrown_away(learner.run, learner.task, learner.data, copy.deepcopy(learner.model), clock, learner.world)
     costs = timed(trial, _GLANCE, clock, tell)

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ..measure.leaves import tensors
+from ..optim import sharded
 from .learner import Learner
+
+_WEIGHT = "the weight"
 
 
 def find(learner: Learner, step: int) -> str | None:
@@ -21,19 +24,23 @@ def find(learner: Learner, step: int) -> str | None:
 
     Looked at are, in this order, the weights, what each module makes of finite inputs, in the order of the forward
     pass, loss and penalty, and the gradients of parameters, in the order of the backward pass. Of several processes
-    each looks at its share of the batch, and the first one that finds something is heard. Watched modules are computed
-    without kernels that stand for several of them, so that a number which only such a kernel spoils is not found.
+    each looks at its share of the batch, and the first one that finds something is heard, a weight before all else.
+    Watched modules are computed without kernels that stand for several of them, so that a number which only such a
+    kernel spoils is not found.
     """
     found = _find(learner, step)
     if learner.world.meeting is None:
         return found
-    return next((text for text in learner.world.meeting.everyone("culprit", found) if text is not None), None)
+    heard = [text for text in learner.world.meeting.everyone(f"culprit/{step}", found) if text is not None]
+    # Of a model in parts one process has the weight, and all have what comes of it.
+    return min(heard, key=lambda text: not text.startswith(_WEIGHT), default=None)
 
 
 def _find(learner: Learner, step: int) -> str | None:
-    for name, p in learner.model.named_parameters():
-        if not _finite(p):
-            return f"the weight {name!r}"
+    named = learner.model.named_parameters()
+    wrong = [f"{_WEIGHT} {name!r}" for name, p in named if not _finite(p)]
+    if wrong and learner.spread is None:  # else the others need this process to compute
+        return wrong[0]
     seen: list[str] = []
     behind: list[str] = []
     handles = [*_outputs(learner.model, seen), *_gradients(learner.model, behind)]
@@ -43,7 +50,7 @@ def _find(learner: Learner, step: int) -> str | None:
         for handle in handles:
             handle.remove()
     own = [f"the {name} itself" for name, value in numbers.items() if not _finite(value)]
-    return next(iter([*seen, *own, *behind]), None)
+    return next(iter([*wrong, *seen, *own, *behind]), None)
 
 
 def _outputs(model: nn.Module, seen: list[str]) -> Iterator[Any]:
@@ -52,7 +59,7 @@ def _outputs(model: nn.Module, seen: list[str]) -> Iterator[Any]:
     def watch(name: str) -> Any:
         def look(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             if not seen and not all(map(_finite, tensors(output))) and all(map(_finite, tensors((args, kwargs)))):
-                seen.append(f"the output of {name or 'the model'!r} ({type(module).__name__})")
+                seen.append(f"the output of {name or 'the model'!r} ({type(module).__name__.removeprefix('FSDP')})")
 
         return look
 
@@ -76,4 +83,5 @@ def _gradients(model: nn.Module, seen: list[str]) -> Iterator[Any]:
 
 
 def _finite(tensor: Tensor) -> bool:
+    tensor = sharded.local(tensor)  # which asks nobody
     return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())

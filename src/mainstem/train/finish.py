@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,8 +13,36 @@ from ..runs import facts, publish, weights
 from ..runs.disk import disk
 from ..runs.listener import Outcome
 from ..runs.paths import place
+from .learner import Learner
 from .loop import Loop
 from .task import Shows
+from .world import ALONE
+
+
+class Made(NamedTuple):
+    """What a run has made: the learner that has its model whole, the best weights and the last ones."""
+
+    learner: Learner
+    best: weights.Tensors
+    last: weights.Tensors
+
+
+def made(loop: Loop) -> Made:
+    """Return what the run of `loop` has made; of a model in parts the leading process gets it whole.
+
+    The others have to ask too, and get nothing.
+    """
+    learner = loop.learner
+    assert loop.best is not None
+    if learner.spread is None:
+        return Made(learner, loop.best, learner.kept())
+    best, last = learner.whole(loop.best), learner.whole(learner.kept())
+    if not learner.world.leads:
+        return Made(learner, best, last)
+    model = learner.task.build(learner.run, learner.data).to(learner.place.device)
+    return Made(
+        dataclasses.replace(learner, model=model, forward=model, world=ALONE, average=None, spread=None), best, last
+    )
 
 
 def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[Outcome, list[str]]:
@@ -21,16 +50,17 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
 
     All is made again, the same, when a run goes on at its end.
     """
-    learner, state, progress, folder = loop.learner, loop.state, loop.progress, loop.folder
+    learner, tensors, last = made(loop)
+    state, progress, folder = loop.state, loop.progress, loop.folder
     assert state.reached is not None
     assert state.last is not None
-    assert loop.best is not None
+    shows.take(learner)
     outcome = Outcome(reason, state.reached, state.seconds, folder.path, state.skipped)
     task, settings = learner.task, learner.task.settings(learner.model)
     with disk("the model", folder.path):
-        best = publish.model(folder.path, task.name, settings, loop.best, state.reached)
-        publish.model(folder.last, task.name, settings, learner.kept(), state.last)
-    weights.put(learner.model, loop.best, "the best weights")
+        best = publish.model(folder.path, task.name, settings, tensors, state.reached)
+        publish.model(folder.last, task.name, settings, last, state.last)
+    weights.put(learner.model, tensors, "the best weights")
     late = loop.pace.over if loop.pace is not None else lambda: False
     shows.published(folder.path, best.sha256)
     found = shows.found(outcome.best, progress.measuring, late)
@@ -42,7 +72,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     length = msgspec.to_builtins(learner.length)
     with disk(facts.NAME, folder.path):
         facts.write(folder.path / facts.NAME, {**known, "length": length, **found, "outcome": written})
-    some = _offered(loop, facts.SAMPLES, lambda: _samples(loop, shows))
+    some = _offered(loop, facts.SAMPLES, lambda: _samples(loop, shows, learner))
     for doubt in shows.doubts():
         progress.warn(doubt)
     return outcome, shows.closing(learner, outcome.best, {**found, "outcome": written}, (some or [None])[0])
@@ -62,8 +92,8 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
         loop.progress.measuring(f"writing {name}", 1, 1)
 
 
-def _samples(loop: Loop, shows: Shows) -> list[dict[str, Any]]:
-    made = shows.samples(loop.learner)
-    if made:
-        facts.write(loop.folder.path / facts.SAMPLES, made)
-    return made
+def _samples(loop: Loop, shows: Shows, learner: Learner) -> list[dict[str, Any]]:
+    found = shows.samples(learner)
+    if found:
+        facts.write(loop.folder.path / facts.SAMPLES, found)
+    return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import config
+from ..errors import RunFailed
 from ..runs.listener import Listeners, Outcome
 from ..runs.manifest import Manifest
 from ..runs.run_folder import RunFolder
@@ -15,9 +16,12 @@ from . import device
 from .assemble import start_from
 from .begin import restore
 from .console import Plain
+from .finish import made
 from .learner import Learner
 from .loop import Loop
+from .parts import parts
 from .phases import Clock, Phases
+from .saver import Share
 from .signals import Requests
 from .task import Task
 from .together import prepare, same_data
@@ -50,6 +54,7 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
         stack.enter_context(task.guard(run, data))
         learner = Learner.of(run, task, data, world, steps=lead.length.steps, phases=Phases(clock))
         learner = learner.lasting(lead.length)
+        shared = parts(learner, lead.folder)
         if lead.checkpoint is None:
             start_from(learner, world)
             state, best = State(), None
@@ -57,7 +62,15 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
             best = restore(learner, *lead.checkpoint)
             state = lead.checkpoint[1].state
             state.pruned = state.pruned and lead.length == lead.checkpoint[1].length
-        loop = Loop(learner, state, lead.folder, None, Listeners([]), Plain(None), requests, clock, best)
-        reason = loop.go()
+        saver = None if learner.spread is None else Share(lead.folder, learner, shared)
+        loop = Loop(learner, state, lead.folder, saver, Listeners([]), Plain(None), requests, clock, best)
+        try:
+            reason = loop.go()
+        except BaseException:
+            with contextlib.suppress(RunFailed):  # of which the leading process has heard
+                loop.abandon()
+            raise
+        if learner.spread is not None:
+            made(loop)  # its part is what the leading process asks for
     assert state.reached is not None
     return Outcome(reason, state.reached, state.seconds, lead.folder.path, state.skipped)

@@ -27,6 +27,7 @@ from .batch import Batch
 from .device import Forward, Place
 from .loss import gradient, penalties
 from .phases import Phases
+from .spread import Spread, rounds
 from .task import Part, Stop, Task
 from .world import World
 
@@ -65,7 +66,8 @@ class Losses:
 class Learner:
     """A model in training on `data` for as many steps as `length` says; for runs, trials, budgets and benchmarks.
 
-    `losses` are of the last pass: what is made of them at the end needs no other one.
+    `losses` are of the last pass: what is made of them at the end needs no other one. `spread` is there where the model
+    lies in parts over several processes.
     """
 
     run: config.Run
@@ -81,6 +83,7 @@ class Learner:
     average: optim.averaging.Average | None
     phases: Phases
     losses: Losses = dataclasses.field(default_factory=Losses)
+    spread: Spread | None = None
 
     @classmethod
     def of(
@@ -98,6 +101,8 @@ class Learner:
         target_loss.parse(run.loss).refuse(model)
         if run.machine.recompute == "blocks":
             model.set_checkpoint(True)  # type: ignore[operator]
+        parts = run.machine.shard and not world.alone
+        spread = Spread(model, world, place.device.type) if parts else None  # which moves a block at a time
         model.to(place.device)
         model.train()
         return cls(
@@ -118,6 +123,7 @@ class Learner:
             penalties=[term.begin(model) for term in penalty.make(run.penalty)],
             average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,
+            spread=spread,
         )
 
     @property
@@ -210,14 +216,18 @@ class Learner:
 
     def measure(self, part: Part, stop: Stop | None = None, tell: Callable[[int], None] | None = None) -> Scores:
         """Return the scores of the weights that the model holds now, on `part` of the data."""
-        return self.task.evaluate(self, part, stop, tell)
+        try:
+            return self.task.evaluate(self, part, stop, tell)
+        finally:
+            if self.spread is not None:
+                self.spread.reshard()
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which the model holds the weights that are measured and kept: the average's, if any."""
         return contextlib.nullcontext() if self.average is None else self.average.swap(self.model)
 
     def kept(self) -> weights.Tensors:
-        """Return a copy of the weights that are measured and kept, on the CPU."""
+        """Return a copy of the weights that are measured and kept: on the CPU, or in parts where the model is."""
         with self.averaged():
             return weights.take(self.model)
 
@@ -231,18 +241,34 @@ class Learner:
         some = {"average": self.average is not None, "penalty": any(term.anchored for term in self.penalties)}
         return ["model", "optimizer", *(name for name, there in some.items() if there)]
 
-    def state(self) -> Kept:
-        """Return weights, moments, average and anchors: with the number of the step, all that the next depends on."""
+    def state(self, best: weights.Tensors | None = None) -> Kept:
+        """Return weights, moments, average and anchors: with the number of the step, all that the next depends on.
+
+        The `best` weights so far stand beside them, where there are some. All are copies, or never change. Of
+        a model in parts each process gets its own, or, as `Spread.apart` says, the leading one all of it.
+        """
         moments, settings = optim.state.flatten(self.optimizer, self.model)
-        tensors = {"model": weights.take(self.model), "optimizer": moments}
+        tensors = {"model": weights.take(self.model), "optimizer": weights.copies(moments)}
         if self.average is not None:
-            tensors["average"] = self.average.state()
+            tensors["average"] = weights.copies(self.average.state())
         if "penalty" in self.stems:
             tensors["penalty"] = penalty.anchors.collect(self.penalties)
+        if best is not None:
+            tensors["best"] = best
+        if self.spread is not None:
+            tensors = {stem: self.spread.saved(group) for stem, group in tensors.items()}
         return Kept(tensors, settings)
 
+    def whole(self, tensors: weights.Tensors) -> weights.Tensors:
+        """Return `tensors`, as this model has its own, whole: in the leading process, where it lies in parts."""
+        return tensors if self.spread is None else self.spread.whole(tensors)
+
+    def taken(self, tensors: weights.Tensors) -> weights.Tensors:
+        """Return whole `tensors` as this model has its own: in parts, where it lies in parts."""
+        return tensors if self.spread is None else self.spread.spread(tensors)
+
     def load(self, state: Kept) -> None:
-        """Go on from what `state` returned; raises `BadInput` where it is another model's."""
+        """Go on from what `state` returned, each file `taken`; raises `BadInput` where it is another model's."""
         weights.put(self.model, state.tensors["model"], "the state")
         optim.state.restore(self.optimizer, self.model, state.tensors["optimizer"], state.settings)
         if self.average is not None:
@@ -255,10 +281,18 @@ class Learner:
         run = self.run
         size, draw = run.train.micro_batch or run.train.batch, (run.seed, number)
         forward = self.target_loss.around(forward) if self.task.reads_loss else forward
-        loss = gradient(self.task.loss, forward, batch, count, draw, size, self.place, self.phases)
+        parts = batch.split(size)
+        if self.spread is not None:
+            parts = self.spread.parts(batch, size, rounds(run.train.batch, size, self.world))
+        loss = gradient(self.task.loss, forward, parts, count, draw, self.place, self.phases)
         found = {"loss": self.world.total(loss)}
-        self.world.sum_gradients(self.model.parameters())
-        if (added := penalties(self.penalties, self.model)) is not None:
+        if self.spread is None:
+            self.world.sum_gradients(self.model.parameters())
+            added = penalties(self.penalties, self.model)
+        else:
+            self.spread.settle()
+            added = self.spread.penalties(self.penalties)
+        if added is not None:
             found["penalty"] = added
         return found
 

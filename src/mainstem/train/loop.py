@@ -22,7 +22,7 @@ from .console import Progress
 from .learner import Learner, Taken
 from .pace import Pace
 from .phases import Clock
-from .saver import Saver
+from .saver import Share
 from .signals import SAVE, Requests, Stop
 from .task import Part
 from .waiting import Waiting, watched
@@ -30,7 +30,7 @@ from .waiting import Waiting, watched
 
 @dataclass
 class Loop:
-    """One run in progress, in a process that leads, or (without a `saver`) in one that does not.
+    """One run in progress, in a process that leads (by its `saver`, a `Saver`), or in one that does not.
 
     `state` and `best` are what a checkpoint holds besides what the learner knows.
     """
@@ -38,7 +38,7 @@ class Loop:
     learner: Learner
     state: State
     folder: RunFolder
-    saver: Saver | None
+    saver: Share | None
     listener: Listener
     progress: Progress
     requests: Requests
@@ -62,24 +62,38 @@ class Loop:
             if self.state.step == 0 and self.learner.run.evaluate.start:
                 self._start()
             while True:
+                if self.saver is not None:
+                    self.saver.check()
                 if self.state.pending is not None:
                     self._evaluate()
                 done, code = self._done(), self._asked()
                 if not self._saved and (done or code or self._due()):
                     self.save()
                 if code > SAVE:
+                    self.written()
                     raise Stop(code, saved=True)
                 if code:
                     self.requests.save = False
                 if done and self.state.reached is not None:
+                    self.written()
                     return done
                 if done:
                     self._reach()
                 else:
                     self._step()
 
+    def written(self) -> None:
+        """Return when every checkpoint that was begun is on the disk; raise what went wrong with one."""
+        if self.saver is not None:
+            self.saver.wait()
+
+    def abandon(self) -> None:
+        """Wait for what this process writes, as the run is being left; raise what went wrong with it."""
+        if self.saver is not None:
+            self.saver.abandon()
+
     def save(self) -> None:
-        """Write a checkpoint of what is now."""
+        """Begin to write a checkpoint of what is now."""
         self._tell_lines()
         self.learner.phases.skip()
         before = self.clock()
@@ -87,6 +101,8 @@ class Loop:
         self._estimate()
         if self.saver is not None:
             self.saver.save(self.state, self.best)
+        if self.pace is not None and not self.pace.knows:
+            self.written()
         self._saved, self._last = True, self.clock()
         if self.pace is not None:
             self.pace.saved(self._last - before)
@@ -252,5 +268,6 @@ class Loop:
             self.state.waited += 1
 
     def _diverged(self, step: int, name: str, value: float, where: str | None = None) -> Exception:
+        self.written()  # so that it is known what is kept
         row = self.state.in_a_row
         return diverged.number(self.learner.run, step, name, value, self.folder.checkpoints, where, row)

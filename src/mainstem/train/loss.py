@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +20,18 @@ Penalty = Callable[[nn.Module], Tensor]
 
 
 def gradient(
-    loss: Loss, forward: Forward, batch: Batch, count: Tensor | int, draw: tuple[int, int], size: int, place: Place,
+    loss: Loss, forward: Forward, parts: Iterable[Batch], count: Tensor | int, draw: tuple[int, int], place: Place,
     phases: Phases,
 ) -> Tensor:  # fmt: skip
     """Add the gradient of the mean loss to the parameters and return that mean, in the unit of the loss.
 
     ``mean = sum over parts of loss(part) / count``, `count` being that of the global batch: the same number and the
-    same masks however the batch is split into parts of `size`, or over processes, whose means add up. `draw` is
-    (seed, step).
+    same masks however the batch is split into `parts`, which are computed one by one, or over processes, whose means
+    add up. `draw` is (seed, step).
     """
     seed, step = draw
     total: Tensor | None = None
-    for part in batch.split(size):
+    for part in parts:
         with counter.counter(seed=seed, step=step, samples=part.slots), place.autocast():
             mean = loss(forward, part) / count
         phases.mark("forward")

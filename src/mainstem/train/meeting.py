@@ -67,15 +67,15 @@ class Meeting:
         """Leave `word` for the processes that ask for `key`."""
         self._ask(lambda: self._store.set(key, json.dumps(word)))
 
-    def word(self, key: str, limit: timedelta = LIMIT) -> Any:
+    def word(self, key: str, limit: timedelta = LIMIT, gone: Callable[[], bool] = lambda: False) -> Any:
         """Return the word left under `key`, as soon as it is there.
 
         Raises:
-            Lost: where it does not come in time, or another process has failed.
+            Lost: where it does not come in time, another process has failed, or this one is `gone()`.
         """
         ends = time.monotonic() + limit.total_seconds()
         while not self._there(key):
-            if self._there(_FAILED):
+            if self._there(_FAILED) or gone():
                 raise Lost("Another process has failed.")
             if time.monotonic() > ends:
                 raise Lost(f"Another process has not answered for {limit.total_seconds():.0f} seconds.")

@@ -50,7 +50,7 @@ _FIELDS = {
 def refuse(run: config.Run, vocab: int, place: Place) -> None:
     """Raise `BadInput` where a resolved `run` with a vocabulary of `vocab` needs more memory than there can be."""
     sizes = sizes_of(run, vocab)
-    needed = least(run, sizes)
+    needed = least(run, sizes, sharing(run, place))
     limit, owner = there(place)
     if needed <= limit:
         return
@@ -71,12 +71,19 @@ def sizes_of(run: config.Run, vocab: int) -> Sizes:
     return Sizes(*(1 if size is None else size for size in given))
 
 
-def least(run: config.Run, sizes: Sizes) -> int:
+def sharing(run: config.Run, place: Place) -> int:
+    """Return over how many devices with memory of their own the weights of `run` are spread: 1, where they are not."""
+    apart = run.machine.shard and place.device.type == "cuda" and torch.distributed.is_available()
+    return torch.distributed.get_world_size() if apart and torch.distributed.is_initialized() else 1
+
+
+def least(run: config.Run, sizes: Sizes, sharing: int = 1) -> int:
     """Return the bytes that a training takes at the very least: weights, their gradients and moments, the stream.
 
     Counted are the matrices of plain blocks, hyper-connections' weights, embedding, n-grams and head, in float32: once
     each for weights, gradients, the best ones and each moment; and of the activations the stream and each block's
-    input alone, unless backward computes that again.
+    input alone, unless backward computes that again. Of all but the activations a device has its part, where so many
+    are `sharing` them.
     """
     layers, width, streams, vocab = sizes.layers, sizes.width, sizes.streams, sizes.vocabulary
     model = run.model
@@ -89,7 +96,7 @@ def least(run: config.Run, sizes: Sizes) -> int:
     tables += sizes.beside
     tables += sizes.context if model.positions == "learned" else 0
     copies = 3 + optim.parse(run.optim).moments + (run.optim.average > 0 or run.optim.swa > 0)
-    weights = 4 * copies * (layers * block + tables * width) + layers * _BLOCK
+    weights = 4 * copies * (layers * block + tables * width) // sharing + layers * _BLOCK
     tokens = sizes.rows * sizes.context
     kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
     if run.machine.recompute == "blocks" or computes_back(form.parse(model.residual)):

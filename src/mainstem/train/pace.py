@@ -96,10 +96,18 @@ class Pace:
         self._window += seconds
         self._target = seconds / max(1, targets)
 
+    @property
+    def knows(self) -> bool:
+        """Whether this process has seen what a checkpoint takes."""
+        return self._save is not None
+
     def saved(self, seconds: float) -> None:
-        """Hear that a checkpoint took `seconds`."""
+        """Hear that a checkpoint took `seconds` of the training.
+
+        The longest one counts: the last of all is waited for, as the first one is, and those between are not.
+        """
         self._window += seconds
-        self._save = seconds
+        self._save = max(seconds, self._save or 0.0)
 
     def due(self, learner: Learner, step: int) -> bool:
         """Return whether it is time for an estimate, and so for a checkpoint, in a run that has taken `step`."""

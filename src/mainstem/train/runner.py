@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 from .. import config, files, runs
-from ..errors import command
+from ..errors import RunFailed, command
 from ..runs import checkpoint, new_folder, past, run_folder
 from ..runs.cache import used
 from ..runs.listener import Listener, Listeners, Outcome
@@ -75,7 +75,7 @@ def run(
         if run.log.tensorboard:
             tensorboard.check()
         task.refuse(run, begins=not there)
-        for doubt in task.doubts(run):
+        for doubt in (*task.doubts(run), *world.doubts(run)):
             progress.warn(doubt)
         before = NOTHING
         if there:
@@ -113,7 +113,7 @@ def run(
         world.first(Lead(run, folder, learner.length, before.checkpoint))
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock, began)
-        with _leaving(loop), _told(loop) as ended:
+        with _leaving(loop), _told(loop) as ended, _written(loop):
             left = _left(loop)
             shows = task.shows(learner, cache)
             stack.callback(shows.stop)
@@ -149,6 +149,19 @@ def _told(loop: Loop) -> Iterator[list[Outcome]]:
         yield found
     finally:
         loop.listener.ended(found[0] if found else None)
+
+
+@contextlib.contextmanager
+def _written(loop: Loop) -> Iterator[None]:
+    """Where something ends the training early, wait for what is being written; what goes wrong is said beside that."""
+    try:
+        yield
+    except BaseException:
+        try:
+            loop.abandon()
+        except RunFailed as failed:
+            loop.progress.warn(str(failed))
+        raise
 
 
 @contextlib.contextmanager

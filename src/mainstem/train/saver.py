@@ -1,8 +1,15 @@
-"""When and how a run's checkpoints and its best model are written. May import `runs` and its siblings."""
+"""When and how a run's checkpoints and its best model are written. May import `runs` and its siblings.
+
+A checkpoint is written beside the training, from copies (`Learner.state`). Where a model lies in parts over processes
+that share the folder each of them writes its own; where they do not, the leading one writes the whole.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,42 +20,101 @@ from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
 from . import diverged
-from .learner import Learner
+from .learner import Kept, Learner
+from .meeting import Lost
+from .parts import Parts
+from .writing import Writing
 
 
 @dataclass
-class Saver:
-    """Writes to `folder` what `learner` has learned; `decisive` is what every manifest says of the run."""
+class Share:
+    """What every process of a run does for its checkpoints; one that does not lead does no more.
+
+    `learner` is what is saved, `parts` is there where each process writes its own part into `folder`.
+    """
 
     folder: RunFolder
     learner: Learner
-    metrics: Metrics
-    decisive: dict[str, Any]
-    _published: int | None = field(default=None, init=False)
+    parts: Parts | None = None
+    _offered: int | None = field(default=None, init=False)
+    _writing: Writing = field(default_factory=Writing, init=False)
 
     def save(self, state: State, best: weights.Tensors | None) -> None:
-        """Write a checkpoint of what is now, then offer the best model so far.
+        """Begin to write what this process has of a checkpoint, once that of the one before has been written."""
+        kept, _ = self._take(state, best)
+        if self.parts is not None:
+            self._writing.begin(partial(self.parts.write, self.parts.coming(), state.step, kept.tensors))
+
+    def check(self) -> None:
+        """Raise what went wrong with a checkpoint, if that is known by now."""
+        self._writing.check()
+
+    def wait(self) -> None:
+        """Return when all that was begun is on the disk; raise what went wrong."""
+        self._writing.wait()
+
+    def abandon(self) -> None:
+        """Wait for what this process writes, and for no other one: the run is being left, and something else says why.
 
         Raises:
-            RunFailed: where a number is not finite, or the disk does not take it.
+            RunFailed: where the disk has not taken it.
         """
-        run = self.learner.run
-        tensors, settings = self.learner.state()
-        if best is not None:
-            tensors = {**tensors, "best": best}
-        if (name := diverged.first(tensors)) is not None:
-            raise diverged.tensor(run, state.step, name, self.folder.checkpoints)
-        with disk("metrics.jsonl", self.folder.path):
-            record = self.metrics.sync()
-        length = msgspec.to_builtins(self.learner.length)
-        content = {"metrics": record, "state": state, "optimizer": settings, "length": length, **self.decisive}
-        checkpoint.save(self.folder.checkpoints, state.step, tensors, content, run.save.keep)
-        self._publish(state, best)
+        if self.parts is not None:
+            self.parts.left = True
+        with contextlib.suppress(Lost):
+            self.wait()
 
-    def _publish(self, state: State, tensors: weights.Tensors | None) -> None:
-        """Offer the best model so far, where it is not the one that is offered already."""
-        if state.best is not None and tensors is not None and state.best.step != self._published:
-            task = self.learner.task
+    def _take(self, state: State, best: weights.Tensors | None) -> tuple[Kept, weights.Tensors | None]:
+        """Return what this process has to write, and the best weights whole where they are to be offered anew.
+
+        Raises:
+            RunFailed: where a number is not finite, or the disk has not taken the checkpoint before.
+        """
+        self.wait()
+        kept, offer = self.learner.state(best), None
+        if (name := diverged.first(kept.tensors)) is not None:
+            raise diverged.tensor(self.learner.run, state.step, name, self.folder.checkpoints)
+        if state.best is not None and best is not None and state.best.step != self._offered:
+            offer, self._offered = self.learner.whole(best), state.best.step
+        return kept, offer
+
+
+@dataclass
+class Saver(Share):
+    """Writes to `folder` what `learner` has learned; `decisive` is what every manifest says of the run."""
+
+    metrics: Metrics = field(kw_only=True)
+    decisive: dict[str, Any] = field(kw_only=True)
+
+    def save(self, state: State, best: weights.Tensors | None) -> None:
+        """Begin to write a checkpoint of what is now, and behind it the best model so far, where it is a new one."""
+        kept, offer = self._take(state, best)
+        with disk("metrics.jsonl", self.folder.path):
+            record = self.metrics.record()
+        now, length = msgspec.to_builtins(state), msgspec.to_builtins(self.learner.length)  # the next step changes them
+        content = {"metrics": record, "state": now, "optimizer": kept.settings, "length": length, **self.decisive}
+        tensors, others, keep = kept.tensors, None, self.learner.run.save.keep
+        if self.parts is not None:
+            tensors, others = self.parts.named(tensors), partial(self.parts.collected, self.parts.coming())
+        step, offered = state.step, self._publisher(state, offer)
+
+        def write() -> None:
+            with disk("metrics.jsonl", self.folder.path):
+                self.metrics.settle()
+            checkpoint.save(self.folder.checkpoints, step, tensors, content, keep, others)
+            offered()
+
+        self._writing.begin(write)
+
+    def _publisher(self, state: State, tensors: weights.Tensors | None) -> Callable[[], None]:
+        """Return what writes the best model so far, `tensors`; nothing, where that is there already."""
+        best = state.best
+        if best is None or tensors is None:
+            return lambda: None
+        name, settings = self.learner.task.name, self.learner.task.settings(self.learner.model)
+
+        def write() -> None:
             with disk("the best model", self.folder.path):
-                publish.model(self.folder.path, task.name, task.settings(self.learner.model), tensors, state.best)
-            self._published = state.best.step
+                publish.model(self.folder.path, name, settings, tensors, best)
+
+        return write

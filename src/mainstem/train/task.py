@@ -51,6 +51,9 @@ class Shows:
         A run that goes on at its end says so again.
         """
 
+    def take(self, learner: Learner) -> None:
+        """Show `learner` from now on: the one that has the model whole, where it lay in parts over processes."""
+
     def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
         """Return what facts.json has of the task when the run has ended; `outcome` stands in that of the run.
 

@@ -37,6 +37,9 @@ class TextShows(Shows):
     def published(self, folder: Path, sha256: str) -> None:
         self._beside.model = folder, sha256
 
+    def take(self, learner: Learner) -> None:
+        self._learner = self._beside.learner = learner
+
     def opening(self, learner: Learner) -> dict[str, str]:
         settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
         size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .. import config
 from ..errors import BadInput
+from . import spread
 from .device import Place
 from .meeting import LIMIT, Lost, Meeting
 
@@ -123,6 +124,14 @@ class World(NamedTuple):
                 f"train.batch {run.train.batch} is fewer sequences than the {self.size} processes that share them: "
                 "give a larger batch, or start fewer processes."
             )
+        if run.machine.shard and self.size > 1:
+            spread.check(compiled=run.machine.compile != "off")
+
+    def doubts(self, run: config.Run) -> list[str]:
+        """Return a warning where `run` asks for what one process cannot do."""
+        if not run.machine.shard or self.size > 1:
+            return []
+        return ["machine.shard changes nothing, as there is one process: give --launch 2 or more to spread a model"]
 
     def seat(self, place: Place) -> None:
         """Take this process's own device of the kind of `place`; raise `BadInput` where there is none for it."""
