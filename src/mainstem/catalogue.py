@@ -119,6 +119,7 @@ SPECS = (
     Spec("penalty", "l2", "penalty.l2:L2", "coef * sum w^2"),
     Spec("penalty", "elastic_net", "penalty.elastic_net:ElasticNet", "coef * sum (|w| + w^2) / 2"),
     Spec("penalty", "l2_sp", "penalty.l2_sp:L2SP", "coef * sum (w - w0)^2, w0 where training began"),
+    Spec("noise", "layer_drop", "noise.layer_drop:LayerDrop", "whole blocks, not computed where dropped"),
     Spec(
         "penalty", "group_lasso", "penalty.group_lasso:GroupLasso", "coef * sum |w_g|, g rows, columns, units or heads"
     ),

@@ -111,8 +111,9 @@ def test_a_rate_that_begins_at_0_is_there_and_rises(name):
 def test_over_depth_the_last_sublayer_has_the_whole_rate(name):
     value = of(name, Rate(RATE, depth="linear"))
     made = model(value)
-    rates = [module.rate for module in made.modules() if isinstance(module, Noise)]
-    assert rates == sorted(rates) and len(set(rates)) == len(rates) and 0 < rates[0] < RATE
+    found = [module for module in made.modules() if isinstance(module, Noise)]
+    rates, drawn = [module.rate for module in found], {module.shared(module.site) for module in found}
+    assert rates == sorted(rates) and len(set(rates)) == len(drawn) and 0 < rates[0] < RATE
     assert rates[-1] == (RATE if "branch" in value.at or "feedforward" in value.at else 0.75 * RATE)
 
 
@@ -222,7 +223,11 @@ def test_a_rate_that_changes_keeps_the_kernels_of_dropout(changes, monkeypatch):
 @each
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own decompositions
 def test_gradients_by_sample_have_each_samples_own_masks(name):
-    made, x, slots = model(of(name)), tokens(1, 8).expand(3, 8), torch.arange(3)  # alike, so that masks alone differ
+    made, x, slots = (
+        model(of(name)),
+        tokens(1, 8).expand(3, 8),
+        torch.tensor([1, 0, 2]),
+    )  # alike, so that masks alone differ
     parameters = dict(made.named_parameters())
 
     def alone(parameters, x_T, slot):

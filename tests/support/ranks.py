@@ -20,33 +20,39 @@ from variants import NOISY, RESIDUALS, shaken, small, tokens
 from mainstem import counter
 from mainstem.model import Rates
 from mainstem.stream import Reversible
+from mainstem.noise import Branches, LayerDrop
 
 SAMPLES, WORLD = 4, 2
 
 
-def step(model: torch.nn.Module, rows: range) -> torch.Tensor:
-    """Backward of the mean loss over `rows` of the batch, at a step in which no layer is left out for all samples."""
+def step(model: torch.nn.Module, rows: range, number: int = 4) -> torch.Tensor:
+    """Backward of the mean loss over `rows` of the batch; in step 4 `NOISY` leaves out no layer for all samples."""
     x = tokens(SAMPLES, 8)[rows.start : rows.stop]
-    with counter.counter(seed=1, step=4, samples=rows):
+    with counter.counter(seed=1, step=number, samples=rows):
         loss = model(x, targets_BT=x.roll(1, 1)) / x.numel()
     loss.backward()
     return loss.detach()
 
 
-def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
-    """Raise where a step on all processes is not that of one: by its loss, or by a gradient."""
+def check(kind: str, form: Any, rates: Rates, rank: int, also: tuple[Any, ...] = ()) -> None:
+    """Raise where a step on all processes is not that of one: by its loss, or by a gradient.
+
+    With `also` there are eight steps, in which whole layers are left out on one process, on both and on none, and DDP
+    is not asked to look for parameters without a gradient.
+    """
     head = "tied" if rates.depth else "untied"
     whole, split = (
-        shaken(small(form, rates=rates, embedding={"name": "ngrams", "order": 3, "rows": 40}, head=head))
+        shaken(small(form, rates=rates, also=also, embedding={"name": "ngrams", "order": 3, "rows": 40}, head=head))
         for _ in range(2)
     )
     if isinstance(
         whole.stream, Reversible
     ):  # what it computes back is rounded, so that only float64 is equal to what is stored
         whole, split = whole.double(), split.double()
-    expected = step(whole, range(SAMPLES))
+    steps = range(4, 12) if also else range(4, 5)
+    expected = sum(step(whole, range(SAMPLES), number) for number in steps)
     if kind == "ddp":
-        wrapped: torch.nn.Module = DistributedDataParallel(split, find_unused_parameters=True)
+        wrapped: torch.nn.Module = DistributedDataParallel(split, find_unused_parameters=not also)
     else:
         mesh = init_device_mesh("cpu", (WORLD,))
         for block in split.blocks:
@@ -55,7 +61,7 @@ def check(kind: str, form: Any, rates: Rates, rank: int) -> None:
             fully_shard(split.head, mesh=mesh)
         wrapped = fully_shard(split, mesh=mesh)
     each = SAMPLES // WORLD
-    loss = step(wrapped, range(rank * each, (rank + 1) * each))
+    loss = sum(step(wrapped, range(rank * each, (rank + 1) * each), number) for number in steps)
     dist.all_reduce(loss)
     torch.testing.assert_close(loss / WORLD, expected, rtol=1e-5, atol=1e-6)
     compared = 0
@@ -73,9 +79,12 @@ def main() -> None:
     dist.init_process_group("gloo")
     # With stochastic depth a sublayer runs unfused, with dropout alone it runs fused.
     rates = {"all noise": NOISY, "dropout": replace(NOISY, depth=0.0)}
-    for kind, name, noise in itertools.product(("ddp", "fsdp"), RESIDUALS, rates):
+    cases = [(name, noise, RESIDUALS[name], rates[noise], ()) for name in RESIDUALS for noise in rates]
+    for each in (LayerDrop(0.5), LayerDrop(0.5, over=""), Branches(0.5), Branches(0.5, over="")):
+        cases.append(("pre_norm", repr(each), "pre_norm", Rates(), (each,)))
+    for kind, (name, noise, form, rate, also) in itertools.product(("ddp", "fsdp"), cases):
         try:
-            check(kind, RESIDUALS[name], rates[noise], dist.get_rank())
+            check(kind, form, rate, dist.get_rank(), also)
         except (AssertionError, RuntimeError, ValueError) as error:
             print(f"{kind}, {name}, {noise}: {type(error).__name__} {error}".replace("\n", " "))
         else:

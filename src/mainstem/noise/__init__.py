@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .drop_head import DropHead as DropHead
     from .drop_key import DropKey as DropKey
     from .gaussian import Gaussian as Gaussian
+    from .layer_drop import LayerDrop as LayerDrop
     from .span_masking import SpanMasking as SpanMasking
     from .token_dropout import TokenDropout as TokenDropout
     from .word_dropout import WordDropout as WordDropout

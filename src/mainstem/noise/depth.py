@@ -29,6 +29,7 @@ class StochasticDepth(Noise):
         rate: the probability of leaving a branch out.
         scale_by_keep: whether what is kept is divided by 1 - rate.
         per: one m for each "sample", or one for the whole "batch".
+        whole_blocks: whether all branches of a block draw the same m, so that a block is left out as a whole.
         drop_prob: another name for rate, which it takes the place of.
 
     Raises:
@@ -54,9 +55,14 @@ class StochasticDepth(Noise):
         *,
         per: Literal["sample", "batch"] = "sample",
         drop_prob: float | None = None,
+        whole_blocks: bool = False,
     ) -> None:
         super().__init__(rate if drop_prob is None else drop_prob)
-        self.scale_by_keep, self.per = scale_by_keep, per
+        self.scale_by_keep, self.per, self.whole_blocks = scale_by_keep, per, whole_blocks
+
+    def shared(self, name: str) -> str:
+        # "blocks.3.attention.drop_path" is of the residual "attention" of the block "blocks.3".
+        return name.rsplit(".", 2)[0] if self.whole_blocks and name.count(".") > 1 else name
 
     @property
     def drop_prob(self) -> float:
@@ -93,4 +99,4 @@ class StochasticDepth(Noise):
 
     def extra_repr(self) -> str:
         said = f"drop_prob={self.drop_prob:g}, scale_by_keep={self.scale_by_keep}, per={self.per!r}"
-        return said + self._said
+        return said + (", whole_blocks=True" if self.whole_blocks else "") + self._said

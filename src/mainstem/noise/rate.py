@@ -9,13 +9,22 @@ from .. import catalogue, progress
 from ..errors import BadInput
 
 
-class Depth(Protocol):
-    """Where a sublayer stands: it is number `sublayer`, from 0, of `sublayers`."""
+class Numbered(Protocol):
+    """It is number `sublayer`, from 0, of `sublayers`."""
 
     @property
     def sublayer(self) -> int: ...
     @property
     def sublayers(self) -> int: ...
+
+
+class Depth(Numbered, Protocol):
+    """Where a sublayer stands, which is in number `block`, from 0, of `blocks`."""
+
+    @property
+    def block(self) -> int: ...
+    @property
+    def blocks(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -67,13 +76,13 @@ class Rate:
         """Whether the rate depends on the step."""
         return self._course.changes
 
-    def there(self, site: Depth) -> Rate:
+    def there(self, site: Numbered) -> Rate:
         """Return the rate of the sublayer at `site`, which depends on the step alone."""
         if self.depth == "constant":
             return self
         return replace(self, value=self.value * (site.sublayer + 1) / site.sublayers, depth="constant")
 
-    def at(self, site: Depth | None, step: float, steps: int) -> float:
+    def at(self, site: Numbered | None, step: float, steps: int) -> float:
         """Return the rate at `site` in step `step`, from 1, of `steps`; without a site, that of the last sublayer."""
         value = self.value if site is None else self.there(site).value
         return value * self._course.at(progress.of(step, steps))

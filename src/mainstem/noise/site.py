@@ -58,6 +58,10 @@ class Noise(nn.Module):
         """Whether anything can be dropped now: in training, at a rate that is or was above 0."""
         return self.training and not self.silent
 
+    def shared(self, name: str) -> str:
+        """Return the name by which the site `name` draws: its own, but where several modules draw the same."""
+        return name
+
     def mask(self, num_samples: int) -> Mask | None:
         """Return what this call draws from, as the ops take it, or None where nothing is dropped now."""
         if not self.dropping:
@@ -82,7 +86,8 @@ class Noise(nn.Module):
                 "call noise.bind(model) once, before training."
             )
         self._scoped = True  # unasked, as a compiler would make a second graph for the answer
-        return scope.draw, counter.site_id(self.purpose, scope.visit(self.site))
+        call = scope.visit(self.site)[len(self.site) :]  # "", "@1", ..., by which further calls are told apart
+        return scope.draw, counter.site_id(self.purpose, self.shared(self.site) + call)
 
     def _scope(self) -> Scope | None:
         """Return the scope to draw from: in backward that of the forward that is computed again."""
@@ -136,12 +141,12 @@ def bind(model: nn.Module) -> nn.Module:
     for name, module in names.sites(model).items():
         if not isinstance(module, Noise):
             continue
-        word = counter.site_id(module.purpose, name)
-        if word in seen:
+        said = f"{module.purpose}:{module.shared(name)}"
+        word = counter.site_id(module.purpose, module.shared(name))
+        if seen.setdefault(word, said) != said:
             raise BadInput(
-                f"The sites {seen[word]!r} and {module.purpose + ':' + name!r} have one identity ({word:#010x}), so "
+                f"The sites {seen[word]!r} and {said!r} have one identity ({word:#010x}), so "
                 "they would draw the same masks: rename one of the modules."
             )
-        seen[word] = f"{module.purpose}:{name}"
         module.site = name
     return model
