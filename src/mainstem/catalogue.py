@@ -58,7 +58,9 @@ SPECS = (
     ),
     Spec("residual", "resi_dual", "form.resi_dual:ResiDual", "a post-norm stream, and the sum of all writes beside it"),
     Spec("residual", "deepnorm", "form.deepnorm:DeepNorm", "norm(alpha x + F(x)), smaller initial branches"),
+    Spec("residual", "keel", "form.keel:Keel", "norm(N x + F(norm x)), N sublayers"),
     Spec("residual", "rezero", "form.rezero:ReZero", "x + a F(x), a = 0 at first, no norm"),
+    Spec("residual", "fixup", "form.fixup:Fixup", "x + a F(x + b), branches that write 0 at first, no norm"),
     Spec("residual", "layer_scale", "form.layer_scale:LayerScale", "x + g F(norm x), g small at first, by channel"),
     Spec(
         "residual",
@@ -83,6 +85,13 @@ SPECS = (
         "form.attention_residuals:AttentionResiduals",
         "each sublayer attends to all earlier writes, over depth",
     ),
+    Spec(
+        "residual",
+        "delta_attention_residuals",
+        "form.delta_attention_residuals:DeltaAttentionResiduals",
+        "each sublayer reads the stream and attends to what was added",
+    ),
+    Spec("residual", "mudd", "form.mudd:MUDD", "q, k, v and the stream each mix all blocks, by position"),
     Spec("residual", "unet_skips", "form.unet_skips:UNetSkips", "the last blocks see the outputs of the first again"),
     Spec("residual", "reinjection", "form.reinjection:Reinjection", "the embedding again before each block"),
     Spec("residual", "value_residual", "form.value_residual:ValueResidual", "the first block's values in every block"),
@@ -109,6 +118,7 @@ SPECS = (
     Spec("feedforward", "swiglu", "ops.activation.swiglu:SwiGLU", "W2 (silu(Wg x) * W1 x)", ("gated",)),
     Spec("noise", "dropout", "noise.bernoulli:Bernoulli", "elements, or what lies along other axes, at any point"),
     Spec("noise", "depth", "noise.branches:Branches", "whole branches, not computed where dropped"),
+    Spec("noise", "layer_drop", "noise.layer_drop:LayerDrop", "whole blocks, not computed where dropped"),
     Spec("noise", "drop_head", "noise.drop_head:DropHead", "whole heads of attention, the others scaled by H / kept"),
     Spec("noise", "drop_key", "noise.drop_key:DropKey", "keys that a query does not see, before the softmax"),
     Spec("noise", "token_dropout", "noise.token_dropout:TokenDropout", "whole embeddings of tokens"),
@@ -119,7 +129,6 @@ SPECS = (
     Spec("penalty", "l2", "penalty.l2:L2", "coef * sum w^2"),
     Spec("penalty", "elastic_net", "penalty.elastic_net:ElasticNet", "coef * sum (|w| + w^2) / 2"),
     Spec("penalty", "l2_sp", "penalty.l2_sp:L2SP", "coef * sum (w - w0)^2, w0 where training began"),
-    Spec("noise", "layer_drop", "noise.layer_drop:LayerDrop", "whole blocks, not computed where dropped"),
     Spec(
         "penalty", "group_lasso", "penalty.group_lasso:GroupLasso", "coef * sum |w_g|, g rows, columns, units or heads"
     ),

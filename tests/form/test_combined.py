@@ -15,13 +15,14 @@ OWNERS = {
     "groups": ("parallel",),
     "stream": (
         "post_norm", "peri_ln", "resi_dual", "deepnorm", "rezero", "complete_p", "denseformer", "weighted_history",
-        "elc", "attention_residuals", "reinjection", "embedding_values", "hyper", "mhc", "mhc_lite", "identity_mixing",
-        "reversible", "midpoint", "plain",
+        "elc", "attention_residuals", "delta_attention_residuals", "mudd", "fixup", "reinjection", "embedding_values",
+        "hyper", "mhc", "mhc_lite", "identity_mixing", "reversible", "midpoint", "bdia", "plain",
     ),
     "connection": (
         "post_norm", "mix_ln", "hybrid_norm", "resi_dual", "deepnorm", "highway", "laurel", "deep_delta",
-        "denseformer", "weighted_history", "elc", "attention_residuals", "unet_skips", "reinjection", "hyper", "mhc",
-        "mhc_lite", "identity_mixing", "reversible", "midpoint", "plain",
+        "denseformer", "weighted_history", "elc", "attention_residuals", "delta_attention_residuals", "mudd", "keel",
+        "unet_skips", "reinjection", "hyper", "mhc", "mhc_lite", "identity_mixing", "reversible", "midpoint", "bdia",
+        "plain",
     ),
 }  # fmt: skip
 """Methods that only one form of a combination may define, and the forms that define each; others are folded."""
@@ -38,6 +39,9 @@ BRANCH = {
 
 
 NO_NORM_IN_FRONT = "divides the norm in front of each sublayer, which the other one takes away"
+ZEROS = "write zeros at first, which the other one brings to a size or a direction"
+NORMS_ELSEWHERE = "does without norms, and the other one puts them elsewhere"
+IN_FRONT = "do not pass what the other one puts, or leaves out, in front of attention"
 TWO_NORMS_BEHIND = "both put a norm directly behind the sublayer"
 
 BESIDE = {
@@ -53,6 +57,29 @@ BESIDE = {
     ("peri_ln", "sandwich"): TWO_NORMS_BEHIND,
     ("rezero", "layer_scale"): "both put a learned factor behind the sublayer",
     ("deep_delta", "rezero"): "on which a factor of all channels has no effect",
+    **{("fixup", name): ZEROS for name in ("sandwich", "peri_ln", "output_norm", "deep_delta")},
+    **{
+        ("fixup", name): NORMS_ELSEWHERE
+        for name in ("post_norm", "mix_ln", "hybrid_norm", "resi_dual", "deepnorm", "rezero")
+    },
+    ("fixup", "layer_scale"): "both put a learned factor behind the sublayer",
+    ("layer_norm_scaling", "fixup"): NO_NORM_IN_FRONT,
+    ("mudd", "parallel"): "inputs of its own, and the other one has sublayers share one",
+    **{
+        ("mudd", name): IN_FRONT
+        for name in (
+            "post_norm",
+            "mix_ln",
+            "layer_norm_scaling",
+            "output_norm",
+            "hybrid_norm",
+            "resi_dual",
+            "deepnorm",
+            "rezero",
+            "fixup",
+            "canon",
+        )
+    },
     ("lime", "value_residual"): "both mix the values of earlier blocks into attention",
 }
 """Pairs that are refused for what they do, and the reason."""
@@ -141,6 +168,16 @@ def test_the_branch_is_the_same_in_either_order(residual):
         assert [name for name, _ in branch.named_children()] == BRANCH[residual]
 
 
+@pytest.mark.parametrize(
+    "names", [pair for pair in combinations(NAMES, 2) if not REASONS[frozenset(pair)]], ids=" | ".join
+)
+def test_no_form_takes_away_what_the_other_has_put(names):
+    found = [
+        sorted(name for name, _ in small(" | ".join(each), layers=2).named_parameters()) for each in permutations(names)
+    ]
+    assert found[0] == found[1]
+
+
 def test_a_norm_of_the_branch_stands_in_front_of_the_factor_in_either_order():
     one, other = (small(names, init="normal") for names in ("sandwich | layer_scale", "layer_scale | sandwich"))
     assert one.state_dict().keys() == other.state_dict().keys()
@@ -150,7 +187,7 @@ def test_a_norm_of_the_branch_stands_in_front_of_the_factor_in_either_order():
 
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_pre_norm_changes_nothing(name):
-    assert torch.equal(small(f"pre_norm | {name}")(tokens()), small(name)(tokens()))
+    assert torch.equal(loss(small(f"pre_norm | {name}"), tokens()), loss(small(name), tokens()))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from variants import shaken, small, tokens
 from mainstem import execute, form
 from mainstem.errors import BadInput
 from mainstem.nn import Context
-from mainstem.stream import State
+from mainstem.stream import Residual, State, sites
 
 
 def test_denseformer_begins_as_add():
@@ -126,3 +126,48 @@ def test_embedding_values_of_zero_matrices_are_pre_norm():
         for block in model.blocks:
             block.attention.branch.attention.value_embedded.project.weight.zero_()
     assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+
+
+def test_mudd_begins_as_pre_norm_in_all_four_ways():
+    model, plain = sharing("mudd")
+    for block in model.blocks[1:]:
+        branch = block.attention.branch
+        for point in ("key_input_norm", "value_input_norm"):
+            getattr(branch.attention, point).norm.load_state_dict(branch.norm.state_dict())
+    x = tokens()
+    assert torch.equal(closed(model, x), closed(plain, x))
+    state = stream_of(model, x)
+    assert torch.equal(state.main[0], state.main[1][-1]) and len(state.main[1]) == 4
+
+
+def test_mudds_ways_are_read_apart():
+    """Another mixture for one of query, key, value and stream changes what is computed, each in its own way."""
+    x, seen = tokens(), []
+    for way in (None, 0, 1, 2, 3):
+        model = small("mudd", seed=0)
+        if way is not None:
+            with torch.no_grad():
+                model.blocks[0].feedforward.connection.mixtures.static[way, 0] = 1.0
+        seen.append(closed(model, x))
+    assert all(not torch.allclose(a, b, rtol=1e-4) for number, a in enumerate(seen) for b in seen[:number])
+
+
+def test_deltas_in_one_group_are_the_stream_and_the_embedding_again():
+    model, plain = sharing({"name": "delta_attention_residuals", "group": 99})
+    x = tokens()
+    x0 = h = plain.embedding(x)
+    for number, residual in enumerate(part for block in plain.blocks for part in block.children()):
+        h = h + residual.branch(h + x0 if number else h).y
+    torch.testing.assert_close(closed(model, x), plain.stream.norm(h), rtol=1e-9, atol=1e-9)
+
+
+def test_deltas_add_up_to_the_stream():
+    main = stream_of(shaken(small("delta_attention_residuals")).double(), tokens()).main
+    assert len(main[1]) == 7
+    torch.testing.assert_close(sum(main[1]), main[0], rtol=1e-12, atol=1e-12)
+
+
+def test_delta_attention_is_no_part_of_a_model_of_somebodys_alone():
+    connection = form.DeltaAttentionResiduals().connection(sites(("attention", "feedforward"), 2, 12)[1])
+    with pytest.raises(BadInput, match="part of a stream that runs through several sublayers"):
+        Residual([torch.nn.Identity()], connection)(torch.ones(1, 2, 12))

@@ -141,3 +141,23 @@ def test_complete_p_has_the_factors_of_its_table(alpha):
     wider = small({**base, "base_width": 12}, layers=8, norm="layer")
     name = "blocks.5.attention.branch.attention.query.weight"
     torch.testing.assert_close(model.state_dict()[name] * wide**0.5, wider.state_dict()[name])
+
+
+def test_fixup_begins_as_the_identity_and_its_other_matrices_by_depth():
+    model, plain = (small(form, layers=8, head="untied") for form in ("fixup", "rezero"))  # both begin as Xavier's
+    x = tokens()
+    assert torch.equal(closed(model, x), model.embedding(x)) and not model(x).any()
+    found, usual = model.state_dict(), plain.state_dict()
+    for name, factor in (("attention.query", 16 ** (-1 / 6)), ("feedforward.input", 0.25), ("feedforward.output", 0.0)):
+        kind = name.partition(".")[0]
+        weight = f"blocks.3.{kind}.branch.{name}.weight"
+        torch.testing.assert_close(found[weight], factor * usual[weight])
+    model.features(x).square().sum().backward()
+    moved = {name for name, p in model.named_parameters() if name.startswith("blocks") and p.grad.any()}
+    assert moved == {name for name in found if name.endswith("output.weight")}
+
+
+def test_a_gate_beside_fixups_matrices_keeps_its_weights():
+    model, plain = (small(form, feedforward="swiglu") for form in ("fixup", "rezero"))
+    gates = [each.blocks[1].feedforward.branch.feedforward.gate.weight for each in (model, plain)]
+    assert torch.equal(*gates)

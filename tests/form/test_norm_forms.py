@@ -145,3 +145,14 @@ def test_resi_dual_sums_up_beside_post_norm():
             y = residual.branch(x, Context())[0]
             x, total = residual.connection.norm(x + y), total + 0.25 * y
     torch.testing.assert_close(found[1], total, rtol=1e-12, atol=1e-12)
+
+
+def test_keel_of_one_block_is_pre_norm_and_nothing_added_leaves_the_direction():
+    model, plain = sharing("keel", layers=1)
+    assert torch.equal(closed(model, tokens()), closed(plain, tokens()))
+    model = shaken(small("keel")).double()
+    connection = model.blocks[1].attention.connection
+    assert connection.alpha == 6.0 and type(model.blocks[0].attention.connection).__name__ == "Add"
+    x = torch.randn(2, 3, 12, dtype=torch.float64)
+    after = connection.write(State(x, {}), torch.zeros_like(x), None).main
+    torch.testing.assert_close(after, connection.norm(x), rtol=1e-5, atol=1e-6)  # but for the norm's eps

@@ -27,17 +27,33 @@ MHC = {"connection.weight": "mix.dynamic", "connection.bias": "mix", "connection
        "connection.norm.gain": "norm"}  # fmt: skip
 OVER_DEPTH = {f"{place}.attention.{name}": role for place in ("connection", "stream")
               for name, role in (("query", "mix"), ("norm.gain", "norm"))}  # fmt: skip
+OVER_DELTAS = {name: role for name, role in OVER_DEPTH.items() if name.startswith("connection")}
 VALUES = {"branch.attention.value_mix.first": "mix", "branch.attention.value_mix.own": "mix"}
 REINJECTED = {"connection.keep": "reinjection.keep", "connection.inject": "reinjection.inject"}
 
 OWN = {
-    **alike(("pre_norm", "layer_norm_scaling", "output_norm", "complete_p", "reversible", "midpoint", "plain"), {}),
-    **alike(("post_norm", "mix_ln", "resi_dual", "deepnorm"), {"connection.norm.gain": "norm"}),
+    **alike(
+        ("pre_norm", "layer_norm_scaling", "output_norm", "complete_p", "reversible", "midpoint", "bdia", "plain"), {}
+    ),
+    **alike(("post_norm", "mix_ln", "resi_dual", "deepnorm", "keel"), {"connection.norm.gain": "norm"}),
     "sandwich": {"branch.norm_2.gain": "norm"},
     "peri_ln": {"branch.norm_2.gain": "norm", "stream.first.gain": "norm"},
     "sub_ln": {"branch.attention.heads_norm.norm.gain": "norm", "branch.feedforward.hidden_norm.gain": "norm"},
     "hybrid_norm": {"branch.attention.value_norm.gain": "norm", "connection.norm.gain": "norm"},
     **alike(("rezero", "layer_scale"), {"branch.scale.factor": "scale"}),
+    "fixup": {
+        "branch.shift.bias": "bias",
+        "branch.feedforward.preactivation_shift.bias": "bias",
+        "branch.feedforward.hidden_shift.bias": "bias",
+        "branch.scale.factor": "scale",
+        "stream.shift.bias": "bias",
+    },
+    "mudd": {
+        "connection.mixtures.down.weight": "linear",
+        "connection.mixtures.up": "mix.dynamic",
+        "connection.mixtures.static": "mix",
+        **alike((f"branch.attention.{of}_input_norm.norm.gain" for of in ("key", "value")), "norm"),
+    },
     "canon": {"branch.neighbours.weight": "scale"},
     "highway": {"connection.gate.weight": "linear", "connection.bias": "bias"},
     "laurel": {"connection.down.weight": "linear", "connection.up": "mix.dynamic", "connection.weight": "scale"},
@@ -45,6 +61,7 @@ OWN = {
     **alike(("denseformer", "elc", "unet_skips"), {"connection.weight": "mix"}),
     "weighted_history": {"connection.weight": "mix", "stream.weight": "mix"},
     **alike(("attention_residuals", "attention_residuals grouped"), OVER_DEPTH),
+    **alike(("delta_attention_residuals", "delta_attention_residuals grouped"), OVER_DELTAS),
     "reinjection": REINJECTED,
     "value_residual": VALUES,
     "lime": {f"branch.attention.{of}_router.weight": "mix" for of in ("key", "value")},
@@ -176,6 +193,7 @@ VALUES_REFUSED = [
     ("deep_delta", {"start": 2.0}, "a start between 0 and 2, not 2.0"),
     ("deep_delta", {"start": float("nan")}, "not nan"),
     ("attention_residuals", {"group": 0}, "a group of at least 1 sublayer, not 0"),
+    ("delta_attention_residuals", {"group": 0}, "a group of at least 1 sublayer, not 0"),
     ("complete_p", {"base_layers": 0}, "base_layers 0"),
     ("complete_p", {"base_width": 0}, "base_width 0"),
     ("complete_p", {"alpha": 0.4}, "alpha from 0.5 .* to 1 .*, not 0.4"),

@@ -37,12 +37,12 @@ def changed_at(point):
 def attend(layer, x, at):
     """Return attention by its formula, with ``at(point, x)`` at each point; keys and values have fewer heads."""
 
-    def heads(linear):
-        return linear(x).unflatten(2, (-1, layer.head_width)).transpose(1, 2)
+    def heads(linear, point=""):
+        return linear(at(point, x)).unflatten(2, (-1, layer.head_width)).transpose(1, 2)
 
     query = at("query", layer.rotary(layer.query_norm(heads(layer.query)), None))
-    key = at("key", layer.rotary(layer.key_norm(heads(layer.key)), None))
-    value = at("value", heads(layer.value))
+    key = at("key", layer.rotary(layer.key_norm(heads(layer.key, "key_input")), None))
+    value = at("value", heads(layer.value, "value_input"))
     times, length = query.shape[1] // key.shape[1], x.shape[1]
     key, value = key.repeat_interleave(times, 1), value.repeat_interleave(times, 1)
     logits = at("logits", query @ key.mT * layer.head_width**-0.5)
@@ -69,8 +69,9 @@ def test_points_of_the_feed_forward(point, activation):
     torch.manual_seed(0)
     layer, x = FeedForward(spec if point is None else spec.having(point, Change())), torch.randn(2, 7, 6)
     at, h = changed_at(point), layer.input(x)
-    phi = {"relu2": lambda: h.relu() ** 2, "swiglu": lambda: nn.functional.silu(layer.gate(x)) * h,
-           "gelu": lambda: nn.functional.gelu(h)}  # fmt: skip
+    z = at("preactivation", layer.gate(x) if activation == "swiglu" else h)
+    phi = {"relu2": lambda: z.relu() ** 2, "swiglu": lambda: nn.functional.silu(z) * h,
+           "gelu": lambda: nn.functional.gelu(z)}  # fmt: skip
     torch.testing.assert_close(layer(x), at("out", layer.output(at("hidden", phi[activation]()))))
 
 

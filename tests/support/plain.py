@@ -66,14 +66,17 @@ class Plain:
     def attention(self, name, x, first_values=None, at=unchanged):
         """Return (output [T, D], values [T, kv, K]) of causal self-attention on x [T, D].
 
-        `at` is what a form does inside: (point, keys or values [T, kv, K], or all heads side by side) -> the same.
+        `at` is what a form does inside: (point, what keys or values are made of [T, D], these [T, kv, K], or all heads
+        side by side) -> the same.
         """
         p, length = self.p, len(x)
         width = x.shape[1] // self.heads
         q = (x @ p[f"{name}.query.weight"].T).reshape(length, self.heads, width)
-        k = (x @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
+        k = (at("key_input", x) @ p[f"{name}.key.weight"].T).reshape(length, self.kv_heads, width)
         k = at("key", torch.stack([self._ready_heads(f"{name}.key_norm", k[s], s) for s in range(length)]))
-        v = own = at("value", (x @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width))
+        v = own = at(
+            "value", (at("value_input", x) @ p[f"{name}.value.weight"].T).reshape(length, self.kv_heads, width)
+        )
         if first_values is not None:
             v = p[f"{name}.value_mix.first"] * first_values + p[f"{name}.value_mix.own"] * own
         out = []
@@ -101,12 +104,13 @@ class Plain:
         p = self.p
         h = x @ p[f"{name}.input.weight"].T
         if self.activation == "swiglu":
-            g = x @ p[f"{name}.gate.weight"].T
+            g = at("preactivation", x @ p[f"{name}.gate.weight"].T)
             h = g / (1 + torch.exp(-g)) * h
         elif self.activation == "gelu":
+            h = at("preactivation", h)
             h = 0.5 * h * (1 + torch.erf(h / math.sqrt(2.0)))
         else:
-            h = torch.clamp(h, min=0) ** 2
+            h = torch.clamp(at("preactivation", h), min=0) ** 2
         return at("hidden", h) @ p[f"{name}.output.weight"].T
 
     def sublayers(self):
@@ -124,7 +128,10 @@ class Plain:
     def logits(self, tokens, stack):
         """Return [B, T, V]; `stack` is one of the functions of `plain_forms`, from embedded to closed [T, D]."""
         table = self.p["embedding.weight"]
-        return torch.stack([stack(self, self.embedded(row.tolist())) @ table.T for row in tokens])
+        found = []
+        for self.sample, row in enumerate(tokens):
+            found.append(stack(self, self.embedded(row.tolist())) @ table.T)
+        return torch.stack(found)
 
     def embedded(self, text):
         table = self.p["embedding.weight"]

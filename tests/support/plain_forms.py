@@ -2,6 +2,9 @@
 
 No loop asks whether a parameter is there: a form that has lost one fails."""
 
+import zlib
+
+import draws
 import torch
 from plain import rms_norm
 
@@ -65,6 +68,24 @@ def rezero(m, x):
     for _, kind, name, inner in m.sublayers():
         x = x + m.p[f"{name}.branch.scale.factor"] * m.sublayer(kind, inner, x)[0]
     return x
+
+
+def keel(m, x):
+    for block, kind, name, inner in m.sublayers():
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        x = m.norm(f"{name}.connection.norm", 2 * m.layers * x + y) if block else x + y
+    return m.norm("stream.norm", x)
+
+
+def fixup(m, x):
+    for _, kind, name, inner in m.sublayers():
+
+        def at(point, h, inner=inner):
+            return h + m.p[f"{inner}.{point}_shift.bias"] if point in ("preactivation", "hidden") else h
+
+        y = m.sublayer(kind, inner, x + m.p[f"{name}.branch.shift.bias"], at=at)[0]
+        x = x + m.p[f"{name}.branch.scale.factor"] * y
+    return x + m.p["stream.shift.bias"]
 
 
 def layer_scale(m, x):
@@ -214,6 +235,17 @@ def midpoint(m, x):
     for _, kind, name, inner in m.sublayers():
         y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
         before, x = x, (x + y if before is None else before + 2 * y)
+    return m.norm("stream.norm", x)
+
+
+def bdia(m, x):
+    before = x
+    for number, (_, kind, name, inner) in enumerate(m.sublayers()):
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
+        where = {"seed": 3, "step": 4, "view": 0, "sample": m.sample, "row": 0, "column": 0, "width": 1}
+        heads = draws.half(**where, site=zlib.crc32(f"coin:{name}.connection.coin".encode())) >= 2**15
+        g = (0.5 if heads else -0.5) if number else 0.0
+        before, x = x, g * before + (1 - g) * x + (1 + g) * y
     return m.norm("stream.norm", x)
 
 

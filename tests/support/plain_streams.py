@@ -132,6 +132,48 @@ def attention_residuals_grouped(m, x):
     return attention_residuals(m, x, group=2)
 
 
+def delta_attention_residuals(m, x, group=1):
+    deltas = [[x]]
+    for number, (_, kind, name, inner) in enumerate(m.sublayers()):
+        h, values = x, [sum(each) for each in deltas if each is deltas[0] or len(each) == group]
+        if number and len(values) == 1:
+            h = x + values[0]
+        elif number:
+            a = f"{name}.connection.attention"
+            scores = [torch.exp(rms_norm(v, m.p[f"{a}.norm.gain"]) @ m.p[f"{a}.query"]) for v in values]
+            h = x + sum((score / sum(scores)).unsqueeze(1) * v for score, v in zip(scores, values, strict=True))
+        y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", h))[0]
+        deltas = [*deltas, [y]] if number % group == 0 else [*deltas[:-1], [*deltas[-1], y]]
+        x = x + y
+    return m.norm("stream.norm", x)
+
+
+def delta_attention_residuals_grouped(m, x):
+    return delta_attention_residuals(m, x, group=2)
+
+
+def mudd(m, x):
+    outputs, ways = [x], None
+    for _, kind, name, inner in m.sublayers():
+        if kind == "attention":
+            query, key, value = ways or (x, None, None)
+
+            def at(point, own, inner=inner, key=key, value=value):
+                read = {"key_input": key, "value_input": value}.get(point)
+                return own if read is None else m.norm(f"{inner}.{point}_norm.norm", read)
+
+            x = x + m.attention(inner, m.norm(f"{name}.branch.norm", query), at=at)[0]
+            continue
+        x = x + m.feedforward(inner, m.norm(f"{name}.branch.norm", x))
+        outputs.append(x)
+        down, up, static = (m.p[f"{name}.connection.mixtures.{part}"] for part in ("down.weight", "up", "static"))
+        h = rms_norm(x) @ down.T
+        weights = (0.5 * h * (1 + torch.erf(h / 2**0.5)) @ up).reshape(len(x), *static.shape) + static
+        mixed = [sum(weights[:, c, j, None] * outputs[j] for j in range(len(outputs))) for c in range(len(static))]
+        *ways, x = mixed
+    return m.norm("stream.norm", x)
+
+
 def unet_skips(m, x):
     skips = []
     for block, kind, name, inner in m.sublayers():

@@ -16,6 +16,10 @@ VALUES = {
     "mhc_lite": {"mhc_lite": {"streams": 3}},
     "identity_mixing": {"identity_mixing": {"streams": 3}},
     "attention_residuals": {"attention_residuals": {}, "attention_residuals grouped": {"group": 2}},
+    "delta_attention_residuals": {
+        "delta_attention_residuals": {},
+        "delta_attention_residuals grouped": {"group": 2},
+    },
     "complete_p": {"complete_p": {"base_layers": 2, "base_width": 6, "alpha": 0.75}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""

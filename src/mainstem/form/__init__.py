@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from .complete_p import CompleteP as CompleteP
     from .deep_delta import DeepDelta as DeepDelta
     from .deepnorm import DeepNorm as DeepNorm
+    from .delta_attention_residuals import DeltaAttentionResiduals as DeltaAttentionResiduals
     from .denseformer import DenseFormer as DenseFormer
     from .elc import ELC as ELC
     from .embedding_values import EmbeddingValues as EmbeddingValues
+    from .fixup import Fixup as Fixup
     from .highway import Highway as Highway
     from .hybrid_norm import HybridNorm as HybridNorm
     from .hyper import Hyper as Hyper
     from .identity_mixing import IdentityMixing as IdentityMixing
+    from .keel import Keel as Keel
     from .laurel import LAuReL as LAuReL
     from .layer_norm_scaling import LayerNormScaling as LayerNormScaling
     from .layer_scale import LayerScale as LayerScale
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from .mhc_lite import MHCLite as MHCLite
     from .midpoint import Midpoint as Midpoint
     from .mix_ln import MixLN as MixLN
+    from .mudd import MUDD as MUDD
     from .output_norm import OutputNorm as OutputNorm
     from .parallel import Parallel as Parallel
     from .peri_ln import PeriLN as PeriLN

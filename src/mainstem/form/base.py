@@ -147,20 +147,48 @@ class Form:
         return Combined((self, other))
 
 
+def unnormed(parts: Parts) -> Parts:
+    """Return `parts` without the norm in front of the sublayer, which stands elsewhere or nowhere.
+
+    What another form has put there stays, so that their order does not matter.
+
+    Example:
+        >>> from mainstem.nn import FeedForwardSpec
+        >>> unnormed(Parts((RMSNorm(4), nn.Identity()), FeedForwardSpec(4, 8))).before
+        ()
+    """
+    return parts._replace(before=tuple(each for each in parts.before if not isinstance(each, _NORMS)))
+
+
+_NORMS = (LayerNorm, RMSNorm, nn.Identity)
+"""Norms, and what stands for one where a form is tried."""
+
+
 def defines(form: Form, piece: str) -> bool:
     """Return whether `form` says anything of its own about `piece`, the name of a method of `Form`."""
     return getattr(type(form), piece) is not getattr(Form, piece)
 
 
 def reads_normed(form: Form) -> bool:
-    """Return whether every sublayer of `form` has something in front of it, which pre-norm's norm is.
+    """Return whether every sublayer of `form` has pre-norm's norm in front of it.
 
     Example:
         >>> from mainstem import form
         >>> reads_normed(form.Sandwich()), reads_normed(form.PostNorm())
         (True, False)
     """
-    return all(parts.before for parts in _tried(form))
+    return all(any(isinstance(each, nn.Identity) for each in parts.before) for parts in _tried(form))
+
+
+def reads_as_pre_norm(form: Form) -> bool:
+    """Return whether pre-norm's norm, and nothing else, stands in front of every sublayer of `form`.
+
+    Example:
+        >>> from mainstem import form
+        >>> reads_as_pre_norm(form.Sandwich()), reads_as_pre_norm(form.Canon())
+        (True, False)
+    """
+    return all([type(each) for each in parts.before] == [nn.Identity] for parts in _tried(form))
 
 
 def norms_output(form: Form) -> bool:

@@ -98,7 +98,7 @@ class CompleteP(Form):
         return "normal"
 
     def init_scale(self, site: Site, role: str) -> float:
-        return math.sqrt(self.base_width / site.width)
+        return 1.0 if role == "head" else math.sqrt(self.base_width / site.width)
 
     def multipliers(self, role: str, site: Site, hidden: bool) -> Multipliers:
         wide = site.width / self.base_width

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..stream import Connection, Single, Site, Stream
-from .base import Form, Parts
+from .base import Form, Parts, unnormed
 from .post_norm import NormAfter
 
 SCALED = frozenset({"attention.value", "attention.out", "feedforward.in", "feedforward.gate", "feedforward.out"})
@@ -50,7 +50,7 @@ class DeepNorm(Form):
         return NormAfter(site.norm.build(site.width), constants(site.blocks)[0])
 
     def branch(self, site: Site, parts: Parts) -> Parts:
-        return parts._replace(before=())
+        return unnormed(parts)
 
     def init(self) -> str:
         return "xavier"

@@ -54,8 +54,9 @@ class Highway(Form):
     Formula:
         x' = g F(Norm x) + (1 - g) x, g = sigmoid(W x + b)
 
-    b starts at -2, so that at first most of the stream is carried on. The paper has no norm; here the branch begins
-    with pre-norm's, and one stands at the end. W, a matrix for each sublayer, is decayed as matrices are, and b is not.
+    b starts at -2, between the examples of the paper, -1 and -3, so that at first most of the stream is carried on. The
+    paper has no norm; here the branch begins with pre-norm's, and one stands at the end. W, a matrix for each sublayer,
+    is decayed as matrices are, and b is not.
 
     Args:
         start: every element of b at the start; negative.

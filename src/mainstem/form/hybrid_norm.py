@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..nn import AttentionSpec, NormPartSpec
 from ..stream import Add, Connection, Site, State
-from .base import Form, Parts
+from .base import Form, Parts, unnormed
 
 
 class NormThenAdd(Connection):
@@ -73,4 +73,4 @@ class HybridNorm(Form):
         if isinstance(spec, AttentionSpec):
             width = spec.head_width or spec.width // spec.heads
             spec = replace(spec, qk_norm=spec.qk_norm or site.norm).having("value", NormPartSpec(site.norm, width))
-        return parts._replace(before=(), sublayer=spec)
+        return unnormed(parts)._replace(sublayer=spec)

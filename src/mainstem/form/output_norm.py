@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..stream import Site
-from .base import Form, Parts, norms_output
+from .base import Form, Parts, norms_output, unnormed
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OutputNorm(Form):
     """
 
     def branch(self, site: Site, parts: Parts) -> Parts:
-        return parts._replace(before=(), behind=(site.norm.build(site.width), *parts.behind))
+        return unnormed(parts)._replace(behind=(site.norm.build(site.width), *parts.behind))
 
     def init(self) -> str:
         return "xavier"

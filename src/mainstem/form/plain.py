@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..stream import Replace, Single, Site, Stream
-from .base import Form, Parts
+from .base import Form, Parts, unnormed
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Plain(Form):
         return Replace()
 
     def branch(self, site: Site, parts: Parts) -> Parts:
-        return parts if self.norm else parts._replace(before=())
+        return parts if self.norm else unnormed(parts)
 
     def init(self) -> str:
         return "xavier"

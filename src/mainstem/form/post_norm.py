@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..stream import Connection, Single, Site, State, Stream
-from .base import Form, Parts
+from .base import Form, Parts, unnormed
 
 
 class NormAfter(Connection):
@@ -66,7 +66,7 @@ class PostNorm(Form):
         return NormAfter(site.norm.build(site.width))
 
     def branch(self, site: Site, parts: Parts) -> Parts:
-        return parts._replace(before=())
+        return unnormed(parts)
 
     def init(self) -> str:
         return "xavier"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import BadInput
 from ..stream import Connection, Single, Site, State, Stream
-from .base import Form, Parts
+from .base import Form, Parts, unnormed
 
 
 class Dual(Single):
@@ -108,7 +108,7 @@ class ResiDual(Form):
         return AddToBoth(site.norm.build(site.width), self.share)
 
     def branch(self, site: Site, parts: Parts) -> Parts:
-        return parts._replace(before=())
+        return unnormed(parts)
 
     def init(self) -> str:
         return "xavier"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..nn import Scale
 from ..stream import Single, Site, Stream
-from .base import Form, Parts
+from .base import Form, Parts, unnormed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ReZero(Form):
         return Single()
 
     def branch(self, site: Site, parts: Parts) -> Parts:
-        return parts._replace(before=(), behind=(*parts.behind, Scale(self.start)))
+        return unnormed(parts)._replace(behind=(*parts.behind, Scale(self.start)))
 
     def init(self) -> str:
         return "xavier"

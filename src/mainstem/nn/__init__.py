@@ -11,7 +11,7 @@ from .ngrams import NGrams
 from .ngrams_spec import NGramsSpec
 from .norm import LayerNorm, NormSpec, RMSNorm
 from .rotary import Rotary
-from .scale import Factor, Scale
+from .scale import Factor, Scale, Shift, ShiftSpec
 from .spec import Part, Spec
 from .values import Publish, PublishSpec, ValueMix, ValueMixSpec
 
@@ -38,6 +38,8 @@ __all__ = [
     "RMSNorm",
     "Rotary",
     "Scale",
+    "Shift",
+    "ShiftSpec",
     "Spec",
     "ValueMix",
     "ValueMixSpec",

@@ -35,7 +35,17 @@ class AttentionSpec(Spec):
     """Causal self-attention to be; a residual form may change it before it is built."""
 
     kind: ClassVar[str] = "attention"
-    points: ClassVar[tuple[str, ...]] = ("query", "key", "value", "logits", "weights", "heads", "out")
+    points: ClassVar[tuple[str, ...]] = (
+        "key_input",
+        "value_input",
+        "query",
+        "key",
+        "value",
+        "logits",
+        "weights",
+        "heads",
+        "out",
+    )
 
     width: int
     heads: int
@@ -128,8 +138,10 @@ class Attention(nn.Module):
             return points.through(self, self._points.get(point, ()), x, ctx, side)
 
         query = at("query", self._placed(self._heads(self.query(x_BTD)), self.query_norm, ctx.positions))
-        key = at("key", self._placed(self._heads(self.key(x_BTD)), self.key_norm, ctx.positions))
-        value = at("value", self._heads(self.value(x_BTD)))  # under grouped heads before they are repeated
+        key = self._heads(self.key(at("key_input", x_BTD)))
+        key = at("key", self._placed(key, self.key_norm, ctx.positions))
+        value = self._heads(self.value(at("value_input", x_BTD)))
+        value = at("value", value)  # under grouped heads before they are repeated
         if ctx.cache is not None:
             key, value = ctx.cache.extend(self, key, value)
         mixed_BHTK = at("heads", self._attend(query.to(value.dtype), key.to(value.dtype), value, ctx.documents, at))

@@ -22,7 +22,7 @@ class FeedForwardSpec(Spec):
     """A feed-forward sublayer to be; a residual form may change it before it is built."""
 
     kind: ClassVar[str] = "feedforward"
-    points: ClassVar[tuple[str, ...]] = ("hidden", "out")
+    points: ClassVar[tuple[str, ...]] = ("preactivation", "hidden", "out")
 
     width: int
     hidden: int
@@ -88,6 +88,10 @@ class FeedForward(nn.Module):
 
         h_BTF = self.input(x_BTD)  # before the gate: in this order their gradients are added to that of x
         gate_BTF = None if self.gate is None else self.gate(x_BTD)
+        if gate_BTF is None:
+            h_BTF = at("preactivation", h_BTF)
+        else:
+            gate_BTF = at("preactivation", gate_BTF)
         y_BTD = at("out", self.output(at("hidden", self._activate(h_BTF, gate_BTF))))
         return (y_BTD, side) if side else y_BTD
 

@@ -1,6 +1,8 @@
-"""Factors on a branch, learned or given. May import torch only."""
+"""Factors on a branch, learned or given, and a number that is added. May import torch only."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,44 @@ class Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor.to(x.dtype)
+
+
+class Shift(nn.Module):
+    """A learned number that is added, one for all channels; not decayed.
+
+    Formula:
+        y = x + b
+
+    Shapes:
+        x, y [..., D]; b [1]
+
+    Source:
+        Fixup, Zhang et al. 2019 (1901.09321), section 3: a scalar bias, 0 at the start.
+
+    Example:
+        >>> Shift()(torch.ones(2)).tolist()
+        [1.0, 1.0]
+    """
+
+    stem = "shift"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def roles(self) -> dict[str, str]:
+        return {"bias": "bias"}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias.to(x.dtype)
+
+
+@dataclass(frozen=True)
+class ShiftSpec:
+    """A `Shift` to be, at a point of a sublayer."""
+
+    def build(self, spec: object = None) -> Shift:
+        return Shift()
 
 
 class Factor(nn.Module):

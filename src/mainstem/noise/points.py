@@ -13,6 +13,8 @@ POINTS = {
     "embedding.inputs": "BT",
     "embedding.tokens": "BTD",
     "embedding.out": "BTD",
+    "attention.key_input": "BTD",
+    "attention.value_input": "BTD",
     "attention.query": "BHTK",
     "attention.key": "BHTK",
     "attention.value": "BHTK",
@@ -21,16 +23,18 @@ POINTS = {
     "attention.heads": "BHTK",
     "attention.out": "BTD",
     "attention.branch": "BTD",
+    "feedforward.preactivation": "BTF",
     "feedforward.hidden": "BTF",
     "feedforward.out": "BTD",
     "feedforward.branch": "BTD",
     "branch": "BTD",
 }
 """`inputs` is a number by which a token's row is multiplied: 0 hides the token, from n-grams too; `tokens` are the
-rows before positions are added; queries and keys are normalised and rotated, values mixed;
-`logits` are scores before any is hidden; `heads` is what the heads read, side by side next; `out` is what the sublayer
-returns, `branch` the end of its branch, behind the norms and factors of a residual form (without a kind: of every one).
-Keys and values have the heads that are shared."""
+rows before positions are added; `key_input` and `value_input` are what the matrices of keys and values read, and
+`preactivation` what the activation is applied to, the gate where there is one; queries and keys are normalised and
+rotated, values mixed; `logits` are scores before any is hidden; `heads` is what the heads read, side by side next;
+`out` is what the sublayer returns, `branch` the end of its branch, behind the norms and factors of a residual form
+(without a kind: of every one). Keys and values have the heads that are shared."""
 
 
 def axes(point: str) -> str:
