@@ -108,6 +108,7 @@ SPECS = (
     Spec("residual", "identity_mixing", "form.identity_mixing:IdentityMixing", "several streams that are not mixed"),
     Spec("residual", "reversible", "form.reversible:Reversible", "activations computed back, not stored"),
     Spec("residual", "midpoint", "form.midpoint:Midpoint", "x_(l+1) = x_(l-1) + 2 F(norm x_l), computed back"),
+    Spec("residual", "bdia", "form.bdia:BDIA", "g x_(l-1) + (1-g) x_l + (1+g) F(norm x_l), g = +-1/2 drawn"),
     Spec("residual", "canon", "form.canon:Canon", "x + F(c(norm x)), c adds a learned sum of the last positions"),
     Spec("residual", "parallel", "form.parallel:Parallel", "x + attention(norm x) + feedforward(norm x)"),
     Spec("residual", "plain", "form.plain:Plain", "F(norm x), no residual: the control"),

@@ -74,7 +74,7 @@ def constant(function: Function) -> Function:
 def site_id(purpose: str, name: str) -> int:
     """Return crc32 of ``purpose:name``, the word that tells one use of randomness from another.
 
-    Purposes in use: drop, path, mask, init, order, sample-text.
+    Purposes in use: drop, path, mask, coin, init, order, sample-text.
 
     Example:
         >>> hex(site_id("drop", "blocks.0.attn.out"))

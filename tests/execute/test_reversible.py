@@ -10,7 +10,7 @@ from mainstem.execute import plain
 from mainstem.nn import Context
 from mainstem.stream import Add, Couple
 
-FORMS = ["reversible", "reversible | value_residual"]
+FORMS = ["reversible", "reversible | value_residual", "midpoint", "bdia", "bdia | value_residual"]
 
 
 def state_of(model, x, stored):

@@ -20,6 +20,7 @@ VALUES = {
         "delta_attention_residuals": {},
         "delta_attention_residuals grouped": {"group": 2},
     },
+    "bdia": {"bdia": {"bits": None}},
     "complete_p": {"complete_p": {"base_layers": 2, "base_width": 6, "alpha": 0.75}},
 }
 """Values with which forms run through the laws where the default would hide something in so small a model."""

@@ -90,6 +90,7 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "model.residual.start deep_delta": form("deep_delta", start=0.5),
     "model.residual.group attention_residuals": form("attention_residuals", group=2),
     "model.residual.group delta_attention_residuals": form("delta_attention_residuals", group=2),
+    "model.residual.bits bdia": form("bdia", bits=3),
     "model.residual.start unet_skips": form("unet_skips", start=0.5),
     "model.residual.keep reinjection": form("reinjection", keep=0.5),
     "model.residual.inject reinjection": form("reinjection", inject=0.5),

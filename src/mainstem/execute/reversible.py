@@ -1,7 +1,8 @@
 """The reversible stream without stored activations: backward runs the sublayers in reverse.
 
 Each input is what came out, less the branch's output, computed again with the same masks. The forward is the plain
-stack's bit for bit; gradients are equal up to the rounding of the reconstruction (1e-10 in float64).
+stack's bit for bit; gradients are equal up to the rounding of the reconstruction (1e-10 in float64), of which there is
+none where the streams lie on a grid.
 Shapes: B batch, T position, D width.
 """
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from .. import counter
 from ..errors import BadInput
+from ..form.bdia import Bidirectional
 from ..nn import Context
 from ..nn.built import as_built
 from ..noise import replay
@@ -40,19 +42,23 @@ def _parts(block: Step) -> list[Any]:
     return [block] if isinstance(block, Residual) else list(getattr(block, "children", list)())
 
 
-def possible(blocks: Iterable[Step], residuals: Iterable[Residual], ctx: Context) -> bool:
+def possible(blocks: Iterable[Step], residuals: Iterable[Residual], state: State, ctx: Context) -> bool:
     """Return whether activations need not be stored: they are asked for again, and every part is what was built.
 
     Arguments of layers get no gradient on the way back. Hooks of a block gather the weights of a sharded model, which
-    backward would have to do again; and the gradient is that of `Couple` itself, whatever a subclass writes.
+    backward would have to do again; and the gradient is that of our own classes, whatever a subclass writes.
     """
     return (
         ctx.cache is None
         and torch.is_grad_enabled()
         and not any(each.requires_grad for each in tensors(ctx.given))
         and all(isinstance(block, Residual) or as_built(block, Block) for block in blocks)
-        and all(is_open(residual) and as_built(residual.connection, Couple) for residual in residuals)
+        and all(is_open(residual) and _undoes(residual.connection, state) for residual in residuals)
     )
+
+
+def _undoes(connection: nn.Module, state: State) -> bool:
+    return as_built(connection, Couple, Bidirectional) and connection.undoes(state)
 
 
 def through(residuals: list[Residual], state: State, ctx: Context) -> State:
@@ -73,6 +79,7 @@ class _Run:
         self.calls: list[dict[str, int]] = []
         self.seeds: list[Tensor] = []
         self.published: list[list[str]] = []
+        self.loses: list[bool] = []
         device = "cuda" if torch.is_autocast_enabled("cuda") else "cpu"
         self.autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
@@ -102,30 +109,39 @@ class _Reverse(torch.autograd.Function):
     def forward(ctx: Any, run: _Run, first: Tensor, second: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         side = dict(zip(run.names, rest, strict=False))
         state = State((first, second), side)
+        kept: list[Tensor] = []
         for residual in run.chain:
             run.note()
+            couple = residual.connection
+            assert isinstance(couple, Couple)
+            lost = couple.lost(state)
+            run.loses.append(lost is not None)
+            kept += [] if lost is None else [lost]
             before = set(state.side)
             state = residual(state, run.ctx)
             run.published.append([name for name in state.side if name not in before])
         run.names = list(state.side)
         ctx.run = run
         # A state that passed nothing through (an empty chain) must not return its inputs themselves.
-        ctx.save_for_backward(*(t.detach() for t in state.main), *(state.side[name].detach() for name in run.names))
+        ctx.save_for_backward(
+            *(t.detach() for t in state.main), *(state.side[name].detach() for name in run.names), *kept
+        )
         return tuple(t.view_as(t) for t in (*state.main, *state.side.values()))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         run: _Run = ctx.run
-        saved = ctx.saved_tensors
+        count = 2 + len(run.names)
+        saved, kept = ctx.saved_tensors[:count], list(ctx.saved_tensors[count:])
         state = State(tuple(saved[:2]), dict(zip(run.names, saved[2:], strict=True)))
         zero = [torch.zeros_like(t) if g is None else g for g, t in zip(grads, saved, strict=True)]
         grad_first, grad_second = zero[:2]
         grad_side = dict(zip(run.names, zero[2:], strict=True))
         by_parameter: dict[Tensor, Tensor] = {}
         for number in reversed(range(len(run.chain))):
-            residual = run.chain[number]
+            lost = kept.pop() if run.loses[number] else None
             state, grad_first, grad_second = _step_back(
-                run, number, residual, state, (grad_first, grad_second), grad_side, by_parameter
+                run, number, lost, state, (grad_first, grad_second), grad_side, by_parameter
             )
         parameters = [p for residual in run.chain for p in residual.parameters() if p.requires_grad]
         given = [grad_side[name] for name in run.names[: run.given]]
@@ -140,13 +156,14 @@ def _once(parameters: list[nn.Parameter], grads: dict[Tensor, Tensor]) -> list[T
 def _step_back(
     run: _Run,
     number: int,
-    residual: Residual,
+    lost: Tensor | None,
     state: State,
     grads: tuple[Tensor, Tensor],
     grad_side: dict[str, Tensor],
     by_parameter: dict[Tensor, Tensor],
 ) -> tuple[State, Tensor, Tensor]:
     """Undo one residual: return the state before it and the gradients there, adding to the others in place."""
+    residual = run.chain[number]
     couple = residual.connection
     assert isinstance(couple, Couple)
     new = run.published[number]
@@ -156,9 +173,11 @@ def _step_back(
         x = couple.unread(state).detach().requires_grad_()
         inputs = {n: v.detach().requires_grad_(v.is_floating_point()) for n, v in old.items()}
         y, side, *_ = residual.output(x, run.ctx.with_side(inputs))
+        drawn = couple.drawn(len(x))
     grad_kept, grad_written = grads
+    into_y, into_first, into_second = couple.pull(grad_written, drawn)
     outputs = [y, *(side[name] for name in new)]
-    into = [grad_written.to(y.dtype), *(grad_side[name] for name in new)]
+    into = [into_y.to(y.dtype), *(grad_side[name] for name in new)]
     live = [(o, g) for o, g in zip(outputs, into, strict=True) if o.requires_grad]
     wanted = [x, *(v for v in inputs.values() if v.requires_grad), *parameters]
     found = torch.autograd.grad([o for o, _ in live], wanted, [g for _, g in live], allow_unused=True)
@@ -170,5 +189,7 @@ def _step_back(
         if grad is not None:
             by_parameter[parameter] = by_parameter[parameter] + grad if parameter in by_parameter else grad
     with torch.no_grad():
-        before = couple.unwrite(state, y.detach())
-    return State(before.main, old), grad_written, grad_kept if grad_x is None else grad_kept + grad_x
+        before = couple.unwrite(state, y.detach(), drawn, lost)
+    for more in (into_second, grad_x):
+        grad_kept = grad_kept if more is None else grad_kept + more
+    return State(before.main, old), torch.zeros_like(grad_kept) if into_first is None else into_first, grad_kept

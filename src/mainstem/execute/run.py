@@ -69,7 +69,7 @@ def _through(
     seen = any(observed(leaf) for leaf in leaves(state.main)) or modules._has_any_global_hook()
     if isinstance(stream, Reversible):
         chain = reversible.chain(blocks)
-        if not seen and reversible.possible(blocks, chain, ctx):
+        if not seen and reversible.possible(blocks, chain, state, ctx):
             return reversible.through(chain, state, ctx), None
     if recomputed:
         for block in blocks:

@@ -13,6 +13,7 @@ from .parse import parse, written
 
 if TYPE_CHECKING:
     from .attention_residuals import AttentionResiduals as AttentionResiduals
+    from .bdia import BDIA as BDIA
     from .canon import Canon as Canon
     from .complete_p import CompleteP as CompleteP
     from .deep_delta import DeepDelta as DeepDelta

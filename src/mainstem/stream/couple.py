@@ -39,10 +39,26 @@ class Couple(Connection):
         x_BTD: Tensor = state.main[0]
         return x_BTD
 
-    def unwrite(self, state: State, y_BTD: Tensor) -> State:
-        """Return the state before the write."""
+    def undoes(self, state: State) -> bool:
+        """Return whether a write to such a state can be undone now."""
+        return True
+
+    def drawn(self, num_samples: int) -> Any:
+        """Return what a write draws at random, the same again inside the same scope; None for nothing."""
+        return None
+
+    def lost(self, state: State) -> Tensor | None:
+        """Return what of `state` a write loses, so that `unwrite` needs it, or None."""
+        return None
+
+    def unwrite(self, state: State, y_BTD: Tensor, drawn: Any = None, lost: Tensor | None = None) -> State:
+        """Return the state before the write of `y_BTD`, which drew `drawn` and lost `lost`."""
         second, written = state.main
         return State((written - y_BTD, second), state.side)
+
+    def pull(self, grad: Tensor, drawn: Any = None) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return what the gradient of the written stream is to y, to the stream that it replaced and to the other."""
+        return grad, grad, None
 
     def stream(self) -> Stream:
         return Reversible()
