@@ -21,7 +21,8 @@ from mainstem.train.task import Part
 NAMES = catalogue.names("loss")
 each = pytest.mark.parametrize("name", NAMES)
 TERMS = {"label_smoothing": 0.2, "z_loss": 0.05, "confidence": 0.3}
-each_term = pytest.mark.parametrize("terms", [{}, TERMS], ids=["plain", "terms"])
+HIDDEN = {"hidden_l1": 0.3, "hidden_l2": 0.2}
+each_term = pytest.mark.parametrize("terms", [{}, TERMS, HIDDEN], ids=["plain", "terms", "hidden"])
 
 
 def of(name, **values):
@@ -36,6 +37,18 @@ def value(loss, network, x, samples=None, **given):
     y = x.roll(-1, 1)
     with noise.counter(seed=3, step=4, samples=range(len(x)) if samples is None else samples):
         return loss.around(network)(tokens_BT=x, targets_BT=y, **given)
+
+
+def units(network, terms, run):
+    """Return what `run` returns, and the terms of hidden units [N] while it ran: of what output matrices read."""
+    found, l1, l2 = [], terms.get("hidden_l1", 0.0), terms.get("hidden_l2", 0.0)
+    layers = [block.feedforward.branch.feedforward.output for block in network.blocks]
+    handles = [layer.register_forward_pre_hook(lambda _, given: found.append(given[0])) for layer in layers]
+    result = run()
+    for handle in handles:
+        handle.remove()
+    h_NF = torch.cat(found, -1).flatten(0, 1)
+    return result, l1 * h_NF.abs().mean(1) + l2 * h_NF.square().mean(1)
 
 
 def whole(network, x, **given):
@@ -65,19 +78,23 @@ def expected(name, loss, network, x, terms):
 
     def logits(view, **given):
         with noise.counter(seed=3, step=4, samples=range(len(x)), view=view):
-            return whole(network, x, **given)
+            return units(network, terms, lambda: whole(network, x, **given))
 
-    first = by_formula(logits(0), y_N, terms).sum()
+    def by_terms(view, **given):
+        found, hidden = logits(view, **given)
+        return by_formula(found, y_N, terms).sum() + hidden.sum()
+
+    first = by_terms(0)
     if name == "cross_entropy":
         return first
     if name == "masked_inputs":
         with noise.counter(seed=3, step=4, samples=range(len(x)), view=1):
             hidden = shown(x, loss.rate)
-        return first + loss.coef * by_formula(logits(1, shown_BT=hidden), y_N, terms).sum()
+        return first + loss.coef * by_terms(1, shown_BT=hidden)
     assert name == "r_drop"
-    p, q = (logits(view).softmax(1) for view in (0, 1))
+    p, q = (logits(view)[0].softmax(1) for view in (0, 1))
     apart = (p * (p / q).log() + q * (q / p).log()).sum() / 2
-    return (first + by_formula(logits(1), y_N, terms).sum()) / 2 + loss.coef * apart
+    return (first + by_terms(1)) / 2 + loss.coef * apart
 
 
 @each
@@ -115,14 +132,14 @@ def test_its_gradient_is_that_of_finite_differences(name, terms, cap):
 
 @each
 def test_parts_of_a_batch_add_up_to_the_whole(name):
-    network, x, loss = model(), tokens(6, 8), of(name, **TERMS)
+    network, x, loss = model(), tokens(6, 8), of(name, **TERMS, **HIDDEN)
     parts = [value(loss, network, x[at : at + 2], range(at, at + 2)) for at in (0, 2, 4)]
     torch.testing.assert_close(sum(parts), value(loss, network, x), rtol=1e-12, atol=1e-12)
 
 
 @each
 def test_a_head_that_is_hooked_has_the_same_loss(name):
-    network, x, loss = model(head="untied"), tokens(3, 8), of(name, **TERMS)
+    network, x, loss = model(head="untied"), tokens(3, 8), of(name, **TERMS, **HIDDEN)
     plain = value(loss, network, x)
     network.head.register_forward_hook(lambda *_: None)
     torch.testing.assert_close(value(loss, network, x), plain, rtol=1e-10, atol=1e-10)
@@ -142,7 +159,7 @@ def test_it_draws_from_the_counter_alone(name):
 @pytest.mark.slow
 @each
 def test_a_compiled_model_has_the_same_loss(name):
-    network, x, loss = model(), tokens(2, 8), of(name, **TERMS)
+    network, x, loss = model(), tokens(2, 8), of(name, **TERMS, **HIDDEN)
     torch._dynamo.reset()
     compiled = torch.compile(network, backend="eager")
     torch.testing.assert_close(value(loss, compiled, x), value(loss, network, x), rtol=1e-10, atol=1e-10)
@@ -150,7 +167,7 @@ def test_a_compiled_model_has_the_same_loss(name):
 
 @each
 def test_it_is_a_frozen_value_that_a_configuration_makes(name):
-    loss = of(name, **TERMS)
+    loss = of(name, **TERMS, **HIDDEN)
     assert isinstance(loss, target_loss.TargetLoss) and type(loss) is catalogue.resolve("loss", name)
     with pytest.raises(dataclasses.FrozenInstanceError):
         loss.z_loss = 1.0

@@ -120,6 +120,8 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "noise.also.0.length": drops(SPAN, length=2),
     "noise.also.0.course": drops(DROP, course="falling"),
     "loss.label_smoothing": flags(loss__label_smoothing=0.1),
+    "loss.hidden_l1": flags(loss__hidden_l1=0.1),
+    "loss.hidden_l2": flags(loss__hidden_l2=0.1),
     "loss.z_loss": flags(loss__z_loss=0.1),
     "loss.confidence": flags(loss__confidence=0.1),
     "loss.coef": (MASKED, MASKED | {"loss.coef": 0.9}),

@@ -50,6 +50,7 @@ def possible(blocks: Iterable[Step], residuals: Iterable[Residual], state: State
     """
     return (
         ctx.cache is None
+        and ctx.tally is None  # what is gathered on the way has a gradient of its own
         and torch.is_grad_enabled()
         and not any(each.requires_grad for each in tensors(ctx.given))
         and all(isinstance(block, Residual) or as_built(block, Block) for block in blocks)

@@ -85,7 +85,8 @@ class Ensemble(nn.Module):
         """Return ln p [B, T, V]; with targets their losses in nats: the members' mean in training, else the mixture's.
 
         Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `shown_BT`, `agreement`
-        and `terms` are as `LanguageModel` has them; nothing is dropped in eval mode, so all passes agree there.
+        and `terms` are as `LanguageModel` has them; nothing is dropped in eval mode, so all passes agree there, and
+        `hidden_l1` and `hidden_l2` are of training alone.
         """
         given = tokens_BT, documents_BT, cache, shown_BT
         if targets_BT is None:
@@ -93,6 +94,7 @@ class Ensemble(nn.Module):
         if self.training:
             how: dict[str, Any] = {"targets_BT": targets_BT, "reduction": reduction, "agreement": agreement, **terms}
             return _each_alone(self._each(*given, **how))
+        terms = {name: value for name, value in terms.items() if not name.startswith("hidden_")}
         if any(terms.values()):
             log_NV = self._mixture(*given).flatten(0, 1)
             loss_BT = ops.from_logits([log_NV], targets_BT.flatten(), 0.0, ops.Terms(**terms)).view_as(targets_BT)

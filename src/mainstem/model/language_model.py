@@ -15,6 +15,7 @@ from .. import counter, execute, noise, ops, variants
 from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear
 from ..nn.built import plain_linear
+from ..nn.tally import Tally
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from .block import block, places
@@ -106,33 +107,57 @@ class LanguageModel(nn.Module):
         """Return logits [B, T, V]; with targets their cross-entropies in nats, for which logits are never whole.
 
         Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `terms` are
-        `label_smoothing`, `z_loss` and `confidence`, as `ops.cross_entropy` has them. The row of a token is multiplied
-        by its `shown_BT`; 0 hides it. With an `agreement` above 0 there is a second pass with other masks, and the
-        loss is `ops.agreeing`'s of both.
+        `label_smoothing`, `z_loss` and `confidence`, as `ops.cross_entropy` has them, and `hidden_l1` and `hidden_l2`,
+        factors on the mean of |h| and h^2 over the hidden units of all feed-forward sublayers at a position. The row of
+        a token is multiplied by its `shown_BT`; 0 hides it. With an `agreement` above 0 there is a second pass with
+        other masks, and the loss is `ops.agreeing`'s of both.
         """
-        cap = self.settings.soft_cap or 0.0
-        loss = ops.Terms(**terms, soft_cap=cap)
-        given = tokens_BT, documents_BT, cache, shown_BT
+        l1, l2 = (terms.pop(name, 0.0) / self.settings.layers for name in ("hidden_l1", "hidden_l2"))
+        loss = ops.Terms(**terms, soft_cap=self.settings.soft_cap or 0.0)
+        tally = Tally(l1, l2) if targets_BT is not None and (l1 or l2) else None
+        given = tokens_BT, documents_BT, cache, shown_BT, tally
         views = [self.features(*given)]
         if agreement and targets_BT is not None:
             with counter.other_view():
                 views.append(self.features(*given))
+        if targets_BT is None:
+            return self._logits(views[0])
+        found = self._compared(views, targets_BT, reduction, agreement, loss)
+        if tally is None:
+            return found
+        zero_BT = torch.zeros(targets_BT.shape, dtype=found.dtype, device=found.device)
+        hidden_BT = tally.total(zero_BT) / len(views)
+        return found + (hidden_BT if reduction == "none" else hidden_BT.sum())
+
+    def _logits(self, x_BTD: Tensor) -> Tensor:
+        cap = self.settings.soft_cap or 0.0
+        if self.head is not None and not plain_linear(self.head):
+            return ops.capped(self.head(x_BTD).float(), cap)
+        weight = self._tied() if self.head is None else self.head.weight
+        return ops.capped(ops.linear(x_BTD, weight.to(x_BTD.dtype)).float(), cap)
+
+    def _compared(
+        self,
+        views: list[Tensor],
+        targets_BT: Tensor,
+        reduction: Literal["sum", "none"],
+        agreement: float,
+        loss: ops.Terms,
+    ) -> Tensor:
+        """Return the loss of what one or two passes give to the head."""
+        targets_N = targets_BT.flatten()
         if self.head is not None and not plain_linear(self.head):
             # The head is changed, sharded or hooked: it has to be called, which makes whole logits.
             logits = [self.head(x_BTD) for x_BTD in views]
             wide = torch.promote_types(logits[0].dtype, torch.float32)
-            if targets_BT is None:
-                return ops.capped(logits[0].float(), cap)
-            logits = [ops.capped(each.to(wide), cap).flatten(0, 1) for each in logits]
-            loss_N = ops.from_logits(logits, targets_BT.flatten(), agreement, loss)
+            logits = [ops.capped(each.to(wide), loss.soft_cap).flatten(0, 1) for each in logits]
+            loss_N = ops.from_logits(logits, targets_N, agreement, loss)
             return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
         weight = self._tied() if self.head is None else self.head.weight
-        if targets_BT is None:
-            return ops.capped(ops.linear(views[0], weight.to(views[0].dtype)).float(), cap)
         kind = weight.device.type
         if torch.is_autocast_enabled(kind):  # as it would have made of the product
             views = [x_BTD.to(torch.get_autocast_dtype(kind)) for x_BTD in views]
-        flat, targets_N = [x_BTD.flatten(0, 1) for x_BTD in views], targets_BT.flatten()
+        flat = [x_BTD.flatten(0, 1) for x_BTD in views]
         if len(flat) == 2:
             loss_N = ops.agreeing(flat[0], flat[1], weight, targets_N, coef=agreement, terms=loss)
             return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
@@ -159,14 +184,15 @@ class LanguageModel(nn.Module):
         documents_BT: Tensor | None = None,
         cache: Cache | None = None,
         shown_BT: Tensor | None = None,
+        tally: Tally | None = None,
     ) -> Tensor:
-        """Return what the head reads [B, T, D]."""
+        """Return what the head reads [B, T, D]; a `tally` is told of hidden units on the way."""
         if tokens_BT.shape[1] + (cache.length if cache else 0) > self.context and self.settings.positions == "learned":
             raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer.")
         positions = None
         if cache is not None and cache.length:
             positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)
-        ctx = Context(positions=positions, documents=documents_BT, cache=cache, shown=shown_BT)
+        ctx = Context(positions=positions, documents=documents_BT, cache=cache, shown=shown_BT, tally=tally)
         x_BTD = self.embedding(tokens_BT, ctx)
         return execute.run(self.stream, self.blocks, x_BTD, ctx, recomputed=self.recompute and self.training)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
+from .tally import Tally
 
 
 class Cache:
@@ -51,7 +52,8 @@ class Context:
 
     `tokens` are those that the embedding was given, and `shown` [B, T] what their rows are multiplied by; 0 hides one.
     `given` are arguments by name for the modules that take them, and `shape` the axes between samples and width as
-    somebody's layers have them, who see [B, *shape, D] where the stream is [B, T, D].
+    somebody's layers have them, who see [B, *shape, D] where the stream is [B, T, D]. A `tally` is told of hidden
+    units.
     """
 
     positions: Tensor | None = None
@@ -62,6 +64,7 @@ class Context:
     side: Mapping[str, Tensor] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
+    tally: Tally | None = None
 
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
         return replace(self, side=side) if side else self
@@ -77,6 +80,7 @@ class Context:
             documents=None if self.documents is None else self.documents[index],
             tokens=None if self.tokens is None else self.tokens[index],
             shown=None if self.shown is None else self.shown[index],
+            tally=None if self.tally is None else self.tally.of_rows(index, batch),
             side={name: _rows(name, value, index, batch) for name, value in self.side.items()},
         )
 

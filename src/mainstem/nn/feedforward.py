@@ -57,6 +57,7 @@ class FeedForward(nn.Module):
     """
 
     stem = "feedforward"
+    wants_context = True
 
     def __init__(self, spec: FeedForwardSpec | int, hidden: int | None = None) -> None:
         super().__init__()
@@ -78,13 +79,15 @@ class FeedForward(nn.Module):
         axes = {"input.weight": 0, "output.weight": 1} | ({} if self.gate is None else {"gate.weight": 0})
         return {"hidden": (self.spec.hidden, axes)}
 
-    def forward(self, x_BTD: Tensor) -> Tensor | tuple[Tensor, points.Side]:
-        if type(self) is FeedForward and (y_BTD := fused_feedforward.sublayer(self, x_BTD)) is not None:
-            return y_BTD
+    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor | tuple[Tensor, points.Side]:
+        ctx = Context() if ctx is None else ctx
+        fused = fused_feedforward.sublayer(self, x_BTD) if type(self) is FeedForward and ctx.tally is None else None
+        if fused is not None:
+            return fused
         side: points.Side = {}
 
         def at(point: str, x: Tensor) -> Tensor:
-            return points.through(self, self._points.get(point, ()), x, Context(), side)
+            return points.through(self, self._points.get(point, ()), x, ctx, side)
 
         h_BTF = self.input(x_BTD)  # before the gate: in this order their gradients are added to that of x
         gate_BTF = None if self.gate is None else self.gate(x_BTD)
@@ -92,7 +95,10 @@ class FeedForward(nn.Module):
             h_BTF = at("preactivation", h_BTF)
         else:
             gate_BTF = at("preactivation", gate_BTF)
-        y_BTD = at("out", self.output(at("hidden", self._activate(h_BTF, gate_BTF))))
+        h_BTF = at("hidden", self._activate(h_BTF, gate_BTF))
+        if ctx.tally is not None:
+            ctx.tally.add(h_BTF)
+        y_BTD = at("out", self.output(h_BTF))
         return (y_BTD, side) if side else y_BTD
 
     def _activate(self, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tensor:

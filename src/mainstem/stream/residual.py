@@ -149,6 +149,8 @@ class Residual(nn.Module):
         # masked ones thrown away. So they are behind a shortcut, where nobody else knows the shape of a branch.
         whole = self.shortcut is not None or by_sample(ctx.given, len(x_BTD))
         if whole or torch.compiler.is_compiling() or transformed():
+            if ctx.tally is not None:
+                ctx = replace(ctx, tally=ctx.tally.of_kept(kept_B))
             output = self._called(x_BTD, ctx)
             kept = kept_B.view(-1, *[1] * (output.y.dim() - 1))
             zero = torch.zeros((), dtype=output.y.dtype, device=output.y.device)

@@ -20,17 +20,22 @@ from .device import Forward
 class TargetLoss(ABC):
     """What a step minimises for each target; a held-out score is the plain cross-entropy whatever this is. Abstract.
 
-    The fields here are terms of every loss, made with the logits, so that they cost next to nothing.
+    The fields here are terms of every loss. The first three are made with the logits, so that they cost next to
+    nothing; those of hidden units have each sublayer computed by parts.
 
     Args:
         label_smoothing: share of the target that goes to all tokens alike.
         z_loss: factor on (ln sum exp logits)^2.
         confidence: factor on the entropy of what is predicted, which is taken off.
+        hidden_l1: factor on the mean of |h| over the hidden units of all feed-forward sublayers, at each position.
+        hidden_l2: factor on the mean of h^2 of the same.
     """
 
     label_smoothing: Rate = 0.0
     z_loss: NonNegative = 0.0
     confidence: NonNegative = 0.0
+    hidden_l1: NonNegative = 0.0
+    hidden_l2: NonNegative = 0.0
 
     @abstractmethod
     def around(self, forward: Forward) -> Forward:
@@ -42,7 +47,7 @@ class TargetLoss(ABC):
 
     def with_terms(self, forward: Forward, **more: Any) -> Forward:
         """Return `forward` with the terms that are not 0, and `more`."""
-        names = ("label_smoothing", "z_loss", "confidence")
+        names = ("label_smoothing", "z_loss", "confidence", "hidden_l1", "hidden_l2")
         given = {name: value for name in names if (value := getattr(self, name))} | more
         return functools.partial(forward, **given) if given else forward
 
@@ -52,7 +57,7 @@ def parse(section: config.Loss) -> TargetLoss:
 
     Example:
         >>> parse(config.Loss(values={"z_loss": 0.5}))
-        CrossEntropy(label_smoothing=0.0, z_loss=0.5, confidence=0.0)
+        CrossEntropy(label_smoothing=0.0, z_loss=0.5, confidence=0.0, hidden_l1=0.0, hidden_l2=0.0)
     """
     given = {"name": section.name, **section.values}
     found: TargetLoss = variants.resolve("loss", given)

@@ -1,0 +1,62 @@
+"""What is asked of hidden units during a forward pass: how large they are at each position. May import torch only.
+
+Shapes: B batch, T position, F hidden width; b rows of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Gathers l1 mean_F |h| + l2 mean_F h^2 of hidden units at each position, from one layer after the other.
+
+    Args:
+        l1, l2: the factors.
+        found: what was gathered, [B, T] each; parts share the list.
+        rows: which of `batch` samples are given; all if None.
+        batch: B.
+        kept: whose numbers count, bool [B]; of all if None.
+
+    Example:
+        >>> tally = Tally(1.0, 0.5)
+        >>> tally.add(torch.tensor([[[1.0, -3.0]]]))
+        >>> tally.total(torch.zeros(1, 1)).tolist()
+        [[4.5]]
+    """
+
+    l1: float
+    l2: float
+    found: list[Tensor] = field(default_factory=list)
+    rows: Tensor | None = None
+    batch: int = 0
+    kept: Tensor | None = None
+
+    def of_rows(self, index: Tensor, batch: int) -> Tally:
+        """Return what gathers from the samples `index` alone, of `batch`."""
+        return replace(self, rows=index, batch=batch)
+
+    def of_kept(self, kept_B: Tensor) -> Tally:
+        """Return what leaves out the samples that are not kept."""
+        return replace(self, kept=kept_B)
+
+    def add(self, h_BTF: Tensor) -> None:
+        """Gather from `h_BTF`."""
+        wide = h_BTF.to(torch.promote_types(h_BTF.dtype, torch.float32))
+        value_BT = self.l1 * wide.abs().mean(-1) + self.l2 * wide.square().mean(-1)
+        if self.kept is not None:
+            value_BT = torch.where(self.kept.view(-1, 1), value_BT, torch.zeros_like(value_BT))
+        if self.rows is not None:
+            value_BT = value_BT.new_zeros(self.batch, value_BT.shape[1]).index_copy(0, self.rows, value_BT)
+        self.found.append(value_BT)
+
+    def total(self, like: Tensor) -> Tensor:
+        """Return the sum of what was gathered, of the shape and dtype of `like` [B, T]."""
+        total = torch.zeros_like(like)
+        for value_BT in self.found:
+            total = total + value_BT.to(like.dtype)
+        return total

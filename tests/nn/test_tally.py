@@ -1,0 +1,59 @@
+"""Hidden units that a loss penalises: counted for the samples that compute them, however the model is run."""
+
+import pytest
+import torch
+from variants import shaken, small, tokens
+
+from mainstem import noise
+from mainstem.model import Rates
+
+TERMS = {"hidden_l1": 0.7, "hidden_l2": 0.3}
+
+
+def value(model, x, terms=TERMS, **given):
+    with noise.counter(seed=3, step=4, samples=range(len(x))):
+        return model(x, targets_BT=x.roll(-1, 1), **terms, **given)
+
+
+def gradients(model, x):
+    model.zero_grad()
+    value(model, x).backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters()}
+
+
+def noisy(form="pre_norm", rate=0.5):
+    return shaken(small(form, rates=Rates(depth=rate, hidden=0.2))).double()
+
+
+def test_a_sample_that_leaves_a_sublayer_out_has_no_hidden_units_there():
+    model, x, found, rows = noisy(), tokens(6, 8), [], []
+    for block in model.blocks:
+        layer = block.feedforward.branch.feedforward.output
+        layer.register_forward_pre_hook(lambda _, given: found.append(given[0]))
+    plain, both = value(model, x, {}), value(model, x, reduction="none")
+    rows = [len(h) for h in found[:3]]
+    assert min(rows) < 6
+    expected = sum(0.7 * h.abs().mean(-1).sum() + 0.3 * h.square().mean(-1).sum() for h in found[:3]) / 3
+    torch.testing.assert_close(both.sum() - plain, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", ["pre_norm", "reversible"])
+def test_it_is_the_same_recomputed_and_compiled(form):
+    model, x = noisy(form), tokens(6, 8)
+    stored = gradients(model, x)
+    compiled = torch.compile(model, backend="eager")
+    torch.testing.assert_close(value(compiled, x), value(model, x), rtol=1e-10, atol=1e-10)
+    model.set_checkpoint(True)
+    for name, grad in gradients(model, x).items():
+        torch.testing.assert_close(grad, stored[name], rtol=1e-9, atol=1e-12, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_samples_have_numbers_of_their_own_where_all_sublayers_are_left_out():
+    model, x = small("pre_norm", also=[noise.Branches(1.0)]).double(), tokens(4, 8)
+    torch.testing.assert_close(value(model, x), value(model, x, {}), rtol=0, atol=0)
+
+
+def test_in_float32_it_is_what_it_is_in_float64():
+    model, x = shaken(small("pre_norm", rates=Rates(hidden=0.2))), tokens(4, 8)
+    found = value(model, x)
+    torch.testing.assert_close(found.double(), value(model.double(), x), rtol=1e-5, atol=1e-4)
