@@ -125,7 +125,7 @@ def test_what_several_names_have_alike_stands_once_with_the_default_of_each(caps
     assert flags == [f"--noise.also.0.{name}" for name in
                      ("rate", "at", "over", "how", "depth", "begin", "end", "course", "length")]  # fmt: skip
     text = " ".join(" ".join(lines).split())
-    assert "[text; dropout: null; depth: B; drop_head: BH; drop_key: null; token_dropout: BT]" in text
+    assert "[text; dropout: null; depth: B; layer_drop: B; drop_head: BH; drop_key: null; token_dropout: BT]" in text
     assert (
         '--noise.also.0.depth "constant", or "linear": it grows over the sublayers [constant|linear; constant]' in text
     )

@@ -91,7 +91,7 @@ def test_values_for_later_blocks_are_there_for_every_sample():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"at": "attention.branch"}, "at attention.branch is not a whole block, which layer_drop leaves out: use at"),
+        ({"at": "attention.branch"}, "LayerDrop leaves out whole blocks, and at attention.branch stands none: use at"),
         ({"over": "BT"}, "over 'BT' and how 'keep' leave out no whole block: use over 'B' or ''"),
         ({"how": "renormalise", "over": "BT"}, "over 'BT' and how 'renormalise' leave out no whole block"),
     ],

@@ -37,6 +37,9 @@ COMMANDS = {
         "prune RUN --out DIR",
         "a smaller model, without the hidden units and heads that a group lasso made zero",
     ),
+    "soup": Command(
+        "soup", "soup RUN RUN [RUN ...] --out DIR", "one model of the mean weights of several runs of one model"
+    ),
     "probe": Command("probe", "probe RUN [OPTIONS]", "what happens inside a run's model, and what is wrong, as a page"),
     "lab": Command(
         "lab",

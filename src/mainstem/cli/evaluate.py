@@ -103,7 +103,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
     if options.stride is not None:
         check_stride(options.stride, loaded.model.context)
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
-    cache = _cache(folder)
+    cache = cache_of(folder)
     tokens = _tokens(loaded, paths, options, cache)
     look = looks.add(folder) if options.sealed else 0
     answer = Answer(options.json)
@@ -237,7 +237,8 @@ def _yardsticks(
     return found, ""
 
 
-def _cache(folder: Path) -> Path:
+def cache_of(folder: Path) -> Path:
+    """Return where what is read of texts lies for the run in `folder`."""
     from ..runs.cache import cache_folder
     from ..runs.run_folder import RunFolder
 

@@ -108,9 +108,9 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
     from ..measure.evaluate import Held
     from ..measure.quantity import calibration, held_out
     from ..train.gap import between
-    from .evaluate import _cache, own_corpus, warn
+    from .evaluate import cache_of, own_corpus, warn
 
-    corpus = own_corpus(loaded, options.data, _cache(folder))
+    corpus = own_corpus(loaded, options.data, cache_of(folder))
     warn(corpus)
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from .. import config, files
+from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
-from . import arguments, terminal
+from . import arguments, model_folder, terminal
 from . import help as help_text
 from .commands import COMMANDS
 
 if TYPE_CHECKING:
-    from ..loaded import LoadedRun
     from ..model import LanguageModel
     from ..model.pruned import Pruned
-
-_TOGETHER = ("config.yaml", "vocabulary.json")
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -41,14 +35,7 @@ def run(words: list[str]) -> int:
     options = arguments.options(given.flags, Options, "prune")
     (path,) = arguments.take(given.positional, 1, 1, COMMANDS["prune"].usage)
     folder = arguments.run_folder(path)
-    if options.out is None:
-        raise BadInput(
-            f"The smaller model of {path!r} needs a folder: give one, as in --out {path.rstrip('/')}-pruned."
-        )
-    out = Path(options.out)
-    if os.path.lexists(out):
-        raise BadInput(f"--out {options.out!r} is there already: give the name of a new folder.")
-    files.check_folder(out)
+    out = model_folder.new(options.out, f"The smaller model of {path!r}", f"{path.rstrip('/')}-pruned")
     from ..loaded import load
     from ..model import LanguageModel
     from ..model.pruned import prune
@@ -57,7 +44,10 @@ def run(words: list[str]) -> int:
     if not isinstance(loaded.model, LanguageModel):
         raise BadInput(f"{path!r} holds an ensemble, whose members differ in what is zero: prune a run of one network.")
     found = prune(loaded.model)
-    _write(folder, out, loaded, found, options.last)
+    (units, of_units), (heads, of_heads) = found.hidden, found.heads
+    pruned = {"hidden": units, "of_hidden": of_units, "heads": heads, "of_heads": of_heads, "apart": found.apart}
+    known = {**loaded.facts, "pruned": pruned}
+    model_folder.write(out, folder, found.model, known, options.last, loaded.prior)
     for line in said(loaded.model, found, timed(loaded.model, found.model)):
         terminal.line(line)
     terminal.line(f"in {out}; what it predicts: {command('evaluate', str(out))}")
@@ -100,29 +90,3 @@ def timed(model: LanguageModel, smaller: LanguageModel, repeats: int = 7) -> tup
                 seconds.append(perf_counter() - began)
     before, after = (statistics.median(seconds[1:]) for seconds in taken)
     return before, after
-
-
-def _write(folder: Path, out: Path, loaded: LoadedRun, found: Pruned, last: bool) -> None:
-    """Write what a model needs to be loaded; the weights come last."""
-    import msgspec
-
-    from ..counts import stored
-    from ..runs import checkpoint, facts, publish, weights
-    from ..runs.disk import disk
-
-    source = folder / "last" if last else folder
-    about: dict[str, Any] = msgspec.json.decode((source / "config.json").read_bytes())
-    (units, of_units), (heads, of_heads) = found.hidden, found.heads
-    pruned = {"hidden": units, "of_hidden": of_units, "heads": heads, "of_heads": of_heads, "apart": found.apart}
-    with disk("the smaller model", out):
-        out.mkdir()
-        for name in _TOGETHER:
-            shutil.copyfile(folder / name, out / name)
-        facts.write(out / facts.NAME, {**loaded.facts, "pruned": pruned})
-        about["model"] = found.model.config()
-        files.write_atomic(out / "config.json", msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-        metadata = msgspec.json.encode({"version": publish.VERSION, "step": about.get("step")}).decode()
-        entry = files.write_atomic(out / "model.safetensors", checkpoint.pack(weights.take(found.model), metadata))
-        if loaded.prior is not None:
-            loaded.prior.about = msgspec.structs.replace(loaded.prior.about, model=entry.sha256)
-            stored.save(out, loaded.prior)

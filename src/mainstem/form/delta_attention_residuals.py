@@ -111,7 +111,7 @@ class DeltaAttentionResiduals(Form):
     def __post_init__(self) -> None:
         if self.group < 1:
             raise BadInput(
-                f"delta_attention_residuals need a group of at least 1 sublayer, not {self.group}: 1 takes each alone"
+                f"delta_attention_residuals need a group of at least 1 sublayer, not {self.group}: 1 takes each alone."
             )
 
     def stream(self, sites: Sequence[Site]) -> Stream:

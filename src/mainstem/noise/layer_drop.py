@@ -48,11 +48,11 @@ class LayerDrop(Bernoulli):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.at != "branch":
-            raise BadInput(f"at {self.at} is not a whole block, which layer_drop leaves out: use at branch, or depth")
+            raise BadInput(f"LayerDrop leaves out whole blocks, and at {self.at} stands none: use at branch, or depth.")
         if not self.skips:
             raise BadInput(
                 f"over {self.along!r} and how {self.how!r} leave out no whole block: use over 'B' or '', and how keep "
-                "or scale"
+                "or scale."
             )
 
     def there(self, site: Depth) -> LayerDrop:

@@ -1,0 +1,88 @@
+"""`mainstem soup`: from several runs to one folder that every command takes, and what does not belong together."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import mainstem
+from mainstem.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+SMALL = (
+    "--model.layers 1 --model.heads 2 --model.context 16 --train.batch 8 --data.tokenizer byte "
+    "--optim.lr 0.02 --optim.name adamw --evaluate.tokens 256 --evaluate.every 20 --train.steps 20"
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a run, two that go on from its weights, one of another width and one of another text."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, factor in (("text", 97), ("other", 89)):
+        (folder / f"{name}.txt").write_text("".join(f"line {i * i % factor} of {i}, " for i in range(1500)))
+
+    def train(name: str, text: str = "text", *more: str, width: int = 16) -> None:
+        small = [*SMALL.split(), "--model.width", str(width)]
+        assert main(["train", str(folder / f"{text}.txt"), "--out", str(folder / name), *small, *more]) == 0
+
+    train("base")
+    for seed in ("1", "2"):
+        train(f"run{seed}", "text", "--train.init-from", str(folder / "base"), "--seed", seed)
+    train("wide", width=32)
+    train("elsewhere", "other")
+    return folder
+
+
+def losses(said: str) -> dict[str, float]:
+    """Return the nats per token of each line."""
+    return {name: float(nats) for name, nats in re.findall(r"(.+): ([0-9.]+) nats per token", said)}
+
+
+@pytest.mark.parametrize("kind", ["greedy", "uniform"])
+def test_runs_become_one_model(trained: Path, kind: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+    capsys.readouterr()
+    assert main(["soup", "run1", "run2", "base", "--out", kind, "--kind", kind]) == 0
+    said = capsys.readouterr().out
+    found = losses(said)
+    facts = json.loads((trained / kind / "facts.json").read_text())["soup"]
+    assert facts["kind"] == kind and facts["of"] == 3
+    (last,) = (loss for name, loss in found.items() if name.startswith("the mean of"))
+    assert last == pytest.approx(facts["nats_per_token"], abs=1e-4)
+    if kind == "greedy":
+        assert last <= min(found[name] for name in ("run1", "run2", "base"))
+    else:
+        assert len(facts["runs"]) == 3
+    each = [mainstem.load(Path(name)).model.state_dict() for name in facts["runs"]]
+    for name, tensor in mainstem.load(trained / kind).model.state_dict().items():
+        expected = sum(state[name].double() for state in each) / len(each)
+        torch.testing.assert_close(tensor, expected.float(), rtol=0, atol=1e-7)
+    assert main(["evaluate", kind, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["nats_per_token"] == pytest.approx(facts["nats_per_token"], abs=1e-4)
+    assert main(["sample", kind, "--num-tokens", "5"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run1", "--out", "new"], "Something is missing: write `mainstem soup RUN RUN [RUN ...] --out DIR`."),
+        (["run1", "run2"], "The mean of these runs needs a folder: give one, as in --out runs/soup."),
+        (["run1", "run2", "--out", "base"], "is there already: give the name of a new folder"),
+        (["run1", "run1", "--out", "new"], "A run is named twice, and would count double in the mean"),
+        (["run1", "wide", "--out", "new"], "are of two models: --model.width is 16 in one of them and 32 in another"),
+        (["run1", "elsewhere", "--out", "new"], "were trained on other texts, so that no held-out part compares them"),
+        (["run1", "gone", "--out", "new"], "gone"),
+        (["run1", "run2", "--out", "new", "--kind", "all"], "--kind"),
+    ],
+)
+def test_what_does_not_belong_together_is_said_in_a_sentence(
+    trained: Path, words: list[str], said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained)
+    assert main(["soup", *words]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not (trained / "new").exists()
