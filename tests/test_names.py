@@ -11,6 +11,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.optim.swa_utils import AveragedModel
 
 from mainstem import noise, optim, penalty
+from mainstem.errors import BadInput
 from mainstem.names import parameters, sites
 from mainstem.optim.averaging import Average
 from mainstem.optim.roles import named, roles, select
@@ -199,3 +200,21 @@ def test_a_module_may_call_its_own_parameters_so():
             return {"gain_orig": "mix"}
 
     assert roles(Own()) == {"gain_orig": "mix"}
+
+
+@pytest.mark.parametrize(
+    "given", [3, [nn.Linear(2, 2)], nn.Linear(2, 2).parameters()], ids=["number", "list", "parameters"]
+)
+@pytest.mark.parametrize("function", [optim.groups, noise.bind, noise.take_over, select, penalty.L1(1e-3)])
+def test_what_is_no_model_is_named(function, given):
+    with pytest.raises(
+        BadInput, match=rf"{type(given).__name__} stands where a model is needed: give the torch\.nn\.M"
+    ):
+        function(given)
+
+
+def test_several_patterns_are_one_text():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    with pytest.raises(BadInput, match=r"on=\['0\.weight', '1\.weight'\] is no text.*behind commas"):
+        optim.groups(model, on=["0.weight", "1.weight"])
+    assert set(select(model, "0.weight, 1.*, !1.bias")) == {"0.weight", "1.weight"}

@@ -1,7 +1,7 @@
 """The parameters and modules of a model by the names that its author gave them, whatever wraps or reparametrizes it.
 
-The one place where a name becomes an identity: of a site of noise, an average, a pattern, a saved state. Imports torch
-alone.
+The one place where a name becomes an identity: of a site of noise, an average, a pattern, a saved state. May import
+errors and torch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn.utils.parametrizations import _WeightNorm
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim.swa_utils import AveragedModel
+
+from .errors import BadInput
 
 _WRAPPERS = (nn.parallel.DistributedDataParallel, nn.DataParallel, AveragedModel)
 """Modules that hold another one as `module` and are no part of it."""
@@ -49,6 +51,8 @@ def parameters(module: nn.Module) -> Parameters:
         >>> parameters(nn.DataParallel(layer)).origins["parametrizations.weight.original0"]
         ('weight', True)
     """
+    if not isinstance(module, nn.Module):
+        raise BadInput(f"{type(module).__name__} stands where a model is needed: give the torch.nn.Module itself.")
     by_path = dict(module.named_modules(remove_duplicate=False))
     wrapped = {f"{path}.{held}" if path else held for path, part in by_path.items() for held in _holds(part)}
     plain = {path: _plain(path, wrapped) for path in by_path}

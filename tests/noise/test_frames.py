@@ -1,6 +1,7 @@
 """torch.utils.checkpoint computes the masks of its forward again, for dropout of torch's and for noise of ours."""
 
 import contextlib
+import copy
 
 import pytest
 import torch
@@ -148,3 +149,14 @@ def test_a_function_that_is_no_module_cannot_drop_in_checkpoint():
     with pytest.raises(BadInput, match=r"'the model' drops in a function that checkpoint.*put the function into a mod"):
         run(model, torch.randn(4, WIDTH, requires_grad=True))
     model(torch.randn(4, WIDTH, requires_grad=True)).sum().backward()
+
+
+def test_the_wrapper_of_fsdp_is_a_call_of_checkpoint():
+    wrap = pytest.importorskip("torch.distributed.algorithms._checkpoint.checkpoint_wrapper")
+    model, x = nn.Sequential(Eager(), nn.Dropout(0.4)), torch.randn(4, 6, WIDTH)
+    wrapped = nn.Sequential(*(wrap.checkpoint_wrapper(copy.deepcopy(part)) for part in model))
+    found = []
+    for each in (model, wrapped):
+        noise.take_over(each)
+        found.append(gradients(each, x, run)[1])
+    assert_equal(*found)

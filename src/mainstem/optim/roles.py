@@ -140,6 +140,8 @@ def listed(on: str) -> list[str]:
         >>> listed("attention, !blocks.0.*")
         ['attention', '!blocks.0.*']
     """
+    if not isinstance(on, str):
+        raise BadInput(f'on={on!r} is no text: give several patterns as one, behind commas, "attention, !blocks.0.*".')
     return [each.strip() for each in on.split(",")]
 
 
