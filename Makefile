@@ -11,7 +11,7 @@ $(shell rm -f $(INSTALLED))
 endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs crash fuzz inductor sanitize emulate golden mutants readme pages claims clean
+.PHONY: install train test lint bench bits docs integrations crash fuzz inductor sanitize emulate golden mutants readme pages claims clean
 
 install: $(INSTALLED)
 
@@ -49,6 +49,11 @@ docs: $(INSTALLED)
 	$(BIN)/python -m pytest -q tests/docs $(ARGS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file mkdocs.zh-TW.yml
+
+# What runs with packages of other people, which the tests leave out by name where they are not there; minutes.
+integrations: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[integrations]"
+	$(BIN)/python -m pytest -q -rs tests/docs/test_code_blocks.py tests/measure/test_transformers.py tests/noise/test_packages.py $(ARGS)
 
 # Kills and damages whole trainings; minutes.
 crash: $(INSTALLED)

@@ -24,7 +24,7 @@ NAMED = (
 PAGES = [*(ROOT / name for name in NAMED), *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = frozenset({"python", "yaml", "sh", "text", "mermaid"})
 FOREIGN = {"transformers": ("transformers", "accelerate"), "lightning": ("lightning",), "timm": ("timm", "torchvision")}
-"""Packages of other people by what is imported, of the extra `integrations`, and what running them needs."""
+"""Packages of other people by what is imported, and what running them needs: see `make integrations`."""
 OF_TRAIN = ("resume", "plan", "config", "help", "launch")
 
 
@@ -72,7 +72,7 @@ def needs(block):
 def test_python_blocks_run(block, tmp_path, monkeypatch):
     foreign = needs(block)
     if absent := [name for name in foreign if importlib.util.find_spec(name) is None]:
-        pytest.skip(f"{block} needs {', '.join(absent)}, of the extra `integrations`")
+        pytest.skip(f"{block} needs {', '.join(absent)}")
     monkeypatch.chdir(tmp_path)
     code = compile("\n" * block.line + block.text, str(block.page), "exec", dont_inherit=True)
     with warnings.catch_warnings():

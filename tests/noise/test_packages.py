@@ -47,7 +47,7 @@ def test_gradient_checkpointing_has_the_masks_of_its_forward(name):
 
 
 def test_adapters_of_peft_are_taken_over_too():
-    peft = pytest.importorskip("peft", reason="needs peft")
+    peft = pytest.importorskip("peft", reason="needs peft, of the extra `integrations`")
     torch.manual_seed(0)
     config = peft.LoraConfig(
         r=4, lora_dropout=0.2, target_modules=["c_attn"], fan_in_fan_out=True, init_lora_weights=False
@@ -59,7 +59,7 @@ def test_adapters_of_peft_are_taken_over_too():
 
 
 def test_a_vision_transformer_of_timm_with_its_checkpoints():
-    timm = pytest.importorskip("timm", reason="needs timm, of the extra `integrations`")
+    timm = pytest.importorskip("timm", reason="needs timm and torchvision", exc_type=ImportError)
     torch.manual_seed(0)
     model = timm.create_model("vit_tiny_patch16_224", img_size=32, patch_size=8, depth=2, num_classes=5, drop_rate=0.1,
                               proj_drop_rate=0.1, attn_drop_rate=0.1, drop_path_rate=0.2)  # fmt: skip
