@@ -1,8 +1,11 @@
 """`mainstem crash` sees which trainer loses something, and which damage goes unnoticed."""
 
 import json
+import os
 import shlex
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,7 @@ def test_damage_that_nobody_notices_is_said(capsys: Capture) -> None:
 def test_one_that_does_not_go_on_is_said_with_its_words(capsys: Capture) -> None:
     code, found, said = tried(capsys, "stubborn", kills=1)
     assert code == 1 and not found["kills"][0]["resumed"]
+    said = " ".join(said.split())
     assert "did not go on (exit code 1: there is a run already)" in said
     assert "damages: none, as the run does not go on without them" in said
 
@@ -121,3 +125,18 @@ def test_what_cannot_be_tried_is_said(capsys: Capture, kind: str, more: list[str
 def test_bad_input_is_a_sentence(capsys: Capture, words: list[str], said: str) -> None:
     assert main(["crash", *words]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_request_to_end_leaves_no_program_and_no_folder(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mainstem", "crash", "--command", command("endless"), "--compare", "model.bin"]
+    environment = {
+        **os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+    }  # fmt: skip
+    with subprocess.Popen(words, env=environment) as run:
+        while not (found := list(tmp_path.glob("*/run/pid"))) and run.poll() is None:
+            time.sleep(0.01)
+        pid = int(found[0].read_text())
+        run.terminate()
+        assert run.wait(60) == 143
+    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,8 @@
 
 toy_trainer.py OUT KIND: momentum on a parabola, with a checkpoint every few steps. KIND is `honest` (it keeps all that
 a step depends on, with a checksum, and goes back to the checkpoint before a damaged one), `forgetful` (it does not keep
-the momentum), `trusting` (it has no checksum), `random` (it has no seed), `stubborn` (it never goes on) or `broken`.
+the momentum), `trusting` (it has no checksum), `random` (it has no seed), `stubborn` (it never goes on), `endless` or
+`broken`.
 """
 
 import hashlib
@@ -45,6 +46,9 @@ def main():
     if kind == "broken":
         raise SystemExit("there is no such device")
     out.mkdir(parents=True, exist_ok=True)
+    if kind == "endless":
+        write(out / "pid", str(os.getpid()).encode())
+        time.sleep(600)
     step, weight, momentum = load(out, kind)
     noise = random.random() if kind == "random" else 0.5
     while step < STEPS:

@@ -6,7 +6,9 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +68,7 @@ def run(words: list[str]) -> int:
     if options.checkpoint is not None:
         look.check([options.checkpoint], "--checkpoint")
     answer = Answer(options.json)
-    with _folder(options.out) as folder:
+    with _leaving(), _folder(options.out) as folder:
         plan = crash.Plan(
             command, resume, lambda out: crash.digests(out, patterns), folder, options.kills, options.damage,
             options.checkpoint, options.seed,
@@ -125,6 +127,24 @@ def _program(text: str | None, option: str) -> list[str]:
             "another one for each run."
         )
     return words
+
+
+@contextlib.contextmanager
+def _leaving() -> Iterator[None]:
+    """Let a request to end be an exception inside the ``with``, so that no program is left running, and no folder."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -32,11 +32,11 @@ class Ended(NamedTuple):
     appeared: float | None
 
 
-def run(words: Sequence[str], log: Path, limit: float, watch: Path | None = None) -> Ended:
+def run(words: Sequence[str], log: Path, limit: float, watch: Path | None = None, after: float | None = None) -> Ended:
     """Run a program for at most `limit` seconds, then kill it and every process that it has started.
 
-    What it writes goes to `log`; `watch` is a folder that it makes. Where it ends by itself, what it has left running
-    is killed too.
+    What it writes goes to `log`. `watch` is a folder that it makes; `after` so many seconds from then on it is killed,
+    however long it took to come to that. Where it ends by itself, what it has left running is killed too.
     """
     mark = uuid.uuid4().hex
     began = time.monotonic()
@@ -52,6 +52,7 @@ def run(words: Sequence[str], log: Path, limit: float, watch: Path | None = None
                 code = _wait(process, min(left, _PAUSE) if looks else left)
                 if watch is not None and looks and watch.exists():
                     appeared = time.monotonic() - began
+                    end = end if after is None else began + appeared + after
                 if code is not None or time.monotonic() >= end:
                     break
         finally:

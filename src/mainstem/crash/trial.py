@@ -1,7 +1,7 @@
 """The trial of a trainer: twice undisturbed, killed again and again, then damaged. May import `errors` and siblings.
 
 Everything happens at one path, so that no path in a file makes two runs differ. Kills come from when the folder of the
-run is there: before that, while programs load their libraries, nothing can be lost.
+run is there, and are counted from then: before that, while programs load their libraries, nothing can be lost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FACTOR, _LEAST = 10, 60.0
 
 
 class Killed(NamedTuple):
-    """What came of a kill at `moment` seconds.
+    """What came of a kill `moment` seconds after the folder of the run was there.
 
     `code` is the exit code of the run that went on, None where it did not end, `said` its last line, and `differs` has
     the names of what is not as in the run that nobody killed.
@@ -109,7 +109,7 @@ def run(plan: Plan, tell: Tell) -> Found:
             "of a run that was killed: give it a seed and a number of threads."
         )
     seconds = min(ended.seconds, again.seconds)
-    begins = min(seconds, *(each.appeared or 0.0 for each in (ended, again)))
+    begins = min(ended, again, key=lambda each: each.seconds).appeared or 0.0
     tell(f"undisturbed: {seconds:.1f} s, twice the same {_several(tuple(whole))}")
     moments = random.Random(plan.seed)
     kills: list[Killed] = []
@@ -119,7 +119,7 @@ def run(plan: Plan, tell: Tell) -> Found:
             tell(f"kill {number} of {plan.kills}: the run had ended before")
             continue
         kills.append(kill)
-        tell(f"kill {number} of {plan.kills} at {kill.moment:.2f} s: {of_kill(kill)}")
+        tell(f"kill {number} of {plan.kills} at {kill.moment:.2f} s from its folder on: {of_kill(kill)}")
     damages = _damages(plan, (begins, seconds), tell) if plan.damages else []
     return Found(seconds, tuple(whole), kills, damages)
 
@@ -164,10 +164,10 @@ def _kill(
     """Kill a run at a random moment of a span of time and go on with it; None where it had always ended before."""
     begins, seconds = span
     for attempt in range(_TRIES):
-        moment = moments.uniform(begins, begins + (seconds - begins) * (1 - attempt / _TRIES))
+        moment = moments.uniform(0.0, (seconds - begins) * (1 - attempt / _TRIES))
         _clear(plan.out)
-        began = process.run(_words(plan.command, plan.out), _log(plan, name), moment)
-        if began.code is None:
+        began = process.run(_words(plan.command, plan.out), _log(plan, name), _limit(seconds), plan.out, moment)
+        if began.code is None and began.seconds < _limit(seconds):
             break
         _check_end(began)
     else:
@@ -179,7 +179,7 @@ def _kill(
 
 def _go_on(plan: Plan, name: str, seconds: float) -> process.Ended:
     words = plan.resume if plan.out.exists() else plan.command
-    return process.run(_words(words, plan.out), _log(plan, name), _FACTOR * seconds + _LEAST)
+    return process.run(_words(words, plan.out), _log(plan, name), _limit(seconds))
 
 
 def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]:
@@ -188,8 +188,8 @@ def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]
     kept = plan.folder / "killed"
     for attempt in range(_TRIES):
         _clear(plan.out)
-        moment = begins + (seconds - begins) * (_LATE - attempt / (2 * _TRIES))
-        process.run(_words(plan.command, plan.out), _log(plan, "late"), moment)
+        moment = (seconds - begins) * (_LATE - attempt / (2 * _TRIES))
+        process.run(_words(plan.command, plan.out), _log(plan, "late"), _limit(seconds), plan.out, moment)
         paths = damage.newest(plan.out, plan.checkpoint) if plan.out.is_dir() else []
         if paths:
             break
@@ -225,6 +225,11 @@ def _from(
     change()
     ended = _go_on(plan, name, seconds)
     return ended, plan.look(plan.out)
+
+
+def _limit(seconds: float) -> float:
+    """Return after how many seconds a run is taken for one that does not end, where another took `seconds`."""
+    return _FACTOR * seconds + _LEAST
 
 
 def _words(words: Sequence[str], out: Path) -> list[str]:
