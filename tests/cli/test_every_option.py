@@ -55,6 +55,13 @@ ELSEWHERE = {
     "report.out": "cli/test_report.py::test_several_runs_are_compared_where_one_says",
     "prune.out": "cli/test_prune.py::test_a_run_becomes_smaller_and_predicts_the_same",
     "prune.last": "cli/test_prune.py::test_the_last_weights_are_pruned_where_that_is_asked_for",
+    "soup.out": "cli/test_soup.py::test_runs_become_one_model",
+    "soup.kind": "cli/test_soup.py::test_runs_become_one_model",
+    "soup.last": "cli/test_soup.py::test_the_last_weights_are_taken_where_that_is_asked_for",
+    **dict.fromkeys(
+        ("soup.device", "soup.data.paths", "soup.data.held_out_paths", "soup.data.verify"),
+        "cli/test_soup.py::test_where_it_is_measured_and_where_its_text_lies_may_be_said",
+    ),
     "lab.all": "lab/test_suite.py::test_every_experiment_has_its_results_and_its_page",
     "lab.budget": "cli/test_lab.py::test_a_budget_that_is_too_small_says_what_would_do",
     "lab.seeds": "cli/test_lab.py::test_an_experiment_gives_a_verdict_results_and_a_page",

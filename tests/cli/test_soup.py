@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,28 @@ def test_what_does_not_belong_together_is_said_in_a_sentence(
     assert main(["soup", *words]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (trained / "new").exists()
+
+
+def test_the_last_weights_are_taken_where_that_is_asked_for(trained: Path, tmp_path: Path) -> None:
+    runs = [str(shutil.copytree(trained / name, tmp_path / name)) for name in ("run1", "run2")]
+    for run in runs:
+        (Path(run) / "model.safetensors").unlink()  # the best ones
+    assert main(["soup", *runs, "--out", str(tmp_path / "best")]) != 0
+    assert main(["soup", *runs, "--out", str(tmp_path / "last"), "--last"]) == 0
+    assert json.loads((tmp_path / "last" / "facts.json").read_text())["soup"]["last"] is True
+
+
+def test_where_it_is_measured_and_where_its_text_lies_may_be_said(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    runs = [str(trained / name) for name in ("run1", "run2")]
+    assert main(["soup", *runs, "--out", str(tmp_path / "a"), "--device", "mps"]) == 2
+    assert "'mps' is not on this machine" in capsys.readouterr().err
+    text = shutil.copy2(trained / "text.txt", tmp_path / "moved.txt")
+    moved = ["--data.paths", str(text), "--data.verify"]
+    assert main(["soup", *runs, "--out", str(tmp_path / "b"), *moved]) == 0
+    Path(text).write_bytes(Path(text).read_bytes()[::-1])
+    assert main(["soup", *runs, "--out", str(tmp_path / "c"), *moved]) == 2
+    assert "data has changed" in capsys.readouterr().err
+    assert main(["soup", *runs, "--out", str(tmp_path / "d"), "--data.held-out-paths", str(text)]) == 2
+    assert not (tmp_path / "c").exists() and not (tmp_path / "d").exists()
