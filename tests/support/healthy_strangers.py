@@ -177,7 +177,7 @@ HEALTHY = {
     **{f"decoder, {way}": lambda way=way: Language(way=way)
        for way in ("plain", "fused", "heads last", "keys first", "added", "where")},
     **{f"decoder, {order}-norm": lambda order=order: Language(order=order)
-       for order in ("post", "sandwich", "parallel")},
+       for order in ("post", "sandwich", "parallel", "in place")},
     "masked language model": lambda: Language(causal=False, order="post"),
     "LSTM": lambda: Recurrent(nn.LSTM),
     "GRU": lambda: Recurrent(nn.GRU),

@@ -85,6 +85,10 @@ class Layer(nn.Module):
             return x + self.mlp(x)
         if self.fault == "dropped stream":
             return self.drop(self._rest(x + self.attn(self.norm1(x))))
+        if self.order == "in place":  # the sum lies where the dropout of a branch wrote
+            y = self.attn(self.norm1(x))
+            y += x
+            return self._rest(self.drop(y) if self.fault == "dropped in place" else y)
         if self.fault == "dropped input":
             x = self.drop(x)
         if self.order == "post":

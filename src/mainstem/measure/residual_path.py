@@ -9,7 +9,7 @@ from torch import Tensor
 
 _PASSES = re.compile(
     r"add|sub|view|reshape|alias|transpose|permute|squeeze|clone|copy|expand|slice|select|cat|stack|where|index|"
-    r"norm|dropout|mul|div|relu|contiguous|tback|split|chunk|unbind|roll|scale|native_batch",
+    r"norm|dropout|mul|div|relu|contiguous|tback|split|chunk|unbind|roll|scale|native_batch|asstrided",
     re.IGNORECASE,
 )
 _STOPS = re.compile(r"addmm|addbmm|baddbmm|addmv|matmul|conv|silu|gelu|attention|embedding", re.IGNORECASE)

@@ -50,15 +50,16 @@ def planted(fault, name="decoder, plain", layers=4, way="plain", order="pre", at
     return faults(m)
 
 
-@pytest.mark.parametrize("fault", ["dropped stream", "dropped input"])
+@pytest.mark.parametrize("fault", ["dropped stream", "dropped input", "dropped in place"])
 @pytest.mark.parametrize("at", [None, [2]])
 def test_dropout_on_the_stream(fault, at):
-    found = planted(fault, at=at)
+    order = "in place" if fault == "dropped in place" else "pre"
+    found = planted(fault, at=at, order=order)
     twice = {"dropped twice"} if fault == "dropped input" and at is None else set()  # behind the embedding's dropout
     assert set(found) == {"dropped stream"} | twice
     assert f"`layers.{0 if at is None else 2}`" in found["dropped stream"].evidence
     assert "x + dropout(F(x))" in found["dropped stream"].remedy
-    assert planted(fault, at=at, training=False) == {}
+    assert planted(fault, at=at, order=order, training=False) == {}
 
 
 @pytest.mark.parametrize("fault", ["normed", "normed late"])
