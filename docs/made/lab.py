@@ -128,6 +128,8 @@ def effect(judged: Judged, language: str) -> str:
     told = f"{unit}相差 {mean}"
     if contrast.unit == "decades":
         told = f"相差 {mean} {unit}，即 10 的 {mean} 次方"
+    elif contrast.unit == "doublings of the steps":
+        told = f"步數相差 {mean} {unit}，即 2 的 {mean} 次方倍"
     elif "／" in unit:
         told = f"相差 {mean} {unit}"
     if math.isnan(found.low):

@@ -178,6 +178,7 @@ SPECS = (
     Spec("experiment", "exploding", "lab.experiments.exploding:EXPERIMENT", "residuals keep gradients from exploding"),
     Spec("experiment", "depth", "lab.experiments.depth:EXPERIMENT", "residuals make deep networks trainable"),
     Spec("experiment", "deviation", "lab.experiments.deviation:EXPERIMENT", "layers learn a small deviation"),
+    Spec("experiment", "efficiency", "lab.experiments.efficiency:EXPERIMENT", "residuals save steps to the same loss"),
     Spec("experiment", "depth-used", "lab.experiments.depth_used:EXPERIMENT", "the depth of a network is used"),
     Spec("experiment", "layernorm", "lab.experiments.layernorm:EXPERIMENT", "layer normalization regularizes"),
     Spec("experiment", "l1", "lab.experiments.l1:EXPERIMENT", "L1 makes unimportant weights zero"),

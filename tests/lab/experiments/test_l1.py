@@ -6,6 +6,7 @@ import torch
 
 from mainstem import optim
 from mainstem.lab.experiments import l1
+from mainstem.lab.result import Results
 
 
 def test_each_trial_has_finite_numbers_and_figures_show_them():
@@ -16,8 +17,31 @@ def test_each_trial_has_finite_numbers_and_figures_show_them():
         assert len(numbers["below"]) == len(l1.EDGES)
         assert numbers["below"] == sorted(numbers["below"])
     figures = lab.drawn(l1.EXPERIMENT, found)
-    assert len(figures) == 2
-    assert len(figures[0].lines) == 4
+    assert [len(figure.lines) for figure in figures] == [3, 3, 4, 4]
+
+
+def test_figures_over_strength_have_a_point_for_each_coef_and_no_l1_as_a_level_line():
+    zeros = {cell.name: i / 100 for i, cell in enumerate(l1.EXPERIMENT.cells)}
+    trials = {name: {0: {"zeros": value, "held_out": value}} for name, value in zeros.items()}
+    for figure in l1.figures(Results(l1.EXPERIMENT, [0], trials))[:2]:
+        lines = {line.name: line.points for line in figure.lines}
+        assert lines[l1.NONE] == [(l1.COEFS[0], zeros[l1.NONE]), (l1.COEFS[-1], zeros[l1.NONE])]
+        for arm in (l1.PENALTY, l1.PROX):
+            assert lines[arm] == [(coef, zeros[l1.name(arm, coef)]) for coef in l1.COEFS]
+
+
+@pytest.mark.parametrize("coef", l1.COEFS)
+def test_cells_have_the_strength_of_their_name(coef):
+    (term,) = lab.trial(lab.named(l1.EXPERIMENT, l1.name(l1.PENALTY, coef))).run.penalty
+    assert term.coef == coef
+    assert lab.named(l1.EXPERIMENT, l1.name(l1.PROX, coef)).at == {"step": "adam", "coef": coef}
+
+
+def test_a_stronger_step_makes_more_zeros():
+    settings = {"train__steps": 30, "optim__lr": 0.01}
+    found = [l1.trial(lab.trial(lab.named(l1.EXPERIMENT, l1.name(l1.PROX, coef)), **settings))["zeros"]
+             for coef in l1.COEFS[1::2]]  # fmt: skip
+    assert found[1] > found[0] + 0.01
 
 
 def test_soft_is_the_smallest_value_of_its_objective():

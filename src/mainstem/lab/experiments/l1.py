@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +12,16 @@ from ... import optim
 from ...draw.chart import Figure
 from ...penalty.base import soft
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
-from ..figures import over_curves
+from ..figures import Spread, drawn, over_curves, spread
 from ..repeated import BASE, DELTA, TOKENS
 from ..result import Results
 from ..trial import AfterStep, Trained, Trial
 
-COEF = 1e-4
-"""The multiplier of sum |w|; the penalty and the proximal step in Adam's metric have the same objective."""
+COEFS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
+"""Multipliers of sum |w|; the penalty and the proximal step in Adam's metric have the same objective."""
+
+COEF = COEFS[2]
+"""The one by which the two are compared."""
 
 NEAR = 1e-3
 """A weight below this is as good as zero: a tenth or less of the spread that any matrix begins with."""
@@ -74,17 +78,25 @@ def plain_prox(trial: Trial, coef: float) -> AfterStep:
 DECOUPLED = 0.1
 """The multiplier of the decoupled threshold, which is in the unit of a weight, not of the loss."""
 
-STEPS: dict[str, tuple[Callable[[Trial, float], AfterStep], float]] = {
-    "adam": (adam_prox, COEF), "decoupled": (plain_prox, DECOUPLED),
-}  # fmt: skip
+STEPS: dict[str, Callable[[Trial, float], AfterStep]] = {"adam": adam_prox, "decoupled": plain_prox}
 
 NONE, PENALTY, PROX, SOFT = "no L1", "penalty in the loss", "proximal step", "decoupled threshold"
+
+
+def name(arm: str, coef: float = COEF) -> str:
+    """Return the name of a cell of an arm that has several strengths.
+
+    Example:
+        >>> name(PROX), name(PROX, 1e-3)
+        ('proximal step', 'proximal step, coef 0.001')
+    """
+    return arm if coef == COEF else f"{arm}, coef {coef:g}"
 
 
 def trial(trial: Trial) -> Numbers:
     """Train on the repeated text, count the weights that are zero or nearly so, and prune."""
     step = trial.at.get("step")
-    after = None if step is None else STEPS[step][0](trial, STEPS[step][1])
+    after = None if step is None else STEPS[step](trial, trial.at["coef"])
     trained = trial.train(after_step=after)
     sizes = torch.cat([w.detach().abs().flatten() for w in optim.select(trained.model).values()])
     pruned = after_pruning(trained)
@@ -139,9 +151,20 @@ def after_pruning(trained: Trained) -> list[float]:
 
 
 def figures(results: Results) -> Sequence[Figure]:
-    """The distribution of the weights, and the loss after pruning."""
-    cells = {cell.name: cell.name for cell in results.experiment.cells}
+    """Zeros and held-out loss over the strength; the distribution of the weights, and the loss after pruning."""
+    cells = {arm: arm for arm in (NONE, PENALTY, PROX, SOFT)}
     return [
+        _over_strength(
+            results, "l1-zeros", "How many weights are zero, by strength",
+            "Share of the weights in matrices that are exactly zero after the training, for each coef.",
+            value="zeros", y_title="share of the weights",
+        ),
+        _over_strength(
+            results, "l1-held-out", "Held-out loss by strength of L1",
+            "Loss on held-out text for each coef, and without L1. Where a line falls below that, L1 keeps the network "
+            "from learning its text by heart; where it rises above, it keeps it from learning.",
+            value="held_out", y_title="held-out loss (nats per byte)",
+        ),
         over_curves(
             results, "l1-weights", "How many weights are small",
             "Share of the weights in matrices whose size is at most x. A line that begins above 0 on the left has "
@@ -158,17 +181,37 @@ def figures(results: Results) -> Sequence[Figure]:
     ]  # fmt: skip
 
 
+def _over_strength(results: Results, key: str, title: str, caption: str, *, value: str, y_title: str) -> Figure:
+    """Return a figure of `value` over the coef of each arm, what there is without L1 as a level line."""
+    lines = {arm: _spreads(results, [(coef, name(arm, coef)) for coef in COEFS], value) for arm in (PENALTY, PROX)}
+    lines[NONE] = _spreads(results, [(coef, NONE) for coef in (COEFS[0], COEFS[-1])], value)
+    return drawn(key, title, caption, lines, "coef", y_title, log_x=True)
+
+
+def _spreads(results: Results, places: Sequence[tuple[float, str]], value: str) -> list[Spread]:
+    points = (spread(x, results.values(cell, value)) for x, cell in places)
+    return [point for point in points if point is not None]
+
+
+def _cells() -> tuple[Cell, ...]:
+    cells = [Cell(NONE)]
+    for coef in COEFS:
+        cells.append(Cell(name(PENALTY, coef), {"penalty": [{"name": "l1", "coef": coef}]}))
+        cells.append(Cell(name(PROX, coef), {}, {"step": "adam", "coef": coef}))
+    cells.append(Cell(SOFT, {}, {"step": "decoupled", "coef": DECOUPLED}))
+    return tuple(replace(cell, tokens=TOKENS) for cell in cells)
+
+
+STRONGER = COEFS[-1]
+"""The strongest."""
+
+
 EXPERIMENT = Experiment(
     name="l1",
     section="7.4.3",
     claim="L1 regularization penalises weights so that unimportant features are reduced.",
     question="Does a term coef * sum |w| in the loss leave many weights near zero, and does it make any exactly zero?",
-    cells=(
-        Cell(NONE, tokens=TOKENS),
-        Cell(PENALTY, {"penalty": [{"name": "l1", "coef": COEF}]}, tokens=TOKENS),
-        Cell(PROX, {}, {"step": "adam"}, tokens=TOKENS),
-        Cell(SOFT, {}, {"step": "decoupled"}, tokens=TOKENS),
-    ),
+    cells=_cells(),
     contrasts=(
         Contrast(
             f"With the penalty at least a tenth more of the weights are below {NEAR:g} than without.",
@@ -190,12 +233,21 @@ EXPERIMENT = Experiment(
             "Setting the smallest three quarters of the weights to zero costs less after a training with the penalty.",
             against(PENALTY, NONE), "pruned_most", "nats per byte", 0.1, -1,
         ),
+        Contrast(
+            "Ten times that coef makes at least a tenth more of the weights exactly zero (proximal step).",
+            against(name(PROX, STRONGER), PROX), "zeros", "share of the weights", 0.1, +1,
+        ),
+        Contrast(
+            "Ten times that coef costs held-out loss against no L1 at all (proximal step).",
+            against(name(PROX, STRONGER), NONE), "held_out", "nats per byte", DELTA, +1,
+        ),
     ),
     trial=trial,
     figures=figures,
     base=BASE,
     decides=("optim.name",),  # the proximal step is in the metric of AdamW's moments
-    conditions=f"All matrices, tied embedding and head included; AdamW; {TOKENS:,} bytes read 25 times; coef {COEF:g}. "
+    conditions=f"All matrices, tied embedding and head included; AdamW; {TOKENS:,} bytes read 25 times; coef {COEF:g} "
+    f"where none is said, and {len(COEFS)} from {COEFS[0]:.5f} to {COEFS[-1]:g} in the figures over strength. "
     "The penalty's gradient passes through Adam's moments, the proximal step uses Adam's metric: one objective.",
     sources=("2006.07065 (the proximal step in the metric of an adaptive optimizer)",),
 )  # fmt: skip
