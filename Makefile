@@ -11,7 +11,7 @@ $(shell rm -f $(INSTALLED))
 endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs integrations crash fuzz inductor sanitize emulate golden mutants readme pages claims clean
+.PHONY: install train test lint bench bits docs integrations crash crash-each fuzz inductor sanitize emulate golden mutants readme pages claims clean
 
 install: $(INSTALLED)
 
@@ -35,6 +35,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/packages.py
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/table.py --out benchmarks/results/table.json $(ARGS)
@@ -55,9 +56,13 @@ integrations: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[integrations]"
 	$(BIN)/python -m pytest -q -rs tests/docs/test_code_blocks.py tests/measure/test_transformers.py tests/noise/test_packages.py $(ARGS)
 
-# Kills and damages whole trainings; minutes.
+# Kills and damages whole trainings; minutes. CRASH_KILLS=300 kills more often.
 crash: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m slow tests/crash $(ARGS)
+	$(BIN)/python -m pytest -q -m slow tests/crash --ignore tests/crash/test_each.py $(ARGS)
+
+# A kill or an error at each single call that writes, names, cuts or deletes a file, by strace; minutes.
+crash-each: $(INSTALLED)
+	$(BIN)/python -m pytest -q -rsP -m slow tests/crash/test_each.py $(ARGS)
 
 # Property tests, with new and many more examples than `make test` takes; minutes.
 fuzz: $(INSTALLED)

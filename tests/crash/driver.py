@@ -132,22 +132,28 @@ def attempt(out: Path, medium: Medium | None = None, clock: Seconds | None = Non
     return console.said
 
 
+def ended(out: Path, medium: Medium | None = None, clock: Seconds | None = None, tell: bool = False) -> int:
+    """Return the exit code of a run in this process: 0 well, 1 or 2 as the trainer says, 3 for a traceback.
+
+    With `tell` all that it says goes to standard error.
+    """
+    try:
+        said = attempt(out, medium, clock)
+        print(*(said if tell else []), sep="\n", end="", file=sys.stderr)
+    except (BadInput, RunFailed) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, BadInput) else 1
+    except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
+        traceback.print_exc()
+        return 3
+    return 4 if medium is not None and medium.broken else 0
+
+
 def forked(out: Path, medium: Medium | None = None, clock: Seconds | None = None) -> int:
-    """Return the exit code of a run in a process of its own: 0 well, `EXIT` killed, 1 or 2 as the trainer says."""
+    """Return the exit code of a run in a process of its own, as `ended` has it, or `EXIT` where it was killed."""
     child = os.fork()
     if child == 0:
-        code = 3
-        try:
-            attempt(out, medium, clock)
-            code = 4 if medium is not None and medium.broken else 0
-        except (BadInput, RunFailed) as error:
-            print(error, file=sys.stderr)
-            code = 2 if isinstance(error, BadInput) else 1
-        except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+        os._exit(ended(out, medium, clock))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
