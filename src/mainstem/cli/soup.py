@@ -84,7 +84,7 @@ def _check(paths: Sequence[str], loaded: Sequence[LoadedRun]) -> None:
         try:
             soup.check(loaded[0].model.settings, other.model.settings)
         except BadInput as error:
-            raise BadInput(f"{both} are of two models: {error}.") from None
+            raise BadInput(f"{both} are of two models: {error}") from None
         texts = [(each.facts.get("corpus") or {}).get("hash") for each in (loaded[0], other)]
         if loaded[0].tokenizer.to_json() != other.tokenizer.to_json():
             raise BadInput(f"{both} have other tokenizers, so that no weight means the same: give runs of one text.")

@@ -155,7 +155,7 @@ def _undisturbed(plan: Plan, name: str) -> tuple[process.Ended, Mapping[str, obj
 
 def _check_end(ended: process.Ended) -> None:
     if ended.code != 0:
-        raise RunFailed(f"The command ends with exit code {ended.code} where nobody kills it: {_line(ended.said)}.")
+        raise RunFailed(f"The command ends with exit code {ended.code} where nobody kills it: {_line(ended.said)}")
 
 
 def _kill(

@@ -53,7 +53,7 @@ class Parts:
         for rank in range(1, self.meeting.size):
             said = self.meeting.word(f"{word}/{rank}", gone=lambda: self.left)
             if isinstance(said, str):
-                raise RunFailed(f"Process {rank} of {self.meeting.size}: {said}.")
+                raise RunFailed(f"Process {rank} of {self.meeting.size}: {said}")
             found |= said
         return found
 
