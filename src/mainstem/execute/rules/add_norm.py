@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ... import ops
 from ...form.denseformer import AddWithHistory, History
+from ...form.post_norm import NormAfter
 from ...nn import LayerNorm, RMSNorm
 from ...nn.built import absent, as_built
 from ...noise import Dropout, StochasticDepth
@@ -38,7 +39,7 @@ def _norm_of(reader: Residual | Stream | None) -> Norm | None:
     if reader is None or not undropped(reader):
         return None
     first = next(iter(reader.branch.parts()), None)
-    reads = by(reader.connection, "read", Add, Replace, AddWithHistory)
+    reads = by(reader.connection, "read", Add, Replace, AddWithHistory, NormAfter)
     return first if reads and is_norm(first) else None
 
 
