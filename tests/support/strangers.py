@@ -32,7 +32,8 @@ class SelfAttention(nn.Module):
             scores = torch.einsum("bhqc,bhkc->bqkh", q, k) / math.sqrt(q.shape[-1])
             if seen is not None:
                 scores = scores.masked_fill(~seen[..., None], -1e9)
-            y = torch.einsum("bqkh,bhkc->bhqc", self.weights(scores.softmax(2)), v)
+            axis = 1 if self.fault == "wrong axis" else 2
+            y = torch.einsum("bqkh,bhkc->bhqc", self.weights(scores.softmax(axis)), v)
         elif self.way == "keys first":  # [B, H, K, Q]: queries are the columns
             scores = (k @ q.mT) / math.sqrt(q.shape[-1])
             if seen is not None:

@@ -109,7 +109,7 @@ def test_a_mask_that_is_missing_is_seen_in_fused_attention_and_in_outputs_of_any
 
         def forward(self, input_ids, labels):
             hidden = self.net(input_ids)
-            logits = (1.0 * hidden).flatten(0, 1)
+            logits = hidden.flip(-1).flatten(0, 1)  # so that the gradient of `hidden` names other tokens
             asked = F.pad(labels[:, 1:], (0, 1), value=-100).flatten()
             return {"loss": F.cross_entropy(logits, asked), "logits": logits, "hidden": hidden}
 
@@ -160,3 +160,8 @@ def test_a_finding_names_what_it_saw_whatever_saw_nothing():
     for fault in (attending.sees_its_answer, attending.wrong_axis, wiring.normed_residual,
                   regularization.dropped_stream):  # fmt: skip
         assert list(fault(m)) == []
+
+
+def test_a_softmax_over_queries_is_followed_through_copies_that_einsum_makes():
+    found = planted("wrong axis", way="heads last", at=[1])
+    assert "in `layers.1.attn` the softmax is not over the keys" in found["wrong softmax"].evidence
