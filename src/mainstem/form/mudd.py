@@ -51,7 +51,7 @@ class Mixtures(nn.Module):
     def roles(self) -> dict[str, str]:
         return {"up": "mix.dynamic", "static": "mix"}
 
-    def forward(self, arrays: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, arrays: Sequence[Tensor]) -> tuple[Tensor, ...]:
         newest_BTD = arrays[-1]
         hidden_BTM = nn.functional.gelu(self.down(ops.rms_norm(newest_BTD, None, 1e-6)))
         weights = (hidden_BTM @ self.up.to(hidden_BTM.dtype)).unflatten(2, (self.ways, self.length)) + self.static
@@ -63,7 +63,7 @@ class Mixtures(nn.Module):
             for number, x_BTD in enumerate(arrays[:-1]):
                 y_BTD = y_BTD + weights[:, :, way, number, None] * x_BTD
             mixed.append(y_BTD)
-        return mixed
+        return tuple(mixed)
 
     def extra_repr(self) -> str:
         return f"ways={self.ways}, length={self.length}"
