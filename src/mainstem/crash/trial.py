@@ -189,13 +189,13 @@ def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]
     for attempt in range(_TRIES):
         _clear(plan.out)
         moment = (seconds - begins) * (_LATE - attempt / (2 * _TRIES))
-        process.run(_words(plan.command, plan.out), _log(plan, "late"), _limit(seconds), plan.out, moment)
+        late = process.run(_words(plan.command, plan.out), _log(plan, "late"), _limit(seconds), plan.out, moment)
         paths = damage.newest(plan.out, plan.checkpoint) if plan.out.is_dir() else []
-        if paths:
+        if paths and late.code is None:  # one that has come to its end needs little of its checkpoint
             break
     else:
         wanted = plan.checkpoint or ", ".join(damage.GUESSES)
-        tell(f"damages: none, as no checkpoint was found ({wanted}); --checkpoint says where they are")
+        tell(f"damages: none, as a run that was killed late has no checkpoint ({wanted}): see --checkpoint")
         return []
     names = [path.relative_to(plan.out) for path in paths]
     _clear(kept)
