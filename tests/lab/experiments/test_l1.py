@@ -30,6 +30,15 @@ def test_figures_over_strength_have_a_point_for_each_coef_and_no_l1_as_a_level_l
             assert lines[arm] == [(coef, zeros[l1.name(arm, coef)]) for coef in l1.COEFS]
 
 
+def test_an_arm_has_one_colour_in_all_figures():
+    numbers = {"zeros": 0.0, "held_out": 2.0, "below": [0.0], "pruned": [2.0]}
+    trials = {cell.name: {0: numbers} for cell in l1.EXPERIMENT.cells}
+    seen = {}
+    for figure in l1.figures(Results(l1.EXPERIMENT, [0], trials)):
+        for line in figure.lines:
+            assert seen.setdefault(line.name, line.style) == line.style
+
+
 @pytest.mark.parametrize("coef", l1.COEFS)
 def test_cells_have_the_strength_of_their_name(coef):
     (term,) = lab.trial(lab.named(l1.EXPERIMENT, l1.name(l1.PENALTY, coef))).run.penalty

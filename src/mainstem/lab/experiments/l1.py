@@ -183,8 +183,9 @@ def figures(results: Results) -> Sequence[Figure]:
 
 def _over_strength(results: Results, key: str, title: str, caption: str, *, value: str, y_title: str) -> Figure:
     """Return a figure of `value` over the coef of each arm, what there is without L1 as a level line."""
-    lines = {arm: _spreads(results, [(coef, name(arm, coef)) for coef in COEFS], value) for arm in (PENALTY, PROX)}
-    lines[NONE] = _spreads(results, [(coef, NONE) for coef in (COEFS[0], COEFS[-1])], value)
+    lines = {NONE: _spreads(results, [(coef, NONE) for coef in (COEFS[0], COEFS[-1])], value)}
+    for arm in (PENALTY, PROX):  # in the order of the other figures, and so in their colours
+        lines[arm] = _spreads(results, [(coef, name(arm, coef)) for coef in COEFS], value)
     return drawn(key, title, caption, lines, "coef", y_title, log_x=True)
 
 
