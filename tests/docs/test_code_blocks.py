@@ -115,7 +115,7 @@ def check_command(command, words):
     options = getattr(import_module(f"mainstem.cli.{COMMANDS[command].module}"), "Options", None)
     known = [field.name for field in config.fields(options)] if options else []
     switches = [name for name in known if isinstance(getattr(options(), name, None), bool)] if options else []
-    given = arguments.split(words, ("plan", *switches))
+    given = arguments.split(words, {"plan", *switches, *config.switches(config.Run)})
     if command == "train":
         fields = {name: text for name, text in given.flags if name not in OF_TRAIN}
         config.load({**fields, **({"data.paths": given.positional} if given.positional else {})})

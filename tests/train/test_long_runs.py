@@ -39,6 +39,7 @@ class Watched(Listener):
 
     def stepped(self, line: dict[str, Any]) -> None:
         if line["step"] in self.steps:
+            gc.collect()  # files of other tests in this process
             links = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _there(name)]
             self.found[line["step"]] = self.memory(), sorted(links)
 

@@ -1,10 +1,19 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from mainstem.train import signals
+
+
+@pytest.fixture(autouse=True)
+def _hears() -> Iterator[None]:
+    """Have SIGHUP do what it does in a terminal; behind nohup it is ignored, and stays so in a run."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])

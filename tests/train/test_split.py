@@ -40,7 +40,7 @@ def _batch() -> Batch:
 
 
 def _gradient(model: LanguageModel, size: int) -> Tensor:
-    return gradient(Language().loss, model, _batch(), 12 * 8, (5, 3), size, PLACE, Phases())
+    return gradient(Language().loss, model, _batch().split(size), 12 * 8, (5, 3), PLACE, Phases())
 
 
 def _masks(model: LanguageModel) -> dict[str, list[Tensor]]:

@@ -56,7 +56,8 @@ def switches(root: type[Section]) -> frozenset[str]:
     Example:
         >>> from mainstem import config
         >>> sorted(switches(config.Run))
-        ['data.verify', 'evaluate.start', 'log.tensorboard', 'model.residual.norm']
+        ['data.verify', 'evaluate.start', 'log.tensorboard', 'machine.shard',
+         'model.residual.norm']
     """
     return frozenset(field.name for field in fields(root) if isinstance(field.kind, inspect.BoolType))
 

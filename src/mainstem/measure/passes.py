@@ -221,7 +221,9 @@ class Hooks:
             if first:
                 for quantity in self._record.wants("stream"):
                     quantity.stream(INPUT, [], self._tree.rows(read))
-            self._nodes.setdefault(id(module), []).append((read[0].grad_fn, read))
+            # A stream may be several tensors of one shape, of which a layer writes one.
+            nodes = [x.grad_fn for x in read if x.shape == read[0].shape and x.grad_fn is not None]
+            self._nodes.setdefault(id(module), []).append((nodes, read))
             if self._ops is not None and name in self._tree.sums:
                 self._ops.sums.enter(read)
             if args:
@@ -234,7 +236,7 @@ class Hooks:
         def hook(module: nn.Module, _args: Any, output: Any) -> Any:
             self._record.calls[name] = self._record.calls.get(name, 0) + 1
             stack = self._nodes.get(id(module))
-            node, read = stack.pop() if stack else (None, [])
+            nodes, read = stack.pop() if stack else ([], [])
             written = tensors(output)
             if read and self._ops is not None and name in self._tree.sums:
                 self._record.streams[name] = self._ops.sums.leave(written)
@@ -242,7 +244,7 @@ class Hooks:
                 return None
             tap = self._once("stream", name or "model")
             same = bool(read) and read[0].shape == written[0].shape
-            if same and tap not in self._record.paths and (way := residual_path.passes(node, written)) is not None:
+            if same and tap not in self._record.paths and (way := residual_path.passes(nodes, written)) is not None:
                 self._record.paths[tap] = way
             for quantity in self._record.wants("stream"):
                 quantity.stream(tap, self._tree.rows(read), self._tree.rows(written))

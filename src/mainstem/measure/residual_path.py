@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -16,18 +17,18 @@ _STOPS = re.compile(r"addmm|addbmm|baddbmm|addmv|matmul|conv|silu|gelu|attention
 _MOST = 2000
 
 
-def passes(before: Any, after: list[Tensor]) -> bool | None:
-    """Return whether some way from `after` back to the graph node `before` meets no matrix product and no attention.
+def passes(before: Sequence[Any], after: Sequence[Tensor]) -> bool | None:
+    """Return whether some way from `after` back to a graph node of `before` meets no matrix product and no attention.
 
     Additions, norms, dropout, scales and changes of shape are such a way, and a ReLU is; None where none is recorded.
     """
-    if before is None or not any(tensor.grad_fn is not None for tensor in after):
+    if not before or not any(tensor.grad_fn is not None for tensor in after):
         return None
     waiting: list[Any] = [tensor.grad_fn for tensor in after if tensor.grad_fn is not None]
     seen = set(waiting)
     while waiting and len(seen) < _MOST:
         node = waiting.pop()
-        if node is before:
+        if any(node is each for each in before):
             return True
         name = type(node).__name__
         if name == "AccumulateGrad" or _STOPS.search(name) or not _PASSES.search(name):
