@@ -33,9 +33,9 @@ from .text_shows import TextShows
 FEWEST = 2
 """Windows without which there is no interval."""
 
-_OF_HELD_OUT = 3
+_OF_HELD_OUT = 5
 """Held-out windows of the pass at the end for each one of the training text, which nothing but the gap needs: as many
-would make its interval 0.6 times as wide, and take seconds from the steps of a run of 150 s."""
+would make its interval 0.45 times as wide, and take seconds from the steps of a run of 150 s."""
 
 
 class Language(Task):
@@ -111,7 +111,7 @@ class Language(Task):
         return _part(learner, *(2 * [_wanted(learner)]))
 
     def whole(self, learner: Learner, trained: int) -> Part | None:
-        """Return what the pass at the end takes after `trained` tokens of training: all held-out windows, and a third
+        """Return what the pass at the end takes after `trained` tokens of training: all held-out windows, and a fifth
         as many of the training text, or as many as there is time for.
 
         None where it takes no more than a pass in between, or more than `evaluate.cap` tokens for each trained on. A
