@@ -167,7 +167,7 @@ def test_progress_is_one_curve_that_ends_at_one(tmp_path: Path, time: Time) -> N
 
 def test_an_estimate_stands_in_the_checkpoint_and_is_gone_on_with(tmp_path: Path, time: Time) -> None:
     """A kill behind any checkpoint: the next process takes the same steps up to its own next estimate."""
-    whole = loop(tmp_path, time, 120.0, 700)
+    whole = loop(tmp_path, time, 120.0, 500)
     finished(whole, time)
     kept: list[tuple[Length, State]] = whole.saver.kept  # type: ignore[attr-defined]
     curve = whole.listener.progress  # type: ignore[attr-defined]
@@ -177,7 +177,7 @@ def test_an_estimate_stands_in_the_checkpoint_and_is_gone_on_with(tmp_path: Path
         if state.step == behind.step:
             continue
         later = Time()
-        again = loop(tmp_path, later, 120.0, 700, msgspec.convert(msgspec.to_builtins(state), State))
+        again = loop(tmp_path, later, 120.0, 500, msgspec.convert(msgspec.to_builtins(state), State))
         again.learner = again.saver.learner = again.learner.lasting(length)
         assert [again.learner.length.progress(step) for step in range(state.step + 1, behind.step + 1)] == (
             curve[state.step : behind.step]
