@@ -53,7 +53,7 @@ def closure(name: str) -> dict[str, metadata.Distribution]:
 
 
 def licence(package: metadata.Distribution) -> str:
-    """Return what the metadata of a package say of its licence."""
+    """Return the licence that the metadata of a package name."""
     told = package.metadata
     classified = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier", []) if line.startswith("License")]
     found = told.get("License-Expression") or "; ".join(classified) or (told.get("License") or "").partition("\n")[0]

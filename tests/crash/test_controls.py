@@ -85,7 +85,7 @@ class Part(NamedTuple):
     same: str = ""
 
 
-_TWICE = "the configuration says it too, which must be equal; whoever stores the optimizer of another loop needs it"
+_TWICE = "the configuration says it too, which must be equal; a loop of one's own that stores the optimizer needs it"
 PARTS = {
     "model": Part("adamw", zero("model")),
     "best": Part("patience", zero("best")),
