@@ -54,8 +54,19 @@ def test_a_norm_is_read_across_blocks_and_by_the_closing(connection, calls):
 @needs_kernels
 @pytest.mark.parametrize("inplace", [True, False])
 def test_a_dropout_in_place_changes_what_it_is_given_where_others_see_it(inplace):
-    """Behind an identity it is the stream itself that is dropped."""
-    block = noise.bind(Block([Residual([nn.Identity(), noise.Dropout(0.5, inplace)]), *residuals(1)]))
+    """Here the buffer of a module that gives it out again, behind which the next one reads it."""
+
+    class Kept(nn.Module):
+        def forward(self, x):
+            self.held = x + 1
+            return self.held
+
+    class Read(nn.Module):
+        def forward(self, x):
+            return x + kept.held
+
+    kept = Kept()
+    block = noise.bind(Block([Residual([kept, noise.Dropout(0.5, inplace)]), Residual([RMSNorm(8), Read()])]))
     x, found = torch.randn(2, 3, 8), []
     for run in (lambda h: execute.run(Single(), [block], h), lambda h: plainly([block], h)):
         with noise.counter(seed=1, step=2, samples=range(2)):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from variants import shaken, small
 
-from mainstem import Residual, Stack, catalogue, execute, form, noise, optim
+from mainstem import Residual, Stack, blocks, catalogue, execute, form, noise, optim
 from mainstem.errors import BadInput
 from mainstem.nn import Attention, FeedForward
 
@@ -118,6 +118,16 @@ def test_deepnorm_scales_initial_weights_that_a_layer_names_and_is_refused_where
         Stack("deepnorm", [linear()], 8)
 
 
+def test_a_layer_that_is_shared_is_scaled_once_and_counts_once():
+    layer = Named()
+    before = layer.up.weight.clone()
+    stack = Stack("deepnorm", [layer] * 3, 8)
+    torch.testing.assert_close(layer.up.weight.detach(), form.deepnorm.constants(3)[1] * before.detach())
+    assert sum(p is layer.up.weight for group in optim.groups(stack) for p in group["params"]) == 1
+    stack(torch.randn(2, 3, 8)).sum().backward()
+    assert layer.up.weight.grad.abs().sum() > 0
+
+
 class Returning(nn.Module):
     def __init__(self, value):
         super().__init__()
@@ -149,13 +159,31 @@ def test_what_cannot_be_added_is_refused_with_the_layers_place(value, said):
         model(torch.randn(2, 3, 8))
 
 
+class Positional(nn.Module):
+    def forward(self, x, memory, /):
+        return x + memory
+
+
+@pytest.mark.parametrize("name", ["hyper", "post_norm", "highway", "resi_dual", "layer_scale"])
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float64), ("meta", torch.bfloat16)])
+def test_what_a_form_brings_along_follows_the_layers(name, device, dtype):
+    layers = [[linear().to(device, dtype), linear().to(device, dtype)] for _ in range(2)]
+    layers[0][0].register_buffer("table", torch.ones(2, dtype=torch.float32, device=device))
+    stack = Stack(name, layers, 8)
+    assert {(p.device.type, p.dtype) for p in stack.parameters()} == {(device, dtype)}
+    assert layers[0][0].table.dtype == torch.float32  # a layer's own stays as it is
+    assert stack(torch.randn(2, 3, 8, dtype=dtype, device=device)).dtype == dtype
+
+
 def test_what_a_stack_cannot_be_made_of_is_refused():
     for layers, said in (
         ([], "was given no layers"),
         ([[]], "was given no layers"),
         ([3], "Layer 0 is of type int"),
         ([[3]], r"Layer 0\.0 is of type int"),
-        ([nn.MultiheadAttention(8, 2)], r"Layer 0\.0, MultiheadAttention, cannot be called with x alone"),
+        ([Positional()], r"Layer 0\.0, Positional, cannot be called with x and arguments by name"),
+        ([blocks.TransformerEncoderLayer(8, 2, 16)], r"Layer 0\.0, TransformerEncoderLayer, adds its input to its"),
+        ([[Residual(linear())]], r"Layer 0\.0, Residual, adds its input.*give what it adds as layers"),
         (
             [[linear(), linear()], [linear()]],
             "Block 1 has the sublayers feedforward and block 0 feedforward, feedforward",
@@ -163,6 +191,18 @@ def test_what_a_stack_cannot_be_made_of_is_refused():
     ):
         with pytest.raises(BadInput, match=said):
             Stack("pre_norm", layers, 8)
+    for given, said in (
+        ({"width": "8"}, r"width is '8': give the number"),
+        ({"width": 0}, r"width is 0: give the number"),
+        ({"norm": nn.LayerNorm(8)}, r"norm is LayerNorm.*NormSpec\(mainstem\.nn\.LayerNorm\)"),
+        ({"norm": "layer"}, r"norm is 'layer'"),
+        ({"noises": noise.Branches(0.1)}, r"noises is Branches.*give a list of noises as values"),
+        ({"noises": [noise.Dropout(0.1)]}, r"noises is \[Dropout"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            Stack("pre_norm", [linear()], **{"width": 8, **given})
+    with pytest.raises(BadInput, match="given 1 arguments beside x without a name: give them by name"):
+        Stack("pre_norm", [Crossing()], 8)(torch.randn(2, 3, 8), torch.randn(2, 4, 8))
     for x in (torch.randn(8), torch.randn(2, 3, 4), torch.ones(2, 3, 8, dtype=torch.int64)):
         with pytest.raises(BadInput, match=r"the stack takes floating point \[B, T, 8\], or \[B, ..., 8\]"):
             Stack("pre_norm", [linear()], 8)(x)

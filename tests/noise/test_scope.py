@@ -166,3 +166,22 @@ def test_stochastic_depth_draws_per_sample_or_per_batch():
         assert scale.item() == 2.0
         shares.append(float(kept.float().mean()))
     assert abs(sum(shares) / 200 - 0.5) < 4 * 0.5 / (1600**0.5)
+
+
+KINDS = {
+    "dropout": lambda: nn.Sequential(Dropout(0.5)),
+    "drop path": lambda: nn.Sequential(StochasticDepth(0.5)),
+    "batch": lambda: nn.Sequential(StochasticDepth(0.5, per="batch")),
+    "residual": lambda: nn.Sequential(mainstem.Residual(nn.Linear(8, 8), drop_path=0.5)),
+    "stack": lambda: nn.Sequential(mainstem.Stack("pre_norm", [nn.Linear(8, 8)], 8, noises=[noise.Gaussian(0.5)])),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("samples", [[5], range(3), range(8)])
+def test_a_scope_that_names_another_number_of_samples_is_refused_by_the_name_of_the_site(kind, samples):
+    """One name for several rows made all of them share a draw, without a word."""
+    model = bind(KINDS[kind]())
+    with pytest.raises(BadInput, match=rf"'0.*, was given 4 samples, and noise.counter names {len(samples)}: "):
+        masked(model, torch.ones(4, 8), samples=samples)
+    masked(model.eval(), torch.ones(4, 8), samples=samples)

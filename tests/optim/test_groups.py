@@ -145,6 +145,12 @@ def test_an_item_that_cannot_be_used_is_refused(item, said):
         groups(Outer(), special=[item])
 
 
+@pytest.mark.parametrize("make", [optim.AdamW, optim.SGD, optim.Muon])
+def test_a_model_in_the_place_of_its_parameters_is_refused(make):
+    with pytest.raises(BadInput, match=r"was given Linear, a model: give optim\.groups\(model\)"):
+        make(nn.Linear(2, 2))
+
+
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_a_configuration_gives_a_group_its_own_rate_and_decay(name):
     flags = {

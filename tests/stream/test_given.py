@@ -217,6 +217,75 @@ def test_what_cannot_be_added_is_refused_by_the_modules_name(value, said, run):
         calls[run]()
 
 
+class Cached(nn.Module):
+    """Attention as transformers has it: a place for a cache, which is empty."""
+
+    def forward(self, x):
+        return 2 * x, None
+
+
+@pytest.mark.parametrize("make", [Cached, lambda: nn.Sequential(Cached()), lambda: Residual(Cached())])
+def test_a_tuple_without_tensors_behind_the_first_has_its_length_whoever_is_left_out(make):
+    """Where all were left out it was y alone, so that `y, cache = ...` took two samples apart."""
+    residual, x = bind(Residual(make(), drop_path=0.5)), torch.randn(2, 3, requires_grad=True)
+    kept = set()
+    for step in range(12):
+        with noise.counter(seed=0, step=step, samples=range(2)):
+            y, cache = residual(x)
+        assert cache is None and y.shape == x.shape
+        kept.add(int((y != x).any(1).sum()))
+        y.sum().backward()
+    assert kept == {0, 1, 2} and x.grad is not None
+
+
+INPLACE = {
+    "first": [nn.ReLU(inplace=True), nn.Linear(8, 8)],
+    "dropout": [noise.Dropout(0.5, inplace=True), nn.Linear(8, 8)],
+    "inside": [nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))],
+}
+
+
+@pytest.mark.parametrize("branch", INPLACE)
+@pytest.mark.parametrize("run", ["alone", "chain", "drop path", "shortcut", "post-norm", "reversible"])
+def test_a_branch_that_changes_x_in_place_is_refused(branch, run):
+    """The sum would be of relu(x) and F(x), and nothing would say so."""
+    x, parts = torch.randn(2, 3, 8), INPLACE[branch]
+    calls = {
+        "alone": lambda: Residual(parts)(x),
+        "chain": lambda: execute.run(Single(RMSNorm(8)), [Block([Residual(parts)])], x),
+        "drop path": lambda: often(Residual(parts, drop_path=0.5), x),
+        "shortcut": lambda: Residual(parts, shortcut=nn.Linear(8, 8))(x),
+        "post-norm": lambda: Stack("post_norm", [nn.Sequential(*parts)], 8)(x),
+        "reversible": lambda: Residual(parts, form.Reversible(), width=8)(x),
+    }
+    with pytest.raises(BadInput, match=r"changed x in place, so that it would be added to.*inplace=False"):
+        calls[run]()
+
+
+def test_what_is_changed_in_place_behind_the_first_module_is_the_branch_s_own():
+    norm, linear, x = nn.LayerNorm(8), nn.Linear(8, 8), torch.randn(2, 8)
+    y = Residual([norm, nn.ReLU(inplace=True), linear, noise.Dropout(0.0, inplace=True)])(x)
+    torch.testing.assert_close(y, x + linear(norm(x).relu()))
+    with torch.inference_mode():
+        assert Residual([nn.ReLU(inplace=True)])(torch.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_a_batch_norm_sees_all_samples_whatever_is_left_out():
+    """Its means over those that are kept would be others in each step, and of one sample there are none."""
+    torch.manual_seed(0)
+    branch = [nn.BatchNorm1d(8), nn.Linear(8, 8)]
+    residual = bind(Residual(branch, drop_path=0.5))
+    x = torch.randn(8, 8)
+    with noise.counter(seed=0, step=0, samples=range(8)):
+        y = residual(x)
+    expected = nn.Sequential(nn.BatchNorm1d(8), branch[1])(x)
+    kept = (y != x).any(1)
+    assert 0 < int(kept.sum()) < 8
+    torch.testing.assert_close(y, x + torch.where(kept[:, None], 2 * expected, 0.0))
+    torch.testing.assert_close(branch[0].running_mean, 0.1 * x.mean(0))
+    often(residual, x)
+
+
 def often(residual, *args, **given):
     """Call a residual so often that one of its draws keeps some samples."""
     for _ in range(20):
@@ -240,7 +309,7 @@ def test_arguments_that_are_not_taken_are_refused():
     ):
         with pytest.raises(BadInput, match=said):
             often(residual, x, *args, **given)
-    with pytest.raises(BadInput, match=r"The branch Attending returns a tuple.*give no drop_path="):
+    with pytest.raises(BadInput, match=r"The branch Attending returns a tensor behind its first.*give no drop_path="):
         often(Residual(layer, drop_path=0.5), x)
 
 
@@ -249,6 +318,7 @@ def test_what_a_residual_cannot_be_made_of_is_refused():
     for make, said in (
         (lambda: Residual(3), "The branch of a residual is int"),
         (lambda: Residual([F.relu]), "A branch was given function"),
+        (lambda: Residual(nn.TransformerEncoderLayer(8, 2)), "TransformerEncoderLayer, which adds its input to its"),
         (lambda: Residual(nn.Identity(), drop_path="0.1"), "drop_path is '0.1'"),
         (lambda: Residual(nn.Identity(), drop_path=True), "drop_path is True"),
         (lambda: Residual(nn.Identity(), shortcut=True), "shortcut is bool"),

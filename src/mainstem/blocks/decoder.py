@@ -86,8 +86,8 @@ class TransformerDecoderLayer(Layer, nn.TransformerDecoderLayer):
     ) -> Tensor:
         """Return the layer's output, as tgt; masks are torch's, and `..._is_causal` is one where none is given."""
         own, first = self.self_attn, self.self_attn.batch_first
-        checked("tgt", tgt, own.embed_dim)
-        checked("memory", memory, own.embed_dim)
+        checked("tgt", tgt, own)
+        checked("memory", memory, own)
         x, seen = batched(tgt, first), batched(memory, first)
         if len(x) != len(seen):
             raise BadInput(

@@ -86,7 +86,7 @@ class TransformerEncoderLayer(Layer, nn.TransformerEncoderLayer):
     ) -> Tensor:
         """Return the layer's output, as src; masks are torch's, and `is_causal` is a mask where none is given."""
         own = self.self_attn
-        checked("src", src, own.embed_dim)
+        checked("src", src, own)
         masks = Masks(src_mask, src_key_padding_mask, is_causal)
         x = batched(src, own.batch_first)
         x = self.sublayer("attention", 1, x, lambda h: self.attend("attention", own, h, h, masks))

@@ -19,6 +19,7 @@ from ..form import Form, parse
 from ..form.alone import Around, around
 from ..nn import LayerNorm, NormSpec
 from ..noise import Dropout, NoiseSpec
+from ..stream.calling import elsewhere
 
 CONTEXT = 4096
 """What rows of attention weights are numbered by, so that padding changes no mask; longer ones by their number."""
@@ -198,15 +199,18 @@ def returned(x_BTD: Tensor, like: Tensor, batch_first: bool) -> Tensor:
     return x_BTD if batch_first else x_BTD.transpose(0, 1)
 
 
-def checked(name: str, x: Tensor, width: int) -> None:
-    """Refuse what is no input of a layer of this width.
+def checked(name: str, x: Tensor, own: nn.MultiheadAttention) -> None:
+    """Refuse what is no input of a layer with this attention.
 
     Raises:
-        BadInput: it is nested, of another width, or of whole numbers.
+        BadInput: it is nested, of another width, of whole numbers, or on another device.
     """
+    width = own.embed_dim
     if x.is_nested or x.dim() not in (2, 3) or x.shape[-1] != width or not x.is_floating_point():
         shape = "nested" if x.is_nested else f"of shape {list(x.shape)}"
         raise BadInput(
             f"{name} is {x.dtype} and {shape}: give floating point [T, B, {width}], [B, T, {width}] with "
             f"batch_first=True, or [T, {width}]."
         )
+    if x.device != own.out_proj.weight.device and (why := elsewhere(own, {name: x})) is not None:
+        raise BadInput(f"The layer {why}")

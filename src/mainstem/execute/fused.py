@@ -14,7 +14,7 @@ from ..nn import Context
 from ..nn.built import as_built
 from ..noise import Dropout
 from ..stream import Residual, State, Stream
-from ..stream.branch import Output, refuse
+from ..stream.branch import Output, refuse, refuse_changed, version
 from .chain import Link, Unfused
 
 
@@ -86,7 +86,9 @@ def _branch(
     drop = parts[-1] if takes_dropout and parts else None
     if not as_built(drop, Dropout) or drop.batch_dim != 0 or drop.inplace:  # in place, others may see what it does
         drop = None
+    before = version(x_BTD)
     output = here.branch.run(parts if drop is None else parts[:-1], x_BTD, ctx)
     if not here.connection.replaces:
+        refuse_changed(here.branch, x_BTD, before)
         refuse(here.branch, output.y, x_BTD)
     return output, drop

@@ -67,7 +67,8 @@ def _places(width: int) -> list[Site]:
 
 
 def _described(form: Form, site: Site) -> str:
-    with torch.random.fork_rng(devices=[]):  # initial weights may be drawn, and are alike only from one seed
+    # Initial weights may be drawn, and are alike only from one seed; whoever builds on meta has no others to compare.
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(0)
         made = form.connection(site)
     values = [(key, value.tolist()) for key, value in made.state_dict().items()]
@@ -154,6 +155,7 @@ def around(form: Form, kind: str, width: int, norm: NormSpec) -> Around:
 
 
 def _parts(form: Form, site: Site) -> str:
-    parts = form.branch(site, Parts((nn.Identity(),), SUBLAYERS[site.kind]))
+    with torch.device("cpu"):
+        parts = form.branch(site, Parts((nn.Identity(),), SUBLAYERS[site.kind]))
     modules = [*parts.before, nn.Identity(), *parts.behind]
     return f"{modules!r} {[(k, v.tolist()) for each in modules for k, v in each.state_dict().items()]}"

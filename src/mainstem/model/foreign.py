@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from ..errors import BadInput
 from ..nn import Context, Spec
-from ..stream.given import taken, takes
+from ..stream import Residual
+from ..stream.branch import WHOLE
+from ..stream.calling import called
+from ..stream.given import needed, taken, takes
 
 _ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 
@@ -52,7 +55,7 @@ def foreign(module: Any, place: str, axis: int = -1) -> ForeignSpec:
     """Return the spec of somebody's module.
 
     Raises:
-        BadInput: it is no module, or needs more than x.
+        BadInput: it is no module, cannot be called with x and arguments by name, or adds its input to its output.
 
     Example:
         >>> foreign(nn.Linear(2, 2), "0.0").kind
@@ -61,12 +64,17 @@ def foreign(module: Any, place: str, axis: int = -1) -> ForeignSpec:
     if not isinstance(module, nn.Module):
         raise BadInput(f"Layer {place} is of type {type(module).__name__}: give a torch.nn.Module.")
     try:
-        inspect.signature(module.forward).bind(None)
+        inspect.signature(module.forward).bind(None, **dict.fromkeys(needed(module)))
     except TypeError as error:
         raise BadInput(
-            f"Layer {place}, {type(module).__name__}, cannot be called with x alone ({error}): give a module that does "
-            "so and calls it."
+            f"Layer {place}, {type(module).__name__}, cannot be called with x and arguments by name ({error}): give a "
+            "module that can, and calls it."
         ) from None
+    if isinstance(module, (*WHOLE, Residual)):
+        raise BadInput(
+            f"Layer {place}, {type(module).__name__}, adds its input to its output itself, and the form would add it "
+            "once more: give what it adds as layers, attention and feed-forward, or take mainstem.blocks' layers."
+        )
     kind = ForeignAttention if _ATTENTION.search(type(module).__name__) else ForeignFeedForward
     return kind(module, place, axis)
 
@@ -96,7 +104,7 @@ class Foreign(nn.Module):
         x = x_BTD
         if ctx.shape is not None:
             x = x_BTD.reshape(len(x_BTD), *ctx.shape, x_BTD.shape[-1]).movedim(-1, self.axis)
-        found = self.module(x, **taken(self.module, ctx.given)) if ctx.given else self.module(x)
+        found = called(self.module, f"Layer {self.place},", x, **(taken(self.module, ctx.given) if ctx.given else {}))
         y = found[0] if isinstance(found, (tuple, list)) and found else found
         if isinstance(y, Tensor) and y.shape == x.shape and y.is_floating_point():
             return y if ctx.shape is None else y.movedim(self.axis, -1).reshape(x_BTD.shape)

@@ -21,6 +21,7 @@ from ..noise import NoiseSpec
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from ..stream import Site
+from ..stream.calling import Uncallable, elsewhere
 from ..stream.given import refuse_untaken
 from .block import block, places
 from .foreign import Foreign, ForeignSpec, foreign
@@ -34,8 +35,9 @@ class Stack(nn.Module):
     Formula:
         with the form pre_norm, x <- x + F_l(Norm_l(x)) for each layer l, then Norm(x)
 
-    A layer is a module that is called with x and returns a tensor of x's shape, or several of which that is the first;
-    norms, residual connections and factors are the form's. The stack opens and closes the stream, once.
+    A layer is a module that is called with x and returns a tensor of x's shape, or several of which that is the first:
+    what is added to x, without x itself. Norms, residual connections and factors are the form's, and begin on the
+    device of the layers and in their dtype. The stack opens and closes the stream, once.
 
     Arguments by name beside x go to the layers that take them: a mask, positions, a second input.
 
@@ -53,10 +55,11 @@ class Stack(nn.Module):
         axis: where in x the width is.
 
     Raises:
-        BadInput: a layer is no module or needs more than x; blocks are not alike; the form changes what a sublayer does
-            inside, or the initial weights of its parts, which a layer of yours does not name by `roles()`; and in a
-            forward, where x or what a layer returns is not of that shape, no layer takes an argument, or the form mixes
-            positions and x has no single axis of them.
+        BadInput: a layer is no module, has a residual of its own as `nn.TransformerEncoderLayer` does, or cannot be
+            called with x and arguments by name; blocks are not alike; the form changes what a sublayer does inside, or
+            the initial weights of its parts, which a layer of yours does not name by `roles()`; and in a forward, where
+            x or what a layer returns is not of that shape, no layer takes an argument, a layer lacks one, the form
+            mixes positions and x has no single axis of them, or x and weights lie on different devices.
 
     Example:
         >>> import torch
@@ -77,6 +80,7 @@ class Stack(nn.Module):
     ) -> None:
         super().__init__()
         form = form if isinstance(form, Form) else parse(form)
+        _check(width, norm, noises)
         if axis == 0:
             raise BadInput("axis 0 is that of the samples: give the axis of the width, 1 for images [B, D, H, W].")
         blocks = _specs(layers, axis)
@@ -88,9 +92,12 @@ class Stack(nn.Module):
             block(form, found[at * step : (at + 1) * step], list(specs), noises) for at, specs in enumerate(blocks)
         )
         self.stream = form.stream(found)
+        for part in (self.blocks, self.stream):
+            _follow(part, [p for specs in blocks for spec in specs for p in spec.module.parameters()])
         self._site = found[0]
+        scaled: set[int] = set()
         for site, spec in zip(found, (spec for specs in blocks for spec in specs), strict=True):
-            _scale(form, site, spec)
+            _scale(form, site, spec, scaled)
         noise.bind(self)
 
     def multipliers(self) -> dict[str, Multipliers]:
@@ -98,8 +105,13 @@ class Stack(nn.Module):
         found = {name: self.form.multipliers(role, self._site, True) for name, role in roles(self).items()}
         return {name: Multipliers(lr=each.lr, decay=each.decay, eps=each.eps) for name, each in found.items()}
 
-    def forward(self, x: Tensor, **given: Any) -> Tensor:
+    def forward(self, x: Tensor, *args: Any, **given: Any) -> Tensor:
         """Return what is behind the last layer, of x's shape; `given` goes to the layers that take it."""
+        if args:
+            raise BadInput(
+                f"The stack was given {len(args)} arguments beside x without a name: give them by name, so that it is "
+                "known which layers take them."
+            )
         rank = self.axis + 1 if self.axis > 0 else max(2, -self.axis)
         if x.dim() < rank or x.shape[self.axis] != self.width or not x.is_floating_point() or x.dim() < 2:
             where = "[B, T, {0}], or [B, ..., {0}]" if self.axis == -1 else "{0} along axis {1}"
@@ -110,7 +122,7 @@ class Stack(nn.Module):
         if given:
             refuse_untaken([part.module for part in self.modules() if isinstance(part, Foreign)], given)
         if x.dim() == 3 and self.axis in (-1, 2):
-            return execute.run(self.stream, self.blocks, x, Context(given=given))
+            return self._run(x, Context(given=given))
         if self.form.along_positions():
             raise BadInput(
                 f"{self.form} mixes positions, and x is of shape {list(x.shape)} without a single axis of them: give "
@@ -119,11 +131,37 @@ class Stack(nn.Module):
         last = x.movedim(self.axis, -1)
         shape = tuple(last.shape[1:-1])
         flat_BTD = last.reshape(len(x), math.prod(shape), self.width)
-        y_BTD = execute.run(self.stream, self.blocks, flat_BTD, Context(given=given, shape=shape))
+        y_BTD = self._run(flat_BTD, Context(given=given, shape=shape))
         return y_BTD.reshape(last.shape).movedim(-1, self.axis)
+
+    def _run(self, x_BTD: Tensor, ctx: Context) -> Tensor:
+        if torch.compiler.is_compiling():
+            return execute.run(self.stream, self.blocks, x_BTD, ctx)
+        try:
+            return execute.run(self.stream, self.blocks, x_BTD, ctx)
+        except Uncallable:
+            raise
+        except (RuntimeError, BadInput) as error:
+            if (why := elsewhere(self, {"x": x_BTD, **ctx.given})) is not None:
+                raise Uncallable(f"The stack {why}") from error
+            raise
 
     def extra_repr(self) -> str:
         return f"form={self.form}, width={self.width}"
+
+
+def _check(width: Any, norm: Any, noises: Any) -> None:
+    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+        raise BadInput(f"width is {width!r}: give the number of elements that a position has.")
+    if not (norm is None or isinstance(norm, NormSpec)):
+        raise BadInput(
+            f"norm is {norm!r}: give a value by which each norm is made, such as "
+            "mainstem.nn.NormSpec(mainstem.nn.LayerNorm)."
+        )
+    if not isinstance(noises, (list, tuple)) or not all(isinstance(each, NoiseSpec) for each in noises):
+        raise BadInput(
+            f"noises is {noises!r}: give a list of noises as values, such as [mainstem.noise.Branches(0.1)]."
+        )
 
 
 def _specs(layers: Layers, axis: int) -> list[list[ForeignSpec]]:
@@ -147,6 +185,20 @@ def _specs(layers: Layers, axis: int) -> list[list[ForeignSpec]]:
     return blocks
 
 
+def _follow(part: nn.Module, weights: Sequence[Tensor]) -> None:
+    """Move what of `part` is the form's to the device and the dtype of the layers' `weights`, where they have one."""
+    if isinstance(part, Foreign):
+        return
+    if any(isinstance(inner, Foreign) for inner in part.modules()):
+        for child in part.children():
+            _follow(child, weights)
+        return
+    if len(devices := {weight.device for weight in weights}) == 1:
+        part.to(device=next(iter(devices)))
+    if len(dtypes := {weight.dtype for weight in weights if weight.is_floating_point()}) == 1:
+        part.to(dtype=next(iter(dtypes)))
+
+
 def _refuse(form: Form, found: Sequence[Site]) -> None:
     """Refuse a form that changes what a sublayer does inside: a layer of somebody's has no such places."""
     with torch.device("meta"):
@@ -158,8 +210,11 @@ def _refuse(form: Form, found: Sequence[Site]) -> None:
                 )
 
 
-def _scale(form: Form, site: Site, spec: ForeignSpec) -> None:
-    """Multiply initial weights as the form says, by the roles that the layer publishes."""
+def _scale(form: Form, site: Site, spec: ForeignSpec, scaled: set[int]) -> None:
+    """Multiply initial weights as the form says, by the roles that the layer publishes, and add their ids to `scaled`.
+
+    What is scaled already is shared with a layer before.
+    """
     factors = {role: form.init_scale(site, role) for role in ROLES if role.startswith(site.kind)}
     if all(factor == 1 for factor in factors.values()):
         return
@@ -173,4 +228,7 @@ def _scale(form: Form, site: Site, spec: ForeignSpec) -> None:
         )
     with torch.no_grad():
         for name, factor in said.items():
-            spec.module.get_parameter(name).mul_(factor)
+            weight = spec.module.get_parameter(name)
+            if id(weight) not in scaled:
+                weight.mul_(factor)
+            scaled.add(id(weight))

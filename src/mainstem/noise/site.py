@@ -76,7 +76,11 @@ class Noise(nn.Module):
         return self
 
     def draw(self, num_samples: int) -> tuple[Draw, int]:
-        """Return what this call draws from, and its site: `num_samples` rows where no scope names them."""
+        """Return what this call draws from, and its site: `num_samples` rows where no scope names them.
+
+        Raises:
+            BadInput: in a scope, where the module has no site, or the scope names another number of samples.
+        """
         scope = self._scope()
         if scope is None:
             return _drop_in(num_samples), counter.site_id(self.purpose, "")
@@ -84,6 +88,12 @@ class Noise(nn.Module):
             raise BadInput(
                 f"{type(self).__name__} has no name, so the counter cannot tell its site: "
                 "call noise.bind(model) once, before training."
+            )
+        if (count := len(scope.draw.samples)) != num_samples:
+            raise BadInput(
+                f"{self.site!r}, {type(self).__name__}, was given {num_samples} samples, and noise.counter names "
+                f"{count}: give it as many as the batch has, and this module the samples along its first axis, or "
+                "along batch_dim."
             )
         self._scoped = True  # unasked, as a compiler would make a second graph for the answer
         call = scope.visit(self.site)[len(self.site) :]  # "", "@1", ..., by which further calls are told apart

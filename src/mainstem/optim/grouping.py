@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import BadInput
 from .after import After, Proximal
@@ -27,8 +27,10 @@ def listed(groups: Groups) -> list[dict[str, Any]]:
     """Return copies of `groups` with their parameters as lists; bare parameters become one group.
 
     Raises:
-        BadInput: where there is no parameter at all.
+        BadInput: where there is no parameter at all, and for a model in their place.
     """
+    if isinstance(groups, nn.Module):
+        raise BadInput(f"The optimizer was given {type(groups).__name__}, a model: give optim.groups(model).")
     given: list[Any] = list(groups)
     found = [dict(part) for part in given if isinstance(part, Mapping)]
     if bare := [part for part in given if not isinstance(part, Mapping)]:

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
 from ..nn import Context
+from .calling import called
 from .given import taken, takes
 
 Side = dict[str, Tensor]
+
+WHOLE = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder, nn.TransformerDecoder)
+"""Modules of torch's that add their input to their output themselves."""
 
 
 class Output(NamedTuple):
@@ -61,6 +66,11 @@ class Branch(nn.Module):
                     f"A branch was given {_what(module)}, and consists of modules: give torch.nn.Modules, a function "
                     "inside one."
                 )
+            if isinstance(module, WHOLE):
+                raise BadInput(
+                    f"A branch was given {type(module).__name__}, which adds its input to its output itself, so that "
+                    "x would be added twice: call it without a residual, or give what it adds."
+                )
             stem = getattr(module, "stem", None) or type(module).__name__.lower()
             counts[stem] = counts.get(stem, 0) + 1
             self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
@@ -85,7 +95,7 @@ class Branch(nn.Module):
         for module in modules:
             given = taken(module, ctx.given) if ctx.given else {}
             wants = getattr(module, "wants_context", False)
-            result = module(x_BTD, ctx, **given) if wants else module(x_BTD, **given)
+            result = called(module, "The branch's", x_BTD, *([ctx] if wants else []), **given)
             if not isinstance(result, (tuple, list)):
                 x_BTD = result
             elif not result:
@@ -117,6 +127,47 @@ def refuse(branch: nn.Module, y: Tensor, into: Tensor) -> None:
         f"{words(branch)} returned {_what(y)}, which cannot be added to {_what(into)}: let it return floating "
         "point of that shape, or give shortcut= a module that brings x to its."
     )
+
+
+def returns_tensor(module: nn.Module) -> bool:
+    """Return whether a module is known to return one tensor: a layer of ours, or one of torch's that holds no other.
+
+    Example:
+        >>> returns_tensor(nn.Linear(1, 1)), returns_tensor(nn.LSTM(1, 1)), returns_tensor(nn.Sequential())
+        (True, False, False)
+    """
+    if isinstance(branch := getattr(module, "branch", None), Branch):  # a residual returns what its branch does
+        return all(returns_tensor(part) for part in branch.parts())
+    home = type(module).__module__
+    if home.partition(".")[0] == __name__.partition(".")[0]:
+        return True
+    several = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Sequential)
+    return home.startswith("torch.nn.modules.") and not isinstance(module, several)
+
+
+def version(x: Tensor) -> int | None:
+    """Return how often `x` was changed in place, None where nobody counts: in inference mode and in a graph.
+
+    Example:
+        >>> import torch
+        >>> version(torch.ones(1).add_(1))
+        1
+    """
+    return None if torch.compiler.is_compiling() or x.is_inference() else x._version
+
+
+def refuse_changed(branch: nn.Module, x: Tensor, before: int | None) -> None:
+    """Refuse what `branch` did to `x`, of the version `before`, where it changed that in place: the sum would be of
+    what it made of x, without a word.
+
+    Raises:
+        BadInput: it did.
+    """
+    if before is not None and x._version != before:
+        raise BadInput(
+            f"{words(branch)} changed x in place, so that it would be added to what it made of x: give its first "
+            "module inplace=False."
+        )
 
 
 def words(branch: nn.Module) -> str:

@@ -66,6 +66,16 @@ def named(modules: Sequence[nn.Module], args: Sequence[Any], given: Mapping[str,
     return found
 
 
+def needed(module: nn.Module) -> list[str]:
+    """Return the arguments beside its first that `module` cannot be called without.
+
+    Example:
+        >>> needed(nn.MultiheadAttention(4, 1)), needed(nn.Linear(4, 4))
+        (['key', 'value'], [])
+    """
+    return [each.name for each in _parameters(module) or () if each.default is each.empty and each.kind in _NAMED]
+
+
 def refuse_untaken(modules: Sequence[nn.Module], names: Iterable[str]) -> None:
     """Refuse an argument that no module takes, as it would be lost.
 

@@ -18,9 +18,9 @@ from ..nn import Context
 from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
-from .branch import Branch, Output, modules_of, refuse, words
+from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, version, words
 from .connection import Add, Connection, Connects
-from .given import by_sample, named
+from .given import by_sample, named, tensors
 from .site import Site
 from .state import State
 from .stream import Stream
@@ -47,15 +47,17 @@ class Residual(nn.Module):
         connection: how the branch reads and writes; `Add()` by default. Of a form it is the form's connection, for
             which `site` or `width` are needed.
         drop_path: stochastic depth, or its rate. It decides before the branch is computed for whom it is; where an
-            argument has an axis of samples, the branch is computed for all.
+            argument has an axis of samples, or a batch norm takes means over them, the branch is computed for all.
         shortcut: W, a module that brings x to the shape of F(x), such as ``nn.Conv2d(64, 128, 1, stride=2)``.
         width: D, for a form whose connection is the same everywhere in the model.
         site: where in the model the sublayer stands, of `mainstem.stream.sites`, for any other form.
 
     Raises:
-        BadInput: F returns what cannot be added to x, or takes no argument of that name; a branch that sends values
-            along the stream, or returns a tuple, is left out by `drop_path`; a connection that needs a stream through
-            several sublayers is called with a plain tensor; a form says more than how to connect.
+        BadInput: F returns what cannot be added to x, adds x itself as `nn.TransformerEncoderLayer` does, changes x in
+            place, takes no argument of that name, lacks one, or lies on another device than x; a branch that sends
+            values along the stream, or returns tensors behind its first, is left out by `drop_path`; a connection that
+            needs a stream through several sublayers is called with a plain tensor; a form says more than how to
+            connect.
 
     Source:
         He et al. 2016 (1512.03385), equation 1, and 2 for `shortcut`; Huang et al. 2016 (1603.09382) for `drop_path`.
@@ -141,13 +143,15 @@ class Residual(nn.Module):
     def output(self, x_BTD: Tensor, ctx: Context) -> Output:
         """Return what the branch writes, and the values that it sends along."""
         drop_path = self.drop_path
-        decision = None if drop_path is None or absent(drop_path) else drop_path.keep(len(x_BTD))
+        # Without numbers there is nobody to leave out.
+        decision = None if drop_path is None or absent(drop_path) or x_BTD.is_meta else drop_path.keep(len(x_BTD))
         if decision is None:
             return self._called(x_BTD, ctx)
         kept_B, scale = (part.to(x_BTD.device) for part in decision)
-        # Graphs have one shape, and rows of an argument may be samples or not: then all samples are computed, and the
-        # masked ones thrown away. So they are behind a shortcut, where nobody else knows the shape of a branch.
-        whole = self.shortcut is not None or by_sample(ctx.given, len(x_BTD))
+        # Graphs have one shape, rows of an argument may be samples or not, and a batch norm takes its means over all of
+        # them: then all samples are computed, and the masked ones thrown away. So they are behind a shortcut, where
+        # nobody else knows the shape of a branch.
+        whole = self.shortcut is not None or by_sample(ctx.given, len(x_BTD)) or _mixes_samples(self.branch)
         if whole or torch.compiler.is_compiling() or transformed():
             if ctx.tally is not None:
                 ctx = replace(ctx, tally=ctx.tally.of_kept(kept_B))
@@ -157,10 +161,10 @@ class Residual(nn.Module):
             output = output._replace(y=torch.where(kept, output.y * scale.to(output.y.dtype), zero))
         else:
             output = self._subset(x_BTD, ctx, kept_B.nonzero().squeeze(1), scale)
-            if output.tuples and not output.side:
+            if any(True for _ in tensors(output.extra)) and not output.side:
                 raise BadInput(
-                    f"{words(self.branch)} returns a tuple, of which nothing is there for samples that leave it out: "
-                    "give no drop_path= there, or a module that returns a tensor."
+                    f"{words(self.branch)} returns a tensor behind its first, of which nothing is there for samples "
+                    "that leave it out: give no drop_path= there, or a module that returns one tensor."
                 )
         if output.side:
             raise BadInput(
@@ -170,9 +174,12 @@ class Residual(nn.Module):
         return output
 
     def _called(self, x_BTD: Tensor, ctx: Context) -> Output:
+        before = version(x_BTD)
         output = Output(*self.branch(x_BTD, ctx))
-        if self.shortcut is None and not self.connection.replaces:
-            refuse(self.branch, output.y, x_BTD)
+        if not self.connection.replaces:
+            refuse_changed(self.branch, x_BTD, before)
+            if self.shortcut is None:
+                refuse(self.branch, output.y, x_BTD)
         return output
 
     def _shortened(self, x: Tensor, carry: Any, main: Any, y: Tensor) -> Tensor:
@@ -193,6 +200,9 @@ class Residual(nn.Module):
         return into
 
     def _subset(self, x_BTD: Tensor, ctx: Context, index: Tensor, scale: Tensor) -> Output:
+        if len(index) == 0 and not all(returns_tensor(part) for part in self.branch.parts()):
+            # How many values it returns is known by calling it: with one sample, of which nothing is kept.
+            index, scale = index.new_zeros(1), torch.zeros_like(scale)
         if len(index) == 0:
             parameters = [p for p in self.branch.parameters() if p.requires_grad]
             return Output(_Nothing.apply(x_BTD, *parameters), {})
@@ -205,6 +215,13 @@ class Residual(nn.Module):
             output = self._called(rows_BTD, ctx.rows(index, len(x_BTD)))
         y = output.y
         return output._replace(y=spread(y * scale.to(y.dtype), index, len(x_BTD)))
+
+
+def _mixes_samples(module: nn.Module) -> bool:
+    """Return whether a batch norm in `module` takes its means over the samples now."""
+    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+        return True
+    return any(_mixes_samples(part) for part in module._modules.values() if part is not None)
 
 
 def _drop_path(given: Any) -> StochasticDepth | None:
