@@ -12,8 +12,9 @@ from . import residual_path
 from .leaves import mapped, tensors
 from .ops_seen import Dropped, Ops
 from .quantity import Quantity
-from .sums import Sums
+from .sums import SUM, Sums
 from .taps import branches, is_activation, is_attention, is_linear, is_norm, is_residual, stream
+from .taps import inside as inside_of
 
 INPUT = "input"
 
@@ -33,6 +34,8 @@ class Pass:
     """Whether the stream can pass each layer; the watch's own, so that each is looked at once."""
     streams: dict[str, list[str]] = field(default_factory=dict)
     """What each layer did to the stream itself: sums, norms and dropouts, in order."""
+    inside: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """Whether the modules in the branch of each residual of ours add what they are given to what they return."""
     ahead: dict[str, Tensor] = field(default_factory=dict)
     """Whether a position of each attention sees one behind it."""
     wrong_axis: list[str] = field(default_factory=list)
@@ -56,6 +59,9 @@ class Tree:
         # A residual of ours says where its branch is; in other layers the sum does.
         self.branch = [(name, modules[name], modules[layer]) for name, layer in inside.items() if layer in ours]
         self.sums = {name for name, _ in self.stream if name not in ours}
+        self.inside = [
+            (name, part, module) for name in sorted(ours) for part, module in inside_of(modules[name]).items()
+        ]
         self.weighted = {
             name for name, part in modules.items() if not is_norm(part) and any(True for _ in part.parameters())
         }
@@ -188,10 +194,20 @@ class Hooks:
                     lambda _m, args, output: ops.sums.passed(args[0] if args else None, output)
                 )
             )
+        for name, part, module in self._tree.inside:
+            keep(module.register_forward_pre_hook(lambda _m, args: ops.sums.enter(tensors(args)[:1])))
+            keep(module.register_forward_hook(self._leave_part(ops.sums, name, part)))
         root, module, attention = self._tree.all[0]
         ops.enter(root or type(module).__name__, attention)
         ops.__enter__()
         self._ops = ops
+
+    def _leave_part(self, sums: Sums, name: str, part: str) -> Any:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            adds = SUM in sums.leave(tensors(output)[:1], tell=False)
+            self._record.inside.setdefault(name, {})[part] = adds
+
+        return hook
 
     def _once(self, kind: str, name: str) -> str:
         """Return a tap's name, numbered from its second call in this pass on."""

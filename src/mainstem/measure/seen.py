@@ -23,6 +23,7 @@ class Seen:
         self.again: dict[str, None] = {}
         self.wrong_axis: dict[str, None] = {}
         self.streams: dict[str, list[str]] = {}
+        self.inside: dict[str, dict[str, bool]] = {}
         self.ahead: dict[str, Tensor] = {}
         self.targets: dict[int, list[Tensor]] = {}
         self.shared: dict[str, int] = {}
@@ -35,6 +36,7 @@ class Seen:
         self.again.update(dict.fromkeys(record.dropped.again))
         self.wrong_axis.update(dict.fromkeys(record.wrong_axis))
         self.streams.update(record.streams)
+        self.inside.update(record.inside)
         self.ahead.update(record.ahead)
         self.shared.update({name: times for name, times in record.calls.items() if times > 1})
         self.norms = record.norms or self.norms

@@ -60,7 +60,7 @@ class Sums:
         """Note that a layer begins, whose stream is `read`."""
         self._layers.append(_Layer([_Place(tensor) for tensor in read]))
 
-    def leave(self, written: Sequence[Tensor]) -> list[str]:
+    def leave(self, written: Sequence[Tensor], tell: bool = True) -> list[str]:
         """Note that the layer has returned, tell its branches, and return what was done to the stream, in order."""
         layer = self._layers.pop()
         place = layer.find(written[0]) if written else None
@@ -71,7 +71,8 @@ class Sums:
         done = []
         for each in reversed(places):
             if each.branch is not None:
-                self._found(*each.branch)
+                if tell:
+                    self._found(*each.branch)
                 done.append(SUM)
             if each.kind and done[-1:] != [each.kind]:
                 done.append(each.kind)

@@ -148,6 +148,20 @@ def is_residual(module: nn.Module) -> bool:
     return isinstance(module, Residual)
 
 
+def inside(residual: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules with matrices that somebody gave to the branch of a residual of ours, by their names in it."""
+    found = {}
+    for name, part in residual.get_submodule("branch").named_children():
+        held = part._modules.get("module") if _is_ours(part) else part  # a layer of `Stack` is held by one of ours
+        if held is not None and not _is_ours(held) and any(weight.dim() >= 2 for weight in held.parameters()):
+            found[f"branch.{name}" if held is part else f"branch.{name}.module"] = held
+    return found
+
+
+def _is_ours(module: nn.Module) -> bool:
+    return type(module).__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 def _residuals(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if is_residual(module)]
 

@@ -22,6 +22,7 @@ FAULTS: tuple[Callable[[Watch], Iterator[Finding]], ...] = (
     weights.zero_under_norm, weights.dead_units, weights.updates, weights.saturated,
     attending.sees_its_answer, attending.wrong_axis,
     wiring.unreached, wiring.left_out, wiring.without_residual, wiring.normed_residual,
+    wiring.added_twice,
     steps.trained_in_eval, steps.batch_norm_in_eval, steps.never_stepped, steps.never_zeroed,
     use.never_called, use.no_graph, use.shared,
 )  # fmt: skip

@@ -55,6 +55,16 @@ def normed_residual(watch: Watch) -> Iterator[Finding]:
         yield Finding("normed residual", words, fix, 2)
 
 
+def added_twice(watch: Watch) -> Iterator[Finding]:
+    """A layer that has a residual of its own, as the branch of another one."""
+    names = [f"{name}.{part}" for name, parts in watch.seen.inside.items() if all(parts.values()) for part in parts]
+    if names:
+        verb = "add" if len(names) > 1 else "adds"
+        words = f"{few(names)} {verb} the input to the output, and the residual around adds it once more"
+        fix = "Give what is to be added alone, a layer without its own residual, or call it without one around it."
+        yield Finding("added twice", words, fix, 2)
+
+
 def _normed(done: list[str]) -> bool:
     """Return whether a layer adds to what a norm made of the stream, and is none of post-norm's."""
     pairs = list(pairwise(done))
