@@ -1,20 +1,18 @@
-"""Train deep Transformers on limited data: residual connections and regularization as values that compose.
+"""Residual connections and regularization for PyTorch, as values.
 
-    Residual, Stack     a branch of your own with its residual; a stack of them under any residual form
-    blocks              torch's TransformerEncoderLayer and TransformerDecoderLayer, with any form and noise
-    form                residual forms: form.Hyper(streams=2) | form.ValueResidual()
-    noise               dropout and its relatives, drawn from a counter: noise.Dropout(0.1), noise.take_over(model)
-    penalty, optim      penalties on weights; optimizers as chains, parameter groups, schedules, averages
-    measure             norms by depth, diagnosis and held-out loss of anybody's model
-    model, nn, stream   the language model, its layers, and what flows through them
-    ops, counter        the operations with their kernels; the counter that all that is random is drawn from
-    data, counts        text, tokenizers and batches; models of text by counts
-    train, config       the trainer; the configuration that `mainstem train` reads
-    load, LoadedRun     a trained model from the folder of its run
-    report, checkpoint  the page of a run; recomputation in backward
-    errors              BadInput and RunFailed
-
-Nothing is imported before it is asked for, torch least of all, so that the command line answers at once.
+Residual, Stack     a branch with its residual; layers under a residual form
+blocks              torch's Transformer layers with a form and noise
+form                form.Hyper(streams=2) | form.Reinjection()
+noise               noise.Dropout(0.1), noise.take_over(model)
+penalty, optim      penalties; AdamW, Muon, groups, schedules, averages, SAM
+measure             watch(model), diagnosis, the held-out loss of any model
+model, nn, stream   the language model, its layers, what flows through them
+ops, counter        operations with kernels; what random draws are made of
+data, counts        text, tokenizers, batches; models of text by counts
+train, config       the trainer; the configuration that the command reads
+load, LoadedRun     a trained model from the folder of its run
+report, checkpoint  the page of a run; recomputation in backward
+errors              BadInput and RunFailed
 
 >>> from mainstem import Residual, noise
 >>> noise.Dropout(0.5)
@@ -64,7 +62,10 @@ _PACKAGES = (
 
 
 NAMES = (*_INSIDE, *_PACKAGES)
-"""All that is public. Not `__all__`, by which `help` would print thousands of lines of torch's modules."""
+"""All that is public. Not `__all__`, by which `help` would print thousands of lines of torch's modules.
+
+None is imported before it is asked for, torch least of all, so that the command line answers at once.
+"""
 
 if not TYPE_CHECKING:
 
@@ -77,4 +78,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *NAMES})
+    """Return what is public: `help` and completion show no more."""
+    return sorted((*NAMES, "__version__"))
