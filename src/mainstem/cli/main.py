@@ -59,6 +59,11 @@ def _dispatch(words: list[str]) -> int:
         raise BadInput("No command was given: begin with `mainstem train FILE`, or see `mainstem --help`.")
     if name not in COMMANDS:
         raise _unknown(name)
+    if sys.platform == "win32":
+        raise BadInput(
+            "The command runs on Linux and macOS: use it in WSL. On Windows itself the parts for Python work, such as "
+            "`from mainstem import Residual`."
+        )
     if COMMANDS[name].alone and not processes.alone():
         return 2
     run: Callable[[list[str]], int] = importlib.import_module(f".{COMMANDS[name].module}", __package__).run

@@ -7,7 +7,6 @@ works on a folder holds a lock on it, so that only what a kill has left is swept
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -25,6 +24,9 @@ from numpy.typing import NDArray
 from .. import files
 from ..errors import BadInput
 from .names import shown
+
+with contextlib.suppress(ImportError):  # Windows has none, and nothing is cached there
+    import fcntl
 
 MANIFEST = "manifest.json"
 _LIMIT = 1 << 26

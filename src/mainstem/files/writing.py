@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput, RunFailed
 from .reading import Entry, shown
+
+with contextlib.suppress(ImportError):  # Windows has none; what needs no file is used there all the same
+    import fcntl
 
 NEW, OLD = ".new-", ".old-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -88,10 +91,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a page or another file for people, atomically, and return its path.
 
     Raises:
-        BadInput: where it cannot be written there
+        BadInput: where it cannot be written there, and on Windows.
         RunFailed: where the disk is full.
     """
     path = Path(path)
+    if sys.platform == "win32":
+        raise BadInput(f"{shown(path)} cannot be written, as files are written on Linux and macOS only: use WSL.")
     try:
         write_atomic(path, text.encode("utf-8", "replace"))
     except (OSError, ValueError) as error:
