@@ -1,7 +1,8 @@
-"""From a command's words to positional ones and flags. May import `config` and `errors`."""
+"""From a command's words to positional ones and flags. May import `config`, `errors` and `commands`."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from ..config.building import build
 from ..config.layers import TRUTHS
 from ..config.suggesting import suggestion
 from ..errors import BadInput
+from .commands import COMMANDS
 
 T = TypeVar("T", bound=config.Section)
 
@@ -25,6 +27,27 @@ class Arguments(NamedTuple):
     def has(self, name: str) -> bool:
         """Return whether a flag is there."""
         return any(found == name for found, _ in self.flags)
+
+
+class Asked(NamedTuple):
+    """What is asked of a command: its name, its words as they were typed, and what they give."""
+
+    command: str
+    words: list[str]
+    given: Arguments
+
+    @property
+    def line(self) -> str:
+        """The command line, for a page that says how it was made."""
+        return shlex.join(["mainstem", self.command, *self.words])
+
+    def options(self, root: type[T], flags: Iterable[tuple[str, str]] | None = None) -> T:
+        """Return what the flags say as the section `root` has it: all of them, or `flags`."""
+        return options(self.given.flags if flags is None else flags, root, self.command)
+
+    def take(self, least: int, most: int | None = None) -> list[str]:
+        """Return the positional words, where there are as many as the command takes."""
+        return take(self.given.positional, least, most, COMMANDS[self.command].usage)
 
 
 def split(
@@ -116,7 +139,7 @@ def shown(name: str) -> str:
 def options(flags: Iterable[tuple[str, str]], root: type[T], command: str) -> T:
     """Return the options of a small command, as the section `root` has them."""
     pairs = list(flags)
-    refuse_unknown(pairs, [field.name for field in config.fields(root)], command)
+    refuse_unknown(pairs, [field.name for field in config.fields(root)] or ["help"], command)
     tree: dict[str, object] = config.stack({}, config.flags(pairs, root), root)
     return build(tree, root)
 

@@ -6,14 +6,17 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """`module` has ``run(words) -> exit code``; it is imported when the command is called.
+    """`module` is imported when the command is called, and its ``run`` returns the exit code.
 
-    `alone` is whether the command trains in one process, and refuses to be one of several.
+    A module with a section `Options` has ``run(asked)`` with the parts of the command line, and the help that its
+    options make; one without has ``run(words)``. `trains` is whether the fields of a run are options too, `alone`
+    whether the command trains in one process, and refuses to be one of several.
     """
 
     module: str
     usage: str
     summary: str
+    trains: bool = False
     alone: bool = False
 
 
@@ -22,6 +25,7 @@ COMMANDS = {
         "train",
         "train [FILES] [--out RUN] [OPTIONS]",
         "train a model on files or folders, or go on with a run",
+        trains=True,
     ),
     "evaluate": Command(
         "evaluate", "evaluate RUN [FILES] [OPTIONS]", "the loss of a run's model on other files, or on its own"
@@ -45,12 +49,14 @@ COMMANDS = {
         "lab",
         "lab [NAME | --all] [--budget 2m] [OPTIONS]",
         "put the textbook's claims to the test, with a verdict",
+        trains=True,
         alone=True,
     ),
     "compare": Command(
         "compare",
         "compare A.yaml [B.yaml ...] [--vary NAME=A,B,...] [OPTIONS]",
         "which configuration is better than the first one, over seeds",
+        trains=True,
         alone=True,
     ),
     "crash": Command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +16,8 @@ from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
 from ..runs import HOME, follow
 from . import arguments, memory, terminal
-from . import help as help_text
 from .answer import Answer
-from .commands import COMMANDS
+from .arguments import Asked
 
 if TYPE_CHECKING:
     from ..lab.comparing import Side
@@ -41,7 +39,7 @@ class Options(Section, frozen=True, kw_only=True):
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 
 
-class Asked(NamedTuple):
+class Wanted(NamedTuple):
     """One side as it was asked for: its name, its file, and the fields that are varied."""
 
     name: str
@@ -55,32 +53,26 @@ class _Kept(Struct):
     facts: dict[str, object]
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Train every side with every seed, print the verdicts, write the page; return the exit code."""
-    given = arguments.split(words, config.switches(Options) | config.switches(config.Run))
-    if given.has("help"):
-        for line in help_text.of("compare", Options, trains=True):
-            terminal.line(line)
-        return 0
     own = [field.name for field in config.fields(Options)]
-    varied = [text for name, text in given.flags if name == "vary"]
-    options = arguments.options([flag for flag in given.flags if flag[0] in own and flag[0] != "vary"], Options,
-                                "compare")  # fmt: skip
-    shared = [flag for flag in given.flags if flag[0] not in own]
+    varied = [text for name, text in asked.given.flags if name == "vary"]
+    options = asked.options(Options, [flag for flag in asked.given.flags if flag[0] in own and flag[0] != "vary"])
+    shared = [flag for flag in asked.given.flags if flag[0] not in own]
     fields = [field.name for field in config.fields(config.Run) if field.name.split(".")[0] not in _OURS]
     arguments.refuse_unknown(shared, [*own, *fields], "compare")
-    paths = arguments.take(given.positional, 0 if varied else 2, None, COMMANDS["compare"].usage)
-    asked = sides(paths, varied, fields)
+    paths = asked.take(0 if varied else 2)
+    each = sides(paths, varied, fields)
     for name, _ in shared:
-        if name in asked[0].values:
+        if name in each[0].values:
             raise BadInput(f"{arguments.shown(name)} and --vary {name} are both given: keep one of them.")
-    runs = [config.load({**dict(shared), **side.values}, side.path and _file(side.path)) for side in asked]
+    runs = [config.load({**dict(shared), **side.values}, side.path and _file(side.path)) for side in each]
     given_all = {name for name, _ in shared}
-    _compare([side.name for side in asked], runs, given_all, options, shlex.join(["mainstem", "compare", *words]))
+    _compare([side.name for side in each], runs, given_all, options, asked.line)
     return 0
 
 
-def sides(paths: Sequence[str], varied: Sequence[str], fields: Sequence[str]) -> list[Asked]:
+def sides(paths: Sequence[str], varied: Sequence[str], fields: Sequence[str]) -> list[Wanted]:
     """Return every file with every value of every field that is varied; the first one is what the others are held
     against.
 
@@ -100,7 +92,7 @@ def sides(paths: Sequence[str], varied: Sequence[str], fields: Sequence[str]) ->
         for chosen in itertools.product(*(values for _, values in grid)):
             told = {name: value for (name, _), value in zip(grid, chosen, strict=True)}
             parts = [file, *(_told(name, value) for name, value in told.items())]
-            found.append(Asked(", ".join(part for part in parts if part), path, told))
+            found.append(Wanted(", ".join(part for part in parts if part), path, told))
     if len(found) < 2:
         raise BadInput(
             "One configuration has nothing to be compared with: give a second file, or two values to --vary."

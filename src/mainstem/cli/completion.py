@@ -11,17 +11,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .. import catalogue, config
+from ..config.sections import Section
 from ..errors import BadInput
-from . import arguments, terminal
 from . import help as help_text
-from .arguments import shown
+from . import terminal
+from .arguments import Asked, shown
 from .commands import COMMANDS
 
 _OWN = {"train": [flag.split()[0] for flag, _ in (*help_text.OWN, *help_text.MORE)]}
 
 
-_TRAIN = ("train", "lab", "compare")
-"""Commands whose options are the fields of a run too."""
+class Options(Section, frozen=True, kw_only=True):
+    """The command has none."""
 
 
 class Words(NamedTuple):
@@ -36,15 +37,10 @@ class Words(NamedTuple):
     switches: frozenset[str]
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Print the script; return the exit code."""
-    given = arguments.split(words)
-    if given.has("help"):
-        for line in help_text.of("completion"):
-            terminal.line(line)
-        return 0
-    arguments.refuse_unknown(given.flags, ("help",), "completion")
-    (shell,) = arguments.take(given.positional, 1, 1, COMMANDS["completion"].usage)
+    asked.options(Options)
+    (shell,) = asked.take(1, 1)
     if shell not in _SHELLS:
         raise BadInput(f"There is no completion for {shell[:60]!r}: give one of {', '.join(_SHELLS)}.")
     terminal.write(_SHELLS[shell](known()))
@@ -60,7 +56,7 @@ def known() -> Words:
         root = getattr(importlib.import_module(f".{command.module}", __package__), "Options", None)
         found = [
             *(config.fields(root) if root is not None else ()),
-            *(config.fields(config.Run) if name in _TRAIN else ()),
+            *(config.fields(config.Run) if command.trains else ()),
         ]
         for kind in (root, config.Run):
             switches |= {shown(switch) for switch in (config.switches(kind) if kind is not None else ())}

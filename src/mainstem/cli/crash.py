@@ -16,14 +16,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from .. import config, files
+from .. import files
 from ..config import words as text_words
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
-from . import arguments, terminal
-from . import help as help_text
+from . import terminal
 from .answer import Answer
-from .commands import COMMANDS
+from .arguments import Asked
 
 _PLACE = "{out}"
 
@@ -45,15 +44,10 @@ class Options(Section, frozen=True, kw_only=True):
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Try the trainer and say what was lost; return 0 where nothing was, else 1."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("crash", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "crash")
-    arguments.take(given.positional, 0, 0, COMMANDS["crash"].usage)
+    options = asked.options(Options)
+    asked.take(0, 0)
     from .. import crash
     from ..crash import look
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from .. import __version__
 from ..config import words as text
-from . import arguments, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from ..config.sections import Section
+from . import terminal
+from .arguments import Asked
 
 _NEEDED = {
     "torch": "nothing can be computed",
@@ -54,6 +54,10 @@ _PROGRAMS = {
 _LITTLE = 1 << 30
 
 
+class Options(Section, frozen=True, kw_only=True):
+    """The command has none."""
+
+
 class Finding(NamedTuple):
     """One line: what, how it is, and what it costs where it is not well."""
 
@@ -62,15 +66,10 @@ class Finding(NamedTuple):
     cost: str | None = None
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Print the findings; return 0, or 1 where a training could not run."""
-    given = arguments.split(words)
-    if given.has("help"):
-        for line in help_text.of("doctor"):
-            terminal.line(line)
-        return 0
-    arguments.refuse_unknown(given.flags, ("help",), "doctor")
-    arguments.take(given.positional, 0, 0, COMMANDS["doctor"].usage)
+    asked.options(Options)
+    asked.take(0, 0)
     width = terminal.width()
     indent = 18 if width >= 50 else 4
     broken = False

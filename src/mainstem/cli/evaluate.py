@@ -12,10 +12,9 @@ import msgspec
 from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
-from . import arguments, mixtures, terminal
-from . import help as help_text
+from . import arguments, mixtures
 from .answer import Answer
-from .commands import COMMANDS
+from .arguments import Asked
 
 if TYPE_CHECKING:
     from ..data import Corpus, Tokens
@@ -53,15 +52,9 @@ class Options(Section, frozen=True, kw_only=True):
     data: Reading = Reading()
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Print the loss, and yardsticks on the same bytes; return the exit code."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("evaluate", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "evaluate")
-    path, *paths = arguments.take(given.positional, 1, None, COMMANDS["evaluate"].usage)
+    options, (path, *paths) = asked.options(Options), asked.take(1)
     folder = arguments.run_folder(path)
     for file in paths:
         if not os.path.exists(file):
@@ -77,7 +70,7 @@ def run(words: list[str]) -> int:
         raise BadInput(
             f"--data.glob {options.data.glob} says which files of a folder, and no folder is named: leave it out."
         )
-    _evaluate(folder, paths, options, given.has("prior"))
+    _evaluate(folder, paths, options, asked.given.has("prior"))
     return 0
 
 

@@ -96,16 +96,13 @@ def of_train(origins: Origins, topic: str, note: str | None = None) -> list[str]
     return lines
 
 
-def of(command: str, root: type[config.Section] | None = None, trains: bool = False) -> list[str]:
-    """Return the lines of a small command's help: its options are the fields of `root`, and a run's if it `trains`."""
+def of(command: str, root: type[config.Section]) -> list[str]:
+    """Return the lines of a command's help: its options are the fields of `root`, and those of a run if it trains."""
     width = terminal.width()
     lines = _usage(COMMANDS[command], width)
-    if root is not None:
-        lines.append("")
-        for field in config.fields(root):
-            kind = words.short(field.kind, field.choices)
-            lines += _entry(shown(field.name), f"{field.meaning} [{kind}; {words.default(field)}]", width)
-    if trains:
+    if config.fields(root):
+        lines += ["", *_fields(config.fields(root), {}, width)]
+    if COMMANDS[command].trains:
         rest = "Other options are fields of a run, and hold for every training: `mainstem train --help` lists them."
         lines += ["", *words.wrap(rest, width)]
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +13,8 @@ from ..config import words as text
 from ..config.sections import Section, Text, Time, about
 from ..errors import BadInput
 from . import arguments, memory, terminal
-from . import help as help_text
 from .answer import Answer
+from .arguments import Asked
 
 if TYPE_CHECKING:
     from ..lab.result import Results
@@ -59,27 +58,22 @@ class _Results(Struct):
     seeds: list[int]
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """List the experiments, or run some and write their pages; return the exit code."""
-    given = arguments.split(words, config.switches(Options) | config.switches(config.Run))
-    if given.has("help"):
-        for line in help_text.of("lab", Options, trains=True):
-            terminal.line(line)
-        return 0
     own = [field.name for field in config.fields(Options)]
-    options = arguments.options([flag for flag in given.flags if flag[0] in own], Options, "lab")
-    settings = _settings([flag for flag in given.flags if flag[0] not in own], own)
-    if not given.positional and not options.all:
-        _only_list(given.flags)
+    options = asked.options(Options, [flag for flag in asked.given.flags if flag[0] in own])
+    settings = _settings([flag for flag in asked.given.flags if flag[0] not in own], own)
+    if not asked.given.positional and not options.all:
+        _only_list(asked.given.flags)
         _list(Path(options.out), Answer(options.json))
         return 0
-    if given.positional and options.all:
-        raise BadInput(f"{given.positional[0]!r} and --all are both given: keep one of them.")
+    if asked.given.positional and options.all:
+        raise BadInput(f"{asked.given.positional[0]!r} and --all are both given: keep one of them.")
     if options.budget is not None and options.seeds is not None:
         raise BadInput(f"--budget {options.budget} and --seeds {options.seeds} are both given: keep one of them.")
-    names = given.positional or catalogue.names("experiment")
+    names = asked.given.positional or catalogue.names("experiment")
     experiments = [catalogue.find("experiment", name) for name in dict.fromkeys(names)]
-    _run(experiments, options, settings, shlex.join(["mainstem", "lab", *words]))
+    _run(experiments, options, settings, asked.line)
     return 0
 
 

@@ -11,8 +11,7 @@ from ..config import words as text
 from ..config.sections import Section, about
 from ..errors import BadInput
 from . import arguments, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from .arguments import Asked
 
 _ELSEWHERE = {
     "noise": "--noise.rate, --noise.depth, --noise.also.0.name",
@@ -49,16 +48,9 @@ def _where(kind: str) -> str:
     return arguments.shown(field if field in known else f"{field}.name")
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Print the catalogue; return the exit code."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("list", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "list")
-    kinds = arguments.take(given.positional, 0, 1, COMMANDS["list"].usage)
-    kinds = [catalogue.kind_of(word) for word in kinds]
+    options, kinds = asked.options(Options), [catalogue.kind_of(word) for word in asked.take(0, 1)]
     if options.schema and kinds:
         raise BadInput(
             f"--schema prints the whole configuration, and {kinds[0]} is a part of it: leave one of them out."

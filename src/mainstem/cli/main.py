@@ -11,7 +11,8 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from .. import __version__, files
 from ..errors import BadInput, RunFailed
@@ -66,8 +67,26 @@ def _dispatch(words: list[str]) -> int:
         )
     if COMMANDS[name].alone and not processes.alone():
         return 2
-    run: Callable[[list[str]], int] = importlib.import_module(f".{COMMANDS[name].module}", __package__).run
-    return run(words[1:])
+    return _run(name, words[1:])
+
+
+def _run(name: str, words: list[str]) -> int:
+    """Call the command's module: with the parts of its words, or for help, where it says what its options are."""
+    command = COMMANDS[name]
+    module: Any = importlib.import_module(f".{command.module}", __package__)
+    if not hasattr(module, "Options"):
+        return int(module.run(words))
+    from .. import config
+    from . import arguments
+    from . import help as help_text
+
+    switches = config.switches(module.Options) | (config.switches(config.Run) if command.trains else frozenset())
+    given = arguments.split(words, switches)
+    if not given.has("help"):
+        return int(module.run(arguments.Asked(name, words, given)))
+    for line in help_text.of(name, module.Options):
+        terminal.line(line)
+    return 0
 
 
 def _unknown(name: str) -> BadInput:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -14,8 +13,7 @@ from ..config import words as text_words
 from ..config.sections import Section, about
 from ..errors import BadInput
 from . import arguments, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from .arguments import Asked
 from .evaluate import Own
 
 if TYPE_CHECKING:
@@ -45,15 +43,9 @@ class Windows(NamedTuple):
     windows: int
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Print the table and the findings, write the page; return the exit code."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("probe", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "probe")
-    (path,) = arguments.take(given.positional, 1, 1, COMMANDS["probe"].usage)
+    options, (path,) = asked.options(Options), asked.take(1, 1)
     folder = arguments.run_folder(path)
     from .. import files
     from ..loaded import load
@@ -81,7 +73,7 @@ def run(words: list[str]) -> int:
         terminal.line(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
     said = f"{measured} windows of held-out text, in eval mode with gradients, the {which}"
     said = f"{said}. {known}" if known else said
-    text = page.page(watch, f"Inside {folder.name}", said, shlex.join(["mainstem", "probe", *words]), figures)
+    text = page.page(watch, f"Inside {folder.name}", said, asked.line, figures)
     terminal.line(str(files.write_text(folder / NAME, text)))
     return 0
 

@@ -6,12 +6,10 @@ import statistics
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
-from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
 from . import arguments, model_folder, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from .arguments import Asked
 
 if TYPE_CHECKING:
     from ..model import LanguageModel
@@ -25,15 +23,9 @@ class Options(Section, frozen=True, kw_only=True):
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Write the smaller model, and say what was won; return the exit code."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("prune", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "prune")
-    (path,) = arguments.take(given.positional, 1, 1, COMMANDS["prune"].usage)
+    options, (path,) = asked.options(Options), asked.take(1, 1)
     folder = arguments.run_folder(path)
     out = model_folder.new(options.out, f"The smaller model of {path!r}", f"{path.rstrip('/')}-pruned")
     from ..loaded import load

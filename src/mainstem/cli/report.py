@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +11,7 @@ from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from ..runs import HOME
 from . import arguments, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from .arguments import Asked
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -24,17 +22,11 @@ class Options(Section, frozen=True, kw_only=True):
     )
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Write the report and say where it is; return the exit code."""
-    given = arguments.split(words)
-    if given.has("help"):
-        for line in help_text.of("report", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "report")
-    paths = arguments.take(given.positional, 1, None, COMMANDS["report"].usage)
+    options, paths = asked.options(Options), asked.take(1)
     folders = [arguments.run_folder(path) for path in paths]
-    if len(folders) == 1 and given.has("out"):
+    if len(folders) == 1 and asked.given.has("out"):
         raise BadInput(f"--out {options.out!r} is for several runs: the report of one run lies in its own folder.")
     from .. import report
 
@@ -42,7 +34,7 @@ def run(words: list[str]) -> int:
         terminal.line(str(report.write(folders[0])))
     else:
         out = _page(folders) if options.out is None else Path(options.out)
-        terminal.line(str(report.compare(folders, out, shlex.join(["mainstem", "report", *words]))))
+        terminal.line(str(report.compare(folders, out, asked.line)))
     return 0
 
 

@@ -11,8 +11,7 @@ from .. import config
 from ..config.sections import about
 from ..errors import BadInput
 from . import arguments, mixtures, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from .arguments import Asked
 
 if TYPE_CHECKING:
     from ..data import Tokenizer
@@ -31,25 +30,19 @@ class Options(config.Sampling, frozen=True, kw_only=True):
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Print the prompt and what follows; return the exit code."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("sample", Options):
-            terminal.line(line)
-        return 0
     # A prompt is text whatever it reads like: `null` and `none` too.
-    prompts = [text for name, text in given.flags if name == "prompt"]
-    options = arguments.options(given.flags, Options, "sample")
+    prompts = [text for name, text in asked.given.flags if name == "prompt"]
+    options, (path,) = asked.options(Options), asked.take(1, 1)
     prompt = prompts[0] if prompts else None
-    (path,) = arguments.take(given.positional, 1, 1, COMMANDS["sample"].usage)
-    _check([name for name, _ in given.flags], options)
+    _check([name for name, _ in asked.given.flags], options)
     folder = arguments.run_folder(path)
     from ..loaded import load
     from ..train import device
 
     loaded = load(folder, last=options.last, prior=options.prior == "counts")
-    if given.has("prior"):
+    if asked.given.has("prior"):
         mixtures.check(loaded, options.prior, options.last, path)
     if loaded.remark and sys.stderr is not None:
         terminal.line(loaded.remark, sys.stderr)

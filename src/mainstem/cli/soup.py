@@ -10,8 +10,7 @@ from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
 from . import arguments, model_folder, terminal
-from . import help as help_text
-from .commands import COMMANDS
+from .arguments import Asked
 from .evaluate import Own
 
 if TYPE_CHECKING:
@@ -31,15 +30,9 @@ class Options(Section, frozen=True, kw_only=True):
     data: Own = Own()
 
 
-def run(words: list[str]) -> int:
+def run(asked: Asked) -> int:
     """Write the model, and say what each run and the mean are worth; return the exit code."""
-    given = arguments.split(words, config.switches(Options))
-    if given.has("help"):
-        for line in help_text.of("soup", Options):
-            terminal.line(line)
-        return 0
-    options = arguments.options(given.flags, Options, "soup")
-    paths = arguments.take(given.positional, 2, None, COMMANDS["soup"].usage)
+    options, paths = asked.options(Options), asked.take(2)
     folders = [arguments.run_folder(path) for path in paths]
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise BadInput("A run is named twice, and would count double in the mean: name each once.")
