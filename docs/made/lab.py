@@ -25,7 +25,7 @@ WORDS = {
         "sees": "Measured by", "all": "All {} sentences that were tested", "says": "The section says",
     },
     "zh": {
-        "missing": "尚未測量，請執行", "experiment": "實驗", "claim": "課文的說法", "tested": "檢驗的句子",
+        "missing": "尚未量測，請執行", "experiment": "實驗", "claim": "課文的說法", "tested": "檢驗的句子",
         "verdict": "判定", "effect": "效果", "conditions": "條件", "full": "：", "sees": "圖中數字以",
         "all": "檢驗的全部 {} 個句子", "says": "課文的說法",
     },
@@ -162,7 +162,7 @@ def _in_chinese(known: Any) -> str:
         parts.append(f"讀其中的 {'或 '.join(f'{100 * value:.2g}%' for value in known.passes)}")
     else:
         parts.append(f"讀 {_either([float(short(value)) for value in known.passes])} 遍")
-    parts.append(f"{_either(known.layers)} 個寬度 {_either(known.width)} 的區塊，前後文長度 {_either(known.context)}")
+    parts.append(f"{_either(known.layers)} 個寬度 {_either(known.width)} 的區塊，上下文長度 {_either(known.context)}")
     if not still:
         parts.append(f"{_either(known.steps)} 步，每步 {_either(known.batch)} 段")
     return "；".join([*parts, f"{known.seeds} 個種子"]) + "。"

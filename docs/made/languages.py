@@ -31,9 +31,9 @@ def switched(output: str, address: str, language: str) -> str:
 
     Example:
         >>> switched("<nav></nav>", "guide/en/residual.html", "en")
-        '<nav><a class="md-header__button switch" lang="zh-Hant" href="../../zh-TW/residual.html">正體中文</a></nav>'
+        '<nav><a class="md-header__button switch" lang="zh-Hant" href="../../zh-TW/residual.html">繁體中文</a></nav>'
     """
-    name, code = ("English", "en") if language == "zh" else ("正體中文", "zh-Hant")
+    name, code = ("English", "en") if language == "zh" else ("繁體中文", "zh-Hant")
     path = "../" * address.count("/") + other(address, language)
     before, end, behind = output.partition("</nav>")
     return f'{before}<a class="md-header__button switch" lang="{code}" href="{path}">{name}</a>{end}{behind}'

@@ -30,7 +30,7 @@ _TEXTS = {
     "moby300": {"en": "Moby Dick, 300 kB", "zh": "《白鯨記》，300 kB"},
     "shakespeare": {"en": "tiny Shakespeare", "zh": "tiny Shakespeare"},
     "kjv": {"en": "King James Bible", "zh": "欽定版聖經"},
-    "stdlib": {"en": "Python's library", "zh": "Python 標準程式庫"},
+    "stdlib": {"en": "Python's library", "zh": "Python 標準函式庫"},
 }
 _BYTES = {"moby300": 300_000, "shakespeare": 1_115_394, "kjv": 4_138_212, "stdlib": 12_118_641}
 _SAMPLE = 480
@@ -45,7 +45,7 @@ def times(language: str) -> str:
     """Return what a run reaches in what time, beside the best other network and counts alone."""
     rows = _csv("best")
     heads = {
-        "en": ["text", "bytes", "time on", "steps", "nats per character", "bits per byte", "best other network",
+        "en": ["text", "bytes", "time, machine", "steps", "nats per character", "bits per byte", "best other network",
                "counts"],
         "zh": ["文字", "位元組", "時間與機器", "步數", "每字元 nat 數", "每位元組位元數", "最好的其他網路", "計數"],
     }[language]  # fmt: skip
@@ -78,7 +78,7 @@ def forms(language: str) -> str:
     """Return what forms cost and gain where it was measured, each beside pre-norm."""
     heads = {
         "en": ["form", "what", "pre-norm", "with it", "measured"],
-        "zh": ["形式", "項目", "pre-norm", "使用時", "測量"],
+        "zh": ["形式", "項目", "pre-norm", "使用時", "量測"],
     }
     words: dict[str, str] = {
         "en": {"step": "ms a step", "bits": "bits per byte, {}", "equal steps": "{} steps",
@@ -126,7 +126,7 @@ def sizes(language: str) -> str:
     """Return the sizes that have a name: parameters over 4,096 tokens, and memory that training holds besides
     activations."""
     heads = {"en": ["preset", "blocks", "width", "context", "parameters", "weights, gradients and AdamW's moments"],
-             "zh": ["預設", "區塊", "寬度", "前後文長度", "參數", "權重、梯度與 AdamW 的動差"]}[language]  # fmt: skip
+             "zh": ["名稱", "區塊", "寬度", "上下文長度", "參數", "權重、梯度與 AdamW 的動差"]}[language]  # fmt: skip
     rows = []
     for name in ("nano", "micro", "small"):
         run = config.load({"model.preset": name})

@@ -126,6 +126,18 @@ def check_command(command, words):
     arguments.refuse_unknown(given.flags, [*known, "help"], command)
 
 
+def test_every_row_of_a_table_has_as_many_cells_as_its_head():
+    """A bar within a cell has to be escaped, in code too: else the rest of its row moves to the right, or is lost."""
+    wrong = [
+        (str(page.relative_to(ROOT)), " ".join(row)[:80])
+        for page in PAGES
+        for table in tables(page)
+        for row in table
+        if len(row) != len(table[0])
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(page):
     text = re.sub(r"`[^`]*`", "", "\n".join(prose(page)))

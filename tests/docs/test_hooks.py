@@ -111,7 +111,7 @@ def test_a_result_is_a_verdict_an_effect_and_figures(hooks: ModuleType, folder: 
 
 def test_what_was_not_measured_is_said_so(hooks: ModuleType, folder: Path) -> None:
     assert "Not measured yet: run <code>mainstem lab depth</code>" in content(hooks, "<!-- lab: depth -->")
-    assert "尚未測量" in content(hooks, "<!-- lab: depth -->", "zh-Hant")
+    assert "尚未量測" in content(hooks, "<!-- lab: depth -->", "zh-Hant")
 
 
 def test_a_result_of_another_version_ends_the_build(hooks: ModuleType, folder: Path) -> None:

@@ -53,3 +53,12 @@ def test_a_picture_without_words_has_none() -> None:
     png = picture.PICTURE.read_bytes()
     bare = png[: png.index(b"iTXt") - 4] + png[-12:]
     assert picture.label(bare) == "" and picture.label(picture.labelled(bare, "a\nb")) == "a\nb"
+
+
+@pytest.mark.parametrize("language", pages.README)
+def test_the_cost_of_a_step_is_that_of_the_rows(language: str) -> None:
+    with (ROOT / "benchmarks/results/cost.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if not row["also"] and row["tokens"] == "2048"]
+    said = re.findall(r"4 x (?:128|512)\D*(\d+)|(\d+) ms at 4 x", pages.README[language].read_text(encoding="utf-8"))
+    ms = {row["width"]: f"{float(row['ms']):.0f}" for row in rows if row["layers"] == "4" and row["context"] == "128"}
+    assert {ms["128"], ms["512"]} <= {number for found in said for number in found}

@@ -1,6 +1,7 @@
 """The site builds offline and strictly, and its pages can be read in a real browser."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -53,13 +54,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_languages_are_built_and_nothing_is_left_to_fill_in(site: Path) -> None:
     for page in (*PAGES, "index.html"):
         text = (site / page).read_text(encoding="utf-8")
-        for left in ("<!-- code:", "<!-- lab:", "<!-- verdicts", 'arithmatex">', "Not measured yet", "尚未測量"):
+        for left in ("<!-- code:", "<!-- lab:", "<!-- verdicts", 'arithmatex">', "Not measured yet", "尚未量測"):
             assert left not in text, (page, left)
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
-    import re
-
     for page in PAGES:
         text = (site / page).read_text(encoding="utf-8")
         assert re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"https?://", text) == []
@@ -97,6 +96,39 @@ def test_the_head_leads_to_the_same_page_in_the_other_language(tab: browser.Page
         )
         assert shown > 20
         assert link == (site / theirs).resolve().as_uri() and (site / theirs).is_file(), (ours, link)
+
+
+def test_every_page_leads_to_the_same_page_in_the_other_language_and_back(site: Path) -> None:
+    """A page that is there in English alone leads to the first page in Chinese."""
+
+    def other(page: Path) -> Path:
+        found = re.findall(r'class="md-header__button switch" lang="([^"]+)" href="([^"]+)"', page.read_text("utf-8"))
+        ((language, link),) = found
+        assert language == ("en" if site / "zh-TW" in page.parents else "zh-Hant"), page
+        target = (page.parent / link).resolve()
+        assert target.is_file(), (page, link)
+        return target
+
+    root, both = site.resolve(), 0
+    pages = [page for page in sorted(root.rglob("*.html")) if page.name != "404.html"]
+    for page in pages:
+        paired = page.parent.name in ("en", "zh-TW") or page.name == "configuration.html"
+        theirs = other(page)
+        assert theirs == root / "zh-TW" / (page.name if paired else "index.html") or "zh-TW" in page.parts
+        if paired:
+            assert other(theirs) == page and theirs.name == page.name
+            both += 1
+    assert both == 2 * 9 and len(pages) > 50
+
+
+@pytest.mark.browser
+def test_every_page_fits_a_phone(tab: browser.Page, site: Path) -> None:
+    """Those that are not in PAGES too: results, design, the log, references of fields and of the Python API."""
+    for page in sorted(site.rglob("*.html")):
+        tab.show(page, 390, False)
+        assert tab.run("return document.documentElement.scrollWidth") == 390, page
+        assert tab.run(WIDE) == [], page
+        assert tab.log() == [], page
 
 
 SEEN = """

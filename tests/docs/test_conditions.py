@@ -1,0 +1,90 @@
+"""The conditions that the guide states under each verdict are those of the trainings that were published.
+
+They are worked out here from the cells of docs/results/lab/*.json alone, and not by the code that writes the sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
+from made import lab
+
+from mainstem import catalogue
+
+EXPERIMENTS = catalogue.names("experiment")
+UNTRAINED = {"decades", "growth", "forward"}
+"""Numbers that are taken before the first step."""
+
+
+def published(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((lab.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def either(values: set[int]) -> str:
+    """One value, or two: `2 or 16`."""
+    first, *rest = (f"{value:,}" for value in sorted(values))
+    assert len(rest) < 2
+    return " or ".join([first, *rest])
+
+
+def expected(content: dict[str, Any], contrast: dict[str, Any]) -> str:
+    """The sentence, from the settings of the contrast's cells."""
+    cells = [cell["setting"] for cell in content["cells"] if cell["name"] in contrast["weights"]]
+    assert len(cells) == len(contrast["weights"])
+    each = {name: {cell[name] for cell in cells} for name in ("bytes", "layers", "width", "context", "batch", "steps")}
+    (text,) = {cell["text"] for cell in cells}
+    blocks = f"{either(each['layers'])} blocks of width {either(each['width'])}, context {either(each['context'])}"
+    seeds = f"{len(content['seeds'])} seeds."
+    begin = f"{either(each['bytes'])} bytes of {text}"
+    if contrast["value"] in UNTRAINED:
+        return f"{begin}; networks at their initial weights; {blocks}; {seeds}"
+    (passes,) = {cell["steps"] * cell["batch"] * cell["context"] / cell["tokens"] for cell in cells}
+    read = f"read {passes:.3g} times" if passes >= 1 else f"of which {100 * passes:.2g}% is read"
+    return f"{begin} {read}; {blocks}; {either(each['steps'])} steps of {either(each['batch'])} sequences; {seeds}"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_conditions_under_each_verdict_are_those_of_its_trainings(name: str) -> None:
+    content, found = published(name), lab.stored(name)
+    assert found is not None
+    by_sentence = {contrast["says"]: contrast for contrast in content["contrasts"]}
+    for contrast, _, _ in found.results.judged():
+        said = expected(content, by_sentence[contrast.says])
+        assert lab.conditions(found, contrast, "en") == f"{said} {content['conditions']}"
+        chinese = lab.conditions(found, contrast, "zh")
+        numbers = re.findall(r"\d[\d,.]*%?(?=\D|$)", said.replace("; ", " ; ").rstrip("."))
+        assert sorted(numbers) == sorted(re.findall(r"\d[\d,.]*%?", chinese[: chinese.index("個種子")]))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_s_own_words_give_no_other_numbers(name: str) -> None:
+    """Text and passes that the words of the experiment repeat are those of its cells."""
+    content = published(name)
+    tokens = {cell["setting"]["tokens"] for cell in content["cells"]}
+    passes = {
+        cell["setting"]["steps"] * cell["setting"]["batch"] * cell["setting"]["context"] / cell["setting"]["tokens"]
+        for cell in content["cells"]
+    }
+    for size, times in re.findall(r"([\d,]+) bytes read (\d+|about a dozen) times", content["conditions"]):
+        assert int(size.replace(",", "")) in tokens
+        assert (int(times) if times.isdigit() else 12.5) in passes
+    for said, key in ((r"(\d+) blocks of width", "layers"), (r"[Ww]idth (\d+)", "width")):
+        for number in re.findall(said, content["conditions"]):
+            assert int(number) in {cell["setting"][key] for cell in content["cells"]}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_verdict_of_the_page_has_its_conditions(name: str, language: str) -> None:
+    """Those of the first sentence stand once; another sentence has its own where they differ."""
+    found = lab.stored(name)
+    assert found is not None
+    shown = lab.experiment(name, language).replace("&#x27;", "'").replace("&#39;", "'")
+    for contrast, _, _ in found.results.judged():
+        assert lab.conditions(found, contrast, language) in shown

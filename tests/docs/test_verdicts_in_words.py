@@ -1,0 +1,162 @@
+"""What the guide says in words of a published result is so in docs/results/lab, number by number."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+class Published:
+    """The published results of one experiment."""
+
+    def __init__(self, name: str) -> None:
+        self.content: dict[str, Any] = json.loads((DOCS / "results" / "lab" / f"{name}.json").read_text("utf-8"))
+        self.contrasts: list[dict[str, Any]] = self.content["contrasts"]
+
+    def mean(self, cell: str, value: str) -> float:
+        """The mean over seeds of a number of a cell."""
+        return statistics.fmean(trial[value] for trial in self.content["trials"][cell].values())
+
+    def floor(self, cell: str) -> float:
+        """The loss on held-out text of who knows how often each byte occurs."""
+        (found,) = (each["setting"]["floor_held_out"] for each in self.content["cells"] if each["name"] == cell)
+        return float(found)
+
+    def verdicts(self) -> list[str]:
+        return [contrast["verdict"] for contrast in self.contrasts]
+
+
+def the_sum_alone_lets_gradients_explode() -> None:
+    found = Published("exploding")
+    growth = {cell: 10 ** found.mean(cell, "growth") for cell in found.content["trials"]}
+    assert growth["no residual, 1x"] < 1
+    assert all(200 < growth[f"residual, {norm}, 1x"] < 1000 for norm in ("no norm", "pre-norm"))
+    assert growth["residual, no norm, 1.5x"] > 1e10
+    assert 500 < growth["residual, pre-norm, 1.5x"] < 2000
+
+
+def deep_networks_know_frequencies_at_most() -> None:
+    found = Published("depth")
+    known = {cell: found.mean(cell, "held_out") < 0.98 * found.floor(cell) for cell in found.content["trials"]}
+    assert [cell for cell, knows in known.items() if knows] == [f"residual, pre-norm, {n} blocks" for n in (2, 6)]
+
+
+def the_difference_in_depth_hangs_on_the_seeds() -> None:
+    first = Published("depth").contrasts[0]
+    differences = first["differences"]
+    assert (first["verdict"], first["expected"], len(differences)) == ("undecided", -1, 8)
+    assert sum(d > 0 for d in differences) == 5 and sum(d < 0 for d in differences) == 3
+    assert f"{min(differences):.1f}" == "-1.8"
+    half = (first["high"] - first["low"]) / 2
+    assert round(half / (abs(first["mean"]) - first["delta"])) == 4
+
+
+def those_with_norms_alone_have_nothing_to_lose() -> None:
+    found = Published("depth")
+    assert found.contrasts[1]["verdict"] == "refuted"
+    cell = "no residual, normed, 2 blocks"
+    assert found.mean(cell, "held_out") > 0.98 * found.floor(cell)
+
+
+def half_the_steps_in_two_blocks() -> None:
+    found = Published("efficiency")
+    four, _, two, _ = found.contrasts
+    assert (four["verdict"], two["verdict"]) == ("undecided", "supported")
+    assert 0.45 < 2 ** two["mean"] < 0.6
+    cell = "residual, pre-norm, 4 blocks"
+    assert abs(found.mean(cell, "target") / found.floor(cell) - 1) < 0.02
+
+
+def a_deep_block_can_go_and_a_shallow_one_cannot() -> None:
+    assert Published("depth-used").verdicts()[:2] == ["no effect", "supported"]
+
+
+def strength_decides_about_zeros() -> None:
+    found = Published("l1")
+    zeros = {coef: found.mean(f"proximal step{coef}", "zeros") for coef in (", coef 1e-05", "", ", coef 0.001")}
+    assert zeros[", coef 1e-05"] < 0.1 and zeros[""] > 0.5 and 0.9 <= zeros[", coef 0.001"] < 0.95
+    says = {contrast["says"]: contrast["verdict"] for contrast in found.contrasts}
+    assert says["The zeros of the proximal step cost held-out loss."] == "undecided"
+    assert says["Ten times that coef costs held-out loss against no L1 at all (proximal step)."] == "supported"
+    for value in ("train", "held_out"):
+        assert found.mean("proximal step, coef 0.001", value) > found.mean("no L1", value) + 0.2
+
+
+def both_kinds_of_l2_lower_the_loss_and_the_control_does_nothing() -> None:
+    verdicts = Published("l2").verdicts()
+    assert verdicts[:2] == ["supported", "supported"] and verdicts[-1] == "no effect"
+
+
+def layer_normalization_is_undecided_at_the_borders() -> None:
+    gap, train, held = Published("layernorm").contrasts
+    assert [each["verdict"] for each in (gap, train, held)] == ["undecided"] * 3
+    assert [each["value"] for each in (gap, held)] == ["gap", "held_out"]
+    assert [each["delta"] for each in (gap, held)] == [0.1, 0.02]
+    assert gap["low"] > -gap["delta"] and held["low"] > -held["delta"]
+    assert gap["low"] < 0 < gap["delta"] < gap["high"] and held["low"] < 0 < held["high"]
+    assert (f"{gap['mean']:.2f}", f"{held['mean']:.3f}", len(gap["differences"])) == ("0.09", "0.017", 8)
+
+
+def two_of_three_places_help() -> None:
+    branches, weights, embedding, _ = Published("sites").verdicts()
+    assert (branches, weights, embedding) == ("undecided", "supported", "supported")
+
+
+def without_residuals_there_is_nothing_to_regularize() -> None:
+    found = Published("both")
+    assert found.contrasts[0]["verdict"] == "supported"
+    assert found.mean("plain, nothing", "gap") < 0.2 < 1 < found.mean("pre-norm, nothing", "gap")
+    assert found.mean("plain, dropout", "held_out") > found.mean("plain, nothing", "held_out")
+
+
+SAID = (
+    ("residual", "they grow a few hundredfold in 12 blocks, whether there are norms in the branches or not. With "
+     "matrices 1.5 times as large, the sum alone lets them grow by more than ten orders of magnitude, and with norms "
+     "in the branches they grow about a thousandfold",
+     "不論分支裡有沒有正規化，梯度在 12 個區塊裡都變大數百倍。矩陣是這個大小的 1.5 倍時，光靠這個加法，"
+     "梯度會變大超過 10 個數量級；分支裡有正規化，就只變大大約一千倍",
+     the_sum_alone_lets_gradients_explode),
+    ("residual", "deep networks without residuals know at most how frequent each byte is, with norms or without. With "
+     "residuals, 2 and 6 blocks know more", "有殘差連接時，2 個和 6 個區塊的網路知道得更多",
+     deep_networks_know_frequencies_at_most),
+    ("residual", "speaks against the claim in five seeds and for it in three, in one of these by 1.8 nats per byte",
+     "在五個種子裡不利於這個說法，在三個種子裡有利，其中一個高達每位元組 1.8 nat",
+     the_difference_in_depth_hangs_on_the_seeds),
+    ("residual", "the interval is four times too wide", "區間是所需寬度的四倍",
+     the_difference_in_depth_hangs_on_the_seeds),
+    ("residual", "know no more than the frequencies at 2 blocks already", "2 個區塊時就只知道位元組出現的頻率",
+     those_with_norms_alone_have_nothing_to_lose),
+    ("transformer", "the one with residuals takes about half the steps. With 4 blocks the one without residuals ends "
+     "near the loss of single bytes", "有殘差連接的只用大約一半的步數", half_the_steps_in_two_blocks),
+    ("transformer", "a block of the deeper half can go at hardly any cost, and a block of the first half cannot",
+     "較深一半的區塊拿掉一個幾乎沒有代價，前一半的則不行", a_deep_block_can_go_and_a_shallow_one_cannot),
+    ("regularization", "With ten times as much nine of ten weights are zero, and the loss is clearly higher",
+     "十個權重有九個是零，訓練資料與保留資料的損失都明顯變高", strength_decides_about_zeros),
+    ("regularization", "both lower the loss on other text", "兩者都降低了在其他文字上的損失",
+     both_kinds_of_l2_lower_the_loss_and_the_control_does_nothing),
+    ("regularized-transformer", "eight seeds rule out that layer normalization narrows the gap by 0.1",
+     "八個種子可以排除：層正規化把泛化差距縮小每位元組 0.1 nat", layer_normalization_is_undecided_at_the_borders),
+    ("regularized-transformer", "both means, 0.09 and 0.017, lie next to the borders of 0.1 and 0.02",
+     "兩個平均值 0.09 與 0.017，就落在 0.1 與 0.02 這兩條界線旁邊",
+     layer_normalization_is_undecided_at_the_borders),
+    ("regularized-transformer", "at the outputs of the branches the effect is too small to tell",
+     "用在分支的輸出，效果小到看不出來", two_of_three_places_help),
+    ("regularized-transformer", "Without residuals the network hardly fits its own text, the gap is small",
+     "網路連自己的訓練文字都學不太起來，泛化差距很小", without_residuals_there_is_nothing_to_regularize),
+)  # fmt: skip
+"""Page, what it says in both languages, and what sees that it is so."""
+
+
+@pytest.mark.parametrize(("page", "english", "chinese", "sees"), SAID, ids=[f"{s[0]}-{s[1][:24]}" for s in SAID])
+def test_what_the_guide_says_of_a_result_is_so(page: str, english: str, chinese: str, sees: Callable[[], None]) -> None:
+    for folder, said in (("en", english), ("zh-TW", chinese)):
+        text = (DOCS / "guide" / folder / f"{page}.md").read_text(encoding="utf-8")
+        assert text.count(said) == 1, said
+    sees()
