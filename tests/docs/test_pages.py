@@ -57,8 +57,11 @@ def test_a_picture_without_words_has_none() -> None:
 
 @pytest.mark.parametrize("language", pages.README)
 def test_the_cost_of_a_step_is_that_of_the_rows(language: str) -> None:
+    text = pages.README[language].read_text(encoding="utf-8")
     with (ROOT / "benchmarks/results/cost.csv").open() as stream:
         rows = [row for row in csv.DictReader(stream) if not row["also"] and row["tokens"] == "2048"]
-    said = re.findall(r"4 x (?:128|512)\D*(\d+)|(\d+) ms at 4 x", pages.README[language].read_text(encoding="utf-8"))
-    ms = {row["width"]: f"{float(row['ms']):.0f}" for row in rows if row["layers"] == "4" and row["context"] == "128"}
-    assert {ms["128"], ms["512"]} <= {number for found in said for number in found}
+    shape = {"layers": "4", "vocabulary": "1024", "context": "128"}
+    alike = {row["width"]: float(row["ms"]) for row in rows if shape.items() <= row.items()}
+    said = re.findall(r"(\d+) ms at 4 x (\d+)" if language == "en" else r"(?=4 x (\d+) 要 (\d+) 毫秒)", text)
+    found = {tuple(pair if language == "en" else reversed(pair)) for pair in said}
+    assert found == {(f"{alike[width]:.0f}", width) for width in ("128", "512")}

@@ -29,8 +29,9 @@ _CORPUS = {
     "train_bytes": "training bytes", "held_out_bytes": "held-out bytes", "split": "held-out part cut by",
     "split_reason": "because", "tokenizer": "tokenizer", "tokenizer_reason": "chosen because",
     "vocab_size": "vocabulary", "train_documents": "training documents", "held_out_documents": "held-out documents",
-    "left_out": "left out", "held_out_seen": "share of it seen in training",
-    "held_out_differs": "bits a byte by which it differs", "training_differs": "and parts of the training text do",
+    "left_out": "left out", "held_out_seen": "share of held-out text that is in the training text",
+    "held_out_differs": "held-out text differs by, in bits per byte",
+    "training_differs": "parts of the training text differ by",
     "empty_documents": "empty documents",
     "hash": "hash of the content", "held_out_hash": "hash of the held-out part",
 }  # fmt: skip
