@@ -14,6 +14,7 @@ from mainstem.measure.quantity import QUANTITIES
 
 pytest.importorskip("transformers", reason="needs transformers, of the extra `integrations`")
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # what others warn of is theirs
 ABSENT = {"resnet": {"attention_logit", "attention_entropy"}}
 STREAM = {"swin": 2}  # its stages
 

@@ -6,7 +6,9 @@ forward's draws were taken from is kept on the frame, for as long as the frame i
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +16,7 @@ import torch
 from .. import counter
 from ..counter import Draw, Scope
 
-_KEPT = "_mainstem_kept"
+_KEPT, _REPEATED = "_mainstem_kept", "_mainstem_repeated"
 _FORWARD, _AGAIN = ("_checkpoint_hook", "frame"), ("_recomputation_hook", "target_frame_ref")
 """Hooks of torch.utils.checkpoint on saved tensors, and the names by which they hold their frame."""
 
@@ -87,6 +89,32 @@ def keep(frame: Frame | None) -> None:
         setattr(frame.held, _KEPT, Kept(scope))
     elif found.draw is not (None if scope is None else scope.draw) and not _inside(scope, frame):
         found.mixed = True
+
+
+def repeat(frame: Frame, within: Callable[[Frame, Scope], contextlib.AbstractContextManager[Any]]) -> bool:
+    """Have each recomputation of `frame` run inside of `within`, which is given what it draws from.
+
+    That is for functions that draw while no module runs that began in the frame, so that no hook opens their scope: as
+    where somebody checkpoints a module's forward and not its call. Returns whether there is a way.
+    """
+    held = frame.held
+    if getattr(held, _REPEATED, False):
+        return True
+    again = getattr(held, "recompute_fn", None)
+    if not callable(again):
+        return False
+
+    def recompute(*args: Any) -> None:
+        now = innermost()
+        found = kept(now)
+        if now is None or found is None or found.draw is None:
+            raise RuntimeError("What a recomputation in backward draws from is not known: call checkpoint as it is.")
+        with within(now, found.scope(now.again)):
+            again(*args)
+
+    held.recompute_fn = recompute
+    setattr(held, _REPEATED, True)
+    return True
 
 
 def _inside(scope: Scope | None, frame: Frame) -> bool:

@@ -5,11 +5,12 @@ Shapes: B samples, H heads, Q queries, C keys.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -69,20 +70,32 @@ class Calls:
 
     def __init__(self, scope: Scope, mode: Functions, func: Any) -> None:
         self.scope, self.mode, self.func = scope, mode, func
-        running = scope.running[-1]
-        self.module, self.order, self._frame = running.module, running.order, running.frame
+        self._running = running = scope.running[-1]
+        self.module, self.order = running.module, running.order
 
     def mask(self, rate: float, samples: Tensor | None = None) -> ops.Mask:
         """Return what this call draws from: the scope's samples, or others."""
-        frame = frames.innermost()
-        if frame is not None and (self._frame is None or self._frame.held is not frame.held):
-            raise BadInput(
-                f"{self.module.name or 'the model'!r} drops in a function that checkpoint computes again and that is "
-                "no module, so what it would drop then cannot be told: put the function into a module."
-            )
+        frame, around = frames.innermost(), self._running.frame
+        if frame is not None and (around is None or around.held is not frame.held):
+            frames.keep(frame)
+            if frame.again is not None or not frames.repeat(frame, self._again):
+                raise BadInput(
+                    f"{self.module.name or 'the model'!r} drops in a function that checkpoint computes again and that "
+                    "is no module, so what it would drop then cannot be told: put the function into a module."
+                )
         self.module.drew = True
         draw = self.scope.draw if samples is None else Draw(self.scope.draw.key, samples)
         return ops.Mask(ops.threshold(rate), draw, counter.site_id("drop", self.scope.visit(self.module.site)))
+
+    @contextlib.contextmanager
+    def _again(self, frame: frames.Frame, scope: Scope) -> Iterator[None]:
+        """Let the module run once more, in a recomputation that begins behind its hooks."""
+        with counter.enter(scope), Functions() as mode:
+            scope.running.append(self._running._replace(frame=frame, mode=mode, opened=None))
+            try:
+                yield
+            finally:
+                scope.running.pop()
 
     @property
     def num_samples(self) -> int:
