@@ -30,7 +30,12 @@ _OFFLINE = (
     "ProxyError",
     "timed out",
     "SSLError",
+    "HTTPError",
+    "ServiceError",
 )
+
+_LONGEST = 300.0
+"""Seconds after which a database that says nothing is one that is not reached."""
 
 
 def closure(name: str) -> dict[str, metadata.Distribution]:
@@ -86,8 +91,12 @@ def audit() -> int:
     if program is None:
         print("pip-audit is not installed: known weaknesses were not looked for.")
         return 0
-    done = subprocess.run([program, "--skip-editable", "--progress-spinner", "off"], capture_output=True, text=True)
-    if done.returncode and any(word in done.stderr for word in _OFFLINE):
+    words = [program, "--skip-editable", "--progress-spinner", "off"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_LONGEST)
+    except subprocess.TimeoutExpired:
+        done = None
+    if done is None or (done.returncode and any(word in done.stderr for word in _OFFLINE)):
         print("pip-audit does not reach its database: known weaknesses were not looked for.")
         return 0
     print((done.stdout + done.stderr).strip())

@@ -54,12 +54,14 @@ def test_what_is_installed_is_permitted():
     [
         (None, 0, "pip-audit is not installed: known weaknesses were not looked for."),
         ("echo 'requests.exceptions.ConnectionError: gone' >&2; exit 1", 0, "pip-audit does not reach its database"),
+        ("exec sleep 60", 0, "pip-audit does not reach its database"),
         ("echo 'jinja2 3.0 PYSEC-1'; exit 1", 1, "jinja2 3.0 PYSEC-1"),
         ("echo 'No known vulnerabilities found' >&2", 0, "No known vulnerabilities found"),
     ],
 )
 def test_weaknesses_are_asked_for_where_that_is_possible(tmp_path, monkeypatch, capsys, script, code, said):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(packages, "_LONGEST", 0.2 if script == "exec sleep 60" else 60.0)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     if script is not None:
         (tmp_path / "pip-audit").write_text(f"#!/bin/sh\n{script}\n")

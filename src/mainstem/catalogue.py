@@ -149,6 +149,7 @@ SPECS = (
     Spec("course", "falling", "progress:Falling", "from the whole down to 0, between begin and end"),
     Spec("around", "sam", "optim.sam:SAM", "the gradient at w + rho g / |g|, the worst point nearby"),
     Spec("around", "asam", "optim.asam:ASAM", "the same, by weights in proportion to their size"),
+    Spec("skip", "percentile", "optim.percentile:Percentile", "|g| above factor times a percentile of those before"),
     Spec("after", "proximal", "optim.after:Proximal", "argmin of distance + penalty: exact zeros with L1"),
     Spec("after", "max_norm", "optim.max_norm:MaxNorm", "rows of matrices kept within a norm"),
     Spec("average", "ema", "optim.ema:EMA", "exponential, no longer than a tenth of the steps so far"),
@@ -195,7 +196,7 @@ SPECS = (
 FIELDS = {
     "residual": "model.residual", "norm": "model.norm", "feedforward": "model.feedforward", "noise": "noise.also.0",
     "penalty": "penalty.0", "loss": "loss", "optimizer": "optim", "decay": "optim.decay_kind",
-    "course": "optim.decay_course", "around": "optim.around", "schedule": "optim.schedule",
+    "course": "optim.decay_course", "around": "optim.around", "skip": "optim.skip", "schedule": "optim.schedule",
     "tokenizer": "data.tokenizer", "embedding": "model.embedding", "prior": "model.prior", "init": "model.init",
     "preset": "model.preset", "recipe": "recipe",
 }  # fmt: skip

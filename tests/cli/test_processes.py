@@ -185,7 +185,7 @@ def test_launch_passes_a_request_to_save_on() -> None:
     [
         (BadInput("a is b: give c."), 2, "Process 1 of 2: a is b: give c."),
         (RunFailed("it fell."), 1, "Process 1 of 2: it fell."),
-        (OSError(28, "No space left on device"), 1, "Process 1 of 2: OSError: [Errno 28] No space left on device"),
+        (OSError(28, "No space left on device"), 1, "Process 1 of 2: OSError: [Errno 28] No space left on device."),
     ],
 )
 def test_what_goes_wrong_elsewhere_is_said_once_by_the_first(

@@ -22,6 +22,7 @@ Change = Callable[["Held"], object]
 
 
 _ADAM = {"name": "adamw", "lr": 0.01, "decay": 0.1, "decay_course": "falling", "average": 0.9}
+_HALF = {"name": "percentile", "last": 4, "below": 0.5, "factor": 0.5}
 _FALLS = {3: 2.0, 6: 3.0, 9: 3.0}
 BASES = {
     "adamw": Base({"optim": _ADAM, "train": {"steps": 12}}, kill=9, penalty=({"name": "l2_sp", "coef": 1e-2},)),
@@ -33,6 +34,7 @@ BASES = {
     "ended": Base({"train": {"steps": 12, "batch": 32}}),
     "spoiled": Base({"train": {"steps": 12, "max_skipped": 2}}, kill=9, bad=(8, 9, 10)),
     "skipped": Base({"train": {"steps": 12}}, kill=9, bad=(4,)),
+    "spikes": Base({"optim": {"skip": _HALF}, "train": {"steps": 12}}, kill=9),
 }
 
 
@@ -123,6 +125,8 @@ PARTS = {
     "state/waited": Part("patience", put("state", "waited", value=0)),
     "state/pruned": Part("pruned", put("state", "pruned", value=False)),
     "state/skipped": Part("skipped", put("state", "skipped", value=0)),
+    "state/spikes": Part("spikes", put("state", "spikes", value=0)),
+    "skip": Part("spikes", lambda held: held.tensors["skip"].update(norms=torch.empty(0))),
     "state/in_a_row": Part("spoiled", put("state", "in_a_row", value=0)),
     "state/start": Part("adamw", put("state", "start", value=None)),
     "state/best": Part("patience", put("state", "best", value=None)),

@@ -49,6 +49,8 @@ def test_steps_that_were_left_out_are_counted(made):
     learner, outcome = made
     text = " ".join(said((learner, outcome._replace(skipped=2))).split())
     assert "all its steps; 2 steps left out, as a number was not finite" in text
+    text = " ".join(said((learner, outcome._replace(spikes=1))).split())
+    assert "all its steps; 1 step left out, as the gradient was a spike" in text
     assert "left out" not in said(made)
 
 

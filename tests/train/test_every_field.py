@@ -27,6 +27,7 @@ GROUPED = {"penalty": [{"name": "group_lasso", "coef": 0.1}]}
 SPECTRAL = {"penalty": [{"name": "spectral", "coef": 0.1}]}
 NET = {"optim.proximal": [{"name": "elastic_net", "coef": 0.01}]}
 GROUP = {"optim.groups": [{"on": "embedding", "lr": 0.5}]}
+SPIKES = {"name": "percentile", "last": 2, "below": 0.5, "factor": 0.5}
 FALLS = {"optim.decay": 0.5, "optim.decay_course": "falling"}
 
 
@@ -152,6 +153,10 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "optim.groups.N.decay": (GROUP, {"optim.groups": [{"on": "embedding", "lr": 0.5, "decay": 0.9}]}),
     "optim.around": flags(optim__around="sam"),
     "optim.around.rho": ({"optim.around": "sam"}, {"optim.around": {"name": "sam", "rho": 0.5}}),
+    "optim.skip": flags(optim__skip="percentile"),
+    "optim.skip.last": ({"optim.skip": SPIKES}, {"optim.skip": {**SPIKES, "last": 3}}),
+    "optim.skip.below": ({"optim.skip": SPIKES}, {"optim.skip": {**SPIKES, "below": 1.0}}),
+    "optim.skip.factor": ({"optim.skip": SPIKES}, {"optim.skip": {**SPIKES, "factor": 50.0}}),
     "optim.schedule": flags(optim__schedule="linear"),
     "optim.schedule.floor": flags(optim__schedule={"name": "cosine", "floor": 0.5}),
     "optim.schedule.cooldown": ({"optim.schedule": "wsd"}, {"optim.schedule": {"name": "wsd", "cooldown": 0.7}}),

@@ -21,6 +21,7 @@ LOOKS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_
 CHAINS: list[dict[str, Any]] = [
     {"name": "adamw"}, {"name": "muon"}, {"name": "adamw", "average": 0.5}, {"name": "muon", "swa": 0.9},
     {"name": "adamw", "decay_kind": "cautious"}, {"name": "muon", "around": "sam"},
+    {"name": "muon", "skip": {"name": "percentile", "last": 1, "below": 1.0}},
 ]  # fmt: skip
 
 PACKAGE = f"{Path(config.__file__).parents[1]}{os.sep}"

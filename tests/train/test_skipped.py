@@ -13,8 +13,8 @@ import tiny_run
 import torch
 from torch import Tensor
 
-from mainstem import train
-from mainstem.errors import RunFailed
+from mainstem import config, train
+from mainstem.errors import BadInput, RunFailed
 from mainstem.runs import checkpoint
 from mainstem.train import Learner, culprit, loop, samples
 from mainstem.train.batch import Batch
@@ -145,3 +145,41 @@ def test_a_request_to_save_is_met_behind_its_step_and_the_run_goes_on(
     assert train.run(run, console=Plain(None)).reason == "steps"
     saved = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert saved == ["step-3", "step-8"]
+
+
+class Louder(Language):
+    """Language, with a loss that is a thousand times as large in some steps."""
+
+    def __init__(self, loud: set[int]) -> None:
+        self._loud, self._step = loud, 0
+
+    def batch(self, learner: Learner, step: int, slots: range) -> Batch:
+        self._step = step
+        return super().batch(learner, step, slots)
+
+    def loss(self, forward: Any, batch: Batch) -> Tensor:
+        return super().loss(forward, batch) * (1000 if self._step in self._loud else 1)
+
+
+def test_spikes_are_left_out_counted_and_said_and_do_not_end_the_run(tmp_path: Path) -> None:
+    console, skip = Warned(), {"name": "percentile", "last": 3, "below": 0.6}
+    given = tiny_run.run(
+        tmp_path / "corpus.txt", tmp_path / "run", optim={"skip": skip}, train={"max_skipped": 0}, log={"quantities": 0}
+    )
+    outcome = train.run(given, console=console, task=Louder({5, 8}))
+    assert (outcome.reason, outcome.skipped, outcome.spikes) == ("steps", 0, 2)
+    found = {line["step"]: line for line in _lines(tmp_path / "run")}
+    assert {step for step, line in found.items() if line.get("skipped")} == {5, 8}
+    assert "spike" not in set().union(*found.values()) and found[5]["grad_norm"] > 100 * found[4]["grad_norm"]
+    heard = [text for text in console.heard if "left out" in text]
+    assert len(heard) == 1 and heard[0].startswith("the gradient's norm of step 5 is ")
+    assert "a spike by optim.skip percentile: the step was left out" in heard[0]
+    assert json.loads((tmp_path / "run" / "facts.json").read_text())["outcome"]["spikes"] == 2
+    learner, _ = tiny_run.learner(given, tmp_path / "cache")  # who never takes those steps
+    for step in (1, 2, 3, 4, 6, 7):
+        assert float(learner.step(step).numbers["loss"]) == found[step]["loss"]
+
+
+def test_members_of_an_ensemble_are_not_bound_by_spikes(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"optim.skip percentile leaves a step out for all model.members 2"):
+        config.load({"data.paths": ["corpus.txt"], "model.members": 2, "optim.skip": "percentile"})

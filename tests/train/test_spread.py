@@ -10,12 +10,16 @@ import pytest
 import tiny_run
 import torch
 from processes import all_equal, several, two
+from safetensors.torch import load_file
 
 from mainstem import config, train
 from mainstem.errors import BadInput
+from mainstem.loaded import load
+from mainstem.measure.evaluate import evaluate
 from mainstem.runs import checkpoint, weights
 from mainstem.train import samples
 from mainstem.train.console import Plain
+from mainstem.train.language import Language
 from mainstem.train.spread import rounds
 from mainstem.train.world import ALONE, World
 
@@ -97,6 +101,24 @@ def test_a_run_in_parts_leaves_what_one_process_leaves_and_goes_on_anywhere(fold
     assert curve(folder / "stopped") == curve(folder / "two")
     assert any("processes 2, now 1" in text for text in alone(folder, "goes on with one"))
     assert curve(folder / "goes on with one") == pytest.approx(curve(folder / "two"), rel=1e-5)
+
+
+def test_what_a_run_in_parts_leaves_is_read_by_anybody(folder: Path) -> None:
+    if not (folder / "two").exists():
+        together(folder, "two")
+    whole = load_file(folder / "two" / "last" / "model.safetensors")
+    loaded = load(folder / "two", last=True)
+    assert {name: tensor.shape for name, tensor in whole.items()} == {
+        name: tensor.shape for name, tensor in loaded.model.state_dict().items() if name in whole
+    }
+    assert float(loaded.predict([1, 2, 3]).exp().sum(1).sub(1).abs().max()) < 1e-5
+    held = json.loads((folder / "two" / "facts.json").read_text())["outcome"]["last"]["nats_per_token"]
+    data = Language().prepare(loaded.run, folder / "cache")
+    assert evaluate(loaded.model, data.held_out).nats_per_token == pytest.approx(held, rel=0.1)
+    newest = folder / "two" / "checkpoints" / "step-8"
+    parts = [load_file(newest / f"{checkpoint.part('average', rank, 2)}.safetensors") for rank in (0, 1)]
+    for name, tensor in whole.items():
+        assert torch.cat([part[name] for part in parts]).equal(tensor), name
 
 
 def test_where_the_folder_is_not_shared_the_leading_process_writes_the_whole(folder: Path) -> None:

@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BadInput, RunFailed) as error:
         from .style import styled
 
-        return _refuse(styled(str(error), words), 2 if isinstance(error, BadInput) else 1)
+        code = 2 if isinstance(error, BadInput) else 1
+        return code if processes.silent() else _refuse(styled(str(error), words), code)
     except BrokenPipeError:  # `| head -1` has read what it wanted
         terminal.to_nowhere()
         return 0

@@ -1,4 +1,4 @@
-"""Several processes at once, as torchrun or `--launch` starts them: and one speaks for all. May import `errors`.
+"""Several processes at once, as torchrun or `--launch` starts them: and one speaks for all. May import its neighbours.
 
 What goes wrong in any of them is one sentence, written by the first one, and the exit code of all.
 """
@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput, RunFailed
@@ -39,19 +39,28 @@ def alone() -> bool:
     """
     if not several():
         return True
-    if _leads():
-        size = os.environ["WORLD_SIZE"]
-        raise BadInput(
-            f"{size} processes were started (WORLD_SIZE={size}), and the command trains in one, on all its cores: "
-            "give it without torchrun, or with --nproc-per-node 1."
-        )
+    if silent():
+        return False
+    size = os.environ["WORLD_SIZE"]
+    raise BadInput(
+        f"{size} processes were started (WORLD_SIZE={size}), and the command trains in one, on all its cores: "
+        "give it without torchrun, or with --nproc-per-node 1."
+    )
+
+
+def silent() -> bool:
+    """Return whether another process says what is wrong; this one has then waited until that has been said."""
+    if not several() or _leads():
+        return False
     _outlive()
     time.sleep(_PATIENCE)
-    return False
+    return True
 
 
-def together(run: Callable[[World], int]) -> int:
+def together(run: Callable[[World], int], words: Sequence[str] = ()) -> int:
     """Return the exit code of `run` in the world that this process belongs to; all but the first one write nothing.
+
+    `words` are those of the command line, for what is said of them.
 
     Raises:
         OSError: in the first process, where the system refuses something there.
@@ -59,6 +68,7 @@ def together(run: Callable[[World], int]) -> int:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else torch's store warns at length of each that has ended
     from ..train import Stop, joining, signals
     from ..train.world import ALONE
+    from .style import styled
 
     world = ALONE
     try:
@@ -75,7 +85,7 @@ def together(run: Callable[[World], int]) -> int:
             raise  # to who says what the system refuses
         if _leads():
             terminal.flush()
-            terminal.error(str(error))
+            terminal.error(styled(str(error), words))
             joining.spoken(world)
         else:
             time.sleep(_PATIENCE) if world is ALONE else joining.hear(world, _HEARD)

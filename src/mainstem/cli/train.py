@@ -27,7 +27,7 @@ def run(words: list[str]) -> int:
     """Train, go on, or print a plan, in this process or in several; return the exit code."""
     began = processes.began() or time.perf_counter()  # a budget counts what importing torch takes
     if processes.several():
-        return processes.together(lambda world: _run(words, began, world))
+        return processes.together(lambda world: _run(words, began, world), words)
     return _run(words, began, None)
 
 

@@ -97,6 +97,11 @@ def _members(run: Run) -> None:
             f"optim.around {owned.name_of(run.optim.around)} goes by one norm of the whole gradient, which would bind "
             f"the model.members {run.model.members} to one another: leave one of them out."
         )
+    if run.model.members > 1 and run.optim.skip is not None:
+        raise BadInput(
+            f"optim.skip {owned.name_of(run.optim.skip)} leaves a step out for all model.members {run.model.members} "
+            "where one has a spike, which would bind them to one another: leave one of them out."
+        )
 
 
 def _soup(optim: Optim) -> None:

@@ -156,6 +156,7 @@ class Optim(Section, frozen=True, kw_only=True):
     schedule: Annotated[Any, about("the learning rate after the warm-up", of="schedule")] = "cosine"
     warmup: Annotated[Share, about("share of the steps")] = 0.02
     clip: Annotated[NonNegative, about("largest gradient norm; 0: none")] = 1.0
+    skip: Annotated[Any, about("steps that are left out, as their gradient is a spike", "none", of="skip")] = None
     average: Annotated[Rate, about("decay of an average of the weights; 0: none")] = 0.0
     swa: Annotated[Share, about("last share of the steps whose mean of the weights is kept; 0: none")] = 0.0
     soup: Annotated[int, Meta(ge=0, le=2**24), about("so many of these weights, evenly spaced; 0: each")] = 0

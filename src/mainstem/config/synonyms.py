@@ -96,6 +96,7 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "final_lr_frac": ("optim.schedule.floor", ""),
     "grad_clip": ("optim.clip", ""), "max_grad_norm": ("optim.clip", ""), "max_norm": ("optim.clip", ""),
     "clip_grad": ("optim.clip", ""), "gradient_clip_val": ("optim.clip", ""), "clip_grad_norm": ("optim.clip", ""),
+    "skip_spikes": ("optim.skip", "which is percentile"), "spike_skipping": ("optim.skip", "which is percentile"),
     "ema": ("optim.average", "which is its decay, as in 0.999"), "ema_decay": ("optim.average", ""),
     # train
     "max_steps": ("train.steps", ""), "max_iters": ("train.steps", ""), "num_steps": ("train.steps", ""),

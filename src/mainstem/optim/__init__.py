@@ -1,8 +1,8 @@
 """Optimizers as chains of parts, parameter groups and schedules, clipping and averages; for anybody's modules.
 
-Kinds of decay, second gradients, what may follow an update, averages and schedules are listed by the catalogue;
-`optim.MaxNorm` is found there, so that a new one is its file and one line,
-and one of the imports for type checkers.
+Kinds of decay, second gradients, what may follow an update, what leaves steps out, averages and schedules are listed
+by the catalogue; `optim.MaxNorm` is found there, so that a new one is its file and one line, and one of the imports
+for type checkers.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from .optimizer import Update
 from .presets import SGD, AdamW, Muon
 from .roles import MATRICES, named, roles, select
 from .schedule import Schedule
+from .skip import Skip, Skipping
 from .spec import OptimizerSpec
 from .table import Row, table
 from .update import update
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .linear import Linear as Linear
     from .max_norm import MaxNorm as MaxNorm
     from .passes import Passes as Passes
+    from .percentile import Percentile as Percentile
     from .sam import SAM as SAM
     from .soup import Soup as Soup
     from .swa import SWA as SWA
@@ -64,6 +66,8 @@ __all__ = [
     "Proximal",
     "Row",
     "Schedule",
+    "Skip",
+    "Skipping",
     "Special",
     "Update",
     "averaging",
@@ -83,4 +87,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = catalogue.attributes(__name__, "decay", "around", "after", "average", "schedule")
+    __getattr__, __dir__ = catalogue.attributes(__name__, "decay", "around", "after", "average", "schedule", "skip")

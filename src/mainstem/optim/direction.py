@@ -5,23 +5,29 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
+from .owners import Among
 from .roles import is_within
 
+T = TypeVar("T")
 Group = Mapping[str, Any]
 """The parameter group of one parameter, as torch has it: the truth at the time of the step."""
 
 
 class Moved(NamedTuple):
-    """The parameters that one direction moves in a step, list by list; under FSDP2 their tensors are DTensors."""
+    """The parameters that one direction moves in a step, list by list; under FSDP2 their tensors are DTensors.
+
+    `among` are the processes that take the step together, where they may share its work.
+    """
 
     params: list[Tensor]
     grads: list[Tensor]
     states: list[dict[str, Tensor]]
     groups: list[Group]
+    among: Among | None = None
 
     def add(self, parameter: Tensor, grad: Tensor, state: dict[str, Tensor], group: Group) -> None:
         """Add one parameter."""
@@ -36,7 +42,11 @@ class Moved(NamedTuple):
 
     def take(self, indices: Sequence[int]) -> Moved:
         """Return the same of some parameters only."""
-        return Moved(*([values[i] for i in indices] for values in self))  # type: ignore[arg-type]
+
+        def some(values: list[T]) -> list[T]:
+            return [values[i] for i in indices]
+
+        return Moved(some(self.params), some(self.grads), some(self.states), some(self.groups), self.among)
 
     def alike(self, *keys: str) -> Iterator[tuple[tuple[Any, ...], Moved]]:
         """Yield the parameters whose groups have the same values at `keys`, and these values."""

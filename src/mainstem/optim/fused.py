@@ -133,7 +133,7 @@ def _orthogonal(moved: Moved, direction: Direction, clip: Clip, follow: Follow |
     rates = [rate for alike in order for rate in alike.rates(direction)]
     ops.update.step(
         sharded.local_all(params),
-        orthogonal(params, updates),
+        orthogonal(params, updates, moved.among),
         keeps=[1 - float(group["lr"]) * group["weight_decay"] for group in groups],
         sizes=rates,
         **_following(follow, params),

@@ -13,6 +13,7 @@ from ..errors import BadInput
 from . import sharded
 from .direction import Direction, Group, Moved, has_role, is_matrix
 from .orthogonal import orthogonalize_all
+from .owners import Among, shared, shared_rows
 
 SCALES: dict[str, Callable[[int, int], float]] = {
     "original": lambda rows, columns: math.sqrt(max(1.0, rows / columns)),
@@ -62,13 +63,36 @@ class Orthogonal(Direction):
             buffers = sharded.local_all(alike.state("momentum_buffer"))
             torch._foreach_lerp_(buffers, grads, 1 - momentum)
             found |= zip(map(id, alike.params), torch._foreach_lerp(grads, buffers, momentum), strict=True)
-        return orthogonal(moved.params, [found[id(p)] for p in moved.params])
+        return orthogonal(moved.params, [found[id(p)] for p in moved.params], moved.among)
 
     def size(self, parameter: Tensor, group: Group) -> float:
         return SCALES[group["scale"]](*parameter.shape)
 
 
-def orthogonal(params: Sequence[Tensor], updates: Sequence[Tensor]) -> list[Tensor]:
-    """Return each update orthogonalised; of what is spread over processes, the part of the whole that lies here."""
+def orthogonal(params: Sequence[Tensor], updates: Sequence[Tensor], among: Among | None = None) -> list[Tensor]:
+    """Return each update orthogonalised; of what is spread over processes, the part of the whole that lies here.
+
+    Of several processes `among` which the step is shared, each orthogonalises its own matrices and sends them.
+    """
+    if among is None or among.size == 1:
+        return _by_all(params, updates)
+    alike: dict[tuple[torch.dtype, torch.device], list[int]] = {}
+    for index, update in enumerate(updates):
+        alike.setdefault((update.dtype, update.device), []).append(index)
+    found: dict[int, Tensor] = {}
+    for indices in alike.values():
+        some, here = [params[i] for i in indices], [updates[i] for i in indices]
+        if sharded.all_here(some):
+            made = shared(orthogonalize_all, here, among)
+        elif sharded.by_rows(some, among.size):
+            made = shared_rows(orthogonalize_all, here, [p.shape for p in some], among)
+        else:
+            made = _by_all(some, here)
+        found |= zip(indices, made, strict=True)
+    return [found[i] for i in range(len(updates))]
+
+
+def _by_all(params: Sequence[Tensor], updates: Sequence[Tensor]) -> list[Tensor]:
+    """Return the same, where every process computes every matrix."""
     made = orthogonalize_all([sharded.whole(u, p) for p, u in zip(params, updates, strict=True)])
     return [sharded.part_of(u, p) for p, u in zip(params, made, strict=True)]

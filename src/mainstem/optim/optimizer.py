@@ -20,6 +20,7 @@ from .direction import Direction, Moved
 from .gate import Gate
 from .grouping import BY_PARAMETER, Groups, complete, listed, split, with_names
 from .light import Light
+from .owners import Among
 
 
 class Update(Light):
@@ -105,11 +106,14 @@ class Update(Light):
         clip: Clip | None = None,
         follow: Sequence[Follow] = (),
         gate: Gate | None = None,
+        among: Among | None = None,
     ) -> Any:
         """Update all parameters that have a gradient; a `closure` computes the loss first, which is returned.
 
         `clip` scales gradients, in the same pass where there is one; the averages in `follow` come last. With a `gate`
         nothing has changed where that says so, and the device alone knows it until `settle`, or the next step.
+        Processes `among` which all take this step, with the same gradients, share what is worth sending: Muon's
+        orthogonal matrices.
         """
         self.settle()
         loss = None
@@ -123,7 +127,7 @@ class Update(Light):
                         closure()
         if self._overflowed():
             return loss
-        moved = {name: self._gather(name) for name in self.methods}
+        moved = {name: self._gather(name, among) for name in self.methods}
         if gate is None and _idle(moved):
             return loss
         if self.around is not None and not self._is_second:
@@ -193,9 +197,9 @@ class Update(Light):
             label = repr(each)
             each(moved.take([i for i, group in enumerate(moved.groups) if label in group["after"]]), direction)
 
-    def _gather(self, method: str) -> Moved:
+    def _gather(self, method: str, among: Among | None) -> Moved:
         """Return the parameters with a gradient that `method` moves; each has a state then."""
-        moved = Moved([], [], [], [])
+        moved = Moved([], [], [], [], among)
         for group in self.param_groups:
             for p in group["params"]:
                 if group["method"] != method or p.grad is None:

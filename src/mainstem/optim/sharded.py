@@ -34,6 +34,17 @@ def all_here(tensors: Iterable[Tensor]) -> bool:
     return {type(tensor) for tensor in tensors} <= _PLAIN
 
 
+def by_rows(tensors: Iterable[Any], size: int) -> bool:
+    """Return whether each of `tensors` is cut along its first axis over `size` processes, as FSDP2 does."""
+    return all(
+        is_sharded(tensor)
+        and tensor.device_mesh.ndim == 1
+        and tensor.device_mesh.size() == size
+        and all(placement.is_shard(0) for placement in tensor.placements)
+        for tensor in tensors
+    )
+
+
 def is_sharded(tensor: Tensor) -> bool:
     """Return whether `tensor` is a DTensor; asked without importing them, which takes a second."""
     return hasattr(tensor, "to_local")

@@ -17,6 +17,8 @@ from .averaging import Average
 from .clip import Clip, clip
 from .gate import Gate
 from .optimizer import Update
+from .owners import Among
+from .skip import Accepts
 
 
 @torch.no_grad()
@@ -27,6 +29,8 @@ def update(
     average: Average | None = None,
     *,
     finite: Tensor | None = None,
+    accepts: Accepts | None = None,
+    among: Among | None = None,
 ) -> Tensor:
     """Do what `clip`, ``optimizer.step()`` and ``average.update(model)`` do, and return the norm before clipping.
 
@@ -35,8 +39,9 @@ def update(
     ensemble each network has its own, by which its gradient alone is clipped, so that none depends on the others, and
     the root mean square of these is returned. Where it is not finite nothing is updated. Whether it is, is looked at,
     which waits for a GPU; with `finite`, a 0-d truth value on the device that says whether all else is, our optimizers
-    let the device decide. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in
-    its place.
+    let the device decide. `accepts`, asked with the norm where all is finite, may leave the step out too, and `among`
+    are the processes that take it together. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and
+    ``scaler.step`` in its place.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -53,17 +58,22 @@ def update(
         norm = clip(params, max_norm) if apart is None else apart
         if not math.isfinite(norm) or (finite is not None and not bool(finite)):
             return norm
+        if accepts is not None and not bool(accepts(norm)):
+            return norm
         optimizer.step()
         if average is not None:
             average.update(model)
         return norm
     norm = gradient_norm([p.grad for p in params if p.grad is not None]) if apart is None else apart
+    follow = [] if average is None else [average.of(model)]
     if finite is not None:
-        gate = Gate(finite & norm.isfinite().to(finite.device))
+        applies = finite & norm.isfinite().to(finite.device)
+        if accepts is not None:
+            applies = applies & accepts(torch.where(applies, norm.to(finite.device), torch.nan))
         clipped = Clip(norm, max_norm, looks=False)
-        optimizer.step(clip=clipped, follow=[] if average is None else [average.of(model)], gate=gate)
-    elif math.isfinite(norm):
-        optimizer.step(clip=Clip(norm, max_norm), follow=[] if average is None else [average.of(model)])
+        optimizer.step(clip=clipped, follow=follow, gate=Gate(applies), among=among)
+    elif math.isfinite(norm) and (accepts is None or bool(accepts(norm))):
+        optimizer.step(clip=Clip(norm, max_norm), follow=follow, among=among)
     return norm
 
 

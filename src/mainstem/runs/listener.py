@@ -27,7 +27,7 @@ class Start(NamedTuple):
 class Outcome(NamedTuple):
     """What a run came to; `reason` is steps, patience or pruned, `best` its best held-out pass, `path` its folder.
 
-    `skipped` is how many of its steps were left out, as a number was not finite.
+    `skipped` is how many of its steps were left out, as a number was not finite, `spikes` how many for their gradient.
     """
 
     reason: str
@@ -35,6 +35,7 @@ class Outcome(NamedTuple):
     seconds: float
     path: Path
     skipped: int = 0
+    spikes: int = 0
 
 
 class Listener:

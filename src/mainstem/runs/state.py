@@ -123,9 +123,9 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     `pending` is the line of metrics.jsonl of a step whose held-out pass has not been made yet: a signal may come in the
     middle of one. `waited` counts evaluations without gain; `pruned` is whether a listener has asked for an end.
     `skipped` is how many steps were left out, as a number was not finite, and `in_a_row` how many of the last ones
-    were. `start` is the pass before the first step, `reached` the one at the end, of the best weights: with it the run
-    is over, unless it is extended. `spent` is how much of its budget it has used, and `costs` what took how long; both
-    are there under a budget alone.
+    were; `spikes` is how many were left out for the norm of their gradient. `start` is the pass before the first step,
+    `reached` the one at the end, of the best weights: with it the run is over, unless it is extended. `spent` is how
+    much of its budget it has used, and `costs` what took how long; both are there under a budget alone.
     """
 
     step: Count = 0
@@ -137,6 +137,7 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     pruned: bool = False
     skipped: Count = 0
     in_a_row: Count = 0
+    spikes: Count = 0
     start: Best | None = None
     best: Best | None = None
     last: Best | None = None

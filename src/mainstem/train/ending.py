@@ -34,6 +34,8 @@ def _reached(learner: Learner, steps: int, outcome: Outcome) -> list[str]:
     means = f"{task.score.best}{f', and {task.guess}' if task.guess else ''}"
     if outcome.skipped:
         ended += f"; {several(outcome.skipped, 'step')} left out, as a number was not finite"
+    if outcome.spikes:
+        ended += f"; {several(outcome.spikes, 'step')} left out, as the gradient was a spike"
     return [
         f"ended after {several(steps, 'step')} and {clock(outcome.seconds)}: {ended}",
         f"{task.score.title} {', '.join(values)}, at step {best.step:,}; {means}",

@@ -55,7 +55,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     assert state.reached is not None
     assert state.last is not None
     shows.take(learner)
-    outcome = Outcome(reason, state.reached, state.seconds, folder.path, state.skipped)
+    outcome = Outcome(reason, state.reached, state.seconds, folder.path, state.skipped, state.spikes)
     task, settings = learner.task, learner.task.settings(learner.model)
     with disk("the model", folder.path):
         best = publish.model(folder.path, task.name, settings, tensors, state.reached)
@@ -67,7 +67,8 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
     written = {
         "reason": reason, "steps": state.step, "best_step": state.reached.step, "best": state.reached.flat(),
         "last": state.last.flat(), "seconds": round(state.seconds, 3),
-        **({"skipped": state.skipped} if state.skipped else {}), **found.pop("outcome", {}),
+        **({"skipped": state.skipped} if state.skipped else {}), **({"spikes": state.spikes} if state.spikes else {}),
+        **found.pop("outcome", {}),
     }  # fmt: skip
     length = msgspec.to_builtins(learner.length)
     with disk(facts.NAME, folder.path):

@@ -73,4 +73,4 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
         if learner.spread is not None:
             made(loop)  # its part is what the leading process asks for
     assert state.reached is not None
-    return Outcome(reason, state.reached, state.seconds, lead.folder.path, state.skipped)
+    return Outcome(reason, state.reached, state.seconds, lead.folder.path, state.skipped, state.spikes)

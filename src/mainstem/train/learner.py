@@ -27,6 +27,7 @@ from .batch import Batch
 from .device import Forward, Place
 from .loss import gradient, penalties
 from .phases import Phases
+from .reduction import Reduction
 from .spread import Spread, rounds
 from .task import Part, Stop, Task
 from .world import World
@@ -35,9 +36,10 @@ from .world import World
 class Taken(NamedTuple):
     """What a step came to; `numbers` (loss, grad_norm, perhaps penalty) are still tensors.
 
-    `tokens` are the targets of all processes. `applied` is false where a number was not finite: then no weight, no
-    moment and no average has changed; on a GPU it is a tensor too. `watched` are the norms by depth and the median
-    ratio of update to weight, where the step was asked to watch.
+    `tokens` are the targets of all processes. `applied` is false where a number was not finite, or the gradient a spike
+    (`optim.skip`, which adds `spike` to the numbers): then no weight, no moment and no average has changed; on a GPU it
+    is a tensor too. `watched` are the norms by depth and the median ratio of update to weight, where the step was asked
+    to watch.
     """
 
     numbers: dict[str, Tensor]
@@ -67,7 +69,8 @@ class Learner:
     """A model in training on `data` for as many steps as `length` says; for runs, trials, budgets and benchmarks.
 
     `losses` are of the last pass: what is made of them at the end needs no other one. `spread` is there where the model
-    lies in parts over several processes.
+    lies in parts over several processes, `reduction` where it lies whole in several, `skipping` where spikes are left
+    out.
     """
 
     run: config.Run
@@ -84,6 +87,8 @@ class Learner:
     phases: Phases
     losses: Losses = dataclasses.field(default_factory=Losses)
     spread: Spread | None = None
+    reduction: Reduction | None = None
+    skipping: optim.Skipping | None = None
 
     @classmethod
     def of(
@@ -105,6 +110,7 @@ class Learner:
         spread = Spread(model, world, place.device.type) if parts else None  # which moves a block at a time
         model.to(place.device)
         model.train()
+        skip = None if run.optim.skip is None else variants.resolve("skip", run.optim.skip)
         return cls(
             run=run,
             task=task,
@@ -124,6 +130,8 @@ class Learner:
             average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,
             spread=spread,
+            reduction=None if world.alone or parts else Reduction(model.parameters(), world),
+            skipping=None if skip is None else optim.Skipping(skip),
         )
 
     @property
@@ -169,7 +177,8 @@ class Learner:
         """
         run, phases = self.run, self.phases
         batch = self.task.batch(self, number, self.world.slots(run.train.batch)).to(self.place)
-        count, tokens = self.world.total(batch.divisor), self.world.total(batch.targets.numel())
+        tokens = self.world.total(batch.targets.numel())
+        count = tokens if batch.weight is None else self.world.total(batch.divisor)
         factor = optim.schedule.share(self.length.done(number), self.steps, run.optim.warmup, self.schedule)
         optim.schedule.apply(self.optimizer, factor)
         if self.decay_course.changes:
@@ -185,7 +194,8 @@ class Learner:
                 self._gradient(self.forward, batch, count, number)  # with the masks of the first: one seed and step
         phases.mark("backward")
         before = update.weights(self.model) if watch else {}
-        found["grad_norm"], applied = self._update(list(found.values()))
+        more, applied = self._update(list(found.values()))
+        found |= more
         watched = None
         if norms is not None:
             watched = (joined(norms, len(batch.slots) / run.train.batch, self.world), update.median(before, self.model))
@@ -238,7 +248,11 @@ class Learner:
     @property
     def stems(self) -> list[str]:
         """The names of the files that its state is kept in."""
-        some = {"average": self.average is not None, "penalty": any(term.anchored for term in self.penalties)}
+        some = {
+            "average": self.average is not None,
+            "penalty": any(term.anchored for term in self.penalties),
+            "skip": self.skipping is not None,
+        }
         return ["model", "optimizer", *(name for name, there in some.items() if there)]
 
     def state(self, best: weights.Tensors | None = None) -> Kept:
@@ -253,6 +267,8 @@ class Learner:
             tensors["average"] = weights.copies(self.average.state())
         if "penalty" in self.stems:
             tensors["penalty"] = penalty.anchors.collect(self.penalties)
+        if self.skipping is not None:
+            tensors["skip"] = weights.copies(self.skipping.state())
         if best is not None:
             tensors["best"] = best
         if self.spread is not None:
@@ -275,19 +291,23 @@ class Learner:
             average = state.tensors["average"]
             self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
         self.penalties[:] = penalty.anchors.resume(self.penalties, self.model, state.tensors.get("penalty", {}))
+        if self.skipping is not None:
+            self.skipping.load(state.tensors["skip"])
 
     def _gradient(self, forward: Forward, batch: Batch, count: Tensor | int, number: int) -> dict[str, Tensor]:
         """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""
         run = self.run
         size, draw = run.train.micro_batch or run.train.batch, (run.seed, number)
         forward = self.target_loss.around(forward) if self.task.reads_loss else forward
-        parts = batch.split(size)
+        reduction = None if self.world.alone else self.reduction
+        parts = batch.split(size) if reduction is None else reduction.parts(batch, size)
         if self.spread is not None:
             parts = self.spread.parts(batch, size, rounds(run.train.batch, size, self.world))
         loss = gradient(self.task.loss, forward, parts, count, draw, self.place, self.phases)
+        if reduction is not None:
+            reduction.finish()  # before any other reduction: who has sent how many buckets by now differs
         found = {"loss": self.world.total(loss)}
         if self.spread is None:
-            self.world.sum_gradients(self.model.parameters())
             added = penalties(self.penalties, self.model)
         else:
             self.spread.settle()
@@ -296,20 +316,35 @@ class Learner:
             found["penalty"] = added
         return found
 
-    def _update(self, numbers: Sequence[Tensor]) -> tuple[Tensor, bool | Tensor]:
-        """Update the weights where all numbers are finite; return the norm of the gradient, and whether that was so.
+    def _update(self, numbers: Sequence[Tensor]) -> tuple[dict[str, Tensor], bool | Tensor]:
+        """Update the weights where all numbers are finite and the gradient is no spike.
 
-        On a CPU that is looked at. Elsewhere it would wait for the device once a step, so the device decides.
+        Returns the norm of the gradient, and whether it is a spike where that is asked; and whether the step counts. On
+        a CPU that is looked at. Elsewhere it would wait for the device once a step, so the device decides.
         """
-        model, clip = self.model, self.run.optim.clip
+        clip, among = self.run.optim.clip, None if self.world.alone else self.world
+        spike = torch.tensor(False)
+
+        def accepts(norm: Tensor) -> Tensor:
+            nonlocal spike
+            assert self.skipping is not None
+            spike = self.world.total((~self.skipping(norm)).to(torch.int32)) > 0  # one for all, whoever rounds how
+            return ~spike
+
+        asked = None if self.skipping is None else accepts
         if not looks(self.place.device):
             finite = torch.stack([number.detach() for number in numbers]).isfinite().all()
-            norm = optim.update(self.optimizer, model, clip, self.average, finite=finite)
-            return norm, finite & norm.isfinite()
-        if not all(math.isfinite(float(number)) for number in numbers):
-            return optim.clip(model.parameters(), 0.0), False
-        norm = optim.update(self.optimizer, model, clip, self.average)
-        return norm, math.isfinite(float(norm))
+            norm = optim.update(
+                self.optimizer, self.model, clip, self.average, finite=finite, accepts=asked, among=among
+            )
+            applied: bool | Tensor = finite & norm.isfinite()
+            applied = applied if asked is None else applied & ~spike
+        elif all(math.isfinite(float(number)) for number in numbers):
+            norm = optim.update(self.optimizer, self.model, clip, self.average, accepts=asked, among=among)
+            applied = math.isfinite(float(norm)) and not bool(spike)
+        else:
+            norm, applied = optim.clip(self.model.parameters(), 0.0), False
+        return {"grad_norm": norm, **({} if asked is None else {"spike": spike})}, applied
 
 
 def looks(device: torch.device) -> bool:

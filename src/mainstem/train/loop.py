@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..config import owned
 from ..measure.evaluate import Abandoned
 from ..runs import weights
 from ..runs.listener import Listener
@@ -181,11 +182,15 @@ class Loop:
     def _skip(self, line: dict[str, Any], numbers: dict[str, float]) -> None:
         """Count the step of `line` as left out where some of its `numbers` is not finite; end after too many in a row.
 
-        Such a step has changed nothing (`Learner.step`). In its line the number is null, and `skipped` true.
+        Such a step has changed nothing (`Learner.step`), nor has one whose gradient is a spike. In its line `skipped`
+        is true, and a number that is not finite null.
         """
         state, bad = self.state, [name for name, value in numbers.items() if not math.isfinite(value)]
+        line.pop("spike", None)
         if not bad:
             state.in_a_row = 0
+            if numbers.get("spike"):
+                self._skip_spike(line, numbers["grad_norm"])
             return
         state.skipped, state.in_a_row = state.skipped + 1, state.in_a_row + 1
         if state.in_a_row > self.learner.run.train.max_skipped:
@@ -195,6 +200,17 @@ class Loop:
             what = diverged.what(line["step"], bad[0], numbers[bad[0]])
             self.progress.warn(f"{what}: the step was left out, and the weights are as they were")
         line.update(dict.fromkeys(bad), skipped=True)
+
+    def _skip_spike(self, line: dict[str, Any], norm: float) -> None:
+        """Count the step of `line`, whose gradient is a spike; say so the first time."""
+        self.state.spikes += 1
+        line["skipped"] = True
+        if self.state.spikes == 1:
+            said = owned.name_of(self.learner.run.optim.skip)
+            self.progress.warn(
+                f"the gradient's norm of step {line['step']} is {norm:.4g}, a spike by optim.skip {said}: the step was "
+                "left out, as later ones will be without a word; their number is said at the end"
+            )
 
     def _start(self) -> None:
         """Measure the model before its first step, for reference."""

@@ -7,7 +7,7 @@ torch; what is said at the beginning, and what goes wrong, is left in the store 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -97,25 +97,39 @@ class World(NamedTuple):
             found[name] = held
         return found
 
-    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Add up the gradients of all processes, in one reduction for each dtype; none counts as zeros."""
+    def gather(self, part: Tensor) -> list[Tensor]:
+        """Return the `part` of every process, all of one shape and dtype, in the order of their ranks."""
         if self.alone:
-            return
-        learned = [p for p in parameters if p.requires_grad]
-        has = torch.tensor([p.grad is not None for p in learned], dtype=torch.int64)
+            return [part]
+        found = [torch.empty_like(part) for _ in range(self.size)]
         with answered():
-            torch.distributed.all_reduce(has)
-        found: dict[torch.dtype, list[Tensor]] = {}
-        for p, number in zip(learned, has.tolist(), strict=True):
-            if number:
-                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-                found.setdefault(p.dtype, []).append(p.grad)
-        for grads in found.values():
-            flat = torch.cat([grad.flatten() for grad in grads])
+            torch.distributed.all_gather(found, part)
+        return found
+
+    def exchange(self, parts: Sequence[Tensor], lengths: Sequence[int]) -> list[Tensor]:
+        """Send each process its one of `parts`, and return what each has sent here: as many numbers as `lengths`.
+
+        All are in one dimension and of one dtype, and every process says how much it expects of each.
+        """
+        if self.alone:
+            return list(parts)
+        found = parts[0].new_empty(sum(lengths))
+        with answered():
+            torch.distributed.all_to_all_single(
+                found, torch.cat(list(parts)), list(lengths), [len(part) for part in parts]
+            )
+        return list(found.split(list(lengths)))
+
+    def adding(self, tensor: Tensor) -> Callable[[], None]:
+        """Begin to add `tensor` up over all processes where it lies, and return what waits until that is done."""
+        with answered():
+            work: Any = torch.distributed.all_reduce(tensor, async_op=True)
+
+        def wait() -> None:
             with answered():
-                torch.distributed.all_reduce(flat)
-            for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
-                grad.copy_(part.view_as(grad))
+                work.wait()
+
+        return wait
 
     def check(self, run: config.Run) -> None:
         """Raise `BadInput` where a batch of `run` has no sample for some process."""
