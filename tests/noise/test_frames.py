@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mainstem import Residual, noise
 from mainstem.errors import BadInput
+from mainstem.noise import frames
 
 
 def plain(function, *given):
@@ -140,15 +141,20 @@ def test_what_cannot_be_told_is_refused():
     assert_equal(gradients(around[0], x.detach(), lambda m, h: run(lambda g: plain(m, g), h))[1], right)
 
 
-def test_a_function_that_is_no_module_cannot_drop_in_checkpoint():
+def test_a_function_that_is_no_module_drops_what_it_dropped_where_checkpoint_tells_of_its_frame(monkeypatch):
     class Model(nn.Module):
         def forward(self, x):
-            return plain(lambda h: F.dropout(h, 0.5), x)
+            return plain(lambda h: F.dropout(h.sin(), 0.5), x)
 
     noise.take_over(model := Model())
-    with pytest.raises(BadInput, match=r"'the model' drops in a function that checkpoint.*put the function into a mod"):
-        run(model, torch.randn(4, WIDTH, requires_grad=True))
+    x = torch.randn(4, WIDTH, requires_grad=True)
+    y = run(model, x)
+    y.sum().backward()
+    torch.testing.assert_close(x.grad, torch.where(y != 0, 2 * x.detach().cos(), 0.0))
     model(torch.randn(4, WIDTH, requires_grad=True)).sum().backward()
+    monkeypatch.setattr(frames, "repeat", lambda *_: False)
+    with pytest.raises(BadInput, match=r"'the model' drops in a function that checkpoint.*put the function into a mod"):
+        run(model, x)
 
 
 def test_the_wrapper_of_fsdp_is_a_call_of_checkpoint():

@@ -103,6 +103,48 @@ def test_where_the_samples_lie_is_not_guessed(length):
         layer(torch.randn(length, 3, WIDTH))
 
 
+class Mixture(nn.Module):
+    """Experts, each of which sees the tokens that chose it."""
+
+    def __init__(self, dropout):
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, 3)
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(WIDTH, WIDTH), dropout()) for _ in range(3))
+
+    def forward(self, x):
+        flat, y = x.flatten(0, 1), torch.zeros_like(x.flatten(0, 1))
+        chosen = self.gate(flat).argmax(-1)
+        for number, expert in enumerate(self.experts):
+            at = (chosen == number).nonzero().squeeze(1)
+            y = y.index_copy(0, at, expert(flat[at]))
+        return y.view_as(x)
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_mixture_of_experts_has_masks_of_the_whole_batch_where_that_is_said(ours):
+    torch.manual_seed(0)
+    x, before = torch.randn(11, 5, WIDTH), torch.get_rng_state()
+    make = {"said": lambda: noise.Dropout(0.5, batch_dim=None), "unsaid": lambda: noise.Dropout(0.5)}
+    refused = Mixture(make["unsaid"] if ours else lambda: nn.Dropout(0.5))
+    noise.take_over(refused)
+    with pytest.raises(BadInput, match=r"experts\.\d\.1'.*(whole=|batch_dim=).*a mixture of experts"):
+        run(refused, x)
+    model = Mixture(make["said"] if ours else lambda: nn.Dropout(0.5))
+    noise.take_over(model, whole="" if ours else "experts.*")
+    torch.set_rng_state(before)
+    found = [run(model, x, step=step) for step in (1, 1, 2)]
+    assert found[0].equal(found[1]) and not found[0].equal(found[2]) and torch.get_rng_state().equal(before)
+    zeros = [(y == 0).float().mean().item() for y in (*found, run(model.eval(), x))]
+    assert all(0.4 < share < 0.6 for share in zeros[:3]) and zeros[3] == 0
+    theirs = model.train()(x)  # outside of the counter too
+    assert 0.4 < (theirs == 0).float().mean() < 0.6
+
+
+def test_a_pattern_that_fits_no_module_is_refused():
+    with pytest.raises(BadInput, match=r"whole='\*\.expert' fits no module of Sequential"):
+        noise.take_over(nn.Sequential(nn.Dropout(0.5)), whole="*.expert")
+
+
 class Draws(nn.Module):
     def forward(self, x):
         return x + torch.randn_like(x) + torch.randn_like(x)

@@ -26,7 +26,8 @@ class Dropout(Noise, nn.Dropout):
         p: the probability.
         inplace: whether x itself becomes y.
         rate: another name for p, which it takes the place of.
-        batch_dim: the axis of the samples.
+        batch_dim: the axis of the samples; None where there is none, as for the tokens that an expert of a mixture
+            sees: the mask is then of (seed, step, view, site, position) alone.
         context: the longest row of attention weights, None for anything else.
 
     Raises:
@@ -51,7 +52,7 @@ class Dropout(Noise, nn.Dropout):
         inplace: bool = False,
         *,
         rate: float | None = None,
-        batch_dim: int = 0,
+        batch_dim: int | None = 0,
         context: int | None = None,
     ) -> None:
         Noise.__init__(self, p if rate is None else rate)
@@ -73,6 +74,8 @@ class Dropout(Noise, nn.Dropout):
         return x.copy_(y) if self.inplace else y
 
     def _dropped(self, x: Tensor) -> Tensor:
+        if self.batch_dim is None:
+            return laid_out_as(x, ops.dropout(x[None], self.mask(None))[0])
         context = None if self.context is None else max(self.context, x.shape[-1])
         y = ops.dropout(x, self.mask(x.shape[self.batch_dim]), batch_dim=self.batch_dim, context=context)
         return laid_out_as(x, y)

@@ -104,6 +104,8 @@ class Calls:
     def dropped(self, x: Tensor, rate: float, batch_dim: int | None, context: int | None = None) -> Tensor:
         """Return dropout of `x`, whose samples lie along `batch_dim`; None: as `take_over` says."""
         count, axis = self.num_samples, 0 if batch_dim is None else batch_dim
+        if self.module.whole:
+            return ops.dropout(x[None], self.mask(rate, torch.tensor([WHOLE_BATCH])))[0]
         if x.dim() == 0:
             return self.dropped(x[None], rate, 0)[0]
         there = x.shape[axis] if axis < x.dim() else -1
@@ -116,7 +118,8 @@ class Calls:
             return ops.dropout(x.unflatten(0, (count, -1)), self.mask(rate)).view(x.shape)
         raise BadInput(
             f"{self.module.name or 'the model'!r} drops of shape {list(x.shape)}, of which it cannot be told where the "
-            f"{count} samples of the scope lie: give take_over(model, batch_dim=) their axis, or this module rate 0."
+            f"{count} samples of the scope lie: give take_over(model, batch_dim=) their axis, or whole= this name "
+            "where there is none, as in a mixture of experts."
         )
 
 
@@ -140,7 +143,7 @@ def _attention(
     if dropout_p == 0:
         return NotImplemented
     queries, keys = query.shape[-2], key.shape[-2]
-    four = query.dim() == 4 and len(query) == call.num_samples
+    four = query.dim() == 4 and len(query) == call.num_samples and not call.module.whole
     context = max(_CONTEXT, queries, keys) if four else None
     alike = key.shape == value.shape and query.shape[-1] == key.shape[-1] and (not is_causal or queries == keys)
     if four and attn_mask is None and alike and (enable_gqa or query.shape[1] == key.shape[1]):

@@ -62,8 +62,11 @@ class Noise(nn.Module):
         """Return the name by which the site `name` draws: its own, but where several modules draw the same."""
         return name
 
-    def mask(self, num_samples: int) -> Mask | None:
-        """Return what this call draws from, as the ops take it, or None where nothing is dropped now."""
+    def mask(self, num_samples: int | None) -> Mask | None:
+        """Return what this call draws from, as the ops take it, or None where nothing is dropped now.
+
+        Without samples (None) it is one draw for the whole batch, which the ops see as one sample.
+        """
         if not self.dropping:
             return None
         draw, site = self.draw(num_samples)
@@ -75,29 +78,30 @@ class Noise(nn.Module):
         self.threshold = ops.threshold(self.drawn(self.rate)).to(self.threshold.device)
         return self
 
-    def draw(self, num_samples: int) -> tuple[Draw, int]:
-        """Return what this call draws from, and its site: `num_samples` rows where no scope names them.
+    def draw(self, num_samples: int | None) -> tuple[Draw, int]:
+        """Return what this call draws from, and its site: `num_samples` rows where no scope names them; None: a whole.
 
         Raises:
             BadInput: in a scope, where the module has no site, or the scope names another number of samples.
         """
         scope = self._scope()
         if scope is None:
-            return _drop_in(num_samples), counter.site_id(self.purpose, "")
+            return _drop_in(1 if num_samples is None else num_samples), counter.site_id(self.purpose, "")
         if self.site is None:
             raise BadInput(
                 f"{type(self).__name__} has no name, so the counter cannot tell its site: "
                 "call noise.bind(model) once, before training."
             )
-        if (count := len(scope.draw.samples)) != num_samples:
+        if num_samples is not None and (count := len(scope.draw.samples)) != num_samples:
             raise BadInput(
                 f"{self.site!r}, {type(self).__name__}, was given {num_samples} samples, and noise.counter names "
-                f"{count}: give it as many as the batch has, and this module the samples along its first axis, or "
-                "along batch_dim."
+                f"{count}: give it as many as the batch has, and this module batch_dim= their axis, or None where "
+                "there is none, as in a mixture of experts."
             )
         self._scoped = True  # unasked, as a compiler would make a second graph for the answer
         call = scope.visit(self.site)[len(self.site) :]  # "", "@1", ..., by which further calls are told apart
-        return scope.draw, counter.site_id(self.purpose, self.shared(self.site) + call)
+        draw = scope.draw if num_samples is not None else Draw(scope.draw.key, torch.tensor([counter.WHOLE_BATCH]))
+        return draw, counter.site_id(self.purpose, self.shared(self.site) + call)
 
     def _scope(self) -> Scope | None:
         """Return the scope to draw from: in backward that of the forward that is computed again."""

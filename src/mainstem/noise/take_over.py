@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import torch
@@ -49,7 +50,7 @@ class Taken:
         return "\n".join([f"{head}{', but for' if self.unreached else ''}", *in_words(self.unreached)])
 
 
-def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
+def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -> Taken:
     """Bring all dropout of anybody's `model` under the counter, whether modules or functions compute it.
 
     Inside ``with noise.counter(...)`` these draw masks of (seed, step, view, sample, site, position), where the site is
@@ -70,13 +71,16 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
         model: any module; wrappers of torch's (DistributedDataParallel, `torch.compile`, ...) leave no trace in names.
         batch_dim: the axis of the samples in what is dropped. If left out it is the first, where as many times as
             there are samples lie side by side too ([B * H, Q, C], tokens of one sample together).
+        whole: a pattern over names, such as "*.experts.*", of modules that see what of the batch has no axis of the
+            samples, as the experts of a mixture do. Their masks are of (seed, step, view, site, position) alone, so
+            that half of a batch has others there.
 
     Returns:
         What was done: `print` it. Its `remove()` undoes it.
 
     Raises:
-        BadInput: the model is none, or is taken over already; and in a forward, where the axis of the samples cannot be
-            told, or a function that is no module drops inside of checkpoint.
+        BadInput: the model is none, or is taken over already; no module fits `whole`; and in a forward, where the axis
+            of the samples cannot be told, or a function that is no module drops inside of a checkpoint of another kind.
 
     Example:
         >>> from mainstem import noise
@@ -94,6 +98,8 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
     parts = {name: part for name, part in names.sites(model).items() if not (_is_ours(part) or _never_draws(part))}
     if any(isinstance(hook, Enter) for part in parts.values() for hook in part._forward_pre_hooks.values()):
         raise BadInput(f"{type(model).__name__} is taken over already: call remove() of what take_over returned first.")
+    if whole and not any(fnmatchcase(name, whole) for name in parts):
+        raise BadInput(f"whole={whole!r} fits no module of {type(model).__name__}: give a pattern over their names.")
     bind(model)
     compiled = _compiled(model)
     for name, site in _sites(parts):
@@ -101,7 +107,7 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
         if (why := _unreached(part, compiled)) is not None:
             taken.unreached[name] = why
         if not isinstance(part, torch.jit.ScriptModule):
-            enter = Enter(name, site, batch_dim)
+            enter = Enter(name, site, batch_dim, whole != "" and fnmatchcase(name, whole))
             taken._handles.append(part.register_forward_pre_hook(enter, with_kwargs=True))
             taken._handles.append(part.register_forward_hook(Leave(enter), always_call=True))
     return taken
@@ -110,8 +116,8 @@ def take_over(model: nn.Module, batch_dim: int | None = None) -> Taken:
 class Enter:
     """Notes that a module begins, and lets functions be seen from the outermost one on. A hook."""
 
-    def __init__(self, name: str, site: str, batch_dim: int | None) -> None:
-        self.name, self.site, self.batch_dim = name, site, batch_dim
+    def __init__(self, name: str, site: str, batch_dim: int | None, whole: bool = False) -> None:
+        self.name, self.site, self.batch_dim, self.whole = name, site, batch_dim, whole
         self.drew = False
         """Whether a mask was drawn here by the counter, so that it must be when it is computed again."""
 
