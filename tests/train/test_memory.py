@@ -75,6 +75,9 @@ def test_it_counts_the_stream_and_what_blocks_keep() -> None:
     assert activations() == tokens * width * (4 * 4 + 2 * 4)
     assert activations(machine__dtype="bfloat16") == tokens * width * (4 * 2 + 2 * 4)
     assert activations(machine__recompute="blocks") == activations(model__residual="reversible") == tokens * width * 8
+    assert activations(model__residual="bdia") == tokens * width * 8
+    without_grid = {"name": "bdia", "bits": None}
+    assert activations(model__residual=without_grid) == activations()
     assert activations(train__micro_batch=8) == activations() // 4
     assert activations(model__members=2) == tokens * width * (2 * 4 * 4 + 2 * 4)
     streams = form.Hyper().streams

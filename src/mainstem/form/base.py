@@ -202,6 +202,26 @@ def norms_output(form: Form) -> bool:
     return any(isinstance(part, (LayerNorm, RMSNorm)) for parts in _tried(form) for part in parts.behind[:1])
 
 
+def zero_under_norm(init: str, name: str, usual: str) -> str | None:
+    """Return why a norm directly behind a sublayer cannot begin with projections of zero, or None for others.
+
+    Args:
+        init: the initial weights that are asked for.
+        name: of the form in the catalogue.
+        usual: the initial weights that the form has by itself.
+
+    Example:
+        >>> zero_under_norm("gpt2", "sandwich", "normal") is None
+        True
+    """
+    if init != "zero":
+        return None
+    return (
+        "zero-initialised projections under an output norm have a gradient of 1/sqrt(eps), a thousandfold, "
+        f"at the first step: use model.init {usual} with the {name} form"
+    )
+
+
 def _tried(form: Form) -> list[Parts]:
     """Return what `form` makes of the branches of a small model, without memory."""
     specs: dict[str, Spec] = {"attention": AttentionSpec(4, 2), "feedforward": FeedForwardSpec(4, 4)}

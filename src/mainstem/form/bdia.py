@@ -151,34 +151,15 @@ class Grid(Steps):
 
     Args:
         norm: the norm behind the newer stream, or None.
-        bits: of the grid.
+        bits: of the grid, or None for no grid; then nothing is undone, and activations are stored.
     """
 
-    def __init__(self, norm: nn.Module | None, bits: int | None) -> None:
+    def __init__(self, norm: nn.Module | None = None, bits: int | None = None) -> None:
         super().__init__(norm)
         self.bits = bits
 
     def open(self, x_BTD: Tensor) -> State:
         return super().open(rounded(x_BTD, self.bits))
-
-
-class Pair(Stream):
-    """Two streams that are not computed back: opens (x, x), closes the newer one, then the norm.
-
-    Args:
-        norm: the norm behind the newer stream, or None.
-    """
-
-    def __init__(self, norm: nn.Module | None = None) -> None:
-        super().__init__()
-        self.norm = norm
-
-    def open(self, x_BTD: Tensor) -> State:
-        return State((x_BTD, x_BTD), {})
-
-    def close(self, state: State) -> Tensor:
-        x_BTD: Tensor = state.main[1]
-        return x_BTD if self.norm is None else self.norm(x_BTD)
 
 
 @dataclass(frozen=True)
@@ -217,8 +198,7 @@ class BDIA(Form):
             raise BadInput(f"bdia needs bits from 1 to 16, or none for no grid, not {self.bits}: 9 are the paper's.")
 
     def stream(self, sites: Sequence[Site]) -> Stream:
-        norm = sites[0].norm.build(sites[0].width)
-        return Pair(norm) if self.bits is None else Grid(norm, self.bits)
+        return Grid(sites[0].norm.build(sites[0].width), self.bits)
 
     def connection(self, site: Site) -> Connection:
         return Bidirectional(self.bits, site.write == 0)

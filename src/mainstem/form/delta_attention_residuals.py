@@ -14,25 +14,10 @@ from torch import Tensor
 
 from ..errors import BadInput
 from ..nn import NormSpec, RMSNorm
-from ..stream import Connection, Single, Site, State, Stream
+from ..stream import Connection, Site, State, Stream
 from .attention_residuals import DepthAttention
 from .base import Form
-
-
-class Deltas(Single):
-    """The ordinary stream, with what was added to it: main = (x, (v_0, v_1, ...)), v_0 the embedding.
-
-    Shapes:
-        x and each v [B, T, D]
-    """
-
-    stands_alone = False
-
-    def open(self, x_BTD: Tensor) -> State:
-        return State((x_BTD, (x_BTD,)), {})
-
-    def close(self, state: State) -> Tensor:
-        return super().close(State(state.main[0], state.side))
+from .denseformer import History
 
 
 class AttendDeltas(Connection):
@@ -64,7 +49,7 @@ class AttendDeltas(Connection):
         return State((x_BTD + y_BTD, noted), state.side)
 
     def stream(self) -> Stream:
-        return Deltas()
+        return History()
 
     def extra_repr(self) -> str:
         return f"sources={self.sources}, begins={self.begins}"
@@ -115,7 +100,7 @@ class DeltaAttentionResiduals(Form):
             )
 
     def stream(self, sites: Sequence[Site]) -> Stream:
-        return Deltas(sites[0].norm.build(sites[0].width))
+        return History(sites[0].norm.build(sites[0].width))
 
     def connection(self, site: Site) -> Connection:
         sources = 1 + site.write // self.group if site.write else 0

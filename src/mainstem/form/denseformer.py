@@ -18,7 +18,7 @@ from .base import Form
 
 
 class History(Single):
-    """Keeps what the blocks have made: main = (x, (X_0, X_1, ...)), the stream and the arrays before averaging.
+    """Keeps arrays beside the stream: main = (x, (X_0, X_1, ...)), X_0 the embedding; closes the stream, then the norm.
 
     Shapes:
         x and each X_j [B, T, D]
@@ -34,7 +34,7 @@ class History(Single):
 
 
 class AddWithHistory(Connection):
-    """Adds within a block, and leaves the history as it is.
+    """Adds within a block, and leaves the other arrays as they are.
 
     Formula:
         x' = x + F(x)

@@ -13,21 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from .. import ops
-from ..stream import Connection, Single, Site, State, Stream
+from ..stream import Connection, Site, State, Stream
 from .base import Form
+from .denseformer import AddWithHistory, History
 from .weighted_history import opened, written
 
 
-class NewestOutput(Single):
+class NewestOutput(History):
     """Keeps the outputs of blocks, main = (the newest, the older ones); closes the newest, then the norm."""
-
-    stands_alone = False
 
     def open(self, x_BTD: Tensor) -> State:
         return opened(x_BTD)
-
-    def close(self, state: State) -> Tensor:
-        return super().close(State(state.main[0], state.side))
 
 
 class ReadMean(Connection):
@@ -64,19 +60,12 @@ class ReadMean(Connection):
         return f"{1 if self.weight is None else len(self.weight)}"
 
 
-class AddToNewest(Connection):
-    """Adds within a block.
+class AddToNewest(AddWithHistory):
+    """Adds within a block, to the newest array.
 
     Formula:
         x' = x + F(x)
     """
-
-    def read(self, state: State) -> tuple[Tensor, None]:
-        return state.main[0], None
-
-    def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
-        newest_BTD, older = state.main
-        return State((newest_BTD + y_BTD, older), state.side)
 
     def stream(self) -> Stream:
         return NewestOutput()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..stream import Site
-from .base import Form, Parts, norms_output, unnormed
+from .base import Form, Parts, norms_output, unnormed, zero_under_norm
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,7 @@ class OutputNorm(Form):
         return "xavier"
 
     def refuses(self, init: str) -> str | None:
-        if init == "zero":
-            return (
-                "zero-initialised projections under an output norm have a gradient of 1/sqrt(eps), a thousandfold, "
-                "at the first step: use model.init xavier with the output_norm form"
-            )
-        return None
+        return zero_under_norm(init, "output_norm", self.init())
 
     def beside(self, other: Form) -> str | None:
         return "both put a norm directly behind the sublayer" if norms_output(other) else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..stream import Single, Site, State, Stream
-from .base import Form, Parts, norms_output
+from .base import Form, Parts, norms_output, zero_under_norm
 from .sandwich import Sandwich
 
 
@@ -39,8 +39,8 @@ class PeriLN(Form):
         x_0 = Norm0(embedding); x' = x + Norm2(F(Norm1 x)); behind the last sublayer, Norm x
 
     Source:
-        Kim et al. 2025 (2502.02732); the norm of the embedding is optional there. The form `sandwich` is
-        the same without it.
+        Kim et al. 2025 (2502.02732), where the norm of the embedding is optional and that of the last output is not.
+        The form `sandwich` is the same without the former.
 
     Example:
         >>> from mainstem import form
@@ -59,8 +59,7 @@ class PeriLN(Form):
         return Sandwich().init()
 
     def refuses(self, init: str) -> str | None:
-        reason = Sandwich().refuses(init)
-        return None if reason is None else reason.replace("sandwich", "peri_ln")
+        return zero_under_norm(init, "peri_ln", self.init())
 
     def beside(self, other: Form) -> str | None:
         return "both put a norm directly behind the sublayer" if norms_output(other) else None

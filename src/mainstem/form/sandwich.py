@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..stream import Site
-from .base import Form, Parts
+from .base import Form, Parts, zero_under_norm
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,4 @@ class Sandwich(Form):
         return "normal"
 
     def refuses(self, init: str) -> str | None:
-        if init == "zero":
-            return (
-                "zero-initialised projections under an output norm have a gradient of 1/sqrt(eps), a thousandfold, "
-                "at the first step: use model.init normal with the sandwich form"
-            )
-        return None
+        return zero_under_norm(init, "sandwich", self.init())

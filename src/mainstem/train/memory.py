@@ -15,7 +15,7 @@ import torch
 
 from .. import catalogue, config, form, optim, variants
 from ..errors import BadInput
-from ..stream import Reversible, sites
+from ..stream import Couple, State, sites
 from .device import Place
 
 _BLOCK = 60_000
@@ -107,7 +107,8 @@ def least(run: config.Run, sizes: Sizes, sharing: int = 1) -> int:
 def computes_back(residual: form.Form) -> bool:
     """Return whether backward computes the activations of a form from what comes after them."""
     with torch.device("meta"):
-        return isinstance(residual.stream(sites(("attention",), 1, 1)), Reversible)
+        connection, x = residual.connection(sites(("attention",), 1, 1)[0]), torch.zeros(0)
+        return isinstance(connection, Couple) and connection.undoes(State((x, x), {}))
 
 
 def there(place: Place) -> tuple[int, str]:
