@@ -35,10 +35,13 @@ class Midpoint(Form):
         x_1 = x_0 + F_1(Norm x_0), x_(l+1) = x_(l-1) + 2 F_(l+1)(Norm x_l); at the end Norm x_N
 
     It is the coupling of `reversible` with a branch that counts twice, and one stream, the newest, that is read at the
-    end. Activations do not grow in memory with depth. Even and odd steps hang together by the branches alone.
+    end. Activations do not grow in memory with depth. Even and odd steps hang together by the branches alone. The paper
+    chooses branches whose Jacobians have eigenvalues near the imaginary axis, for which the rule is stable; those of a
+    Transformer have no such bound.
 
     Source:
-        Chang et al. 2018 (1709.03698), the "midpoint" network; that the first step is one of Euler's is our choice.
+        Chang et al. 2018 (1709.03698), the "midpoint" network, with a step size of 1; that the first step is one of
+        Euler's is our choice.
 
     Example:
         >>> from mainstem import form

@@ -24,7 +24,8 @@ class ReZero(Form):
         start: a at the start.
 
     Source:
-        Bachlechner et al. 2020 (2003.04887), equation 5. De and Smith 2020 (2002.10444) call the same SkipInit.
+        Bachlechner et al. 2020 (2003.04887), equation 5. SkipInit of De and Smith 2020 (2002.10444) is the same factor,
+        made for convolutions, with a start of 0 or of at most 1 / sqrt L for L residual blocks.
 
     Example:
         >>> from mainstem import form

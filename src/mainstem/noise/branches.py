@@ -18,7 +18,8 @@ class Branches(Bernoulli):
     rate that grows linearly over the depth.
 
     Source:
-        Huang et al. 2016 (1603.09382), section 3.
+        Huang et al. 2016 (1603.09382), section 3. The paper leaves out a block for a whole batch and scales it by
+        1 - rate at test time; here each sample and branch has its own m, and kept branches are scaled in training.
 
     Example:
         >>> from mainstem.noise import Rate

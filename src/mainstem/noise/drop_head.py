@@ -18,7 +18,8 @@ class DropHead(Bernoulli):
     for every sample. The paper's schedule of the rate is not among ours.
 
     Source:
-        Zhou et al. 2020 (2004.13342).
+        Zhou et al. 2020 (2004.13342); the factor as in `drophead.py` of Kirill-Kravtsov/drophead-pytorch, which
+        divides 0 by 0 where no head is kept.
 
     Example:
         >>> from mainstem.nn import AttentionSpec
