@@ -1,12 +1,13 @@
 """What holds for every regularizer of the catalogue in a training: a stop leaves no trace, nor do parts of a batch."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from mainstem import catalogue, config, data
+from mainstem import catalogue, config, data, train
 from mainstem.train import Learner
 from mainstem.train.language import Language
 from mainstem.train.world import ALONE
@@ -51,7 +52,17 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@functools.cache
+def teacher(text: Path) -> str:
+    """Return the folder of a run that has seen `text` a little."""
+    out = text.parent / "teacher"
+    train.run(config.load({**BASE, "data.paths": [str(text)], "out": str(out), "train.steps": 1}))
+    return str(out)
+
+
 def learner(text: Path, fields: dict[str, Any], **more: Any) -> Learner:
+    if fields.get("loss.name") == "distillation":
+        more["loss.teacher"] = teacher(text)
     run = config.resolve(config.load({**BASE, "data.paths": [str(text)], **fields, **more}))
     return Learner.of(run, Language(), data.prepare(run.data, text.parent / "cache"), ALONE, steps=STEPS)
 

@@ -15,18 +15,22 @@ from mainstem import catalogue, config, counter, noise, ops
 from mainstem.errors import BadInput
 from mainstem.model import Rates
 from mainstem.train import Learner, target_loss
+from mainstem.train.distillation import Teacher
 from mainstem.train.masked_inputs import shown
 from mainstem.train.task import Part
 
 NAMES = catalogue.names("loss")
 each = pytest.mark.parametrize("name", NAMES)
 TERMS = {"label_smoothing": 0.2, "z_loss": 0.05, "confidence": 0.3}
-HIDDEN = {"hidden_l1": 0.3, "hidden_l2": 0.2}
-each_term = pytest.mark.parametrize("terms", [{}, TERMS, HIDDEN], ids=["plain", "terms", "hidden"])
+SIZES = {"hidden_l1": 0.3, "hidden_l2": 0.2, "stream_l1": 0.15, "stream_l2": 0.1}
+each_term = pytest.mark.parametrize("terms", [{}, TERMS, SIZES], ids=["plain", "terms", "sizes"])
 
 
 def of(name, **values):
-    return target_loss.parse(config.Loss(name=name, values=values))
+    loss = target_loss.parse(config.Loss(name=name, values=values))
+    if name != "distillation":
+        return loss
+    return dataclasses.replace(loss, held=Teacher(small("pre_norm", seed=7, layers=1).double().eval(), ""))
 
 
 def model(rates=None, **changes):
@@ -39,16 +43,26 @@ def value(loss, network, x, samples=None, **given):
         return loss.around(network)(tokens_BT=x, targets_BT=y, **given)
 
 
-def units(network, terms, run):
-    """Return what `run` returns, and the terms of hidden units [N] while it ran: of what output matrices read."""
-    found, l1, l2 = [], terms.get("hidden_l1", 0.0), terms.get("hidden_l2", 0.0)
-    layers = [block.feedforward.branch.feedforward.output for block in network.blocks]
-    handles = [layer.register_forward_pre_hook(lambda _, given: found.append(given[0])) for layer in layers]
+def sizes(network, terms, run):
+    """Return what `run` returns, and the terms of activations [N] while it ran.
+
+    Hidden units are what output matrices read, the stream what the norm at the end does.
+    """
+    found = {"hidden": [], "stream": []}
+    layers = [("hidden", block.feedforward.branch.feedforward.output) for block in network.blocks]
+    handles = [
+        layer.register_forward_pre_hook(lambda _, given, name=name: found[name].append(given[0]))
+        for name, layer in (*layers, ("stream", network.stream.norm))
+    ]
     result = run()
     for handle in handles:
         handle.remove()
-    h_NF = torch.cat(found, -1).flatten(0, 1)
-    return result, l1 * h_NF.abs().mean(1) + l2 * h_NF.square().mean(1)
+    total = 0
+    for name, seen in found.items():
+        h_NF = torch.cat(seen, -1).flatten(0, 1)
+        l1, l2 = (terms.get(f"{name}_{norm}", 0.0) for norm in ("l1", "l2"))
+        total = total + l1 * h_NF.abs().mean(1) + l2 * h_NF.square().mean(1)
+    return result, total
 
 
 def whole(network, x, **given):
@@ -78,11 +92,11 @@ def expected(name, loss, network, x, terms):
 
     def logits(view, **given):
         with noise.counter(seed=3, step=4, samples=range(len(x)), view=view):
-            return units(network, terms, lambda: whole(network, x, **given))
+            return sizes(network, terms, lambda: whole(network, x, **given))
 
     def by_terms(view, **given):
-        found, hidden = logits(view, **given)
-        return by_formula(found, y_N, terms).sum() + hidden.sum()
+        found, added = logits(view, **given)
+        return by_formula(found, y_N, terms).sum() + added.sum()
 
     first = by_terms(0)
     if name == "cross_entropy":
@@ -91,6 +105,17 @@ def expected(name, loss, network, x, terms):
         with noise.counter(seed=3, step=4, samples=range(len(x)), view=1):
             hidden = shown(x, loss.rate)
         return first + loss.coef * by_terms(1, shown_BT=hidden)
+    if name == "distillation":
+        z_NV, added_N = logits(0)
+        q, p = (each.softmax(1) for each in (loss.held.model(x).double().flatten(0, 1), z_NV))
+        apart = (q * (q / p).log()).sum()
+        return (1 - loss.taught) * by_formula(z_NV, y_N, terms).sum() + loss.taught * apart + added_N.sum()
+    if name == "multi_token":
+        log_BTV = logits(0)[0].log_softmax(1).view(*x.shape, -1)
+        for number, factor in enumerate((0.5, 0.25), 1):
+            later_BT = x.roll(-1 - number, 1)[:, :-number]
+            first = first - factor * log_BTV[:, :-number].gather(2, later_BT[..., None]).sum()
+        return first
     assert name == "r_drop"
     p, q = (logits(view)[0].softmax(1) for view in (0, 1))
     apart = (p * (p / q).log() + q * (q / p).log()).sum() / 2
@@ -132,14 +157,14 @@ def test_its_gradient_is_that_of_finite_differences(name, terms, cap):
 
 @each
 def test_parts_of_a_batch_add_up_to_the_whole(name):
-    network, x, loss = model(), tokens(6, 8), of(name, **TERMS, **HIDDEN)
+    network, x, loss = model(), tokens(6, 8), of(name, **TERMS, **SIZES)
     parts = [value(loss, network, x[at : at + 2], range(at, at + 2)) for at in (0, 2, 4)]
     torch.testing.assert_close(sum(parts), value(loss, network, x), rtol=1e-12, atol=1e-12)
 
 
 @each
 def test_a_head_that_is_hooked_has_the_same_loss(name):
-    network, x, loss = model(head="untied"), tokens(3, 8), of(name, **TERMS, **HIDDEN)
+    network, x, loss = model(head="untied"), tokens(3, 8), of(name, **TERMS, **SIZES)
     plain = value(loss, network, x)
     network.head.register_forward_hook(lambda *_: None)
     torch.testing.assert_close(value(loss, network, x), plain, rtol=1e-10, atol=1e-10)
@@ -159,7 +184,7 @@ def test_it_draws_from_the_counter_alone(name):
 @pytest.mark.slow
 @each
 def test_a_compiled_model_has_the_same_loss(name):
-    network, x, loss = model(), tokens(2, 8), of(name, **TERMS, **HIDDEN)
+    network, x, loss = model(), tokens(2, 8), of(name, **TERMS, **SIZES)
     torch._dynamo.reset()
     compiled = torch.compile(network, backend="eager")
     torch.testing.assert_close(value(loss, compiled, x), value(loss, network, x), rtol=1e-10, atol=1e-10)
@@ -167,7 +192,7 @@ def test_a_compiled_model_has_the_same_loss(name):
 
 @each
 def test_it_is_a_frozen_value_that_a_configuration_makes(name):
-    loss = of(name, **TERMS, **HIDDEN)
+    loss = of(name, **TERMS, **SIZES)
     assert isinstance(loss, target_loss.TargetLoss) and type(loss) is catalogue.resolve("loss", name)
     with pytest.raises(dataclasses.FrozenInstanceError):
         loss.z_loss = 1.0

@@ -22,6 +22,7 @@ BASE: dict[str, Any] = {
 DROP = {"name": "dropout", "rate": 0.5, "at": "attention.out"}
 SPAN = {"name": "span_masking", "rate": 0.5}
 MASKED = {"loss.name": "masked_inputs"}
+SEVERAL = {"loss.name": "multi_token"}
 L1 = {"penalty": [{"name": "elastic_net", "coef": 0.1}]}
 GROUPED = {"penalty": [{"name": "group_lasso", "coef": 0.1}]}
 SPECTRAL = {"penalty": [{"name": "spectral", "coef": 0.1}]}
@@ -123,10 +124,14 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "loss.label_smoothing": flags(loss__label_smoothing=0.1),
     "loss.hidden_l1": flags(loss__hidden_l1=0.1),
     "loss.hidden_l2": flags(loss__hidden_l2=0.1),
+    "loss.stream_l1": flags(loss__stream_l1=0.1),
+    "loss.stream_l2": flags(loss__stream_l2=0.1),
     "loss.z_loss": flags(loss__z_loss=0.1),
     "loss.confidence": flags(loss__confidence=0.1),
     "loss.coef": (MASKED, MASKED | {"loss.coef": 0.9}),
     "loss.rate": (MASKED, MASKED | {"loss.rate": 0.1}),
+    "loss.tokens": (SEVERAL, SEVERAL | {"loss.tokens": 2}),
+    "loss.share": (SEVERAL, SEVERAL | {"loss.share": 0.9}),
     "penalty.N.name": (L1, {"penalty": [{"name": "l2", "coef": 0.1}]}),
     "penalty.N.coef": (L1, {"penalty": [{**L1["penalty"][0], "coef": 0.2}]}),
     "penalty.N.on": (L1, {"penalty": [{**L1["penalty"][0], "on": "feedforward"}]}),
@@ -192,6 +197,9 @@ ELSEWHERE = {
     "data.verify": "data/test_seen.py::test_a_change_that_does_not_show_is_found_where_it_is_asked_for",
     "model.prior": "train/test_prior.py::test_a_run_has_its_counts_and_says_both_numbers",
     "model.prior.order": "train/test_prior.py::test_an_order_that_is_given_is_used",
+    "loss.teacher": "train/test_distillation.py::test_what_cannot_teach_is_refused_in_a_sentence",
+    "loss.taught": "train/test_distillation.py::test_a_step_minimises_both_targets_in_their_shares",
+    "loss.temperature": "train/test_distillation.py::test_a_step_minimises_both_targets_in_their_shares",
     "loss.name": "train/test_loss_section.py::test_a_step_minimises_what_the_section_says",
     "optim.proximal.N.iterations": "penalty/test_doubled.py::"
     "test_what_cannot_be_a_proximal_step_is_refused_before_the_text_is_read",

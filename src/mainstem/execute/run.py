@@ -27,12 +27,15 @@ def run(
     *,
     recomputed: bool = False,
     rules: Sequence[Rule] = RULES,
+    behind: Callable[[State], None] | None = None,
 ) -> Tensor:
     """Return ``stream.close(blocks(stream.open(x)))``: [B, T, D] -> [B, T, D].
 
     Args:
-        recomputed: backward computes the activations of each block again. `rules` say which writes and reads become one
-            call; with none of them each residual reads, computes and writes by itself.
+        recomputed: backward computes the activations of each block again.
+        rules: which writes and reads become one call; with none of them each residual reads, computes and writes by
+            itself.
+        behind: is told the state behind the last block.
 
     Raises:
         BadInput: where a residual with another connection stands in a reversible stream.
@@ -45,6 +48,8 @@ def run(
     """
     state = stream.open(x_BTD)
     state, read = _through(stream, list(blocks), state, ctx, recomputed, rules)
+    if behind is not None:
+        behind(state)
     return stream.close(state) if read is None else read.x_BTD
 
 

@@ -80,13 +80,13 @@ class Ensemble(nn.Module):
         reduction: Literal["sum", "none"] = "sum",
         shown_BT: Tensor | None = None,
         agreement: float = 0.0,
-        **terms: float,
+        **terms: Any,
     ) -> Tensor:
         """Return ln p [B, T, V]; with targets their losses in nats: the members' mean in training, else the mixture's.
 
         Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `shown_BT`, `agreement`
         and `terms` are as `LanguageModel` has them; nothing is dropped in eval mode, so all passes agree there, and
-        `hidden_l1` and `hidden_l2` are of training alone.
+        tokens behind the next one, a teacher and the sizes of activations are of training alone.
         """
         given = tokens_BT, documents_BT, cache, shown_BT
         if targets_BT is None:
@@ -94,7 +94,7 @@ class Ensemble(nn.Module):
         if self.training:
             how: dict[str, Any] = {"targets_BT": targets_BT, "reduction": reduction, "agreement": agreement, **terms}
             return _each_alone(self._each(*given, **how))
-        terms = {name: value for name, value in terms.items() if not name.startswith("hidden_")}
+        terms = {name: value for name, value in terms.items() if name in ops.Terms._fields}
         if any(terms.values()):
             log_NV = self._mixture(*given).flatten(0, 1)
             loss_BT = ops.from_logits([log_NV], targets_BT.flatten(), 0.0, ops.Terms(**terms)).view_as(targets_BT)

@@ -6,6 +6,7 @@ Shapes: B batch, T position, D width, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 import torch
@@ -15,9 +16,10 @@ from .. import counter, execute, noise, ops, variants
 from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear
 from ..nn.built import plain_linear
-from ..nn.tally import Tally
+from ..nn.tally import Tally, gathering
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
+from ..stream import State, leaves
 from .block import block, places
 from .init import chosen, initialise
 from .settings import Settings, norm_of
@@ -102,39 +104,57 @@ class LanguageModel(nn.Module):
         reduction: Literal["sum", "none"] = "sum",
         shown_BT: Tensor | None = None,
         agreement: float = 0.0,
-        **terms: float,
+        **terms: Any,
     ) -> Tensor:
         """Return logits [B, T, V]; with targets their cross-entropies in nats, for which logits are never whole.
 
         Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `terms` are
         `label_smoothing`, `z_loss` and `confidence`, as `ops.cross_entropy` has them, and `hidden_l1` and `hidden_l2`,
-        factors on the mean of |h| and h^2 over the hidden units of all feed-forward sublayers at a position. The row of
-        a token is multiplied by its `shown_BT`; 0 hides it. With an `agreement` above 0 there is a second pass with
-        other masks, and the loss is `ops.agreeing`'s of both.
+        factors on the mean of |h| and h^2 over the hidden units of all feed-forward sublayers at a position, and
+        `stream_l1` and `stream_l2`, the same of the stream behind the last block. The row of a token is multiplied by
+        its `shown_BT`; 0 hides it. With an `agreement` above 0 there is a second pass with other masks, and the loss is
+        `ops.agreeing`'s of both. `ahead` [K] are factors on the cross-entropies of the tokens behind the next one, and
+        `taught` is an `ops.Taught`, what a trained model predicts; for this one logits are whole.
         """
-        l1, l2 = (terms.pop(name, 0.0) / self.settings.layers for name in ("hidden_l1", "hidden_l2"))
+        ahead: Tensor | None = terms.pop("ahead", None)
+        taught: ops.Taught | None = terms.pop("taught", None)
+        hidden, end = gathering(terms, "hidden", self.settings.layers), gathering(terms, "stream", 1)
         loss = ops.Terms(**terms, soft_cap=self.settings.soft_cap or 0.0)
-        tally = Tally(l1, l2) if targets_BT is not None and (l1 or l2) else None
-        given = tokens_BT, documents_BT, cache, shown_BT, tally
-        views = [self.features(*given)]
-        if agreement and targets_BT is not None:
-            with counter.other_view():
-                views.append(self.features(*given))
+        given = tokens_BT, documents_BT, cache, shown_BT
         if targets_BT is None:
-            return self._logits(views[0])
+            return self._logits(self.features(*given))
+        views = [self.features(*given, hidden, end)]
+        if agreement:
+            with counter.other_view():
+                views.append(self.features(*given, hidden, end))
         found = self._compared(views, targets_BT, reduction, agreement, loss)
-        if tally is None:
-            return found
-        zero_BT = torch.zeros(targets_BT.shape, dtype=found.dtype, device=found.device)
-        hidden_BT = tally.total(zero_BT) / len(views)
-        return found + (hidden_BT if reduction == "none" else hidden_BT.sum())
+        if taught is not None:
+            apart_BT = ops.apart(self._bounded(views[0]), taught).where(targets_BT != -100, 0.0)
+            told = apart_BT if reduction == "none" else apart_BT.sum()
+            found = (1.0 - taught.share) * found + taught.share * told
+        for number, factor in enumerate(() if ahead is None else ahead.unbind(), 1):
+            later_BT = _later(targets_BT, number)
+            more = self._compared(views[:1], later_BT, reduction, 0.0, ops.Terms(soft_cap=loss.soft_cap))
+            found = found + factor.to(found.dtype) * more
+        for tally in (hidden, end):
+            if tally is not None:
+                zero_BT = torch.zeros(targets_BT.shape, dtype=found.dtype, device=found.device)
+                added_BT = tally.total(zero_BT) / len(views)
+                found = found + (added_BT if reduction == "none" else added_BT.sum())
+        return found
 
     def _logits(self, x_BTD: Tensor) -> Tensor:
-        cap = self.settings.soft_cap or 0.0
+        return self._bounded(x_BTD).float()
+
+    def _bounded(self, x_BTD: Tensor) -> Tensor:
+        """Return logits of the features' dtype, but float32 at least."""
         if self.head is not None and not plain_linear(self.head):
-            return ops.capped(self.head(x_BTD).float(), cap)
-        weight = self._tied() if self.head is None else self.head.weight
-        return ops.capped(ops.linear(x_BTD, weight.to(x_BTD.dtype)).float(), cap)
+            z_BTV = self.head(x_BTD)
+        else:
+            weight = self._tied() if self.head is None else self.head.weight
+            z_BTV = ops.linear(x_BTD, weight.to(x_BTD.dtype))
+        wide = torch.promote_types(z_BTV.dtype, torch.float32)
+        return ops.capped(z_BTV.to(wide), self.settings.soft_cap or 0.0)
 
     def _compared(
         self,
@@ -148,9 +168,7 @@ class LanguageModel(nn.Module):
         targets_N = targets_BT.flatten()
         if self.head is not None and not plain_linear(self.head):
             # The head is changed, sharded or hooked: it has to be called, which makes whole logits.
-            logits = [self.head(x_BTD) for x_BTD in views]
-            wide = torch.promote_types(logits[0].dtype, torch.float32)
-            logits = [ops.capped(each.to(wide), loss.soft_cap).flatten(0, 1) for each in logits]
+            logits = [self._bounded(x_BTD).flatten(0, 1) for x_BTD in views]
             loss_N = ops.from_logits(logits, targets_N, agreement, loss)
             return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
         weight = self._tied() if self.head is None else self.head.weight
@@ -185,8 +203,9 @@ class LanguageModel(nn.Module):
         cache: Cache | None = None,
         shown_BT: Tensor | None = None,
         tally: Tally | None = None,
+        end: Tally | None = None,
     ) -> Tensor:
-        """Return what the head reads [B, T, D]; a `tally` is told of hidden units on the way."""
+        """Return what the head reads [B, T, D]; `tally` is told of hidden units on the way, `end` of the last state."""
         if tokens_BT.shape[1] + (cache.length if cache else 0) > self.context and self.settings.positions == "learned":
             raise BadInput(f"{tokens_BT.shape[1]} tokens do not fit into the context of {self.context}: give fewer.")
         positions = None
@@ -194,7 +213,9 @@ class LanguageModel(nn.Module):
             positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)
         ctx = Context(positions=positions, documents=documents_BT, cache=cache, shown=shown_BT, tally=tally)
         x_BTD = self.embedding(tokens_BT, ctx)
-        return execute.run(self.stream, self.blocks, x_BTD, ctx, recomputed=self.recompute and self.training)
+        recomputed = self.recompute and self.training
+        behind = None if end is None else functools.partial(_gather, end)
+        return execute.run(self.stream, self.blocks, x_BTD, ctx, recomputed=recomputed, behind=behind)
 
     def config(self) -> dict[str, Any]:
         """Return JSON values from which `from_config` builds the same model, weights aside."""
@@ -203,3 +224,14 @@ class LanguageModel(nn.Module):
     @staticmethod
     def from_config(values: dict[str, Any], seed: int | None = 0) -> LanguageModel:
         return LanguageModel(Settings.from_json(values), seed)
+
+
+def _later(targets_BT: Tensor, number: int) -> Tensor:
+    """Return the targets so many positions later; the last positions have none, which -100 says."""
+    length = targets_BT.shape[1]
+    return torch.nn.functional.pad(targets_BT[:, number:], (0, min(number, length)), value=-100)
+
+
+def _gather(end: Tally, state: State) -> None:
+    """Let `end` gather from all that a form keeps as its stream, position by position."""
+    end.add(torch.cat([x.flatten(2) for x in leaves(state.main)], dim=-1))

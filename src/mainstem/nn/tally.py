@@ -1,4 +1,4 @@
-"""What is asked of hidden units during a forward pass: how large they are at each position. May import torch only.
+"""What is asked of activations during a forward pass: how large they are at each position. May import torch only.
 
 Shapes: B batch, T position, F hidden width; b rows of the batch.
 """
@@ -6,6 +6,7 @@ Shapes: B batch, T position, F hidden width; b rows of the batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Tally:
-    """Gathers l1 mean_F |h| + l2 mean_F h^2 of hidden units at each position, from one layer after the other.
+    """Gathers l1 mean_F |h| + l2 mean_F h^2 of activations h at each position, from one layer after the other.
 
     Args:
         l1, l2: the factors.
@@ -60,3 +61,17 @@ class Tally:
         for value_BT in self.found:
             total = total + value_BT.to(like.dtype)
         return total
+
+
+def gathering(terms: dict[str, Any], name: str, parts: int) -> Tally | None:
+    """Take the factors `name`_l1 and `name`_l2 out of `terms`; return what gathers by them, or None where both are 0.
+
+    The factors are those of a mean over so many `parts`.
+
+    Example:
+        >>> terms = {"hidden_l1": 0.5, "z_loss": 0.1}
+        >>> gathering(terms, "hidden", 2).l1, gathering(terms, "hidden", 2), terms
+        (0.25, None, {'z_loss': 0.1})
+    """
+    l1, l2 = (terms.pop(f"{name}_{norm}", 0.0) / parts for norm in ("l1", "l2"))
+    return Tally(l1, l2) if l1 or l2 else None

@@ -3,7 +3,7 @@
 from . import update
 from .activation import activation
 from .attention import attention
-from .cross_entropy import Terms, agreeing, capped, cross_entropy, from_logits
+from .cross_entropy import Taught, Terms, agreeing, apart, capped, cross_entropy, from_logits
 from .depth_sum import chained_depth_sum, depth_sum
 from .drop_path import drop_path
 from .dropout import dropout
@@ -20,9 +20,11 @@ from .self_attention import self_attention
 
 __all__ = [
     "Mask",
+    "Taught",
     "Terms",
     "activation",
     "agreeing",
+    "apart",
     "attention",
     "capped",
     "chained_depth_sum",

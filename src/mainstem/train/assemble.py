@@ -48,6 +48,7 @@ def assemble(
     tokens = run.train.batch * task.targets(network)
     resolved = length.resolve(run.train, task.size(data), tokens, past.lengths, fitting)
     learner = Learner.of(run, task, data, world, steps=resolved.steps, network=network, phases=Phases(clock))
+    _check_loss(learner, past.facts, run)
     return learner.lasting(resolved), {**gather(learner), "length": msgspec.to_builtins(resolved)}
 
 
@@ -68,6 +69,7 @@ def gather(learner: Learner) -> facts.Facts:
         "task": learner.task.name,
         "scores": msgspec.to_builtins(learner.task.scores),
         **learner.task.facts(learner.data),
+        **(learner.target_loss.facts if learner.task.reads_loss else {}),
         "parameters": [row._asdict() for row in rows],
         "num_parameters": sum(p.numel() for p in network.parameters()),
         **({"members": len(several)} if (several := names.networks(network)) else {}),
@@ -90,6 +92,17 @@ def start_from(learner: Learner, world: World) -> None:
         found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
         weights.put(learner.model, learner.taken(found), f"train.init_from {source!r}")
         learner.begin()
+
+
+def _check_loss(learner: Learner, before: facts.Facts | None, run: config.Run) -> None:
+    if not learner.task.reads_loss:
+        return
+    for name, now in learner.target_loss.facts.items():
+        if before is not None and before.get(name, now) != now:
+            raise BadInput(
+                f"The {name} of {run.out!r} has changed since the run began: {now} was {before[name]}. Put the old one "
+                "back, or begin another run under another --out."
+            )
 
 
 def _check_data(data: Data, before: str | None, run: config.Run) -> None:

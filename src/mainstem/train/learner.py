@@ -159,7 +159,7 @@ class Learner:
     @functools.cached_property
     def target_loss(self) -> target_loss.TargetLoss:
         """What a step minimises for each target."""
-        return target_loss.parse(self.run.loss)
+        return target_loss.parse(self.run.loss).begin(self)
 
     def lasting(self, length: Length) -> Learner:
         """Return the same learner with another number of steps."""
@@ -298,7 +298,8 @@ class Learner:
         """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""
         run = self.run
         size, draw = run.train.micro_batch or run.train.batch, (run.seed, number)
-        forward = self.target_loss.around(forward) if self.task.reads_loss else forward
+        if self.task.reads_loss:
+            forward = self.target_loss.around(forward, progress.of(self.length.done(number), self.steps))
         reduction = None if self.world.alone else self.reduction
         parts = batch.split(size) if reduction is None else reduction.parts(batch, size)
         if self.spread is not None:

@@ -44,7 +44,7 @@ class MaskedInputs(TargetLoss):
     coef: NonNegative = 0.4
     rate: Part = 0.5
 
-    def around(self, forward: Forward) -> Forward:
+    def around(self, forward: Forward, progress: float = 0.0) -> Forward:
         plain = self.with_terms(forward)
         if not self.coef:
             return plain

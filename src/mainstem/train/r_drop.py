@@ -25,8 +25,9 @@ class RDrop(TargetLoss):
         coef: factor on what the second pass adds, at least 0.
 
     Source:
-        Liang et al. 2021 (2106.14448), with the mean of the two losses, as in the authors' code; where they are added
-        alpha is twice this `coef`.
+        Liang et al. 2021 (2106.14448), where the two losses are added, so that its alpha is twice this `coef`: with the
+        mean, a loss without the distance is that of one pass. The authors' code for images adds them too, and both
+        divergences whole (`vit_src/models/modeling.py` of dropreg/R-Drop).
 
     Example:
         >>> RDrop(coef=0.5).around(dict)()
@@ -35,7 +36,7 @@ class RDrop(TargetLoss):
 
     coef: NonNegative = 1.0
 
-    def around(self, forward: Forward) -> Forward:
+    def around(self, forward: Forward, progress: float = 0.0) -> Forward:
         return self.with_terms(forward, agreement=self.coef)
 
     def refuse(self, model: nn.Module) -> None:

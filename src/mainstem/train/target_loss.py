@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -15,13 +15,16 @@ from ..errors import BadInput
 from ..noise import Noise
 from .device import Forward
 
+if TYPE_CHECKING:
+    from .learner import Learner
+
 
 @dataclass(frozen=True)
 class TargetLoss(ABC):
     """What a step minimises for each target; a held-out score is the plain cross-entropy whatever this is. Abstract.
 
     The fields here are terms of every loss. The first three are made with the logits, so that they cost next to
-    nothing; those of hidden units have each sublayer computed by parts.
+    nothing, as do those of the stream; those of hidden units have each sublayer computed by parts.
 
     Args:
         label_smoothing: share of the target that goes to all tokens alike.
@@ -29,6 +32,9 @@ class TargetLoss(ABC):
         confidence: factor on the entropy of what is predicted, which is taken off.
         hidden_l1: factor on the mean of |h| over the hidden units of all feed-forward sublayers, at each position.
         hidden_l2: factor on the mean of h^2 of the same.
+        stream_l1: factor on the mean of |x| over the residual stream behind the last block, in front of the norm, at
+            each position; over all that a form keeps as its stream.
+        stream_l2: factor on the mean of x^2 of the same.
     """
 
     label_smoothing: Rate = 0.0
@@ -36,19 +42,33 @@ class TargetLoss(ABC):
     confidence: NonNegative = 0.0
     hidden_l1: NonNegative = 0.0
     hidden_l2: NonNegative = 0.0
+    stream_l1: NonNegative = 0.0
+    stream_l2: NonNegative = 0.0
 
     @abstractmethod
-    def around(self, forward: Forward) -> Forward:
-        """Return `forward`, which given ``targets_BT=`` returns the cross-entropy, with this loss in its place."""
+    def around(self, forward: Forward, progress: float = 0.0) -> Forward:
+        """Return `forward`, which given ``targets_BT=`` returns the cross-entropy, with this loss in its place.
+
+        `progress` is that of the training, from 0 in its first step to 1 in the last.
+        """
 
     def refuse(self, model: nn.Module) -> None:
         """Raise `BadInput` where this loss would say nothing about `model`."""
         return
 
+    def begin(self, learner: Learner) -> TargetLoss:
+        """Return the loss of a training by `learner`, with what it needs beyond its values."""
+        return self
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What facts.json says of it, which a run that goes on must find again."""
+        return {}
+
     def with_terms(self, forward: Forward, **more: Any) -> Forward:
         """Return `forward` with the terms that are not 0, and `more`."""
-        names = ("label_smoothing", "z_loss", "confidence", "hidden_l1", "hidden_l2")
-        given = {name: value for name in names if (value := getattr(self, name))} | more
+        terms = (field.name for field in fields(TargetLoss))
+        given = {name: value for name in terms if (value := getattr(self, name))} | more
         return functools.partial(forward, **given) if given else forward
 
 
@@ -56,8 +76,8 @@ def parse(section: config.Loss) -> TargetLoss:
     """Return the loss that a configuration names.
 
     Example:
-        >>> parse(config.Loss(values={"z_loss": 0.5}))
-        CrossEntropy(label_smoothing=0.0, z_loss=0.5, confidence=0.0, hidden_l1=0.0, hidden_l2=0.0)
+        >>> parse(config.Loss(values={"z_loss": 0.5})).z_loss
+        0.5
     """
     given = {"name": section.name, **section.values}
     found: TargetLoss = variants.resolve("loss", given)

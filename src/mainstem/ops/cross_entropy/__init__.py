@@ -16,8 +16,9 @@ from ..dispatch import IMPLEMENTATIONS
 from . import chunked, reference
 from .agreement import agreeing, from_logits
 from .reference import Terms, capped
+from .taught import Taught, apart
 
-__all__ = ["Terms", "agreeing", "capped", "cross_entropy", "from_logits"]
+__all__ = ["Taught", "Terms", "agreeing", "apart", "capped", "cross_entropy", "from_logits"]
 
 WORTH = 1 << 20
 """Logits from which on they are made in parts; fewer stay in the caches, and the plain path has less to do."""

@@ -43,7 +43,7 @@ def agreeing(
         chunk: how many tokens' logits are held at once.
 
     Source:
-        Liang et al. 2021 (2106.14448), with the mean of the two losses, as in the authors' code.
+        Liang et al. 2021 (2106.14448), with the mean of the two losses, which are added there.
 
     Example:
         >>> two, even = torch.tensor([[1.0986123, 0.0]]), torch.zeros(1, 2)
