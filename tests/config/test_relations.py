@@ -22,6 +22,12 @@ REFUSED = [
     ({"train.steps": 5, "train.epochs": 2}, "train.steps 5 and train.epochs 2.0 all say how long the run is: give one of them."),
     ({"train.micro_batch": 33}, "train.micro_batch 33 is more than train.batch 32: give that many or fewer."),
     ({"optim.average": 0.9, "optim.swa": 0.25}, "optim.average 0.9 and optim.swa 0.25 are two averages of the weights: give one of them."),
+    ({"optim.schedule": "wsd", "optim.warmup": 0.8}, "optim.warmup 0.8 and optim.schedule.cooldown 0.3 are more than the whole training, "
+     "so that wsd would fall before it has risen: give smaller ones."),
+    ({"optim.schedule": {"name": "wsd_sqrt", "cooldown": 1.0}}, "optim.warmup 0.02 and optim.schedule.cooldown 1 are more than the whole training, "
+     "so that wsd_sqrt would fall before it has risen: give smaller ones."),
+    ({"optim.warmup": 1.0}, "optim.warmup 1 is the whole training, so that optim.schedule cosine would end before it begins: "
+     "give a smaller share, or --optim.schedule constant."),
     ({"optim.decay": 0, "optim.decay_kind": "cautious"}, "optim.decay_kind cautious means nothing where optim.decay is 0: leave one of them out."),
     ({"optim.decay": 0, "optim.decay_course": "rising"}, "optim.decay_course rising means nothing where optim.decay is 0: leave one of them out."),
     ({"optim.decay": 0, "optim.decay_on": "head"}, "optim.decay_on head means nothing where optim.decay is 0: leave one of them out."),

@@ -1,5 +1,6 @@
 """What no text could make right is refused before any is read, wherever a training is asked for."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -63,6 +64,45 @@ def test_train_and_plan_refuse_it_first(
         err = capsys.readouterr().err
         assert said in err
         assert err.count("\n") == 1
+    assert not list(no_text.iterdir())
+
+
+BAD = [
+    ("--noise.rate 1", "noise.rate"),
+    ("--noise.depth 1.5", "noise.depth"),
+    ("--noise.also.0.name drop_head --noise.also.0.rate 1", "noise.also.0.rate 1 would drop everything: give a number"),
+    ("--noise.also.0.name gaussian --noise.also.0.rate -0.1", "noise.also.0.rate"),
+    ("--loss.label-smoothing 1", "loss.label-smoothing"),
+    ("--loss.name masked_inputs --loss.rate 1.5", "loss.rate"),
+    ("--penalty.0.name l2 --penalty.0.coef -1", "penalty.0.coef"),
+    ("--optim.proximal.0.name l1 --optim.proximal.0.coef -1", "optim.proximal.0.coef"),
+    ("--loss.stream-l2 -1", "loss.stream-l2"),
+    ("--loss.name r_drop --loss.coef -0.5 --noise.rate 0.1", "loss.coef"),
+    ("--optim.decay -0.1", "optim.decay"),
+    ("--penalty.0.name l1 --penalty.0.coef 1 --penalty.0.on blocks.9.*", "No parameter fits 'blocks.9.*'"),
+    ("--optim.proximal.0.name l1 --optim.proximal.0.coef 1 --optim.proximal.0.on atention", "near it: attention,"),
+    (
+        "--optim.proximal.0.name l1 --optim.proximal.0.coef 1 --optim.proximal.1.name l2 --optim.proximal.1.coef 1",
+        "is claimed by two proximal steps",
+    ),
+    ("--noise.also.0.name dropout --noise.also.0.rate 0.1 --noise.also.0.begin 0.9 --noise.also.0.end 0.1",
+     "noise.also.0: begin 0.9 and end 0.1"),
+    ("--optim.decay-course rising --optim.decay-course.begin 0.9 --optim.decay-course.end 0.1",
+     "optim.decay-course: begin 0.9 and end 0.1 are shares of a training: give 0 <= begin < end <= 1."),
+    ("--optim.schedule wsd --optim.warmup 0.8", "would fall before it has risen: give smaller ones."),
+    ("--model.residual 'deepnorm | keel'", "DeepNorm and Keel cannot be combined, as both define the connection"),
+    ("--model.residual 'rezero | layer_scale'", "cannot be combined"),
+]  # fmt: skip
+"""What may be wrong with a form or a regularizer, and what is said of it."""
+
+
+@pytest.mark.parametrize(("flags", "said"), BAD)
+def test_bad_input_of_forms_and_regularizers_is_a_sentence_before_the_text_is_read(
+    flags: str, said: str, no_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "a.txt", "--out", "r", *shlex.split(flags)]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1 and err.rstrip().endswith(".")
     assert not list(no_text.iterdir())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..errors import BadInput
 from . import owned
-from .at import at
+from .at import NOT_THERE, at
 from .presets import named
 from .sections import Data, Model, Optim, Run, Train
 
@@ -17,6 +17,7 @@ def check(run: Run) -> None:
     _heads(run.model)
     _train(run.train)
     _optim(run.optim)
+    _schedule(run)
     _soup(run.optim)
     _members(run)
     _unused(run)
@@ -88,6 +89,21 @@ def _optim(optim: Optim) -> None:
         raise BadInput(
             f"optim.average {optim.average:g} and optim.swa {optim.swa:g} are two averages of the weights: give one of "
             "them."
+        )
+
+
+def _schedule(run: Run) -> None:
+    warmup, name = run.optim.warmup, owned.name_of(run.optim.schedule)
+    cooldown = at(run, "optim.schedule.cooldown")
+    if cooldown is not NOT_THERE and warmup + cooldown > 1:
+        raise BadInput(
+            f"optim.warmup {warmup:g} and optim.schedule.cooldown {cooldown:g} are more than the whole training, so "
+            f"that {name} would fall before it has risen: give smaller ones."
+        )
+    if warmup == 1 and name != "constant":
+        raise BadInput(
+            f"optim.warmup 1 is the whole training, so that optim.schedule {name} would end before it begins: give a "
+            "smaller share, or --optim.schedule constant."
         )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from .. import config, model, optim, penalty, variants
 from ..data import sources
+from ..errors import BadInput
 from ..runs import weights
 from . import device, memory, target_loss, tensorboard
 
@@ -20,10 +21,10 @@ _SMALL = {"hidden": 8, "context": 8, "head_width": None}
 def early(run: config.Run, begins: bool = True) -> None:
     """Raise `BadInput` for what no text could make right, in well under a second.
 
-    Names and their values; what nothing reads; pairs of forms and initial weights that cannot be; sizes that no memory
-    holds; patterns of a decay or a penalty that fit nothing, tensors that two proximal steps claim; a device or
-    TensorBoard that is not there; and where the run `begins`, the weights of `train.init_from` that are not there, are
-    damaged or are another model's.
+    Names and their values; what nothing reads; a course of the decay that ends before it begins; pairs of forms and
+    initial weights that cannot be; sizes that no memory holds; patterns of a decay or a penalty that fit nothing,
+    tensors that two proximal steps claim; a device or TensorBoard that is not there; and where the run `begins`, the
+    weights of `train.init_from` that are not there, are damaged or are another model's.
     """
     run = device.settle(config.resolve(run))
     sources.check_glob(run.data)
@@ -32,6 +33,7 @@ def early(run: config.Run, begins: bool = True) -> None:
     place = device.choose(run.machine)
     memory.refuse(run, variants.resolve("tokenizer", run.data.tokenizer).least, place)
     variants.resolve("schedule", run.optim.schedule)
+    _check_course(run.optim.decay_course)
     network = skeleton(run)
     target_loss.parse(run.loss).refuse(network)
     _rows(run, network)
@@ -87,6 +89,14 @@ def _rows(run: config.Run, network: model.Network) -> list[optim.Row]:
     for term in terms:
         term.begin(network)  # what has groups refuses a model without them
     return optim.table(network, made, terms)
+
+
+def _check_course(course: object) -> None:
+    try:
+        variants.resolve("course", course)
+    except BadInput as error:
+        said = str(error)
+        raise BadInput(said if said.startswith("optim.") else f"optim.decay_course: {said}") from None
 
 
 def skeleton(run: config.Run) -> model.Network:
