@@ -22,6 +22,12 @@ _BASE = {
 _WITH = {"noise": {"rate": 0.1}, "penalty": {"coef": 1e-4}}
 """What a name of these kinds must be given."""
 
+_BESIDE = {"r_drop": {"noise.rate": 0.1}}
+"""What a name is refused without."""
+
+_BY_OTHERS = ("distillation",)
+"""Names whose cost is that of something else: of a teacher's forward."""
+
 
 def sides(kind: str) -> dict[str, dict[str, object]]:
     """Return the configuration of each name of a kind, over the recipe `default`, the base first.
@@ -44,7 +50,9 @@ def sides(kind: str) -> dict[str, dict[str, object]]:
     where = field if field in known else f"{field}.name"
     found: dict[str, dict[str, object]] = {_BASE[kind]: {}}
     for name in catalogue.names(kind):
-        found[name] = {where: name, **{f"{field}.{value}": given for value, given in _WITH.get(kind, {}).items()}}
+        if name not in _BY_OTHERS:
+            own = {f"{field}.{value}": given for value, given in _WITH.get(kind, {}).items()}
+            found[name] = {where: name, **own, **_BESIDE.get(name, {})}
     return found
 
 
