@@ -1,7 +1,7 @@
 """Whole trainings as rows of a table: run one, find it by a key, append it, compare arms seed by seed.
 
-Imported by the benchmarks that sweep something (`vocabularies.py`, `recipe.py`). Rows are appended as they are made, so
-that a sweep may end at any time and go on later.
+Imported by the benchmarks that sweep something (`vocabularies.py`, `recipe.py`, `reading.py`, `deep.py`). Rows are
+appended as they are made, so that a sweep may end at any time and go on later.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 PASSES = 10
 """Held-out passes in a run: enough that the best of them is near the best of the curve."""
+
+
+class Ended(Exception):
+    """A training that had begun and could not go on; the sentence says why."""
 
 
 def digest(text: str | None) -> tuple[int, str]:
@@ -51,13 +55,18 @@ def trained(
     """Return what a run with these flags came to, and what `more` finds in its folder; it is a process of its own.
 
     `program` is what Python is given to run. `bits_per_byte` is of the best pass, `last_bits_per_byte` and
-    `train_bits_per_byte` of the last one.
+    `train_bits_per_byte` of the last one. Raises `Ended` where the run could not go on, as with numbers that are not
+    finite.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = [sys.executable, *program, "train", *([text] if text else []), *words, "--out", str(out)]
         began = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        finished = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        sys.stderr.write(finished.stderr)
+        if finished.returncode == 1:
+            raise Ended((finished.stderr.strip().splitlines() or ["it said nothing"])[-1])
+        finished.check_returncode()
         facts = json.loads((out / "facts.json").read_text())
         seen = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["tokens"]
         outcome, tokens = facts["outcome"], facts["corpus"]["train_tokens"]
@@ -108,6 +117,52 @@ def append(path: Path, fields: Sequence[str], row: Mapping[str, Any]) -> None:
             writer.writeheader()
         writer.writerow({name: row[name] for name in fields})
     print(json.dumps(row), flush=True)
+
+
+Trial = tuple[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]]
+"""A row to be: its key, what is known of it before, and the training that gives the rest."""
+
+
+def sweep(path: Path, fields: Sequence[str], minutes: float, trials: Iterable[Trial]) -> None:
+    """Add the rows that a table does not have yet, by their keys; after so many minutes none is begun.
+
+    A training that could not go on is a row too, with the reason under `failed` in place of its numbers.
+    """
+    ends = time.monotonic() + 60 * minutes
+    there = {row["key"] for row in read(path)}
+    for found, known, train in trials:
+        if found in there:
+            continue
+        if time.monotonic() > ends:
+            return
+        try:
+            came = train()
+        except Ended as reason:
+            came = {"failed": str(reason)}
+        append(path, fields, {**dict.fromkeys(fields, ""), "key": found, **known, **about(), **came})
+
+
+def words(flags: str) -> list[str]:
+    """Return flags as a command line has them.
+
+    >>> words("optim.lr=0.1 loss.z_loss=1e-4")
+    ['--optim.lr', '0.1', '--loss.z-loss', '1e-4']
+    """
+    parts = (flag.split("=", 1) for flag in flags.split())
+    return [word for name, value in parts for word in (f"--{name.replace('_', '-')}", value)]
+
+
+def made_by(rows: Iterable[Mapping[str, str]]) -> str:
+    """Return on which commits, machines and versions of torch rows were made.
+
+    >>> made_by([{"commit": "a1", "machine": "X", "torch": "2"}, {"commit": "b2", "machine": "X", "torch": "2"}])
+    'commits a1, b2; X; PyTorch 2'
+    """
+    rows = list(rows)
+    names = ("commit", "machine", "torch")
+    commits, machines, versions = (sorted({row[name] for row in rows} - {""}) for name in names)
+    said = f"commit{'s' if len(commits) > 1 else ''} {', '.join(commits)}"
+    return f"{said}; {', '.join(machines)}; PyTorch {', '.join(versions)}"
 
 
 def paired(by_seed: Mapping[int, float], base: Mapping[int, float]) -> tuple[str, str]:

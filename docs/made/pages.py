@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from made import picture
-from mainstem import config
+from mainstem import catalogue, config
 from mainstem.draw.words import compact, count, size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,7 @@ RUN = ROOT / "docs" / "results" / "run"
 README = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-TW.md"}
 _MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 _TEXTS = {
+    "moby": {"en": "Moby Dick", "zh": "《白鯨記》"},
     "moby300": {"en": "Moby Dick, 300 kB", "zh": "《白鯨記》，300 kB"},
     "shakespeare": {"en": "tiny Shakespeare", "zh": "tiny Shakespeare"},
     "kjv": {"en": "King James Bible", "zh": "欽定版聖經"},
@@ -83,11 +84,14 @@ def forms(language: str) -> str:
     words: dict[str, str] = {
         "en": {"step": "ms a step", "bits": "bits per byte, {}", "equal steps": "{} steps",
                "equal time": "{} s of steps",
-               "kept": "kept for backward, {} blocks", "seconds": "s a step"},
+               "kept": "kept for backward, {} blocks", "seconds": "s a step", "time": "time of a step",
+               "seeds": "{} seeds"},
         "zh": {"step": "每步毫秒", "bits": "每位元組位元數，{}", "equal steps": "{} 步", "equal time": "步數時間 {} 秒",
-               "kept": "為反向傳播保留，{} 個區塊", "seconds": "每步秒數"},
+               "kept": "為反向傳播保留，{} 個區塊", "seconds": "每步秒數", "time": "每步時間",
+               "seeds": "{} 個種子"},
     }[language]  # fmt: skip
-    rows: list[list[str]] = []
+    bits = words["bits"].format(_TEXTS["moby"][language])
+    rows = read(_csv("reading"), _csv("reading_cost"), words | {"bits": bits})
     recipe = _csv("recipe")
     for row in recipe:
         form = re.search(r" model\.residual=(\w+)", row["arm"])
@@ -120,6 +124,26 @@ def forms(language: str) -> str:
     whole, less = (size(kept[form]["100"]) for form in ("pre_norm", "reversible"))
     rows.append(["`reversible`", words["kept"].format(100), whole, less, "[depth](docs/results/main-job.md)"])
     return _table(heads[language], rows)
+
+
+def read(reading: list[dict[str, str]], cost: list[dict[str, str]], words: dict[str, str]) -> list[list[str]]:
+    """Return what each form gained in the first reading, and what a step of it costs; nothing before there is one."""
+    found: dict[str, dict[str, float]] = {}
+    for row in reading:
+        if row["cell"] == "once" and not row["failed"]:
+            found.setdefault(row["arm"], {})[row["seed"]] = float(row["bits_per_byte"])
+    ratios = {row["arm"]: float(row["ratio"]) for row in cost}
+    rows = []
+    for form in catalogue.names("residual")[1:]:
+        shared = [seed for seed in found.get(form, {}) if seed in found.get("pre_norm", {})]
+        if shared:
+            base, own = (sum(found[arm][seed] for seed in shared) / len(shared) for arm in ("pre_norm", form))
+            seeds = words["seeds"].format(len(shared))
+            where = "docs/results/first-reading.md"
+            rows.append([f"`{form}`", words["bits"], f"{base:.3f}", f"{own:.3f}", f"[{seeds}]({where})"])
+            if form in ratios:
+                rows.append([f"`{form}`", words["time"], "1", f"{ratios[form]:.2f}", f"[4 x 128]({where})"])
+    return rows
 
 
 def sizes(language: str) -> str:
@@ -155,7 +179,10 @@ def _without(row: dict[str, str], rows: list[dict[str, str]]) -> dict[str, str] 
 
 
 def _csv(name: str) -> list[dict[str, str]]:
-    with (ROOT / "benchmarks" / "results" / f"{name}.csv").open(encoding="utf-8") as stream:
+    path = ROOT / "benchmarks" / "results" / f"{name}.csv"
+    if not path.exists():  # nothing was measured yet
+        return []
+    with path.open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 

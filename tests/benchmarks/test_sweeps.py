@@ -11,7 +11,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-@pytest.mark.parametrize("name", ["trainings", "cost", "recipe"])
+@pytest.mark.parametrize("name", ["trainings", "cost", "recipe", "reading", "deep", "prune"])
 def test_examples(load, name: str) -> None:
     module: ModuleType = load(name)
     failed, attempted = doctest.testmod(module)

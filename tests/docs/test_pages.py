@@ -35,6 +35,21 @@ def test_losses_are_those_of_the_rows() -> None:
     assert f"**{nats:.3f}**" in line and f"| {nats / math.log(2):.3f} |" in line  # a byte a character
 
 
+def test_gains_and_costs_of_forms_come_from_the_first_reading() -> None:
+    def row(arm: str, seed: str, bits: str, **more: str) -> dict[str, str]:
+        return {"cell": "once", "arm": arm, "seed": seed, "bits_per_byte": bits, "failed": ""} | more
+
+    rows = [row("pre_norm", "0", "2.0"), row("pre_norm", "1", "2.2"), row("keel", "1", "2.1"), row("keel", "2", "9")]
+    rows += [row("plain", "0", "", failed="The loss is not finite."), row("keel", "0", "1", cell="often")]
+    rows += [row("dropout 0.1", "0", "1.9")]
+    words = {"bits": "bits", "time": "time", "seeds": "{} seeds"}
+    where = "(docs/results/first-reading.md)"
+    assert pages.read(rows, [{"arm": "keel", "ratio": "1.25"}], words) == [
+        ["`keel`", "bits", "2.200", "2.100", f"[1 seeds]{where}"], ["`keel`", "time", "1", "1.25", f"[4 x 128]{where}"],
+    ]  # fmt: skip
+    assert pages.read([], [], words) == []
+
+
 def test_parameters_are_those_of_the_model() -> None:
     from mainstem.model import LanguageModel, Settings
 
