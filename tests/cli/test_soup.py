@@ -48,6 +48,7 @@ def test_runs_become_one_model(trained: Path, kind: str, capsys: Capture, monkey
     capsys.readouterr()
     assert main(["soup", "run1", "run2", "base", "--out", kind, "--kind", kind]) == 0
     said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80  # lines are cut between words
     found = losses(said)
     facts = json.loads((trained / kind / "facts.json").read_text())["soup"]
     assert facts["kind"] == kind and facts["of"] == 3

@@ -25,6 +25,11 @@ for (const element of document.querySelectorAll("article *")) {
 }
 return found;
 """
+CUT = """
+return [...document.querySelectorAll(".md-typeset__scrollwrap")].filter((x) => x.scrollWidth > x.clientWidth + 1)
+  .map((x) => x.textContent.trim().slice(0, 60));
+"""
+"""Tables of which a part is not seen before they are moved sideways."""
 INSIDE = """
 return [...document.querySelectorAll("article div")].filter((x) => x.shadowRoot).map((host) => {
   const box = host.getBoundingClientRect();
@@ -75,6 +80,7 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
         scrolls, inner = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
         assert (scrolls, inner) == (width, width), page
         assert tab.run(WIDE) == [], page
+        assert tab.run(CUT) == [], page
         drawn = tab.run(INSIDE)
         assert all(count and outside == [] for count, outside in drawn), (page, drawn)
         figures += sum(count for count, _ in drawn)

@@ -44,12 +44,25 @@ BADGES: list[figure_page.Badge] = ["supported", "refuted", "no effect", "undecid
                                    "undecided: nothing learned yet"]  # fmt: skip
 
 
+EFFECTS = Table(
+    "Effects", ["where supported, this is so", "verdict", "difference", "interval", "of interest", "detectable", "p"],
+    [["a is better than b", "undecided: nothing learned yet", "-0.000507 nats per byte",
+      "-0.007293 to 0.006279 (97.5%)", "0.01", "0.02743", "0.04574"]], frozenset({2, 3, 4, 5, 6}),
+)  # fmt: skip
+PLACES = Table(
+    "Numbers", ["quantity", "unit", "smallest", "at", "largest", "at", "normal"],
+    [["attention_entropy", "x a layer back", "0.5417", "blocks.0.feedforward.branch.feedforward", "0.0002946",
+      "blocks.0.feedforward.branch.feedforward", "0.02 to 1"]], frozenset({2, 4}),
+)  # fmt: skip
+"""The widest tables that pages have: of `compare` and of `probe`."""
+
+
 def laboratory() -> figure_page.Page:
     """A page with all that a laboratory shows."""
     table = Table("By arm", ["arm", "loss"], [[EVIL, "1.0"]], frozenset({1}))
     sections = [
         Section(
-            f"Does it help, question {i}?", badge, ["What was asked, and " * 9 + EVIL], [table, table],
+            f"Does it help, question {i}?", badge, ["What was asked, and " * 9 + EVIL], [table, EFFECTS, PLACES],
             [figure(f"by-depth-{i}"), *([FOREST] if i == 0 else [])],
         )
         for i, badge in enumerate(BADGES)
@@ -97,6 +110,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("width", browser.WIDTHS)
 def test_sections_forests_and_six_lines_can_be_read(tab: browser.Page, lab: Path, width: int, dark: bool) -> None:
     browser.assert_quiet(tab, lab, width, dark)
+
+
+@pytest.mark.browser
+def test_tables_fit_a_desk(tab: browser.Page, lab: Path) -> None:
+    """No column of theirs is cut; on a phone they can be moved sideways."""
+    tab.show(lab, 1400, False)
+    found = tab.run(
+        "return [...document.querySelectorAll('section > .card > .scroll, section > .scroll')].map((x) =>"
+        " [x.getAttribute('aria-label'), x.scrollWidth - x.clientWidth])"
+    )
+    assert {name for name, _ in found} == {"By arm", "Effects", "Numbers"}
+    assert [one for one in found if one[1] > 0] == []
 
 
 @pytest.mark.browser

@@ -47,6 +47,16 @@ def test_text_and_curves_stand_out_from_what_is_behind_them(
     assert tab.run(browser.CONTRAST) == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_points_can_be_seen_where_a_curve_has_one(tab: browser.Page, pages: dict[str, Path], name: str) -> None:
+    tab.show(pages[name], 1400, dark=False)
+    widths = tab.run(
+        "const dots = [...document.querySelectorAll('.curves path.dots')];"
+        "return dots.map((x) => parseFloat(getComputedStyle(x).strokeWidth))"
+    )
+    assert widths and min(widths) >= 6
+
+
 def test_the_button_changes_the_theme_and_back(tab: browser.Page, pages: dict[str, Path]) -> None:
     tab.show(pages["overfits"], 1400, dark=False)
     read = "return [getComputedStyle(document.body).backgroundColor, document.getElementById('theme').textContent]"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from msgspec import Meta
 
 from .. import config
-from ..config import words as text_words
 from ..config.sections import Section, about
 from ..errors import BadInput
 from . import arguments, terminal
@@ -63,12 +62,10 @@ def run(asked: Asked) -> int:
     width = terminal.width()
     known = reached(folder, options.last)
     for line in (f"measured: the {which}" if " of " in which else "", known):
-        for part in text_words.wrap(line, width) if line else ():
-            terminal.line(part)
+        terminal.sentence(line)
     terminal.write(watch.table(width) + "\n")
     for finding in watch.diagnose():
-        for part in text_words.wrap(f"{finding.fault}: {finding}", width):
-            terminal.line(part)
+        terminal.sentence(f"{finding.fault}: {finding}")
     if not watch.diagnose():
         terminal.line(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
     said = f"{measured} windows of held-out text, in eval mode with gradients, the {which}"

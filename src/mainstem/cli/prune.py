@@ -41,8 +41,9 @@ def run(asked: Asked) -> int:
     known = {**loaded.facts, "pruned": pruned}
     model_folder.write(out, folder, found.model, known, options.last, loaded.prior)
     for line in said(loaded.model, found, timed(loaded.model, found.model)):
-        terminal.line(line)
-    terminal.line(f"in {out}; what it predicts: {command('evaluate', str(out))}")
+        terminal.sentence(line)
+    terminal.sentence(f"written to {out}")
+    terminal.line(f"next: {command('evaluate', str(out))}")
     return 0
 
 

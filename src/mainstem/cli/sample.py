@@ -45,7 +45,7 @@ def run(asked: Asked) -> int:
     if asked.given.has("prior"):
         mixtures.check(loaded, options.prior, options.last, path)
     if loaded.remark and sys.stderr is not None:
-        terminal.line(loaded.remark, sys.stderr)
+        terminal.sentence(loaded.remark, sys.stderr)
     tokens = beginning(prompt, loaded.tokenizer)
     loaded.model.to(device.choose(config.Machine(device=options.device)).device)
     for number in range(options.num_samples):

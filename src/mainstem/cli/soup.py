@@ -56,11 +56,9 @@ def run(asked: Asked) -> int:
     said = {"runs": names, "of": len(models), "kind": options.kind, "last": options.last, "nats_per_token": found}
     known = {name: value for name, value in loaded[first].facts.items() if name != "outcome"} | {"soup": said}
     model_folder.write(out, folders[first], made, known, options.last)
-    terminal.line(f"the mean of {_count(len(taken))}, {', '.join(names)}: {found:.4f} nats per token")
-    terminal.line(
-        "the held-out part has chosen it, so that its loss there is a little too good; what it predicts: "
-        f"{command('evaluate', str(out))}"
-    )
+    terminal.sentence(f"the mean of {_count(len(taken))}, {', '.join(names)}: {found:.4f} nats per token")
+    terminal.sentence("The held-out part has chosen it, so that its loss there is a little too good.")
+    terminal.line(f"next: {command('evaluate', str(out))}")
     return 0
 
 
@@ -119,7 +117,7 @@ def _told(
         found = loss(some)
         newest = next(path for model, path in zip(models, paths, strict=True) if model is some[-1])
         what = newest if len(some) == 1 else f"the mean with {newest}, of {len(some)}"
-        terminal.line(f"{what}: {found:.4f} nats per token")
+        terminal.sentence(f"{what}: {found:.4f} nats per token")
         return found
 
     return told

@@ -38,6 +38,12 @@ def line(text: str = "", stream: TextIO | None = None) -> None:
     write(f"{text}\n", stream)
 
 
+def sentence(text: str, stream: TextIO | None = None) -> None:
+    """Write `text` in lines that are cut between words."""
+    for part in _cut(text):
+        line(part, stream)
+
+
 def error(text: str) -> None:
     """Write one sentence to standard error; where that cannot be written to, the exit code says enough.
 
@@ -47,7 +53,7 @@ def error(text: str) -> None:
         if sys.stderr is not None:
             told = f"mainstem: {clean(text, keep='')}"
             if sys.stderr.isatty():
-                told = "\n".join(textwrap.wrap(told, width(), break_on_hyphens=False, break_long_words=False))
+                told = "\n".join(_cut(told))
             line(told, sys.stderr)
             sys.stderr.flush()
 
@@ -75,6 +81,10 @@ def width(most: int = 80) -> int:
         found = os.get_terminal_size(sys.stdout.fileno()).columns
         return max(20, min(most, found)) if found else most
     return most
+
+
+def _cut(text: str) -> list[str]:
+    return textwrap.wrap(text, width(), break_on_hyphens=False, break_long_words=False)
 
 
 def _escaped(character: str) -> str:

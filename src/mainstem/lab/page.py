@@ -132,7 +132,7 @@ def _how(results: Results) -> str:
     taken = results.facts.get("seconds")
     when = f", {duration(float(taken))}" if isinstance(taken, (int, float)) else ""
     steps = results.facts.get("steps")
-    each = f", {steps} steps each" if isinstance(steps, int) else ""
+    each = f", {steps} step{'' if steps == 1 else 's'} each" if isinstance(steps, int) else ""
     shared = "within a seed all share initial weights by name, order of the text and masks"
     return f"How: {trials}{each}{when}; {shared}.{_where(results)}"
 

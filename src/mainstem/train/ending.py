@@ -47,7 +47,7 @@ def _next(learner: Learner, outcome: Outcome, page: Path | None) -> list[str]:
     longer = ["train", "--resume", run, "--train.steps", str(_GOING_ON * learner.steps)]
     if outcome.reason == "patience":  # which has ended it, and would again
         longer = ["train", "--resume", run, "--train.patience", "0"]
-    lines = [f"  {what}  {command(name, run)}" for what, name in learner.task.commands]
+    lines = [f"  {what:12}  {command(name, run)}" for what, name in learner.task.commands]
     if page is not None:
-        lines += [f"  see its page  {place(page)}", f"  make it anew  {command('report', run)}"]
+        lines.append(f"  see its page  {place(page)}")
     return ["next:", *lines, f"  train longer  {command(*longer)}"]

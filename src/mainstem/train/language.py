@@ -46,7 +46,7 @@ class Language(Task):
     source = "text"
     counted = "tokens"
     guess = "a guess without knowledge costs 8 bits per byte"
-    commands = (("let it write", "sample"),)
+    commands = (("let it write", "sample"), ("look inside", "probe"))
     reads_loss = True
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:

@@ -97,8 +97,7 @@ EXPERIMENT = Experiment(
     trial=repeated.losses,
     figures=figures,
     base=repeated.BASE,
-    conditions="Two blocks with norms, of queries and keys too; each form begins with the initial weights that it was "
-    "published with; "
-    f"{TOKENS:,} bytes read 25 times; one learning rate for all, at which a form might not be at its best.",
+    conditions="Norms everywhere, of queries and keys too; each form begins with the initial weights that it was "
+    "published with; one learning rate for all, at which a form might not be at its best.",
     sources=("1512.03385 (residual connections)", "1711.05101 (decoupled weight decay)"),
 )  # fmt: skip

@@ -95,7 +95,7 @@ EXPERIMENT = Experiment(
     base={"model.layers": LAYERS, "model.width": 48, "model.heads": 3, "model.context": 32, "model.init": "xavier",
           "model.feedforward": "gelu", "model.head": "untied", "optim.lr": 5e-3, "train.batch": 16,
           "train.steps": 150},
-    conditions=f"{LAYERS} blocks of width 48, Xavier's initial weights, a short training; deletion without any repair. "
+    conditions="Xavier's initial weights, a short training; deletion without any repair. "
     "The known results are of large models after long trainings.",
     sources=("2403.03853 (blocks of the deeper half can be left out)", "2502.05795 (pre-norm's deep layers do little)"),
 )  # fmt: skip

@@ -111,8 +111,7 @@ EXPERIMENT = Experiment(
     base={"model.layers": LAYERS, "model.width": 48, "model.heads": 3, "model.context": 32, "model.init": "xavier",
           "model.feedforward": "gelu", "model.head": "untied", "optim.lr": 5e-3, "train.batch": 16,
           "train.steps": 120},
-    conditions=f"{LAYERS} blocks of width 48, two sublayers each, Xavier's initial weights; measured on training text "
-    "in eval mode.",
+    conditions="Two sublayers a block, Xavier's initial weights; measured on training text in eval mode.",
     sources=("1512.03385, figure 7 (responses of layers are small)", "2502.05795 (the share falls with depth)",
              "2403.03853 (block influence)"),
 )  # fmt: skip

@@ -71,7 +71,7 @@ EXPERIMENT = Experiment(
     trial=repeated.losses,
     figures=figures,
     base=repeated.BASE,
-    conditions=f"Dropout at all five sites; {TOKENS:,} bytes read 25 times, or as many bytes read once; the same steps "
+    conditions="Dropout at all five sites; a short text read many times, or as many bytes read once; the same steps "
     "and the same learning rate in all cells, so that dropout gets no longer training.",
     sources=("2505.24788 (dropout harms where a text is read once)",
              "2305.16264 (how often a text may be repeated)"),

@@ -125,8 +125,7 @@ EXPERIMENT = Experiment(
         "optim", "penalty", "noise", "loss", "data.documents", "train.steps", "train.micro_batch", "machine.compile",
         "machine.recompute",
     ),
-    conditions=f"{LAYERS} blocks of width 32 at their initial weights, every matrix of a block times 1, 1.25 or "
-    "1.5; queries and keys have no norm of their own; "
+    conditions="Every matrix of a block times 1, 1.25 or 1.5; queries and keys have no norm of their own; "
     "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step.",
     sources=("1512.03385 (residual connections)", "2002.04745 (where the norm sits decides the size of gradients)"),
 )  # fmt: skip

@@ -247,7 +247,7 @@ EXPERIMENT = Experiment(
     figures=figures,
     base=BASE,
     decides=("optim.name",),  # the proximal step is in the metric of AdamW's moments
-    conditions=f"All matrices, tied embedding and head included; AdamW; {TOKENS:,} bytes read 25 times; coef {COEF:g} "
+    conditions=f"All matrices, tied embedding and head included; AdamW; coef {COEF:g} "
     f"where none is said, and {len(COEFS)} from {COEFS[0]:.5f} to {COEFS[-1]:g} in the figures over strength. "
     "The penalty's gradient passes through Adam's moments, the proximal step uses Adam's metric: one objective.",
     sources=("2006.07065 (the proximal step in the metric of an adaptive optimizer)",),

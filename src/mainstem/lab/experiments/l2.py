@@ -119,7 +119,7 @@ EXPERIMENT = Experiment(
     trial=trial,
     figures=figures,
     base=BASE,
-    conditions=f"AdamW; {TOKENS:,} bytes read 25 times. Each kind has three strengths, a factor of about three apart; "
+    conditions="AdamW. Each kind has three strengths, a factor of about three apart; "
     "the middle one is tested. The decay is decoupled; the penalty's gradient passes through Adam's moments.",
     sources=("1711.05101 (decoupled weight decay)", "1706.05350 (weights before a norm are scale-invariant)"),
 )  # fmt: skip

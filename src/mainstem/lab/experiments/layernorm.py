@@ -80,7 +80,7 @@ EXPERIMENT = Experiment(
           "model.norm": "layer", "model.layers": 3, "model.width": 48, "model.heads": 3, "model.context": 32,
           "model.init": "xavier", "model.feedforward": "gelu", "model.head": "untied", "train.steps": 100},
     decides=("optim.lr",),
-    conditions=f"3 blocks of width 48, {TOKENS:,} bytes read about a dozen times; layer norm in each branch and at the "
+    conditions="Layer norm in each branch and at the "
     "end, against x + a F(x) with a learned from 1 and no norm; queries and keys have none of their own in either; "
     "the best of three learning rates in each arm.",
     sources=("1607.06450 (layer normalization)", "2002.04745 (what it does to training)"),

@@ -226,7 +226,7 @@ EXPERIMENT = Experiment(
     trial=trial,
     figures=figures,
     base={"model.qk_norm": "none", "model.layers": 3, "optim.lr": 5e-3, "train.steps": 100},
-    conditions="Dropout at the outputs of attention and feed-forward branches, text read once, three blocks, the same "
+    conditions="Dropout at the outputs of attention and feed-forward branches, text read once, the same "
     "masks with and without the factor. The network without norms is ReZero, x + a F(x); queries and keys have no "
     "norm of their own. Branches count for less in "
     "training without the factor, and so does their noise: the last contrast is not about evaluation alone.",

@@ -106,7 +106,7 @@ EXPERIMENT = Experiment(
     trial=repeated.losses,
     figures=figures,
     base=BASE,
-    conditions=f"Rate {RATE:g}; {TOKENS:,} bytes read 25 times. A main effect is a mean over the other two places, on "
+    conditions=f"Rate {RATE:g}. A main effect is a mean over the other two places, on "
     "and off, so that a place which helps alone and harms beside others may come to nothing.",
     sources=("1706.03762 (dropout at the branches' outputs and at the embedding)",),
 )  # fmt: skip

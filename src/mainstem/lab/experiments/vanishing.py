@@ -109,7 +109,7 @@ EXPERIMENT = Experiment(
     base={"model.qk_norm": "none",
           "model.width": 32, "model.heads": 2, "model.context": 32, "model.init": "xavier", "model.head": "untied",
           "model.feedforward": "gelu", "optim.lr": 1e-2, "train.batch": 16, "train.steps": 40},
-    conditions="Xavier's initial weights in all arms, width 32, bytes of text; queries and keys have no norm of their "
+    conditions="Xavier's initial weights in all arms, bytes of text; queries and keys have no norm of their "
     "own; gradients before the first step, "
     "learning over a few dozen steps.",
     sources=("1512.03385 (residual connections; its authors doubt that vanishing gradients explain why their plain "
