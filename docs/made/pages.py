@@ -27,13 +27,20 @@ RUN = ROOT / "docs" / "results" / "run"
 README = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-TW.md"}
 _MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 _TEXTS = {
+    "proteins": {"en": "proteins, 122 kB", "zh": "蛋白質序列，122 kB"},
     "moby": {"en": "Moby Dick", "zh": "《白鯨記》"},
     "moby300": {"en": "Moby Dick, 300 kB", "zh": "《白鯨記》，300 kB"},
+    "manual": {"en": "manuals in Traditional Chinese", "zh": "繁體中文手冊"},
     "shakespeare": {"en": "tiny Shakespeare", "zh": "tiny Shakespeare"},
     "kjv": {"en": "King James Bible", "zh": "欽定版聖經"},
+    "dna": {"en": "DNA", "zh": "DNA"},
+    "verse": {"en": "verse in Traditional Chinese", "zh": "繁體中文詩詞"},
     "stdlib": {"en": "Python's library", "zh": "Python 標準函式庫"},
 }
-_BYTES = {"moby300": 300_000, "shakespeare": 1_115_394, "kjv": 4_138_212, "stdlib": 12_118_641}
+_BYTES = {
+    "proteins": 121_551, "moby300": 300_000, "manual": 822_452, "shakespeare": 1_115_394, "kjv": 4_138_212,
+    "dna": 4_938_920, "verse": 9_070_041, "stdlib": 12_118_641,
+}  # fmt: skip
 _SAMPLE = 480
 
 
