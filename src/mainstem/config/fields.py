@@ -121,6 +121,7 @@ def own_kind(kind: inspect.Type) -> str | None:
     return found
 
 
+@cache
 def own_field(root: type[Section]) -> tuple[str, str] | None:
     """Return the field of a section in which the values of its name lie, and the kind of that; None without one."""
     found = ((field.name, own_kind(field.type)) for field in _struct(root).fields)
@@ -138,6 +139,7 @@ def _hints(root: type[Section]) -> dict[str, Any]:
     return get_type_hints(root, include_extras=True)
 
 
+@cache
 def _struct(root: type[Section]) -> inspect.StructType:
     found = inspect.type_info(root)
     assert isinstance(found, inspect.StructType)

@@ -73,6 +73,7 @@ def type_of(kind: str, key: str) -> inspect.Type | None:
     return inspect.type_info(annotation(kind, found[0], key)) if found else None
 
 
+@cache
 def default(kind: str, name: str, key: str) -> Any:
     """Return the default of a value; `msgspec.NODEFAULT` where it has to be given or is no constant."""
     said = of(kind, name)[key].default
