@@ -94,17 +94,22 @@ def select(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
 
 def fitting(module: nn.Module, on: str | None = None) -> dict[str, nn.Parameter]:
     """Return what `select` does, and nothing where nothing fits."""
-    known = aliases(module)
+    held = parameters(module)  # a walk over all modules, of which a penalty has one a step
+    by_alias, unknown = _roles_and_untold(held)
     if on is None:
-        _warn_of_unknown(module, parameters(module))
-    return {name: parameter for name, parameter in named(module).items() if fits(on, known[name])}
+        _warn_of_unknown(module, held, unknown)
+    known = _known(module, held, by_alias)
+    return {name: parameter for name, parameter in held.named.items() if fits(on, known[name])}
 
 
 def aliases(module: nn.Module) -> dict[str, list[tuple[str, str]]]:
     """Return all names and roles of every parameter: a tied one has several, as one of an ensemble has, whose name
     inside of its network is the second."""
     held = parameters(module)
-    by_alias = _roles_of_aliases(held)
+    return _known(module, held, _roles_of_aliases(held))
+
+
+def _known(module: nn.Module, held: Parameters, by_alias: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
     inside = [f"{path}." for path in networks(module)]
     return {
         name: [
@@ -230,9 +235,8 @@ def untold(held: Parameters) -> set[str]:
     return _roles_and_untold(held)[1]
 
 
-def _warn_of_unknown(module: nn.Module, held: Parameters) -> None:
+def _warn_of_unknown(module: nn.Module, held: Parameters, names: set[str]) -> None:
     """Warn of large tensors with rows and columns whose role nobody tells, and which are therefore left out."""
-    names = untold(held)
     unknown = []
     for name, parameter in held.named.items():
         path, _, own = held.origins[name][0].rpartition(".")
