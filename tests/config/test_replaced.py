@@ -114,15 +114,24 @@ def pairs() -> list[tuple[str, str, str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("field", "name", "key", "other"), pairs())
-def test_a_value_does_not_outlive_its_name(field: str, name: str, key: str, other: str) -> None:
-    value = dict(config.owned.defaults(KINDS[field], name))[key]
-    file = config.load({said(field): name, f"{field}.{key}": value})
-    assert at(file, field).get(key) == value  # null is not given
-    found = config.override(file, {said(field): other})
-    assert key not in at(found, field) and at(found, field).get("name", other) == other
-    again = config.override(file, {said(field): name})
-    assert at(again, field).get(key) == value
+@pytest.mark.parametrize(("field", "name"), sorted({(field, name) for field, name, _, _ in pairs()}))
+def test_values_do_not_outlive_their_name(field: str, name: str) -> None:
+    values = dict(config.owned.defaults(KINDS[field], name))
+    file = config.load({said(field): name, **{f"{field}.{key}": value for key, value in values.items()}})
+    given = {key: value for key, value in values.items() if value is not None}  # null is not given
+    assert given.items() <= at(file, field).items()
+    for other in beside(KINDS[field], name):
+        found = at(config.override(file, {said(field): other}), field)
+        assert not (values.keys() - config.owned.of(KINDS[field], other)) & found.keys()
+        assert found.get("name", other) == other
+    assert given.items() <= at(config.override(file, {said(field): name}), field).items()
+
+
+def beside(kind: str, name: str, number: int = 3) -> list[str]:
+    """Return the names that follow `name` in its kind, in a circle: each name is left for a few others."""
+    names = [*catalogue.names(kind)]
+    place = names.index(name)
+    return [names[(place + step) % len(names)] for step in range(1, 1 + min(number, len(names) - 1))]
 
 
 @pytest.mark.parametrize(("field", "name", "key", "other"), [each for each in pairs() if each[0] != "model.residual"])

@@ -13,7 +13,7 @@ from mainstem.lab import statistics as statistics_of
 from mainstem.lab.cache import Cache
 from mainstem.lab.engine import Engine
 
-COMPARISONS, SEEDS, DELTA = 20, 5, 0.001
+SEEDS, DELTA = 5, 0.001
 SIZES = {
     "model.layers": 1, "model.width": 8, "model.heads": 1, "model.context": 8, "train.steps": 4, "train.batch": 4,
     "noise.rate": 0.1,
@@ -56,13 +56,14 @@ def run(experiment, tmp_path, number):
     return Engine(lambda _: text, Cache(tmp_path), {}, lambda line: None).run(experiment, None, SEEDS)
 
 
-def test_false_alarms_and_planted_effects(losses, tmp_path):
-    found = [run(comparison(losses, k), tmp_path / "null", k) for k in range(COMPARISONS)]
+@pytest.mark.parametrize("comparisons", [8, pytest.param(40, marks=pytest.mark.slow)])
+def test_false_alarms_and_planted_effects(losses, tmp_path, comparisons):
+    found = [run(comparison(losses, k), tmp_path / "null", k) for k in range(comparisons)]
     alarms = sum(results.verdict in ("supported", "refuted") for results in found)
-    assert alarms <= 2
+    assert alarms <= comparisons // 8
     spreads = [statistics.stdev(results.differences(results.experiment.contrasts[0])) for results in found]
     assert min(spreads) > 0
     sd = float(np.sqrt(np.mean(np.square(spreads))))
     detectable = statistics_of.smallest(SEEDS, sd, DELTA)
-    planted = [run(comparison(losses, k, 2 * detectable), tmp_path / "planted", k) for k in range(COMPARISONS)]
-    assert sum(results.verdict == "supported" for results in planted) >= 18
+    planted = [run(comparison(losses, k, 2 * detectable), tmp_path / "planted", k) for k in range(comparisons)]
+    assert sum(results.verdict == "supported" for results in planted) >= 0.9 * comparisons - 1

@@ -96,14 +96,14 @@ def test_few_verdicts_about_nothing_find_something():
 @pytest.mark.parametrize(("n", "contrasts"), [(2, 1), (3, 1), (3, 5), (5, 3), (8, 4)])
 def test_an_effect_as_large_as_the_smallest_detectable_is_found_four_times_in_five(n, contrasts):
     """By simulation. The other contrasts have nothing to be found, so that the one with an effect has Holm's bound."""
-    rng, delta, times = np.random.default_rng(n * contrasts), 0.5, 1500
+    rng, delta, times = np.random.default_rng(n * contrasts), 0.5, 600
     effect = smallest(n, 1.0, delta, contrasts)
     found = 0
     for draws in rng.normal(size=(times, contrasts, n)):
         differences = [draws[0] + effect, *draws[1:]]
         judged = verdicts([paired(d.tolist(), delta) for d in differences], [1] * contrasts)
         found += judged[0] == "supported"
-    assert abs(found / times - 0.8) < 0.035  # three standard errors
+    assert abs(found / times - 0.8) < 0.05  # three standard errors
 
 
 @settings(max_examples=200)

@@ -1,7 +1,8 @@
 """Takes the steps of a run in several processes, and says where they are not those of one.
 
-`numbers_ranks.py FOLDER [shard]`: each process takes the steps by itself too; with `shard` the model lies in parts over
-them. Prints a line for each case, `equal` or what differs.
+`numbers_ranks.py FOLDER [long]`: the first process takes the steps by itself too; then all take them, once with the
+whole model in each and once with the model in parts over them. With `long` a run has 50 steps, or 10 where each takes
+longer. Prints a line for each case, `equal` or what differs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mainstem.train.language import Language
 from mainstem.train.world import ALONE, World
 
 LONG, SHORT = 50, 10
-"""Steps of a run of plain AdamW, and of what takes longer for each."""
+"""Steps of a run of plain AdamW, and of what takes longer for each; SHORT of both without `long`."""
 
 NOISE = {"rate": 0.1, "depth": 0.3, "also": [{"name": "drop_head", "rate": 0.2}]}
 PENALTIES = [
@@ -90,16 +91,18 @@ def check_parts(made: Learner) -> None:
             assert len(tensor) < made.world.size or len(sharded.local(tensor)) < len(tensor)
 
 
-def check(folder: Path, kind: torch.dtype, steps: int, more: dict[str, Any], world: World, shard: bool = False) -> str:
-    """Return by how much the losses of all processes together differ from those of one; raise where it is too much."""
+def made(folder: Path, steps: int, more: dict[str, Any], shard: bool) -> config.Run:
+    """Return the configuration of a case."""
     sections = {**more, "model": {"layers": 2, **more.get("model", {})}, "noise": NOISE}
     sections["machine"] = {"threads": 1, "shard": shard, **more.get("machine", {})}
     sections["train"] = {"batch": 6, "steps": steps, **more.get("train", {})}
     run = tiny_run.run(folder / "corpus.txt", folder / "out", **sections)
-    run = config.override(run, {f"penalty.{at}.{key}": value for at, term in enumerate(PENALTIES)
-                                for key, value in term.items()})  # fmt: skip
-    data = Language().prepare(run, folder / "cache")
-    one, several = (losses(run, kind, data, each) for each in (ALONE, world))
+    return config.override(run, {f"penalty.{at}.{key}": value for at, term in enumerate(PENALTIES)
+                                 for key, value in term.items()})  # fmt: skip
+
+
+def check(kind: torch.dtype, one: list[float], several: list[float]) -> str:
+    """Return by how much the losses of all processes together differ from those of one; raise where it is too much."""
     assert one[-1] < one[0] - 0.02, "nothing was learned"
     apart = [abs(a - b) / abs(a) for a, b in zip(one, several, strict=True)]
     most, middle = max(apart), statistics.median(apart)
@@ -111,19 +114,23 @@ def check(folder: Path, kind: torch.dtype, steps: int, more: dict[str, Any], wor
     return f"at most {most:.1e}, median {middle:.1e}"
 
 
-def main(folder: Path, shard: bool = False) -> None:
+def main(folder: Path, long: bool = False) -> None:
     torch.set_num_threads(1)
     world = join()
     for name, (kind, steps, more) in CASES.items():
-        try:
-            said = check(folder, kind, steps, more, world, shard)
-        except (AssertionError, ValueError, RuntimeError) as error:
-            print(f"{name}: {type(error).__name__} {error}".replace("\n", " "))
-        else:
-            print(f"{name}, {said}: equal")
+        whole, parts = (made(folder, steps if long else SHORT, more, shard) for shard in (False, True))
+        data = Language().prepare(whole, folder / "cache")
+        one = world.first(losses(whole, kind, data, ALONE) if world.leads else [])
+        for how, run in (("whole", whole), ("in parts", parts)):
+            try:
+                said = check(kind, one, losses(run, kind, data, world))
+            except (AssertionError, ValueError, RuntimeError) as error:
+                print(f"{name}, {how}: {type(error).__name__} {error}".replace("\n", " "))
+            else:
+                print(f"{name}, {how}, {said}: equal")
     leave(world)
     print("end: equal", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), "shard" in sys.argv)
+    main(Path(sys.argv[1]), "long" in sys.argv)

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import itertools
+import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
@@ -35,24 +36,46 @@ def step(model: torch.nn.Module, rows: range, number: int = 4) -> torch.Tensor:
     return loss.detach()
 
 
-def check(kind: str, form: Any, rates: Rates, rank: int, also: tuple[Any, ...] = ()) -> None:
-    """Raise where a step on all processes is not that of one: by its loss, or by a gradient.
+class Case(NamedTuple):
+    """A form with its noise. With `also` there are eight steps, in which whole layers are left out on one process, on
+    both and on none, and DDP is not asked to look for parameters without a gradient."""
 
-    With `also` there are eight steps, in which whole layers are left out on one process, on both and on none, and DDP
-    is not asked to look for parameters without a gradient.
-    """
-    head = "tied" if rates.depth else "untied"
-    whole, split = (
-        shaken(small(form, rates=rates, also=also, embedding={"name": "ngrams", "order": 3, "rows": 40}, head=head))
-        for _ in range(2)
-    )
-    # What is computed back is rounded, so that only float64 is equal to what is stored; without norms they are large.
-    if isinstance(whole.stream, (Reversible, Shifted)):
-        whole, split = whole.double(), split.double()
-    steps = range(4, 12) if also else range(4, 5)
-    expected = sum(step(whole, range(SAMPLES), number) for number in steps)
+    name: str
+    noise: str
+    form: Any
+    rates: Rates
+    also: tuple[Any, ...] = ()
+
+    @property
+    def steps(self) -> range:
+        return range(4, 12) if self.also else range(4, 5)
+
+    def model(self) -> torch.nn.Module:
+        head = "tied" if self.rates.depth else "untied"
+        embedding = {"name": "ngrams", "order": 3, "rows": 40}
+        made = shaken(small(self.form, rates=self.rates, also=self.also, embedding=embedding, head=head))
+        # What is computed back is rounded, so that only float64 is equal to what is stored; without norms it is large.
+        return made.double() if isinstance(made.stream, (Reversible, Shifted)) else made
+
+
+def alone(case: Case, model: torch.nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return loss and gradients of the steps of one process, computed by the first for all."""
+    parameters = dict(model.named_parameters())
+    flat = torch.zeros(1 + sum(p.numel() for p in parameters.values()), dtype=next(model.parameters()).dtype)
+    if dist.get_rank() == 0:
+        loss = sum(step(model, range(SAMPLES), number) for number in case.steps)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters.values()]
+        flat = torch.cat([torch.as_tensor(loss).view(1), *(grad.flatten() for grad in gradients)])
+    dist.broadcast(flat, 0)
+    loss, *parts = flat.split([1, *(p.numel() for p in parameters.values())])
+    return loss[0], {name: part.view_as(p) for (name, p), part in zip(parameters.items(), parts, strict=True)}
+
+
+def check(kind: str, case: Case, split: torch.nn.Module, expected: Tensor, gradients: dict[str, Tensor]) -> None:
+    """Raise where steps on all processes are not those of one: by their loss, or by a gradient."""
+    rank = dist.get_rank()
     if kind == "ddp":
-        wrapped: torch.nn.Module = DistributedDataParallel(split, find_unused_parameters=not also)
+        wrapped: torch.nn.Module = DistributedDataParallel(split, find_unused_parameters=not case.also)
     else:
         mesh = init_device_mesh("cpu", (WORLD,))
         for block in split.blocks:
@@ -61,14 +84,15 @@ def check(kind: str, form: Any, rates: Rates, rank: int, also: tuple[Any, ...] =
             fully_shard(split.head, mesh=mesh)
         wrapped = fully_shard(split, mesh=mesh)
     each = SAMPLES // WORLD
-    loss = sum(step(wrapped, range(rank * each, (rank + 1) * each), number) for number in steps)
+    loss = sum(step(wrapped, range(rank * each, (rank + 1) * each), number) for number in case.steps)
     dist.all_reduce(loss)
     torch.testing.assert_close(loss / WORLD, expected, rtol=1e-5, atol=1e-6)
     compared = 0
-    for (name, p), own in zip(split.named_parameters(), whole.parameters(), strict=True):
-        found = p.grad.full_tensor() if kind == "fsdp" and p.grad is not None else p.grad
-        wanted = torch.zeros_like(own) if own.grad is None else own.grad
-        found = torch.zeros_like(own) if found is None else found
+    for (name, p), wanted in zip(split.named_parameters(), gradients.values(), strict=True):
+        found = torch.zeros_like(p) if p.grad is None else p.grad
+        if kind == "fsdp":  # each process has its part of the rows, and the last ones may have none
+            parts = wanted.chunk(WORLD)
+            found, wanted = found.to_local(), parts[rank] if rank < len(parts) else wanted[:0]
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
         compared += bool(wanted.any())
     assert compared > 10
@@ -79,16 +103,20 @@ def main() -> None:
     dist.init_process_group("gloo")
     # With stochastic depth a sublayer runs unfused, with dropout alone it runs fused.
     rates = {"all noise": NOISY, "dropout": replace(NOISY, depth=0.0)}
-    cases = [(name, noise, RESIDUALS[name], rates[noise], ()) for name in RESIDUALS for noise in rates]
+    cases = [Case(name, noise, form, rates[noise]) for name, form in RESIDUALS.items() for noise in rates]
     for each in (LayerDrop(0.5), LayerDrop(0.5, over=""), Branches(0.5), Branches(0.5, over="")):
-        cases.append(("pre_norm", repr(each), "pre_norm", Rates(), (each,)))
-    for kind, (name, noise, form, rate, also) in itertools.product(("ddp", "fsdp"), cases):
-        try:
-            check(kind, form, rate, dist.get_rank(), also)
-        except (AssertionError, RuntimeError, ValueError) as error:
-            print(f"{kind}, {name}, {noise}: {type(error).__name__} {error}".replace("\n", " "))
-        else:
-            print(f"{kind}, {name}, {noise}: equal")
+        cases.append(Case("pre_norm", repr(each), "pre_norm", Rates(), (each,)))
+    for case in cases:
+        model = case.model()
+        expected = alone(case, model)
+        model.zero_grad()
+        for kind in ("ddp", "fsdp"):
+            try:
+                check(kind, case, copy.deepcopy(model) if kind == "ddp" else model, *expected)
+            except (AssertionError, RuntimeError, ValueError) as error:
+                print(f"{kind}, {case.name}, {case.noise}: {type(error).__name__} {error}".replace("\n", " "))
+            else:
+                print(f"{kind}, {case.name}, {case.noise}: equal")
     dist.destroy_process_group()
     print("end: equal")
 

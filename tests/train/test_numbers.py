@@ -9,10 +9,16 @@ from processes import all_equal
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 
-CASES = 6
+CASES = 2 * 6
 
 
-@pytest.mark.parametrize("number", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_the_losses_of_several_processes_are_those_of_one(number: int, tmp_path: Path) -> None:
+def test_the_losses_of_several_processes_are_those_of_one(tmp_path: Path) -> None:
     tiny_run.text(tmp_path)
-    assert len(all_equal("numbers_ranks.py", str(tmp_path), number=number)) == CASES
+    assert len(all_equal("numbers_ranks.py", str(tmp_path))) == CASES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 4])
+def test_they_are_over_many_steps(number: int, tmp_path: Path) -> None:
+    tiny_run.text(tmp_path)
+    assert len(all_equal("numbers_ranks.py", str(tmp_path), "long", number=number)) == CASES

@@ -68,11 +68,6 @@ def curve(path: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (path / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("number", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_the_losses_of_a_model_in_parts_are_those_of_one_process(number: int, folder: Path) -> None:
-    assert len(all_equal("numbers_ranks.py", str(folder), "shard", number=number)) == 6
-
-
 @pytest.mark.parametrize("number", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_what_a_step_asks_of_a_model_in_parts(number: int, folder: Path) -> None:
     assert len(all_equal("spread_ranks.py", str(folder), number=number)) == 8

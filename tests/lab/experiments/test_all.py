@@ -30,16 +30,14 @@ def test_it_is_told_in_whole_sentences(experiment):
 
 def test_every_cell_gives_the_numbers_that_contrasts_and_figures_ask_for(experiment):
     seeds = [0, 1]
-    trials = {
-        cell.name: {seed: lab.numbers(experiment, cell, seed=seed) for seed in seeds} for cell in experiment.cells
-    }
+    found = {cell.name: lab.measured(experiment, cell) for cell in experiment.cells}
+    trials = {name: {0: numbers, 1: lab.near(numbers)} for name, numbers in found.items()}
     for contrast in experiment.contrasts:
         for cell in contrast.weights:
             assert all(isinstance(trials[cell][seed][contrast.value], (int, float)) for seed in seeds)
-    for found in trials.values():
-        for numbers in found.values():
-            for value in numbers.values():
-                assert all(math.isfinite(x) for x in (value if isinstance(value, list) else [value]))
+    for numbers in found.values():
+        for value in numbers.values():
+            assert all(math.isfinite(x) for x in (value if isinstance(value, list) else [value]))
     results = Results(experiment, seeds, trials, {"steps": 3, "seconds": 1.0})
     figures = experiment.figures(results)
     assert figures and all(isinstance(figure, Figure) and any(line.points for line in figure.lines)
@@ -51,12 +49,12 @@ def test_every_cell_gives_the_numbers_that_contrasts_and_figures_ask_for(experim
 
 def test_a_trial_is_the_same_twice(experiment):
     cell = experiment.cells[-1]
-    assert lab.numbers(experiment, cell, seed=3) == lab.numbers(experiment, cell, seed=3)
+    assert lab.numbers(experiment, cell) == lab.measured(experiment, cell)
 
 
 def test_the_precision_holds_wherever_a_network_is_called(experiment):
     """Its numbers are others in bfloat16, those of networks at their initial weights too."""
     cell = experiment.cells[0]
-    exact, rounded = (lab.numbers(experiment, cell, seed=3, machine__dtype=name) for name in ("float32", "bfloat16"))
+    exact, rounded = lab.measured(experiment, cell), lab.numbers(experiment, cell, machine__dtype="bfloat16")
     once = {contrast.value for contrast in experiment.contrasts if contrast.untrained} or set(exact)
     assert any(exact[name] != rounded[name] for name in once)

@@ -53,5 +53,5 @@ def test_the_flow_leaves_no_trace():
 
 def test_only_the_deepest_networks_are_trained():
     by_depth = {cell.at["layers"]: cell for cell in EXPERIMENT.cells}
-    assert "loss" not in lab.numbers(EXPERIMENT, by_depth[4])
-    assert len(lab.numbers(EXPERIMENT, by_depth[DEEPEST])["losses"]) == 3
+    assert "loss" not in lab.measured(EXPERIMENT, by_depth[4])
+    assert len(lab.measured(EXPERIMENT, by_depth[DEEPEST])["losses"]) == 3
