@@ -24,7 +24,13 @@ _ENDING = 0.5
 """Seconds that a process stays after an exception. Python takes as long to end; a fork would vanish at once, and what
 it has left for the others with it."""
 
-_IMPORTED = ["torch.distributed.fsdp", "torch.nn.parallel", "mainstem.train.language", "mainstem.optim.sharded", "pytest"]
+_IMPORTED = [
+    "torch.distributed.fsdp",
+    "torch.nn.parallel",
+    "mainstem.train.language",
+    "mainstem.optim.sharded",
+    "pytest",
+]
 """What nearly all scripts import. Nothing of it starts a thread, which a fork would lose."""
 
 
