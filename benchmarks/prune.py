@@ -135,8 +135,7 @@ def measured(given: argparse.Namespace, folder: Path) -> dict[str, object]:
     from measure import interval
 
     torch.set_num_threads(given.threads)
-    shape = ["--model.preset", given.preset, "--model.prior", "none", *given.more.split(), "--seed", str(given.seed),
-             "--machine.threads", str(given.threads)]  # fmt: skip
+    shape = ["--model.preset", given.preset, "--model.prior", "none", *given.more.split(), "--seed", str(given.seed)]
     train(folder / "dense", given.text, [*shape, *trainings.length(given.steps + given.tune)])
 
     def sparse(coef: float) -> Path:
@@ -200,10 +199,10 @@ def main() -> None:
     parser.add_argument("--preset", default="small")
     parser.add_argument("--steps", type=int, default=400, help="with the group lasso")
     parser.add_argument("--tune", type=int, default=200, help="steps behind these, without it")
-    parser.add_argument("--coef", type=float, default=1e-3, help="where the search begins")
+    parser.add_argument("--coef", type=float, default=1e-2, help="where the search begins")
     parser.add_argument("--tries", type=int, default=6, help="trainings of the search")
     parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of the forwards that are timed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--more", default="", help="flags of every training, as '--train.batch 8'")
     parser.add_argument("--folder", type=Path, help="where runs stay")
