@@ -130,14 +130,9 @@ def fields(language: str = "en") -> str:
             "| field | meaning | given | default |" if language == "en" else "| 欄位 | 意義 | 可以給 | 預設 |",
         ]
         lines.append("|---|---|---|---|")
-        lines += ["| " + " | ".join([f"`{row[0]}`", *(_cell(part) for part in row[1:])]) + " |" for row in rows]
+        lines += ["| " + " | ".join([f"`{row[0]}`", *(api.prose(part) for part in row[1:])]) + " |" for row in rows]
         pages.append("\n".join(lines))
     return "\n\n".join(pages)
-
-
-def _cell(text: str) -> str:
-    """Return text that no table and no Markdown takes apart."""
-    return re.sub(r"([|*_<>\[\]`\\])", r"\\\1", text)
 
 
 def math(text: str, display: str, where: str = "") -> str:

@@ -52,7 +52,7 @@ def _targets(package: str) -> list[str]:
 def page(package: str) -> str:
     """Return the page of a package: what it is, then each of its public names."""
     module = importlib.import_module(package)
-    parts = [f"# {package}", _prose(_first(inspect.getdoc(module) or ""))]
+    parts = [f"# {package}", prose(_first(inspect.getdoc(module) or ""))]
     parts += [entry(f"{package}.{name}", getattr(module, name)) for name in public(package)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -80,10 +80,15 @@ def docstring(text: str) -> str:
     Example:
         >>> docstring("One sentence.\\n\\nArgs:\\n    x: what is read\\n        and kept.")
         'One sentence.\\n\\n*Args*\\n\\n- `x`: what is read and kept.'
+        >>> docstring("Formula:\\n    y = x\\n\\nx is the input.")
+        '*Formula*\\n\\n```text\\ny = x\\n```\\n\\nx is the input.'
     """
     parts, body, section = [], [], ""
     for line in [*text.splitlines(), "Note:"]:
         found = _HEAD.match(line.strip()) if line.strip() else None
+        if found is None and section and line.strip() and not line.startswith(" "):  # the section has ended
+            parts.append(_section(section, body))
+            section, body = "", []
         if found is None:
             body.append(line)
             continue
@@ -97,23 +102,29 @@ def _section(name: str, lines: list[str]) -> str:
     if not text.strip():
         return ""
     if not name:
-        return _prose(text)
+        return prose(text)
     if name in _AS_IT_STANDS:
         return f"*{name}*\n\n```{'pycon' if name == 'Example' else 'text'}\n{text}\n```"
     items = [" ".join(part.split()) for part in re.split(r"\n(?=\S)", text)] if name in ("Args", "Raises") else [text]
     named = [re.match(r"([\w*`, .]+): (.*)", item, re.DOTALL) for item in items]
     if name in ("Args", "Raises") and all(named):
-        rows = [f"- `{each[1].strip('`')}`: {_prose(each[2])}" for each in named if each is not None]
+        rows = [f"- `{each[1].strip('`')}`: {prose(each[2])}" for each in named if each is not None]
         return f"*{name}*\n\n" + "\n".join(rows)
-    return f"*{name}*\n\n{_prose(text)}"
+    return f"*{name}*\n\n{prose(text)}"
 
 
-def _prose(text: str) -> str:
-    """Return sentences that Markdown shows as they stand: code of the source's double quotes as code."""
+def prose(text: str) -> str:
+    """Return sentences that Markdown shows as they stand: code of the source's double quotes as code.
+
+    Example:
+        >>> prose("0 < rate, `a_b` as ``c``, d_e")
+        '0 &lt; rate, `a_b` as `c`, d\\\\_e'
+    """
     text = re.sub(r"``([^`]+)``", r"`\1`", text)
     pieces = re.split(r"(`[^`\n]*`)", text)
     return "".join(
-        piece if piece.startswith("`") else re.sub(r"([|*_<>\[\]\\$])", r"\\\1", piece) for piece in pieces
+        piece if piece.startswith("`") else re.sub(r"([|*_>\[\]\\$])", r"\\\1", piece).replace("<", "&lt;")
+        for piece in pieces
     ).strip()
 
 
@@ -142,7 +153,7 @@ def _own(value: Any, package: str) -> bool:
 def _index() -> str:
     rows = [
         f"- [mainstem.{package}]({package}.md): "
-        f"{_prose(_first(inspect.getdoc(importlib.import_module(f'mainstem.{package}')) or '').partition('. ')[0])}"
+        f"{prose(_first(inspect.getdoc(importlib.import_module(f'mainstem.{package}')) or '').partition('. ')[0])}"
         for package in PACKAGES
     ]
     own = [entry(f"mainstem.{name}", getattr(mainstem, name)) for name in OWN]

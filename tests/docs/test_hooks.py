@@ -142,7 +142,7 @@ def test_the_configuration_reference_has_every_field_and_what_names_have_by_them
     names = [row.split("`")[1] for row in rows]
     assert {field.name for field in config.fields(config.Run)} <= set(names)
     assert "| `penalty.N.share` | elastic\\_net: 1 is L1, 0 is L2 | number | 0.5 |" in rows
-    assert "| `optim.momentum` | muon: Muon's momentum | number \\>= 0, \\< 1 | 0.9 |" in rows
+    assert "| `optim.momentum` | muon: Muon's momentum | number \\>= 0, &lt; 1 | 0.9 |" in rows
     assert "| `train.steps` | optimizer steps | int \\>= 1 | none |" in rows
     assert all(row.replace("\\|", "").count("|") == 5 for row in rows)  # no cell is taken apart
 

@@ -56,11 +56,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def everything(site: Path) -> list[Path]:
+    """Return all pages, but the one for addresses that are not there, which a site on a disk never shows."""
+    return [page for page in sorted(site.rglob("*.html")) if page.name != "404.html"]
+
+
 def test_both_languages_are_built_and_nothing_is_left_to_fill_in(site: Path) -> None:
     for page in (*PAGES, "index.html"):
         text = (site / page).read_text(encoding="utf-8")
         for left in ("<!-- code:", "<!-- lab:", "<!-- verdicts", 'arithmatex">', "Not measured yet", "尚未量測"):
             assert left not in text, (page, left)
+
+
+def test_no_sign_of_markdown_is_left_in_a_sentence(site: Path) -> None:
+    """A backslash in front of a sign that Markdown does not take, and quotes of code that made none."""
+    for page in everything(site):
+        text = page.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+        text = re.sub(r"<(pre|code|svg|math|script|template|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
+        assert re.findall(r".{20}(?:\\(?:&lt;|[*_|>\[\]`$])|`).{20}", text) == [], page
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
@@ -102,11 +115,6 @@ def test_the_head_leads_to_the_same_page_in_the_other_language(tab: browser.Page
         )
         assert shown > 20
         assert link == (site / theirs).resolve().as_uri() and (site / theirs).is_file(), (ours, link)
-
-
-def everything(site: Path) -> list[Path]:
-    """Return all pages, but the one for addresses that are not there, which a site on a disk never shows."""
-    return [page for page in sorted(site.rglob("*.html")) if page.name != "404.html"]
 
 
 def test_every_page_leads_to_the_same_page_in_the_other_language_and_back(site: Path) -> None:

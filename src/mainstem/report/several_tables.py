@@ -43,8 +43,8 @@ _WITH_COUNTS: _Column = (
     lambda run: None if (both := mixture(run)) is None else both.mixed,
     lambda y: f"{y:.4f}",
 )
-_UNITS = "Held-out is the best {}, as the gap is, which is that of the last pass."
-_INTERVALS = " Behind ± stands a standard error, behind a gap its 95% interval."
+_UNITS = "Held-out is the best {}; the gap is that of the last pass, in the same unit."
+_INTERVALS = " After ± stands a standard error, after a gap its 95% interval."
 
 
 def _seconds(run: Source) -> float | None:

@@ -112,5 +112,5 @@ def _note(source: Source) -> str:
         return "Every stage is a pass over the same held-out text."
     return (
         f"The best weights are measured on {count(reached)} held-out tokens, the stages before on {count(sample)} of "
-        "them, so that difference is one between texts too."
+        "them, so the difference between them is partly one of texts."
     )
