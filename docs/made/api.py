@@ -83,7 +83,9 @@ def docstring(text: str) -> str:
         >>> docstring("Formula:\\n    y = x\\n\\nx is the input.")
         '*Formula*\\n\\n```text\\ny = x\\n```\\n\\nx is the input.'
     """
-    parts, body, section = [], [], ""
+    parts: list[str] = []
+    body: list[str] = []
+    section = ""
     for line in [*text.splitlines(), "Note:"]:
         found = _HEAD.match(line.strip()) if line.strip() else None
         if found is None and section and line.strip() and not line.startswith(" "):  # the section has ended

@@ -74,8 +74,15 @@ def half_the_steps_in_two_blocks() -> None:
     assert abs(found.mean(cell, "target") / found.floor(cell) - 1) < 0.02
 
 
-def a_deep_block_can_go_and_a_shallow_one_cannot() -> None:
-    assert Published("depth-used").verdicts()[:2] == ["no effect", "supported"]
+def one_block_alone_is_needed() -> None:
+    found = Published("depth-used")
+    assert found.verdicts()[:2] == ["no effect", "supported"]
+    costs = {}
+    for norm in ("pre", "post"):
+        trials = found.content["trials"][f"residual, {norm}-norm"].values()
+        costs[norm] = [statistics.fmean(block) for block in zip(*(trial["cost"] for trial in trials), strict=True)]
+    assert costs["pre"][0] > 0.5 and max(costs["pre"][1:]) < 0.02
+    assert 0.02 < costs["post"][-1] < 0.2 and max(costs["post"][:-1]) < 0.02
 
 
 def strength_decides_about_zeros() -> None:
@@ -135,8 +142,10 @@ SAID = (
      those_with_norms_alone_have_nothing_to_lose),
     ("transformer", "the one with residuals takes about half the steps. With 4 blocks the one without residuals ends "
      "near the loss of single bytes", "有殘差連接的只用大約一半的步數", half_the_steps_in_two_blocks),
-    ("transformer", "a block of the deeper half can go at hardly any cost, and a block of the first half cannot",
-     "較深一半的區塊拿掉一個幾乎沒有代價，前一半的則不行", a_deep_block_can_go_and_a_shallow_one_cannot),
+    ("transformer", "In pre-norm the first block alone is needed here: each of the others can go at hardly any cost. "
+     "In post-norm it is the last one, and even that costs little",
+     "pre-norm 只有第一個區塊少不得：其他的拿掉任何一個，都幾乎沒有代價；post-norm 則是最後一個，而且代價也不大",
+     one_block_alone_is_needed),
     ("regularization", "With ten times as much nine of ten weights are zero, and the loss is clearly higher",
      "十個權重有九個是零，訓練資料與保留資料的損失都明顯變高", strength_decides_about_zeros),
     ("regularization", "both lower the loss on other text", "兩者都降低了在其他文字上的損失",
