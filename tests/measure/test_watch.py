@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+import mainstem
 from mainstem import measure
 from mainstem.errors import BadInput
 from mainstem.measure import depth
@@ -114,6 +115,24 @@ def test_hooks_are_removed_also_after_an_exception():
     assert _get_current_dispatch_mode() is None
 
 
+@pytest.mark.parametrize("taps", ["residuals", "layers"])
+def test_what_is_changed_in_place_behind_a_layer_takes_no_numbers_away(taps):
+    def build(inplace):
+        torch.manual_seed(0)
+        layers = [mainstem.Residual(nn.Linear(16, 16)) if taps == "residuals" else nn.Linear(16, 16) for _ in range(3)]
+        return nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU(inplace))))
+
+    found = []
+    for inplace in (False, True):
+        model = build(inplace)
+        torch.manual_seed(1)
+        with measure.watch(model) as m:
+            model(torch.randn(4, 16)).square().sum().backward()
+        found.append((m.results, [p.grad for p in model.parameters()]))
+    assert found[0][0]["gradient_flow"] == found[1][0]["gradient_flow"] and len(found[1][0]["gradient_flow"]) == 3
+    assert all(one.equal(other) for one, other in zip(found[0][1], found[1][1], strict=True))
+
+
 def test_every_n_passes():
     model = chain([1.0] * 3)
     with measure.watch(model, every={"stream": 3}) as m:
@@ -164,6 +183,7 @@ def test_bad_input():
 
 
 def test_a_figure_is_a_page_that_loads_nothing(tmp_path):
+    torch.manual_seed(0)  # of some draws the noise scale is infinite, of which there is no figure
     model = chain([0.8] * 6)
     with measure.watch(model) as m:
         model(torch.randn(8, 16, dtype=torch.float64)).sum().backward()

@@ -286,7 +286,8 @@ class Hooks:
     def _alias(self, leaf: Tensor, note: Any) -> Tensor:
         if not (leaf.requires_grad and torch.is_grad_enabled()):
             return leaf
-        leaf = leaf.view_as(leaf)
+        # No view for autograd: what is changed in place behind a layer would take the hooks of a view away.
+        leaf = torch.ops.aten._unsafe_view(leaf, leaf.shape)
         if note is not None:
             self._tensor_handles.append(leaf.register_hook(note))
         return leaf
