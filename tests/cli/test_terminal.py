@@ -38,6 +38,15 @@ def test_width(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert terminal.width() == width
 
 
+def test_a_sentence_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    stream = io.StringIO()
+    terminal.sentence("the mean of one run, a-name-that-is-longer-than-a-line: 2.0375 nats per token", stream)
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "a-name-that-is-longer-than-a-line:" and len(lines) == 3
+    assert all(len(line) <= 24 for line in (lines[0], lines[2]))
+
+
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", None)
     monkeypatch.setattr("sys.stderr", None)
