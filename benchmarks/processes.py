@@ -69,7 +69,7 @@ def recovery(folder: Path, text: Path) -> float:
     metrics = folder / "metrics.jsonl"
     started = subprocess.Popen(
         [*launcher, *words(folder, text, 40), "--save.every", "5"], stdout=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         _until(lambda: metrics.exists() and metrics.read_text().count("\n") > 8)

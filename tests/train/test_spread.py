@@ -127,6 +127,17 @@ def test_where_the_folder_is_not_shared_the_leading_process_writes_the_whole(fol
         assert (folder / "whole" / file).read_bytes() == (folder / "two" / file).read_bytes(), file
 
 
+def test_a_process_that_vanishes_is_one_sentence_with_what_is_saved(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's FSDP2 sends by itself, and what it raises then is no sentence."""
+    monkeypatch.setenv("ENDS", "1:1")  # inside the first checkpoint
+    (out, error), _ = two("run_ranks.py", str(folder), "vanished", "0", "", "shard")
+    last = error.strip().splitlines()[-1]
+    assert not out and "Another process has ended" in last, error
+    assert "nothing was saved yet. Go on with:" in last, last
+
+
 @pytest.mark.slow
 def test_a_run_begun_in_two_parts_goes_on_in_four(folder: Path) -> None:
     if not (folder / "two").exists():

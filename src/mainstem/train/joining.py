@@ -81,7 +81,8 @@ def told(world: World, requests: Requests) -> Iterator[None]:
     """
     meeting: Any = world.meeting
     try:
-        yield
+        with world.heard():
+            yield
     except Lost as lost:
         requests.patient = True
         try:

@@ -168,7 +168,8 @@ def _written(loop: Loop) -> Iterator[None]:
 def _leaving(loop: Loop) -> Iterator[None]:
     folder = loop.folder
     try:
-        yield
+        with loop.learner.world.heard():
+            yield
     except signals.Stop as stop:
         again, where = _kept(folder)
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")

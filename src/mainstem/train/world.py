@@ -52,6 +52,13 @@ class World(NamedTuple):
         """Return the world in which this process computes its share and asks nobody."""
         return self._replace(quiet=True)
 
+    def heard(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which an error of torch's about another process is `Lost`, whoever called torch.
+
+        FSDP2 reduces by itself, in the backward pass and where a tensor is gathered.
+        """
+        return contextlib.nullcontext() if self.alone else answered()
+
     def slots(self, batch: int) -> range:
         """Return the slots of a global batch that this process computes: contiguous shares, equal within one."""
         return range(self.rank * batch // self.size, (self.rank + 1) * batch // self.size)
