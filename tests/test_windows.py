@@ -15,6 +15,7 @@ for name in ("O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY",
 for name in ("SIGHUP", "SIGUSR1", "SIGKILL"):
     delattr(signal, name)
 
+import mainstem.data, mainstem.runs
 from mainstem import Residual, Stack, blocks, errors, form, measure, noise, optim, penalty
 
 layers = [nn.Sequential(nn.Linear(8, 8), noise.Dropout(0.1)) for _ in range(2)]
