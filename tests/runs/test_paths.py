@@ -27,6 +27,17 @@ def test_last_is_the_newest_and_a_link_to_its_name(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "runs")) == ["a", "b c", "last"]
 
 
+def test_the_name_of_a_run_below_runs_is_answered_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _stored(Path("runs", "first"))
+    with pytest.raises(BadInput, match=r"no run at 'first': did you mean runs/first\?$"):
+        runs.find("first")
+    with pytest.raises(BadInput, match=r"no run at 'second': give the folder that was the --out of a training\.$"):
+        runs.find("second")
+
+
 def test_where_links_cannot_be_made_it_is_a_text_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")

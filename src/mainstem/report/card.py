@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from ..draw.table import Table
 from ..draw.words import compact, count, duration, short, size, visible
-from ..errors import command
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS
 from .headline import YARDSTICKS, best_of, gap_of, overfitting, title, yardsticks
@@ -221,5 +220,5 @@ def _limits(source: Source) -> Part:
             f"{share:.1%} of the held-out characters lie in 64 or more in a row that the training text has too."
         )
     if len(found) > 1:
-        found.append(f"To try it: {command('sample', source.name)}, {command('evaluate', source.name, 'other.txt')}.")
+        found.append("To try it: mainstem sample RUN, or mainstem evaluate RUN other.txt, where RUN is this folder.")
     return Part("Limits", found)

@@ -55,7 +55,10 @@ def find(path: str | os.PathLike[str]) -> Path:
     folder, shown = follow(path), files.shown(path)
     if not files.is_folder(folder):
         means = f", which stands for {str(folder)!r}" if folder != Path(path) else ""
-        raise BadInput(f"There is no run at {shown}{means}: give the folder that was the --out of a training.")
+        near = Path(HOME, path)
+        is_run = files.is_file(near / "config.yaml")
+        remedy = f"did you mean {near}?" if is_run else "give the folder that was the --out of a training."
+        raise BadInput(f"There is no run at {shown}{means}: {remedy}")
     if not files.is_file(folder / "config.yaml"):
         raise BadInput(f"{shown} holds no config.yaml, so it is not the folder of a run: give the folder of one.")
     return folder
