@@ -23,22 +23,9 @@ FIELDS = [field.name for field in config.fields(config.Run) if "." in field.name
 ARGUMENTS = {
     *("activation", "angles", "axis", "base", "begin", "bias", "canon", "chunk", "coef", "connection", "documents"),
     *("dropout", "eps", "every", "gain", "gate", "heads", "how", "impl", "iterations", "kind", "laurel", "length"),
-    *(
-        "limit",
-        "loss",
-        "noises",
-        "norm",
-        "over",
-        "query",
-        "rate",
-        "reduction",
-        "rho",
-        "scale",
-        "seed",
-        "share",
-        "shortcut",
-    ),
-    *("site", "step", "streams", "temperature", "tgt", "top", "torchrun", "visible", "weights", "width", "x", "y"),
+    *("limit", "loss", "noises", "norm", "over", "query", "rate", "reduction", "rho", "scale", "seed", "share"),
+    *("shortcut", "site", "step", "streams", "temperature", "tgt", "top", "torchrun", "visible", "weights"),
+    *("width", "x", "y"),
 }
 """Words of code that a message to a program may begin with as they are written there: arguments, functions."""
 
