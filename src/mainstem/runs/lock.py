@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput
-
-with contextlib.suppress(ImportError):  # Windows has none, and nothing is trained there
-    import fcntl
 
 
 class Taken(BadInput):
