@@ -156,11 +156,13 @@ def a_culprit(folder: Path, world: World) -> None:
 
 def an_uneven_share(folder: Path, world: World) -> None:
     """Where one process has more parts of a batch than another, the step is that of one process all the same."""
-    case = Case(folder, world, train={"batch": 2 * world.size + 1, "micro_batch": 1}, loss={"name": "masked_inputs"})
-    for number in (1, 2, 3):
-        right, found = (each.step(number).numbers for each in (case.one, case.several))
-        near(found["loss"], right["loss"])
-        near(found["grad_norm"], right["grad_norm"])
+    sizes = {"hidden_l2": 0.1, "stream_l1": 0.1, "stream_l2": 0.2}
+    for loss in ({"name": "masked_inputs"}, {"name": "multi_token", **sizes}):
+        case = Case(folder, world, train={"batch": 2 * world.size + 1, "micro_batch": 1}, loss=loss)
+        for number in (1, 2, 3):
+            right, found = (each.step(number).numbers for each in (case.one, case.several))
+            near(found["loss"], right["loss"])
+            near(found["grad_norm"], right["grad_norm"])
 
 
 def a_number(folder: Path, world: World) -> None:

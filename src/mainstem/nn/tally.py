@@ -12,13 +12,20 @@ import torch
 from torch import Tensor
 
 
+class Gathered:
+    """What the parts of a tally share. It is no list, as FSDP hands copies of lists and dataclasses on to a block."""
+
+    def __init__(self) -> None:
+        self.values: list[Tensor] = []
+
+
 @dataclass(frozen=True)
 class Tally:
     """Gathers l1 mean_F |h| + l2 mean_F h^2 of activations h at each position, from one layer after the other.
 
     Args:
         l1, l2: the factors.
-        found: what was gathered, [B, T] each; parts share the list.
+        found: what was gathered, [B, T] each; parts share it.
         rows: which of `batch` samples are given; all if None.
         batch: B.
         kept: whose numbers count, bool [B]; of all if None.
@@ -32,7 +39,7 @@ class Tally:
 
     l1: float
     l2: float
-    found: list[Tensor] = field(default_factory=list)
+    found: Gathered = field(default_factory=Gathered)
     rows: Tensor | None = None
     batch: int = 0
     kept: Tensor | None = None
@@ -53,12 +60,12 @@ class Tally:
             value_BT = torch.where(self.kept.view(-1, 1), value_BT, torch.zeros_like(value_BT))
         if self.rows is not None:
             value_BT = value_BT.new_zeros(self.batch, value_BT.shape[1]).index_copy(0, self.rows, value_BT)
-        self.found.append(value_BT)
+        self.found.values.append(value_BT)
 
     def total(self, like: Tensor) -> Tensor:
         """Return the sum of what was gathered, of the shape and dtype of `like` [B, T]."""
         total = torch.zeros_like(like)
-        for value_BT in self.found:
+        for value_BT in self.found.values:
             total = total + value_BT.to(like.dtype)
         return total
 
