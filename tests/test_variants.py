@@ -20,7 +20,7 @@ def _value(kind: str, name: str) -> dict[str, Any]:
 
 KINDS = (
     "residual", "penalty", "loss", "optimizer", "course", "around", "schedule", "tokenizer", "embedding", "prior",
-    "average", "decay",
+    "average", "decay", "skip",
 )  # fmt: skip
 SPECS = [spec for kind in KINDS for spec in catalogue.specs(kind) if is_dataclass(spec.load())]
 """All that are values by name; a noise has the fields of its rate beside its own (`noise.parse`)."""
