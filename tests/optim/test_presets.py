@@ -1,5 +1,7 @@
 """AdamW: torch's numbers, decay as a thing of its own, and how it differs from a penalty."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -36,6 +38,29 @@ def test_it_is_torchs_adamw_over_two_groups():
     expected = train(theirs, torch.optim.AdamW(groups, lr=3e-3, betas=(0.9, 0.95), foreach=False), 20)
     assert far(made, expected) < 1e-6
     assert far(made, list(small().parameters())) > 1e-2
+
+
+def test_a_decay_beside_the_parameters_is_that_of_all_that_say_none():
+    ours, theirs = small(), small()
+    made = train(ours, optim.AdamW(ours.parameters(), lr=3e-3, weight_decay=0.1), 20)
+    assert far(made, train(theirs, torch.optim.AdamW(theirs.parameters(), lr=3e-3, weight_decay=0.1), 20)) < 1e-6
+    for make in (optim.AdamW, optim.SGD, partial(optim.Muon, roles=("linear",))):
+        one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+        optimizer = make([{"params": [*one.parameters()], "weight_decay": 0.5}], weight_decay=0.1)
+        optimizer.add_param_group({"params": [*other.parameters()]})
+        decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+        assert decays == {
+            id(p): 0.5 if p in {*one.parameters()} else 0.1 for p in (*one.parameters(), *other.parameters())
+        }
+        assert {
+            group["weight_decay"] for group in make(optim.groups(one, decay=0.3), weight_decay=0.1).param_groups
+        } == {0.3, 0.0}
+
+
+@pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf")])
+def test_a_decay_is_a_finite_number_from_0(wrong):
+    with pytest.raises(BadInput, match=f"weight_decay {wrong} cannot be used: give a finite number >= 0"):
+        optim.AdamW(small().parameters(), weight_decay=wrong)
 
 
 def test_decay_alone_is_a_geometric_series():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -27,8 +28,9 @@ class Update(Light):
     """w <- before(w); w <- w - lr * size * u; w <- after(w), where u is the direction of the parameter's method. Final.
 
     `groups` are parameters or parameter groups, as `optim.groups` makes them. `methods` are directions by name: a
-    group says its `method`, or else the first that takes a parameter has it. `before` (`Decay`) and `after`
-    (`Proximal`, `MaxNorm`, `Average.of(model)`) run in their order. AdamW, Muon and SGD are short compositions of it.
+    group says its `method`, or else the first that takes a parameter has it; one without a `weight_decay` has the one
+    given here. `before` (`Decay`) and `after` (`Proximal`, `MaxNorm`, `Average.of(model)`) run in their order. AdamW,
+    Muon and SGD are short compositions of it.
     `around` (`SAM`, `ASAM`) asks for the gradient at other weights: `step` then calls its closure twice, or `perturbed`
     comes first.
 
@@ -61,14 +63,17 @@ class Update(Light):
         before: Sequence[Before] = (),
         after: Sequence[After | Follow] = (),
         around: Around | None = None,
+        weight_decay: float = 0.0,
     ) -> None:
+        if not (math.isfinite(weight_decay) and weight_decay >= 0):
+            raise BadInput(f"weight_decay {weight_decay} cannot be used: give a finite number >= 0.")
         self.methods = dict(methods)
         self.before, self.around = tuple(before), around
         self._is_second = False
         self._gate: Gate | None = None
         self.after = tuple(each for each in after if isinstance(each, After))
         self.followers = tuple(each for each in after if isinstance(each, Follow))
-        super().__init__(listed(groups), {"lr": next(iter(methods.values())).lr, "weight_decay": 0.0})
+        super().__init__(listed(groups), {"lr": next(iter(methods.values())).lr, "weight_decay": weight_decay})
         taken = {label for group in self.param_groups for label in group["after"]}
         for each in self.after:
             if repr(each) not in taken:
@@ -76,7 +81,9 @@ class Update(Light):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group as the constructor does: in two, where some of its parameters have another method or chain."""
-        for part in split(with_names(param_group), self.methods, self.after):
+        given = with_names(param_group)
+        given.setdefault("weight_decay", self.defaults["weight_decay"])
+        for part in split(given, self.methods, self.after):
             super().add_param_group(part)
         defaults = {key: value for key, value in self.param_groups[0].items() if key in ("betas", "momentum")}
         self.defaults.update(defaults)  # schedulers of momentum look here

@@ -21,6 +21,7 @@ def AdamW(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     *,
+    weight_decay: float = 0.0,
     before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
@@ -28,10 +29,11 @@ def AdamW(
 ) -> Update:
     """Return AdamW over `groups`: ``Update(groups, {"adamw": Adam(lr, betas, eps)}, before=[Decay()], after=after)``.
 
-    w <- (1 - lr*wd) w - lr * m/(sqrt(v) + eps). The decay is each group's `weight_decay`, 0 where it has none (torch's
-    own default is 0.01), and `before` says how it is taken: by `Decay`, or by `Cautious`. `proximal` is a penalty that
-    a proximal step applies, in the metric sqrt(v) + eps; `after` follows it. State and state dict are those of
-    torch.optim.AdamW, and each loads the other's. On a CPU one pass of `ops.update` goes over all groups.
+    w <- (1 - lr*wd) w - lr * m/(sqrt(v) + eps). The decay is each group's `weight_decay`, or else the one that is given
+    here (0, where torch has 0.01), which norms and biases have too; `optim.groups(model, decay=0.1)` decays matrices
+    alone. `before` says how it is taken: by `Decay`, or by `Cautious`. `proximal` is a penalty that a proximal step
+    applies, in the metric sqrt(v) + eps; `after` follows it. State and state dict are those of torch.optim.AdamW, and
+    each loads the other's. On a CPU one pass of `ops.update` goes over all groups.
 
     Source:
         Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101), algorithm 2.
@@ -42,7 +44,8 @@ def AdamW(
         >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
         0.1
     """
-    return Update(groups, {"adamw": Adam(lr, betas, eps)}, before=before, after=chain(proximal, after), around=around)
+    methods = {"adamw": Adam(lr, betas, eps)}
+    return Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
 
 
 def SGD(
@@ -50,6 +53,7 @@ def SGD(
     lr: float = 1e-3,
     momentum: float = 0.0,
     *,
+    weight_decay: float = 0.0,
     before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
@@ -57,7 +61,7 @@ def SGD(
 ) -> Update:
     """Return SGD over `groups`: ``Update(groups, {"sgd": Momentum(lr, momentum)}, before=[Decay()], after=after)``.
 
-    w <- (1 - lr*wd) w - lr b, b <- momentum * b + g. The decay is decoupled, each group's `weight_decay`; torch's SGD
+    w <- (1 - lr*wd) w - lr b, b <- momentum * b + g. The decay is decoupled, `weight_decay` as in AdamW; torch's SGD
     adds it to the gradient, which is the same without momentum. `proximal` is a penalty that a proximal step applies
     (with L1 this is iterative soft thresholding); `after` follows it.
 
@@ -71,7 +75,8 @@ def SGD(
         tensor([[ 0.9000, -0.2000],
                 [ 0.0000,  1.9000]])
     """
-    return Update(groups, {"sgd": Momentum(lr, momentum)}, before=before, after=chain(proximal, after), around=around)
+    methods = {"sgd": Momentum(lr, momentum)}
+    return Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
 
 
 def Muon(
@@ -84,6 +89,7 @@ def Muon(
     scale: str = "original",
     roles: Sequence[str] = Orthogonal.roles,
     *,
+    weight_decay: float = 0.0,
     before: Sequence[Before] = (Decay(),),
     proximal: Proximable | None = None,
     after: Sequence[After] = (),
@@ -114,7 +120,7 @@ def Muon(
         ['muon', 'adamw']
     """
     methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
-    made = Update(groups, methods, before=before, after=chain(proximal, after), around=around)
+    made = Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
     if not any(group["method"] == "muon" for group in made.param_groups):
         found = sorted({str(group.get("role", "none")) for group in made.param_groups})
         raise BadInput(
