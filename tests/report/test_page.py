@@ -26,12 +26,14 @@ class Parsed(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[tuple[str, str]] = []
         self.open: list[str] = []
+        self.goes_on = False
         self.feed(text)
         self.close()
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self.goes_on = tag == "wbr"  # a place for a break, which is in the middle of a word
         if tag not in ("meta", "br", "wbr", "link"):
             self.open.append(tag)
 
@@ -43,7 +45,11 @@ class Parsed(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text.append((self.open[-1] if self.open else "", data))
+        if self.goes_on and self.text:
+            self.text[-1] = (self.text[-1][0], self.text[-1][1] + data)
+        else:
+            self.text.append((self.open[-1] if self.open else "", data))
+        self.goes_on = False
 
     def within(self, tag: str) -> list[str]:
         return [data for where, data in self.text if where == tag]

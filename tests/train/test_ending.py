@@ -101,6 +101,6 @@ def test_the_next_commands_can_be_typed_as_they_stand(made):
     commands = [shlex.split(line[line.index("mainstem") :]) for line in lines if "mainstem" in line]
     assert commands == [
         ["mainstem", "sample", "my runs/first"],
-        ["mainstem", "report", "my runs/first"],
+        ["mainstem", "probe", "my runs/first"],
         ["mainstem", "train", "--resume", "my runs/first", "--train.steps", "16"],
     ]
