@@ -169,14 +169,20 @@ def test_anything_but_several_is_one(size: str, monkeypatch: pytest.MonkeyPatch)
 def test_launch_passes_a_request_to_save_on() -> None:
     code = "import signal; signal.signal(signal.SIGUSR1, lambda *_: exit(7)); print(flush=True); signal.pause()"
     before = signal.getsignal(signal.SIGUSR1)
-    with launch.passed_on(), subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        os.kill(os.getpid(), signal.SIGUSR1)
-        try:
-            assert child.wait(30) == 7
-        finally:
-            child.kill()
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as other:  # not of the launch: it is left alone
+        assert other.stdout is not None
+        other.stdout.readline()
+        with launch.passed_on(), subprocess.Popen(words, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            try:
+                assert child.wait(30) == 7
+                assert other.poll() is None
+            finally:
+                child.kill()
+                other.kill()
     assert signal.getsignal(signal.SIGUSR1) == before
 
 

@@ -110,19 +110,27 @@ def _environment(given: dict[str, str]) -> Any:
 def passed_on() -> Any:
     """Inside the ``with``, send SIGUSR1, which torch's launcher does not take, on to the processes started there."""
 
+    there = _children()
+
     def tell(*_: Any) -> None:
-        here = os.getpid()
-        with contextlib.suppress(OSError):  # a system that does not list them
-            text = Path(f"/proc/{here}/task/{here}/children").read_text()
-            for child in text.split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGUSR1)
+        for child in _children() - there:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, tell)
     try:
         yield
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def _children() -> set[int]:
+    """Return the processes that this one has started and that still run; none on a system that does not list them."""
+    here = os.getpid()
+    try:
+        return {*map(int, Path(f"/proc/{here}/task/{here}/children").read_text().split())}
+    except OSError:
+        return set()
 
 
 @contextlib.contextmanager
