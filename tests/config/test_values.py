@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from mainstem import catalogue
+from mainstem import catalogue, config
 from mainstem.config import values
 
 KINDS = (
-    "residual", "penalty", "after", "decay", "norm", "noise", "loss", "optimizer", "around", "schedule", "course",
-    "tokenizer", "embedding",
+    "residual", "penalty", "after", "decay", "norm", "noise", "loss", "optimizer", "around", "skip", "schedule",
+    "course", "tokenizer", "embedding",
 )  # fmt: skip
 VALUED = [spec for kind in KINDS for spec in catalogue.specs(kind)]
 
@@ -44,3 +44,11 @@ def test_what_they_mean_stands_in_the_docstring() -> None:
 def test_nothing_heavy_is_imported() -> None:
     asked = "from mainstem.config import values; values.of('residual', 'hyper')"
     subprocess.run([sys.executable, "-c", f"import sys; {asked}; assert 'torch' not in sys.modules"], check=True)
+
+
+def test_null_is_kept_where_it_says_something_else_than_the_default() -> None:
+    run = config.load({"model.residual": "bdia", "model.residual.bits": "null"})
+    assert run.model.residual == {"name": "bdia", "bits": None}
+    assert config.parse(config.dump(run)) == run
+    given = [{"name": "drop_head", "rate": 0.1, "over": None, "course": None}]
+    assert config.load({"noise.also": given}).noise.also == [{"name": "drop_head", "rate": 0.1, "over": None}]

@@ -108,12 +108,15 @@ def _named(value: Any, kind: str, path: str, root: type[Section]) -> Any:
 
 
 def _values(given: Mapping[str, Any], kind: str, path: str, root: type[Section]) -> dict[str, Any]:
-    """Return a name of `kind` that there is, and the values that it is given, as it asks for them; null is none."""
+    """Return a name of `kind` that there is, and the values that it is given, as it asks for them.
+
+    Null is no value, but where it says something else than the default does.
+    """
     name = given["name"]
     found = {
         key: _brought(item, key, kind, name, path, root)
         for key, item in given.items()
-        if key != "name" and (item is not None or not owned.owners(kind, key))
+        if key != "name" and (item is not None or not owned.owners(kind, key) or owned.nullable(kind, name, key))
     }
     return {"name": name, **found}
 

@@ -74,6 +74,20 @@ def type_of(kind: str, key: str) -> inspect.Type | None:
 
 
 @cache
+def nullable(kind: str, name: str, key: str) -> bool:
+    """Return whether null is a value of `key` that differs from its default.
+
+    Example:
+        >>> nullable("residual", "bdia", "bits"), nullable("schedule", "wsd", "cooldown")
+        (True, False)
+    """
+    if key not in of(kind, name) or default(kind, name, key) is None:
+        return False
+    found = inspect.type_info(annotation(kind, name, key))
+    return isinstance(found, inspect.UnionType) and any(isinstance(part, inspect.NoneType) for part in found.types)
+
+
+@cache
 def default(kind: str, name: str, key: str) -> Any:
     """Return the default of a value; `msgspec.NODEFAULT` where it has to be given or is no constant."""
     said = of(kind, name)[key].default
