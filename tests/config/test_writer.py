@@ -87,6 +87,7 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(trees())
+@example({"loss.name": "distillation"})  # whose teacher is null
 @example({"data.paths": ["1e-3", "null", "off", "\x85"], "data.glob": "0b1", "data.field": "2026-01-01"})
 def test_property_any_valid_tree_survives(tree: dict[str, Any]) -> None:
     run = config.load(tree)

@@ -75,7 +75,8 @@ def _named(section: Section) -> Section:
     changes: dict[str, Any] = {}
     if (keeps := own_field(type(section))) is not None:
         name: str = section.name  # type: ignore[attr-defined]
-        changes[keeps[0]] = {**owned.defaults(keeps[1], name), **getattr(section, keeps[0])}
+        own = {key: value for key, value in owned.defaults(keeps[1], name).items() if value is not None}
+        changes[keeps[0]] = {**own, **getattr(section, keeps[0])}  # null is not given, and not read back
     for field, kind in children(type(section)).items():
         if (of := named_kind(kind)) and of not in MANY:
             changes[field] = owned.filled(of, getattr(section, field))
