@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cases
 import tiny_run
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mainstem import optim
 from mainstem.optim import muon, sharded
-from mainstem.train import Learner, join
+from mainstem.train import Learner
 from mainstem.train.batch import Batch
-from mainstem.train.joining import leave
 from mainstem.train.language import Language
 from mainstem.train.phases import Phases
 from mainstem.train.reduction import Reduction
@@ -192,19 +192,5 @@ CASES: list[Callable[[Path, World], None]] = [
 ]  # fmt: skip
 
 
-def main(folder: Path) -> None:
-    torch.set_num_threads(1)
-    world = join()
-    for case in CASES:
-        try:
-            case(folder, world)
-        except (AssertionError, ValueError, RuntimeError) as error:
-            print(f"{case.__name__}: {type(error).__name__} {error}".replace("\n", " "))
-        else:
-            print(f"{case.__name__}: equal")
-    leave(world)
-    print("end: equal", flush=True)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    cases.tell(CASES, Path(sys.argv[1]))

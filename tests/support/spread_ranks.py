@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cases
 import tiny_run
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,7 @@ from mainstem import config
 from mainstem.errors import BadInput
 from mainstem.measure.evaluate import evaluate
 from mainstem.optim import sharded
-from mainstem.train import Learner, culprit, join
-from mainstem.train.joining import leave
+from mainstem.train import Learner, culprit
 from mainstem.train.language import Language
 from mainstem.train.spread import Spread
 from mainstem.train.world import ALONE, World
@@ -183,19 +183,5 @@ CASES: list[Callable[[Path, World], None]] = [
 ]  # fmt: skip
 
 
-def main(folder: Path) -> None:
-    torch.set_num_threads(1)
-    world = join()
-    for case in CASES:
-        try:
-            case(folder, world)
-        except (AssertionError, ValueError, RuntimeError, StopIteration) as error:
-            print(f"{case.__name__}: {type(error).__name__} {error}".replace("\n", " "))
-        else:
-            print(f"{case.__name__}: equal")
-    leave(world)
-    print("end: equal", flush=True)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    cases.tell(CASES, Path(sys.argv[1]))

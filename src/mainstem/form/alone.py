@@ -67,7 +67,7 @@ def _places(width: int) -> list[Site]:
 
 
 def _described(form: Form, site: Site) -> str:
-    # Initial weights may be drawn, and are alike only from one seed; whoever builds on meta has no others to compare.
+    # Initial weights may be drawn, and are alike only from one seed; on meta there are no numbers to compare.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(0)
         made = form.connection(site)

@@ -329,7 +329,7 @@ class Learner:
         def accepts(norm: Tensor) -> Tensor:
             nonlocal spike
             assert self.skipping is not None
-            spike = self.world.total((~self.skipping(norm)).to(torch.int32)) > 0  # one for all, whoever rounds how
+            spike = self.world.total((~self.skipping(norm)).to(torch.int32)) > 0  # all decide alike
             return ~spike
 
         asked = None if self.skipping is None else accepts

@@ -53,7 +53,7 @@ class World(NamedTuple):
         return self._replace(quiet=True)
 
     def heard(self) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which an error of torch's about another process is `Lost`, whoever called torch.
+        """Return the context in which an error of torch's about another process is `Lost`.
 
         FSDP2 reduces by itself, in the backward pass and where a tensor is gathered.
         """
