@@ -20,6 +20,7 @@ BAD = {
     "no such command": (2, "'trian' is not a command: did you mean train?"),
     "no such option": (2, "--train.stepz"),
     "no such file": (2, "'absent.txt' does not exist"),
+    "no such file, heard late": (2, "'absent.txt' does not exist"),
     "too small a batch": (2, "--train.batch 1 is fewer sequences than the 2 processes that share them"),
     "a full disk": (1, "Process 1 of 2: its part of checkpoint 2 could not be written: the disk is full"),
     "no checkpoint has all its parts": (1, "None of the 2 checkpoints in"),

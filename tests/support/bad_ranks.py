@@ -25,7 +25,7 @@ import tiny_run
 
 from mainstem import files
 from mainstem.cli.main import main as mainstem
-from mainstem.train import joining, samples
+from mainstem.train import joining, meeting, samples
 
 TINY = (
     "train", "corpus.txt", "--out", "run", "--train.steps", "4", "--train.batch", "4", "--evaluate.every", "2",
@@ -89,6 +89,14 @@ def a_full_disk(rank: int) -> Iterator[None]:
     yield
 
 
+@contextlib.contextmanager
+def a_second_that_looks_late(rank: int) -> Iterator[None]:
+    """Have the second process look for words twice in three seconds: the first one could be gone by then."""
+    if rank == 1:
+        meeting._PAUSE = 1.5
+    yield
+
+
 def without_a_part(*steps: int) -> Callable[[int], contextlib.AbstractContextManager[object]]:
     """Take the second process's part of the model out of the checkpoints of `steps` of a run in parts."""
 
@@ -115,6 +123,7 @@ CASES = {
     "no such command": Case(command=("trian",)),
     "no such option": Case(("--train.stepz", "4")),
     "no such file": Case(("--data.held-out-paths.0", "absent.txt")),
+    "no such file, heard late": Case(("--data.held-out-paths.0", "absent.txt"), before=a_second_that_looks_late),
     "too small a batch": Case(("--train.batch", "1")),
     "a run in parts": Case((*SHARD, "--out", "parts")),
     "a full disk": Case(SHARD, before=a_full_disk),

@@ -19,7 +19,7 @@ ARRIVAL = timedelta(minutes=2)
 """How long a process waits for the others to be started: they load torch, and no more, before they arrive."""
 
 _WAIT = 2.0
-"""Seconds in which one that fails can say why, once the others have noticed."""
+"""Seconds in which one that fails can say why, once the others have noticed, and in which the others can hear it."""
 
 
 def join(arrival: timedelta = ARRIVAL) -> World:
@@ -67,10 +67,13 @@ def _meet(rank: int, size: int, arrival: timedelta) -> Meeting:
 
 
 def leave(world: World) -> None:
-    """Close what `join` has opened."""
+    """Close what `join` has opened; the leading process stays until all know what has ended one of them."""
     if world.size > 1 and torch.distributed.is_initialized():
         with contextlib.suppress(RuntimeError):  # of others that have gone already
             torch.distributed.destroy_process_group()
+        if world.leads and world.meeting is not None:
+            with contextlib.suppress(Lost):
+                world.meeting.stay(_WAIT)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ LONG = timedelta(hours=4)
 _PAUSE = 0.02
 """Seconds between two looks for a word."""
 
-_FAILED, _SPOKEN = "failed", "spoken"
+_FAILED, _HEARD, _SPOKEN = "failed", "heard", "spoken"
 
 
 class Lost(RunFailed):
@@ -90,6 +90,7 @@ class Meeting:
     def fail(self, failure: Failure) -> None:
         """Leave word of what has ended this process; the first one to fail is heard."""
         self._ask(lambda: self._store.compare_set(_FAILED, "", json.dumps(failure)))
+        self.leave(f"{_HEARD}/{self.rank}", True)
 
     def failure(self, patience: float = 0.0) -> Failure | None:
         """Return what has ended some process, None where none has said so within `patience` seconds."""
@@ -98,7 +99,21 @@ class Meeting:
             if time.monotonic() > ends:
                 return None
             time.sleep(_PAUSE)
-        return Failure(*json.loads(self._ask(lambda: self._store.get(_FAILED))))
+        found = Failure(*json.loads(self._ask(lambda: self._store.get(_FAILED))))
+        self.leave(f"{_HEARD}/{self.rank}", True)
+        return found
+
+    def stay(self, patience: float) -> None:
+        """Wait, where a process has failed, until all know of it, or for `patience` seconds.
+
+        The store ends with the leading process: what it holds would be lost to those that have not looked yet.
+        """
+        if not self._there(_FAILED):
+            return
+        ends = time.monotonic() + patience
+        known = [f"{_HEARD}/{rank}" for rank in range(self.size)]
+        while time.monotonic() < ends and not all(map(self._there, known)):
+            time.sleep(_PAUSE)
 
     def spoken(self) -> None:
         """Say that the leading process has written its sentence, so that the others may end."""
