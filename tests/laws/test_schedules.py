@@ -1,6 +1,7 @@
 """Every schedule of the catalogue: a share that never rises behind the warm-up, and a function of progress alone."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from mainstem.errors import BadInput
 from mainstem.optim.schedule import Schedule, share
 
 NAMES = catalogue.names("schedule")
+ROUNDING = 2.0**-52
+"""What two sums of a share may differ by: a cosine that falls to 1 - 1e-16 came to less, and to 1 again."""
 
 
 @st.composite
@@ -35,7 +38,7 @@ def test_it_rises_to_the_peak_and_falls_to_its_floor(name: str, data: st.DataObj
     found = [share(step, steps, warmup, schedule) for step in range(1, steps + 1)]
     assert found[warm - 1] == 1.0
     assert found[:warm] == sorted(found[:warm])
-    assert found[warm - 1 :] == sorted(found[warm - 1 :], reverse=True)
+    assert all(later <= earlier + ROUNDING for earlier, later in itertools.pairwise(found[warm - 1 :]))
     assert all(0.0 <= each <= 1.0 for each in found)
     if warm < steps:
         assert found[-1] == last(schedule)
