@@ -53,10 +53,28 @@ def test_a_switch_takes_the_next_word_only_where_it_says_true_or_false(
     assert split(words, switches={"on"}) == (positional, [("on", value)])
 
 
+@pytest.mark.parametrize(
+    ("words", "value", "positional"),
+    [
+        (["--plan", "all", "a.txt"], "all", ["a.txt"]),
+        (["--plan", "a.txt"], "true", ["a.txt"]),
+        (["--plan", "off"], "off", []),
+        (["--plan", "./all"], "true", ["./all"]),
+        (["--other", "all"], "true", ["all"]),
+    ],
+)
+def test_a_switch_takes_the_words_that_it_has(words: list[str], value: str, positional: list[str]) -> None:
+    name = words[0].removeprefix("--")
+    assert split(words, switches={"plan", "other"}, behind={"plan": ("all",)}) == (positional, [(name, value)])
+
+
 def test_the_switch_of_a_command_says_true_or_false() -> None:
     assert truth("plan", "On") and not truth("plan", "no")
     with pytest.raises(BadInput, match="--plan is 'maybe': give true or false"):
         truth("plan", "maybe")
+    assert truth("plan", "all", ("all",))
+    with pytest.raises(BadInput, match="--plan is 'maybe': give true, all or false"):
+        truth("plan", "maybe", ("all",))
 
 
 def test_a_value_with_hyphens_is_refused_with_its_remedy() -> None:

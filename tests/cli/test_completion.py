@@ -43,6 +43,8 @@ def test_bash_offers_commands_options_and_names(script):
     assert completed(script, "evaluate", "--device", "c") == ["cpu", "cuda"]
     assert completed(script, "train", "") == []  # files, by -o default
     assert completed(script, "train", "--help", "opt") == ["optim"]
+    assert completed(script, "train", "--plan", "") == ["all"]
+    assert completed(script, "train", "--plan", "corp") == []  # files, by -o default
 
 
 def test_every_option_of_every_command_is_offered_and_no_other():

@@ -115,6 +115,9 @@ def test_a_plan_is_printed_and_nothing_is_made(corpus: Path, capsys: Capture, tm
     out = tmp_path / "run"
     small = ["--model.layers", "1", "--model.width", "16", "--model.heads", "2", "--model.context", "16"]
     assert main(["train", str(corpus), "--out", str(out), "--plan", "--train.steps", "4", *small]) == 0
+    screen = capsys.readouterr().out
+    assert len(screen.splitlines()) <= 24 and "which tensors are decayed" not in screen
+    assert main(["train", "--plan", "all", str(corpus), "--out", str(out), "--train.steps", "4", *small]) == 0
     assert "which tensors are decayed" in capsys.readouterr().out
     assert not out.exists()
 
@@ -204,10 +207,10 @@ def test_an_older_folder_called_last_keeps_what_it_holds(
 def test_a_plan_looks_at_no_other_run(two: list[str], capsys: Capture, tiny: tuple[str, ...]) -> None:
     capsys.readouterr()
     assert main(["train", "a.txt", "--plan", *tiny]) == 0
-    assert f"{two[0]}-3 (new)" in capsys.readouterr().out.replace("\n" + " " * 21, "")
+    assert f"in runs/{two[0]}-3 (new)" in " ".join(capsys.readouterr().out.split())
     assert main(["train", "a.txt", "--plan", "--out", f"runs/{two[1]}", "--seed", "7", *tiny]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "none: " in out
+    assert "in no folder" in out
     assert "another configuration (seed" in out
     assert sorted(os.listdir("runs")) == two
 

@@ -16,6 +16,7 @@ from code_blocks import ROOT, blocks
 
 from mainstem import catalogue, config
 from mainstem.cli import arguments
+from mainstem.cli import help as help_text
 from mainstem.cli.commands import COMMANDS
 
 NAMED = (
@@ -115,7 +116,7 @@ def check_command(command, words):
     options = getattr(import_module(f"mainstem.cli.{COMMANDS[command].module}"), "Options", None)
     known = [field.name for field in config.fields(options)] if options else []
     switches = [name for name in known if isinstance(getattr(options(), name, None), bool)] if options else []
-    given = arguments.split(words, {"plan", *switches, *config.switches(config.Run)})
+    given = arguments.split(words, {"plan", *switches, *config.switches(config.Run)}, {"plan": help_text.PLANS})
     if command == "train":
         fields = {name: text for name, text in given.flags if name not in OF_TRAIN}
         config.load({**fields, **({"data.paths": given.positional} if given.positional else {})})

@@ -84,7 +84,9 @@ def test_a_configuration_edited_by_hand_is_refused_by_name_before_data_is_read(
         train.run(run, resume=True, console=Heard())
     assert _everything(copy) == before
     monkeypatch.undo()
-    assert "none: config.yaml of" in " ".join(train.plan(run).split())
+    plan = train.plan(run)
+    assert "none: config.yaml of" in " ".join(plan.whole.split())
+    assert "but config.yaml of" in " ".join(plan.screen.split())
 
 
 def test_what_may_change_may_be_edited(copy: Path) -> None:

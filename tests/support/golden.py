@@ -53,14 +53,14 @@ def made(folder: Path, screens: bool = True) -> dict[str, str]:
     """Return the texts by name, made in `folder`, which is empty; `screens` is whether those of all commands too."""
     with _alone(folder):
         stream, screen = _runs()
-        plan = train.plan(_run("plan"))
+        plan = train.plan(_run("plan"), clock=clock(1.0))
         facts = json.loads((folder / "plain" / "facts.json").read_text())
         masked = {name: "..." if name in MASKED else value for name, value in facts.items()}
         texts = {
             "plain.txt": stream.getvalue(),
             "display.txt": "\n".join(["the last line, each time it changed:", *screen.feet,
                                       "", "the whole at the end:", *screen.text()]).rstrip() + "\n",
-            "plan.txt": plan + "\n",
+            "plan.txt": f"{plan.screen}\n\nwhole:\n\n{plan.whole}\n",
             "card.md": (folder / "plain" / "card.md").read_text(),
             "chosen.txt": _chosen(),
             "metrics.jsonl": (folder / "plain" / "metrics.jsonl").read_text(),
@@ -103,6 +103,7 @@ def _chosen() -> str:
         for seconds in (20.0, 150.0, 600.0, 7200.0):
             _, known = choosing.decided(corpus, Speed(), seconds, run, (), spent=4.0)
             found += [f"{text}, {seconds:g} s:", *chosen.lines(known), ""]
+        found += [f"{text}, {seconds:g} s, on one screen:", *chosen.brief(known), ""]
     return "\n".join(found)
 
 

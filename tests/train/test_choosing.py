@@ -148,12 +148,28 @@ def test_another_configuration_is_refused_as_ever(corpus: str, timed: list[float
 
 def test_a_plan_chooses_what_the_run_would(corpus: str, timed: list[float]) -> None:
     run, given = asked(corpus)
-    text = train.plan(run, given=given)
+    text = train.plan(run, given=given).whole
     assert "what was chosen\n---------------\nchosen    10:00       5:00        20:00       because" in text
     stored = trained(run, given)
     assert f"save:\n  every: {stored.save.every}\n" in text
     timed[0] = 50.0
-    assert f"save:\n  every: {stored.save.every}\n" in train.plan(run, given=given)
+    assert f"save:\n  every: {stored.save.every}\n" in train.plan(run, given=given).whole
+
+
+@pytest.mark.parametrize("budget", ["10m", "1s"])
+def test_what_matters_of_a_plan_fits_a_terminal(corpus: str, timed: list[float], budget: str) -> None:
+    run, given = asked(corpus, **{"train.budget": budget})
+    screen = train.plan(run, given=given).screen.splitlines()
+    assert len(screen) <= 24 and max(map(len, screen)) <= 80
+    assert [line.split()[0] for line in screen if line[:1].strip()][:5] == ["text", "model", "run", "needs", "chosen"]
+    assert screen[-1].endswith("half and twice the time: `--plan all`")
+
+
+def test_a_plan_says_that_nothing_is_chosen_where_steps_are_given(corpus: str) -> None:
+    run, given = asked(corpus, **{"train.steps": 4})
+    screen = train.plan(run, given=given).screen
+    assert "rest   as the recipe default has it: nothing is chosen" in screen
+    assert screen.endswith("more   every field and each tensor: `--plan all`")
 
 
 def test_the_speed_is_that_of_two_shapes(tmp_path: Path) -> None:
@@ -175,8 +191,8 @@ def test_a_budget_for_nothing_is_a_warning_and_a_run(
     trained(run, given)
     said = " ".join(capsys.readouterr().err.split())
     assert "warning: A budget of 1 s leaves time for no step" in said
-    assert "but       A budget of 1 s leaves" in train.plan(
-        asked(corpus, out="b", **{"train.budget": "1s"})[0], given=given
-    )
+    plan = train.plan(asked(corpus, out="b", **{"train.budget": "1s"})[0], given=given)
+    assert "but       A budget of 1 s leaves" in plan.whole
+    assert "but       A budget of 1 s leaves" in plan.screen
     trained(*asked(corpus, out="other", **{"train.budget": "600s"}))
     assert "warning" not in capsys.readouterr().err

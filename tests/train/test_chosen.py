@@ -32,3 +32,18 @@ def test_no_line_is_wider_than_a_screen() -> None:
     assert max(map(columns, found)) <= WIDTH
     assert len(found) > 9
     assert all(line.startswith("          ") for line in found[6:])
+
+
+def test_a_screen_has_a_line_for_each_decision_about_a_field() -> None:
+    decisions = [
+        {"title": "tokens", "values": {}, "said": "bpe 4,096", "why": "enough text"},
+        {"title": "size", "values": {"model.layers": 4}, "said": "4 x 128",
+         "why": "900 steps of it fit into the time that is left after reading (measured)"},
+        {"title": "batch", "values": {"train.batch": 16}, "said": "16", "why": "2,048 tokens a step (measured)"},
+    ]  # fmt: skip
+    assert chosen.brief({**KNOWN, "decisions": decisions}) == [
+        "chosen    for 2:30  because",
+        "size      4 x 128   900 steps of it fit into the time that is left after reading",
+        "batch     16        2,048 tokens a step (measured)",
+        "given     model.layers, train.batch",
+    ]

@@ -164,7 +164,7 @@ def test_a_run_of_several_from_its_first_line_to_its_card(tmp_path: Path, capsys
 
 
 def test_the_plan_has_the_members(tmp_path: Path) -> None:
-    one, two = (train.plan(_run(tmp_path, "none", model={"members": members})) for members in (1, 2))
+    one, two = (train.plan(_run(tmp_path, "none", model={"members": members})).whole for members in (1, 2))
     parameters = [int(text.split("parameters")[1].split()[0].replace(",", "")) for text in (one, two)]
     assert parameters[1] == 2 * parameters[0]
     rows = [

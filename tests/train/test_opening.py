@@ -26,8 +26,8 @@ def said(made, state=None, seconds=None, **run):
     for name, values in run.items():
         section = msgspec.structs.replace(getattr(learner.run, name), **values)
         learner = dataclasses.replace(learner, run=msgspec.structs.replace(learner.run, **{name: section}))
-    shows = TextShows(learner, Path("cache").resolve())
-    return opening(learner, shows, facts, state or State(), Path("my runs/first"), seconds)
+    told = TextShows(learner, Path("cache").resolve()).opening(learner)
+    return opening(learner, told, facts, state or State(), "my runs/first", seconds)
 
 
 def test_text_model_and_length(made):

@@ -173,7 +173,7 @@ def test_another_number_of_threads_is_said_aloud(tmp_path: Path, monkeypatch: py
 
 
 def test_the_plan_fits_eighty_columns_and_makes_no_folder(tmp_path: Path) -> None:
-    text = train.plan(small_run(tmp_path))
+    text = train.plan(small_run(tmp_path)).whole
     assert not (tmp_path / "run").exists()
     table = text[text.index("which tensors") :]
     assert "embedding.weight" in table

@@ -53,14 +53,14 @@ class Asked(NamedTuple):
 def split(
     words: Sequence[str],
     switches: Collection[str] = (),
-    topics: Collection[str] = (),
+    behind: Mapping[str, Collection[str]] = MappingProxyType({}),
     alone: Mapping[str, str] = MappingProxyType({}),
 ) -> Arguments:
     """Return the parts of a command line: ``--name value``, ``--name=value``, switches, and the rest.
 
-    The word behind a switch is its value only where it says true or false, else it stands for itself. ``-h`` is the
-    flag help with the value "page", ``--help`` with one of `topics`, if such a word follows, or else with "true".
-    `alone` has the value of an option that stands at the end or before another option.
+    The word behind a switch is its value only where it says true or false, or is one of the words that `behind` has for
+    it; else it stands for itself. ``-h`` is the flag help with the value "page", and ``--help`` a switch. `alone` has
+    the value of an option that stands at the end or before another option.
 
     Example:
         >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
@@ -80,9 +80,9 @@ def split(
         if word == "-h":
             found.flags.append(("help", "page"))
         elif word == "--help":
-            found.flags.append(("help", waiting.pop() if waiting and waiting[-1] in topics else "true"))
+            found.flags.append(("help", waiting.pop() if waiting and waiting[-1] in behind.get("help", ()) else "true"))
         elif word.startswith("--"):
-            found.flags.append(_flag(word, waiting, switches, alone))
+            found.flags.append(_flag(word, waiting, switches, behind, alone))
         elif word.startswith("-") and len(word) > 1:
             raise BadInput(
                 f"{word!r} is not an option: they begin with two hyphens. Give a file of that name as ./{word}."
@@ -92,7 +92,13 @@ def split(
     return found
 
 
-def _flag(word: str, waiting: list[str], switches: Collection[str], alone: Mapping[str, str]) -> tuple[str, str]:
+def _flag(
+    word: str,
+    waiting: list[str],
+    switches: Collection[str],
+    behind: Mapping[str, Collection[str]],
+    alone: Mapping[str, str],
+) -> tuple[str, str]:
     name, equals, text = word[2:].partition("=")
     name = name.replace("-", "_")
     if not name:
@@ -102,7 +108,8 @@ def _flag(word: str, waiting: list[str], switches: Collection[str], alone: Mappi
             raise BadInput(f"{word} gives an empty value: give one, or leave it out (is a shell variable unset?).")
         return name, text
     if name in switches:
-        return name, waiting.pop() if waiting and waiting[-1].lower() in TRUTHS else "true"
+        said = waiting and (waiting[-1].lower() in TRUTHS or waiting[-1] in behind.get(name, ()))
+        return name, waiting.pop() if said else "true"
     if not waiting or waiting[-1].startswith("--"):
         if name in alone:
             return name, alone[name]
@@ -119,10 +126,12 @@ def refuse_unknown(flags: Iterable[tuple[str, str]], known: Collection[str], com
             raise BadInput(f"{shown(name)} is not an option of `mainstem {command}`: {remedy}")
 
 
-def truth(name: str, text: str) -> bool:
-    """Return whether the switch `name` is on."""
+def truth(name: str, text: str, more: Collection[str] = ()) -> bool:
+    """Return whether the switch `name` is on, as it is by each of the words `more`, too."""
+    if text in more:
+        return True
     if text.lower() not in TRUTHS:
-        raise BadInput(f"{shown(name)} is {text!r}: give true or false.")
+        raise BadInput(f"{shown(name)} is {text!r}: give {', '.join(['true', *more])} or false.")
     return TRUTHS[text.lower()]
 
 

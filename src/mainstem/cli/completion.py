@@ -50,7 +50,7 @@ def run(asked: Asked) -> int:
 def known() -> Words:
     """Return what may be completed, from commands, their options and the catalogue."""
     options: dict[str, list[str]] = {}
-    values: dict[str, list[str]] = {"--help": list(help_text.SECTIONS)}
+    values: dict[str, list[str]] = {"--help": list(help_text.SECTIONS), "--plan": list(help_text.PLANS)}
     switches = {flag for flags in _OWN.values() for flag in flags} - {"--budget", "--config", "--launch"}
     for name, command in COMMANDS.items():
         root = getattr(importlib.import_module(f".{command.module}", __package__), "Options", None)
@@ -124,7 +124,7 @@ def _taken(command: str, option: str, words: Words) -> str:
     """Return what an option takes, as fish is told: names, nothing, or a file or what else there is."""
     if option == "--help" and command != "train":
         return ""
-    if option in words.values:
+    if option in words.values and option not in words.switches:
         return f" -x -a {shlex.quote(' '.join(words.values[option]))}"
     return "" if option in words.switches else " -r"
 

@@ -31,10 +31,13 @@ ABOUT = {
 }
 SECTIONS = tuple(ABOUT)
 
+PLANS = ("all",)
+"""What `--plan` takes beside true and false."""
+
 OWN = (
     ("--budget TIME", "train for so long and choose what is not given; by default 150s from start to exit"),
     ("--resume [RUN]", "go on with RUN, or runs/last, exactly where it stopped; further options may extend it"),
-    ("--plan", "print what it would do, and do nothing"),
+    ("--plan [all]", "print what it would do on one screen, and do nothing; all: also every field and tensor"),
     ("--config FILE", "take the run from a YAML file; flags stand over it"),
 )
 

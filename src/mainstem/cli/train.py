@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..train.world import World
 
 _SWITCHES = frozenset(("plan", "json"))
+_BEHIND = {"help": help_text.SECTIONS, "plan": help_text.PLANS}
 _OWN = ("resume", "budget", "plan", "json", "config", "help", "launch")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
@@ -33,7 +34,7 @@ def run(words: list[str]) -> int:
 
 def _run(words: list[str], began: float, world: World | None) -> int:
     leads = world is None or world.leads
-    given = arguments.split(words, config.switches(config.Run) | _SWITCHES, help_text.SECTIONS, _ALONE)
+    given = arguments.split(words, config.switches(config.Run) | _SWITCHES, _BEHIND, _ALONE)
     if given.has("help"):
         for line in _help(given) if leads else ():
             terminal.line(line)
@@ -52,11 +53,13 @@ def _run(words: list[str], began: float, world: World | None) -> int:
     unread.check([tree], said or ())
 
     answer = Answer(arguments.truth("json", own.get("json", "false")))
-    if arguments.truth("plan", own.get("plan", "false")):
+    asked = own.get("plan", "false")
+    if arguments.truth("plan", asked, help_text.PLANS):
         if answer.json:
             raise BadInput("--plan and --json are both given, and a plan is for people: leave one of them out.")
         if leads:
-            terminal.line(train.plan(tree, name=name, given=said, began=began))
+            found = train.plan(tree, name=name, given=said, began=began)
+            terminal.line(found.whole if asked in help_text.PLANS else found.screen)
         return 0
     if world is None and count > 1:
         return launch.start(count, ["train", *words], began)

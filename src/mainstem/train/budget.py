@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .. import config, names
+from ..runs.state import State
 from . import cadence
 from .learner import Learner
 from .pace import TARGET, end
@@ -68,6 +69,16 @@ def estimate(learner: Learner, clock: Clock, tell: Tell | None = None) -> float 
     trial = thrown_away(learner.run, learner.task, learner.data, copy.deepcopy(learner.model), clock, learner.world)
     costs = timed(trial, _GLANCE, clock, tell)
     return costs.once + duration(learner, learner.steps, costs)
+
+
+def left(learner: Learner, state: State, clock: Clock, tell: Tell | None = None) -> float | None:
+    """Return about how many seconds a run goes on for from `state`, by those it has taken, or by timing.
+
+    None where a budget says it, and where the run is too short to be timed.
+    """
+    if state.step:
+        return (learner.steps - state.step) * state.seconds / state.step
+    return None if learner.run.train.budget is not None else estimate(learner, clock, tell)
 
 
 def thrown_away(

@@ -1,7 +1,8 @@
-"""What was chosen for a run, and what half and twice the time would change, in a table. May import `lines`."""
+"""What was chosen for a run, alone or beside what half and twice the time would change. May import `lines`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ from .console import clock
 from .lines import WIDTH, columns
 
 _TITLE, _VALUE = 10, 12
+
+_BASIS = r" \([^()]*\)$"
+"""Where a reason says how that is known."""
 
 
 def lines(known: Mapping[str, Any], width: int = WIDTH) -> list[str]:
@@ -27,7 +31,38 @@ def lines(known: Mapping[str, Any], width: int = WIDTH) -> list[str]:
         title, said = decision["title"], decision["said"]
         others = (known[time].get(title, said) for time in ("half", "twice"))
         rows.append((title, said, *others, decision["why"]))
-    found = [line for row in rows for line in _row(row, width)]
+    return [*(line for row in rows for line in _row(row, width)), *_beside(known, width)]
+
+
+def brief(known: Mapping[str, Any], width: int = WIDTH) -> list[str]:
+    """Return the same for a screen: each decision about a field and why, which mostly fits into one line.
+
+    How a reason is known is left out where it takes a line more.
+
+    Example:
+        >>> known = {"budget": 60.0, "given": ["train.batch"], "half": {}, "twice": {},
+        ...          "decisions": [{"title": "size", "values": {"model.layers": 4}, "said": "4 x 128",
+        ...                         "why": "900 steps fit (measured)"}]}
+        >>> print("\\n".join(brief(known, 34)))
+        chosen    for 1:00  because
+        size      4 x 128   900 steps fit
+        given     train.batch
+    """
+    decided = [one for one in known["decisions"] if one["values"]]
+    rows = [("chosen", f"for {clock(known['budget'])}", "because")]
+    rows += [(one["title"], one["said"], one["why"]) for one in decided]
+    indent = _TITLE + 2 + max(len(said) for _, said, _ in rows)
+    found = []
+    for title, said, why in rows:
+        head = (title.ljust(_TITLE) + said).ljust(indent)
+        reason = why if columns(head + why) <= width else re.sub(_BASIS, "", why)
+        found += _folded(head.rstrip(), reason, indent, width)
+    return [*found, *_beside(known, width)]
+
+
+def _beside(known: Mapping[str, Any], width: int) -> list[str]:
+    """Return what there is to say about all decisions: a doubt, and the fields that were given."""
+    found = []
     if known.get("doubt"):
         found += _folded("but", known["doubt"], _TITLE, width)
     if known["given"]:

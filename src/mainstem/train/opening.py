@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from ..runs.paths import place
 from ..runs.state import State
 from .console import clock
 from .learner import Learner
 from .lines import several
-from .task import Shows
 
 
 def opening(
-    learner: Learner, shows: Shows, facts: dict[str, Any], state: State, folder: Path, seconds: float | None
+    learner: Learner, told: Mapping[str, str], facts: dict[str, Any], state: State, folder: str, seconds: float | None
 ) -> str:
     """Return lines about a run that stands at `state` and goes on for about `seconds`, where that is known.
 
-    `shows` says what data and model are; what is the same for all tasks follows.
+    `told` is what its task says of data and model; what is the same for all tasks follows. `folder` is where it lies,
+    in words.
     """
-    told = shows.opening(learner)
     model = ", ".join([*filter(None, [told.get("model")]), _computed(learner, facts)])
     told = {**told, "model": model, "run": _length(learner, state, folder, seconds)}
     return "\n".join(f"{name:<5}  {text}" for name, text in told.items())
@@ -45,7 +43,7 @@ def _computed(learner: Learner, facts: dict[str, Any]) -> str:
     return f"{facts['num_parameters']:,} parameters; on {where}, in {learner.run.machine.dtype}"
 
 
-def _length(learner: Learner, state: State, folder: Path, seconds: float | None) -> str:
+def _length(learner: Learner, state: State, folder: str, seconds: float | None) -> str:
     train, task = learner.run.train, learner.task
     most = "about " if train.budget is not None else "up to " if train.patience else ""
     begun = f", {state.step:,} of them taken" if state.step else ""
@@ -55,5 +53,5 @@ def _length(learner: Learner, state: State, folder: Path, seconds: float | None)
         time = "" if seconds is None else f", about {clock(seconds)}{' more' if state.step else ''}"
     return (
         f"{most}{learner.steps:,} steps of {tokens(learner):,} {task.counted}{begun}, "
-        f"{passes(learner):.3g} passes over the {task.source}{time}; in {place(folder)}"
+        f"{passes(learner):.3g} passes over the {task.source}{time}; in {folder}"
     )

@@ -1,9 +1,9 @@
-"""What `--plan` prints: everything that a run would do, without doing it. May import everything but the cli."""
+"""What `--plan` prints: what a run would do, on one screen or whole, without doing it. May import all but the cli."""
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import config, optim, runs
 from ..errors import BadInput, RunFailed
@@ -12,17 +12,28 @@ from ..runs.cache import used
 from ..runs.past import NOTHING, Past
 from ..runs.paths import place
 from ..runs.run_folder import RunFolder
-from . import cadence, choosing, chosen, device, memory, refuse
+from ..runs.state import State
+from . import budget, cadence, choosing, chosen, device, memory, refuse
 from .assemble import assemble
 from .language import Language
 from .learner import Learner
 from .lines import WIDTH, fold
-from .opening import passes, tokens
+from .opening import opening, passes, tokens
 from .phases import Clock
+from .text_shows import told
 from .world import ALONE
 
 _HASH = 16
 """Signs of a hash that are shown: enough to tell texts apart; facts.json has it whole."""
+
+_MORE = "more   every field and each tensor{}: `--plan all`"
+
+
+class Plan(NamedTuple):
+    """What a run would do: what matters first on one `screen` of a terminal, and the `whole` of it."""
+
+    screen: str
+    whole: str
 
 
 def plan(
@@ -32,7 +43,7 @@ def plan(
     given: choosing.Given = None,
     clock: Clock = perf_counter,
     began: float | None = None,
-) -> str:
+) -> Plan:
     """Return what a run of this configuration would do, at most 80 columns wide; the run's folder is not made.
 
     The data is read, and its tokens are cached, so that the numbers are the run's own. Whatever lies where the run
@@ -42,37 +53,49 @@ def plan(
     began = clock() if began is None else began
     run, task = choosing.adopted(runs.settled(device.settle(run)), given), Language()
     with device.threads(run.machine.threads):
-        folder, before, where = _folder(run, name or run.recipe or "run")
+        folder, before, where, refused = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
             corpus = task.prepare(run, cache)
         made = before.choice
         if before is NOTHING:
             run, made = choosing.choose(run, given, task, corpus, clock, began)
-        learner, _ = assemble(run, task, corpus, ALONE, began=began, clock=clock, past=before)
+        learner, facts = assemble(run, task, corpus, ALONE, began=began, clock=clock, past=before)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),
-            ("run", _pairs(_length(learner, where))),
+            ("run", _pairs(_length(learner, where if refused is None else f"none: {refused}"))),
             ("memory, about", _pairs(_memory(learner))),
             ("which tensors are decayed and penalised", _regularization(learner)),
         ]
         if made is not None:
             sections.insert(1, ("what was chosen", chosen.lines(made)))
-    return "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections)
+        state = State() if before.checkpoint is None else before.checkpoint[1].state
+        seconds = budget.left(learner, state, clock)
+        needs = f"needs  {_needs(learner)}"
+        said = [opening(learner, told(learner), facts, state, where, seconds), needs]
+        said += [] if refused is None else [f"but    {refused}"]
+    if made is None and choosing.may(run, given) and run.train.budget is None:
+        said.append(f"rest   as the recipe {run.recipe} has it: nothing is chosen where steps or epochs are given")
+    reasons = ["", *chosen.brief(made)] if made is not None else []
+    more = _MORE.format("" if made is None else ", half and twice the time")
+    return Plan(
+        "\n".join([*(line for text in said for line in fold(text)), *reasons, more]),
+        "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections),
+    )
 
 
-def _folder(run: config.Run, name: str) -> tuple[RunFolder, Past, str]:
-    """Return where the run would go, what is known of it there, and both in words."""
+def _folder(run: config.Run, name: str) -> tuple[RunFolder, Past, str, str | None]:
+    """Return where the run would go, what is known of it there, both in words, and why it would be refused there."""
     free = new_folder.places(name)
     try:
         folder, there = new_folder.choose(run, False, free)
         before = past.read(folder, lambda _: None) if there else NOTHING
         past.check(run, before, Language.name)
     except (BadInput, RunFailed) as error:
-        return next(free), NOTHING, f"none: {error}"
+        return next(free), NOTHING, "no folder", str(error)
     at = "" if before.checkpoint is None else f" at step {before.checkpoint[1].step}"
-    return folder, before, f"{place(folder.path)} ({f'holds this run: it goes on{at}' if there else 'new'})"
+    return folder, before, f"{place(folder.path)} ({f'holds this run: it goes on{at}' if there else 'new'})", None
 
 
 def _pairs(values: dict[str, Any]) -> list[str]:
@@ -102,6 +125,11 @@ def _length(learner: Learner, where: str) -> dict[str, Any]:
         "passes over the text": f"{passes(learner):.3g}",
         "evaluations": cadence.passes(learner.steps, run.evaluate.every),
     }
+
+
+def _needs(learner: Learner) -> str:
+    parts = _memory(learner)
+    return f"about {parts['together']} of memory, {parts['activations']} of it for activations"
 
 
 def _memory(learner: Learner) -> dict[str, Any]:

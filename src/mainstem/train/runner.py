@@ -114,10 +114,10 @@ def run(
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock, began)
         with _leaving(loop), _told(loop) as ended, _written(loop):
-            left = _left(loop)
+            left = budget.left(loop.learner, loop.state, loop.clock, loop.progress.measuring)
             shows = task.shows(learner, cache)
             stack.callback(shows.stop)
-            progress.say(opening(learner, shows, known, loop.state, folder.path, left))
+            progress.say(opening(learner, shows.opening(learner), known, loop.state, place(folder.path), left))
             if made is not None and not there:
                 progress.say("\n".join(chosen.lines(made)))
             reason = loop.go()
@@ -126,19 +126,6 @@ def run(
         page = folder.page if files.is_file(folder.page) else None  # which a listener has made
         progress.say(ending(loop.learner, loop.state.step, outcome, closing, page))
     return outcome
-
-
-def _left(loop: Loop) -> float | None:
-    """Return about how many seconds the run goes on for: by those it has taken, or by timing; None where a budget says.
-
-    None, too, where the run is too short to be timed.
-    """
-    learner, state = loop.learner, loop.state
-    if state.step:
-        return (learner.steps - state.step) * state.seconds / state.step
-    if learner.run.train.budget is not None:
-        return None
-    return budget.estimate(learner, loop.clock, loop.progress.measuring)
 
 
 @contextlib.contextmanager

@@ -41,10 +41,7 @@ class TextShows(Shows):
         self._learner = self._beside.learner = learner
 
     def opening(self, learner: Learner) -> dict[str, str]:
-        settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
-        size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"
-        members = f"{several(settings.get('members', 1), 'member')} of " if "members" in settings else ""
-        return {"text": text(learner), "model": f"{form(settings['residual'])}, {members}{size_of}"}
+        return told(learner)
 
     def found(self, best: Best, tell: Tell, late: Callable[[], bool]) -> dict[str, Any]:
         sure = None if late() else sureness(self._learner, late)
@@ -74,6 +71,14 @@ class TextShows(Shows):
         said = [alone.line(outcome["ensemble"], best.values[BITS.name])] if "ensemble" in outcome else []
         said += [prior.line(outcome["prior"])] if "prior" in outcome else []
         return [*said, *beside.lines(reached(best, outcome), found.get("yardsticks", {})), *_written(sample)]
+
+
+def told(learner: Learner) -> dict[str, str]:
+    """Return what a run says first of its text and of its model."""
+    settings: dict[str, Any] = learner.model.config()  # type: ignore[operator]
+    size_of = f"{several(settings['layers'], 'layer')} of width {settings['width']}"
+    members = f"{several(settings.get('members', 1), 'member')} of " if "members" in settings else ""
+    return {"text": text(learner), "model": f"{form(settings['residual'])}, {members}{size_of}"}
 
 
 def text(learner: Learner) -> str:
