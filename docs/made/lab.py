@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,9 @@ WORDS = {
     },
 }  # fmt: skip
 
+_FORMULA = re.compile(r"[^\s，。；、：（]+(?: [=+−*/-] [^\s，。；、：]+(?: F\(x\)| \|w\|)?)+")
+"""Words with a sign of arithmetic between them."""
+
 Judged = tuple[Any, Any, Any]
 """A contrast, its statistics, its verdict."""
 
@@ -56,8 +60,14 @@ def stored(name: str) -> Stored | None:
 
 
 def say(text: str, language: str) -> str:
-    """Return a text of the laboratory in the page's language."""
-    return chinese.say(text) if language == "zh" else text
+    """Return a text of the laboratory in the page's language; no line is broken within a formula.
+
+    Example:
+        >>> say("With y = F(x) + x alone", "en").split(" ")
+        ['With', 'y\\xa0=\\xa0F(x)\\xa0+\\xa0x', 'alone']
+    """
+    told = chinese.say(text) if language == "zh" else text
+    return _FORMULA.sub(lambda found: found[0].replace(" ", "\u00a0"), told)
 
 
 def experiment(name: str, language: str) -> str:
@@ -145,7 +155,7 @@ def conditions(found: Stored, contrast: Any, language: str) -> str:
     if language == "en":
         parts = [known.said() if known is not None else "", found.conditions]
         return " ".join(part for part in parts if part)
-    return (_in_chinese(known) if known is not None else "") + chinese.say(found.conditions)
+    return (_in_chinese(known) if known is not None else "") + say(found.conditions, language)
 
 
 _TEXTS = {"Python's standard library": "Python 標準函式庫的原始碼"}
@@ -179,7 +189,7 @@ def _made(results: Results, language: str) -> str:
     machine, versions = facts.get("machine", {}), facts.get("versions", {})
     command = f"<code>{html.escape(str(facts.get('command')))}</code>"
     commit, torch = str(facts.get("commit"))[:12], versions.get("torch")
-    cores, instructions = machine.get("cores"), machine.get("instructions")
+    cores, instructions = machine.get("cores"), str(machine.get("instructions")).replace("AVX512", "AVX-512")
     if language == "zh":
         told = html.escape(f"測得（commit {commit}，{cores} 核心，{instructions}，torch {torch}）。")
         return f"{words['sees']} {command} {told}"

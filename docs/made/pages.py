@@ -57,6 +57,9 @@ def times(language: str) -> str:
                "counts"],
         "zh": ["文字", "位元組", "時間與機器", "步數", "每字元 nat 數", "每位元組位元數", "最好的其他網路", "計數"],
     }[language]  # fmt: skip
+    words = {
+        "en": {"time": "{} s, {}", "best": "{:.3f} ({})"}, "zh": {"time": "{} 秒，{}", "best": "{:.3f}（{}）"},
+    }[language]  # fmt: skip
     table = []
     ours = {(row["text"], row["budget"], row["seed"]): row for row in rows if row["side"] == "ours"}  # the last ones
     for row in sorted(ours.values(), key=lambda row: (_BYTES[row["text"]], float(row["budget"]))):
@@ -68,9 +71,10 @@ def times(language: str) -> str:
         bits = float(row["frozen"]) / math.log(2) / float(row["held_bytes"])
         table.append([
             _TEXTS[row["text"]][language], count(_BYTES[row["text"]]),
-            f"{float(row['budget']):g} s, {' '.join(row['machine'].split()[:2])}", count(float(row["steps"])),
+            words["time"].format(f"{float(row['budget']):g}", " ".join(row["machine"].split()[:2])),
+            count(float(row["steps"])),
             f"**{_nats(row):.3f}**", f"{bits:.3f}",
-            "–" if best is None else f"{best[0]:.3f} ({best[1]})", f"{min(counts):.3f}" if counts else "–",
+            "–" if best is None else words["best"].format(*best), f"{min(counts):.3f}" if counts else "–",
         ])  # fmt: skip
     return _table(heads, table)
 

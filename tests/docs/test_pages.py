@@ -27,6 +27,13 @@ def test_a_number_that_changes_is_seen() -> None:
     assert pages.filled(text.replace(number[0], "**9.999**"), "en") == text
 
 
+def test_the_page_that_gains_lead_to_has_their_rows() -> None:
+    with (ROOT / "benchmarks/results/recipe.csv").open() as stream:
+        arms = {(row["text"], f"{float(row['seconds']):g}", row["arm"]) for row in csv.DictReader(stream)}
+    page = (ROOT / "docs/results/recipe.md").read_text(encoding="utf-8")
+    assert [arm for arm in sorted(arms) if f"| {' | '.join(arm)} |" not in page] == []
+
+
 def test_losses_are_those_of_the_rows() -> None:
     with (ROOT / "benchmarks/results/best.csv").open() as stream:
         rows = [row for row in csv.DictReader(stream) if row["side"] == "ours" and row["text"] == "shakespeare"]
@@ -35,6 +42,11 @@ def test_losses_are_those_of_the_rows() -> None:
     for budget, nats in last.items():
         line = next(line for line in lines if f"| {budget:.0f} s, " in line)
         assert f"**{nats:.3f}**" in line and f"| {nats / math.log(2):.3f} |" in line  # a byte a character
+
+
+def test_a_chinese_table_has_chinese_units_and_signs() -> None:
+    found = "".join(pages.BLOCKS[name]("zh") for name in ("times", "forms", "sizes"))
+    assert "120 秒，AMD EPYC" in found and not re.search(r"\d s\b|, [A-Z]|\d \(", found)
 
 
 def test_gains_and_costs_of_forms_come_from_the_first_reading() -> None:
