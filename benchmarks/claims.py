@@ -1,16 +1,19 @@
 """Runs the laboratory's published claims again, longer than `mainstem lab --all` does, and publishes each as it comes.
 
     python benchmarks/claims.py [NAME ...] [--seeds 8]
+    python benchmarks/claims.py --gather
 
-Each experiment is one `mainstem lab` with the flags of `ARMS`; its JSON goes to docs/results/lab when it has ended, so
-that a stop loses one experiment at most, and what was trained is kept in build/claims. The text is Python's standard
-library, 11 MB, of which a training reads as much as its steps take: 600 steps of 16 x 32 are 0.3 MB, so what is not
-about repetition and is to have read 1 MB takes 2,000 steps. Times are of two cores with nothing beside.
+Each experiment is one `mainstem lab` with the flags of `ARMS`; its JSON goes to docs/results/lab when it has ended.
+What was trained stands in benchmarks/results/claims.csv, by the laboratory's key of a trial, and is not trained again;
+after a stop that nothing could answer, `--gather` puts what was trained until then there. The text is Python's
+standard library, 11 MB, of which a training reads as much as its steps take: 600 steps of 16 x 32 are 0.3 MB, so what
+is not about repetition and is to have read 1 MB takes 2,000 steps. Times are of two cores with nothing beside.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK, PUBLISHED = ROOT / "build" / "claims", ROOT / "docs" / "results" / "lab"
+ROWS = ROOT / "benchmarks" / "results" / "claims.csv"
 
 ARMS: dict[str, list[str]] = {
     "vanishing": ["--train.steps", "2000", "--optim.lr", "3e-3"],
@@ -49,13 +53,45 @@ def command(name: str, seeds: int) -> list[str]:
     return [sys.executable, "-m", *words]
 
 
+def lay_out() -> None:
+    """Put the trials of `ROWS` where the laboratory looks for them."""
+    (WORK / "trials").mkdir(parents=True, exist_ok=True)
+    if ROWS.exists():
+        with ROWS.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                (WORK / "trials" / f"{row['key']}.json").write_text(row["trial"], encoding="utf-8")
+
+
+def gather() -> None:
+    """Append the laboratory's trials that `ROWS` does not have yet."""
+    known = set()
+    if there := ROWS.exists():
+        with ROWS.open(newline="", encoding="utf-8") as stream:
+            known = {row["key"] for row in csv.DictReader(stream)}
+    with ROWS.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        if not there:
+            writer.writerow(("key", "trial"))
+        for path in sorted((WORK / "trials").glob("*.json")):
+            if path.stem not in known:
+                writer.writerow((path.stem, path.read_text(encoding="utf-8")))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[], help="experiments; all of them by default")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--gather", action="store_true", help="train nothing")
     given = parser.parse_args()
+    if given.gather:
+        gather()
+        return
+    lay_out()
     for name in given.names or ARMS:
-        subprocess.run(command(name, given.seeds), cwd=ROOT, check=True)
+        try:
+            subprocess.run(command(name, given.seeds), cwd=ROOT, check=True)
+        finally:
+            gather()
         shutil.copyfile(WORK / f"{name}.json", PUBLISHED / f"{name}.json")
         print(f"published {name}", flush=True)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 
 import pytest
 
 from mainstem import catalogue, config
+from mainstem.lab.cache import Cache, Kept
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def test_an_experiment_is_published_when_it_has_ended(claims: ModuleType, tmp_pa
     monkeypatch.setattr(claims, "ROOT", tmp_path)
     monkeypatch.setattr(claims, "WORK", folders["work"])
     monkeypatch.setattr(claims, "PUBLISHED", folders["published"])
+    monkeypatch.setattr(claims, "ROWS", tmp_path / "claims.csv")
     monkeypatch.setattr(claims.sys, "argv", ["claims.py", "l1", "l2", "--seeds", "2"])
     ran = []
 
@@ -48,3 +51,19 @@ def test_an_experiment_is_published_when_it_has_ended(claims: ModuleType, tmp_pa
     assert ran == ["l1", "l2"]
     assert (folders["published"] / "l2.json").read_text() == "l2"
     assert "published l2" in capsys.readouterr().out
+
+
+def test_what_was_trained_survives_in_rows(claims: ModuleType, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(claims, "WORK", tmp_path / "work")
+    monkeypatch.setattr(claims, "ROWS", tmp_path / "claims.csv")
+    kept = {f"{number}a": Kept({"held_out": 2.5, "rates": [0.1, math.nan]}, 3.0) for number in range(3)}
+    cache = Cache(claims.WORK / "trials")
+    for number, (key, trial) in enumerate(kept.items(), 1):
+        cache.put(key, trial)
+        claims.gather()
+        claims.gather()
+        assert claims.ROWS.read_text().count("\n") == 1 + number
+    for path in cache.folder.iterdir():
+        path.unlink()
+    claims.lay_out()
+    assert {key: repr(cache.get(key)) for key in kept} == {key: repr(trial) for key, trial in kept.items()}
