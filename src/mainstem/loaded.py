@@ -81,21 +81,39 @@ def load(path: str | os.PathLike[str], last: bool = False, prior: bool = True) -
 
     ``loaded = mainstem.load("runs/first"); loaded.predict(loaded.tokenizer.encode("def "))``
     """
+    found = look(path, last)
+    model = build(found.settings, found.weights)
+    known = facts.read(found.folder) or {}
+    beside, remark = (None, "") if last or not prior else _beside(found.folder, found.tokenizer, known)
+    return LoadedRun(model, found.tokenizer, found.run, known, beside, remark)
+
+
+class Seen(NamedTuple):
+    """What there is to be loaded, before its weights are read."""
+
+    folder: Path
+    run: config.Run
+    settings: dict[str, Any]
+    weights: Path
+    tokenizer: data.Tokenizer
+
+
+def look(path: str | os.PathLike[str], last: bool = False) -> Seen:
+    """Return what `load` finds in the folder `path`, and raise what it raises, but for the weights: none is read."""
     folder = runs.find(path)
     run = runs.stored(folder)
     source = folder / "last" if last else folder
     if not os.path.lexists(source / "model.safetensors"):
         raise BadInput(f"The run at {str(path)!r} has saved no model yet: train it further with --resume.")
-    model = build(_settings(source / "config.json"), source / "model.safetensors")
+    settings = _settings(source / "config.json")
+    vocab = _fitting(settings, source / "model.safetensors").settings.vocab
     tokenizer = data.tokenizer.load(folder / "vocabulary.json")
-    if tokenizer.vocab_size != model.settings.vocab:
+    if tokenizer.vocab_size != vocab:
         raise BadInput(
-            f"The tokenizer of {str(path)!r} has {tokenizer.vocab_size} tokens where its model has "
-            f"{model.settings.vocab}: one of them is from another run."
+            f"The tokenizer of {str(path)!r} has {tokenizer.vocab_size} tokens where its model has {vocab}: one of "
+            "them is from another run."
         )
-    known = facts.read(folder) or {}
-    beside, remark = (None, "") if last or not prior else _beside(folder, tokenizer, known)
-    return LoadedRun(model, tokenizer, run, known, beside, remark)
+    return Seen(folder, run, settings, source / "model.safetensors", tokenizer)
 
 
 def _beside(folder: Path, tokenizer: data.Tokenizer, known: dict[str, Any]) -> tuple[counts.Prior | None, str]:
@@ -122,6 +140,14 @@ def _beside(folder: Path, tokenizer: data.Tokenizer, known: dict[str, Any]) -> t
 
 def build(settings: dict[str, Any], path: Path) -> Network:
     """Return the model of `settings` with the weights of the file `path`, in eval mode."""
+    _fitting(settings, path)
+    model = network(Settings.from_json(settings), seed=None)
+    weights.put(model, weights.read(path), str(path))
+    return model.eval()
+
+
+def _fitting(settings: dict[str, Any], path: Path) -> Network:
+    """Return the model of `settings` without memory, and refuse the file `path` whose header is not its."""
     tensors = weights.header(path)
     for what, least in (("layers", 0), ("members", 1)):
         number = settings.get(what, least)
@@ -130,9 +156,7 @@ def build(settings: dict[str, Any], path: Path) -> Network:
     empty = _outline(settings, path.parent / "config.json")
     weights.check_shapes(empty, tensors, str(path))
     _check_tables(empty, path)
-    model = network(Settings.from_json(settings), seed=None)
-    weights.put(model, weights.read(path), str(path))
-    return model.eval()
+    return empty
 
 
 def _outline(settings: dict[str, Any], path: Path) -> Network:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mainstem import catalogue, config, data, train
-from mainstem.train import Learner
+from mainstem.train import Learner, keeping
 from mainstem.train.language import Language
 from mainstem.train.world import ALONE
 
@@ -76,16 +76,16 @@ def test_what_goes_on_from_its_state_ends_in_the_same_bits(fields: dict[str, Any
         first.step(number)
     for p in second.model.parameters():
         p.data += 1  # nothing of what it began with may be left
-    second.load(first.state())
+    keeping.load(second, keeping.state(first))
     for number in range(4, STEPS + 1):
         taken = second.step(number)
     assert all(bool(value.isfinite()) for value in taken.numbers.values())
-    for found, right in ((second.state(), whole.state()),):
+    for found, right in ((keeping.state(second), keeping.state(whole)),):
         assert found.tensors.keys() == right.tensors.keys()
         for stem, tensors in right.tensors.items():
             assert found.tensors[stem].keys() == tensors.keys()
             assert all(found.tensors[stem][name].equal(value) for name, value in tensors.items()), stem
-    kept, wanted = second.kept(), whole.kept()
+    kept, wanted = keeping.measured(second), keeping.measured(whole)
     assert all(kept[name].equal(value) for name, value in wanted.items())
 
 

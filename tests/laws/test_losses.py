@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import torch
 import torch.nn.functional as F
-from learners import made
+from learners import made, with_loss
 from torch import nn
 from variants import small, tokens
 
@@ -201,15 +201,10 @@ def test_it_is_a_frozen_value_that_a_configuration_makes(name):
             of(name, **{key: wrong})
 
 
-def with_loss(learner: Learner, name: str, **values: float) -> Learner:
-    noisy = config.Noise(rate=0.2)
-    return learner.named(msgspec.structs.replace(learner.run, loss=config.Loss(name=name, values=values), noise=noisy))
-
-
 @each
 def test_a_held_out_score_is_the_plain_cross_entropy(name: str, tmp_path: Path) -> None:
     learner = made(tmp_path)
-    other = with_loss(learner, name, label_smoothing=0.5, z_loss=1.0, confidence=0.5)
+    other = with_loss(learner, config.Loss(name=name, values=TERMS))
     part = Part(3, 3, 96)
     assert learner.measure(part) == other.measure(part)
 

@@ -81,8 +81,7 @@ def test_a_step_that_is_left_out_changes_nothing(name: str, looks: bool, make: A
     def step(scale: float) -> list[torch.Tensor]:
         optimizer.zero_grad()
         (scale * model(torch.ones(2, 3)).sum()).backward()
-        finite = None if looks else torch.tensor(True)
-        optim.update(optimizer, model, 1.0, average, finite=finite, accepts=found)
+        optim.update(optimizer, model, 1.0, average, accepts=optim.Acceptance(found).of({}), looks=looks)
         moments = [value for state in optimizer.state.values() for value in state.values()]
         return [t.detach().clone() for t in (*model.parameters(), *moments, *average.state().values())]
 

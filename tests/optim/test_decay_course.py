@@ -10,7 +10,7 @@ from torch import nn
 
 from mainstem import config, optim, progress
 from mainstem.optim import decay_course
-from mainstem.train import Learner
+from mainstem.train import Learner, keeping
 from mainstem.train.world import ALONE
 
 STEPS = 8
@@ -48,7 +48,7 @@ def test_a_run_that_goes_on_has_the_decay_of_before(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         one.step(step)
     other = learner(tmp_path, decay=0.4, decay_course="falling")
-    other.load(one.state())
+    keeping.load(other, keeping.state(one))
     for step in (4, 5):
         assert torch.equal(one.step(step).numbers["loss"], other.step(step).numbers["loss"])
     assert decays(one) == decays(other) != {0.4, 0.0}

@@ -9,7 +9,7 @@ from torch.optim.swa_utils import AveragedModel
 from mainstem import config, optim
 from mainstem.errors import BadInput
 from mainstem.optim.averaging import Average, make
-from mainstem.train import Learner
+from mainstem.train import Learner, keeping
 from mainstem.train.world import ALONE
 
 
@@ -71,7 +71,7 @@ def test_a_run_keeps_the_mean_of_its_last_weights(tmp_path):
     for step in range(1, 7):
         learner.step(step)
         seen.append({name: p.detach().double().clone() for name, p in learner.model.named_parameters()})
-    kept = learner.kept()
+    kept = keeping.measured(learner)
     for name, value in seen[0].items():
         right = sum(weights[name] for weights in seen[3:]) / 3
         torch.testing.assert_close(kept[name].double(), right, rtol=1e-5, atol=1e-6)

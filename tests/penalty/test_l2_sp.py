@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mainstem import config, penalty
-from mainstem.train import Learner
+from mainstem.train import Learner, keeping
 from mainstem.train.assemble import start_from
 from mainstem.train.world import ALONE
 
@@ -40,19 +40,19 @@ def of(first, **flags):
 def test_a_run_holds_on_to_its_first_weights_over_an_interruption(tmp_path):
     first = made(tmp_path)
     whole, part = of(first), of(first)
-    assert whole.stems == ["model", "optimizer", "penalty"]
+    assert keeping.stems(whole) == ["model", "optimizer", "penalty"]
     for step in range(1, 6):
         whole.step(step)
     for step in range(1, 4):
         part.step(step)
-    state = part.state()
-    assert set(state.tensors) == set(part.stems)
+    state = keeping.state(part)
+    assert set(state.tensors) == set(keeping.stems(part))
     state = state._replace(tensors=copy.deepcopy(state.tensors))
     resumed = of(first)
     for p in resumed.model.parameters():
         p.data.normal_()
     resumed.begin()
-    resumed.load(state)
+    keeping.load(resumed, state)
     for step in range(4, 6):
         taken = resumed.step(step)
     assert taken.numbers["penalty"] > 0

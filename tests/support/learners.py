@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import msgspec
+
 from mainstem import config
-from mainstem.train import Learner
+from mainstem.train import Learner, target_loss
 from mainstem.train.language import Language
 from mainstem.train.world import ALONE
 
@@ -24,3 +27,9 @@ def made(tmp_path: Path, sampled: int = 160, size: int = 12000, steps: int = 100
     )
     task = Language()
     return Learner.of(run, task, task.prepare(run, tmp_path / "cache"), ALONE, steps=steps)
+
+
+def with_loss(learner: Learner, loss: config.Loss) -> Learner:
+    """Return `learner` as it minimises `loss`, with no more than its values."""
+    run = msgspec.structs.replace(learner.run, loss=loss)
+    return dataclasses.replace(learner, run=run, target_loss=target_loss.parse(loss))

@@ -19,7 +19,7 @@ from mainstem import config
 from mainstem.errors import BadInput
 from mainstem.measure.evaluate import evaluate
 from mainstem.optim import sharded
-from mainstem.train import Learner, culprit
+from mainstem.train import Learner, culprit, keeping
 from mainstem.train.language import Language
 from mainstem.train.spread import Spread
 from mainstem.train.world import ALONE, World
@@ -104,17 +104,17 @@ def whole_and_back(folder: Path, world: World) -> None:
     case.several.step(1)
     spread = case.several.spread
     assert spread is not None
-    kept = case.several.state(case.several.kept())
+    kept = keeping.state(case.several, keeping.measured(case.several))
     assert sorted(kept.tensors) == ["average", "best", "model", "optimizer", "penalty"]
     assert all(bool(group) == world.leads for group in kept.tensors.values())
     shapes = {name: p.shape for name, p in case.one.model.named_parameters()}
     for name, tensor in kept.tensors["model"].items():
         assert tensor.shape == shapes[name] and not sharded.is_sharded(tensor)
-    everywhere = {stem: case.several.taken(world.tensors(group)) for stem, group in kept.tensors.items()}
+    everywhere = {stem: keeping.taken(case.several, world.tensors(group)) for stem, group in kept.tensors.items()}
     before = {name: full(p).clone() for name, p in case.several.model.named_parameters()}
     case.several.step(2)
     after = {name: full(p).clone() for name, p in case.several.model.named_parameters()}
-    case.several.load(kept._replace(tensors=everywhere))
+    keeping.load(case.several, kept._replace(tensors=everywhere))
     for name, p in case.several.model.named_parameters():
         assert full(p).equal(before[name]), name
     case.several.step(2)

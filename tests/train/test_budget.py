@@ -15,7 +15,7 @@ from learners import made
 from mainstem.runs.state import Length
 from mainstem.train import Learner, budget, cadence
 from mainstem.train.budget import Costs
-from mainstem.train.learner import Taken
+from mainstem.train.taken import Taken
 
 
 def fixed(monkeypatch: pytest.MonkeyPatch, costs: Costs) -> None:

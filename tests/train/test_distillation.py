@@ -11,7 +11,8 @@ import torch
 import mainstem
 from mainstem import config, data, ops, train
 from mainstem.errors import BadInput
-from mainstem.train import Learner, refuse
+from mainstem.runs import weights
+from mainstem.train import Learner, keeping, refuse
 from mainstem.train.language import Language
 from mainstem.train.world import ALONE
 
@@ -82,7 +83,7 @@ def test_a_step_minimises_both_targets_in_their_shares(members: int, text: Path,
 def test_nothing_of_the_teacher_is_trained_or_stored(text: Path, teacher: str) -> None:
     found = learner(text, taught(text, teacher))
     found.step(1)
-    assert found.stems == ["model", "optimizer"]
+    assert keeping.stems(found) == ["model", "optimizer"]
     held = found.target_loss.held.model  # type: ignore[attr-defined]
     for one, other in zip(held.parameters(), mainstem.load(teacher, prior=False).model.parameters(), strict=True):
         assert one.equal(other) and one.grad is None
@@ -97,9 +98,9 @@ def test_what_cannot_teach_is_refused_in_a_sentence(text: Path, teacher: str, tm
     other.write_text("another text, with letters of its own: qwxyz\n" * 60)
     characters = trained(other, "characters", **{"data.tokenizer": "char"})
     with pytest.raises(BadInput, match=r"has another tokenizer \(\d+ tokens, here \d+\).*give a run on the same text"):
-        _ = learner(text, taught(text, characters)).target_loss
+        learner(text, taught(text, characters))
     with pytest.raises(BadInput, match=r"has a context of 8 tokens, and model\.context is 16: give that many or fewer"):
-        _ = learner(text, taught(text, teacher, **{"model.context": 16})).target_loss
+        learner(text, taught(text, teacher, **{"model.context": 16}))
 
 
 def test_a_run_goes_on_with_the_same_teacher_alone(text: Path, teacher: str, tmp_path: Path) -> None:
@@ -107,10 +108,30 @@ def test_a_run_goes_on_with_the_same_teacher_alone(text: Path, teacher: str, tmp
     run = taught(text, own, out=str(tmp_path / "run"))
     train.run(run)
     longer = config.override(run, {"train.steps": 3})
-    weights = Path(own) / "model.safetensors"
-    tensors = safetensors.torch.load_file(weights)
-    safetensors.torch.save_file({name: tensor + 1 for name, tensor in tensors.items()}, weights)
+    path = Path(own) / "model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({name: tensor + 1 for name, tensor in tensors.items()}, path)
     with pytest.raises(BadInput, match=r"The teacher of .* has changed since the run began"):
         train.run(longer, resume=True)
-    shutil.copy(Path(teacher) / "model.safetensors", weights)
+    shutil.copy(Path(teacher) / "model.safetensors", path)
     assert train.run(longer, resume=True).reason == "steps"
+
+
+@pytest.mark.parametrize("budget", [None, "3s"])
+def test_a_teacher_is_read_once_for_a_run(
+    text: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str | None
+) -> None:
+    """Copies of the learner, as one with another number of steps, and those that are timed for a budget have it."""
+    seen: list[Path] = []
+    real = weights.read
+
+    def read(path: Path) -> weights.Tensors:
+        seen.append(path)
+        return real(path)
+
+    monkeypatch.setattr(weights, "read", read)
+    run = taught(text, teacher, out=str(tmp_path / "run"))
+    if budget is not None:
+        run = config.override(run, {"train.steps": None, "train.budget": budget})
+    assert train.run(run).reason == "steps"
+    assert seen == [Path(teacher) / "model.safetensors"]

@@ -12,7 +12,7 @@ from learners import made
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mainstem import config
-from mainstem.train import Learner, learner
+from mainstem.train import Learner, keeping, learner
 from mainstem.train.world import ALONE
 
 LOOKS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::item")
@@ -61,7 +61,7 @@ def learning(tmp_path: Path, optim: dict[str, Any], dtype: torch.dtype = torch.f
 
 
 def held(found: Learner) -> dict[str, torch.Tensor]:
-    state = found.state()
+    state = keeping.state(found)
     return {f"{stem}/{name}": value.clone() for stem, group in state.tensors.items() for name, value in group.items()}
 
 

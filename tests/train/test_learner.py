@@ -10,7 +10,7 @@ from learners import made
 
 from mainstem import config
 from mainstem.noise import Noise
-from mainstem.train import Learner
+from mainstem.train import Learner, keeping
 from mainstem.train.world import ALONE
 
 
@@ -34,16 +34,16 @@ def test_a_learner_that_is_given_the_state_goes_on_to_the_bit(tmp_path: Path, op
     first = with_(made(tmp_path), optim=optim, noise={"hidden": 0.2})
     for step in (1, 2, 3):
         first.step(step)
-    state = first.state()
+    state = keeping.state(first)
     state = state._replace(tensors={
         stem: {name: value.clone() for name, value in group.items()} for stem, group in state.tensors.items()
     })  # fmt: skip
     second = with_(first, noise={"hidden": 0.2})
-    second.load(state)
+    keeping.load(second, state)
     for step in (4, 5):
         assert torch.equal(first.step(step).numbers["loss"], second.step(step).numbers["loss"])
     assert equal(weights(first), weights(second))
-    assert equal(first.kept(), second.kept())
+    assert equal(keeping.measured(first), keeping.measured(second))
     assert first.evaluate() == second.evaluate()
 
 
@@ -56,7 +56,7 @@ def test_what_is_measured_is_what_is_kept(tmp_path: Path) -> None:
     assert equal(before, weights(learner))
     plain = learner.measure(learner.task.sample(learner))
     assert plain != found
-    learner.model.load_state_dict(learner.kept(), strict=False)
+    learner.model.load_state_dict(keeping.measured(learner), strict=False)
     assert learner.measure(learner.task.sample(learner)) == found
 
 
@@ -64,7 +64,7 @@ def test_what_is_measured_is_what_is_kept(tmp_path: Path) -> None:
 def test_a_step_that_is_not_finite_is_not_applied(tmp_path: Path, fault: str) -> None:
     learner = with_(made(tmp_path), optim={"average": 0.5})
     assert learner.step(1).applied
-    before, state = weights(learner), learner.state()
+    before, state = weights(learner), keeping.state(learner)
     moments = {name: value.clone() for name, value in state.tensors["optimizer"].items()}
     average = {name: value.clone() for name, value in state.tensors["average"].items()}
     if fault == "gradient":
@@ -79,7 +79,7 @@ def test_a_step_that_is_not_finite_is_not_applied(tmp_path: Path, fault: str) ->
         assert math.isnan(float(taken.numbers["loss"]))
     assert not taken.applied
     assert equal(before, weights(learner))
-    after = learner.state()
+    after = keeping.state(learner)
     assert equal(moments, after.tensors["optimizer"])
     assert equal(average, after.tensors["average"])
     assert learner.step(2).applied

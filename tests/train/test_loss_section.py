@@ -2,26 +2,20 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 import torch
 import torch.nn.functional as F
-from learners import made
+from learners import made, with_loss
 from torch import nn
 
 from mainstem import config
 from mainstem.model import LanguageModel, Settings
-from mainstem.train import Learner
 from mainstem.train.task import Part
-
-
-def _with(learner: Learner, loss: config.Loss) -> Learner:
-    return learner.named(msgspec.structs.replace(learner.run, loss=loss))
 
 
 @pytest.mark.parametrize(("smoothing", "z_loss"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.5), (0.3, 0.5)])
 def test_a_step_minimises_what_the_section_says(tmp_path: Path, smoothing: float, z_loss: float) -> None:
-    learner = _with(made(tmp_path), config.Loss(values={"label_smoothing": smoothing, "z_loss": z_loss}))
+    learner = with_loss(made(tmp_path), config.Loss(values={"label_smoothing": smoothing, "z_loss": z_loss}))
     batch = learner.task.batch(learner, 1, range(4))
     logits_NV = learner.model(**batch.inputs).flatten(0, 1)
     expected = F.cross_entropy(logits_NV, batch.targets.flatten(), label_smoothing=smoothing)
@@ -48,7 +42,7 @@ def test_a_head_that_is_hooked_minimises_the_same() -> None:
 
 def test_a_held_out_score_is_plain(tmp_path: Path) -> None:
     learner = made(tmp_path)
-    other = _with(learner, config.Loss(values={"label_smoothing": 0.5, "z_loss": 1.0}))
+    other = with_loss(learner, config.Loss(values={"label_smoothing": 0.5, "z_loss": 1.0}))
     part = Part(3, 3, 96)
     assert learner.measure(part) == other.measure(part)
     x = torch.arange(16)[None]

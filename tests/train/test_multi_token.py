@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 import torch
-from learners import made
+from learners import made, with_loss
 from variants import small, tokens
 
 from mainstem import config
-from mainstem.train import Learner
 from mainstem.train.multi_token import MultiToken
 
 
@@ -33,7 +31,7 @@ def test_a_step_takes_the_weights_of_its_progress(tmp_path: Path) -> None:
     learner = made(tmp_path, steps=7)
 
     def losses(loss: config.Loss) -> list[float]:
-        other: Learner = learner.named(msgspec.structs.replace(learner.run, loss=loss))
+        other = with_loss(learner, loss)
         return [other.gradients(number)["loss"].item() for number in range(1, 8)]
 
     plain, several = losses(config.Loss()), losses(config.Loss(name="multi_token"))

@@ -15,14 +15,14 @@ from learners import made
 from mainstem.runs.listener import Listener
 from mainstem.runs.run_folder import RunFolder
 from mainstem.runs.state import Length, Scores, State
-from mainstem.train import Learner, cadence, pace
+from mainstem.train import Learner, cadence, keeping, pace
 from mainstem.train.console import Plain
 from mainstem.train.language import Language
-from mainstem.train.learner import Taken
 from mainstem.train.loop import Loop
 from mainstem.train.pace import Pace
 from mainstem.train.saver import Saver
 from mainstem.train.signals import Requests, Stop
+from mainstem.train.taken import Taken
 
 STEP, SAVE, READ, END = 0.12, 0.1, 4.0, 2.5
 PASS = 0.3 * STEP / 64
@@ -112,7 +112,7 @@ def loop(tmp_path: Path, time: Time, budget: float, steps: int, state: State | N
     state = State() if state is None else state
     began = time() - state.spent
     time.take(READ)
-    best = None if state.best is None else learner.kept()
+    best = None if state.best is None else keeping.measured(learner)
     saver = Kept(None, learner.named(run), metrics=None, decisive={}, time=time)  # type: ignore[arg-type]
     pace = Pace(budget, began, time, state.costs)
     folder = RunFolder(tmp_path / "run")

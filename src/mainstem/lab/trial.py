@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from .. import config, data, model
 from ..measure.evaluate import Held, over
 from ..runs import weights
-from ..train import Learner, device
+from ..train import Learner, device, keeping
 from ..train.gap import training_windows
 from ..train.language import Language
 from ..train.world import ALONE
@@ -82,7 +82,7 @@ class Trial:
                 break
             if after_step is not None:
                 after_step(step, network)
-        weights.put(network, learner.kept(), "the average of the weights")
+        weights.put(network, keeping.measured(learner), "the average of the weights")
         self.seconds = time.perf_counter() - began
         return Trained(network, losses, text, self.corpus, learner)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import catalogue
 from . import averaging, decay_course, schedule, state
+from .acceptance import Acceptance
 from .adam import Adam
 from .after import After, Proximal
 from .around import Around
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MATRICES",
     "SGD",
+    "Acceptance",
     "Adam",
     "AdamW",
     "After",

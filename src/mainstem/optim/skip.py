@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..config.sections import Count
-
-Accepts = Callable[[Tensor], Tensor]
-"""Whether the step with this norm of the gradient counts: a 0-d truth value on the norm's device."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,12 +12,12 @@ from .. import ops
 from ..names import networks
 from ..ops.dispatch import choose
 from . import sharded
+from .acceptance import Accepts, finite
 from .averaging import Average
 from .clip import Clip, clip
 from .gate import Gate
 from .optimizer import Update
 from .owners import Among
-from .skip import Accepts
 
 
 @torch.no_grad()
@@ -28,8 +27,8 @@ def update(
     max_norm: float = 0.0,
     average: Average | None = None,
     *,
-    finite: Tensor | None = None,
-    accepts: Accepts | None = None,
+    accepts: Accepts = finite,
+    looks: bool = True,
     among: Among | None = None,
 ) -> Tensor:
     """Do what `clip`, ``optimizer.step()`` and ``average.update(model)`` do, and return the norm before clipping.
@@ -37,11 +36,10 @@ def update(
     On a CPU our optimizers do all of it in a pass over the gradients and one over everything else, and leave the
     gradients unscaled; any other optimizer is called in three steps. The norm is over the optimizer's parameters; in an
     ensemble each network has its own, by which its gradient alone is clipped, so that none depends on the others, and
-    the root mean square of these is returned. Where it is not finite nothing is updated. Whether it is, is looked at,
-    which waits for a GPU; with `finite`, a 0-d truth value on the device that says whether all else is, our optimizers
-    let the device decide. `accepts`, asked with the norm where all is finite, may leave the step out too, and `among`
-    are the processes that take it together. With a GradScaler, which skips steps, call ``scaler.unscale_``, `clip` and
-    ``scaler.step`` in its place.
+    the root mean square of these is returned. Nothing is updated where `accepts`, which is asked once with the norm,
+    says so: by default where that is not finite. The answer is looked at, which waits for a GPU; where `looks` is false
+    our optimizers let the device decide. `among` are the processes that take the step together. With a GradScaler,
+    which skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in its place.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -51,28 +49,22 @@ def update(
         tensor(1.)
     """
     params = [p for group in optimizer.param_groups for p in group["params"]]
-    apart = _clipped_apart(params, model, max_norm, looks=finite is None)
+    apart = _clipped_apart(params, model, max_norm, looks)
     if apart is not None:
         max_norm = 0.0
     if not isinstance(optimizer, Update):
         norm = clip(params, max_norm) if apart is None else apart
-        if not math.isfinite(norm) or (finite is not None and not bool(finite)):
-            return norm
-        if accepts is not None and not bool(accepts(norm)):
-            return norm
-        optimizer.step()
-        if average is not None:
-            average.update(model)
+        if bool(accepts(norm)):
+            optimizer.step()
+            if average is not None:
+                average.update(model)
         return norm
     norm = gradient_norm([p.grad for p in params if p.grad is not None]) if apart is None else apart
     follow = [] if average is None else [average.of(model)]
-    if finite is not None:
-        applies = finite & norm.isfinite().to(finite.device)
-        if accepts is not None:
-            applies = applies & accepts(torch.where(applies, norm.to(finite.device), torch.nan))
-        clipped = Clip(norm, max_norm, looks=False)
-        optimizer.step(clip=clipped, follow=follow, gate=Gate(applies), among=among)
-    elif math.isfinite(norm) and (accepts is None or bool(accepts(norm))):
+    counts = accepts(norm)
+    if not looks:
+        optimizer.step(clip=Clip(norm, max_norm, looks=False), follow=follow, gate=Gate(counts), among=among)
+    elif bool(counts):
         optimizer.step(clip=Clip(norm, max_norm), follow=follow, among=among)
     return norm
 

@@ -13,7 +13,7 @@ from .. import config, names, optim
 from ..errors import BadInput
 from ..runs import environment, facts, weights
 from ..runs.past import NOTHING, Past
-from . import budget, length
+from . import budget, device, keeping, length, target_loss
 from .learner import Learner
 from .phases import Clock, Phases
 from .task import Data, Task, Tell
@@ -41,13 +41,15 @@ def assemble(
     network = task.build(run, data)
     _check_data(data, past.corpus, run)
 
+    loss = target_loss.of(run, task, network, data, device.choose(run.machine))
+
     def fitting(seconds: float) -> int:
-        trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock, world)
+        trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock, world, loss)
         return budget.steps(trial, seconds, start, clock, tell)
 
     tokens = run.train.batch * task.targets(network)
     resolved = length.resolve(run.train, task.size(data), tokens, past.lengths, fitting)
-    learner = Learner.of(run, task, data, world, steps=resolved.steps, network=network, phases=Phases(clock))
+    learner = Learner.of(run, task, data, world, steps=resolved.steps, network=network, phases=Phases(clock), loss=loss)
     _check_loss(learner, past.facts, run)
     return learner.lasting(resolved), {**gather(learner), "length": msgspec.to_builtins(resolved)}
 
@@ -90,7 +92,7 @@ def start_from(learner: Learner, world: World) -> None:
     source = learner.run.train.init_from
     if source is not None:
         found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
-        weights.put(learner.model, learner.taken(found), f"train.init_from {source!r}")
+        weights.put(learner.model, keeping.taken(learner, found), f"train.init_from {source!r}")
         learner.begin()
 
 

@@ -14,10 +14,11 @@ from ..runs.metrics import Metrics
 from ..runs.past import Past
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
-from . import length, signals
+from . import keeping, length, signals
 from .assemble import environment_of, start_from
 from .console import Progress
-from .learner import Kept, Learner
+from .keeping import Kept
+from .learner import Learner
 from .loop import Loop
 from .opening import tokens
 from .pace import Pace
@@ -95,10 +96,10 @@ def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors 
     world = learner.world
 
     def load(name: str) -> weights.Tensors:
-        return learner.taken(world.tensors(checkpoint.load(path, name) if world.leads else {}))
+        return keeping.taken(learner, world.tensors(checkpoint.load(path, name) if world.leads else {}))
 
     try:
-        learner.load(Kept({name: load(name) for name in learner.stems}, content.optimizer))
+        keeping.load(learner, Kept({name: load(name) for name in keeping.stems(learner)}, content.optimizer))
         return load("best") if content.state.best is not None else None
     except checkpoint.Damaged as error:
         raise RunFailed(

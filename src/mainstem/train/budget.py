@@ -16,6 +16,7 @@ from . import cadence
 from .learner import Learner
 from .pace import TARGET, end
 from .phases import Clock, Phases
+from .target_loss import TargetLoss
 from .task import Task, Tell
 from .world import ALONE, World
 
@@ -66,7 +67,8 @@ def estimate(learner: Learner, clock: Clock, tell: Tell | None = None) -> float 
     """
     if learner.steps < _WORTH or learner.run.machine.compile != "off" or learner.spread is not None:
         return None
-    trial = thrown_away(learner.run, learner.task, learner.data, copy.deepcopy(learner.model), clock, learner.world)
+    run, task, data, world = learner.run, learner.task, learner.data, learner.world
+    trial = thrown_away(run, task, data, copy.deepcopy(learner.model), clock, world, learner.target_loss)
     costs = timed(trial, _GLANCE, clock, tell)
     return costs.once + duration(learner, learner.steps, costs)
 
@@ -82,10 +84,20 @@ def left(learner: Learner, state: State, clock: Clock, tell: Tell | None = None)
 
 
 def thrown_away(
-    run: config.Run, task: Task, data: Any, network: nn.Module, clock: Clock, world: World = ALONE
+    run: config.Run,
+    task: Task,
+    data: Any,
+    network: nn.Module,
+    clock: Clock,
+    world: World = ALONE,
+    loss: TargetLoss | None = None,
 ) -> Learner:
-    """Return a learner to be timed, which trains `network` on its share in `world`: nothing else sees that again."""
-    return Learner.of(run, task, data, world.apart(), steps=_TRIAL + 1, network=network, phases=Phases(clock))
+    """Return a learner to be timed, which trains `network` on its share in `world`: nothing else sees that again.
+
+    `loss` is what it minimises, as `Learner.of` has it.
+    """
+    steps = _TRIAL + 1
+    return Learner.of(run, task, data, world.apart(), steps=steps, network=network, phases=Phases(clock), loss=loss)
 
 
 def timed(trial: Learner, seconds: float, clock: Clock, tell: Tell | None = None) -> Costs:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,8 @@ from .. import loaded, runs
 from ..config.sections import Part, Positive, Text
 from ..errors import BadInput
 from ..ops import Taught
-from .device import Forward
+from .device import Forward, Place
 from .target_loss import TargetLoss
-
-if TYPE_CHECKING:
-    from .learner import Learner
 
 
 class Teacher(NamedTuple):
@@ -68,25 +65,25 @@ class Distillation(TargetLoss):
     def refuse(self, model: nn.Module) -> None:
         if self.teacher is None:
             raise BadInput("loss.teacher is not given, and distillation learns from one: give the folder of a run.")
-        loaded.load(self.teacher, prior=False)  # which says what is wrong with it
+        loaded.look(self.teacher)  # which says what is wrong with it
 
-    def begin(self, learner: Learner) -> Distillation:
+    def begin(self, model: nn.Module, data: Any, place: Place) -> Distillation:
         assert self.teacher is not None  # it has been refused
-        found, tokenizer = loaded.load(self.teacher, prior=False), learner.data.tokenizer
+        found, tokenizer = loaded.load(self.teacher, prior=False), data.tokenizer
         if found.tokenizer.to_json() != tokenizer.to_json():
             raise BadInput(
                 f"loss.teacher {self.teacher!r} has another tokenizer ({found.tokenizer.vocab_size} tokens, here "
                 f"{tokenizer.vocab_size}), so that its predictions mean other tokens: give a run on the same text."
             )
-        context: int = learner.model.context  # type: ignore[assignment]
+        context: int = model.context  # type: ignore[assignment]
         if found.model.context < context:
             raise BadInput(
                 f"loss.teacher {self.teacher!r} has a context of {found.model.context} tokens, and model.context is "
                 f"{context}: give that many or fewer."
             )
         weights = (runs.find(self.teacher) / "model.safetensors").read_bytes()
-        model = found.model.to(learner.place.device).requires_grad_(False)
-        return replace(self, held=Teacher(model, hashlib.sha256(weights).hexdigest()))
+        teacher = found.model.to(place.device).requires_grad_(False)
+        return replace(self, held=Teacher(teacher, hashlib.sha256(weights).hexdigest()))
 
     @property
     def facts(self) -> dict[str, Any]:

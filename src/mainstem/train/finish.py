@@ -13,6 +13,7 @@ from ..runs import facts, publish, weights
 from ..runs.disk import disk
 from ..runs.listener import Outcome
 from ..runs.paths import place
+from . import keeping
 from .learner import Learner
 from .loop import Loop
 from .task import Shows
@@ -35,8 +36,8 @@ def made(loop: Loop) -> Made:
     learner = loop.learner
     assert loop.best is not None
     if learner.spread is None:
-        return Made(learner, loop.best, learner.kept())
-    best, last = learner.whole(loop.best), learner.whole(learner.kept())
+        return Made(learner, loop.best, keeping.measured(learner))
+    best, last = (keeping.whole(learner, each) for each in (loop.best, keeping.measured(learner)))
     if not learner.world.leads:
         return Made(learner, best, last)
     model = learner.task.build(learner.run, learner.data).to(learner.place.device)

@@ -9,18 +9,16 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .. import config, noise, optim, penalty, progress, variants
-from ..errors import BadInput
 from ..measure import depth
 from ..measure.quantity import update
-from ..runs import weights
 from ..runs.state import Length, Scores
 from . import device, target_loss
 from .batch import Batch
@@ -29,31 +27,10 @@ from .loss import gradient, penalties
 from .phases import Phases
 from .reduction import Reduction
 from .spread import Spread, rounds
+from .taken import Taken, joined
+from .target_loss import TargetLoss
 from .task import Part, Stop, Task
 from .world import World
-
-
-class Taken(NamedTuple):
-    """What a step came to; `numbers` (loss, grad_norm, perhaps penalty) are still tensors.
-
-    `tokens` are the targets of all processes. `applied` is false where a number was not finite, or the gradient a spike
-    (`optim.skip`, which adds `spike` to the numbers): then no weight, no moment and no average has changed; on a GPU it
-    is a tensor too. `watched` are the norms by depth and the median ratio of update to weight, where the step was asked
-    to watch.
-    """
-
-    numbers: dict[str, Tensor]
-    lr: float
-    tokens: int
-    applied: bool | Tensor
-    watched: tuple[depth.Norms, float] | None
-
-
-class Kept(NamedTuple):
-    """All that a learner has learned: tensors by file and name, and the optimizer's settings as JSON values."""
-
-    tensors: dict[str, weights.Tensors]
-    settings: dict[str, Any]
 
 
 @dataclass
@@ -69,8 +46,8 @@ class Learner:
     """A model in training on `data` for as many steps as `length` says; for runs, trials, budgets and benchmarks.
 
     `losses` are of the last pass: what is made of them at the end needs no other one. `spread` is there where the model
-    lies in parts over several processes, `reduction` where it lies whole in several, `skipping` where spikes are left
-    out.
+    lies in parts over several processes, `reduction` where it lies whole in several. `acceptance` decides which steps
+    count, and `target_loss` is what a step minimises for each target, where the task reads that.
     """
 
     run: config.Run
@@ -85,25 +62,26 @@ class Learner:
     penalties: list[penalty.Penalty]
     average: optim.averaging.Average | None
     phases: Phases
+    acceptance: optim.Acceptance
+    target_loss: TargetLoss
     losses: Losses = dataclasses.field(default_factory=Losses)
     spread: Spread | None = None
     reduction: Reduction | None = None
-    skipping: optim.Skipping | None = None
 
     @classmethod
     def of(
         cls, run: config.Run, task: Task, data: Any, world: World, *, steps: int, network: nn.Module | None = None,
-        phases: Phases | None = None,
+        phases: Phases | None = None, loss: TargetLoss | None = None,
     ) -> Learner:  # fmt: skip
         """Return what learns `task` as `run` says, before its first step of `steps`.
 
-        `network` is trained in place of a new model of the task, where it is given; `phases` note where time goes.
+        `network` is trained in place of a new model of the task, where it is given, and `loss`, which has begun, in
+        place of a new one; `phases` note where time goes.
         """
-        _check_loss(run, task)
         world.check(run)
         place = device.choose(run.machine)
         model = task.build(run, data) if network is None else network
-        target_loss.parse(run.loss).refuse(model)
+        minimised = target_loss.of(run, task, model, data, place) if loss is None else loss
         if run.machine.recompute == "blocks":
             model.set_checkpoint(True)  # type: ignore[operator]
         parts = run.machine.shard and not world.alone
@@ -129,9 +107,10 @@ class Learner:
             penalties=[term.begin(model) for term in penalty.make(run.penalty)],
             average=optim.averaging.make(model, run.optim, steps),
             phases=Phases() if phases is None else phases,
+            acceptance=optim.Acceptance(None if skip is None else optim.Skipping(skip), world.total),
+            target_loss=minimised,
             spread=spread,
             reduction=None if world.alone or parts else Reduction(model.parameters(), world),
-            skipping=None if skip is None else optim.Skipping(skip),
         )
 
     @property
@@ -155,11 +134,6 @@ class Learner:
     def peak(self) -> float:
         """The peak learning rate that is written down."""
         return optim.parse(self.run.optim).peak
-
-    @functools.cached_property
-    def target_loss(self) -> target_loss.TargetLoss:
-        """What a step minimises for each target."""
-        return target_loss.parse(self.run.loss).begin(self)
 
     def lasting(self, length: Length) -> Learner:
         """Return the same learner with another number of steps."""
@@ -194,8 +168,14 @@ class Learner:
                 self._gradient(self.forward, batch, count, number)  # with the masks of the first: one seed and step
         phases.mark("backward")
         before = update.weights(self.model) if watch else {}
-        more, applied = self._update(list(found.values()))
-        found |= more
+        question, looked = self.acceptance.of(found), looks(self.place.device)
+        among = None if self.world.alone else self.world
+        optim.update(
+            self.optimizer, self.model, run.optim.clip, self.average, accepts=question, looks=looked, among=among
+        )
+        found |= question.numbers
+        # On a CPU the answer is looked at. Elsewhere that would wait for the device once a step, so the device decides.
+        applied = bool(question.answer) if looked else question.answer
         watched = None
         if norms is not None:
             watched = (joined(norms, len(batch.slots) / run.train.batch, self.world), update.median(before, self.model))
@@ -236,63 +216,9 @@ class Learner:
         """Return the context in which the model holds the weights that are measured and kept: the average's, if any."""
         return contextlib.nullcontext() if self.average is None else self.average.swap(self.model)
 
-    def kept(self) -> weights.Tensors:
-        """Return a copy of the weights that are measured and kept: on the CPU, or in parts where the model is."""
-        with self.averaged():
-            return weights.take(self.model)
-
     def begin(self) -> None:
         """Take the present weights for those that training begins with."""
         self.penalties[:] = [term.begin(self.model) for term in self.penalties]
-
-    @property
-    def stems(self) -> list[str]:
-        """The names of the files that its state is kept in."""
-        some = {
-            "average": self.average is not None,
-            "penalty": any(term.anchored for term in self.penalties),
-            "skip": self.skipping is not None,
-        }
-        return ["model", "optimizer", *(name for name, there in some.items() if there)]
-
-    def state(self, best: weights.Tensors | None = None) -> Kept:
-        """Return weights, moments, average and anchors: with the number of the step, all that the next depends on.
-
-        The `best` weights so far stand beside them, where there are some. All are copies, or never change. Of
-        a model in parts each process gets its own, or, as `Spread.apart` says, the leading one all of it.
-        """
-        moments, settings = optim.state.flatten(self.optimizer, self.model)
-        tensors = {"model": weights.take(self.model), "optimizer": weights.copies(moments)}
-        if self.average is not None:
-            tensors["average"] = weights.copies(self.average.state())
-        if "penalty" in self.stems:
-            tensors["penalty"] = penalty.anchors.collect(self.penalties)
-        if self.skipping is not None:
-            tensors["skip"] = weights.copies(self.skipping.state())
-        if best is not None:
-            tensors["best"] = best
-        if self.spread is not None:
-            tensors = {stem: self.spread.saved(group) for stem, group in tensors.items()}
-        return Kept(tensors, settings)
-
-    def whole(self, tensors: weights.Tensors) -> weights.Tensors:
-        """Return `tensors`, as this model has its own, whole: in the leading process, where it lies in parts."""
-        return tensors if self.spread is None else self.spread.whole(tensors)
-
-    def taken(self, tensors: weights.Tensors) -> weights.Tensors:
-        """Return whole `tensors` as this model has its own: in parts, where it lies in parts."""
-        return tensors if self.spread is None else self.spread.spread(tensors)
-
-    def load(self, state: Kept) -> None:
-        """Go on from what `state` returned, each file `taken`; raises `BadInput` where it is another model's."""
-        weights.put(self.model, state.tensors["model"], "the state")
-        optim.state.restore(self.optimizer, self.model, state.tensors["optimizer"], state.settings)
-        if self.average is not None:
-            average = state.tensors["average"]
-            self.average.load({name: tensor.to(self.place.device) for name, tensor in average.items()})
-        self.penalties[:] = penalty.anchors.resume(self.penalties, self.model, state.tensors.get("penalty", {}))
-        if self.skipping is not None:
-            self.skipping.load(state.tensors["skip"])
 
     def _gradient(self, forward: Forward, batch: Batch, count: Tensor | int, number: int) -> dict[str, Tensor]:
         """Add the gradient of loss and penalties to the parameters; return both, of the global batch."""
@@ -317,50 +243,7 @@ class Learner:
             found["penalty"] = added
         return found
 
-    def _update(self, numbers: Sequence[Tensor]) -> tuple[dict[str, Tensor], bool | Tensor]:
-        """Update the weights where all numbers are finite and the gradient is no spike.
-
-        Returns the norm of the gradient, and whether it is a spike where that is asked; and whether the step counts. On
-        a CPU that is looked at. Elsewhere it would wait for the device once a step, so the device decides.
-        """
-        clip, among = self.run.optim.clip, None if self.world.alone else self.world
-        spike = torch.tensor(False)
-
-        def accepts(norm: Tensor) -> Tensor:
-            nonlocal spike
-            assert self.skipping is not None
-            spike = self.world.total((~self.skipping(norm)).to(torch.int32)) > 0  # all decide alike
-            return ~spike
-
-        asked = None if self.skipping is None else accepts
-        if not looks(self.place.device):
-            finite = torch.stack([number.detach() for number in numbers]).isfinite().all()
-            norm = optim.update(
-                self.optimizer, self.model, clip, self.average, finite=finite, accepts=asked, among=among
-            )
-            applied: bool | Tensor = finite & norm.isfinite()
-            applied = applied if asked is None else applied & ~spike
-        elif all(math.isfinite(float(number)) for number in numbers):
-            norm = optim.update(self.optimizer, self.model, clip, self.average, accepts=asked, among=among)
-            applied = math.isfinite(float(norm)) and not bool(spike)
-        else:
-            norm, applied = optim.clip(self.model.parameters(), 0.0), False
-        return {"grad_norm": norm, **({} if asked is None else {"spike": spike})}, applied
-
 
 def looks(device: torch.device) -> bool:
     """Return whether a number may be looked at without waiting for the device."""
     return device.type == "cpu"
-
-
-def _check_loss(run: config.Run, task: Task) -> None:
-    if not task.reads_loss and target_loss.parse(run.loss) != target_loss.parse(config.Loss()):
-        raise BadInput(f"loss says what a language model minimises, and the task is {task.name}: leave it out.")
-
-
-def joined(norms: depth.Norms, share: float, world: World) -> depth.Norms:
-    """Return the norms by depth of the global batch, of which this process has measured a `share`."""
-    if world.alone:
-        return norms
-    squares = [torch.tensor(values, dtype=torch.float64).square() * share for values in (norms.stream, norms.gradient)]
-    return depth.Norms(*(world.total(each).sqrt().tolist() for each in squares))

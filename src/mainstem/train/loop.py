@@ -11,20 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..config import owned
 from ..measure.evaluate import Abandoned
 from ..runs import weights
 from ..runs.listener import Listener
 from ..runs.run_folder import RunFolder
 from ..runs.state import Best, Scores, State
-from . import culprit, diverged
+from . import culprit, diverged, keeping, left_out
 from .cadence import due
 from .console import Progress
-from .learner import Learner, Taken
+from .learner import Learner
 from .pace import Pace
 from .phases import Clock
 from .saver import Share
 from .signals import SAVE, Requests, Stop
+from .taken import Taken
 from .task import Part
 from .waiting import Waiting, watched
 
@@ -174,43 +174,13 @@ class Loop:
         """Tell the lines that wait, or all but the last one, and return the last one complete."""
         line: dict[str, Any] = {}
         for line, numbers in self._waiting.ready():
-            self._skip(line, numbers)
+            bad = left_out.note(self.learner.run, self.state, line, numbers, self.progress.warn)
+            if bad is not None:
+                where = culprit.find(self.learner, line["step"])
+                raise self._diverged(line["step"], bad, numbers[bad], where)
             if not (keep_last and line["step"] == self.state.step):
                 self.listener.stepped(line)
         return line
-
-    def _skip(self, line: dict[str, Any], numbers: dict[str, float]) -> None:
-        """Count the step of `line` as left out where some of its `numbers` is not finite; end after too many in a row.
-
-        Such a step has changed nothing (`Learner.step`), nor has one whose gradient is a spike. In its line `skipped`
-        is true, and a number that is not finite null.
-        """
-        state, bad = self.state, [name for name, value in numbers.items() if not math.isfinite(value)]
-        line.pop("spike", None)
-        if not bad:
-            state.in_a_row = 0
-            if numbers.get("spike"):
-                self._skip_spike(line, numbers["grad_norm"])
-            return
-        state.skipped, state.in_a_row = state.skipped + 1, state.in_a_row + 1
-        if state.in_a_row > self.learner.run.train.max_skipped:
-            where = culprit.find(self.learner, line["step"])
-            raise self._diverged(line["step"], bad[0], numbers[bad[0]], where)
-        if state.in_a_row == 1:
-            what = diverged.what(line["step"], bad[0], numbers[bad[0]])
-            self.progress.warn(f"{what}: the step was left out, and the weights are as they were")
-        line.update(dict.fromkeys(bad), skipped=True)
-
-    def _skip_spike(self, line: dict[str, Any], norm: float) -> None:
-        """Count the step of `line`, whose gradient is a spike; say so the first time."""
-        self.state.spikes += 1
-        line["skipped"] = True
-        if self.state.spikes == 1:
-            said = owned.name_of(self.learner.run.optim.skip)
-            self.progress.warn(
-                f"the gradient's norm of step {line['step']} is {norm:.4g}, a spike by optim.skip {said}: the step was "
-                "left out, as later ones will be without a word; their number is said at the end"
-            )
 
     def _start(self) -> None:
         """Measure the model before its first step, for reference."""
@@ -279,7 +249,7 @@ class Loop:
         self.state.last = now
         if self.learner.task.score.better(now.values, None if best is None else best.values):
             self.state.best, self.state.waited = now, 0
-            self.best = self.learner.kept()
+            self.best = keeping.measured(self.learner)
         else:
             self.state.waited += 1
 

@@ -1,6 +1,6 @@
 """When and how a run's checkpoints and its best model are written. May import `runs` and its siblings.
 
-A checkpoint is written beside the training, from copies (`Learner.state`). Where a model lies in parts over processes
+A checkpoint is written beside the training, from copies (`keeping.state`). Where a model lies in parts over processes
 that share the folder each of them writes its own; where they do not, the leading one writes the whole.
 """
 
@@ -19,8 +19,9 @@ from ..runs.disk import disk
 from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
-from . import diverged
-from .learner import Kept, Learner
+from . import diverged, keeping
+from .keeping import Kept
+from .learner import Learner
 from .meeting import Lost
 from .parts import Parts
 from .writing import Writing
@@ -71,11 +72,11 @@ class Share:
             RunFailed: where a number is not finite, or the disk has not taken the checkpoint before.
         """
         self.wait()
-        kept, offer = self.learner.state(best), None
+        kept, offer = keeping.state(self.learner, best), None
         if (name := diverged.first(kept.tensors)) is not None:
             raise diverged.tensor(self.learner.run, state.step, name, self.folder.checkpoints)
         if state.best is not None and best is not None and state.best.step != self._offered:
-            offer, self._offered = self.learner.whole(best), state.best.step
+            offer, self._offered = keeping.whole(self.learner, best), state.best.step
         return kept, offer
 
 

@@ -9,6 +9,7 @@ import msgspec
 from .. import choice, config
 from . import budget
 from .phases import Clock
+from .target_loss import TargetLoss
 from .task import Task, Tell
 from .world import ALONE, World
 
@@ -32,9 +33,11 @@ def measure(
     """Return the seconds of a step of two shapes, in a run of `world` with a budget of so many `seconds`."""
     each = min(_MOST, _SHARE * seconds) / len(_PROBES)
     found = []
+    loss: TargetLoss | None = None
     for layers, width in _PROBES:
         small = _probe(run, layers, width, corpus.tokens)
-        trial = budget.thrown_away(small, task, data, task.build(small, data), clock, world)
+        trial = budget.thrown_away(small, task, data, task.build(small, data), clock, world, loss)
+        loss = trial.target_loss  # both shapes have one context, by which a teacher may be refused
         took = budget.timed(trial, each, clock, tell).step
         assert small.model.context is not None
         shape = choice.Shape(layers, width, small.model.context, small.train.batch, corpus.vocabulary)

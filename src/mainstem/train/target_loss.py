@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -13,10 +13,8 @@ from .. import config, variants
 from ..config.sections import NonNegative, Rate
 from ..errors import BadInput
 from ..noise import Noise
-from .device import Forward
-
-if TYPE_CHECKING:
-    from .learner import Learner
+from .device import Forward, Place
+from .task import Task
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class TargetLoss(ABC):
         """Raise `BadInput` where this loss would say nothing about `model`."""
         return
 
-    def begin(self, learner: Learner) -> TargetLoss:
-        """Return the loss of a training by `learner`, with what it needs beyond its values."""
+    def begin(self, model: nn.Module, data: Any, place: Place) -> TargetLoss:
+        """Return the loss of a training of `model` on `data`, with what it needs beyond its values."""
         return self
 
     @property
@@ -82,6 +80,20 @@ def parse(section: config.Loss) -> TargetLoss:
     given = {"name": section.name, **section.values}
     found: TargetLoss = variants.resolve("loss", given)
     return found
+
+
+def of(run: config.Run, task: Task, model: nn.Module, data: Any, place: Place) -> TargetLoss:
+    """Return what a training of `model` by `run` minimises, with what that needs; raise `BadInput` for what cannot be.
+
+    It is made once for a run, and handed on: a teacher is read here.
+    """
+    found = parse(run.loss)
+    if not task.reads_loss:
+        if found != parse(config.Loss()):
+            raise BadInput(f"loss says what a language model minimises, and the task is {task.name}: leave it out.")
+        return found
+    found.refuse(model)
+    return found.begin(model, data, place)
 
 
 def needs_noise(model: nn.Module, name: str) -> None:

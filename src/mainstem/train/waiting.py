@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..slope import slope
-from .learner import Taken
+from .taken import Taken
 
 
 class Waiting:
