@@ -208,7 +208,7 @@ def test_what_goes_wrong_elsewhere_is_said_once_by_the_first(
 
     def wait(world: World) -> int:
         assert world.meeting is not None
-        world.meeting.word("never")
+        world.meeting.word("never", 0)
         return 0
 
     monkeypatch.setenv("RANK", "1")
@@ -219,4 +219,4 @@ def test_what_goes_wrong_elsewhere_is_said_once_by_the_first(
     assert capsys.readouterr().err == f"mainstem: {said}\n"
     assert worlds[1].meeting is not None
     worlds[1].meeting.hear(30)
-    assert worlds[1].meeting.word("spoken") is True
+    assert worlds[1].meeting.word("spoken", 0) is True

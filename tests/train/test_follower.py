@@ -91,6 +91,19 @@ def test_a_run_begun_on_two_processes_goes_on_with_four_along_the_same_curve(fol
         assert own["loss"] == pytest.approx(other["loss"], rel=1e-5)
 
 
+def test_a_process_killed_in_the_last_checkpoint_in_parts_is_named_at_once_and_the_run_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No training goes on then in which the others would meet, and no launcher says that it is gone."""
+    monkeypatch.setenv("ENDS", "1:6")  # the first of its four syncs in the second and last checkpoint is the fifth
+    (_, leading), (out, _) = two("run_ranks.py", str(folder), "vanished", "0", "", "shard")
+    assert not out, "it was not killed"
+    assert "Process 1 of 2 has ended, killed or without memory; saved at step 4. Go on with:" in leading
+    monkeypatch.delenv("ENDS")
+    said = together(folder, "vanished", "0", "", "shard")
+    assert [each["reason"] for each in said] == ["steps", "steps"]
+
+
 def test_a_budget_is_that_of_the_process_that_leads(folder: Path) -> None:
     first, second = together(folder, "timed", "0", "4s")
     assert first["reason"] == second["reason"] == "steps"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +17,9 @@ import torch
 
 from mainstem import config
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import together
+from mainstem.train import alive, meeting, together
 from mainstem.train.joining import told
-from mainstem.train.meeting import Failure, Lost, Meeting
+from mainstem.train.meeting import LIMIT, LONG, Failure, Lost, Meeting
 from mainstem.train.signals import Requests, Stop
 from mainstem.train.world import World
 
@@ -69,8 +70,70 @@ def test_all_get_the_words_of_all_in_the_order_of_their_ranks() -> None:
 def test_nobody_waits_longer_than_is_said() -> None:
     began = time.monotonic()
     with pytest.raises(Lost, match=r"has not answered for 0 seconds"):
-        meetings()[0].word("never", SHORT)
+        meetings()[0].word("never", 1, SHORT)
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.skipif(alive.this() is None, reason="this system does not say which processes run")
+def test_a_process_that_ends_is_waited_for_no_longer_but_what_it_has_left_is_found() -> None:
+    with subprocess.Popen(["sleep", "600"]) as child:
+        here = alive.this()
+        assert here is not None
+        other = here._replace(number=child.pid, began=alive._stat(child.pid)[1])
+        first, second = meetings()
+        second.leave("here/1", other)
+        first.greet(SHORT)
+        second.leave("left", "before")
+        with pytest.raises(Lost, match="has not answered for 0 seconds"):
+            first.word("never", 1, SHORT)
+        child.kill()
+    with pytest.raises(Lost, match="Process 1 of 2 has ended, killed or without memory"):
+        first.word("never", 1)
+    assert first.word("left", 1) == "before"
+    with pytest.raises(RunFailed, match="Process 1 of 2 has ended"), told(World(0, 2, 0, first), Requests()):
+        first.word("never", 1)
+
+
+class Hours:
+    """A clock by which each look for a word takes five seconds; `then` happens meanwhile."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self.now, self.then = 1000.0, then
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, _: float) -> None:
+        self.now += 5.0
+        self.then()
+
+
+@pytest.mark.parametrize("elsewhere", [None, ["another machine", 1, 1]])
+@pytest.mark.parametrize(("signs", "seconds"), [(False, LIMIT), (True, LONG)], ids=["silent", "at work"])
+def test_of_processes_elsewhere_nothing_is_known_but_their_signs_of_life(
+    elsewhere: Any, signs: bool, seconds: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = meetings()
+    second.leave("here/1", elsewhere)
+    first.greet(SHORT)
+    clock = Hours(second.sign if signs else lambda: None)
+    monkeypatch.setattr(meeting, "time", clock)
+    with pytest.raises(Lost, match="Process 1 of 2 has not answered for"):
+        first.word("never", 1, LONG)
+    assert clock.now - 1000 == pytest.approx(seconds.total_seconds(), abs=20)
+    assert second.signs(0) == pytest.approx(seconds.total_seconds() / 10, abs=3), "who waits gives signs, too"
+
+
+def test_a_process_at_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = meetings()
+    monkeypatch.setattr(meeting, "_SIGN", 0.02)
+    with second.working():
+        for number in range(1, 4):
+            while first.signs(1) < number:
+                time.sleep(0.01)
+    ended = first.signs(1)
+    time.sleep(0.1)
+    assert first.signs(1) == ended
 
 
 def test_a_failure_elsewhere_ends_the_waiting_and_the_first_one_is_heard() -> None:
@@ -79,7 +142,7 @@ def test_a_failure_elsewhere_ends_the_waiting_and_the_first_one_is_heard() -> No
     second.fail(Failure.of(1, BadInput("a is b: give c.")))
     first.fail(Failure.of(0, RunFailed("late")))
     with pytest.raises(Lost, match="Another process has failed"):
-        first.word("never")
+        first.word("never", 1)
     found = first.failure()
     assert found == Failure(1, 2, "a is b: give c.")
     assert str(found.error(2)) == "Process 1 of 2: a is b: give c." and isinstance(found.error(2), BadInput)
@@ -94,7 +157,7 @@ def test_what_ends_one_process_is_raised_in_the_others(error: Exception, kind: t
     with pytest.raises(type(error)), told(other, Requests()):
         raise error
     with pytest.raises(kind), told(leading, Requests()):
-        leading.meeting.word("never")  # type: ignore[union-attr]
+        leading.meeting.word("never", 1)  # type: ignore[union-attr]
 
 
 def test_a_process_that_vanishes_without_a_word_is_a_failure_of_the_run() -> None:

@@ -48,7 +48,7 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
         stack.enter_context(device.threads(run.machine.threads))
         data = prepare(world, hosts, task, run)
         same_data(world, data)
-        meeting.word("lead")  # until then a signal or a failure elsewhere ends this process at once
+        meeting.word("lead", 0)  # until then a signal or a failure elsewhere ends this process at once
         lead: Lead = world.first(None)  # type: ignore[assignment]
         run = lead.run
         stack.enter_context(task.guard(run, data))

@@ -53,7 +53,7 @@ def _meet(rank: int, size: int, arrival: timedelta) -> Meeting:
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = torch.distributed.PrefixStore(f"mainstem/{attempt}/{size}", store)
         meeting = Meeting(torch.distributed.PrefixStore("meeting", store), rank, size)
-        meeting.everyone("here", rank, arrival)
+        meeting.greet(arrival)
         torch.distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if both else "gloo", store=store, rank=rank, world_size=size, timeout=LIMIT
         )
@@ -101,6 +101,11 @@ def told(world: World, requests: Requests) -> Iterator[None]:
             with contextlib.suppress(Lost):
                 meeting.fail(Failure.of(world.rank, error))
         raise
+
+
+def working(world: World) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which this process is known to be at work while the others wait for it."""
+    return contextlib.nullcontext() if world.meeting is None else world.meeting.working()
 
 
 def spoken(world: World) -> None:

@@ -1,22 +1,28 @@
 """Where the processes of a run leave words for each other: at the beginning, and when something goes wrong.
 
 A word is JSON in torch's key-value store. Who waits for one asks again and again, so that a signal is heard, a failure
-elsewhere is noticed, and nobody waits for ever. May import torch and `errors`.
+elsewhere is noticed, and nobody waits for ever. Who is to leave it has to be there as well: on the same machine it is
+asked whether that process still runs, and from another one it has to give signs of life. May import torch, `errors` and
+its siblings.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from ..errors import BadInput, RunFailed
+from . import alive
 from .signals import LEAVING, Stop
 
 LIMIT = timedelta(minutes=10)
-"""How long a process waits in a reduction for the others: longer than any step, pass or checkpoint takes."""
+"""How long a process waits in a reduction for the others, and how long one may be silent whose word is waited for:
+longer than any step, pass or checkpoint takes."""
 
 LONG = timedelta(hours=4)
 """How long the others wait for the first one to read and tokenize its data."""
@@ -24,7 +30,10 @@ LONG = timedelta(hours=4)
 _PAUSE = 0.02
 """Seconds between two looks for a word."""
 
-_FAILED, _HEARD, _SPOKEN = "failed", "heard", "spoken"
+_SIGN = 10.0
+"""Seconds between two signs of life."""
+
+_FAILED, _HEARD, _SPOKEN, _ALIVE = "failed", "heard", "spoken", "alive"
 
 
 class Lost(RunFailed):
@@ -62,30 +71,66 @@ class Meeting:
 
     def __init__(self, store: Any, rank: int, size: int) -> None:
         self._store, self.rank, self.size = store, rank, size
+        self._near: dict[int, alive.Process] = {}
+        self._signs, self._signed = 0, -_SIGN
+
+    def greet(self, limit: timedelta) -> None:
+        """Wait until all processes are there, and remember those of this machine."""
+        here = alive.this()
+        for rank, word in enumerate(self.everyone("here", here, limit)):
+            if here is not None and word is not None:
+                process = alive.Process(*word)
+                if process.space == here.space and alive.runs(process):
+                    self._near[rank] = process
 
     def leave(self, key: str, word: Any) -> None:
         """Leave `word` for the processes that ask for `key`."""
         self._ask(lambda: self._store.set(key, json.dumps(word)))
 
-    def word(self, key: str, limit: timedelta = LIMIT, gone: Callable[[], bool] = lambda: False) -> Any:
-        """Return the word left under `key`, as soon as it is there.
+    def word(self, key: str, of: int, limit: timedelta = LIMIT, gone: Callable[[], bool] = lambda: False) -> Any:
+        """Return the word that process `of` leaves under `key`, as soon as it is there.
 
         Raises:
-            Lost: where it does not come in time, another process has failed, or this one is `gone()`.
+            Lost: where it does not come in time, process `of` has ended or is silent for longer than `LIMIT`, another
+                process has failed, or this one is `gone()`.
         """
-        ends = time.monotonic() + limit.total_seconds()
-        while not self._there(key):
+        began, silence = time.monotonic(), _Silence()
+        while True:
+            ended = of in self._near and not alive.runs(self._near[of])
+            if self._there(key):  # looked for behind that: what was left before the end is there
+                return json.loads(self._ask(lambda: self._store.get(key)))
             if self._there(_FAILED) or gone():
                 raise Lost("Another process has failed.")
-            if time.monotonic() > ends:
-                raise Lost(f"Another process has not answered for {limit.total_seconds():.0f} seconds.")
+            if ended:
+                raise Lost(f"Process {of} of {self.size} has ended, killed or without memory.")
+            self.sign()
+            if time.monotonic() - began > limit.total_seconds() or silence.of(self, of) > LIMIT.total_seconds():
+                passed = time.monotonic() - began
+                raise Lost(f"Process {of} of {self.size} has not answered for {passed:.0f} seconds.")
             time.sleep(_PAUSE)
-        return json.loads(self._ask(lambda: self._store.get(key)))
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Give signs of life inside the ``with``, beside what is done there; who waits for a word gives them anyway."""
+        ended = threading.Event()
+
+        def sign() -> None:
+            with contextlib.suppress(Lost):
+                while not ended.wait(_SIGN / 2):
+                    self.sign()
+
+        thread = threading.Thread(target=sign, name="alive", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def everyone(self, key: str, word: Any, limit: timedelta = LIMIT) -> list[Any]:
         """Leave `word` under `key`, and return what each process has left there, in the order of their ranks."""
         self.leave(f"{key}/{self.rank}", word)
-        return [self.word(f"{key}/{rank}", limit) for rank in range(self.size)]
+        return [self.word(f"{key}/{rank}", rank, limit) for rank in range(self.size)]
 
     def fail(self, failure: Failure) -> None:
         """Leave word of what has ended this process; the first one to fail is heard."""
@@ -125,6 +170,17 @@ class Meeting:
         while time.monotonic() < ends and not self._there(_SPOKEN):
             time.sleep(_PAUSE)
 
+    def signs(self, rank: int) -> int:
+        """Return how many signs of life process `rank` has given."""
+        key = f"{_ALIVE}/{rank}"
+        return int(json.loads(self._ask(lambda: self._store.get(key)))) if self._there(key) else 0
+
+    def sign(self) -> None:
+        """Give a sign of life, where the last one is some time ago."""
+        if time.monotonic() - self._signed >= _SIGN:
+            self._signs, self._signed = self._signs + 1, time.monotonic()
+            self.leave(f"{_ALIVE}/{self.rank}", self._signs)
+
     def _there(self, key: str) -> bool:
         return bool(self._ask(lambda: self._store.check([key])))
 
@@ -133,3 +189,19 @@ class Meeting:
             return what()
         except RuntimeError as error:  # the process that holds the store has ended
             raise Lost("The process that the others met at has ended.") from error
+
+
+class _Silence:
+    """For how long a process has given no sign of life, as far as this one has seen."""
+
+    def __init__(self) -> None:
+        self._signs, self._looked, self._since = -1, -_SIGN, time.monotonic()
+
+    def of(self, meeting: Meeting, rank: int) -> float:
+        """Return the seconds since the signs of process `rank` became more; they are looked at now and then."""
+        now = time.monotonic()
+        if now - self._looked >= _SIGN:
+            self._looked, before, self._signs = now, self._signs, meeting.signs(rank)
+            if self._signs != before:
+                self._since = now
+        return now - self._since

@@ -51,7 +51,7 @@ class Parts:
         self.meeting.leave(word, str(folder))
         found: dict[str, dict[str, Any]] = {}
         for rank in range(1, self.meeting.size):
-            said = self.meeting.word(f"{word}/{rank}", gone=lambda: self.left)
+            said = self.meeting.word(f"{word}/{rank}", rank, gone=lambda: self.left)
             if isinstance(said, str):
                 raise RunFailed(f"Process {rank} of {self.meeting.size}: {said}")
             found |= said
@@ -59,7 +59,7 @@ class Parts:
 
     def write(self, word: str, step: int, tensors: dict[str, weights.Tensors]) -> None:
         """Write this process's part where the leading one says, which hears of it, well or not."""
-        folder = Path(self.meeting.word(word, gone=lambda: self.left))
+        folder = Path(self.meeting.word(word, 0, gone=lambda: self.left))
         try:
             said: Any = checkpoint.write(folder, self.named(tensors))
             files.sync_folder(folder)

@@ -21,7 +21,7 @@ from .console import make as make_console
 from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
-from .joining import told
+from .joining import told, working
 from .language import Language
 from .loop import Loop
 from .meeting import Lost
@@ -83,7 +83,8 @@ def run(
             before = past.read(folder, progress.warn)
             past.check(run, before, task.name)
         cache = stack.enter_context(used(folder))
-        data = task.prepare(run, cache, progress.measuring)
+        with working(world):
+            data = task.prepare(run, cache, progress.measuring)
         together.offer(world, cache)
         together.same_data(world, data)
         said, doubts = task.remarks(data)

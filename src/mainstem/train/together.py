@@ -81,11 +81,12 @@ def prepare(world: World, hosts: list[str], task: Task, run: config.Run) -> Data
     """
     meeting: Any = world.meeting
     first = hosts.index(hosts[world.rank])
-    there = meeting.word("data", LONG)
+    there = meeting.word("data", 0, LONG)
     with _cache(run, there if first == 0 else None) as cache:
         if first not in (0, world.rank):
-            meeting.word(f"ready/{first}", LONG)
-        data = task.prepare(run, cache)
+            meeting.word(f"ready/{first}", first, LONG)
+        with meeting.working():
+            data = task.prepare(run, cache)
     if first == world.rank:
         meeting.leave(f"ready/{first}", True)
     return data
