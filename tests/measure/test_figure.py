@@ -27,7 +27,7 @@ def test_what_a_model_does_not_have_is_named_as_the_reason() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
     with measure.watch(model) as m:
         model(torch.randn(2, 3, 9, 9)).sum().backward()
-    with pytest.raises(BadInput, match="no such tap, as no child of a block is named like an attention"):
+    with pytest.raises(BadInput, match="no such tap, as no child of a block is called attention or feed-forward"):
         m.figure("branch_share")
     with pytest.raises(BadInput, match="no such tap, as no class has attention in its name"):
         m.figure("attention_logit")

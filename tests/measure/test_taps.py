@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mainstem import measure
+from mainstem import Residual, measure
 
 
 class QuickGELU(nn.Module):
@@ -86,3 +86,25 @@ def test_a_transposed_linear_layer_has_the_noise_scale_of_a_plain_one() -> None:
         found.append(m.results["noise_scale"]["model"])
     assert math.isfinite(found[0])
     assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+class Own(nn.Module):
+    """A block of another class than its neighbours, of two residuals of ours; `more` is a weight beside them."""
+
+    def __init__(self, more: bool) -> None:
+        super().__init__()
+        self.first, self.second = (Residual([nn.LayerNorm(6), nn.Linear(6, 6)]) for _ in range(2))
+        self.more = nn.Linear(6, 6) if more else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(self.more(x)))
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_one_block_of_another_class_leaves_its_neighbours_in_the_stream(more: bool) -> None:
+    model = nn.Sequential(Block(nn.GELU()), Own(more), Block(nn.GELU()), nn.Linear(6, 2))
+    with measure.watch(model) as m:
+        model(torch.randn(9, 3, 6)).sum().backward()
+    own = ["1"] if more else ["1.first", "1.second"]
+    assert m.taps().names("stream") == ["0", *own, "2"]
+    assert list(m.results["stream"]) == ["input", "0", *own, "2"]

@@ -90,13 +90,16 @@ def stream(model: nn.Module) -> list[str]:
 def _joined(model: nn.Module, residuals: list[str], blocks: list[str]) -> list[str]:
     """Return our residuals and somebody's blocks in the order of the model, where both are of one stream.
 
-    A block that consists of residuals is those; one that has a residual somewhere in it is a block still.
+    A block that consists of residuals is those; one that has a residual somewhere in it is a block still, and so is
+    what of another class stands in the list of the blocks and has one.
     """
-    inside = {block: [name for name in residuals if f"{name}.".startswith(f"{block}.")] for block in blocks}
+    modules = dict(model.named_modules())
     lists = {block.rpartition(".")[0] for block in blocks}
+    beside = [name for name in modules if name.rpartition(".")[0] in lists and name not in {*blocks, *residuals}]
+    inside = {block: [name for name in residuals if name.startswith(f"{block}.")] for block in [*blocks, *beside]}
+    inside = {block: names for block, names in inside.items() if names or block in blocks}
     if not any(inside.values()) and not any(name.rpartition(".")[0] in lists for name in residuals):
         return residuals
-    modules = dict(model.named_modules())
     within = {name for names in inside.values() for name in names}
     taps = {name for name in residuals if name not in within}
     for block, names in inside.items():
@@ -195,7 +198,7 @@ def _kind(name: str, module: nn.Module) -> str | None:
 
 _ABSENT = {
     "stream": "no blocks side by side in a list, and no weight matrix",
-    "branch": "no child of a block is named like an attention or a feed-forward",
+    "branch": "no child of a block is called attention or feed-forward",
     "norm": "no class has norm in its name",
     "attention": "no class has attention in its name",
     "activation": "no activation is a module; functions are seen when they run",
