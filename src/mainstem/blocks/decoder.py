@@ -89,10 +89,8 @@ class TransformerDecoderLayer(Layer, nn.TransformerDecoderLayer):
         checked("tgt", tgt, own)
         checked("memory", memory, own)
         x, seen = batched(tgt, first), batched(memory, first)
-        if len(x) != len(seen):
-            raise BadInput(
-                f"tgt has {len(x)} samples and memory {len(seen)}: give as many, along axis {0 if first else 1}."
-            )
+        if (here := x.shape[0]) != (there := seen.shape[0]):
+            raise BadInput(f"tgt has {here} samples and memory {there}: give as many, along axis {0 if first else 1}.")
         masks = Masks(tgt_mask, tgt_key_padding_mask, tgt_is_causal)
         across = Masks(memory_mask, memory_key_padding_mask, memory_is_causal)
         x = self.sublayer("attention", 1, x, lambda h: self.attend("attention", own, h, h, masks))

@@ -160,7 +160,7 @@ class Layer(nn.Module):
         drop = self.weights_dropouts[name]
         assert isinstance(drop, Dropout)
         context = max(CONTEXT, query.shape[2], key.shape[2])
-        mixed = ops.attention(query, key, value, drop.mask(len(x)), context=context, **masks.given(query, key))
+        mixed = ops.attention(query, key, value, drop.mask(x.shape[0]), context=context, **masks.given(query, key))
         return own.out_proj(self.at(f"{name}_heads", mixed).transpose(1, 2).flatten(2))
 
     def feed_forward(self, x_BTD: Tensor) -> Tensor:

@@ -174,7 +174,7 @@ def _step_back(
         x = couple.unread(state).detach().requires_grad_()
         inputs = {n: v.detach().requires_grad_(v.is_floating_point()) for n, v in old.items()}
         y, side, *_ = residual.output(x, run.ctx.with_side(inputs))
-        drawn = couple.drawn(len(x))
+        drawn = couple.drawn(x.shape[0])
     grad_kept, grad_written = grads
     into_y, into_first, into_second = couple.pull(grad_written, drawn)
     outputs = [y, *(side[name] for name in new)]

@@ -44,7 +44,7 @@ class Coin(Noise):
         mask = self.mask(num_samples)
         if mask is None:
             return None
-        bits = ops.mask_bits((len(mask.draw.samples), 1), mask)
+        bits = ops.mask_bits((mask.draw.samples.shape[0], 1), mask)
         return ((bits[:, 0] & 1).to(torch.float32) - 0.5).view(-1, 1, 1)
 
 
@@ -74,7 +74,7 @@ class Bidirectional(Couple):
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
         before, x_BTD = state.main
-        lean = self.drawn(len(y_BTD))
+        lean = self.drawn(y_BTD.shape[0])
         if lean is None:
             return State((x_BTD, x_BTD + rounded(y_BTD.to(x_BTD.dtype), self.bits)), state.side)
         lean = lean.to(x_BTD)
@@ -97,7 +97,7 @@ class Bidirectional(Couple):
         if self.coin is None or self.bits is None:
             return None
         flat = odd(state.main[0], self.bits).flatten()
-        flat = nn.functional.pad(flat, (0, -len(flat) % 8)).view(-1, 8)
+        flat = nn.functional.pad(flat, (0, -flat.shape[0] % 8)).view(-1, 8)
         return (flat * torch.tensor(_PLACES, dtype=torch.uint8, device=flat.device)).sum(1, dtype=torch.uint8)
 
     def unwrite(self, state: State, y_BTD: Tensor, drawn: Any = None, lost: Tensor | None = None) -> State:

@@ -103,7 +103,7 @@ class Foreign(nn.Module):
         ctx = Context() if ctx is None else ctx
         x = x_BTD
         if ctx.shape is not None:
-            x = x_BTD.reshape(len(x_BTD), *ctx.shape, x_BTD.shape[-1]).movedim(-1, self.axis)
+            x = x_BTD.reshape(x_BTD.shape[0], *ctx.shape, x_BTD.shape[-1]).movedim(-1, self.axis)
         found = called(self.module, f"Layer {self.place},", x, **(taken(self.module, ctx.given) if ctx.given else {}))
         y = found[0] if isinstance(found, (tuple, list)) and found else found
         if isinstance(y, Tensor) and y.shape == x.shape and y.is_floating_point():

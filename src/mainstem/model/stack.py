@@ -130,7 +130,7 @@ class Stack(nn.Module):
             )
         last = x.movedim(self.axis, -1)
         shape = tuple(last.shape[1:-1])
-        flat_BTD = last.reshape(len(x), math.prod(shape), self.width)
+        flat_BTD = last.reshape(x.shape[0], math.prod(shape), self.width)
         y_BTD = self._run(flat_BTD, Context(given=given, shape=shape))
         return y_BTD.reshape(last.shape).movedim(-1, self.axis)
 

@@ -167,7 +167,7 @@ class Attention(nn.Module):
         plain = points.quiet(self, self._points, "logits", "weights")
         quiet = plain and (drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping))
         if plain and (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):
-            mask = drop.mask(len(query_BHQK)) if as_built(drop, Dropout) else None
+            mask = drop.mask(query_BHQK.shape[0]) if as_built(drop, Dropout) else None
             context = max(self.spec.context, seen)
             return ops.attention(query_BHQK, key_BHCK, value_BHCK, mask, context=context, documents=documents)
         causal = new == seen and documents is None

@@ -36,7 +36,7 @@ def sublayer(part: Attention, x_BTD: Tensor, ctx: Context) -> Tensor | None:
         gains, eps = (norms[0].gain, norms[1].gain), norms[0].eps
     if isinstance(rotary, Rotary):
         angles = rotary.float_angles(length, x_BTD, ctx.positions)
-    mask = drop.mask(len(x_BTD)) if isinstance(drop, Dropout) else None
+    mask = drop.mask(x_BTD.shape[0]) if isinstance(drop, Dropout) else None
     return ops.self_attention(
         x_BTD, part.query.weight, part.key.weight, part.value.weight, part.output.weight, mask,
         heads=part.spec.heads, gains=gains, eps=eps, angles=angles, context=max(part.spec.context, length),

@@ -53,7 +53,7 @@ def activated(part: FeedForward, h_BTF: Tensor, gate_BTF: Tensor | None) -> Tens
 
 def _mask(part: FeedForward, x: Tensor) -> ops.Mask | None:
     drop = part._modules.get("dropout")
-    return drop.mask(len(x)) if isinstance(drop, Dropout) else None
+    return drop.mask(x.shape[0]) if isinstance(drop, Dropout) else None
 
 
 def one_call(part: FeedForward, elements: int, like: Tensor, dtype: torch.dtype) -> bool:

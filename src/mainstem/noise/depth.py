@@ -75,12 +75,12 @@ class StochasticDepth(Noise):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` [B, ...] with whole samples 0, and the others scaled."""
-        mask = self.mask(len(x))
+        mask = self.mask(x.shape[0])
         if mask is None:
             return x
         if self.per == "sample" and self.scale_by_keep:
             return laid_out_as(x, ops.drop_path(x, mask))
-        kept, scale = (part.to(x.device) for part in self._decision(mask, len(x)))
+        kept, scale = (part.to(x.device) for part in self._decision(mask, x.shape[0]))
         kept = kept.view(-1, *[1] * (x.dim() - 1))
         return torch.where(kept, x * scale.to(x.dtype), torch.zeros((), dtype=x.dtype, device=x.device))
 
@@ -93,7 +93,7 @@ class StochasticDepth(Noise):
         if self.per == "batch":
             everyone = torch.full((1,), WHOLE_BATCH, dtype=torch.int64, device=mask.draw.samples.device)
             mask = mask._replace(draw=Draw(mask.draw.key, everyone))
-        bits = ops.mask_bits((len(mask.draw.samples), 1), mask)
+        bits = ops.mask_bits((mask.draw.samples.shape[0], 1), mask)
         scale = mask.scale(self.threshold.device)
         return (bits[:, 0] & 1).bool().expand(num_samples), scale if self.scale_by_keep else torch.ones_like(scale)
 

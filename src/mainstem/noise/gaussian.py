@@ -75,7 +75,7 @@ class Normal(Noise):
         self.axes = axes
 
     def forward(self, x: Tensor) -> Tensor:
-        mask = self.mask(len(x))
+        mask = self.mask(x.shape[0])
         if mask is None:
             return x
         order = sorted(range(1, x.dim()), key=lambda place: "THKDF".index(self.axes[place]))
@@ -85,7 +85,7 @@ class Normal(Noise):
         uniform = ((words >> 8).to(torch.float32) + 0.5) / 2**24
         normal = math.sqrt(2.0) * torch.erfinv(2.0 * uniform - 1.0)
         back = [0, *(1 + order.index(place) for place in range(1, x.dim()))]
-        normal = normal.view(len(x), *shape).permute(back).to(x.device)
+        normal = normal.view(x.shape[0], *shape).permute(back).to(x.device)
         rate = mask.threshold.to(x.device).to(torch.float32) / 65536
         factor = 1.0 + (rate / (1.0 - rate)).sqrt() * normal
         return (x * factor.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)

@@ -38,7 +38,7 @@ class Masked(Noise):
         self.axes, self.over, self.how, self.context = axes, over, how, context
 
     def forward(self, x: Tensor) -> Tensor:
-        mask = self.mask(len(x))
+        mask = self.mask(x.shape[0])
         if mask is None:
             return x
         kept = self._kept(x, mask)
@@ -59,7 +59,7 @@ class Masked(Noise):
         if "B" not in self.over:
             everyone = torch.full((1,), WHOLE_BATCH, dtype=torch.int64, device=mask.draw.samples.device)
             mask = mask._replace(draw=Draw(mask.draw.key, everyone))
-        sizes = dict(zip(self.axes, x.shape, strict=True)) | {"B": len(mask.draw.samples)}
+        sizes = dict(zip(self.axes, x.shape, strict=True)) | {"B": mask.draw.samples.shape[0]}
         context = max(self.context or 0, sizes.get("Q", 0), sizes.get("C", 0))
         if {"H", "Q", "C"} <= set(self.over):  # numbered as dropout of attention weights is
             shape = [sizes[axis] for axis in self.axes]

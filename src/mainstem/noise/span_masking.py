@@ -83,11 +83,11 @@ class Spans(Noise):
         return 1 - (1 - rate) ** (1 / self.length)
 
     def forward(self, shown_BT: Tensor) -> Tensor:
-        mask = self.mask(len(shown_BT))
+        mask = self.mask(shown_BT.shape[0])
         if mask is None:
             return shown_BT
         begins = shown_BT.shape[1] + self.length - 1
-        bits = ops.mask_bits((len(shown_BT), begins), mask)
+        bits = ops.mask_bits((shown_BT.shape[0], begins), mask)
         starts = 1.0 - unpacked(bits, begins).to(shown_BT.device, torch.float32)
         hidden_BT = F.max_pool1d(starts[:, None], self.length, stride=1)[:, 0] > 0
         return shown_BT.masked_fill(hidden_BT, 0.0)

@@ -58,7 +58,7 @@ class Words(Noise):
     wants_context = True
 
     def forward(self, shown_BT: Tensor, ctx: Any) -> Tensor:
-        mask = self.mask(len(shown_BT))
+        mask = self.mask(shown_BT.shape[0])
         if mask is None:
             return shown_BT
         kept_BT = counter.halves_at(mask.draw, mask.site, ctx.tokens) >= mask.threshold.to(shown_BT.device)

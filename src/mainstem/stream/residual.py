@@ -144,14 +144,14 @@ class Residual(nn.Module):
         """Return what the branch writes, and the values that it sends along."""
         drop_path = self.drop_path
         # Without numbers there is nobody to leave out.
-        decision = None if drop_path is None or absent(drop_path) or x_BTD.is_meta else drop_path.keep(len(x_BTD))
+        decision = None if drop_path is None or absent(drop_path) or x_BTD.is_meta else drop_path.keep(x_BTD.shape[0])
         if decision is None:
             return self._called(x_BTD, ctx)
         kept_B, scale = (part.to(x_BTD.device) for part in decision)
         # Graphs have one shape, rows of an argument may be samples or not, and a batch norm takes its means over all of
         # them: then all samples are computed, and the masked ones thrown away. So they are behind a shortcut, where
         # nobody else knows the shape of a branch.
-        whole = self.shortcut is not None or by_sample(ctx.given, len(x_BTD)) or _mixes_samples(self.branch)
+        whole = self.shortcut is not None or by_sample(ctx.given, x_BTD.shape[0]) or _mixes_samples(self.branch)
         if whole or torch.compiler.is_compiling() or transformed():
             if ctx.tally is not None:
                 ctx = replace(ctx, tally=ctx.tally.of_kept(kept_B))
@@ -206,15 +206,15 @@ class Residual(nn.Module):
         if len(index) == 0:
             parameters = [p for p in self.branch.parameters() if p.requires_grad]
             return Output(_Nothing.apply(x_BTD, *parameters), {})
-        if len(index) == len(x_BTD):
+        if len(index) == x_BTD.shape[0]:
             output = self._called(x_BTD, ctx)
             return output._replace(y=output.y * scale.to(output.y.dtype))
         scope = counter.current()
         rows_BTD = take(x_BTD, index)
         with counter.enter(None if scope is None else scope.rows(index.to(scope.draw.samples.device))):
-            output = self._called(rows_BTD, ctx.rows(index, len(x_BTD)))
+            output = self._called(rows_BTD, ctx.rows(index, x_BTD.shape[0]))
         y = output.y
-        return output._replace(y=spread(y * scale.to(y.dtype), index, len(x_BTD)))
+        return output._replace(y=spread(y * scale.to(y.dtype), index, x_BTD.shape[0]))
 
 
 def _mixes_samples(module: nn.Module) -> bool:

@@ -24,7 +24,7 @@ def _spread(y: Tensor, index: Tensor, size: int) -> Tensor:
 def _taken_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     x, index = inputs
     ctx.save_for_backward(index)
-    ctx.size = len(x)
+    ctx.size = x.shape[0]
 
 
 def _spread_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -77,6 +77,6 @@ def fits(y_BTD: Tensor, x_BTD: Tensor) -> bool:
 def summed_and_normed(y_BTD: Tensor, x_BTD: Tensor, drop: Dropout | None, norm: Norm) -> tuple[Tensor, Tensor]:
     """Return the stream x + dropout(y), and its norm."""
     bias = norm.bias if isinstance(norm, LayerNorm) else None
-    mask = None if drop is None else drop.mask(len(y_BTD))
+    mask = None if drop is None else drop.mask(y_BTD.shape[0])
     kind = "rms" if bias is None else "layer"
     return ops.dropout_add_norm(y_BTD, x_BTD, norm.gain, bias, mask, eps=norm.eps, norm=kind)
