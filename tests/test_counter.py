@@ -136,6 +136,19 @@ def test_what_the_counter_has_no_room_for_is_refused(name, values):
 
 
 @pytest.mark.parametrize("name", ["seed", "step", "view", "samples"])
+def test_a_number_on_the_meta_device_is_refused(name):
+    value = torch.zeros([2] if name == "samples" else [], dtype=torch.int64, device="meta")
+    with pytest.raises(BadInput, match=rf"{name.removesuffix('s')} is on meta, where tensors have no numbers: give it"):
+        counter.counter(**{"seed": 1, "step": 0, "samples": [0, 1], name: value})
+
+
+@pytest.mark.parametrize("wrong", [{1: 2}.keys(), {1, 2}, "01", None, [None], [[1], [2, 3]], ["1"]])
+def test_samples_of_another_kind_are_refused_in_a_sentence(wrong):
+    with pytest.raises(BadInput, match=r"^samples are .{1,60}: give a whole number for each row of the batch\.$"):
+        counter.counter(seed=0, step=0, samples=wrong)
+
+
+@pytest.mark.parametrize("name", ["seed", "step", "view", "samples"])
 @pytest.mark.parametrize("wrong", [1.5, 2.0, "1", None])
 def test_a_number_that_is_not_whole_is_refused_and_not_cut(name, wrong):
     given = {"seed": 1, "step": 0, "view": 0, "samples": [0, 1]}

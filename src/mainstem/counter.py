@@ -250,6 +250,8 @@ def _whole(name: str, value: Any) -> int | Tensor:
     if isinstance(value, Tensor):
         if value.dtype not in _WHOLE:
             raise BadInput(f"{name} is of {value.dtype}, and the counter counts by whole numbers: give int64.")
+        if value.is_meta:
+            raise BadInput(f"{name} is on meta, where tensors have no numbers: give it on the CPU.")
         return value
     try:
         return operator.index(value)
@@ -258,11 +260,19 @@ def _whole(name: str, value: Any) -> int | Tensor:
 
 
 def _rows(samples: Sequence[int] | Tensor) -> Tensor:
-    rows = samples if isinstance(samples, Tensor) else torch.tensor(samples)
+    try:
+        rows = samples if isinstance(samples, Tensor) else torch.tensor(samples)
+    except (TypeError, ValueError, RuntimeError):
+        raise BadInput(f"samples are {_shown(samples)}: give a whole number for each row of the batch.") from None
     if not rows.numel():
         rows = rows.to(torch.int64)
     _checked("sample", rows, WHOLE_BATCH)
     return rows.to(torch.int64)
+
+
+def _shown(value: object) -> str:
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."
 
 
 def counter(

@@ -6,7 +6,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from taken import WAYS, WIDTH, Eager, built, run
+from taken import WAYS, WIDTH, Eager, built, run, said
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -34,7 +34,7 @@ def assert_equal(one, other):
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_computed_again_has_the_masks_of_its_forward(way):
     model, x = nn.Sequential(nn.Linear(WIDTH, WIDTH), built(way), nn.Tanh()), torch.randn(8, 6, WIDTH)
-    noise.take_over(model)
+    noise.take_over(model, **said(way))
     before = torch.get_rng_state()
     y, right = gradients(model, x, run)
     for kept in (lambda m, h: plain(m, h), lambda m, h: m[2](plain(m[1], m[0](h))), lambda m, h: plain(

@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
-from taken import HEADS, WAYS, WIDTH, Eager, Fused, built, run
+from taken import HEADS, WAYS, WIDTH, Eager, Fused, built, run, said
 from torch import nn
 from torch.utils.checkpoint import checkpoint as plain_checkpoint
 
@@ -20,7 +20,7 @@ each = pytest.mark.parametrize("way", WAYS)
 @each
 def test_parts_of_a_batch_have_the_masks_of_the_whole_and_no_generator_is_touched(way):
     model, x = built(way), torch.randn(8, 6, WIDTH)
-    taken, before = noise.take_over(model), torch.get_rng_state()
+    taken, before = noise.take_over(model, **said(way)), torch.get_rng_state()
     whole = run(model, x)
     for rows in (range(4), range(4, 8), [1, 6], [5, 7, 2]):
         torch.testing.assert_close(run(model, x[list(rows)], rows), whole[list(rows)], rtol=1e-5, atol=1e-6)
@@ -33,7 +33,7 @@ def test_parts_of_a_batch_have_the_masks_of_the_whole_and_no_generator_is_touche
 def test_elsewhere_it_is_what_it_was(way):
     model, x = built(way), torch.randn(8, 6, WIDTH)
     plain = copy.deepcopy(model)
-    taken = noise.take_over(model)
+    taken = noise.take_over(model, **said(way))
     for training in (True, False):
         found = []
         for each_model in (plain, model):
@@ -51,7 +51,7 @@ def test_it_drops_as_often_as_it_did(way):
     model, x = built(way), torch.ones(8, 6, WIDTH)
     with torch.no_grad():
         theirs = torch.stack([model(x.clone()) for _ in range(400)])
-        noise.take_over(model)
+        noise.take_over(model, **said(way))
         ours = torch.stack([run(model, x.clone(), step=step) for step in range(400)])
     spread = (theirs.var(0) + ours.var(0)).div(400).sqrt() + 1e-3
     assert ((ours.mean(0) - theirs.mean(0)).abs() / spread).square().mean() < 2
@@ -87,16 +87,16 @@ def test_padding_changes_no_mask_of_attention():
 
 
 def test_samples_along_the_second_axis():
-    layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.3)  # [T, B, D]
+    layer = nn.Sequential(nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.3), nn.Dropout(0.3))  # [T, B, D]
     noise.take_over(layer, batch_dim=1)
     x = torch.randn(6, 3, WIDTH)
     whole = run(layer, x, range(3))
     torch.testing.assert_close(run(layer, x[:, 1:], range(1, 3)), whole[:, 1:], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", [5, 6])  # 6 is twice the samples: a guess would be wrong without a word
+@pytest.mark.parametrize("length", [5, 6])  # 6 is twice the samples: a guess would be wrong
 def test_where_the_samples_lie_is_not_guessed(length):
-    layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.3)
+    layer = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Dropout(0.3))
     noise.take_over(layer)
     sentence = r"drops of shape \[\d, 3, 16\].*3 samples.*batch_dim="
     with pytest.raises(BadInput, match=sentence), noise.counter(seed=0, step=0, samples=range(3)):

@@ -65,6 +65,15 @@ class DropPath(nn.Module):
         return x.div(0.6) * (0.6 + torch.rand(shape, dtype=x.dtype, device=x.device)).floor_()
 
 
+class Jitter(nn.Module):
+    """What routers of mixtures multiply their input by."""
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x * torch.empty_like(x).uniform_(0.5, 1.5) * x.new_empty(x.shape).uniform_(0.5, to=2.0)
+
+
 class Layerdrop(nn.Module):
     """One number for the whole batch."""
 
@@ -140,10 +149,16 @@ WAYS = {
     ),
     "torch's attention": lambda: Torchs(),
     **{f"drop path by {way}": lambda way=way: DropPath(way) for way in ("new_empty", "empty", "rand", "rand_like")},
+    "jitter": Jitter,
     "layer drop": Layerdrop,
     "a table": Shared,
     "ours beside it": lambda: nn.Sequential(noise.Dropout(0.3), nn.Dropout(0.3), noise.StochasticDepth(0.3)),
 }
+
+
+def said(way):
+    """Return what `take_over` has to be told of a way, so that nothing is guessed."""
+    return {"batch_dim": 0} if way == "heads in the first axis" else {}
 
 
 def built(way):

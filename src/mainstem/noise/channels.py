@@ -35,11 +35,12 @@ def dropping(alpha: bool, feature: bool, inplace: bool) -> Callable[..., Any]:
     def drop(call: Calls, input: Tensor, p: float, train: bool) -> Tensor:
         if not train or p == 0 or not input.numel():
             return input
-        axis, shape = call.module.batch_dim, input.shape
+        axis, shape = call.module.place.batch_dim, input.shape
         if feature:
             axis, shape = 0, torch.Size([*shape[:2], *[1] * (input.dim() - 2)])
         ones = torch.ones(shape, dtype=input.dtype, device=input.device)
-        kept = call.dropped(ones.flatten(1), p, 0).view(shape) if feature else call.dropped(ones, p, axis)
+        flat = ones.flatten(1) if feature else ones
+        kept = call.dropped(flat, p, axis, of=input).view(shape)
         y = laid_out_as(input, _alpha(input, kept != 0, int(ops.threshold(p)) / 65536)) if alpha else input * kept
         return input.copy_(y) if inplace else y
 

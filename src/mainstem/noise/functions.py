@@ -17,11 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from .. import counter, ops
 from ..counter import WHOLE_BATCH, Draw, Scope
 from ..errors import BadInput
 from . import channels, frames, recurrent
+from .rows import is_weight, whole
 
 _CONTEXT = 4096
 """What queries and keys of attention are numbered by, so that padding changes no mask; longer ones by their number."""
@@ -51,6 +53,17 @@ class Functions(TorchFunctionMode):
         scope = counter.current()
         if scope is None or not scope.running:
             return func(*args, **kwargs)
+        # Of some torch computes without a word, from memory that is not there.
+        if len({given.is_meta for given in args if isinstance(given, Tensor) and given.dim()}) > 1:
+            raise BadInput(_apart(scope, args, kwargs))
+        try:
+            return self._called(scope, func, args, kwargs)
+        except RuntimeError as error:
+            if (why := _apart(scope, args, kwargs)) is not None:
+                raise BadInput(why) from error
+            raise
+
+    def _called(self, scope: Scope, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if (by_counter := _BY_COUNTER.get(func)) is not None:
             found = by_counter(Calls(scope, self, func), *args, **kwargs)
             if found is not NotImplemented:
@@ -101,32 +114,26 @@ class Calls:
     def num_samples(self) -> int:
         return len(self.scope.draw.samples)
 
-    def dropped(self, x: Tensor, rate: float, batch_dim: int | None, context: int | None = None) -> Tensor:
-        """Return dropout of `x`, whose samples lie along `batch_dim`; None: as `take_over` says."""
-        count, axis = self.num_samples, 0 if batch_dim is None else batch_dim
-        if self.module.whole:
-            return ops.dropout(x[None], self.mask(rate, torch.tensor([WHOLE_BATCH])))[0]
-        if x.dim() == 0:
-            return self.dropped(x[None], rate, 0)[0]
-        there = x.shape[axis] if axis < x.dim() else -1
-        if there == count:
-            return ops.dropout(x, self.mask(rate), batch_dim=axis, context=context)
-        if there == 1:  # it has no samples: all share the draw
-            return ops.dropout(x, self.mask(rate, torch.tensor([WHOLE_BATCH])), batch_dim=axis)
-        may_be_second = batch_dim is None and x.dim() > 2 and x.shape[1] == count
-        if axis == 0 and count and there % count == 0 and not may_be_second:
-            return ops.dropout(x.unflatten(0, (count, -1)), self.mask(rate)).view(x.shape)
-        raise BadInput(
-            f"{self.module.name or 'the model'!r} drops of shape {list(x.shape)}, of which it cannot be told where the "
-            f"{count} samples of the scope lie: give take_over(model, batch_dim=) their axis, or whole= this name "
-            "where there is none, as in a mixture of experts."
-        )
+    def dropped(
+        self, x: Tensor, rate: float, batch_dim: int | None, context: int | None = None, of: Tensor | None = None
+    ) -> Tensor:
+        """Return dropout of `x`, whose samples lie along `batch_dim`; None: as `take_over` says.
+
+        `of` is what is dropped, where `x` is not that itself.
+        """
+
+        def draws(samples: Tensor | None) -> ops.Mask:
+            return self.mask(rate, samples)
+
+        if is_weight(x if of is None else of):
+            return whole(x, draws)
+        return self.module.place.dropped(x, draws, self.num_samples, batch_dim, context)
 
 
 def _dropout(call: Calls, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     if not training or p == 0:
         return input
-    y = call.dropped(input, p, call.module.batch_dim)
+    y = call.dropped(input, p, call.module.place.batch_dim)
     if not y.is_contiguous() or not input.is_contiguous():
         y = torch.empty_like(input).copy_(y)
     return input.copy_(y) if inplace else y
@@ -143,7 +150,7 @@ def _attention(
     if dropout_p == 0:
         return NotImplemented
     queries, keys = query.shape[-2], key.shape[-2]
-    four = query.dim() == 4 and len(query) == call.num_samples and not call.module.whole
+    four = query.dim() == 4 and len(query) == call.num_samples and not call.module.place.whole
     context = max(_CONTEXT, queries, keys) if four else None
     alike = key.shape == value.shape and query.shape[-1] == key.shape[-1] and (not is_causal or queries == keys)
     if four and attn_mask is None and alike and (enable_gqa or query.shape[1] == key.shape[1]):
@@ -187,7 +194,8 @@ _multi_head_seen = _by_parts(F.multi_head_attention_forward)
 def _multi_head(call: Calls, *args: Any, **kwargs: Any) -> Any:
     # Its weights lie samples first, whatever the layer's input does.
     inner = copy.copy(call.module)
-    inner.batch_dim = 0
+    inner.place = copy.copy(inner.place)
+    inner.place.batch_dim, inner.place.each = 0, args[4] if len(args) > 4 else kwargs["num_heads"]
     call.scope.running.append(call.scope.running[-1]._replace(module=inner, mode=None, opened=None))
     try:
         return _multi_head_seen(call, *args, **kwargs)
@@ -213,6 +221,15 @@ def _rand(call: Calls, *size: Any, **options: Any) -> Any:
     dtype = options.get("dtype") or torch.get_default_dtype()
     found = _uniform(call, shape, _BITS.get(dtype, 24)).to(dtype=dtype, device=options.get("device"))
     return found.requires_grad_(bool(options.get("requires_grad")))
+
+
+def _uniform_(call: Calls, input: Tensor, *limits: float, **rest: Any) -> Any:
+    low = limits[0] if limits else rest.pop("from", 0.0)
+    high = limits[1] if len(limits) > 1 else rest.pop("to", 1.0)
+    if rest or not _has_samples(input.shape, call.num_samples):
+        return NotImplemented
+    found = _uniform(call, input.shape, _BITS.get(input.dtype, 24))
+    return input.copy_(low + (high - low) * found)
 
 
 def _rand_like(call: Calls, input: Tensor, **options: Any) -> Any:
@@ -248,6 +265,20 @@ def _name(scope: Scope, function: str) -> None:
     )
 
 
+def _apart(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    """Return that the tensors of a call lie on different devices, or None where they do not."""
+    found = [given for given in tree_leaves((args, kwargs)) if isinstance(given, Tensor) and given.dim()]
+    places = list(dict.fromkeys(str(tensor.device) for tensor in found))
+    if len(places) < 2:
+        return None
+    less = ", where tensors have no numbers" if "meta" in places else ""
+    where = scope.running[-1].module.name or "the model"
+    return (
+        f"{where!r} was given tensors on {' and on '.join(places)}{less}: move the model and its input to one device, "
+        "and a model from the meta device by to_empty and its weights."
+    )
+
+
 def in_words(unreached: Mapping[str, str]) -> list[str]:
     """Return a line for each module that is not reached.
 
@@ -272,5 +303,5 @@ _BY_COUNTER: dict[Any, Callable[..., Any]] = {
     torch.lstm: recurrent.layers, torch.gru: recurrent.layers,
     torch.rnn_tanh: recurrent.layers, torch.rnn_relu: recurrent.layers,
     F.scaled_dot_product_attention: _attention, F.multi_head_attention_forward: _multi_head,
-    Tensor.bernoulli_: _bernoulli_, torch.rand: _rand, torch.rand_like: _rand_like,
+    Tensor.bernoulli_: _bernoulli_, Tensor.uniform_: _uniform_, torch.rand: _rand, torch.rand_like: _rand_like,
 }  # fmt: skip

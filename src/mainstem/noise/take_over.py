@@ -18,6 +18,7 @@ from .. import counter, names
 from ..errors import BadInput
 from . import frames, recurrent
 from .functions import Functions, in_words
+from .rows import Place
 from .site import bind, in_backward
 
 _STILL = frozenset({"linear", "conv", "sparse", "normalization", "batchnorm", "instancenorm", "flatten", "padding"})
@@ -33,10 +34,13 @@ class Taken:
     Args:
         model: the model.
         unreached: for each module whose draws stay with torch's generator, its name and the reason.
+        guessed: for each module of which it was guessed, in a forward so far, which rows are of one sample, its name
+            and the guess.
     """
 
     model: nn.Module
     unreached: dict[str, str] = field(default_factory=dict)
+    guessed: dict[str, str] = field(default_factory=dict)
     _handles: list[Any] = field(default_factory=list, repr=False)
 
     def remove(self) -> None:
@@ -47,7 +51,9 @@ class Taken:
 
     def __str__(self) -> str:
         head = f"{type(self.model).__name__}: inside noise.counter its dropout is a function of the counter"
-        return "\n".join([f"{head}{', but for' if self.unreached else ''}", *in_words(self.unreached)])
+        lines = [f"{head}{', but for' if self.unreached else ''}", *in_words(self.unreached)]
+        return "\n".join([*lines, *(["guessed, as nobody says which rows are of one sample:"] if self.guessed else []),
+                          *in_words(self.guessed)])  # fmt: skip
 
 
 def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -> Taken:
@@ -57,9 +63,9 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
     the name of the module that calls them, so that half of a batch has the masks that it had in the whole batch:
     all dropout modules of `torch.nn` and their functions, the dropout of `F.scaled_dot_product_attention`, of
     `nn.MultiheadAttention` and between the layers of `nn.LSTM`, `nn.GRU` and `nn.RNN`, and what draws one number for
-    each sample by `bernoulli_` or `torch.rand`, as the `DropPath` of timm and transformers and torchvision's
-    `StochasticDepth` do. Elsewhere everything is as it was. No module is replaced, and no weight is touched. Noise of
-    this package in the model is bound, as by `noise.bind`.
+    each sample by `bernoulli_`, `uniform_` or `torch.rand`, as the `DropPath` of timm and transformers, torchvision's
+    `StochasticDepth` and the jitter of routers do. Elsewhere everything is as it was. No module is replaced, and no
+    weight is touched. Noise of this package in the model is bound, as by `noise.bind`.
 
     Any other draw from torch's generator inside the scope is named by a warning, once in each forward. Draws of
     Python's and NumPy's generators are not seen. Dropout whose calls a compiler has traced is not reached.
@@ -69,8 +75,10 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
 
     Args:
         model: any module; wrappers of torch's (DistributedDataParallel, `torch.compile`, ...) leave no trace in names.
-        batch_dim: the axis of the samples in what is dropped. If left out it is the first, where as many times as
-            there are samples lie side by side too ([B * H, Q, C], tokens of one sample together).
+        batch_dim: the axis of the samples in what is dropped. If left out it is the first; where as many times as there
+            are samples lie there, they are taken for tokens or heads of one sample side by side ([B * H, Q, C]), and a
+            warning names the first module where that is a guess; 0 says that it is so. In torch's Transformer layers
+            it is the second, unless they are ``batch_first``. A parameter has none: all samples share its mask.
         whole: a pattern over names, such as "*.experts.*", of modules that see what of the batch has no axis of the
             samples, as the experts of a mixture do. Their masks are of (seed, step, view, site, position) alone, so
             that half of a batch has others there.
@@ -101,13 +109,15 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
     if whole and not any(fnmatchcase(name, whole) for name in parts):
         raise BadInput(f"whole={whole!r} fits no module of {type(model).__name__}: give a pattern over their names.")
     bind(model)
-    compiled = _compiled(model)
+    compiled, second = _compiled(model), _samples_second(parts)
     for name, site in _sites(parts):
         part = parts[name]
         if (why := _unreached(part, compiled)) is not None:
             taken.unreached[name] = why
         if not isinstance(part, torch.jit.ScriptModule):
-            enter = Enter(name, site, batch_dim, whole != "" and fnmatchcase(name, whole))
+            axis = 1 if batch_dim is None and id(part) in second else batch_dim
+            is_whole = whole != "" and fnmatchcase(name, whole)
+            enter = Enter(site, Place(name, axis, is_whole, batch_dim is not None, taken.guessed))
             taken._handles.append(part.register_forward_pre_hook(enter, with_kwargs=True))
             taken._handles.append(part.register_forward_hook(Leave(enter), always_call=True))
     return taken
@@ -116,8 +126,8 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
 class Enter:
     """Notes that a module begins, and lets functions be seen from the outermost one on. A hook."""
 
-    def __init__(self, name: str, site: str, batch_dim: int | None, whole: bool = False) -> None:
-        self.name, self.site, self.batch_dim, self.whole = name, site, batch_dim, whole
+    def __init__(self, site: str, place: Place) -> None:
+        self.name, self.site, self.place = place.name, site, place
         self.drew = False
         """Whether a mask was drawn here by the counter, so that it must be when it is computed again."""
 
@@ -194,6 +204,14 @@ def _sites(parts: dict[str, nn.Module]) -> Iterator[tuple[str, str]]:
             site += "~"
         seen.add(word)
         yield name, site
+
+
+def _samples_second(parts: dict[str, nn.Module]) -> set[int]:
+    """Return the modules whose samples lie along the second axis, as the type of a layer around them says."""
+    kinds = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+    layers = [part for part in parts.values() if isinstance(part, kinds)]
+    first = [getattr(getattr(layer, "self_attn", None), "batch_first", True) for layer in layers]
+    return {id(part) for layer, is_first in zip(layers, first, strict=True) if not is_first for part in layer.modules()}
 
 
 def _compiled(model: nn.Module) -> set[int]:
