@@ -42,6 +42,10 @@ _FIELDS = re.compile(r"^<!-- fields -->$", re.MULTILINE)
 _DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 
+_SAID = re.compile(r"(?<!<pre>)<code>[^<]*</code>")
+_OPTION = re.compile(r"(?<![^\s>])--[\w.-]+")
+"""An option in a sentence's code, which browsers would cut behind its hyphens."""
+
 _found: list[search.Section] = []
 """What the search finds, page by page as they are built."""
 
@@ -89,6 +93,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
     """Draw formulas and results."""
     language, where = _language(config), page.file.src_uri
+    html_ = _SAID.sub(lambda found: _OPTION.sub(r'<span class="word">\g<0></span>', found[0]), html_)
     html_ = _DISPLAY.sub(lambda found: math(found[1], "block", where), html_)
     html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
     html_ = _LAB.sub(lambda found: measured(lab.experiment, found[1], language, where=where), html_)
@@ -109,6 +114,7 @@ def fields(language: str = "en") -> str:
 
     chinese = yaml.safe_load(CHINESE.read_text(encoding="utf-8")) if language == "zh" else {}
     meanings, about = chinese.get("fields", {}), chinese.get("sections", told.ABOUT)
+    kinds, defaults = chinese.get("kinds", {}), chinese.get("defaults", {})
     full = "." if language == "en" else "。"
     pages = []
     for section in told.SECTIONS:
@@ -116,8 +122,8 @@ def fields(language: str = "en") -> str:
             (
                 field.name,
                 meanings.get(field.name, field.meaning),
-                words.short(field.kind, field.choices),
-                words.default(field),
+                kinds.get(given := words.short(field.kind, field.choices), given),
+                default if (default := words.default(field)) in field.choices else defaults.get(default, default),
             )
             for field in config.fields(config.Run)
             if (field.section or "run") == section
@@ -131,7 +137,7 @@ def fields(language: str = "en") -> str:
         ]
         lines.append("|---|---|---|---|")
         lines += ["| " + " | ".join([f"`{row[0]}`", *(api.prose(part) for part in row[1:])]) + " |" for row in rows]
-        pages.append("\n".join(lines))
+        pages.append("\n".join([*lines[:4], '<div class="fields" markdown="1">', "", *lines[4:], "", "</div>"]))
     return "\n\n".join(pages)
 
 

@@ -189,7 +189,7 @@ def _made(results: Results, language: str) -> str:
     machine, versions = facts.get("machine", {}), facts.get("versions", {})
     command = f"<code>{html.escape(str(facts.get('command')))}</code>"
     commit, torch = str(facts.get("commit"))[:12], versions.get("torch")
-    cores, instructions = machine.get("cores"), str(machine.get("instructions")).replace("AVX512", "AVX-512")
+    cores, instructions = machine.get("cores"), str(machine.get("instructions")).replace("AVX512", "AVX\u2011512")
     if language == "zh":
         told = html.escape(f"測得（commit {commit}，{cores} 核心，{instructions}，torch {torch}）。")
         return f"{words['sees']} {command} {told}"

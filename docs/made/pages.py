@@ -71,7 +71,7 @@ def times(language: str) -> str:
         bits = float(row["frozen"]) / math.log(2) / float(row["held_bytes"])
         table.append([
             _TEXTS[row["text"]][language], count(_BYTES[row["text"]]),
-            words["time"].format(f"{float(row['budget']):g}", " ".join(row["machine"].split()[:2])),
+            words["time"].format(f"{float(row['budget']):g}", row["machine"].split()[1]),
             count(float(row["steps"])),
             f"**{_nats(row):.3f}**", f"{bits:.3f}",
             "–" if best is None else words["best"].format(*best), f"{min(counts):.3f}" if counts else "–",

@@ -21,6 +21,12 @@ def test_every_kind_says_where_it_goes() -> None:
     assert set(_ELSEWHERE) | set(catalogue.FIELDS) == set(catalogue.kinds())
 
 
+def test_what_stays_in_sight_of_the_whole_list_says_how_to_see_a_part(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 24 and lines[-1] == "One kind alone: `mainstem list residual`, and so on."
+
+
 def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "noise"]) == 0
     said = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """What the site's pages are made of: shipped code, formulas, results; what is not there ends the build by name."""
 
 import json
+import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -158,8 +159,19 @@ def test_the_chinese_reference_says_every_field_that_each_run_has(hooks: ModuleT
     assert sorted(chinese["fields"]) == sorted(fields)
     assert sorted(chinese["sections"]) == sorted(told.SECTIONS)
     found = hooks.on_page_markdown("<!-- fields -->", Page, {"theme": {"language": "zh-Hant"}}, None)
-    assert "| `train.steps` | 最佳化的步數 | int \\>= 1 | none |" in found
+    assert "| `train.steps` | 最佳化的步數 | 整數 ≥ 1 | 無 |" in found
+    assert "| `data.format` | 檔案如何讀取 | text\\|jsonl\\|bytes | text |" in found  # names are names
+    assert "| `machine.recompute` | 反向傳播時重新計算什麼 | none\\|blocks | none |" in found
+    rows = re.findall(r"^\| `[^`]*` \| .*? \| (.*?)(?<!\\)\| (.*?) \|$", found, re.MULTILINE)
+    english = "int|number|switch|list of|value|required|by preset|as heads"
+    assert [row for row in rows if re.match(rf"(?:{english})\b", row[0]) or re.match(rf"(?:{english})\b", row[1])] == []
     assert "| `optim.momentum` | muon: Muon's momentum |" in found  # what a name brings along is as the code says it
     english = hooks.on_page_markdown("<!-- fields -->", Page, {}, None)
     names = [[line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] for text in (found, english)]
     assert names[0] == names[1]
+
+
+def test_an_option_in_a_sentence_is_not_cut(hooks: ModuleType) -> None:
+    text = "<p><code>--optim.lr 1</code> and <code>a - b</code></p><pre><code>--seed 2</code></pre>"
+    found = hooks.on_page_content(text, Page, {}, None)
+    assert found.count("<span") == 1 and '<code><span class="word">--optim.lr</span> 1</code>' in found

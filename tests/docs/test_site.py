@@ -25,11 +25,35 @@ for (const element of document.querySelectorAll("article *")) {
 }
 return found;
 """
+OPEN = """
+for (const part of [document, ...[...document.querySelectorAll("article div")].map((x) => x.shadowRoot)])
+  for (const element of part?.querySelectorAll("details") ?? []) element.open = true;
+"""
 CUT = """
 return [...document.querySelectorAll(".md-typeset__scrollwrap")].filter((x) => x.scrollWidth > x.clientWidth + 1)
   .map((x) => x.textContent.trim().slice(0, 60));
 """
 """Tables of which a part is not seen before they are moved sideways."""
+BROKEN = """
+const found = [];
+const parts = [document, ...[...document.querySelectorAll("article div")].map((x) => x.shadowRoot).filter((x) => x)];
+for (const part of parts) {
+  for (const element of part.querySelectorAll("td code, code .word, .note-word")) {
+    const text = element.textContent.trim();
+    const words = element.closest("td") ? !text.includes(" ") : true;
+    if (words && element.getClientRects().length > 1) found.push([text, "is cut"]);
+  }
+  for (const element of part.querySelectorAll("th, td")) {
+    const text = element.textContent.trim(), style = getComputedStyle(element);
+    const room = element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    if (element.clientWidth && text.length > 2 && room < 2.5 * parseFloat(style.fontSize)
+        && element.clientHeight > 3 * parseFloat(style.fontSize) * 1.6) found.push([text, "stands on its end"]);
+  }
+}
+return found;
+"""
+"""Options, names and verdicts that are cut in two, and cells with a sign or two on each line."""
+
 INSIDE = """
 return [...document.querySelectorAll("article div")].filter((x) => x.shadowRoot).map((host) => {
   const box = host.getBoundingClientRect();
@@ -94,6 +118,8 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
         assert (scrolls, inner) == (width, width), page
         assert tab.run(WIDE) == [], page
         assert tab.run(CUT) == [], page
+        tab.run(OPEN)
+        assert tab.run(BROKEN) == [], page
         drawn = tab.run(INSIDE)
         assert all(count and outside == [] for count, outside in drawn), (page, drawn)
         figures += sum(count for count, _ in drawn)
@@ -149,6 +175,8 @@ def test_all_other_pages_fit_a_phone(tab: browser.Page, site: Path) -> None:
         tab.show(page, 360, False)
         assert tab.run("return document.documentElement.scrollWidth") == 360, page
         assert tab.run(WIDE) == [], page
+        if page.name == "configuration.html":
+            assert tab.run(BROKEN) == [], page
         assert tab.log() == [], page
 
 

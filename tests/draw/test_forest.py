@@ -53,5 +53,6 @@ def test_a_row_in_another_unit_than_its_own_is_written_in_its_own() -> None:
     assert view(forest)["rows"][0]["text"] == "0.06 nats per byte (0.04 to 0.08)"
     assert forest.table.rows == [["a", "0.06", "0.04", "0.08", "nats per byte", "refuted"]]
     assert forest.scale.place(-3.0) == pytest.approx(view(forest)["rows"][0]["at"] / 100, abs=1e-4)
-    said = view(forest, {"nats per byte": "奈特", "to": "至"}.get)["rows"][0]["text"]  # type: ignore[arg-type]
-    assert said == "0.06 奈特 (0.04 至 0.08)"
+    chinese = {"nats per byte": "奈特", "VALUE (LOW to HIGH)": "VALUE（LOW 至 HIGH）"}
+    said = view(forest, chinese.get)["rows"][0]["text"]  # type: ignore[arg-type]
+    assert said == "0.06 奈特（0.04 至 0.08）"

@@ -8,7 +8,7 @@ ALL = {"unigram_bpb": 4.0, "counts_tokens_bpb": 2.0, "tokens_order": 5.0, "adapt
 def test_it_says_by_which_yardsticks_the_model_is_beaten():
     assert remarks(Reached(1.5), ALL) == ["The model beats every yardstick, or comes as near as can be told."]
     assert remarks(Reached(1.75), ALL) == [
-        "The model is beaten by counts that go on in the held-out text (0.000 bits per byte fewer)."
+        "The model is beaten by counts that go on in the held-out text (less than 0.001 bits per byte fewer)."
     ]
     assert remarks(Reached(2.5), ALL) == [
         "The model is beaten by counts of the training text (0.500 bits per byte fewer) and by counts that go on in "

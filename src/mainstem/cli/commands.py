@@ -64,7 +64,9 @@ COMMANDS = {
         "crash --command TEXT --compare FILES [--resume TEXT] [OPTIONS]",
         "kill any trainer again and again, and see what it loses",
     ),
-    "list": Command("list", "list [KIND] [--schema]", "every name that a configuration may say, or those of one kind"),
+    "list": Command(
+        "list", "list [KIND] [--schema | --measure]", "every name that a configuration may say, or those of one kind"
+    ),
     "doctor": Command("doctor", "doctor", "what this machine has, and what is missing"),
     "completion": Command(
         "completion", "completion SHELL", "a script by which bash, zsh or fish completes commands, options and names"

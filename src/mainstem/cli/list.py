@@ -83,4 +83,8 @@ def run(asked: Asked) -> int:
             above = text.wrap(heading, width, 1, " ") if heading else []
             for line in [*above, *text.wrap(f"{spec.summary}{_values(spec)}", width, indent, f"  {spec.name}  ")]:
                 terminal.line(line)
+    if not kinds:  # which is more than a screen, and this line is what stays in sight
+        terminal.line()
+        for line in text.wrap(f"One kind alone: `mainstem list {catalogue.kinds()[0]}`, and so on.", width):
+            terminal.line(line)
     return 0

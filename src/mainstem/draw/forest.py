@@ -14,6 +14,9 @@ from .scale import Scale, around, labels
 from .table import Table
 from .words import Say, as_it_is, short
 
+_WITH = "VALUE (LOW to HIGH)"
+"""How a value is written with its interval."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -111,7 +114,9 @@ def _said(row: Interval, say: Say) -> str:
     if not math.isfinite(value):
         return say("no number")
     said = f"{short(value)} {say(row.unit)}" if row.unit else short(value)
-    return said if row.ends is None else f"{said} ({short(low)} {say('to')} {short(high)})"
+    if row.ends is None:
+        return said
+    return say(_WITH).replace("VALUE", said).replace("LOW", short(low)).replace("HIGH", short(high))
 
 
 def _text(value: float) -> str:

@@ -67,6 +67,10 @@ def _knows(kind: str, found: dict[str, float]) -> str:
     return f"they know what followed each context in {which} (Kneser-Ney, order {orders})"
 
 
+def _few(bits: float) -> str:
+    return f"{bits:.3f}" if bits >= 0.001 else "less than 0.001"
+
+
 def remarks(reached: Reached, found: dict[str, float]) -> list[str]:
     """Return a sentence on which yardsticks the model is beaten by, and a warning where held-out text is repeated.
 
@@ -76,7 +80,7 @@ def remarks(reached: Reached, found: dict[str, float]) -> list[str]:
     """
     ahead = {kind: reached.bits - value for kind, value in least(found).items()
              if reached.beside(value) == "not beaten"}  # fmt: skip
-    by = " and by ".join(f"{_KINDS[kind]} ({bits:.3f} bits per byte fewer)" for kind, bits in ahead.items())
+    by = " and by ".join(f"{_KINDS[kind]} ({_few(bits)} bits per byte fewer)" for kind, bits in ahead.items())
     said = [
         f"The model is beaten by {by}." if by else "The model beats every yardstick, or comes as near as can be told."
     ]

@@ -74,12 +74,14 @@ def figures(results: Results) -> Sequence[Figure]:
         over_cells(
             results, "growth", "How far gradients grow on their way back",
             "log10 of the gradient at the embedding over that at the last sublayer: 3 is a thousandfold.",
-            x="gain", value="growth", x_title="size of the matrices (1: Xavier)", y_title="decades", log_x=True,
+            x="gain", value="growth", x_title="size of the matrices (1: Xavier)",
+            y_title="log10 of the ratio", log_x=True,
         ),
         over_cells(
             results, "forward", "How far the stream grows on its way forward",
             "log10 of the RMS of the stream behind the last sublayer over that of the embedding.",
-            x="gain", value="forward", x_title="size of the matrices (1: Xavier)", y_title="decades", log_x=True,
+            x="gain", value="forward", x_title="size of the matrices (1: Xavier)",
+            y_title="log10 of the ratio", log_x=True,
         ),
     ]  # fmt: skip
 

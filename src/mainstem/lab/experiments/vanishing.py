@@ -60,7 +60,7 @@ def figures(results: Results) -> Sequence[Figure]:
             results, "decades", "How much of the gradient arrives",
             "log10 of the gradient at the embedding over that at the last sublayer, before the first step: 0 is "
             "all of it, -3 a thousandth.",
-            x="layers", value="decades", x_title="blocks", y_title="decades", log_x=True,
+            x="layers", value="decades", x_title="blocks", y_title="log10 of the ratio", log_x=True,
         ),
         over_curves(
             results, "loss", f"What {DEEPEST} blocks learn",
