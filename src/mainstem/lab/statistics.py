@@ -1,6 +1,6 @@
 """What paired differences show: an interval, the smallest effect that could have been seen, a verdict.
 
-May import scipy, late, and nothing of the project.
+May import scipy.special, late (scipy.stats takes a second more), and nothing of the project.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ def paired(differences: Sequence[float], delta: float) -> Paired:
     mean = math.fsum(differences) / n if n else math.nan
     if n < 2 or not math.isfinite(mean):
         return Paired(n, mean, *[math.nan] * 7)
-    from scipy import stats
+    from scipy.special import stdtr, stdtrit
 
     sd = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (n - 1))
-    error, t = sd / math.sqrt(n), stats.t(n - 1)
-    wide = float(t.ppf(0.975)) * error
+    error = sd / math.sqrt(n)
+    wide = float(stdtrit(n - 1, 0.975)) * error
 
     def above(bound: float) -> float:
         """Probability of a mean as large as this one if the true one were `bound`."""
         if error == 0:
             return 0.0 if mean > bound else 1.0
-        return float(t.sf((mean - bound) / error))
+        return float(stdtr(n - 1, (bound - mean) / error))
 
     def below(bound: float) -> float:
         if error == 0:
             return 0.0 if mean < bound else 1.0
-        return float(t.cdf((mean - bound) / error))
+        return float(stdtr(n - 1, (mean - bound) / error))
 
     return Paired(
         n, mean, sd, mean - wide, mean + wide, min(1.0, 2 * min(above(0.0), below(0.0))),
@@ -97,10 +97,10 @@ def smallest(n: int, sd: float, delta: float, contrasts: int = 1) -> float:
 
         Source: Johnson and Welch 1940 (noncentral t); Holm 1979.
     """
-    from scipy import special, stats
+    from scipy.special import nctdtrinc, stdtrit
 
-    bound = float(stats.t.ppf(1 - LEVEL / 2 / contrasts, n - 1))
-    return delta + float(special.nctdtrinc(n - 1, 1 - _POWER, bound)) * sd / math.sqrt(n)
+    bound = float(stdtrit(n - 1, 1 - LEVEL / 2 / contrasts))
+    return delta + float(nctdtrinc(n - 1, 1 - _POWER, bound)) * sd / math.sqrt(n)
 
 
 def decided(found: Sequence[Paired], deltas: Sequence[float]) -> list[Paired]:
@@ -115,7 +115,7 @@ def decided(found: Sequence[Paired], deltas: Sequence[float]) -> list[Paired]:
         >>> [round(each.level, 3) for each in decided([one, one], [0.001, 0.001])]
         [0.975, 0.975]
     """
-    from scipy import stats
+    from scipy.special import stdtrit
 
     beyond, within = _factors([one.p_beyond for one in found]), _factors([one.p_within for one in found])
     judged, count = [], sum(not math.isnan(one.p) for one in found)
@@ -125,7 +125,7 @@ def decided(found: Sequence[Paired], deltas: Sequence[float]) -> list[Paired]:
             continue
         is_inside = one.p_beyond * outside >= LEVEL > one.p_within * inside
         level = 1 - (2 * LEVEL / inside if is_inside else LEVEL / outside)
-        wide = float(stats.t.ppf((1 + level) / 2, one.n - 1)) * one.sd / math.sqrt(one.n)
+        wide = float(stdtrit(one.n - 1, (1 + level) / 2)) * one.sd / math.sqrt(one.n)
         least = smallest(one.n, one.sd, delta, count)
         judged.append(one._replace(low=one.mean - wide, high=one.mean + wide, level=level, detectable=least))
     return judged
