@@ -66,6 +66,14 @@ def test_what_is_refused(text: str, said: str) -> None:
         read(text)
 
 
+def test_what_one_reader_changes_another_does_not_see() -> None:
+    text = "train: {steps: 5}\nlist: [1]"
+    found = read(text)
+    found["train"]["steps"] = 6
+    found["list"].append(2)
+    assert read(text) == {"train": {"steps": 5}, "list": [1]}
+
+
 def test_bytes_that_are_no_utf_8_are_named_by_their_offset() -> None:
     with pytest.raises(BadInput, match="not UTF-8 at byte 3"):
         read(b"a: \xff\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import jinja2
+import pytest
 from run_folders import EVIL
 
 from mainstem.draw import template
@@ -27,6 +30,20 @@ def test_a_fragment_keeps_its_style_to_itself() -> None:
     assert "&lt;b&gt;" in found
     assert "</span> REFUTED</span>" in found
     assert "<script" not in found
+
+
+def test_a_template_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, original = [], jinja2.Environment.compile
+
+    def noted(self: jinja2.Environment, source: str, name: str, *rest: Any) -> Any:
+        compiled.append(name)
+        return original(self, source, name, *rest)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", noted)
+    content = {"word": "refuted", "signs": {"refuted": "✗"}, "said": [], "shown": [], "folded": []}
+    one, other = (template.fragment("fragment.html", str.title, **content) for _ in range(2))
+    assert one == other
+    assert "fragment.html" in compiled and len(compiled) == len({*compiled})
 
 
 def test_colours_are_those_of_pages_under_two_selectors() -> None:

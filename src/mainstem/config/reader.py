@@ -6,6 +6,8 @@ are read. Values follow YAML 1.2, where `1e-3` is a number and `off` is text.
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -66,8 +68,14 @@ def value(text: str | bytes, name: str) -> Any:
         decoded = text if isinstance(text, str) else text.decode()
     except UnicodeDecodeError as error:
         raise BadInput(f"{name} is not UTF-8 at byte {error.start}: save it as UTF-8 text.") from None
+    return copy.deepcopy(_built(decoded, name))
+
+
+@functools.lru_cache(maxsize=8)
+def _built(text: str, name: str) -> Any:
+    """Return what `text` holds; a command reads the configuration of a run several times, and PyYAML is slow."""
     try:
-        return _Builder(name).build(yaml.parse(decoded, Loader=yaml.SafeLoader))
+        return _Builder(name).build(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}" if error.problem_mark else "its text"
         raise BadInput(f"{name} is not YAML: {error.problem} in {line}. Correct it there.") from None

@@ -7,6 +7,7 @@ hash, as it does the style.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -60,12 +61,18 @@ def script() -> str:
 
 
 def _template(name: str, say: Say) -> jinja2.Template:
+    return _environment(say).get_template(name)
+
+
+@functools.lru_cache(maxsize=4)
+def _environment(say: Say) -> jinja2.Environment:
+    """Return what keeps the templates that it has compiled; that takes longer than to fill them in."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(visible=visible, embedded=embedded, breakable=breakable, say=say)
-    return environment.get_template(name)
+    return environment
 
 
 def embedded(value: Any) -> markupsafe.Markup:
