@@ -1,8 +1,8 @@
 """Takes the steps of a run in several processes, and says where they are not those of one.
 
 `numbers_ranks.py FOLDER [long]`: the first process takes the steps by itself too; then all take them, once with the
-whole model in each and once with the model in parts over them. With `long` a run has 50 steps, or 10 where each takes
-longer. Prints a line for each case, `equal` or what differs.
+whole model in each and once with the model in parts over them. A run has 6 steps; with `long` it has 50, or 10 where
+each takes longer. Prints a line for each case, `equal` or what differs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mainstem.train.joining import leave
 from mainstem.train.language import Language
 from mainstem.train.world import ALONE, World
 
-LONG, SHORT = 50, 10
-"""Steps of a run of plain AdamW, and of what takes longer for each; SHORT of both without `long`."""
+LONG, SHORT, FEW = 50, 10, 6
+"""Steps of a run of plain AdamW, and of what takes longer for each; FEW of both without `long`."""
 
 NOISE = {"rate": 0.1, "depth": 0.3, "also": [{"name": "drop_head", "rate": 0.2}]}
 PENALTIES = [
@@ -118,7 +118,7 @@ def main(folder: Path, long: bool = False) -> None:
     torch.set_num_threads(1)
     world = join()
     for name, (kind, steps, more) in CASES.items():
-        whole, parts = (made(folder, steps if long else SHORT, more, shard) for shard in (False, True))
+        whole, parts = (made(folder, steps if long else FEW, more, shard) for shard in (False, True))
         data = Language().prepare(whole, folder / "cache")
         one = world.first(losses(whole, kind, data, ALONE) if world.leads else [])
         for how, run in (("whole", whole), ("in parts", parts)):

@@ -55,7 +55,8 @@ class Case(NamedTuple):
     def model(self) -> torch.nn.Module:
         head = "tied" if self.rates.depth else "untied"
         embedding = {"name": "ngrams", "order": 3, "rows": 40}
-        made = shaken(small(self.form, rates=self.rates, also=self.also, embedding=embedding, head=head))
+        layers = 3 if self.also else 2
+        made = shaken(small(self.form, layers=layers, rates=self.rates, also=self.also, embedding=embedding, head=head))
         # What is computed back is rounded, so that only float64 is equal to what is stored; without norms it is large.
         return made.double() if isinstance(made.stream, (Reversible, Shifted)) else made
 
