@@ -26,9 +26,10 @@ $(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS) | $(BIN)/
 train: $(INSTALLED)
 	$(BIN)/mainstem train $(ARGS)
 
-# Tests run in so many processes, each with one thread; ARGS="-n 0" runs them in this one, as a debugger wants it.
+# Tests run in so many processes, each with one thread; ARGS="-n 0" runs them in this one, as a debugger wants it. Each,
+# and each that they start, would else compile all modules once more where the environment says to keep no bytecode.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 test: $(INSTALLED)
 	$(PYTEST) $(ARGS)
 

@@ -1,7 +1,11 @@
-"""What pytest must not import (modules that need triton, where it is not installed), and which kernels are tested."""
+"""What pytest must not import (modules that need triton, where it is not installed), which kernels are tested, and what
+the collector of garbage need not look at.
+"""
 
+import gc
 import importlib.util
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -27,3 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
             library.loaded()
         except BadInput as error:
             raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests without collecting garbage, which there is nearly none of, and leave what is there out of it then.
+
+    Some million objects of torch, and of the tests, stay until the end: each look through all of them is for nothing.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
