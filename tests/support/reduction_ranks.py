@@ -110,10 +110,16 @@ def one_process_sends_nothing(folder: Path, world: World) -> None:
 
 
 def a_model_in_parts_sends_its_gradients_once(folder: Path, world: World) -> None:
-    """Behind the last of three parts alone gradients are scattered: one call for each block, and one for the rest."""
+    """Behind the last of three parts alone gradients are scattered: one call for each block, and one for the rest.
+
+    A block is gathered for each forward and each backward pass, the last one, and what is outside of blocks, for both.
+    """
     with counted(learner(folder, world, machine={"threads": 1, "shard": True})) as (made, sent):
         made.step(3)
-    scattered = [at for at, (name, _) in enumerate(sent.seen) if "reduce_scatter" in name]
+    assert not [name for name, _ in sent.seen if "reduce_scatter" in name], "by which gloo sends twice as much"
+    scattered = [at for at, (name, _) in enumerate(sent.seen) if "alltoall" in name]
+    gathered = [name for name, _ in sent.seen if "allgather" in name]
+    assert len(gathered) == 3 * (2 + 1 + 1), sent.seen
     ends = [at for at, (name, _) in enumerate(sent.seen) if name == "backward"]
     assert len(scattered) == 3, sent.seen
     assert all(ends[-3] < at < ends[-2] for at in scattered), sent.seen

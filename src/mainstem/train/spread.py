@@ -1,7 +1,8 @@
 """A model that lies in parts over the processes of a run, by FSDP2. May import `optim`, `stream` and its siblings.
 
-A block's parameters are gathered while it computes, those outside of blocks from the first block to the last. What is
-here every process calls at once, or none: each call sends something.
+A block's parameters are gathered while it computes, those outside of blocks from the first block to the last, and
+those of the last block until its backward pass, which follows. What is here every process calls at once, or none: each
+call sends something.
 """
 
 from __future__ import annotations
@@ -56,13 +57,18 @@ class Spread:
         mesh = init_device_mesh(kind, (world.size,))
         # The members of an ensemble are called one by one, and none of them by the whole.
         self._roots: list[Any] = list(networks(model).values()) or [model]
+        self._held: list[Any] = []
         for root in self._roots:
             blocks = [part for part in root.modules() if isinstance(part, Block) and part is not root]
+            held = [*blocks[-1:], root]  # whose backward pass begins where their forward pass ends
+            self._held += held
             for part in (*blocks, root):
-                spread: Any = fully_shard(part, mesh=mesh)
+                spread: Any = fully_shard(part, mesh=mesh, reshard_after_forward=part not in held)
                 spread.set_gradient_divide_factor(1.0)
                 spread.set_force_sum_reduction_for_comms(True)  # gloo has no mean, and a mean is not asked for
                 spread.set_reduce_scatter_unused_params(True, recurse=False)
+                if kind == "cpu":
+                    spread.set_custom_reduce_scatter(_Scatter())
         name_of = {id(p): name for name, p in named(model).items()}
         for part in model.modules():
             if hasattr(part, _NEEDED):
@@ -93,9 +99,9 @@ class Spread:
                 p.grad = None
 
     def reshard(self) -> None:
-        """Let no parameter be gathered any longer: a pass without gradients leaves those outside of blocks so."""
-        for root in self._roots:
-            root.reshard()
+        """Let no parameter stay gathered, as a pass without gradients leaves those that backward would begin with."""
+        for part in self._held:
+            part.reshard()
 
     def penalties(self, terms: Sequence[Penalty]) -> Tensor | None:
         """Add the gradient of all `terms` once and return their sum, as `loss.penalties` does; None without any.
@@ -166,6 +172,20 @@ class Spread:
         finally:
             for module, name, p in slots:
                 module._parameters[name] = p
+
+
+class _Scatter:
+    """Adds gradients up on CPUs, each process its own part: in gloo's reduce_scatter all get all of the sums."""
+
+    def allocate(self, size: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return memory for what is sent, or for the sums."""
+        return torch.empty(*size, dtype=dtype, device=device)
+
+    def __call__(self, output_tensor: Tensor, input_tensor: Tensor, group: Any, **_: Any) -> None:
+        """Leave in `output_tensor` the sum over the processes of `group` of this one's part of `input_tensor`."""
+        parts = torch.empty_like(input_tensor)
+        torch.distributed.all_to_all_single(parts, input_tensor, group=group)
+        torch.sum(parts.view(group.size(), -1), 0, out=output_tensor)
 
 
 class _Watch:
