@@ -5,6 +5,7 @@ import re
 import pytest
 
 from mainstem.cli.arguments import options, split, take, truth
+from mainstem.cli.main import main
 from mainstem.cli.sample import Options
 from mainstem.errors import BadInput
 
@@ -75,6 +76,18 @@ def test_the_switch_of_a_command_says_true_or_false() -> None:
     assert truth("plan", "all", ("all",))
     with pytest.raises(BadInput, match="--plan is 'maybe': give true, all or false"):
         truth("plan", "maybe", ("all",))
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("list residual --measur", "--measure"), ("evaluate runs/a --lst", "--last"), ("train a.txt --plann", "--plan")],
+)
+def test_a_misspelt_switch_is_not_said_to_have_no_value(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert f"did you mean {meant}?" in error and "has no value" not in error
 
 
 def test_a_value_with_hyphens_is_refused_with_its_remedy() -> None:

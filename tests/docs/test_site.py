@@ -48,6 +48,8 @@ for (const part of parts) {
     const room = element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     if (element.clientWidth && text.length > 2 && room < 2.5 * parseFloat(style.fontSize)
         && element.clientHeight > 3 * parseFloat(style.fontSize) * 1.6) found.push([text, "stands on its end"]);
+    if (innerWidth > 760 && element.matches(".verdicts td:last-child") && room < 9 * parseFloat(style.fontSize))
+      found.push([text, "is narrow"]);
   }
 }
 return found;

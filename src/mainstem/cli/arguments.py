@@ -92,6 +92,27 @@ def split(
     return found
 
 
+def parts(
+    words: Sequence[str],
+    known: Collection[str],
+    command: str,
+    switches: Collection[str] = (),
+    behind: Mapping[str, Collection[str]] = MappingProxyType({}),
+    alone: Mapping[str, str] = MappingProxyType({}),
+) -> Arguments:
+    """Return `split` of a command line of `command`, whose options are `known`.
+
+    Where it cannot be split, an option that the command does not have is what is said: a switch that is misspelt has no
+    value, and needs none.
+    """
+    try:
+        return split(words, switches, behind, alone)
+    except BadInput:
+        said = [word[2:].partition("=")[0].replace("-", "_") for word in words if word.startswith("--")]
+        refuse_unknown([(name, "") for name in said if name], [*known, "help"], command)
+        raise
+
+
 def _flag(
     word: str,
     waiting: list[str],

@@ -82,7 +82,8 @@ def _run(name: str, words: list[str]) -> int:
     from . import help as help_text
 
     switches = config.switches(module.Options) | (config.switches(config.Run) if command.trains else frozenset())
-    given = arguments.split(words, switches)
+    fields = [*config.fields(module.Options), *(config.fields(config.Run) if command.trains else ())]
+    given = arguments.parts(words, [field.name for field in fields], name, switches)
     if not given.has("help"):
         return int(module.run(arguments.Asked(name, words, given)))
     for line in help_text.of(name, module.Options):

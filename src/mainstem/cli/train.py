@@ -34,7 +34,8 @@ def run(words: list[str]) -> int:
 
 def _run(words: list[str], began: float, world: World | None) -> int:
     leads = world is None or world.leads
-    given = arguments.split(words, config.switches(config.Run) | _SWITCHES, _BEHIND, _ALONE)
+    known = [*_OWN, *(field.name for field in config.fields(config.Run))]
+    given = arguments.parts(words, known, "train", config.switches(config.Run) | _SWITCHES, _BEHIND, _ALONE)
     if given.has("help"):
         for line in _help(given) if leads else ():
             terminal.line(line)
