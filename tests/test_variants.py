@@ -1,15 +1,18 @@
 """A variant's own fields are its configuration, whichever kind it is of."""
 
 import re
+from collections.abc import Callable
 from dataclasses import is_dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 from torch import nn
 
-from mainstem import catalogue, config, optim, penalty, variants
+from mainstem import catalogue, config, form, noise, optim, penalty, variants
 from mainstem.config import values
 from mainstem.errors import BadInput
+from mainstem.train import refuse
 
 
 def _value(kind: str, name: str) -> dict[str, Any]:
@@ -104,3 +107,80 @@ def test_an_optimizer_has_its_own_values() -> None:
     for given in (3, "big"):
         with pytest.raises(BadInput, match=f"optim.scale is '?{given}'?: give one of original, match_rms_adamw"):
             config.load({"optim.name": "muon", "optim.scale": given})
+
+
+BAD = [{"a": 1}, [[1]], "no such", -1, 0, 1, 2, 3.5, -0.5, float("inf"), True]
+VALUED = [spec for kind in ("noise", *KINDS) if kind in catalogue.FIELDS for spec in catalogue.specs(kind)
+          if config.owned.of(kind, spec.name)]  # fmt: skip
+
+
+def _base(kind: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Return where a configuration says the values of `name`, and those that it has to have."""
+    needed = {each.name: 0.5 for each in values.of(kind, name) if each.default is None} | (
+        {"rate": 0.1} if kind == "noise" else {}
+    )
+    return catalogue.FIELDS[kind], needed
+
+
+def _refusal(way: Callable[[], Any]) -> str | None:
+    try:
+        way()
+    except BadInput as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("spec", VALUED, ids=lambda spec: f"{spec.kind}-{spec.name}")
+def test_what_is_wrong_with_a_value_names_its_field_as_one_types_it(spec: catalogue.Spec) -> None:
+    """Of every value of every name, whoever refuses it: its type, its limits, or what it stands for."""
+    path, needed = _base(spec.kind, spec.name)
+    make = {"noise": noise.parse, "residual": form.parse}.get(spec.kind, partial(variants.resolve, spec.kind))
+    for key in config.owned.of(spec.kind, spec.name):
+        refused = 0
+        for bad in BAD:
+            given = {**needed, key: bad}
+            flags = {f"{path}.name": spec.name, **{f"{path}.{name}": item for name, item in given.items()}}
+            for way in (partial(make, {"name": spec.name, **given}), partial(config.load, flags)):
+                said = _refusal(way)
+                refused += said is not None
+                assert said is None or re.search(rf"{re.escape(path)}\.{key}\b", said), (key, bad, said)
+        assert refused >= 2, key
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"model.residual": "canon", "model.residual.count": 1}, r"^model\.residual\.count: count 1 of canon reads no"),
+     ({"model.residual": [{"name": "canon"}, {"name": "mix_ln", "share": 2}]}, r"^model\.residual\.1\.share: "),
+     ({"model.residual": "mhc", "model.residual.streams": 10**9}, r"give a smaller model\.residual\.streams"),
+     ({"noise.also": [{"name": "dropout", "rate": 0.1, "at": "nowhere"}]}, r"^noise\.also\.0\.at: There is no point"),
+     ({"optim.decay_course": {"name": "rising", "begin": 0.9, "end": 0.1}}, r"^optim\.decay_course: begin 0\.9 and"),
+     ({"penalty": [{"name": "l1", "coef": 1}, {"name": "l2", "coef": 1, "on": "hed"}]},
+      r"^penalty\.1\.on: No parameter fits 'hed'; near it: head"),
+     ({"optim.proximal": [{"name": "l1", "coef": 1, "on": "hed"}]}, r"^optim\.proximal\.0\.on: No parameter fits"),
+     ({"optim.decay_on": "hed"}, r"^optim\.decay_on: No parameter fits 'hed'"),
+     ({"optim.groups": [{"on": "head"}, {"on": "hed"}]}, r"^optim\.groups\.1\.on: No parameter fits 'hed'"),
+     ({"loss.name": "distillation", "loss.teacher": "nowhere"}, r"^loss\.teacher: There is no run at 'nowhere'")],
+)  # fmt: skip
+def test_what_a_run_refuses_before_it_reads_text_names_the_field(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        refuse.early(config.load({"model.head": "untied", **given}))
+
+
+@pytest.mark.parametrize("spec", VALUED, ids=lambda spec: f"{spec.kind}-{spec.name}")
+def test_null_is_not_given_where_it_is_no_value_of_its_own(spec: catalogue.Spec) -> None:
+    path, needed = _base(spec.kind, spec.name)
+    plain = {f"{path}.name": spec.name, **{f"{path}.{key}": value for key, value in needed.items()}}
+    for key in config.owned.of(spec.kind, spec.name):
+        if key in needed:
+            continue
+        run = config.load({**plain, f"{path}.{key}": None})
+        if config.owned.nullable(spec.kind, spec.name, key):
+            assert run != config.load(plain), key
+        else:
+            assert run == config.load(plain), key
+        assert config.parse(config.dump(run)) == run
+
+
+def test_null_says_nothing_of_a_field_that_has_a_value_all_the_same() -> None:
+    said = config.said({"model": {"layers": None, "width": 8}, "model.heads": "null", "train.passes": None})
+    assert said == {"model", "model.width", "train", "train.passes"}

@@ -5,8 +5,9 @@ May import the catalogue.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -26,7 +27,7 @@ def resolve(kind: str, value: Any, path: str | None = None) -> Any:
         path: where it stands in a configuration, for messages; the field that says names of this kind, if not given.
 
     Raises:
-        BadInput: as `checked`, and where a field without a default is not given.
+        BadInput: as `checked` and `built`, and where a field without a default is not given.
 
     Example:
         >>> made = resolve("penalty", {"name": "l1", "coef": 0.5})
@@ -48,7 +49,56 @@ def resolve(kind: str, value: Any, path: str | None = None) -> Any:
                 f"{path}.{field.name} is not given, and it has no default in {given['name']}: give "
                 f"{_words(types(made)[field.name])}."
             )
-    return made(**taken)
+    return built(made, taken, path)
+
+
+def built(make: Callable[..., Any], values: Mapping[str, Any], path: str) -> Any:
+    """Return ``make(**values)``; what it refuses is said of the field that is wrong, by its name in a configuration.
+
+    That is the one value without which the others could be made, or of those that have no default the only one there
+    is. Where several are wrong together, as a begin behind an end, the sentence is said of what stands at `path`.
+
+    Raises:
+        BadInput: as `make` does.
+
+    Example:
+        >>> from mainstem import form
+        >>> built(form.Hyper, {"streams": 0}, "model.residual")
+        Traceback (most recent call last):
+        mainstem.errors.BadInput: model.residual.streams: Hyper-connections need streams of at least 1, not 0: ...
+    """
+    try:
+        return make(**values)
+    except BadInput as error:
+        found, needed = [], []
+        for key in values:
+            try:
+                make(**{name: value for name, value in values.items() if name != key})
+            except TypeError:
+                needed.append(key)
+            except BadInput:
+                continue
+            else:
+                found.append(key)
+        wrong = found or needed
+        where = f"{path}.{wrong[0]}" if len(wrong) == 1 else path
+        raise BadInput(f"{where}: {error}") from None
+
+
+@contextlib.contextmanager
+def said_of(path: str) -> Iterator[None]:
+    """Inside the ``with``, what is refused is said of the field at `path`.
+
+    Example:
+        >>> with said_of("penalty.0.on"):
+        ...     raise BadInput("No parameter fits 'hed'.")
+        Traceback (most recent call last):
+        mainstem.errors.BadInput: penalty.0.on: No parameter fits 'hed'.
+    """
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def written(kind: str, value: Any) -> dict[str, Any]:

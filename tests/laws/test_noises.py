@@ -279,7 +279,7 @@ def test_wrong_values_are_refused_by_name(name):
     for field, wrong in (("rate", 1.5), ("rate", "much"), ("at", "nowhere"), ("rat", 0.1), ("course", "up")):
         with pytest.raises(BadInput, match=r"noise\.also\.0.*" + field):
             noise.parse([{"name": name, "rate": 0.1, field: wrong}])
-    with pytest.raises(BadInput, match=f"noise.also.0 has no rate, so that {name}"):
+    with pytest.raises(BadInput, match=f"noise.also.0.rate is not given, so that {name}"):
         noise.parse([name])
 
 

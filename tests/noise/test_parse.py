@@ -29,7 +29,7 @@ def test_a_run_with_it_is_written_and_read_again():
     [
         ([{"name": "drop_out", "rate": 0.1}], r"noise\.also\.0: there is no noise 'drop_out': did you mean dropout"),
         ([{"rate": 0.1}], r"noise\.also\.0 is .*give the name of a noise"),
-        ("dropout", r"noise\.also\.0 has no rate.*as in rate: 0\.1"),
+        ("dropout", r"noise\.also\.0\.rate is not given.*as in rate: 0\.1"),
         (3, r"noise\.also is 3: give the name of a noise"),
         ([["dropout"]], r"noise\.also\.0 is .*a list in a list: write one list of all the noises"),
         (
@@ -39,7 +39,7 @@ def test_a_run_with_it_is_written_and_read_again():
         ([{"name": "dropout", "rate": 2}], r"noise\.also\.0\.rate is 2: give a number of at least 0 and at most 1\."),
         ([{"name": "dropout", "rate": 0.1, "length": 2}], r"noise\.also\.0\.length is a value of span_masking, and"),
         ([{"name": "dropout", "rate": 1.0}], r"noise\.also\.0\.rate 1 would drop everything: give a number below 1"),
-        ([{"name": "dropout", "rate": 0.1, "at": "heads"}], r"noise\.also\.0: There is no point 'heads'"),
+        ([{"name": "dropout", "rate": 0.1, "at": "heads"}], r"noise\.also\.0\.at: There is no point 'heads'"),
         (
             [{"name": "dropout", "rate": 0.1, "how": "halve"}],
             r"noise\.also\.0\.how of dropout is 'halve'.*one of scale",

@@ -63,7 +63,7 @@ def _section(tree: Any, kind: type[Section], path: str, root: type[Section], eac
     for key, value in tree.items():
         if keeps is not None and (key not in known or key == keeps[0]):
             said = tree.get("name", next((each.default for each in fields(kind) if each.name == "name"), None))
-            if value is not None or not owned.owners(keeps[1], key):
+            if _is_said(value, keeps[1], said, key):
                 found.setdefault(keeps[0], {})[key] = _brought(value, key, keeps[1], said, path, root)
         elif key not in known:
             raise unknown(f"{prefix}{key}", root)
@@ -116,9 +116,15 @@ def _values(given: Mapping[str, Any], kind: str, path: str, root: type[Section])
     found = {
         key: _brought(item, key, kind, name, path, root)
         for key, item in given.items()
-        if key != "name" and (item is not None or not owned.owners(kind, key) or owned.nullable(kind, name, key))
+        if key != "name" and _is_said(item, kind, name, key)
     }
     return {"name": name, **found}
+
+
+def _is_said(value: Any, kind: str, name: Any, key: str) -> bool:
+    """Return whether `value` of `key` says anything: null does only where that is something else than the default."""
+    known = isinstance(name, str) and name in catalogue.names(kind)
+    return value is not None or not owned.owners(kind, key) or (known and owned.nullable(kind, name, key))
 
 
 def _brought(value: Any, key: str, kind: str, name: Any, path: str, root: type[Section]) -> Any:

@@ -12,6 +12,7 @@ from . import layers
 from .at import NOT_THERE, at
 from .fields import fields
 from .loading import Flags, from_file, load
+from .presets import resolve
 from .sections import Run
 
 
@@ -52,6 +53,8 @@ def origins(flags: Flags, file: str | os.PathLike[str] | None = None, recipe: st
 def said(flags: Flags, file: str | os.PathLike[str] | None = None) -> frozenset[str]:
     """Return the names of the fields and sections that `flags` or the `file` say anything of.
 
+    Null says nothing of a field that has a value there all the same, as the sizes of a model have by the preset.
+
     Example:
         >>> sorted(said({"model": {"layers": 6}, "seed": "1"}))
         ['model', 'model.layers', 'seed']
@@ -61,8 +64,10 @@ def said(flags: Flags, file: str | os.PathLike[str] | None = None) -> frozenset[
 
 def _names(tree: Flags) -> set[str]:
     """Return the fields that a layer says anything of: `model.residual.streams` is a part of `model.residual`."""
-    found = set()
-    for name, item in layers.flatten(tree):
+    found, usual = set(), resolve(Run())
+    for name, item in layers.flags(layers.flatten(tree)):
+        if item is None and at(usual, name) not in (None, NOT_THERE):
+            continue
         parts = name.split(".")
         found |= {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
         found |= {f"{name}.{key}" for key in item} if isinstance(item, Mapping) else set()

@@ -11,8 +11,8 @@ from .base import Form
 from .combined import Combined
 
 
-def parse(value: Any) -> Form:
-    """Return the form that a configuration names.
+def parse(value: Any, path: str = "model.residual") -> Form:
+    """Return the form that a configuration names at `path`.
 
     Example:
         >>> parse("post_norm")
@@ -26,16 +26,14 @@ def parse(value: Any) -> Form:
         return value
     if isinstance(value, str):
         names = [name.strip() for name in value.split("|")]
-        return parse({"name": names[0]}) if len(names) == 1 else parse(names)
+        return parse({"name": names[0]}, path) if len(names) == 1 else parse(names, path)
     if isinstance(value, Mapping):
-        found: Form = variants.resolve("residual", value)
+        found: Form = variants.resolve("residual", value, path)
         return found
     if isinstance(value, list) and value and not any(isinstance(item, list) for item in value):
-        forms = [parse(item) for item in value]
+        forms = [parse(item, f"{path}.{number}") for number, item in enumerate(value)]
         return forms[0] if len(forms) == 1 else Combined(tuple(forms))
-    raise BadInput(
-        f"model.residual {value!r} names no residual form: give a name of `mainstem list`, or a list of them."
-    )
+    raise BadInput(f"{path} {value!r} names no residual form: give a name of `mainstem list`, or a list of them.")
 
 
 def written(form: Form) -> dict[str, Any] | list[dict[str, Any]]:

@@ -62,12 +62,16 @@ def _one(item: Any, path: str) -> NoiseSpec:
     over = {key: kind for key, kind in variants.types(Rate).items() if key != "value"}
     made, taken = variants.checked("noise", values, path, {"rate": float, **over})
     if "rate" not in taken:
-        raise BadInput(f"{path} has no rate, so that {values['name']} would drop nothing: give one, as in rate: 0.1.")
+        raise BadInput(
+            f"{path}.rate is not given, so that {values['name']} would drop nothing: give one, as in rate: 0.1."
+        )
     if taken["rate"] == 1:
         raise BadInput(f"{path}.rate {taken['rate']:g} would drop everything: give a number below 1, as in rate: 0.1.")
-    course = {key: taken.pop(key) for key in over if key in taken}
-    try:
-        noise: NoiseSpec = made(Rate(taken.pop("rate"), **course), **taken)
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
+
+    def make(rate: float, **values: Any) -> NoiseSpec:
+        rest = {key: value for key, value in values.items() if key not in over}
+        spec: NoiseSpec = made(Rate(rate, **{key: values[key] for key in over if key in values}), **rest)
+        return spec
+
+    noise: NoiseSpec = variants.built(make, taken, path)
     return noise

@@ -14,6 +14,7 @@ from .around import Around
 from .before import Before
 from .groups import Special, groups
 from .optimizer import Update
+from .roles import select
 from .spec import OptimizerSpec
 
 
@@ -44,6 +45,11 @@ def make(model: nn.Module, section: Optim, after: Sequence[After] = (), pass_ste
         >>> sorted({group["peak"] for group in made.param_groups})
         [0.1]
     """
+    patterns = {f"optim.groups.{number}.on": each.on for number, each in enumerate(section.groups)}
+    for path, on in [("optim.decay_on", section.decay_on), *patterns.items()]:
+        if on is not None:
+            with variants.said_of(path):
+                select(model, on)
     before: Before = catalogue.resolve("decay", section.decay_kind)()
     special = [
         Special(each.on, each.lr, None if each.decay is None else before.given(each.decay, pass_steps))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .orthogonality import Orthogonality as Orthogonality
     from .spectral import Spectral as Spectral
 
-__all__ = ["Penalty", "anchors", "doubled", "make", "proximal"]
+__all__ = ["Penalty", "anchors", "doubled", "fitting", "make", "proximal"]
 
 
 def make(terms: Sequence[PenaltyTerm], path: str = "penalty") -> list[Penalty]:
@@ -49,9 +49,22 @@ def proximal(model: nn.Module, terms: Sequence[PenaltyTerm]) -> list[Proximal]:
         [Proximal(penalty=L1(coef=1e-05, on=None))]
     """
     found = make(terms, "optim.proximal")
-    for term in found:
-        select(model, term.on)  # which says what is near, where nothing fits
+    fitting(model, found, "optim.proximal")
     return [Proximal(term.begin(model) if term.proximable else term) for term in found]
+
+
+def fitting(model: nn.Module, terms: Sequence[Penalty], path: str = "penalty") -> None:
+    """Refuse a pattern of the `terms` that stand in a configuration at `path` that fits nothing of `model`.
+
+    Raises:
+        BadInput: it fits nothing, with what is near.
+
+    Example:
+        >>> fitting(nn.Linear(2, 2), make([PenaltyTerm(name="l1", coef=1e-5, on="linear")]))
+    """
+    for number, term in enumerate(terms):
+        with variants.said_of(f"{path}.{number}.on"):
+            select(model, term.on)
 
 
 def _made(path: str, term: PenaltyTerm) -> Penalty:

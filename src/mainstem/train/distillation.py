@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import loaded, runs
+from .. import loaded, runs, variants
 from ..config.sections import Part, Positive, Text
 from ..errors import BadInput
 from ..ops import Taught
@@ -65,7 +65,8 @@ class Distillation(TargetLoss):
     def refuse(self, model: nn.Module) -> None:
         if self.teacher is None:
             raise BadInput("loss.teacher is not given, and distillation learns from one: give the folder of a run.")
-        loaded.look(self.teacher)  # which says what is wrong with it
+        with variants.said_of("loss.teacher"):
+            loaded.look(self.teacher)  # which says what is wrong with it
 
     def begin(self, model: nn.Module, data: Any, place: Place) -> Distillation:
         assert self.teacher is not None  # it has been refused

@@ -107,7 +107,10 @@ def least(run: config.Run, sizes: Sizes, sharing: int = 1) -> int:
 def computes_back(residual: form.Form) -> bool:
     """Return whether backward computes the activations of a form from what comes after them."""
     with torch.device("meta"):
-        connection, x = residual.connection(sites(("attention",), 1, 1)[0]), torch.zeros(0)
+        try:
+            connection, x = residual.connection(sites(("attention",), 1, 1)[0]), torch.zeros(0)
+        except RuntimeError:  # sizes that not even the meta device counts, which the estimate refuses
+            return False
         return isinstance(connection, Couple) and connection.undoes(State((x, x), {}))
 
 

@@ -9,7 +9,6 @@ import msgspec
 
 from .. import config, model, optim, penalty, variants
 from ..data import sources
-from ..errors import BadInput
 from ..runs import weights
 from . import device, memory, target_loss, tensorboard
 
@@ -33,7 +32,7 @@ def early(run: config.Run, begins: bool = True) -> None:
     place = device.choose(run.machine)
     memory.refuse(run, variants.resolve("tokenizer", run.data.tokenizer).least, place)
     variants.resolve("schedule", run.optim.schedule)
-    _check_course(run.optim.decay_course)
+    variants.resolve("course", run.optim.decay_course)
     network = skeleton(run)
     target_loss.parse(run.loss).refuse(network)
     _rows(run, network)
@@ -86,17 +85,10 @@ def _forgotten(kind: str, decay: float) -> list[str]:
 def _rows(run: config.Run, network: model.Network) -> list[optim.Row]:
     made = optim.make(network, run.optim, penalty.proximal(network, run.optim.proximal), math.inf)
     terms = penalty.make(run.penalty)
+    penalty.fitting(network, terms)
     for term in terms:
         term.begin(network)  # what has groups refuses a model without them
     return optim.table(network, made, terms)
-
-
-def _check_course(course: object) -> None:
-    try:
-        variants.resolve("course", course)
-    except BadInput as error:
-        said = str(error)
-        raise BadInput(said if said.startswith("optim.") else f"optim.decay_course: {said}") from None
 
 
 def skeleton(run: config.Run) -> model.Network:
