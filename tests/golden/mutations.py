@@ -75,7 +75,7 @@ FAULTS = (
     Fault("everything is decayed", "train/planning.py", 'f"{tensor.decay:g}"', '"0.1"'),
     Fault("training and held-out tokens are swapped", "train/text_shows.py", "{len(learner.data.train):,}",
           "{len(learner.data.held_out):,}"),
-    Fault("what is left of a resumed run", "train/runner.py", "(learner.steps - state.step) *",
+    Fault("what is left of a resumed run", "train/budget.py", "(learner.steps - state.step) *",
           "learner.steps *"),
     Fault("beaten and not beaten are swapped", "train/beside.py", "self.bits < value", "self.bits > value"),
     Fault("frozen counts are adaptive ones", "data/yardsticks.py", "float(scored.frozen.sum())",
