@@ -32,9 +32,11 @@ def test_a_process_that_was_killed_has_ended_whether_its_parent_has_asked_or_not
     with subprocess.Popen(words, stdout=subprocess.PIPE) as child:
         if words[0] != "sleep":
             assert child.stdout is not None and child.stdout.readline()
-        process = of(child.pid)
-        assert alive.runs(process)
-        child.kill()
+        try:
+            process = of(child.pid)
+            assert alive.runs(process)
+        finally:
+            child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has asked how
         assert not alive.runs(process)
     assert not alive.runs(process)

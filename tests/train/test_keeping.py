@@ -36,6 +36,8 @@ def test_each_part_has_its_file_and_a_learner_goes_on_from_them(tmp_path: Path, 
     assert keeping.stems(part) == keeping.stems(resumed) == ["model", "optimizer", *names]
     part.step(4)  # which changes nothing of what was kept
     keeping.load(resumed, kept)
+    again = keeping.state(resumed).tensors
+    assert all(tensor.equal(kept.tensors[stem][name]) for stem in again for name, tensor in again[stem].items())
     for step in range(4, 10):
         expected, found = whole.step(step), resumed.step(step)
         assert (found.applied, found.numbers) == (expected.applied, expected.numbers)
