@@ -46,18 +46,18 @@ class Masks:
         """Return what `ops.attention` takes of it.
 
         Raises:
-            BadInput: a mask is of another shape or of whole numbers.
+            BadInput: a mask is of another shape, of whole numbers or on another device.
         """
         batch, heads, queries, keys = *query_BHQK.shape[:3], key_BHCK.shape[2]
         bias, visible = None, None
         if self.mask is not None:
             fits = self.mask.shape in ((queries, keys), (batch * heads, queries, keys))
-            _check("mask", self.mask, fits, f"[{queries}, {keys}] or [{batch * heads}, {queries}, {keys}]")
+            _check("mask", self.mask, query_BHQK, fits, f"[{queries}, {keys}] or [{batch * heads}, {queries}, {keys}]")
             four = (1, 1, queries, keys) if self.mask.dim() == 2 else (batch, heads, queries, keys)
             bias = _added(self.mask, query_BHQK).view(four)
         if self.padding is not None:
             padding = self.padding[None] if self.padding.dim() == 1 else self.padding
-            _check("key padding mask", padding, padding.shape == (batch, keys), f"[{batch}, {keys}]")
+            _check("key padding mask", padding, query_BHQK, padding.shape == (batch, keys), f"[{batch}, {keys}]")
             if padding.dtype == torch.bool:
                 visible = ~padding
             else:
@@ -66,7 +66,9 @@ class Masks:
         return {"causal": self.causal, "bias": bias, "visible": visible}
 
 
-def _check(what: str, mask: Tensor, fits: bool, shapes: str) -> None:
+def _check(what: str, mask: Tensor, query: Tensor, fits: bool, shapes: str) -> None:
+    if mask.device != query.device:
+        raise BadInput(f"The {what} is on {mask.device}, and x on {query.device}: give it there.")
     if not fits or not (mask.dtype == torch.bool or mask.is_floating_point()):
         raise BadInput(
             f"The {what} is {mask.dtype} of shape {list(mask.shape)}: give bool, True where a key is hidden, or "

@@ -88,6 +88,8 @@ def generate_rows(
     if top_k is not None and top_k < 1:
         raise BadInput(f"top-k {top_k} leaves no token to choose: give at least 1, or leave it out.")
     device = next(model.parameters()).device
+    if device.type == "meta":
+        raise BadInput("The model is on meta, where weights have no numbers, and texts are on cpu: load its weights.")
     training = model.training
     model.eval()
     texts, seen = [list(row) for row in rows], [list(row)[-model.context :] for row in rows]

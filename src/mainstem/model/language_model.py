@@ -17,6 +17,7 @@ from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear
 from ..nn.built import plain_linear
 from ..nn.tally import Tally, gathering
+from ..ops.dispatch import autocasts
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from ..stream import State, leaves
@@ -116,6 +117,14 @@ class LanguageModel(nn.Module):
         `ops.agreeing`'s of both. `ahead` [K] are factors on the cross-entropies of the tokens behind the next one, and
         `taught` is an `ops.Taught`, what a trained model predicts; for this one logits are whole.
         """
+        # Weights may be brought here from a host; those of the meta device are none.
+        apart = {"the model": self.embedding.weight} if self.embedding.weight.is_meta != tokens_BT.is_meta else {}
+        for what, other in (*apart.items(), ("targets", targets_BT), ("documents", documents_BT)):
+            if other is not None and other.device != tokens_BT.device:
+                raise BadInput(
+                    f"The tokens are on {tokens_BT.device}, and {what} on {other.device}: move them to one device, and "
+                    "a model from the meta device by to_empty and its weights."
+                )
         ahead: Tensor | None = terms.pop("ahead", None)
         taught: ops.Taught | None = terms.pop("taught", None)
         hidden, end = gathering(terms, "hidden", self.settings.layers), gathering(terms, "stream", 1)
@@ -173,7 +182,7 @@ class LanguageModel(nn.Module):
             return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
         weight = self._tied() if self.head is None else self.head.weight
         kind = weight.device.type
-        if torch.is_autocast_enabled(kind):  # as it would have made of the product
+        if autocasts(kind):  # as it would have made of the product
             views = [x_BTD.to(torch.get_autocast_dtype(kind)) for x_BTD in views]
         flat = [x_BTD.flatten(0, 1) for x_BTD in views]
         if len(flat) == 2:

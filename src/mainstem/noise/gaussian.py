@@ -75,6 +75,7 @@ class Normal(Noise):
         self.axes = axes
 
     def forward(self, x: Tensor) -> Tensor:
+        self.refuse_elsewhere(x)
         mask = self.mask(x.shape[0])
         if mask is None:
             return x

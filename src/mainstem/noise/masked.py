@@ -38,6 +38,7 @@ class Masked(Noise):
         self.axes, self.over, self.how, self.context = axes, over, how, context
 
     def forward(self, x: Tensor) -> Tensor:
+        self.refuse_elsewhere(x)
         mask = self.mask(x.shape[0])
         if mask is None:
             return x

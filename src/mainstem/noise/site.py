@@ -72,6 +72,18 @@ class Noise(nn.Module):
         draw, site = self.draw(num_samples)
         return Mask(self.threshold, draw, site)
 
+    def refuse_elsewhere(self, x: Tensor) -> None:
+        """Refuse `x` where it has numbers and this module has none.
+
+        Raises:
+            BadInput: the module is on the meta device, and `x` is not.
+        """
+        if self.threshold.is_meta and not x.is_meta:
+            raise BadInput(
+                f"{self.site or type(self).__name__!r} is on meta, where tensors have no numbers, and x on {x.device}: "
+                f"move the model there by to_empty(device={str(x.device)!r}), and load its weights."
+            )
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Noise:
         # The threshold is the rate, not state: made anew it is right after `to_empty` too.
         super()._apply(fn, recurse)

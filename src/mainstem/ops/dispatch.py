@@ -44,10 +44,20 @@ def choose(op: str, impl: str, device: str, dtype: torch.dtype | None = None) ->
     return _choose(op, impl, device, dtype)
 
 
+def autocasts(kind: str) -> bool:
+    """Return whether autocast is on for a kind of device; torch refuses to say it of meta, which has none.
+
+    Example:
+        >>> autocasts("cpu"), autocasts("meta")
+        (False, False)
+    """
+    return kind != "meta" and torch.is_autocast_enabled(kind)
+
+
 def computed_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype in which an op that autocast knows computes with `x`."""
     kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    return torch.get_autocast_dtype(kind) if autocasts(kind) else x.dtype
 
 
 def has_kernel(op: str, x: Tensor, dtype: torch.dtype | None = None) -> bool:

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..errors import BadInput
 from ..names import parameters
 from .kinds import note_use
 from .roles import untold
@@ -44,6 +45,9 @@ def roles_by_use(model: nn.Module, *args: Any, **kwargs: Any) -> dict[str, str]:
     Returns:
         The role of each parameter that was told by its use, by qualified name.
 
+    Raises:
+        BadInput: the model and what it is called with lie on different devices.
+
     Example:
         >>> class Experts(nn.Module):
         ...     def __init__(self):
@@ -66,6 +70,15 @@ def roles_by_use(model: nn.Module, *args: Any, **kwargs: Any) -> dict[str, str]:
     try:
         with torch.no_grad(), watched:
             model(*args, **kwargs)
+    except RuntimeError as error:
+        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor) and each.dim()]
+        places = list(dict.fromkeys(str(each.device) for each in (*held.named.values(), *given)))
+        if len(places) < 2:
+            raise
+        raise BadInput(
+            f"The model and its input are on {' and on '.join(places)}: move them to one device, and a model from the "
+            "meta device by to_empty and its weights."
+        ) from error
     finally:
         for part, was in training.items():
             part.training = was

@@ -19,6 +19,7 @@ from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
 from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, version, words
+from .calling import called
 from .connection import Add, Connection, Connects
 from .given import by_sample, named, tensors
 from .site import Site
@@ -190,7 +191,7 @@ class Residual(nn.Module):
                 f"A shortcut takes the place of x in F(x) + x, and {type(self.connection).__name__} has no such x: "
                 "give shortcut= with the plain sum or post_norm's connection only."
             )
-        into = self.shortcut(x)
+        into = called(self.shortcut, "The shortcut", x)
         if not isinstance(into, Tensor):
             raise BadInput(
                 f"The shortcut {type(self.shortcut).__name__} returned {type(into).__name__}: give a module that "

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ..activation import Kind, chosen, gated
+from ..dispatch import autocasts
 from ..gradient import observed
 from ..linear import alike
 from ..mask import Mask
@@ -57,7 +58,7 @@ def feedforward(
         tensor([[3., 0.]])
     """
     phi = gated(kind, gate)
-    if torch.is_autocast_enabled(x.device.type):
+    if autocasts(x.device.type):
         to = torch.get_autocast_dtype(x.device.type)
         x, inner, outer, gate = x.to(to), inner.to(to), outer.to(to), None if gate is None else gate.to(to)
     _check(x, inner, outer, gate)

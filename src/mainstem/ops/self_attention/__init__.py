@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInput
-from ..dispatch import choose
+from ..dispatch import autocasts, choose
 from ..gradient import observed
 from ..linear import alike
 from ..mask import Mask
@@ -65,7 +65,7 @@ def self_attention(
         tensor([[[0., 0.],
                  [1., 2.]]])
     """
-    if torch.is_autocast_enabled(x_BTD.device.type):
+    if autocasts(x_BTD.device.type):
         to = torch.get_autocast_dtype(x_BTD.device.type)
         x_BTD, query, key, value, output = (t.to(to) for t in (x_BTD, query, key, value, output))
     parts = Parts(x_BTD, query, key, value, output, *(gains or (None, None)))
