@@ -16,7 +16,7 @@ from mainstem.nn import LayerNorm, RMSNorm
 from mainstem.noise.site import Noise
 from mainstem.stream import Add, Single
 
-LAYERS = 3
+LAYERS = 2
 SUMS = (Add, AddWithHistory, NormAfter)
 """Connections that write a sum which the kernel of dropout, sum and norm can take."""
 
