@@ -128,6 +128,7 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "loss.stream_l2": flags(loss__stream_l2=0.1),
     "loss.z_loss": flags(loss__z_loss=0.1),
     "loss.confidence": flags(loss__confidence=0.1),
+    "loss.name": ({}, MASKED),
     "loss.coef": (MASKED, MASKED | {"loss.coef": 0.9}),
     "loss.rate": (MASKED, MASKED | {"loss.rate": 0.1}),
     "loss.tokens": (SEVERAL, SEVERAL | {"loss.tokens": 2}),
@@ -200,7 +201,6 @@ ELSEWHERE = {
     "loss.teacher": "train/test_distillation.py::test_what_cannot_teach_is_refused_in_a_sentence",
     "loss.taught": "train/test_distillation.py::test_a_step_minimises_both_targets_in_their_shares",
     "loss.temperature": "train/test_distillation.py::test_a_step_minimises_both_targets_in_their_shares",
-    "loss.name": "train/test_loss_section.py::test_a_step_minimises_what_the_section_says",
     "optim.proximal.N.iterations": "penalty/test_doubled.py::"
     "test_what_cannot_be_a_proximal_step_is_refused_before_the_text_is_read",
     "train.epochs": "train/test_length.py::test_each_way_of_saying_how_long",
