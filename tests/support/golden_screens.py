@@ -36,7 +36,8 @@ SCREENS = (
     f"compare --vary optim.lr=1e-5,2e-2 --seeds 3 --optim.warmup 0 {_TINY}",
     f"compare --vary model.residual=pre_norm,post_norm,rezero --seeds 2 {_TINY}",
     "lab",
-    "lab exploding --seeds 3 --model.width 16 --data.paths corpus.txt --machine.threads 1",
+    "lab deviation --seeds 3 --model.width 18 --model.layers 2 --train.steps 3 --data.paths corpus.txt "
+    "--machine.threads 1",
     "lab explodin",
     "list init",
     "doctor",
@@ -80,8 +81,8 @@ def meant(said: str) -> str:
     """Return the command line that is said whole, by its beginning, or by its beginning and number.
 
     Example:
-        >>> meant("lab"), meant("lab exploding").partition(" --")[0], meant("compare 2")[:34]
-        ('lab', 'lab exploding', 'compare --vary model.residual=pre_')
+        >>> meant("lab"), meant("lab deviation").partition(" --")[0], meant("compare 2")[:34]
+        ('lab', 'lab deviation', 'compare --vary model.residual=pre_')
     """
     if said in SCREENS:
         return said
