@@ -88,8 +88,7 @@ EXPERIMENT = Experiment(
     base={"model.qk_norm": "none",
           "model.width": 32, "model.heads": 2, "model.context": 32, "model.init": "xavier", "model.head": "untied",
           "model.feedforward": "gelu", "optim.lr": 1e-2, "train.batch": 16, "train.steps": 50},
-    conditions="Xavier's weights, one learning rate and no norm of queries and keys in all cells, a few "
-    "dozen steps on fresh text: "
+    conditions="Xavier's weights, one learning rate and no norm of queries and keys in all cells, fresh text: "
     "whether a deep network gets off the ground, not what it could reach in the end.",
     sources=("1512.03385 (a plain network of 34 layers ends with a higher training error than one of 18)",),
 )  # fmt: skip
