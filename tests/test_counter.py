@@ -144,7 +144,7 @@ def test_a_number_on_the_meta_device_is_refused(name):
 
 @pytest.mark.parametrize("wrong", [{1: 2}.keys(), {1, 2}, "01", None, [None], [[1], [2, 3]], ["1"]])
 def test_samples_of_another_kind_are_refused_in_a_sentence(wrong):
-    with pytest.raises(BadInput, match=r"^samples are .{1,60}: give a whole number for each row of the batch\.$"):
+    with pytest.raises(BadInput, match=r"^The samples are .{1,60}: give a whole number for each row of the batch\.$"):
         counter.counter(seed=0, step=0, samples=wrong)
 
 

@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_value_names_its_field_as_one_types_it(spec: catalo
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"model.residual": "canon", "model.residual.count": 1}, r"^model\.residual\.count: count 1 of canon reads no"),
+    [({"model.residual": "canon", "model.residual.count": 1}, r"^model\.residual\.count: canon with count 1 reads no"),
      ({"model.residual": [{"name": "canon"}, {"name": "mix_ln", "share": 2}]}, r"^model\.residual\.1\.share: "),
      ({"model.residual": "mhc", "model.residual.streams": 10**9}, r"give a smaller model\.residual\.streams"),
      ({"noise.also": [{"name": "dropout", "rate": 0.1, "at": "nowhere"}]}, r"^noise\.also\.0\.at: There is no point"),

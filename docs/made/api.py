@@ -33,7 +33,7 @@ def public(package: str) -> list[str]:
 
     Example:
         >>> public("mainstem.penalty")[:3], "L2SP" in public("mainstem.penalty")
-        (['Penalty', 'doubled', 'make'], True)
+        (['Penalty', 'doubled', 'fitting'], True)
     """
     module = importlib.import_module(package)
     listed = list(getattr(module, "__all__", ()))

@@ -263,7 +263,7 @@ def _rows(samples: Sequence[int] | Tensor) -> Tensor:
     try:
         rows = samples if isinstance(samples, Tensor) else torch.tensor(samples)
     except (TypeError, ValueError, RuntimeError):
-        raise BadInput(f"samples are {_shown(samples)}: give a whole number for each row of the batch.") from None
+        raise BadInput(f"The samples are {_shown(samples)}: give a whole number for each row of the batch.") from None
     if not rows.numel():
         rows = rows.to(torch.int64)
     _checked("sample", rows, WHOLE_BATCH)

@@ -60,5 +60,5 @@ def test_a_model_made_token_by_token_says_what_it_says_at_once():
 
 
 def test_fewer_than_two_positions_are_refused():
-    with pytest.raises(BadInput, match="count 1 of canon reads no earlier position"):
+    with pytest.raises(BadInput, match="canon with count 1 reads no earlier position"):
         parse({"name": "canon", "count": 1})

@@ -177,7 +177,7 @@ def test_so_are_those_that_a_value_or_one_of_two_forms_refuses(residual, init, s
 VALUES_REFUSED = [
     ("bdia", {"bits": 0}, "bits from 1 to 16, or none for no grid, not 0"),
     ("bdia", {"bits": 17}, "bits from 1 to 16, or none for no grid, not 17"),
-    ("canon", {"count": 1}, "count 1 reads no earlier position"),
+    ("canon", {"count": 1}, "canon with count 1 reads no earlier position"),
     ("hyper", {"streams": 0}, "streams of at least 1, not 0"),
     ("mhc", {"streams": 0}, "streams of at least 1, not 0"),
     ("mhc", {"iterations": 0}, "iterations of at least 1, not 0"),

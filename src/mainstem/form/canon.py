@@ -92,7 +92,7 @@ class Canon(Form):
 
     def __post_init__(self) -> None:
         if self.count < 2:
-            raise BadInput(f"count {self.count} of canon reads no earlier position: give at least 2, or use pre_norm.")
+            raise BadInput(f"canon with count {self.count} reads no earlier position: give 2 or more, or use pre_norm.")
 
     def branch(self, site: Site, parts: Parts) -> Parts:
         return parts._replace(before=(*parts.before, Neighbours(site.width, self.count)))
