@@ -132,7 +132,7 @@ def _refusal(way: Callable[[], Any]) -> str | None:
 
 @pytest.mark.parametrize("spec", VALUED, ids=lambda spec: f"{spec.kind}-{spec.name}")
 def test_what_is_wrong_with_a_value_names_its_field_as_one_types_it(spec: catalogue.Spec) -> None:
-    """Of every value of every name, whoever refuses it: its type, its limits, or what it stands for."""
+    """A value of the wrong type, beyond its limits, or without a meaning, whichever part refuses it."""
     path, needed = _base(spec.kind, spec.name)
     make = {"noise": noise.parse, "residual": form.parse}.get(spec.kind, partial(variants.resolve, spec.kind))
     for key in config.owned.of(spec.kind, spec.name):
