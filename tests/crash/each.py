@@ -1,6 +1,7 @@
 """A kill, or an error, at each single call of the system in turn that makes, names, syncs, cuts or deletes a file.
 
-each.py ROOT STRIDE [EFFECT ...]: prints JSON. The calls are made to fail by strace, which need not know what they are
+each.py ROOT STRIDE RECORD [EFFECT ...]: prints JSON. Each trial is a line of the file RECORD, and one that stands there
+already is not made again. The calls are made to fail by strace, which need not know what they are
 for: those of the cache, of facts, of models and checkpoints alike. Torch is imported once, and runs are forked.
 """
 
@@ -19,6 +20,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent))
 
 import driver
+from record import Record
 
 from mainstem.train.writing import Writing
 
@@ -119,7 +121,8 @@ def tried(root: Path, call: str, number: int, effect: str, whole: dict) -> str |
 
 
 def main() -> int:
-    root, stride, effects = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] or list(EFFECTS)
+    root, stride, path, effects = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:] or list(EFFECTS)
+    record = Record(path, ("effect", "call", "number"))
     driver.corpus(root)
     place = root / "whole"
     place.mkdir()
@@ -132,11 +135,13 @@ def main() -> int:
     for effect in effects:
         for call, most in sorted(first.calls.items()):
             for number in range(1, most + 1, stride):
-                what = tried(root, call, number, effect, dict(whole))
+                if (line := record.get(effect, call, number)) is None:
+                    line = {"effect": effect, "call": call, "number": number}
+                    line["wrong"] = tried(root, call, number, effect, dict(whole))
+                    record.add(line)
                 found[effect][call] += 1
-                if what is not None:
-                    wrong.append(f"{effect} at {call} {number}: {what}")
-                    print(wrong[-1], file=sys.stderr, flush=True)
+                if line["wrong"] is not None:
+                    wrong.append(f"{effect} at {call} {number}: {line['wrong']}")
             print(f"{effect} at {call}: {found[effect][call]} of {most}", file=sys.stderr, flush=True)
     print(json.dumps({"tried": found, "wrong": wrong}))
     return 0

@@ -1,4 +1,7 @@
-"""Kill anywhere, same bytes: every operation on the disk in turn, power cuts, and real signals at random moments."""
+"""Kill anywhere, same bytes: every operation on the disk in turn, power cuts, and real signals at random moments.
+
+CRASH_KILLS=300 kills so often at random, and CRASH_RECORD=FILE has a line of each kill, so that what was ended goes on.
+"""
 
 import json
 import os
@@ -14,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import driver
+import record
 
 from mainstem import crash
 
@@ -108,7 +112,11 @@ def test_sigkill_at_random_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     said: list[str] = []
     seed = int(os.environ.get("CRASH_SEED", "0"))
-    found = crash.run(crash.Plan(words, words, look, folder, kills=KILLS, damages=False, seed=seed), said.append)
+    kept = record.Kills(record.place(tmp_path), processes=1)
+    plan = crash.Plan(
+        words, words, look, folder, kills=KILLS, damages=False, seed=seed, before=kept.before, note=kept.note
+    )
+    found = crash.run(plan, said.append)
     print(*said, sep="\n")
     assert len(found.names) == 5
     assert len(found.kills) >= 0.9 * KILLS, said

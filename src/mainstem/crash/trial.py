@@ -10,7 +10,7 @@ import functools
 import random
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +57,13 @@ class Killed(NamedTuple):
         return self.resumed and not self.differs
 
 
+Note = Callable[[int, Killed], None]
+
+
+def _unheard(number: int, kill: Killed) -> None:
+    """Hear of a kill, and do nothing."""
+
+
 class Found(NamedTuple):
     """What a trial came to: `seconds` of a run that nobody kills, the names of what was compared, and each attempt."""
 
@@ -77,7 +84,10 @@ class Plan:
 
     `command` and `resume` are programs with their words, in which ``{out}`` stands for the folder of the run; where a
     kill has left none, `command` is given again. `look` returns what must be equal of such a folder. `checkpoint` is
-    the pattern of checkpoints below it. `seed` decides the moments.
+    the pattern of checkpoints below it. `seed` decides the moments, each by the number of its kill.
+
+    `before` has the kills, by their numbers, of an earlier trial that was ended: they are not tried again. `note` is
+    told the number of every other kill and what came of it, as soon as that is known.
     """
 
     command: Sequence[str]
@@ -88,6 +98,8 @@ class Plan:
     damages: bool = True
     checkpoint: str | None = None
     seed: int = 0
+    before: Mapping[int, Killed] = field(default_factory=dict)
+    note: Note = _unheard
 
     @property
     def out(self) -> Path:
@@ -111,13 +123,16 @@ def run(plan: Plan, tell: Tell) -> Found:
     seconds = min(ended.seconds, again.seconds)
     begins = min(ended, again, key=lambda each: each.seconds).appeared or 0.0
     tell(f"undisturbed: {seconds:.1f} s, twice the same {_several(tuple(whole))}")
-    moments = random.Random(plan.seed)
     kills: list[Killed] = []
     for number in range(1, plan.kills + 1):
-        kill = _kill(plan, f"kill-{number}", moments, (begins, seconds), whole)
+        if number in plan.before:
+            kills.append(plan.before[number])
+            continue
+        kill = _kill(plan, number, (begins, seconds), whole)
         if kill is None:
             tell(f"kill {number} of {plan.kills}: the run had ended before")
             continue
+        plan.note(number, kill)
         kills.append(kill)
         tell(f"kill {number} of {plan.kills} at {kill.moment:.2f} s from its folder on: {of_kill(kill)}")
     damages = _damages(plan, (begins, seconds), tell) if plan.damages else []
@@ -158,11 +173,10 @@ def _check_end(ended: process.Ended) -> None:
         raise RunFailed(f"The command ends with exit code {ended.code} where nobody kills it: {_line(ended.said)}")
 
 
-def _kill(
-    plan: Plan, name: str, moments: random.Random, span: tuple[float, float], whole: Mapping[str, object]
-) -> Killed | None:
+def _kill(plan: Plan, number: int, span: tuple[float, float], whole: Mapping[str, object]) -> Killed | None:
     """Kill a run at a random moment of a span of time and go on with it; None where it had always ended before."""
-    begins, seconds = span
+    name, (begins, seconds) = f"kill-{number}", span
+    moments = random.Random(f"{plan.seed} {number}")  # of its own, so that it is the same after kills that are left out
     for attempt in range(_TRIES):
         moment = moments.uniform(0.0, (seconds - begins) * (1 - attempt / _TRIES))
         _clear(plan.out)
