@@ -110,8 +110,14 @@ def test_elc_reads_the_last_output_alone_where_its_weight_outgrows_the_others():
     x = plain.embedding(tokens())
     for block in plain.blocks:
         y = block.attention.branch(x, Context())[0]
-        x = y + block.feedforward.branch(y, Context())[0]
+        x = y + block.feedforward.branch(x + y, Context())[0]
     torch.testing.assert_close(stream_of(model, tokens()).main[0], x, rtol=1e-9, atol=1e-9)
+
+
+def test_elc_of_one_block_writes_what_pre_norm_writes():
+    model, plain = sharing("elc", layers=1)
+    written, (embedding,) = stream_of(model, tokens()).main
+    torch.testing.assert_close(embedding + written, stream_of(plain, tokens()).main, rtol=1e-12, atol=1e-12)
 
 
 def test_elc_has_a_weight_for_each_output_of_more_than_one():

@@ -186,7 +186,7 @@ def unet_skips(m, x):
 
 
 def elc(m, x):
-    outputs, y = [x], None
+    outputs, h, y = [x], None, None
     for _, kind, name, inner in m.sublayers():
         if kind == "attention":
             one = torch.zeros(1)
@@ -194,5 +194,5 @@ def elc(m, x):
             h = sum(weight[j] / weight.sum() * outputs[j] for j in range(len(outputs)))
             y = m.attention(inner, m.norm(f"{name}.branch.norm", h))[0]
         else:
-            outputs.append(y + m.feedforward(inner, m.norm(f"{name}.branch.norm", y)))
+            outputs.append(y + m.feedforward(inner, m.norm(f"{name}.branch.norm", h + y)))
     return m.norm("stream.norm", outputs[-1])

@@ -18,6 +18,9 @@ from .base import Form
 from .denseformer import AddWithHistory, History
 from .weighted_history import opened, written
 
+MEAN = "elc_mean"
+"""Under which name what a block has read travels."""
+
 
 class NewestOutput(History):
     """Keeps the outputs of blocks, main = (the newest, the older ones); closes the newest, then the norm."""
@@ -32,6 +35,8 @@ class ReadMean(Connection):
     Formula:
         h = sum_j p_j X_j, p = softmax(w); w starts at (0, ..., 0, 1)
 
+    The mean travels beside the stream, for the other sublayers of the block.
+
     Args:
         length: how many arrays there are to read; of one alone there is nothing to learn.
     """
@@ -44,14 +49,13 @@ class ReadMean(Connection):
     def roles(self) -> dict[str, str]:
         return {} if self.weight is None else {"weight": "mix"}
 
-    def read(self, state: State) -> tuple[Tensor, None]:
+    def read(self, state: State) -> tuple[Tensor, Tensor]:
         newest_BTD, older = state.main
-        if self.weight is None:
-            return newest_BTD, None
-        return ops.depth_sum((*older, newest_BTD), self.weight.softmax(0)), None
+        h_BTD = newest_BTD if self.weight is None else ops.depth_sum((*older, newest_BTD), self.weight.softmax(0))
+        return h_BTD, h_BTD
 
     def write(self, state: State, y_BTD: Tensor, carry: Any) -> State:
-        return written(state, y_BTD)
+        return written(state, y_BTD).with_side({MEAN: carry})
 
     def stream(self) -> Stream:
         return NewestOutput()
@@ -61,11 +65,14 @@ class ReadMean(Connection):
 
 
 class AddToNewest(AddWithHistory):
-    """Adds within a block, to the newest array.
+    """Reads the block's mean and what the block has written so far, and adds to the latter.
 
     Formula:
-        x' = x + F(x)
+        y' = y + F(h + y), y the newest array and h the mean
     """
+
+    def read(self, state: State) -> tuple[Tensor, None]:
+        return state.side[MEAN] + state.main[0], None
 
     def stream(self) -> Stream:
         return NewestOutput()
@@ -73,20 +80,25 @@ class AddToNewest(AddWithHistory):
 
 @dataclass(frozen=True)
 class ELC(Form):
-    """Every layer counts, as in ELC-BERT: a block reads a learned mean of all earlier outputs, not the last alone.
+    """Every layer counts, as in ELC-BERT: a block reads a learned mean of all earlier outputs, not their sum.
 
     Formula:
-        h = sum_{j < i} p_ij X_j, p_i = softmax(w_i); y = Attention(Norm h), X_i = y + FeedForward(Norm y) in block i
+        h = sum_{j < i} p_ij X_j, p_i = softmax(w_i)
+        y = Attention(Norm h), X_i = y + FeedForward(Norm(h + y)) in block i
         X_0 is the embedding; at the end stands Norm X_L.
 
         w_i starts at (0, ..., 0, 1).
 
-    It has L (L + 1) / 2 - 1 learned weights for L blocks, which are not decayed, and keeps L arrays of the size of the
-    stream. The feed-forward sublayer has its residual; attention has none but what the mean gives. The norms in front
-    of sublayers are pre-norm's, where the authors' model has those of LTG-BERT.
+    X_i is what the block has written, without what it has read: with each p at 1 it would be pre-norm. It has
+    L (L + 1) / 2 - 1 learned weights for L blocks, which are not decayed, and keeps L arrays of the size of the stream.
+    The norms in front of sublayers are pre-norm's, where the authors' model has those of LTG-BERT.
 
     Source:
-        Charpentier and Samuel 2023 (2311.02265); `EncoderLayer` of `model_elc_bert_base.py` in their code.
+        Charpentier and Samuel 2023 (2311.02265), section 3. Of the models of their code,
+        `model_elc_bert_base.py` has this start and leaves h out of what the feed-forward reads; the other three have
+        it there, as the sum that the mean replaces has.
+        Read: the authors' code, and a quotation of the equation for h.
+        Differs: the norms; `model_elc_bert_zero.py` starts w at 0.
 
     Example:
         >>> from mainstem import form
