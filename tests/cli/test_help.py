@@ -126,9 +126,8 @@ def test_what_several_names_have_alike_stands_once_with_the_default_of_each(caps
                      ("rate", "at", "over", "how", "depth", "begin", "end", "course", "length")]  # fmt: skip
     text = " ".join(" ".join(lines).split())
     assert "[text; dropout: null; depth: B; layer_drop: B; drop_head: BH; drop_key: null; token_dropout: BT]" in text
-    assert (
-        '--noise.also.0.depth "constant", or "linear": it grows over the sublayers [constant|linear; constant]' in text
-    )
+    meaning = '"constant", "linear", which grows over the sublayers, or "falling", which shrinks'
+    assert f"--noise.also.0.depth {meaning} [constant|linear|falling; constant]" in text
 
 
 def test_what_a_name_has_by_itself_stands_behind_the_fields_of_its_section(capsys: Capture) -> None:

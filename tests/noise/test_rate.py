@@ -35,6 +35,13 @@ def test_over_depth_it_grows_to_its_value_at_the_last_sublayer():
     assert falling.there(places[1]) == Rate(0.1, course="falling") and falling.at(places[1], 5, 9) == 0.05
 
 
+def test_over_depth_it_falls_from_its_value_at_the_first_sublayer():
+    places = sites(("attention", "feedforward"), 2, 8)
+    falling = Rate(0.2, depth="falling")
+    assert [falling.at(site, 1, 9) for site in places] == pytest.approx([0.2, 0.15, 0.1, 0.05])
+    assert falling.at(None, 1, 9) == 0.2
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -42,7 +49,7 @@ def test_over_depth_it_grows_to_its_value_at_the_last_sublayer():
         ({"value": float("nan")}, "rate nan is not a probability"),
         ({"value": 0.1, "begin": 0.5, "end": 0.5}, "begin 0.5 and end 0.5"),
         ({"value": 0.1, "end": 1.5}, "end 1.5"),
-        ({"value": 0.1, "depth": "quadratic"}, "depth 'quadratic'.*constant, linear"),
+        ({"value": 0.1, "depth": "quadratic"}, "depth 'quadratic'.*constant, linear, falling"),
         ({"value": 0.1, "course": "up"}, "course 'up'.*rising"),
     ],
 )

@@ -14,11 +14,14 @@ class DropKey(Bernoulli):
     Formula:
         softmax(q k^T / sqrt K + m), m = -infinity with the probability rate, else 0, for each query, key and head
 
-    A position's own key is never hidden, so that no row is empty. The paper lowers the rate over the depth;
-    ours stays equal, or rises where `depth` of the rate is linear.
+    A position's own key is never hidden, so that no row is empty. Keys are drawn for each query by itself, and what is
+    left is not scaled. The paper lowers the rate over the depth, which ``Rate(0.1, depth="falling")`` does, and trains
+    a little without it in the end; here the rate is the same in every layer unless that is said.
 
     Source:
-        Li et al. 2022 (2208.02646).
+        Li et al. 2022 (2208.02646), equations 13 and 14.
+        Read: a summary of the paper with its equations.
+        Differs: a position's own key stays; the rate is the same in every layer by default.
 
     Example:
         >>> import torch
