@@ -37,7 +37,7 @@ from mainstem import catalogue
 
 FIELDS = (
     "key", "cell", "sha256", "arm", "flags", "seed", "steps", "passes", "parameters", "bits_per_byte", "best_step",
-    "last_bits_per_byte", "train_bits_per_byte", "failed", "commit", "machine", "torch", "wall",
+    "last_bits_per_byte", "train_bits_per_byte", "failed", "dtype", "commit", "machine", "torch", "wall",
 )  # fmt: skip
 OUT = Path(__file__).parent / "results" / "reading.csv"
 COST = Path(__file__).parent / "results" / "reading_cost.csv"

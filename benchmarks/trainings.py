@@ -78,6 +78,7 @@ def trained(
             "best_step": outcome["best_step"], "last_bits_per_byte": last["bits_per_byte"],
             "train_bits_per_byte": last["gap"]["training"] * last["bits_per_byte"] / last["nats_per_token"],
             "wall": round(time.perf_counter() - began, 1), "torch": facts["versions"]["torch"],
+            "dtype": facts["machine"]["dtype"],
         }  # fmt: skip
 
 
