@@ -25,7 +25,7 @@ SCREENS = (
     "--help",
     *(f"{name} -h" for name in COMMANDS),
     "train corpus.txt --model.layrs 3",
-    f"train --plan --out planned {_TINY}",
+    f"train --plan --out planned {_TINY} --machine.dtype float32",
     "evaluate plain",
     "evaluate plain corpus.txt --stride 8",
     "sample plain --num-tokens 40 --prompt river",
