@@ -9,6 +9,7 @@ an experiment ends the build.
     <!-- figure: vanishing -->                        its key figure alone, with the verdict
     <!-- verdicts -->                                 a table of all verdicts
     <!-- fields -->                                   every field of a configuration, in a table for each section
+    <!-- sources -->                                  where each variant comes from, and what of that was read
     $x$ and $$x$$                                      MathML, which browsers draw themselves
 
 Each page's head leads to the same page in the other language, and `search-index.js` is the search with its index.
@@ -26,7 +27,7 @@ from typing import Any
 
 import yaml
 from latex2mathml.converter import convert
-from made import api, chinese, lab, languages, search
+from made import api, chinese, lab, languages, search, sources
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
@@ -39,6 +40,7 @@ _LAB = re.compile(r"<!-- lab: ([\w-]+) -->")
 _FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
 _VERDICTS = re.compile(r"<!-- verdicts -->")
 _FIELDS = re.compile(r"^<!-- fields -->$", re.MULTILINE)
+_SOURCES = re.compile(r"^<!-- sources -->$", re.MULTILINE)
 _DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 
@@ -84,9 +86,10 @@ def _language(config: Any) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Put the shipped source of every object that the page names into it, and the fields of a configuration."""
+    """Put what a page names into it: the shipped source of objects, the fields of a configuration, and sources."""
     language = _language(config)
     markdown = _FIELDS.sub(lambda found: fields(language), markdown)
+    markdown = _SOURCES.sub(lambda found: sources.table(), markdown)
     return _CODE.sub(lambda found: code(found[1], found[2], page.file.src_uri, (found[3] or "").split()), markdown)
 
 

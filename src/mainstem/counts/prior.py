@@ -25,6 +25,8 @@ class Counts:
     Source:
         Two models of a text, interpolated: Jelinek and Mercer 1980. That both are trained apart differs from MODLM
         (Neubig and Dyer 2016, arXiv 1606.00499), whose network says the share at each token.
+        Read: abstract of MODLM; nothing of the first.
+        Differs: one share, which is found after training.
 
     Example:
         >>> Counts(order=5)

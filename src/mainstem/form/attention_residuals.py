@@ -127,6 +127,8 @@ class AttentionResiduals(Form):
 
     Source:
         Kimi team 2026 (2603.15031), equations 2 to 4; that zeros begin is stated there.
+        Read: paper, and public code (fla-org/flash-linear-attention).
+        Differs: no.
 
     Example:
         >>> from mainstem import form

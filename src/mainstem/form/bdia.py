@@ -184,6 +184,8 @@ class BDIA(Form):
 
     Source:
         Zhang et al. 2024 (2407.09093), equations 12 to 19, with `vit_small_inv_BDIA.py` of CarlYoungq/ResearchProj.
+        Read: abstract; code of the authors.
+        Differs: a step is a sublayer, where theirs is a block.
 
     Example:
         >>> from mainstem import form

@@ -71,7 +71,8 @@ class Canon(Form):
 
     A residual along the sequence, where the others are along the depth: neighbouring tokens meet without attention. Of
     the paper's four places these are A and C, in front of attention and of the feed-forward. The weights begin at 0, so
-    that it starts as pre-norm; theirs begin as those of a convolution do. They are not decayed.
+    that it starts as pre-norm; theirs begin as those of a convolution do, uniform within
+    1 / sqrt K, and their authors advise against smaller ones of 0.02. They are not decayed.
 
     Args:
         count: K, at least 2.
@@ -81,6 +82,8 @@ class Canon(Form):
 
     Source:
         Allen-Zhu 2025 (2512.17351); kernel of 4, residual and no activation as its authors' code has by default.
+        Read: code of the authors (facebookresearch/PhysicsLM4).
+        Differs: w starts at 0, where theirs is uniform within 1 / sqrt K; the places B and D are left out.
 
     Example:
         >>> from mainstem import form

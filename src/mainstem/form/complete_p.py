@@ -68,6 +68,8 @@ class CompleteP(Form):
 
     Source:
         Dey et al. 2025 (2505.01618), table 1; the branch `completep` of EleutherAI/nanoGPT-mup.
+        Read: code of that branch; the abstract.
+        Differs: attention keeps its factor 1 / sqrt K.
 
     Example:
         >>> from mainstem import form

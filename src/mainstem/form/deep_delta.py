@@ -79,6 +79,8 @@ class DeepDelta(Form):
 
     Source:
         Zhang et al. 2026 (2601.00417); `DeepDeltaResidualVdim1` of the authors' code.
+        Read: code of the authors; the formula as quoted by the Kimi team 2026 (2603.15031), table 5.
+        Differs: beta starts at 1, and not at 2e-6.
 
     Example:
         >>> from mainstem import form

@@ -36,6 +36,8 @@ class DeepNorm(Form):
 
     Source:
         Wang et al. 2022 (2203.00555), figure 2.
+        Read: code of the authors (microsoft/torchscale).
+        Differs: Xavier's normal distribution in place of the uniform one.
 
     Example:
         >>> from mainstem.form import deepnorm

@@ -70,7 +70,8 @@ class DeltaAttentionResiduals(Form):
     where there is one v to read. It keeps N / m + 1 arrays of the stream's size, and reads each of them N / m times.
     Queries and gains are not decayed. Every q starts at 0, as in `attention_residuals`; in the authors' code it is
     drawn with a standard deviation of 0.02. That code takes the v before off the stream where a block ends, which is
-    the sum of a group for the first two alone: here it is the sum, as the paper has it.
+    the sum of a group for the first two alone: here it is the sum, as the paper has it. There the sublayer that begins
+    the next block does not read it yet; here it does.
 
     Shapes:
         v_i, h_l [B, T, D]; q_l [D]
@@ -84,6 +85,8 @@ class DeltaAttentionResiduals(Form):
     Source:
         Luo et al. 2026 (2605.18855), v_i = h_(i+1) - h_i of its abstract, with the modes "delta" and "delta_block" of
         the authors' code (wdlctc/delta-attention-residuals-code, `modeling_qwen3_attnres.py`).
+        Read: abstract; code of the authors.
+        Differs: q starts at 0; a group's sum, and when it is read.
 
     Example:
         >>> from mainstem import form

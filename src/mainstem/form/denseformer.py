@@ -99,6 +99,8 @@ class DenseFormer(Form):
 
     Source:
         Pagliardini et al. 2024 (2402.02622), equation 1. Their dilation and period are not offered.
+        Read: code of the authors (epfml/DenseFormer).
+        Differs: no dilation and no period.
 
     Example:
         >>> from mainstem import form

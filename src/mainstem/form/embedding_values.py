@@ -82,6 +82,8 @@ class EmbeddingValues(Form):
     Source:
         slowrun (2026), qlabs-eng/slowrun, `ve_projs` of `train.py`; Zhou et al. 2024 (2410.17897) mix the first block's
         values (`value_residual`).
+        Read: code of slowrun.
+        Differs: every block has a matrix, and there is no gate.
 
     Example:
         >>> from mainstem import form

@@ -58,6 +58,8 @@ class Fixup(Form):
 
     Source:
         Zhang et al. 2019 (1901.09321), section 3, rules 1 to 3, with `transformer_zero.py` of the authors' code.
+        Read: code of the authors.
+        Differs: Xavier's normal distribution in place of the uniform one; what is said of a gate.
 
     Example:
         >>> from mainstem import form

@@ -63,6 +63,8 @@ class Highway(Form):
 
     Source:
         Srivastava et al. 2015 (1505.00387), equation 3, and section 2.2 for a negative b.
+        Read: paper, equation 3 and section 2.2.
+        Differs: pre-norm's norms; -2 lies between the paper's examples.
 
     Example:
         >>> from mainstem import form

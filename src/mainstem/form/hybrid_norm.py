@@ -58,6 +58,8 @@ class HybridNorm(Form):
     Source:
         Zhuo et al. 2025 (2503.04598); that the norm stands in front of the feed-forward, with the residual
         behind it, is the authors' code (`ffn_residual_after_norm`).
+        Read: code of the authors.
+        Differs: no first block of its own, as HybridNorm* has.
 
     Example:
         >>> from mainstem import form

@@ -163,6 +163,8 @@ class Hyper(Form):
 
     Source:
         Zhu et al. 2024 (2409.19606), equations 2 (write), 10 to 13 (dynamic) and 14 (start).
+        Read: paper.
+        Differs: the initial output projections are not scaled.
 
     Example:
         >>> from mainstem import form

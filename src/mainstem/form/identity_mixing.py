@@ -51,6 +51,8 @@ class IdentityMixing(Form):
 
     Source:
         Xie et al. 2025 (2512.24880), equations 7 to 9, without the mixing.
+        Read: paper.
+        Differs: R = I.
 
     Example:
         >>> from mainstem import form

@@ -21,9 +21,11 @@ class Keel(Form):
     deep stacks need no special initial weights. Those of post-norm are used here.
 
     Source:
-        Chen and Wei 2026 (2601.19895), whose text was not to be had. The formula is that of public implementations
-        that quote it, and N that of an abstract; pre-norm in the first block and the norm at the end are those of one
-        of them.
+        Chen and Wei 2026 (2601.19895), equation 8 and section 3.1; N is the paper's L, attention and feed-forward
+        counted each, and its footnote 2 allows a smaller factor above 1 where models are small.
+        Read: paper, section 3.
+        Differs: initial weights, where the paper needs none in particular, are post-norm's; the norm at the end, of
+        which its text says nothing, is that of public code.
 
     Example:
         >>> from mainstem import form

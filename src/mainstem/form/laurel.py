@@ -69,6 +69,8 @@ class LAuReL(Form):
 
     Source:
         Menghani et al. 2024 (2411.07501), equation 5 (LAuReL-RW+LR).
+        Read: paper, equations 3 and 5.
+        Differs: how a and b are bounded, and that B starts at 0.
 
     Example:
         >>> from mainstem import form

@@ -21,6 +21,8 @@ class LayerNormScaling(Form):
 
     Source:
         Sun et al. 2025 (2502.05795), equation 12.
+        Read: paper.
+        Differs: no.
 
     Example:
         >>> from mainstem import form

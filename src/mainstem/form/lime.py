@@ -83,6 +83,8 @@ class LIMe(Form):
 
     Source:
         Gerasimov et al. 2025 (2502.09245), and `StaticRouter` of their code, corl-team/lime.
+        Read: abstract; code of the authors.
+        Differs: keys and values have a matrix each; weights of earlier blocks start at 0.
 
     Example:
         >>> from mainstem import form

@@ -145,6 +145,8 @@ class MHC(Form):
 
     Source:
         Xie et al. 2025 (2512.24880), equations 7 to 9; starts as in FFTYYY/mhc-lite, `hyper_conn/mhc.py`.
+        Read: paper; the code that is named.
+        Differs: no: the starts are left open there.
 
     Example:
         >>> from mainstem import form

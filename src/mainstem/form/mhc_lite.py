@@ -60,6 +60,8 @@ class MHCLite(Form):
 
     Source:
         Yang and Gao 2026 (2601.05732), and `hyper_conn/mhc_lite.py` of their code, FFTYYY/mhc-lite, for the starts.
+        Read: abstract; code of the authors.
+        Differs: no.
 
     Example:
         >>> from mainstem import form

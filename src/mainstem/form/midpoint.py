@@ -40,8 +40,10 @@ class Midpoint(Form):
     Transformer have no such bound.
 
     Source:
-        Chang et al. 2018 (1709.03698), the "midpoint" network, with a step size of 1; that the first step is one of
-        Euler's is our choice.
+        Chang et al. 2018 (1709.03698), the "midpoint" network; Gal et al. 2025 (2512.02056), equation 2.4, for language
+        models. The step size is 1, and the first step is one of Euler's.
+        Read: quoted: the equation, in notes on the second paper; nothing of the first.
+        Differs: a step is a sublayer, where theirs is a block; they take steps of a size of their own.
 
     Example:
         >>> from mainstem import form

@@ -29,6 +29,8 @@ class MixLN(Form):
 
     Source:
         Li et al. 2024 (2412.13795), whose code counts blocks; a quarter of them is its choice.
+        Read: code of the authors (pixeli99/MixLN).
+        Differs: no.
 
     Example:
         >>> from mainstem import form

@@ -156,6 +156,8 @@ class MUDD(Form):
     Source:
         Xiao et al. 2025 (2502.12170), with `MultiwayDynamicDenseBlock` of the authors' code (Caiyun-AI/MUDDFormer,
         `modeling_muddformer.py`; where it starts, `jax/MaxText/layers/llama2.py`).
+        Read: code of the authors.
+        Differs: no rounding of the hidden width, and no growing feed-forward.
 
     Example:
         >>> from mainstem import form

@@ -21,6 +21,8 @@ class OutputNorm(Form):
     Source:
         OLMo 2 (2501.00656), which normalises queries and keys as well
         (`model.qk_norm`); Liu et al. 2021 (2111.09883), "res-post-norm".
+        Read: code of the authors (allenai/OLMo-core).
+        Differs: Xavier's initial weights.
 
     Example:
         >>> from mainstem import form

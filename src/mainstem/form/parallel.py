@@ -18,6 +18,8 @@ class Parallel(Form):
 
     Source:
         Wang and Komatsuzaki, GPT-J (2021); Chowdhery et al. 2022 (2204.02311), section 2.
+        Read: nothing of the original.
+        Differs: each sublayer has a norm of its own.
 
     Example:
         >>> from mainstem import form

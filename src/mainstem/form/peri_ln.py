@@ -41,6 +41,8 @@ class PeriLN(Form):
     Source:
         Kim et al. 2025 (2502.02732), where the norm of the embedding is optional and that of the last output is not.
         The form `sandwich` is the same without the former.
+        Read: paper, what it says of the norms.
+        Differs: no.
 
     Example:
         >>> from mainstem import form

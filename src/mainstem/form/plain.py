@@ -24,6 +24,8 @@ class Plain(Form):
 
     Source:
         The plain networks of He et al. 2016 (1512.03385), section 3.3.
+        Read: nothing of the original.
+        Differs: sublayers of a Transformer in place of convolutions.
 
     Example:
         >>> from mainstem import form

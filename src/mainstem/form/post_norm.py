@@ -52,6 +52,8 @@ class PostNorm(Form):
 
     Source:
         Vaswani et al. 2017 (1706.03762), section 3.1; the textbook's 7.4.4.
+        Read: quoted by Chen and Wei 2026 (2601.19895), equation 10.
+        Differs: no.
 
     Example:
         >>> from mainstem import form

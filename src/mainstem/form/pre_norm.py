@@ -16,6 +16,8 @@ class PreNorm(Form):
 
     Source:
         Wang et al. 2019 (1906.01787); Xiong et al. 2020 (2002.04745), section 3.2.
+        Read: quoted by Sun et al. 2025 (2502.05795).
+        Differs: no.
 
     Example:
         >>> from mainstem import form

@@ -80,6 +80,8 @@ class Reinjection(Form):
 
     Source:
         Karpathy, nanochat (2026), whose first version has a = 1 and b = 0; slowrun starts from 1 and 0.1, as here.
+        Read: code of nanochat and slowrun.
+        Differs: no: the starts are slowrun's.
 
     Example:
         >>> from mainstem import form

@@ -88,6 +88,8 @@ class ResiDual(Form):
 
     Source:
         Xie et al. 2023 (2304.14802); c is in the authors' code (`dec_res_input_norm_scale`).
+        Read: code of the authors (microsoft/ResiDual).
+        Differs: no.
 
     Example:
         >>> from mainstem import form

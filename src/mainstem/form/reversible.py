@@ -20,6 +20,8 @@ class Reversible(Form):
 
     Source:
         Gomez et al. 2017 (1707.04585), equation 6; Kitaev et al. 2020 (2001.04451), section 3.
+        Read: quoted: the coupling; code of google/trax.
+        Differs: both streams start as the embedding, and their mean is read.
 
     Example:
         >>> from mainstem import form

@@ -26,6 +26,8 @@ class ReZero(Form):
     Source:
         Bachlechner et al. 2020 (2003.04887), equation 5. SkipInit of De and Smith 2020 (2002.10444) is the same factor,
         made for convolutions, with a start of 0 or of at most 1 / sqrt L for L residual blocks.
+        Read: code of the authors (majumderb/rezero); SkipInit as quoted by Sun et al. 2025.
+        Differs: one a for each sublayer, where the code has one for a block.
 
     Example:
         >>> from mainstem import form

@@ -30,6 +30,8 @@ class SubLN(Form):
 
     Source:
         Wang et al. 2022 (2210.06423), with `subln` of the authors' torchscale.
+        Read: code of the authors.
+        Differs: Xavier's normal distribution in place of the uniform one; where dropout stands inside.
 
     Example:
         >>> from mainstem.form import sub_ln

@@ -90,6 +90,8 @@ class UNetSkips(Form):
     Source:
         modded-nanogpt (2024), record of 2024-11-10 (`skip_weights`); slowrun (2026) for an odd number of blocks.
         Ronneberger et al. 2015 (1505.04597) have such connections in a convolutional network.
+        Read: code of modded-nanogpt and slowrun.
+        Differs: no.
 
     Example:
         >>> from mainstem import form

@@ -25,6 +25,8 @@ class ValueResidual(Form):
 
     Source:
         Zhou et al. 2024 (2410.17897), equation 5.
+        Read: abstract; code of the authors (Zcchill/Value-Residual-Learning).
+        Differs: m1 and m2 are learned.
 
     Example:
         >>> from mainstem import form

@@ -98,6 +98,8 @@ class WeightedHistory(Form):
 
     Source:
         He et al. 2016 (1603.05027), equation 4, which writes the stream out as that sum; the weights are ours.
+        Read: nothing of the original.
+        Differs: the weights are ours.
 
     Example:
         >>> from mainstem import form

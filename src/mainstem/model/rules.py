@@ -25,12 +25,20 @@ def gpt2(role: str, shape: tuple[int, int], sublayers: int) -> float:
 
     Source:
         Radford et al. 2019, section 2.3.
+        Read: code (karpathy/nanoGPT).
+        Differs: no.
     """
     return 0.02 / math.sqrt(sublayers) if role in OUTPUTS else 0.02
 
 
 def zero(role: str, shape: tuple[int, int], sublayers: int) -> float:
-    """Output projections 0, other matrices N(0, 1 / columns)."""
+    """Output projections 0, other matrices N(0, 1 / columns).
+
+    Source:
+        nanochat (2026), whose output projections start at 0.
+        Read: code (karpathy/nanochat).
+        Differs: the other matrices.
+    """
     if role in OUTPUTS:
         return 0.0
     return shape[1] ** -0.5 if "." in role else 0.02
@@ -41,5 +49,7 @@ def xavier(role: str, shape: tuple[int, int], sublayers: int) -> float:
 
     Source:
         Glorot and Bengio 2010, equation 16, as a normal distribution.
+        Read: nothing of the original.
+        Differs: a normal distribution in place of the uniform one.
     """
     return math.sqrt(2.0 / (shape[0] + shape[1])) if "." in role else 0.02

@@ -22,6 +22,8 @@ class NGramsSpec(EmbeddingSpec):
 
     Source:
         Huang et al. 2025 (2501.16975).
+        Read: nothing of the original.
+        Differs: the rows begin at 0.
 
     Example:
         >>> NGramsSpec(order=3, rows=16).build(vocab=3, width=4)

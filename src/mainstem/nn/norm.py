@@ -31,6 +31,8 @@ class LayerNorm(nn.Module):
 
     Source:
         Ba et al. 2016 (1607.06450), equation 4.
+        Read: nothing of the original.
+        Differs: eps.
 
     Example:
         >>> [round(v, 4) for v in LayerNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]
@@ -72,6 +74,8 @@ class RMSNorm(nn.Module):
 
     Source:
         Zhang and Sennrich 2019 (1910.07467), equation 4.
+        Read: nothing of the original.
+        Differs: eps.
 
     Example:
         >>> [round(v, 4) for v in RMSNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]

@@ -42,6 +42,8 @@ class Bernoulli(NoiseSpec):
 
     Source:
         Srivastava et al. 2014 (dropout).
+        Read: quoted in parts.
+        Differs: what is kept is scaled in training, where the paper scales weights at test time.
 
     Example:
         >>> import torch

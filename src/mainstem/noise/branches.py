@@ -18,8 +18,11 @@ class Branches(Bernoulli):
     rate that grows linearly over the depth.
 
     Source:
-        Huang et al. 2016 (1603.09382), section 3. The paper leaves out a block for a whole batch and scales it by
-        1 - rate at test time; here each sample and branch has its own m, and kept branches are scaled in training.
+        Huang et al. 2016 (1603.09382), section 3; equation 4 for the rate over the depth. The paper leaves out a block
+        for a whole batch and scales it by 1 - rate at test time (equation 5); here each sample and branch has its own
+        m, and kept branches are scaled in training.
+        Read: quoted: equations 4 and 5.
+        Differs: each sample and branch draws by itself, and what is kept is scaled in training.
 
     Example:
         >>> from mainstem.noise import Rate

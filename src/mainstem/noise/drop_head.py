@@ -20,6 +20,8 @@ class DropHead(Bernoulli):
     Source:
         Zhou et al. 2020 (2004.13342); the factor as in `drophead.py` of Kirill-Kravtsov/drophead-pytorch, which
         divides 0 by 0 where no head is kept.
+        Read: abstract; the code that is named.
+        Differs: no schedule of the rate.
 
     Example:
         >>> from mainstem.nn import AttentionSpec

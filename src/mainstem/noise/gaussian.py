@@ -31,6 +31,8 @@ class Gaussian(NoiseSpec):
 
     Source:
         Srivastava et al. 2014, section 10, with p = 1 - rate.
+        Read: nothing of the original.
+        Differs: no.
 
     Example:
         >>> import torch

@@ -36,6 +36,8 @@ class LayerDrop(Bernoulli):
 
     Source:
         Fan et al. 2019 (1909.11556), section 3.1, with `LayerDropModuleList` of the authors' fairseq.
+        Read: code of the authors.
+        Differs: a draw for each sample; `over` "" has the paper's.
 
     Example:
         >>> LayerDrop(0.2).build()

@@ -25,6 +25,11 @@ class AdamWSpec(OptimizerSpec):
         betas: how much of AdamW's moments stays.
         eps: added to AdamW's denominator.
 
+    Source:
+        Loshchilov and Hutter 2019 (1711.05101), algorithm 2.
+        Read: documentation of PyTorch.
+        Differs: no.
+
     Example:
         >>> from torch import nn
         >>> AdamWSpec(lr=0.1).over(nn.Linear(2, 2).parameters(), before=(), around=None).param_groups[0]["peak"]

@@ -76,6 +76,8 @@ class Proximal(After):
 
     Source:
         Yun, Lozano and Yang, "Adaptive proximal gradient methods" (ProxGen, arXiv 2006.07065).
+        Read: abstract.
+        Differs: no.
     """
 
     penalty: Proximable

@@ -19,7 +19,11 @@ class ASAM(Around):
     A weight moves in proportion to its size, so that scaling one layer up and the next one down, which changes no
     output, changes no step either.
 
-    Source: Kwon et al., "ASAM" (arXiv 2102.11600), equation 7, with every normalization operator |w|.
+    Source:
+        Kwon et al., "ASAM" (arXiv 2102.11600), equation 7, with every normalization operator |w|. The authors' code may
+        add a number to |w|, which its examples leave at 0, and moves biases as SAM does.
+        Read: code of the authors (SamsungLabs/ASAM).
+        Differs: biases move in proportion to their size too.
 
     Example:
         >>> import torch

@@ -30,6 +30,8 @@ class Decay(Before):
 
     Source:
         Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv 1711.05101).
+        Read: documentation of PyTorch.
+        Differs: no.
 
     Example:
         >>> w = torch.ones(2)

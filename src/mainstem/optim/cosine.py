@@ -14,6 +14,8 @@ class Cosine(Falling):
 
     Source:
         Loshchilov and Hutter, "SGDR" (arXiv 1608.03983), equation 5, without restarts.
+        Read: nothing of the original.
+        Differs: no restarts.
 
     Example:
         >>> [round(Cosine()(step, 0, 4), 4) for step in (1, 2, 4)]

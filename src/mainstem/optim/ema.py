@@ -30,7 +30,10 @@ class EMA(Rule):
     Raises:
         BadInput: `length` is another number.
 
-    Source: the bound is that of `num_updates` in TensorFlow's ExponentialMovingAverage.
+    Source:
+        The bound is that of `num_updates` in TensorFlow's ExponentialMovingAverage.
+        Read: documentation.
+        Differs: no.
 
     Example:
         >>> EMA(0.999).decay(90), EMA(0.5).decay(90)

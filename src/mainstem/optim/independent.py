@@ -19,8 +19,11 @@ class Independent(Before):
     With another peak learning rate weights decay as fast as before, where `Decay` multiplies both. The two are the same
     where this `weight_decay` is lr * weight_decay of that one, at the peak: 1e-4 here is 0.1 there at a rate of 1e-3.
 
-    Source: Wortsman et al., "Small-scale proxies for large-scale Transformer training instabilities" (arXiv
-    2309.14322), independent weight decay, as Loshchilov and Hutter (arXiv 1711.05101) had it first.
+    Source:
+        Wortsman et al., "Small-scale proxies for large-scale Transformer training instabilities" (arXiv 2309.14322),
+        independent weight decay, as Loshchilov and Hutter (arXiv 1711.05101) had it first.
+        Read: nothing of the original.
+        Differs: no.
 
     Example:
         >>> w = torch.ones(2)

@@ -29,6 +29,11 @@ class MuonSpec(OptimizerSpec):
         scale: what Muon's step is multiplied by.
         roles: roles of the matrices that Muon takes.
 
+    Source:
+        Jordan et al., "Muon" (2024); Liu et al. 2025 (2502.16982) for `match_rms_adamw`.
+        Read: code of the authors (KellerJordan/Muon) and of PyTorch.
+        Differs: momentum and rates are those found here.
+
     Example:
         >>> from torch import nn
         >>> made = MuonSpec(muon_lr=0.3, lr=0.1).over(nn.Linear(2, 2).parameters(), before=(), around=None)

@@ -23,8 +23,11 @@ class Passes(Before):
     for this kind: 4 lets a weight without gradient fall to exp(-1) of itself in four passes at the peak. A group's
     `weight_decay` is 1 / (P * steps) then, and 0 stays no decay.
 
-    Source: Wang and Aitchison, "How to set AdamW's weight decay as you scale model and dataset size" (arXiv
-    2405.13698), the time-scale in epochs.
+    Source:
+        Wang and Aitchison, "How to set AdamW's weight decay as you scale model and dataset size" (arXiv 2405.13698),
+        the time-scale in epochs.
+        Read: abstract.
+        Differs: the rate's peak has no part in it.
 
     Example:
         >>> Passes().given(decay=4.0, steps=25)

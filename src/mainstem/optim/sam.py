@@ -19,7 +19,10 @@ class SAM(Around):
     The step then follows the gradient of the loss at the worst point within rho of w, to first order, so that it looks
     for weights around which the loss is low as well. It costs a second gradient a step.
 
-    Source: Foret et al., "Sharpness-aware minimization" (arXiv 2010.01412), equation 2.
+    Source:
+        Foret et al., "Sharpness-aware minimization" (arXiv 2010.01412), equation 2.
+        Read: code of others (davda54/sam).
+        Differs: no.
 
     Example:
         >>> import torch

@@ -22,8 +22,11 @@ class Soup(Rule):
     Raises:
         BadInput: `begin` is negative or `every` below 1.
 
-    Source: Wortsman et al., "Model soups" (arXiv 2203.05482), the uniform soup, here of one training, as Izmailov et
-    al., "Averaging weights leads to wider optima" (arXiv 1803.05407), algorithm 1, has it with cycles.
+    Source:
+        Wortsman et al., "Model soups" (arXiv 2203.05482), the uniform soup, here of one training, as Izmailov et al.,
+        "Averaging weights leads to wider optima" (arXiv 1803.05407), algorithm 1, has it with cycles.
+        Read: nothing of the original.
+        Differs: weights of one training.
 
     Example:
         >>> [Soup(begin=1, every=2).decay(t) for t in range(6)]

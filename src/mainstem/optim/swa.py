@@ -20,8 +20,11 @@ class SWA(Rule):
     Raises:
         BadInput: `begin` is negative.
 
-    Source: Izmailov et al., "Averaging weights leads to wider optima" (arXiv 1803.05407), algorithm 1, with a cycle of
-    one step.
+    Source:
+        Izmailov et al., "Averaging weights leads to wider optima" (arXiv 1803.05407), algorithm 1, with a cycle of one
+        step.
+        Read: nothing of the original.
+        Differs: no learning rate of its own.
 
     Example:
         >>> [SWA(begin=2).decay(t) for t in range(5)]

@@ -18,6 +18,8 @@ class WSD(Falling):
 
     Source:
         Hu et al., "MiniCPM" (arXiv 2404.06395), section 4, with a linear fall in place of an exponential one.
+        Read: nothing of the original.
+        Differs: a linear fall.
 
     Example:
         >>> [WSD(cooldown=0.5)(step, 1, 8) for step in (2, 4, 6, 8)]

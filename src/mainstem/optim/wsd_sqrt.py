@@ -18,6 +18,8 @@ class WSDSqrt(Falling):
 
     Source:
         Hägele et al. 2024 (arXiv 2405.18392), the cool-down "1-sqrt", which they found better than a linear one.
+        Read: nothing of the original.
+        Differs: no.
 
     Example:
         >>> [WSDSqrt(cooldown=0.5)(step, 1, 8) for step in (3, 4, 5, 8)]

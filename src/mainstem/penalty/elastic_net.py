@@ -30,6 +30,8 @@ class ElasticNet(Penalty):
 
     Source:
         Zou and Hastie, "Regularization and variable selection via the elastic net" (2005), equation 3.
+        Read: documentation of scikit-learn.
+        Differs: no factor of one half.
 
     Example:
         >>> import torch

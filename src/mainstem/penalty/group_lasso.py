@@ -37,6 +37,8 @@ class GroupLasso(Penalty):
     Source:
         Yuan and Lin, "Model selection and estimation in regression with grouped variables" (2006), with the weight
         sqrt(|g|); in the metric of Adam as ProxGen (2006.07065) has proximal steps.
+        Read: abstract of ProxGen; nothing of the original.
+        Differs: no factor of one half.
 
     Example:
         >>> layer = nn.Linear(2, 1, bias=False)

@@ -23,6 +23,8 @@ class L1(Penalty):
 
     Source:
         Tibshirani, "Regression shrinkage and selection via the lasso" (1996); the textbook's 7.4.
+        Read: textbook.
+        Differs: no.
 
     Example:
         >>> import torch

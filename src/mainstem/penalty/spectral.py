@@ -32,6 +32,8 @@ class Spectral(Penalty):
     Source:
         Yoshida and Miyato, "Spectral norm regularization for improving the generalizability of deep learning" (2017,
         1705.10941), without the factor of one half.
+        Read: nothing of the original.
+        Differs: no factor of one half; power iteration begins anew each time.
 
     Example:
         >>> layer = torch.nn.Linear(2, 2, bias=False)

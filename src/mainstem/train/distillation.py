@@ -51,6 +51,8 @@ class Distillation(TargetLoss):
     Source:
         Hinton, Vinyals and Dean 2015 (1503.02531), section 2, with its factor t^2; Kim et al. 2025 (2509.14786) distil
         an ensemble into one model on limited text.
+        Read: paper of Kim et al.; nothing of Hinton et al.
+        Differs: no.
 
     Example:
         >>> Distillation("runs/first", taught=0.25).taught

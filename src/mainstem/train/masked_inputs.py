@@ -35,6 +35,8 @@ class MaskedInputs(TargetLoss):
 
     Source:
         Xu et al. 2026 (2606.06888), section 3; coef and rate are those of the authors' code.
+        Read: abstract; code of the authors.
+        Differs: a hidden token is a row of zeros, and not a token of its own.
 
     Example:
         >>> MaskedInputs(coef=0.0).around(print) is print

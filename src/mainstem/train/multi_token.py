@@ -37,6 +37,8 @@ class MultiToken(TargetLoss):
     Source:
         modded-nanogpt (2025), `mtp_weights_schedule` of its `train_gpt.py`, with K = 3 and s = 1/2. Gloeckle et al.
         2024 (2404.19737) predict each token by a head of its own, and do not anneal.
+        Read: code of modded-nanogpt.
+        Differs: no.
 
     Example:
         >>> loss = MultiToken()

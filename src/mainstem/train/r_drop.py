@@ -28,6 +28,8 @@ class RDrop(TargetLoss):
         Liang et al. 2021 (2106.14448), where the two losses are added, so that its alpha is twice this `coef`: with the
         mean, a loss without the distance is that of one pass. The authors' code for images adds them too, and both
         divergences whole (`vit_src/models/modeling.py` of dropreg/R-Drop).
+        Read: quoted: the equation; code of the authors.
+        Differs: the mean of the two losses in place of their sum.
 
     Example:
         >>> RDrop(coef=0.5).around(dict)()

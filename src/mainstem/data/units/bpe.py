@@ -34,6 +34,11 @@ class Pairs(Units):
     Args:
         vocabulary: how many ids there are; auto: by the size of the text.
 
+    Source:
+        Sennrich et al. 2016 (1508.07909), merged pairs, here of bytes.
+        Read: nothing of the original.
+        Differs: bytes in place of characters.
+
     Example:
         >>> Pairs(vocabulary=512)
         Pairs(vocabulary=512)

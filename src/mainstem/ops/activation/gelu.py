@@ -14,6 +14,8 @@ class Gelu(Activation):
 
     Source:
         Hendrycks and Gimpel 2016 (1606.08415), equation 1.
+        Read: nothing of the original.
+        Differs: no.
     """
 
     name, code = "gelu", 0

@@ -16,6 +16,8 @@ class ReLU2(Activation):
 
     Source:
         So et al. 2021 (2109.08668).
+        Read: nothing of the original.
+        Differs: no.
     """
 
     name, code, code_of_result = "relu2", 1, 3

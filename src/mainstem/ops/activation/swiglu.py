@@ -14,6 +14,8 @@ class SwiGLU(Activation):
 
     Source:
         Shazeer 2020 (2002.05202), equation 5.
+        Read: nothing of the original.
+        Differs: no.
     """
 
     name, code, gated = "swiglu", 2, True
