@@ -274,7 +274,12 @@ def of_cell(path: Path, cell: str, ratios: Mapping[str, str]) -> str:
         cells = (name, len(found[name]), f"{means[name]:.3f}", *difference, ratios.get(name, ""),
                  f"{more[name] / more[BASE]:.3f}")  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join([*lines, *(["", "Did not end:", "", *(f"- {each}" for each in failed)] if failed else [])])
+    there = {row["arm"] for row in rows}
+    left = [name for name in names(cell) if name not in there]
+    unread = ["", f"Without a row yet: {', '.join(left)}."] if left else []
+    return "\n".join(
+        [*lines, *(["", "Did not end:", "", *(f"- {each}" for each in failed)] if failed else []), *unread]
+    )
 
 
 def floor(cell: str, rows: Sequence[Mapping[str, str]], found: Mapping[str, Mapping[int, float]]) -> str:
@@ -300,13 +305,13 @@ HEAD = """# A first reading of every residual form and regularizer
 Each arm is the recipe `default` at 4 x 128 with one thing changed, at a usual strength that was not tuned, and at equal
 steps: bits per byte of the network alone, at the best of ten held-out passes, paired by seed with the base (pre-norm,
 decay 0.1, nothing dropped). `step` is how many times as long a step takes as the base's, measured in turns, and
-`parameters` how many times as many there are. **It is a reading, not a verdict**: so many comparisons of four
+`parameters` how many times as many there are. **It is a reading, not a verdict**: so many comparisons of so few
 seeds have some large differences by chance, a strength that fits one method may not fit another, and a longer training
 or another text may turn signs. What is to be believed is tested by `mainstem lab` and `mainstem compare`.
 
 `python benchmarks/reading.py --texts FOLDER --seeds {seeds}`, then `--cost` and `--table`, which writes this page. The
-texts are those of `benchmarks/texts.py`, rows stand in `benchmarks/results/reading.csv`; one thread a training,
-beside other work, {made}.
+texts are those of `benchmarks/texts.py`, rows stand in `benchmarks/results/reading.csv`; one thread a training, in
+{dtype}, beside other work, {made}.
 """
 
 
@@ -316,7 +321,8 @@ def page(path: Path) -> str:
     if not rows:
         raise SystemExit(f"{path} has no rows: run the sweep first.")
     seeds = ",".join(map(str, sorted({int(row["seed"]) for row in rows})))
-    return f"{HEAD.format(seeds=seeds, made=trainings.made_by(rows))}\n{table(path)}\n"
+    dtype = " or ".join(sorted({row["dtype"] for row in rows} - {""}))
+    return f"{HEAD.format(seeds=seeds, dtype=dtype, made=trainings.made_by(rows))}\n{table(path)}\n"
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ def test_all_arms_of_a_seed_come_before_those_of_the_next(reading) -> None:
 def rows(reading, path: Path, bits: dict[tuple[str, int], float | str]) -> list[dict[str, object]]:
     """Write a table of these bits per byte, or reasons, by arm and seed, in the cell `once`; return its rows."""
     known = {"cell": "once", "steps": 600, "parameters": 1000, "commit": "abc", "machine": "M", "torch": "2"}
+    known |= {"dtype": "float32"}
     found = [
         {**dict.fromkeys(reading.FIELDS, ""), **known, "key": number, "arm": arm, "seed": seed,
          ("failed" if isinstance(value, str) else "bits_per_byte"): value}
@@ -76,7 +77,8 @@ def test_the_page_has_the_noise_floor_differences_by_seed_and_what_did_not_end(r
     assert "| deepnorm | 2 | 1.950 | -0.150 | -0.785 to +0.485 |  | 1.000 |" in page
     assert "| keel | 1 | 2.300 | +0.100 |  |  | 1.000 |" in page
     assert "- plain, seed 0: The loss is not finite." in page
-    assert "--seeds 0,1`" in page and "commit abc; M; PyTorch 2" in page
+    assert "--seeds 0,1`" in page and "in\nfloat32, beside other work, commit abc; M; PyTorch 2" in page
+    assert "Without a row yet: post_norm, sandwich," in page and "yet: pre_norm" not in page
     assert "## often" not in page
     with pytest.raises(SystemExit, match="has no rows"):
         reading.page(tmp_path / "none.csv")
