@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mainstem import config
+from mainstem.cli import help as help_text
 from mainstem.cli.commands import COMMANDS
 from mainstem.cli.main import main
 
@@ -74,6 +75,12 @@ ELSEWHERE = {
     "crash.damage": "cli/test_crash.py::test_one_that_forgets_its_momentum_is_found_out",
     "crash.resume": "cli/test_crash.py::test_the_command_that_goes_on_and_its_checkpoints_may_be_named",
     "crash.checkpoint": "cli/test_crash.py::test_the_command_that_goes_on_and_its_checkpoints_may_be_named",
+    "train.budget": "cli/test_train.py::test_a_budget_is_that_of_the_recipe_that_chooses",
+    "train.resume": "cli/test_train.py::test_a_run_goes_on_from_another_folder",
+    "train.plan": "cli/test_train.py::test_a_plan_is_printed_and_nothing_is_made",
+    "train.config": "cli/test_train.py::test_flags_files_and_recipes",
+    "train.launch": "cli/test_processes.py::test_launch_trains_in_several_processes_and_answers_once",
+    "train.json": "cli/test_answer.py::test_train",
     "list.schema": "config/test_schema.py::test_the_command_prints_it_whole",
     "list.measure": "cli/test_list_costs.py::test_the_table",
 }
@@ -83,7 +90,7 @@ ELSEWHERE = {
 def keys() -> list[str]:
     """Return each option of each command that has options of its own, as COMMAND.OPTION."""
     modules = {name: import_module(f"mainstem.cli.{command.module}") for name, command in COMMANDS.items()}
-    return [
+    return [f"train.{name}" for name in help_text.TRAIN] + [
         f"{name}.{field.name}"
         for name, module in modules.items() if hasattr(module, "Options")
         for field in config.fields(module.Options)

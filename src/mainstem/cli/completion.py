@@ -18,7 +18,7 @@ from . import terminal
 from .arguments import Asked, shown
 from .commands import COMMANDS
 
-_OWN = {"train": [flag.split()[0] for flag, _ in (*help_text.OWN, *help_text.MORE)]}
+_OWN = {"train": [shown(name) for name in help_text.TRAIN]}
 
 
 class Options(Section, frozen=True, kw_only=True):

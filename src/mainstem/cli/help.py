@@ -47,6 +47,9 @@ MORE = (
 )
 """What a page of help has no room for."""
 
+TRAIN = tuple(flag.split()[0].removeprefix("--") for flag, _ in (*OWN, *MORE))
+"""The options of `mainstem train` that are no fields of a run."""
+
 _HOW = (
     "Options are the fields of one tree, the same in YAML: --train.steps 100 is `train: {steps: 100}`. Defaults come "
     "first, then --recipe NAME (`default`, unless another or --config is given) or --config FILE, then flags. A name "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SWITCHES = frozenset(("plan", "json"))
 _BEHIND = {"help": help_text.SECTIONS, "plan": help_text.PLANS}
-_OWN = ("resume", "budget", "plan", "json", "config", "help", "launch")
+_OWN = (*help_text.TRAIN, "help")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
 
