@@ -18,7 +18,7 @@ class Parallel(Form):
 
     Source:
         Wang and Komatsuzaki, GPT-J (2021); Chowdhery et al. 2022 (2204.02311), section 2.
-        Read: nothing of the original.
+        Read: code of GPT-J's authors (kingoflolz/mesh-transformer-jax).
         Differs: each sublayer has a norm of its own.
 
     Example:

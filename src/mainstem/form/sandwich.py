@@ -18,7 +18,7 @@ class Sandwich(Form):
     Source:
         Ding et al. 2021 (2105.13290). Peri-LN of Kim et al. 2025 (2502.02732) normalises the embedding as
         well: not done here.
-        Read: quoted by Sun et al. 2025 (2502.05795).
+        Read: code of the authors (THUDM/CogView).
         Differs: no.
 
     Example:

@@ -74,8 +74,8 @@ class RMSNorm(nn.Module):
 
     Source:
         Zhang and Sennrich 2019 (1910.07467), equation 4.
-        Read: nothing of the original.
-        Differs: eps.
+        Read: code of the authors (bzhangGo/rmsnorm).
+        Differs: eps stands inside the root, where theirs is added to it.
 
     Example:
         >>> [round(v, 4) for v in RMSNorm(4)(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()]

@@ -40,8 +40,9 @@ class SpanMasking(NoiseSpec):
     Source:
         Joshi et al. 2020 (1907.10529), section 3.1, hides spans of random lengths in a masked language model; here all
         have one length, and the model stays causal.
-        Read: nothing of the original.
-        Differs: all spans have one length, and the model is causal.
+        Read: code of the authors (facebookresearch/SpanBERT).
+        Differs: all spans have one length, where theirs are drawn from a geometric distribution, and the model is
+        causal.
 
     Example:
         >>> import torch

@@ -20,8 +20,8 @@ class TokenDropout(Bernoulli):
     Source:
         Iyyer et al. 2015 (ACL, "Deep unordered composition rivals syntactic methods"), word dropout, which leaves
         tokens out of a mean.
-        Read: nothing of the original.
-        Differs: tokens are hidden, where the paper leaves them out of a mean.
+        Read: code of the authors (miyyer/dan).
+        Differs: what is kept is scaled, where theirs is averaged.
 
     Example:
         >>> TokenDropout(0.1).build().over

@@ -27,8 +27,8 @@ class WordDropout(NoiseSpec):
 
     Source:
         Gal and Ghahramani 2016 (1512.05287), section 4.2, word types dropped at random throughout a sequence.
-        Read: nothing of the original.
-        Differs: what is kept is scaled.
+        Read: code of the authors (yaringal/BayesianRNN).
+        Differs: no.
 
     Example:
         >>> import torch

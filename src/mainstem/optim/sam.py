@@ -21,7 +21,7 @@ class SAM(Around):
 
     Source:
         Foret et al., "Sharpness-aware minimization" (arXiv 2010.01412), equation 2.
-        Read: code of others (davda54/sam).
+        Read: code of the authors (google-research/sam).
         Differs: no.
 
     Example:

@@ -25,8 +25,8 @@ class Soup(Rule):
     Source:
         Wortsman et al., "Model soups" (arXiv 2203.05482), the uniform soup, here of one training, as Izmailov et al.,
         "Averaging weights leads to wider optima" (arXiv 1803.05407), algorithm 1, has it with cycles.
-        Read: nothing of the original.
-        Differs: weights of one training.
+        Read: code of the authors (mlfoundations/model-soups).
+        Differs: weights of one training, where theirs are of several.
 
     Example:
         >>> [Soup(begin=1, every=2).decay(t) for t in range(6)]

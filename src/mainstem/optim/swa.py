@@ -23,8 +23,8 @@ class SWA(Rule):
     Source:
         Izmailov et al., "Averaging weights leads to wider optima" (arXiv 1803.05407), algorithm 1, with a cycle of one
         step.
-        Read: nothing of the original.
-        Differs: no learning rate of its own.
+        Read: code of the authors (timgaripov/swa).
+        Differs: weights of every step, where theirs are of an epoch's end; no learning rate of its own.
 
     Example:
         >>> [SWA(begin=2).decay(t) for t in range(5)]

@@ -18,7 +18,7 @@ class WSDSqrt(Falling):
 
     Source:
         Hägele et al. 2024 (arXiv 2405.18392), the cool-down "1-sqrt", which they found better than a linear one.
-        Read: nothing of the original.
+        Read: paper, its definition of (1-sqrt); code of the authors (epfml/schedules-and-scaling).
         Differs: no.
 
     Example:

@@ -33,7 +33,7 @@ class L2SP(Penalty):
     Source:
         Li, Grandvalet and Davoine, "Explicit inductive bias for transfer learning" (2018, 1802.01483), equation 3,
         without its second term, and without the factor of one half.
-        Read: nothing of the original.
+        Read: code of the authors (holyseven/TransferLearningClassification).
         Differs: no factor of one half, and no second term.
 
     Example:

@@ -25,8 +25,8 @@ class Orthogonality(Penalty):
     Source:
         Bansal, Chen and Wang, "Can we gain more from orthogonality regularizations in training deep CNNs?" (2018,
         1810.09102), soft orthogonality, of the shorter side.
-        Read: nothing of the original.
-        Differs: no.
+        Read: code of the authors, which has the spectral version alone.
+        Differs: the shorter side, where theirs is that of the columns.
 
     Example:
         >>> layer = torch.nn.Linear(2, 2, bias=False)

@@ -22,8 +22,9 @@ class CrossEntropy(TargetLoss):
         Szegedy et al. 2015 (1512.00567), section 7, label smoothing; Chowdhery et al. 2022 (2204.02311), section 5,
         z-loss; Pereyra et al. 2017 (1701.06548), confidence penalty; Merity et al. 2017 (1708.02182), section 4.6, the
         squares of what is read behind dropout, there of the last layer of an LSTM, as `stream_l2` is of the last block.
-        Read: quoted: the z-loss and the confidence penalty; nothing of the others.
-        Differs: the activations that are penalised.
+        Read: quoted: the z-loss and the confidence penalty; code of the authors (salesforce/awd-lstm-lm) for squares of
+        activations; nothing of the others.
+        Differs: which activations are penalised.
 
     Example:
         >>> CrossEntropy().around(print) is print, CrossEntropy(z_loss=0.5).around(dict)()

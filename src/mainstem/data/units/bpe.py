@@ -36,8 +36,8 @@ class Pairs(Units):
 
     Source:
         Sennrich et al. 2016 (1508.07909), merged pairs, here of bytes.
-        Read: nothing of the original.
-        Differs: bytes in place of characters.
+        Read: code of the authors (rsennrich/subword-nmt).
+        Differs: pairs of bytes, where theirs are of characters, each of which ends a word or does not.
 
     Example:
         >>> Pairs(vocabulary=512)

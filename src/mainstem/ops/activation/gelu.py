@@ -14,8 +14,8 @@ class Gelu(Activation):
 
     Source:
         Hendrycks and Gimpel 2016 (1606.08415), equation 1.
-        Read: nothing of the original.
-        Differs: no.
+        Read: code of the authors (hendrycks/GELUs).
+        Differs: the exact form, where theirs is its approximation by tanh.
     """
 
     name, code = "gelu", 0
