@@ -82,7 +82,7 @@ class Canon(Form):
 
     Source:
         Allen-Zhu 2025 (2512.17351); kernel of 4, residual and no activation as its authors' code has by default.
-        Read: code of the authors (facebookresearch/PhysicsLM4).
+        Read: quoted: its definition and its places; code of the authors (facebookresearch/PhysicsLM4).
         Differs: w starts at 0, where theirs is uniform within 1 / sqrt K; the places B and D are left out.
 
     Example:
