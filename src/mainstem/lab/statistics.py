@@ -106,9 +106,10 @@ def smallest(n: int, sd: float, delta: float, contrasts: int = 1) -> float:
 def decided(found: Sequence[Paired], deltas: Sequence[float]) -> list[Paired]:
     """Return the statistics of contrasts with the intervals that `verdicts` goes by, and what so many of them detect.
 
-    Each probability stands for as many as Holm's method multiplies it by, k, so its interval is at ``1 - .05 / k``
-    where it is beyond the smallest effect of interest or undecided, and at ``1 - .1 / k`` where it lies within: the
-    interval is beyond, or within, exactly where the verdict says so.
+    Each of the two probabilities stands for as many as Holm's method multiplies it by, k. So the interval is at
+    ``1 - .05 / k`` where it is beyond the smallest effect of interest or undecided, and at ``1 - .1 / k`` where it lies
+    within; the latter, which is wider then, also where an undecided one would lie within at the former. The interval
+    is beyond, or within, exactly where the verdict says so.
 
     Example:
         >>> one = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.001)
@@ -123,8 +124,9 @@ def decided(found: Sequence[Paired], deltas: Sequence[float]) -> list[Paired]:
         if math.isnan(one.p):
             judged.append(one)
             continue
-        is_inside = one.p_beyond * outside >= LEVEL > one.p_within * inside
-        level = 1 - (2 * LEVEL / inside if is_inside else LEVEL / outside)
+        far, near = LEVEL / outside, 2 * LEVEL / inside
+        is_beyond, is_within = one.p_beyond * outside < LEVEL, one.p_within < max(far, near) / 2
+        level = 1 - (near if is_within and not is_beyond else far)
         wide = float(stdtrit(one.n - 1, (1 + level) / 2)) * one.sd / math.sqrt(one.n)
         least = smallest(one.n, one.sd, delta, count)
         judged.append(one._replace(low=one.mean - wide, high=one.mean + wide, level=level, detectable=least))
