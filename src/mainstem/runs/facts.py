@@ -28,12 +28,17 @@ class _Corpus(Struct):
     hash: str | None = None
 
 
+class _Outcome(Struct):
+    prior: dict[str, Any] | None = None
+
+
 class _Known(Struct):
     """The facts that code reads of a run that is resumed or loaded; the file holds much more, for the report."""
 
     command: list[str] | None = None
     corpus: _Corpus | None = None
     length: Length | None = None
+    outcome: _Outcome | None = None
     yardsticks: dict[str, float] | None = None
 
 
