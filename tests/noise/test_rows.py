@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
-from taken import WIDTH, Flat, run
+from taken import WAYS, WIDTH, Flat, run
 from torch import nn
 
 from mainstem import noise
@@ -155,3 +155,85 @@ def test_tensors_on_different_devices_are_named(name, where):
     with pytest.raises(BadInput, match=r"was given tensors on (cpu|meta) and on (cpu|meta), where.*to_empty"):
         run(model, x)
     assert run(model.to("meta"), x.to("meta")).is_meta
+
+
+class Sequence(nn.Module):
+    """Code of somebody's that has the sequence first, [T, B, D], and drops in one of the ways in which people drop."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way, self.drop = way, nn.Dropout(0.5)
+
+    def forward(self, x):
+        return {
+            "module": lambda: self.drop(x),
+            "function": lambda: F.dropout(x, 0.5, self.training),
+            "alpha": lambda: F.alpha_dropout(x, 0.5, self.training),
+            "bernoulli_": lambda: x * torch.empty_like(x).bernoulli_(0.5),
+            "rand": lambda: x * (torch.rand(x.shape) < 0.5),
+            "rand_like": lambda: x * (torch.rand_like(x) < 0.5),
+            "uniform_": lambda: x * torch.empty_like(x).uniform_(0.5, 1.5),
+        }[self.way]()
+
+
+ALONG = ["module", "function", "alpha", "bernoulli_", "rand", "rand_like", "uniform_"]
+
+
+@pytest.mark.parametrize("way", ALONG)
+def test_a_sequence_as_long_as_the_batch_is_named_once_and_right_where_its_axis_is_said(way):
+    x = torch.randn(4, 4, WIDTH)
+    unsaid, said = (nn.Sequential(Sequence(way), Sequence(way)) for _ in range(2))
+    taken = noise.take_over(unsaid)
+    noise.take_over(said, batch_dim=1)
+    name = "0.drop" if way == "module" else "0"
+    sentence = rf"in `{name}` two axes of \[4, 4, 16\] are as long as the 4 samples, of which the first is taken.*dim=1"
+    with pytest.warns(UserWarning, match=sentence) as seen:
+        run(unsaid, x)
+    assert len(seen) == 1 and len(taken.guessed) == 2
+    assert "two axes of [4, 4, 16] are as long as the 4 samples" in str(taken)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole = run(said, x, range(4))
+        torch.testing.assert_close(run(said, x[:, 1:3], range(1, 3)), whole[:, 1:3])
+        torch.testing.assert_close(run(said, x[:3], range(4)).shape, torch.Size([3, 4, WIDTH]))
+    assert not torch.allclose(whole, x)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_a_model_has_shown_is_not_doubted(before):
+    model = Sequence("module")
+    taken = noise.take_over(model)
+    if before:
+        run(model, torch.randn(4, 5, WIDTH))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        run(model, torch.randn(4, 4, WIDTH))
+    assert len(seen) == len(taken.guessed) == (not before)
+
+
+def test_as_many_heads_as_samples_are_no_doubt():
+    model = WAYS["eager attention"]()
+    taken = noise.take_over(model)
+    run(model, torch.randn(4, 5, WIDTH))
+    assert not taken.guessed
+
+
+@pytest.mark.parametrize("known", [nn.LSTM(WIDTH, WIDTH), nn.MultiheadAttention(WIDTH, 4)], ids=["LSTM", "attention"])
+def test_a_part_that_is_known_to_have_the_sequence_first_keeps_the_doubt(known):
+    class Both(nn.Module):
+        """Samples first, then as the part has them."""
+
+        def __init__(self):
+            super().__init__()
+            self.before, self.known, self.behind = nn.Dropout(0.5), known, nn.Dropout(0.5)
+
+        def forward(self, x, y):
+            self.before(x)
+            self.known(y, *([y, y] if isinstance(known, nn.MultiheadAttention) else []))
+            return self.behind(y)
+
+    model, x, y = Both(), torch.randn(4, 5, WIDTH), torch.randn(4, 4, WIDTH)
+    noise.take_over(model)
+    said = r"in `behind` two axes of \[4, 4, 16\]"
+    with pytest.warns(UserWarning, match=said), noise.counter(seed=0, step=0, samples=range(4)):
+        model(x, y)

@@ -27,7 +27,12 @@ def run(**flags: Any) -> config.Run:
     ("flags", "field"),
     [
         ({"model.residual": {"name": "hyper", "streams": 10**9}}, "model.residual.streams (it is 1000000000)"),
-        ({"model.residual": ["value_residual", {"name": "hyper", "streams": 10**9}]}, "model.residual.streams"),
+        ({"model.residual": {"name": "hyper", "streams": 10**15}}, "model.residual.streams"),
+        ({"model.residual": ["value_residual", {"name": "hyper", "streams": 10**9}]}, "model.residual.1.streams"),
+        ({"model.residual": {"name": "mhc", "streams": 10**9}}, "model.residual.streams"),
+        ({"model.residual": {"name": "identity_mixing", "streams": 10**9}}, "model.residual.streams"),
+        ({"model.residual": {"name": "canon", "count": 10**9}}, "model.residual.count (it is 1000000000)"),
+        ({"model.residual": "canon | sandwich", "model.residual.0.count": 10**9}, "model.residual.0.count"),
         ({"model.width": 2**24, "model.heads": 4}, "model.width (it is 16777216)"),
         ({"model.layers": 2**24}, "model.layers"),
         ({"model.layers": 2**20, "model.width": 2, "model.heads": 1}, "model.layers"),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import BadInput
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
+from ..nn.unmade import unmade
 from ..stream import Connection, Site, sites
 from .base import Form, Multipliers, Parts
 
@@ -79,7 +80,7 @@ def _says_more(form: Form, site: Site) -> str | None:
     """Return what `form` does beside connecting, or None."""
     if len(form.groups(tuple(SUBLAYERS))) < len(SUBLAYERS):
         return "has sublayers share a residual"
-    with torch.device("meta"):
+    with unmade():
         for kind, spec in SUBLAYERS.items():
             parts = form.branch(replace(site, kind=kind), Parts((), spec))
             if parts.before or parts.behind or parts.sublayer != spec:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from torch import nn
 
 from ..nn import AttentionSpec, FeedForwardSpec, LayerNorm, RMSNorm, Spec
+from ..nn.unmade import unmade
 from ..stream import Add, Connection, Single, Site, Stream, sites
 
 if TYPE_CHECKING:
@@ -225,5 +225,5 @@ def zero_under_norm(init: str, name: str, usual: str) -> str | None:
 def _tried(form: Form) -> list[Parts]:
     """Return what `form` makes of the branches of a small model, without memory."""
     specs: dict[str, Spec] = {"attention": AttentionSpec(4, 2), "feedforward": FeedForwardSpec(4, 4)}
-    with torch.device("meta"):
+    with unmade():
         return [form.branch(site, Parts((nn.Identity(),), specs[site.kind])) for site in sites(tuple(specs), 4, 4)]

@@ -17,6 +17,7 @@ from ..errors import BadInput
 from ..form import Form, Parts, parse
 from ..form.alone import ROLES, SUBLAYERS
 from ..nn import Context, NormSpec
+from ..nn.unmade import unmade
 from ..noise import NoiseSpec
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
@@ -201,7 +202,7 @@ def _follow(part: nn.Module, weights: Sequence[Tensor]) -> None:
 
 def _refuse(form: Form, found: Sequence[Site]) -> None:
     """Refuse a form that changes what a sublayer does inside: a layer of somebody's has no such places."""
-    with torch.device("meta"):
+    with unmade():
         for site in found:
             if form.branch(site, Parts((nn.Identity(),), SUBLAYERS[site.kind])).sublayer != SUBLAYERS[site.kind]:
                 raise BadInput(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,31 @@ Draws = Callable[[Tensor | None], ops.Mask]
 """Returns what is drawn from, of the samples of the scope (None) or of others."""
 
 
+class Layout:
+    """What is known of the samples in a whole model; all its places share one.
+
+    Args:
+        guessed: what was guessed, in words by the module's name.
+        mixed: whether a module of the model is known to have the sequence first, so that no tensor tells of another.
+    """
+
+    def __init__(self, guessed: dict[str, str], mixed: bool = False) -> None:
+        self.guessed, self.mixed = guessed, mixed
+        self.shown = False
+        """Whether a sequence had its samples first, as its second axis was of another length."""
+
+    def guess(self, where: str, said: str, remedy: str) -> None:
+        """List a guess, and warn of the first one of the model."""
+        if where in self.guessed:
+            return
+        if not self.guessed:
+            warnings.warn(
+                f"in `{where}` {said}: {remedy}. What take_over returned lists all modules of which this is guessed",
+                stacklevel=7,
+            )
+        self.guessed[where] = said
+
+
 class Place:
     """What is known of the samples in what one module drops.
 
@@ -24,13 +49,18 @@ class Place:
         batch_dim: the axis of the samples; None where nobody knows.
         whole: whether there is no axis of the samples.
         is_said: whether the axis is what somebody has said, and not what the module's type tells.
-        guessed: what was guessed, in words by the module's name; one mapping for a whole model.
+        layout: what is known of the whole model.
     """
 
-    def __init__(self, name: str, batch_dim: int | None, whole: bool, is_said: bool, guessed: dict[str, str]) -> None:
-        self.name, self.batch_dim, self.whole, self.is_said, self.guessed = name, batch_dim, whole, is_said, guessed
+    def __init__(self, name: str, batch_dim: int | None, whole: bool, is_said: bool, layout: Layout) -> None:
+        self.name, self.batch_dim, self.whole, self.is_said, self.layout = name, batch_dim, whole, is_said, layout
         self.each = 1
         """How many rows of a sample are known to lie side by side, such as the heads of attention."""
+
+    def axis(self, axes: int, given: int | None = None) -> int:
+        """Return where the samples lie in something with so many axes: as `given`, said or known, or else first."""
+        at = self.batch_dim if given is None else given
+        return 0 if at is None or (axes < 3 and not self.is_said) else at
 
     def dropped(self, x: Tensor, draws: Draws, count: int, axis: int | None, context: int | None) -> Tensor:
         """Return dropout of `x`, whose `count` samples lie along `axis`; None: as `take_over` says.
@@ -42,9 +72,11 @@ class Place:
             return whole(x, draws)
         if x.dim() == 0:
             return self.dropped(x[None], draws, count, 0, None)[0]
-        at = 0 if axis is None or (x.dim() < 3 and not self.is_said) else axis
-        there = x.shape[at] if at < x.dim() else -1
+        at = self.axis(x.dim(), axis)
+        there = x.shape[at] if -x.dim() <= at < x.dim() else -1
         if there == count:
+            if axis is None:
+                self.look(x.shape, count)
             return ops.dropout(x, draws(None), batch_dim=at, context=context)
         if there == 1:  # it has no samples: all share the draw
             return ops.dropout(x, draws(torch.tensor([WHOLE_BATCH])), batch_dim=at)
@@ -58,20 +90,32 @@ class Place:
             "where there is none, as in a mixture of experts."
         )
 
+    def look(self, shape: Sequence[int], count: int) -> None:
+        """Say that the first axis of `shape` is taken for that of the samples, where it may be that of a sequence.
+
+        What has four axes is none, but weights of attention or images, whose samples come first by convention.
+        """
+        if self.batch_dim is not None or count == 1 or len(shape) != 3:
+            return
+        if shape[1] != count:
+            self.layout.shown = True
+        elif self.layout.mixed or not self.layout.shown:
+            self.layout.guess(
+                self.name or "the model itself",
+                f"two axes of {list(shape)} are as long as the {count} samples, of which the first is taken for theirs",
+                "if it is, say take_over(model, batch_dim=0), and batch_dim=1 if that of the sequence comes first",
+            )
+
     def _guess(self, x: Tensor, each: int, count: int) -> None:
         """Say that rows of `x` are taken for those of samples, where nobody has said that they are: once a model."""
-        where = self.name or "the model itself"
-        if count == 1 or each == self.each or (self.is_said and self.batch_dim == 0) or where in self.guessed:
+        if count == 1 or each == self.each or (self.is_said and self.batch_dim == 0):
             return
-        said = f"the rows of {list(x.shape)} are taken for {each} of each of {count} samples, side by side"
-        if not self.guessed:
-            if_so = "" if self.is_said else "if they are, say take_over(model, batch_dim=0), and "
-            warnings.warn(
-                f"in `{where}` {said}: {if_so}if they are not, as in a mixture of experts, whole= that name. What "
-                "take_over returned lists all modules of which this is guessed",
-                stacklevel=6,
-            )
-        self.guessed[where] = said
+        if_so = "" if self.is_said else "if they are, say take_over(model, batch_dim=0), and "
+        self.layout.guess(
+            self.name or "the model itself",
+            f"the rows of {list(x.shape)} are taken for {each} of each of {count} samples, side by side",
+            f"{if_so}if they are not, as in a mixture of experts, whole= that name",
+        )
 
 
 def whole(x: Tensor, draws: Draws) -> Tensor:

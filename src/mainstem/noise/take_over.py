@@ -18,7 +18,7 @@ from .. import counter, names
 from ..errors import BadInput
 from . import frames, recurrent
 from .functions import Functions, in_words
-from .rows import Place
+from .rows import Layout, Place
 from .site import bind, in_backward
 
 _STILL = frozenset({"linear", "conv", "sparse", "normalization", "batchnorm", "instancenorm", "flatten", "padding"})
@@ -34,8 +34,8 @@ class Taken:
     Args:
         model: the model.
         unreached: for each module whose draws stay with torch's generator, its name and the reason.
-        guessed: for each module of which it was guessed, in a forward so far, which rows are of one sample, its name
-            and the guess.
+        guessed: for each module of which it was guessed, in a forward so far, which rows or which axis are of one
+            sample, its name and the guess.
     """
 
     model: nn.Module
@@ -77,8 +77,10 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
         model: any module; wrappers of torch's (DistributedDataParallel, `torch.compile`, ...) leave no trace in names.
         batch_dim: the axis of the samples in what is dropped. If left out it is the first; where as many times as there
             are samples lie there, they are taken for tokens or heads of one sample side by side ([B * H, Q, C]), and a
-            warning names the first module where that is a guess; 0 says that it is so. In torch's Transformer layers
-            it is the second, unless they are ``batch_first``. A parameter has none: all samples share its mask.
+            warning names the first module where that is a guess; 0 says that it is so. Another warning names the first
+            module where the second axis is as long and may be that of the samples, as in [T, B, D] with T = B, unless a
+            tensor of another length has shown before that samples come first. In torch's Transformer layers it is the
+            second, unless they are ``batch_first``. A parameter has none: all samples share its mask.
         whole: a pattern over names, such as "*.experts.*", of modules that see what of the batch has no axis of the
             samples, as the experts of a mixture do. Their masks are of (seed, step, view, site, position) alone, so
             that half of a batch has others there.
@@ -110,6 +112,7 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
         raise BadInput(f"whole={whole!r} fits no module of {type(model).__name__}: give a pattern over their names.")
     bind(model)
     compiled, second = _compiled(model), _samples_second(parts)
+    layout = Layout(taken.guessed, mixed=any(getattr(part, "batch_first", True) is False for part in parts.values()))
     for name, site in _sites(parts):
         part = parts[name]
         if (why := _unreached(part, compiled)) is not None:
@@ -117,7 +120,7 @@ def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -
         if not isinstance(part, torch.jit.ScriptModule):
             axis = 1 if batch_dim is None and id(part) in second else batch_dim
             is_whole = whole != "" and fnmatchcase(name, whole)
-            enter = Enter(site, Place(name, axis, is_whole, batch_dim is not None, taken.guessed))
+            enter = Enter(site, Place(name, axis, is_whole, batch_dim is not None, layout))
             taken._handles.append(part.register_forward_pre_hook(enter, with_kwargs=True))
             taken._handles.append(part.register_forward_hook(Leave(enter), always_call=True))
     return taken

@@ -1,21 +1,26 @@
 """How much memory a run needs at least, and how much there can be, so that sizes are refused before they are asked for.
 
-May import `config`, `form`, `optim`, `variants` and its siblings. Estimates are lower bounds: what is refused could
-not have been trained.
+May import `config`, `form`, `model`, `nn`, `optim`, `variants` and its siblings. Estimates are lower bounds: what is
+refused could not have been trained.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import torch
 
-from .. import catalogue, config, form, optim, variants
+from .. import config, form, model, optim, variants
 from ..errors import BadInput
+from ..nn.unmade import unmade
 from ..stream import Couple, State, sites
+from .counted import count
 from .device import Place
 
 _BLOCK = 60_000
@@ -30,20 +35,18 @@ class Sizes(NamedTuple):
     width: int
     hidden: int
     context: int
-    streams: int
     beside: int
     vocabulary: int
     rows: int
     members: int = 1
 
 
-USUAL = Sizes(layers=48, width=2048, hidden=8192, context=2048, streams=4, beside=1 << 18, vocabulary=1 << 16, rows=64)
+USUAL = Sizes(layers=48, width=2048, hidden=8192, context=2048, beside=1 << 18, vocabulary=1 << 16, rows=64)
 """Sizes beyond which a field may be what takes the memory."""
 
 _FIELDS = {
-    "layers": "model.layers", "width": "model.width", "context": "model.context", "streams": "model.residual.streams",
-    "beside": "model.embedding", "vocabulary": "data.tokenizer.vocabulary", "rows": "train.batch",
-    "members": "model.members",
+    "layers": "model.layers", "width": "model.width", "context": "model.context", "beside": "model.embedding",
+    "vocabulary": "data.tokenizer.vocabulary", "rows": "train.batch", "members": "model.members",
 }  # fmt: skip
 
 
@@ -62,12 +65,10 @@ def refuse(run: config.Run, vocab: int, place: Place) -> None:
 
 def sizes_of(run: config.Run, vocab: int) -> Sizes:
     """Return the sizes of a resolved run."""
-    model, parsed = run.model, form.parse(run.model.residual)
-    several = parsed.forms if isinstance(parsed, form.Combined) else (parsed,)
-    streams = max(getattr(each, "streams", 1) for each in several)
+    section = run.model
     rows = min(run.train.batch, run.train.micro_batch or run.train.batch)
-    beside = variants.resolve("embedding", model.embedding).num_rows(vocab)
-    given = (model.layers, model.width, model.hidden, model.context, streams, beside, vocab, rows, model.members)
+    beside = variants.resolve("embedding", section.embedding).num_rows(vocab)
+    given = (section.layers, section.width, section.hidden, section.context, beside, vocab, rows, section.members)
     return Sizes(*(1 if size is None else size for size in given))
 
 
@@ -80,33 +81,37 @@ def sharing(run: config.Run, place: Place) -> int:
 def least(run: config.Run, sizes: Sizes, sharing: int = 1) -> int:
     """Return the bytes that a training takes at the very least: weights, their gradients and moments, the stream.
 
-    Counted are the matrices of plain blocks, hyper-connections' weights, embedding, n-grams and head, in float32: once
-    each for weights, gradients, the best ones and each moment; and of the activations the stream and each block's
+    Counted are the weights of the blocks and of what the form brings along, embedding, n-grams and head, in float32:
+    once each for weights, gradients, the best ones and each moment; and of the activations the stream and each block's
     input alone, unless backward computes that again. Of all but the activations a device has its part, where so many
     are `sharing` them.
     """
-    layers, width, streams, vocab = sizes.layers, sizes.width, sizes.streams, sizes.vocabulary
-    model = run.model
-    heads, kv_heads = model.heads or 1, model.kv_heads or 1
-    matrices = 3 if "gated" in catalogue.find("feedforward", model.feedforward).traits else 2
-    head_width = model.head_width or width // heads
-    block = 2 * width * head_width * (heads + kv_heads) + matrices * width * sizes.hidden
-    block += 2 * streams * (streams + 2) if streams > 1 else 0
-    tables = vocab * (1 if model.head == "tied" else 2)
+    width, section = sizes.width, run.model
+    inside = count(_settings(run, sizes))
+    tables = sizes.vocabulary * (1 if section.head == "tied" else 2)
     tables += sizes.beside
-    tables += sizes.context if model.positions == "learned" else 0
+    tables += sizes.context if section.positions == "learned" else 0
     copies = 3 + optim.parse(run.optim).moments + (run.optim.average > 0 or run.optim.swa > 0)
-    weights = 4 * copies * (layers * block + tables * width) // sharing + layers * _BLOCK
+    weights = 4 * copies * (inside.weights + tables * width) // sharing + sizes.layers * _BLOCK
     tokens = sizes.rows * sizes.context
-    kept = layers * (2 if run.machine.dtype == "bfloat16" else 4)
-    if run.machine.recompute == "blocks" or computes_back(form.parse(model.residual)):
+    kept = sizes.layers * (2 if run.machine.dtype == "bfloat16" else 4)
+    if run.machine.recompute == "blocks" or computes_back(form.parse(section.residual)):
         kept = 0
-    return sizes.members * (weights + tokens * width * kept) + tokens * width * 2 * 4 * streams
+    return sizes.members * (weights + tokens * width * kept) + tokens * width * 2 * 4 * inside.streams
+
+
+def _settings(run: config.Run, sizes: Sizes) -> model.Settings:
+    """Return the settings of one network of a run, of other sizes."""
+    section = msgspec.structs.replace(
+        run.model, layers=sizes.layers, width=sizes.width, hidden=sizes.hidden, context=sizes.context, members=1,
+        heads=run.model.heads or 1, head_width=run.model.head_width or max(1, sizes.width // (run.model.heads or 1)),
+    )  # fmt: skip
+    return model.settings(section, run.noise, sizes.vocabulary)
 
 
 def computes_back(residual: form.Form) -> bool:
     """Return whether backward computes the activations of a form from what comes after them."""
-    with torch.device("meta"):
+    with unmade():
         try:
             connection, x = residual.connection(sites(("attention",), 1, 1)[0]), torch.zeros(0)
         except RuntimeError:  # sizes that not even the meta device counts, which the estimate refuses
@@ -152,6 +157,10 @@ def _remedy(run: config.Run, sizes: Sizes, needed: int) -> str:
     """Return what to give less of: the field that is furthest beyond what is usual, counted in memory."""
     gains = {name: needed - least(run, _usual(sizes, name)) for name in _FIELDS}
     name = max(gains, key=lambda name: gains[name])
+    of_form = {said: needed - least(other, sizes) for said, other in _usual_forms(run)}
+    said = max(of_form, key=lambda said: of_form[said], default=None)
+    if said is not None and of_form[said] > max(0, gains[name]):
+        return f"give a smaller {said}"
     if not gains[name]:
         return "give it more, or a smaller model.width, model.layers or train.batch"
     if name == "beside":
@@ -167,6 +176,22 @@ def _remedy(run: config.Run, sizes: Sizes, needed: int) -> str:
 def _usual(sizes: Sizes, name: str) -> Sizes:
     names = ("width", "hidden") if name == "width" else (name,)  # the one follows from the other
     return sizes._replace(**{each: min(getattr(sizes, each), getattr(USUAL, each)) for each in names})
+
+
+def _usual_forms(run: config.Run) -> Iterator[tuple[str, config.Run]]:
+    """Yield each number of the run's form that is above its default, in words, and the run with that default."""
+    parsed = form.parse(run.model.residual)
+    several = parsed.forms if isinstance(parsed, form.Combined) else (parsed,)
+    for place, each in enumerate(several):
+        path = f"model.residual.{place}" if len(several) > 1 else "model.residual"
+        for field in fields(each):
+            value = getattr(each, field.name)
+            if not (isinstance(value, int) and isinstance(field.default, int) and value > field.default):
+                continue
+            less = [replace(other, **{field.name: field.default}) if other is each else other for other in several]
+            residual = form.Combined(tuple(less)) if len(less) > 1 else less[0]
+            changed = msgspec.structs.replace(run.model, residual=residual)
+            yield f"{path}.{field.name} (it is {value})", msgspec.structs.replace(run, model=changed)
 
 
 def _swap() -> int:

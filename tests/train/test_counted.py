@@ -1,0 +1,77 @@
+"""What is counted without memory is what a model of any form has; and no more, where some blocks stand for many."""
+
+import subprocess
+import sys
+
+import pytest
+from variants import small
+
+from mainstem import catalogue
+from mainstem.model import LanguageModel, Settings
+from mainstem.train import counted
+
+NAMES = catalogue.names("residual")
+
+
+def of(**given):
+    return Settings(**{"vocab": 9, "layers": 3, "width": 16, "heads": 2, "context": 8, **given})
+
+
+def held(settings):
+    """Return the weights of the blocks and the stream of a model that is made."""
+    made = LanguageModel(settings)
+    return sum(p.numel() for part in (made.blocks, made.stream) for p in part.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_what_a_model_has(name):
+    settings = of(residual=small(name, layers=3).settings.residual)
+    assert counted.count(settings).weights == held(settings)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kv_heads": 1}, {"head_width": 12}, {"hidden": 5, "feedforward": "swiglu"}, {"qk_norm": "none"},
+        {"norm": "layer"}, {"residual": "canon | sandwich"}, {"residual": {"name": "laurel", "rank": 10**9}},
+    ],
+)  # fmt: skip
+def test_sizes_of_sublayers_count(given):
+    assert counted.count(of(**given)).weights == held(of(**given)) != held(of())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("layers", [11, 20])
+def test_of_many_blocks_it_is_no_more_than_there_is(name, layers, monkeypatch):
+    """Some of them are looked at, and of 20 that are taken for 12, as 257 are for 256."""
+    monkeypatch.setattr(counted, "_MOST", 12)
+    settings = of(layers=layers, residual=small(name, layers=2).settings.residual)
+    assert 0.5 * held(settings) < counted.count(settings).weights <= held(settings)
+
+
+@pytest.mark.parametrize(
+    ("residual", "streams"),
+    [("pre_norm", 1), ("peri_ln", 1), ("denseformer", 1), ("bdia", 1), ("reversible", 1), ("resi_dual", 2)]
+    + [({"name": name, "streams": 3}, 3) for name in ("hyper", "mhc", "mhc_lite", "identity_mixing")],
+)
+def test_streams_are_those_that_a_form_opens(residual, streams):
+    assert counted.count(of(residual=residual)).streams == streams
+
+
+def test_what_torch_cannot_count_is_endless():
+    assert counted.count(of(residual={"name": "hyper", "streams": 10**12})).weights == counted.ENDLESS
+
+
+def test_counting_loads_no_decompositions():
+    """The first shape that torch finds by one takes 1.6 s, at the start of each training."""
+    code = f"""
+import sys
+from mainstem.model import Settings
+from mainstem.train import counted, memory
+from mainstem import config, form
+for name in {list(NAMES)}:
+    counted.count(Settings(vocab=9, layers=3, width=16, heads=2, context=8, residual=name))
+    memory.computes_back(form.parse(name))
+    assert "sympy" not in sys.modules, name
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
