@@ -12,7 +12,8 @@ an experiment ends the build.
     <!-- sources -->                                  where each variant comes from, and what of that was read
     $x$ and $$x$$                                      MathML, which browsers draw themselves
 
-Each page's head leads to the same page in the other language, and `search-index.js` is the search with its index.
+Each page's head leads to the same page in the other language, `search-index.js` is the search with its index, titles
+have the anchors that GitHub gives them, and a word such as pre-norm stays on one line.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 
 import yaml
 from latex2mathml.converter import convert
-from made import api, chinese, lab, languages, search, sources
+from made import anchors, api, chinese, coming, lab, languages, search, sources
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
@@ -44,12 +45,15 @@ _SOURCES = re.compile(r"^<!-- sources -->$", re.MULTILINE)
 _DISPLAY = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 
-_SAID = re.compile(r"(?<!<pre>)<code>[^<]*</code>")
-_OPTION = re.compile(r"(?<![^\s>])--[\w.-]+")
-"""An option in a sentence's code, which browsers would cut behind its hyphens."""
-
 _found: list[search.Section] = []
 """What the search finds, page by page as they are built."""
+
+
+def on_config(config: Any) -> Any:
+    """Give titles the anchors of GitHub, and leave out of the contents what a benchmark has not written yet."""
+    config["mdx_configs"]["toc"]["slugify"] = anchors.slug
+    config["nav"] = coming.present(config["nav"], Path(config["docs_dir"]))
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -94,16 +98,17 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
-    """Draw formulas and results."""
+    """Draw formulas and results, and keep words whole."""
+    from mainstem.draw import template
+
     language, where = _language(config), page.file.src_uri
-    html_ = _SAID.sub(lambda found: _OPTION.sub(r'<span class="word">\g<0></span>', found[0]), html_)
     html_ = _DISPLAY.sub(lambda found: math(found[1], "block", where), html_)
     html_ = _INLINE.sub(lambda found: math(found[1], "inline", where), html_)
     html_ = _LAB.sub(lambda found: measured(lab.experiment, found[1], language, where=where), html_)
     html_ = _FIGURE.sub(lambda found: measured(lab.figure, found[1], language, where=where), html_)
     html_ = _VERDICTS.sub(lambda found: measured(lab.verdicts, language, where=where), html_)
     _found.extend(search.sections(page.url, str(page.title), html_))
-    return html_
+    return template.whole_words(html_)
 
 
 def fields(language: str = "en") -> str:

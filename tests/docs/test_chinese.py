@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import shown
 import yaml
 
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
@@ -56,6 +57,7 @@ def test_no_line_ends_within_a_paragraph(page: Path) -> None:
 
 def visible(html: str) -> str:
     """Return the text of a part of a page that a reader sees, code aside."""
+    html = shown.joined(html)
     for pattern in (r"<(style|script|code)\b.*?</\1>", r"<[^>]*>"):
         html = re.sub(pattern, " ", html, flags=re.DOTALL)
     return html
@@ -85,19 +87,19 @@ def test_every_sentence_of_an_experiment_has_its_chinese(name: str) -> None:
 def test_conditions_and_the_tested_sentence_stand_by_the_verdict(name: str, language: str) -> None:
     content = json.loads((lab.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     results = from_json(catalogue.resolve("experiment", name), content)
-    shown = visible(drawn(name, language))
+    said = visible(drawn(name, language))
     contrast, _, verdict = results.judged()[0]
     known = results.conditions(contrast)
     assert known is not None
-    place = shown.index(lab.say(verdict, language))
-    assert shown.index(lab.say(contrast.says, language).replace("'", "&#39;"), place) - place < 60
+    place = said.index(lab.say(verdict, language))
+    assert said.index(lab.say(contrast.says, language).replace("'", "&#39;"), place) - place < 60
     seeds = f"{len(results.seeds)} {'個種子' if language == 'zh' else 'seeds'}"
     for part in (f"{known.bytes[0]:,}", str(known.width[0]), seeds, lab.say(experiment_claim(name), language)):
-        assert part in shown
+        assert part in said
     if known.steps != (0,):
-        assert str(known.steps[0]) in shown
+        assert str(known.steps[0]) in said
     for other, _, _ in results.judged():
-        assert lab.say(other.says, language) in shown.replace("&#39;", "'").replace("&#x27;", "'")
+        assert lab.say(other.says, language) in said.replace("&#39;", "'").replace("&#x27;", "'")
 
 
 def experiment_claim(name: str) -> str:

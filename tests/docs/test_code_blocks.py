@@ -13,6 +13,7 @@ from importlib import import_module
 
 import pytest
 from code_blocks import ROOT, blocks
+from made.anchors import slug
 
 from mainstem import catalogue, config
 from mainstem.cli import arguments
@@ -153,8 +154,7 @@ def test_relative_links_lead_somewhere(page):
 
 
 def anchors(page):
-    titles = [line.lstrip("#").strip() for line in prose(page) if line.startswith("#")]
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return {slug(line.lstrip("#").strip()) for line in prose(page) if line.startswith("#")}
 
 
 def test_both_readmes_have_the_same_parts():

@@ -1,11 +1,13 @@
 """The site builds offline and strictly, and its pages can be read in a real browser."""
 
+import html
 import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import browser
 import pytest
@@ -123,6 +125,7 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
         assert tab.run(CUT) == [], page
         tab.run(OPEN)
         assert tab.run(BROKEN) == [], page
+        assert tab.run(browser.CUT) == [], page
         drawn = tab.run(INSIDE)
         assert all(count and outside == [] for count, outside in drawn), (page, drawn)
         figures += sum(count for count, _ in drawn)
@@ -178,9 +181,48 @@ def test_all_other_pages_fit_a_phone(tab: browser.Page, site: Path) -> None:
         tab.show(page, 360, False)
         assert tab.run("return document.documentElement.scrollWidth") == 360, page
         assert tab.run(WIDE) == [], page
+        assert tab.run(browser.CUT) == [], page
         if page.name == "configuration.html":
             assert tab.run(BROKEN) == [], page
         assert tab.log() == [], page
+
+
+def test_every_link_to_a_section_leads_to_one_that_has_a_readable_name(site: Path) -> None:
+    """Also in Chinese, whose titles Python-Markdown would number."""
+    ids: dict[Path, set[str]] = {}
+
+    def known(page: Path) -> set[str]:
+        if page not in ids:
+            ids[page] = {html.unescape(found) for found in re.findall(r'\bid="([^"]+)"', page.read_text("utf-8"))}
+        return ids[page]
+
+    root, links = site.resolve(), 0
+    for page in everything(root):
+        text = page.read_text(encoding="utf-8")
+        for title, anchor in re.findall(r'<(h[1-6])[^>]*\bid="([^"]*)"', text.partition("<article")[2]):
+            assert re.search(r"[^\W\d_]", anchor), (page, title, anchor)
+        for link in re.findall(r'href="([^"#:]*#[^"]+)"', text):
+            path, _, anchor = unquote(html.unescape(link)).partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert anchor in known(target), (page, link)
+            links += 1
+    assert links > 1000
+    assert "網路可以更深嗎" in known(root / "zh-TW/residual.html")
+    assert "can-networks-be-deeper" in known(root / "guide/en/residual.html")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["guide/en/residual.html", "zh-TW/residual.html"])
+def test_the_contents_of_a_page_lead_to_its_sections(tab: browser.Page, site: Path, page: str) -> None:
+    tab.show(site / page, 1400, False)
+    follow = (
+        "const link = [...document.querySelectorAll('.md-sidebar--secondary nav a')].at(-1); link.click();"
+        "const aim = document.querySelector(':target');"
+        "return [decodeURIComponent(location.hash), aim && `#${aim.id}`, aim?.firstChild.textContent, link.textContent]"
+    )
+    place, found, title, words = tab.run(follow)
+    assert place == found and len(place) > 5
+    assert title.strip() and words.strip().startswith(title.strip())
 
 
 SEEN = """
@@ -265,7 +307,7 @@ def test_pages_are_searched_from_a_file(
     said, links = tab.run(look, words)
     assert said and any(found in link for link in links)
     for link in links:
-        path, _, anchor = link.removeprefix("file://").partition("#")
+        path, _, anchor = unquote(link).removeprefix("file://").partition("#")
         text = Path(path).read_text(encoding="utf-8")
         assert not anchor or f'id="{anchor}"' in text, link
     assert tab.run("return document.documentElement.scrollWidth") == width

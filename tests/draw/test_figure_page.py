@@ -10,7 +10,7 @@ import pytest
 import torch
 from run_folders import EVIL
 
-from mainstem import measure
+from mainstem import catalogue, measure
 from mainstem.draw import figure_page
 from mainstem.draw.chart import Axis, Band, Figure, Line
 from mainstem.draw.figure_page import Section
@@ -56,13 +56,21 @@ PLACES = Table(
 )  # fmt: skip
 """The widest tables that pages have: of `compare` and of `probe`."""
 
+NAMES = Table(
+    "Names", ["form", "pre-norm", "post-norm", "held-out", "layer-scale", "with it"],
+    [[f"model.residual={name}", *[f"of {name.replace('_', '-')}, and of {name}"] * 5]
+     for name in catalogue.names("residual")],
+)  # fmt: skip
+"""Every residual form in columns as narrow as a page has, with its own name and as a word."""
+
 
 def laboratory() -> figure_page.Page:
     """A page with all that a laboratory shows."""
     table = Table("By arm", ["arm", "loss"], [[EVIL, "1.0"]], frozenset({1}))
     sections = [
         Section(
-            f"Does it help, question {i}?", badge, ["What was asked, and " * 9 + EVIL], [table, EFFECTS, PLACES],
+            f"Does it help, question {i}?", badge, ["What was asked, and " * 9 + EVIL],
+            [table, EFFECTS, PLACES, *([NAMES] if i == 0 else [])],
             [figure(f"by-depth-{i}"), *([FOREST] if i == 0 else [])],
         )
         for i, badge in enumerate(BADGES)
@@ -120,7 +128,7 @@ def test_tables_fit_a_desk(tab: browser.Page, lab: Path) -> None:
         "return [...document.querySelectorAll('section > .card > .scroll, section > .scroll')].map((x) =>"
         " [x.getAttribute('aria-label'), x.scrollWidth - x.clientWidth])"
     )
-    assert {name for name, _ in found} == {"By arm", "Effects", "Numbers"}
+    assert {name for name, _ in found} == {"By arm", "Effects", "Numbers", "Names"}
     assert [one for one in found if one[1] > 0] == []
 
 

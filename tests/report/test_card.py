@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import run_folders
+import shown
 
 from mainstem.report import card, page, source
 
@@ -63,14 +64,14 @@ def test_yardsticks_calibration_choices_text_cost_and_limits(folder: Path) -> No
 def test_the_page_and_the_file_say_the_same(folder: Path) -> None:
     page.write(folder)
     text = (folder / "card.md").read_text()
-    shown = (folder / "report.html").read_text()
+    html = shown.joined((folder / "report.html").read_text())
     for part in card.card(source.read(folder)):
         assert f"## {part.title}\n" in text
-        assert f"<h3>{part.title}</h3>" in shown or part.title == "Stages"  # which the figure has
+        assert f"<h3>{part.title}</h3>" in html or part.title == "Stages"  # which the figure has
         plain = [sentence for sentence in part.sentences if not re.search(r"[<>_*`|]", sentence)]
         assert all(sentence in text for sentence in plain)
-    assert shown.count('class="f-counts"') >= 2
-    assert 'id="figure-waterfall"' in shown
+    assert html.count('class="f-counts"') >= 2
+    assert 'id="figure-waterfall"' in html
 
 
 def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:

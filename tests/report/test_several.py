@@ -11,6 +11,7 @@ from pathlib import Path
 import browser
 import pytest
 import run_folders
+import shown
 from run_folders import EVIL, Made
 
 from mainstem import config
@@ -31,7 +32,7 @@ def make(root: Path, *names: str, **settings: object) -> list[Path]:
 def text(path: Path) -> str:
     """What one reads on the page."""
     page = re.sub(r"<(style|script)[^>]*>.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page.replace("<wbr>", ""))).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", shown.joined(page))).split())
 
 
 def facts(folder: Path, **corpus: object) -> None:

@@ -57,6 +57,27 @@ for (let i = 0; i < boxes.length; i++) {
 return [boxes.length, found];
 """
 
+CUT = r"""
+const found = [], hosts = [...document.querySelectorAll("div")].map((x) => x.shadowRoot).filter((x) => x);
+for (const part of [document.querySelector("article") ?? document.body, ...hosts]) {
+  const walk = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode;
+    if (node.parentElement.closest("script, style, pre, svg, math")) continue;
+    for (const word of node.textContent.matchAll(/(?<![\w.-])[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+/g)) {
+      if (word[0].length > 20) continue;
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].filter((x) => x.width).map((x) => Math.round(x.top)));
+      if (lines.size > 1) found.push(word[0]);
+    }
+  }
+}
+return found;
+"""
+"""Names such as pre-norm and pre_norm that stand on two lines; in the site, of its articles."""
+
 CONTRAST = r"""
 const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 const light = (colour) => {
@@ -173,6 +194,7 @@ def assert_quiet(tab: Page, path: Path, width: int, dark: bool) -> None:
         texts, found = tab.run(OVERLAPS)
         assert texts > 80
         assert found == []
+        assert tab.run(CUT) == []
     assert tab.run(CONTRAST) == []
     assert tab.log() == []
     requests = set(tab.requests())

@@ -17,22 +17,26 @@ import jinja2
 import markupsafe
 import msgspec
 
+from .whole import LONGEST, whole_words
 from .words import Say, as_it_is, visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 _DARK = ':root[data-theme="dark"]'
 
+_WORDS, _PARTS, _BEHIND = re.compile(r"(?<=\s)"), re.compile(r"(?<==)"), re.compile(r"(?<=[._])")
+
 
 def page(name: str, /, **content: Any) -> str:
     """Return the page that the template `name` makes of `content`; every page extends base.html."""
     style, script = _asset("colours.css") + _asset("style.css"), _asset("plots.js") + _asset("page.js")
-    return _template(name, as_it_is).render(
+    made = _template(name, as_it_is).render(
         style=markupsafe.Markup(style),  # noqa: S704 - the package's own file
         script=markupsafe.Markup(script),  # noqa: S704 - the package's own file
         policy=policy(script, style),
         **content,
     )
+    return whole_words(made)
 
 
 def fragment(name: str, say: Say = as_it_is, /, **content: Any) -> str:
@@ -41,7 +45,7 @@ def fragment(name: str, say: Say = as_it_is, /, **content: Any) -> str:
     Its style touches nothing outside, and of what is outside it takes the colours alone: `colours` has them, and
     `script` reads values under the pointer. Each text of the template is what `say` makes of it.
     """
-    inner = _template(name, say).render(**content)
+    inner = whole_words(_template(name, say).render(**content))
     return f'<div><template shadowrootmode="open"><style>{_asset("style.css")}</style>{inner}</template></div>'
 
 
@@ -89,14 +93,20 @@ def embedded(value: Any) -> markupsafe.Markup:
 
 
 def breakable(text: str) -> markupsafe.Markup:
-    """Return a name, escaped, that a narrow column may break after its dots and its underscores.
+    """Return text, escaped, that a narrow column may break behind "=", and in long names behind dots and underscores.
 
     Example:
-        >>> breakable("a.<b>_c")
-        Markup('a.<wbr>&lt;b&gt;_<wbr>c')
+        >>> breakable("model.residual=pre_norm")
+        Markup('model.residual=<wbr>pre_norm')
+        >>> breakable("blocks.0.attention.<b>_query")
+        Markup('blocks.<wbr>0.<wbr>attention.<wbr>&lt;b&gt;_<wbr>query')
     """
-    parts = [markupsafe.Markup("_<wbr>").join(part.split("_")) for part in text.split(".")]
-    return markupsafe.Markup(".<wbr>").join(parts)
+    words = [[piece for part in _PARTS.split(word) for piece in _pieces(part)] for word in _WORDS.split(text)]
+    return markupsafe.Markup("").join(markupsafe.Markup("<wbr>").join(word) for word in words)
+
+
+def _pieces(name: str) -> list[str]:
+    return _BEHIND.split(name) if len(name) > LONGEST else [name]
 
 
 def policy(script: str, style: str) -> str:
