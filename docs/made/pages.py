@@ -4,6 +4,8 @@
     <!-- made: sample -->    what the model of docs/results/run wrote
     <!-- made: forms -->     what residual forms cost and gain, as far as it was measured
     <!-- made: sizes -->     parameters and memory of the sizes that have a name
+    <!-- made: reading -->   what the two columns below are
+    <!-- columns: forms -->  the table of forms: three columns that people write, and what a first reading says of each
 
 each up to `<!-- end -->`. `docs/images/report.png` is the page of docs/results/run, as a browser shows it.
 """
@@ -18,14 +20,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from made import picture
-from mainstem import catalogue, config
+from made import picture, reading
+from mainstem import config
 from mainstem.draw.words import compact, count, size
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "docs" / "results" / "run"
 README = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-TW.md"}
 _MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+_COLUMNS = re.compile(r"(<!-- columns: forms -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 _TEXTS = {
     "proteins": {"en": "proteins, 122 kB", "zh": "蛋白質序列，122 kB"},
     "moby": {"en": "Moby Dick", "zh": "《白鯨記》"},
@@ -46,6 +49,7 @@ _SAMPLE = 480
 
 def filled(text: str, language: str) -> str:
     """Return a README with everything in it that is made as it would be made now."""
+    text = _COLUMNS.sub(lambda found: f"{found[1]}{forms_table(found[2], language)}{found[3]}", text)
     return _MADE.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]](language)}\n{found[3]}", text)
 
 
@@ -95,14 +99,11 @@ def forms(language: str) -> str:
     words: dict[str, str] = {
         "en": {"step": "ms a step", "bits": "bits per byte, {}", "equal steps": "{} steps",
                "equal time": "{} s of steps",
-               "kept": "kept for backward, {} blocks", "seconds": "s a step", "time": "time of a step",
-               "seeds": "{} seeds"},
+               "kept": "kept for backward, {} blocks", "seconds": "s a step"},
         "zh": {"step": "每步毫秒", "bits": "每位元組位元數，{}", "equal steps": "{} 步", "equal time": "步數時間 {} 秒",
-               "kept": "為反向傳播保留，{} 個區塊", "seconds": "每步秒數", "time": "每步時間",
-               "seeds": "{} 個種子"},
+               "kept": "為反向傳播保留，{} 個區塊", "seconds": "每步秒數"},
     }[language]  # fmt: skip
-    bits = words["bits"].format(_TEXTS["moby"][language])
-    rows = read(_csv("reading"), _csv("reading_cost"), words | {"bits": bits})
+    rows = []
     recipe = _csv("recipe")
     for row in recipe:
         form = re.search(r" model\.residual=(\w+)", row["arm"])
@@ -137,24 +138,14 @@ def forms(language: str) -> str:
     return _table(heads[language], rows)
 
 
-def read(reading: list[dict[str, str]], cost: list[dict[str, str]], words: dict[str, str]) -> list[list[str]]:
-    """Return what each form gained in the first reading, and what a step of it costs; nothing before there is one."""
-    found: dict[str, dict[str, float]] = {}
-    for row in reading:
-        if row["cell"] == "once" and not row["failed"]:
-            found.setdefault(row["arm"], {})[row["seed"]] = float(row["bits_per_byte"])
-    ratios = {row["arm"]: float(row["ratio"]) for row in cost}
-    rows = []
-    for form in catalogue.names("residual")[1:]:
-        shared = [seed for seed in found.get(form, {}) if seed in found.get("pre_norm", {})]
-        if shared:
-            base, own = (sum(found[arm][seed] for seed in shared) / len(shared) for arm in ("pre_norm", form))
-            seeds = words["seeds"].format(len(shared))
-            where = "docs/results/first-reading.md"
-            rows.append([f"`{form}`", words["bits"], f"{base:.3f}", f"{own:.3f}", f"[{seeds}]({where})"])
-            if form in ratios:
-                rows.append([f"`{form}`", words["time"], "1", f"{ratios[form]:.2f}", f"[4 x 128]({where})"])
-    return rows
+def forms_table(written: str, language: str) -> str:
+    """Return the table of forms with the columns that a first reading gives it."""
+    return reading.table(written, _csv("reading"), _csv("reading_cost"), language)
+
+
+def first_reading(language: str) -> str:
+    """Return what the columns behind the table of forms are; nothing before there is a first reading."""
+    return reading.sentences(_csv("reading"), _csv("reading_cost"), language)
 
 
 def sizes(language: str) -> str:
@@ -207,7 +198,8 @@ def _table(heads: list[str], rows: list[list[Any]]) -> str:
     )
 
 
-BLOCKS: dict[str, Callable[[str], str]] = {"times": times, "sample": sample, "forms": forms, "sizes": sizes}
+BLOCKS: dict[str, Callable[[str], str]] = {"times": times, "sample": sample, "forms": forms, "sizes": sizes,
+                                           "reading": first_reading}  # fmt: skip
 
 
 def main() -> None:

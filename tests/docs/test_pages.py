@@ -26,6 +26,7 @@ def test_the_readme_is_not_stale(language: str) -> None:
     text = pages.README[language].read_text(encoding="utf-8")
     assert pages.filled(text, language) == text, "run `make pages`"
     assert set(re.findall(r"<!-- made: (\w+) -->", text)) == set(pages.BLOCKS)
+    assert re.findall(r"<!-- columns: (\w+) -->", text) == ["forms"]
 
 
 def test_a_number_that_changes_is_seen() -> None:
@@ -55,21 +56,6 @@ def test_losses_are_those_of_the_rows() -> None:
 def test_a_chinese_table_has_chinese_units_and_signs() -> None:
     found = "".join(pages.BLOCKS[name]("zh") for name in ("times", "forms", "sizes"))
     assert "120 秒，EPYC" in found and not re.search(r"\d s\b|, [A-Z]|\d \(", found)
-
-
-def test_gains_and_costs_of_forms_come_from_the_first_reading() -> None:
-    def row(arm: str, seed: str, bits: str, **more: str) -> dict[str, str]:
-        return {"cell": "once", "arm": arm, "seed": seed, "bits_per_byte": bits, "failed": ""} | more
-
-    rows = [row("pre_norm", "0", "2.0"), row("pre_norm", "1", "2.2"), row("keel", "1", "2.1"), row("keel", "2", "9")]
-    rows += [row("plain", "0", "", failed="The loss is not finite."), row("keel", "0", "1", cell="often")]
-    rows += [row("dropout 0.1", "0", "1.9")]
-    words = {"bits": "bits", "time": "time", "seeds": "{} seeds"}
-    where = "(docs/results/first-reading.md)"
-    assert pages.read(rows, [{"arm": "keel", "ratio": "1.25"}], words) == [
-        ["`keel`", "bits", "2.200", "2.100", f"[1 seeds]{where}"], ["`keel`", "time", "1", "1.25", f"[4 x 128]{where}"],
-    ]  # fmt: skip
-    assert pages.read([], [], words) == []
 
 
 def test_parameters_are_those_of_the_model() -> None:
