@@ -65,7 +65,7 @@ def test_a_run_of_which_a_process_is_killed_goes_on_by_itself(
     assert ended.returncode == 0, ended.stderr
     said = [line for line in ended.stderr.splitlines() if "mainstem: " in line]
     assert len(said) == 1, ended.stderr
-    assert "Another process has ended" in said[0]
+    assert "Process 1 of 2 has ended, killed or without memory" in said[0]
     assert "saved at step 2. Go on with: `mainstem train --resume killed`" in said[0]
     assert "going on at step 2 of 4" in ended.stdout
     assert main([*words, str(tmp_path / "whole")]) == 0

@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 import torch
 
-from mainstem.train import joining, meeting
+from mainstem.errors import RunFailed
+from mainstem.train import joining, missing
+from mainstem.train.signals import Requests
 from mainstem.train.world import World
 
 LIMIT, SILENT = 2.0, 60.0
@@ -16,11 +18,12 @@ LIMIT, SILENT = 2.0, 60.0
 
 def main() -> None:
     torch.set_num_threads(1)
-    joining.LIMIT = timedelta(seconds=LIMIT)
+    joining.LIMIT = missing.LIMIT = timedelta(seconds=LIMIT)
     world: World = joining.join()
     began = time.monotonic()
     if world.leads:
-        with pytest.raises(meeting.Lost, match=r"has ended.* or has not answered"):
+        said = r"^Process 1 of 2 has not answered for 2 seconds\.$"
+        with pytest.raises(RunFailed, match=said), joining.told(world, Requests()):
             world.agree(0)
         assert time.monotonic() - began < SILENT / 2
         print("lost: equal")

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from ..errors import BadInput, RunFailed
-from .meeting import LIMIT, Failure, Lost, Meeting
+from . import missing
+from .meeting import LIMIT, Failure, Lost, Meeting, Unanswered
 from .signals import Requests, Stop
 from .world import ALONE, World
 
@@ -19,7 +20,7 @@ ARRIVAL = timedelta(minutes=2)
 """How long a process waits for the others to be started: they load torch, and no more, before they arrive."""
 
 _WAIT = 2.0
-"""Seconds in which one that fails can say why, once the others have noticed, and in which the others can hear it."""
+"""Seconds in which all that miss a process can say so, and in which they can hear what has ended one of them."""
 
 
 def join(arrival: timedelta = ARRIVAL) -> World:
@@ -68,12 +69,29 @@ def _meet(rank: int, size: int, arrival: timedelta) -> Meeting:
 
 def leave(world: World) -> None:
     """Close what `join` has opened; the leading process stays until all know what has ended one of them."""
-    if world.size > 1 and torch.distributed.is_initialized():
-        with contextlib.suppress(RuntimeError):  # of others that have gone already
-            torch.distributed.destroy_process_group()
+    if world.size > 1:
+        _close()
         if world.leads and world.meeting is not None:
             with contextlib.suppress(Lost):
                 world.meeting.stay(_WAIT)
+
+
+def named(world: World, lost: Lost) -> Lost:
+    """Return `lost` with the name of the process that is missing, where that can be found out and it has none.
+
+    Who waits for this process in a reduction waits no longer then, and says so.
+    """
+    if world.meeting is None or not isinstance(lost, Unanswered):
+        return lost
+    _close()
+    return missing.named(world.meeting, lost, _WAIT)
+
+
+def _close() -> None:
+    """Close torch's group, where it is open."""
+    if torch.distributed.is_initialized():
+        with contextlib.suppress(RuntimeError):  # of others that have gone already
+            torch.distributed.destroy_process_group()
 
 
 @contextlib.contextmanager
@@ -88,12 +106,14 @@ def told(world: World, requests: Requests) -> Iterator[None]:
             yield
     except Lost as lost:
         requests.patient = True
-        try:
-            failure = None if meeting is None else meeting.failure(_WAIT)
-        except Lost:  # the store has gone with the process that held it
-            failure = None
-        if failure is None or failure.rank == world.rank:
-            raise RunFailed(str(lost)) from lost
+        known, failure = named(world, lost), None
+        if meeting is not None:
+            with contextlib.suppress(Lost):  # the store has gone with the process that held it
+                failure = meeting.failure()
+                if failure is None and not isinstance(known, Unanswered):
+                    meeting.fail(Failure(None, 1, str(known)))
+        if failure is None or failure.rank in (None, world.rank):
+            raise RunFailed(str(known)) from lost
         raise failure.error(world.size) from lost
     except BaseException as error:
         asked = isinstance(error, Stop) and error.saved  # on which all have agreed

@@ -40,10 +40,24 @@ class Lost(RunFailed):
     """Another process does not answer; what has ended it may have been left in the meeting."""
 
 
-class Failure(NamedTuple):
-    """What has ended process `rank`: the exit code, and the sentence that is to be said once."""
+class Unanswered(Lost):
+    """The same, where nothing is known of which process it is: `missing.named` finds out.
 
-    rank: int
+    `late` is whether it was waited for in vain; else a connection has broken.
+    """
+
+    def __init__(self, said: str, late: bool = False) -> None:
+        super().__init__(said)
+        self.late = late
+
+
+class Failure(NamedTuple):
+    """What has ended process `rank`: the exit code, and the sentence that is to be said once.
+
+    `rank` is None where a process has ended, or is silent, without a word: the sentence says which one.
+    """
+
+    rank: int | None
     code: int
     sentence: str
 
@@ -62,7 +76,7 @@ class Failure(NamedTuple):
         """Return what another one of `size` processes raises for it."""
         if self.code in LEAVING.values():
             return Stop(self.code)
-        said = f"Process {self.rank} of {size}: {self.sentence}"
+        said = self.sentence if self.rank is None else f"Process {self.rank} of {size}: {self.sentence}"
         return BadInput(said) if self.code == 2 else RunFailed(said)
 
 
@@ -72,7 +86,7 @@ class Meeting:
     def __init__(self, store: Any, rank: int, size: int) -> None:
         self._store, self.rank, self.size = store, rank, size
         self._near: dict[int, alive.Process] = {}
-        self._signs, self._signed = 0, -_SIGN
+        self._signs, self._signed, self._stayed = 0, -_SIGN, False
 
     def greet(self, limit: timedelta) -> None:
         """Wait until all processes are there, and remember those of this machine."""
@@ -97,10 +111,10 @@ class Meeting:
         began, silence = time.monotonic(), _Silence()
         while True:
             ended = of in self._near and not alive.runs(self._near[of])
-            if self._there(key):  # looked for behind that: what was left before the end is there
+            if self.has(key):  # looked for behind that: what was left before the end is there
                 return json.loads(self._ask(lambda: self._store.get(key)))
-            if self._there(_FAILED) or gone():
-                raise Lost("Another process has failed.")
+            if self.has(_FAILED) or gone():
+                raise Unanswered("Another process has failed.")
             if ended:
                 raise Lost(f"Process {of} of {self.size} has ended, killed or without memory.")
             self.sign()
@@ -108,6 +122,14 @@ class Meeting:
                 passed = time.monotonic() - began
                 raise Lost(f"Process {of} of {self.size} has not answered for {passed:.0f} seconds.")
             time.sleep(_PAUSE)
+
+    def has(self, key: str) -> bool:
+        """Return whether some process has left a word under `key`."""
+        return bool(self._ask(lambda: self._store.check([key])))
+
+    def ended(self) -> list[int]:
+        """Return which processes have ended, of those of this machine."""
+        return [rank for rank, process in self._near.items() if not alive.runs(process)]
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -140,7 +162,7 @@ class Meeting:
     def failure(self, patience: float = 0.0) -> Failure | None:
         """Return what has ended some process, None where none has said so within `patience` seconds."""
         ends = time.monotonic() + patience
-        while not self._there(_FAILED):
+        while not self.has(_FAILED):
             if time.monotonic() > ends:
                 return None
             time.sleep(_PAUSE)
@@ -149,15 +171,17 @@ class Meeting:
         return found
 
     def stay(self, patience: float) -> None:
-        """Wait, where a process has failed, until all know of it, or for `patience` seconds.
+        """Wait, where a process has failed, until all that still run know of it, or for `patience` seconds; once.
 
         The store ends with the leading process: what it holds would be lost to those that have not looked yet.
         """
-        if not self._there(_FAILED):
+        if self._stayed or not self.has(_FAILED):
             return
-        ends = time.monotonic() + patience
-        known = [f"{_HEARD}/{rank}" for rank in range(self.size)]
-        while time.monotonic() < ends and not all(map(self._there, known)):
+        self._stayed, ends = True, time.monotonic() + patience
+        while time.monotonic() < ends:
+            gone = self.ended()
+            if all(self.has(f"{_HEARD}/{rank}") for rank in range(self.size) if rank not in gone):
+                return
             time.sleep(_PAUSE)
 
     def spoken(self) -> None:
@@ -167,22 +191,19 @@ class Meeting:
     def hear(self, patience: float) -> None:
         """Wait until the leading process has spoken, or for `patience` seconds."""
         ends = time.monotonic() + patience
-        while time.monotonic() < ends and not self._there(_SPOKEN):
+        while time.monotonic() < ends and not self.has(_SPOKEN):
             time.sleep(_PAUSE)
 
     def signs(self, rank: int) -> int:
         """Return how many signs of life process `rank` has given."""
         key = f"{_ALIVE}/{rank}"
-        return int(json.loads(self._ask(lambda: self._store.get(key)))) if self._there(key) else 0
+        return int(json.loads(self._ask(lambda: self._store.get(key)))) if self.has(key) else 0
 
     def sign(self) -> None:
         """Give a sign of life, where the last one is some time ago."""
         if time.monotonic() - self._signed >= _SIGN:
             self._signs, self._signed = self._signs + 1, time.monotonic()
             self.leave(f"{_ALIVE}/{self.rank}", self._signs)
-
-    def _there(self, key: str) -> bool:
-        return bool(self._ask(lambda: self._store.check([key])))
 
     def _ask(self, what: Callable[[], Any]) -> Any:
         try:

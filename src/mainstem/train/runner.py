@@ -21,7 +21,7 @@ from .console import make as make_console
 from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
-from .joining import told, working
+from .joining import named, told, working
 from .language import Language
 from .loop import Loop
 from .meeting import Lost
@@ -163,8 +163,9 @@ def _leaving(loop: Loop) -> Iterator[None]:
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
     except Lost as lost:
+        known = named(loop.learner.world, lost)
         again, where = _kept(folder)
-        raise Lost(f"{str(lost).removesuffix('.')}; {where}. Go on with: `{again}`.") from lost
+        raise type(known)(f"{str(known).removesuffix('.')}; {where}. Go on with: `{again}`.") from lost
 
 
 def _kept(folder: run_folder.RunFolder) -> tuple[str, str]:

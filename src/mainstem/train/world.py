@@ -17,7 +17,7 @@ from .. import config
 from ..errors import BadInput
 from . import spread
 from .device import Place
-from .meeting import LIMIT, Lost, Meeting
+from .meeting import LIMIT, Meeting, Unanswered
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class World(NamedTuple):
         return self._replace(quiet=True)
 
     def heard(self) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which an error of torch's about another process is `Lost`.
+        """Return the context in which an error of torch's about another process is `meeting.Unanswered`.
 
         FSDP2 reduces by itself, in the backward pass and where a tensor is gathered.
         """
@@ -175,19 +175,25 @@ class World(NamedTuple):
 _GONE = ("gloo/", "NCCL", "Timed out", "timed out", "Connection", "connection")
 """What stands in an error of torch's about another process, and not in one about the tensors."""
 
+_LATE = ("timed out", "timeout")
+"""What stands in one, in small letters, where the other process was waited for in vain."""
+
 ALONE = World()
 """The world of a process that was started by itself."""
 
 
 @contextlib.contextmanager
 def answered() -> Iterator[None]:
-    """Turn what torch raises where another process is gone, or silent for too long, into `Lost`."""
+    """Turn what torch raises where another process is gone, or silent for too long, into `meeting.Unanswered`."""
     try:
         yield
     except RuntimeError as error:
-        if not any(word in str(error) for word in _GONE):
+        said = str(error)
+        # Errors of torch's store and backends are of a class of their own; those of gloo are RuntimeErrors like any.
+        if not isinstance(error, torch.distributed.DistError) and not any(word in said for word in _GONE):
             raise
-        raise Lost(
+        raise Unanswered(
             f"Another process has ended, killed or without memory, or has not answered for "
-            f"{LIMIT.total_seconds():.0f} seconds."
+            f"{LIMIT.total_seconds():.0f} seconds.",
+            late=any(word in said.lower() for word in _LATE),
         ) from error
