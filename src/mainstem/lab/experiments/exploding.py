@@ -24,8 +24,9 @@ ARMS = {
 GAINS = (1.0, 1.25, 1.5)
 GAIN = GAINS[-1]
 LAYERS = 12
-"""Larger matrices, or 24 blocks, take networks without norms out of the range of float32, where they cannot be told
-apart: queries and keys have no norm either, so that attention's logits grow with the square of the stream."""
+"""Queries and keys have no norm either, so that attention's logits grow with the square of the stream."""
+
+_MOST, _SMALLEST = 308.0, 1e-308
 
 
 def trial(trial: Trial) -> Numbers:
@@ -50,7 +51,7 @@ def enlarge(network: LanguageModel, gain: float) -> None:
 
 
 def growth(values: Sequence[float]) -> float:
-    """Return log10 of the first value over the last one, what grew no further than float32 reaches; 38 if it did.
+    """Return log10 of the first value over the last one, what grew no further than float64 reaches; 308 if it did.
 
     Example:
         >>> growth([1000.0, 10.0, 1.0])
@@ -58,8 +59,8 @@ def growth(values: Sequence[float]) -> float:
     """
     first, last = values[0], values[-1]
     if not (math.isfinite(first) and math.isfinite(last)):
-        return 38.0
-    return min(38.0, math.log10(max(first, 1e-38) / max(last, 1e-38)))
+        return _MOST
+    return min(_MOST, math.log10(max(first, _SMALLEST)) - math.log10(max(last, _SMALLEST)))
 
 
 def figures(results: Results) -> Sequence[Figure]:
@@ -123,11 +124,12 @@ EXPERIMENT = Experiment(
     base={"model.qk_norm": "none",
           "model.width": 32, "model.heads": 2, "model.context": 32, "model.layers": LAYERS, "model.init": "xavier",
           "model.feedforward": "gelu", "train.batch": 8, "train.steps": 1},
-    decides=(  # no step is taken: the gradient is that of one batch's cross-entropy, in eval mode
+    decides=(  # no step is taken: the gradient is that of one batch's cross-entropy, in eval mode and in float64
         "optim", "penalty", "noise", "loss", "data.documents", "train.steps", "train.micro_batch", "machine.compile",
-        "machine.recompute",
+        "machine.recompute", "machine.dtype", "machine.device",
     ),
     conditions="Every matrix of a block times 1, 1.25 or 1.5; queries and keys have no norm of their own; "
-    "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step.",
+    "y = F(x) + x without norms is ReZero's form with its factor at 1. The gradient before the first step, in float64.",
+    version=2,
     sources=("1512.03385 (residual connections)", "2002.04745 (where the norm sits decides the size of gradients)"),
 )  # fmt: skip

@@ -20,8 +20,8 @@ ARMS = {
 }
 DEPTHS = (4, 12, 24)
 DEEPEST = DEPTHS[-1]
-_SMALLEST = 1e-30
-"""A gradient that float32 has lost altogether counts as this one."""
+_SMALLEST = 1e-300
+"""A gradient that float64 has lost altogether counts as this one."""
 
 
 def trial(trial: Trial) -> Numbers:
@@ -43,7 +43,7 @@ def decades(gradient: Sequence[float]) -> float:
         -3.0
     """
     first, last = (max(value, _SMALLEST) for value in (gradient[0], gradient[-1]))
-    return math.log10(first / last)
+    return math.log10(first) - math.log10(last)
 
 
 def figures(results: Results) -> Sequence[Figure]:
@@ -110,8 +110,8 @@ EXPERIMENT = Experiment(
           "model.width": 32, "model.heads": 2, "model.context": 32, "model.init": "xavier", "model.head": "untied",
           "model.feedforward": "gelu", "optim.lr": 1e-2, "train.batch": 16, "train.steps": 40},
     conditions="Xavier's initial weights in all arms, bytes of text; queries and keys have no norm of their "
-    "own; gradients before the first step, "
-    "learning over a few dozen steps.",
+    "own; gradients before the first step, in float64; the learning rate is the same in all arms.",
+    version=2,
     sources=("1512.03385 (residual connections; its authors doubt that vanishing gradients explain why their plain "
              "networks failed, which have batch normalisation)", "2002.04745 (pre-norm and post-norm)"),
 )  # fmt: skip
