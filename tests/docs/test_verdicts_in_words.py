@@ -38,7 +38,8 @@ def the_sum_alone_lets_gradients_explode() -> None:
     growth = {cell: 10 ** found.mean(cell, "growth") for cell in found.content["trials"]}
     assert growth["no residual, 1x"] < 1
     assert all(200 < growth[f"residual, {norm}, 1x"] < 1000 for norm in ("no norm", "pre-norm"))
-    assert growth["residual, no norm, 1.5x"] > 1e10
+    assert 5e7 < growth["residual, no norm, 1.5x"] < 1e8
+    assert 100 < growth["residual, no norm, 1.5x"] / growth["no residual, 1.5x"] < 1000
     assert 500 < growth["residual, pre-norm, 1.5x"] < 2000
 
 
