@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from screen import Screen
 
-from mainstem.train import display
+from mainstem.train import chosen, display
 from mainstem.train.display import Display, Pass, foot
 from mainstem.train.lines import columns
 
@@ -74,6 +74,19 @@ def test_nothing_ever_wraps_and_the_last_line_goes_at_the_end(
     stays = [line for line in screen.text() if "left" in line]
     assert len(stays) == 1, "what was measured stays, and the foot does not"
     assert width < 60 or "held-out 1.750" in stays[0]
+
+
+@pytest.mark.parametrize("letters", range(1, 12))
+def test_the_table_of_a_choice_stands_on_a_screen_as_it_is_laid_out(
+    monkeypatch: pytest.MonkeyPatch, letters: int
+) -> None:
+    """Also where a line of it ends just before the edge: columns that are folded twice have words out of place."""
+    why = f"{'a small text in an alphabet'} {'w' * letters} characters are all seen often"
+    laid = chosen.lines({"budget": 15.0, "given": [], "half": {}, "twice": {},
+                         "decisions": [{"title": "tokens", "said": "char 315", "why": why}]})  # fmt: skip
+    screen = _screen(monkeypatch, 80)
+    Display(screen).say("\n".join(laid))
+    assert screen.text()[: len(laid)] == laid and screen.wraps == 0
 
 
 def test_held_out_loss_is_shown_where_it_was_measured_alone(monkeypatch: pytest.MonkeyPatch, seconds: Any) -> None:

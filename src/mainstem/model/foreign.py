@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
 from ..nn import Context, Spec
 from ..stream import Residual
-from ..stream.branch import WHOLE
 from ..stream.calling import called
 from ..stream.given import needed, taken, takes
+from ..stream.own_sum import WHOLE, adds_input
 
 _ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 
@@ -94,6 +96,8 @@ class Foreign(nn.Module):
         super().__init__()
         self.module, self.place, self.axis = module, place, axis
         self.stem = re.sub(r"\W", "", type(module).__name__.lower())
+        self.looked = not place.startswith("0.")
+        """Whether it is known what the module does with its input; blocks are alike, so the first tells of all."""
 
     def takes(self, name: str) -> bool:
         """Return whether the module takes the argument `name`."""
@@ -104,7 +108,16 @@ class Foreign(nn.Module):
         x = x_BTD
         if ctx.shape is not None:
             x = x_BTD.reshape(x_BTD.shape[0], *ctx.shape, x_BTD.shape[-1]).movedim(-1, self.axis)
-        found = called(self.module, f"Layer {self.place},", x, **(taken(self.module, ctx.given) if ctx.given else {}))
+        given = taken(self.module, ctx.given) if ctx.given else {}
+        found = called(self.module, f"Layer {self.place},", x, **given)
+        if not (torch.compiler.is_compiling() or self.looked):
+            self.looked = True
+            if adds_input(self.module, found, [x], given):
+                warnings.warn(
+                    f"Layer {self.place}, {type(self.module).__name__}, adds its input to its output itself, and the "
+                    "form adds it once more: give what it adds as layers, attention and feed-forward",
+                    stacklevel=2,
+                )
         y = found[0] if isinstance(found, (tuple, list)) and found else found
         if isinstance(y, Tensor) and y.shape == x.shape and y.is_floating_point():
             return y if ctx.shape is None else y.movedim(self.axis, -1).reshape(x_BTD.shape)

@@ -21,7 +21,7 @@ from ..nn.unmade import unmade
 from ..noise import NoiseSpec
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
-from ..stream import Site
+from ..stream import Residual, Site
 from ..stream.calling import Uncallable, elsewhere
 from ..stream.given import refuse_untaken
 from .block import block, places
@@ -41,6 +41,9 @@ class Stack(nn.Module):
     device of the layers and in their dtype. The stack opens and closes the stream, once.
 
     Arguments by name beside x go to the layers that take them: a mask, positions, a second input.
+
+    At the first call a warning names a layer of the first block that adds x itself, as a whole block of transformers or
+    of timm does: it is asked with its matrices at 0.
 
     Shapes:
         x, y [B, T, D], or another one shape with samples first and one axis of width D, such as [B, D] or, with
@@ -93,6 +96,10 @@ class Stack(nn.Module):
             block(form, found[at * step : (at + 1) * step], list(specs), noises) for at, specs in enumerate(blocks)
         )
         self.stream = form.stream(found)
+        for residual in (part for part in self.blocks.modules() if isinstance(part, Residual)):
+            for layer in residual.modules() if residual.connection.replaces else ():
+                if isinstance(layer, Foreign):  # nobody adds its input a second time
+                    layer.looked = True
         for part in (self.blocks, self.stream):
             _follow(part, [p for specs in blocks for spec in specs for p in spec.module.parameters()])
         self._site = found[0]

@@ -15,11 +15,9 @@ from ..errors import BadInput
 from ..nn import Context
 from .calling import called
 from .given import taken, takes
+from .own_sum import WHOLE
 
 Side = dict[str, Tensor]
-
-WHOLE = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder, nn.TransformerDecoder)
-"""Modules of torch's that add their input to their output themselves."""
 
 
 class Output(NamedTuple):

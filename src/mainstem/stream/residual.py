@@ -5,6 +5,7 @@ Shapes: B batch, T position, D width.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, overload
@@ -21,7 +22,8 @@ from ..ops.gradient import transformed
 from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, version, words
 from .calling import called
 from .connection import Add, Connection, Connects
-from .given import by_sample, named, tensors
+from .given import by_sample, named, taken, tensors
+from .own_sum import adds_input, may_add
 from .site import Site
 from .state import State
 from .stream import Stream
@@ -38,6 +40,9 @@ class Residual(nn.Module):
     Called with a plain tensor it opens and closes the stream of its connection, so that it fits into any model. Further
     arguments (a mask, positions, a second input) go to the modules of F that take them. Where a module returns a tuple,
     its first is F(x), and the residual returns (y, what else there was).
+
+    At the first call a warning names a branch of somebody's that adds x itself, as a whole block of a Transformer does:
+    it is asked with its matrices at 0.
 
     Shapes:
         x, y of any one shape [B, ...] with the default connection; those with weights of a width D take [..., D].
@@ -100,6 +105,8 @@ class Residual(nn.Module):
                 "one of the two."
             )
         self.shortcut = shortcut
+        # What nobody adds to the stream may add to x what it likes.
+        self._looked = connection.replaces or not any(may_add(part) for part in self.branch.parts())
 
     @overload
     def forward(self, state: State, ctx: Any = None, *args: Any, **given: Any) -> State: ...
@@ -177,11 +184,27 @@ class Residual(nn.Module):
     def _called(self, x_BTD: Tensor, ctx: Context) -> Output:
         before = version(x_BTD)
         output = Output(*self.branch(x_BTD, ctx))
+        if not (torch.compiler.is_compiling() or self._looked):
+            self._looked = True
+            self._look(x_BTD, ctx, output)
         if not self.connection.replaces:
             refuse_changed(self.branch, x_BTD, before)
             if self.shortcut is None:
                 refuse(self.branch, output.y, x_BTD)
         return output
+
+    def _look(self, x: Tensor, ctx: Context, output: Output) -> None:
+        """Warn where somebody's module adds what it is given, which is what the modules before it make of x."""
+        parts = self.branch.parts()
+        place = next(number for number, part in enumerate(parts) if may_add(part))
+        with torch.no_grad():
+            given = Branch.run(parts[:place], x, ctx).y if place else x
+        if adds_input(parts[place], output.y, [given], taken(parts[place], ctx.given)):
+            warnings.warn(
+                f"The branch's {type(parts[place]).__name__} adds its input to its output itself, and the residual "
+                "adds it once more: call it without a residual, or give what it adds",
+                stacklevel=2,
+            )
 
     def _shortened(self, x: Tensor, carry: Any, main: Any, y: Tensor) -> Tensor:
         """Return what the branch is added to behind a shortcut."""

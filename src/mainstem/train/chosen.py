@@ -15,8 +15,10 @@ _BASIS = r" \([^()]*\)$"
 """Where a reason says how that is known."""
 
 
-def lines(known: Mapping[str, Any], width: int = WIDTH) -> list[str]:
+def lines(known: Mapping[str, Any], width: int = WIDTH - 1) -> list[str]:
     """Return what facts.json knows of a choice as lines: each decision, the same at half and twice the time, and why.
+
+    None fills a screen of `WIDTH` columns, which would begin another one, or be folded there once more.
 
     Example:
         >>> known = {"budget": 60.0, "given": [], "half": {"size": "2 x 64"}, "twice": {"size": "4 x 192"},
