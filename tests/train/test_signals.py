@@ -39,6 +39,15 @@ def test_a_request_to_save_ends_nothing_and_stands_behind_one_to_leave() -> None
             assert requests.asked == 129
 
 
+def test_a_request_that_comes_while_an_error_is_on_its_way_does_not_take_its_place() -> None:
+    """As torchrun asks all to end where one has ended: why it has is what is to be said."""
+    with signals.catch() as requests:
+        with pytest.raises(ValueError, match="why"), requests.finish_first():
+            raise ValueError("why")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert requests.code == 143
+
+
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -57,12 +57,13 @@ class Requests:
 
     @contextlib.contextmanager
     def finish_first(self) -> Iterator[None]:
-        """Inside the ``with`` the first signal only sets `code`, which the loop looks at between two steps."""
+        """Inside the ``with`` the first signal only sets `code`, which the loop looks at between two steps.
+
+        It stays so behind an error, whose sentence it would take the place of.
+        """
         self.patient = True
-        try:
-            yield
-        finally:
-            self.patient = False
+        yield
+        self.patient = False
 
 
 @contextlib.contextmanager
