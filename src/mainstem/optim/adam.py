@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import sharded
 from .direction import Direction, Group, Moved
+from .places import together
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Adam(Direction):
         for (betas,), alike in moved.alike("betas"):
             steps = alike.state("step")
             torch._foreach_add_(steps, 1)
-            counts = torch.stack(steps).tolist()
+            counts = torch.stack(together(steps)).tolist()
             grads, means, squares = (
                 sharded.local_all(each) for each in (alike.grads, alike.state("exp_avg"), alike.state("exp_avg_sq"))
             )

@@ -13,6 +13,7 @@ from ..errors import BadInput
 from . import sharded
 from .ema import EMA, Rule
 from .gate import Gate
+from .places import refuse_meta
 from .roles import named
 from .soup import Soup
 from .swa import SWA
@@ -31,7 +32,7 @@ class Average:
         decay: the rule, `EMA(0.999)`, for which 0.999 stands too, or `SWA(begin=1000)`.
 
     Raises:
-        BadInput: the number is not in [0, 1).
+        BadInput: the number is not in [0, 1); in an update, some of the weights are on the meta device.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -64,12 +65,25 @@ class Average:
         if self._swapped:
             raise RuntimeError("The model holds its average now: update after the swap has ended.")
         weights = self._weights(model)
+        self._follow_devices(weights)
         if not self._held:
             self._held = {name: _wide(w).clone() for name, w in weights.items()}
         elif left := {name: sharded.local(_wide(w)) for name, w in weights.items() if id(w) not in done}:
             held = sharded.local_all(self._held[name] for name in left)
             torch._foreach_lerp_(held, list(left.values()), 1 - self.coming)
         self._count += 1
+
+    def _follow_devices(self, weights: Mapping[str, Tensor]) -> None:
+        """Bring the averages to where the weights are now.
+
+        Raises:
+            BadInput: some of the weights, or of the averages, are on the meta device.
+        """
+        refuse_meta(list(weights.values()), list(weights))
+        for name, held in self._held.items():
+            if held.device != weights[name].device:
+                refuse_meta([held, weights[name]], [f"the average of {name}", name])
+                self._held[name] = held.to(weights[name].device)
 
     def hold(self, gate: Gate) -> None:
         """Have the next update taken back where `gate` does not let it through."""

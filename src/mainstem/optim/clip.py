@@ -15,9 +15,12 @@ from . import sharded
 def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients by min(1, max_norm/norm) and return the norm that they had: a 0-d tensor.
 
-    norm is the Euclidean norm over all gradients together, those that FSDP2 spreads over processes included. A
+    norm is the Euclidean norm over all gradients together, on several devices or spread over processes by FSDP2. A
     `max_norm` of 0 only measures. Where the norm is not finite nothing is scaled, so that the caller, who sees it in
     what is returned, finds the gradients as they were.
+
+    Raises:
+        BadInput: some parameters are on the meta device, and others are not.
 
     Source:
         Pascanu et al., "On the difficulty of training recurrent neural networks" (arXiv 1211.5063), algorithm 1.
@@ -52,7 +55,9 @@ class Clip(NamedTuple):
         # Looking at the norm is free on a CPU and saves the pass; elsewhere it would wait for the device.
         if self.looks and norm.device.type == "cpu" and not self.max_norm < norm < torch.inf:
             return
-        torch._foreach_mul_(list(grads), share(norm, self.max_norm))
+        factor = share(norm, self.max_norm)
+        for device in {grad.device: None for grad in grads}:
+            torch._foreach_mul_([grad for grad in grads if grad.device == device], factor.to(device))
 
     def in_pass(self) -> dict[str, Any]:
         """Return what the passes of `ops.update` take for clipping."""

@@ -5,11 +5,13 @@ Arithmetic element by element is done on what lies here; only a norm and an orth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .places import refuse_meta, together
 
 _PLAIN = {Tensor, nn.Parameter}
 
@@ -96,13 +98,20 @@ def beside(held: Tensor, p: Tensor) -> Tensor:
     return held if is_sharded(p) else local(held)
 
 
-def norm(tensors: Sequence[Tensor]) -> Tensor:
+def norm(tensors: Sequence[Tensor], names: Callable[[], Sequence[str]] | None = None) -> Tensor:
     """Return the Euclidean norm over all elements of `tensors`, which may be spread or not: a plain 0-d tensor.
+
+    They may lie on several devices; it is on that of the first.
+
+    Raises:
+        BadInput: some of them are on the meta device; `names` says what they are called.
 
     Example:
         >>> norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
         tensor(5.)
     """
+    if len({tensor.device for tensor in tensors}) > 1:
+        refuse_meta(tensors, None if names is None else names())
     alike: dict[Any, list[Tensor]] = {}
     for tensor in tensors:
         spread: Any = tensor
@@ -112,7 +121,7 @@ def norm(tensors: Sequence[Tensor]) -> Tensor:
     norms = [_full(torch.nn.utils.get_total_norm(kind)) for kind in alike.values()]
     if len(norms) == 1:
         return norms[0]
-    return torch.linalg.vector_norm(torch.stack([n.to(norms[0].device) for n in norms])) if norms else torch.zeros(())
+    return torch.linalg.vector_norm(torch.stack(together(norms))) if norms else torch.zeros(())
 
 
 def _full(norm: Any) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,12 @@ from ..ops.dispatch import choose
 from . import sharded
 from .acceptance import Accepts, finite
 from .averaging import Average
-from .clip import Clip, clip
+from .clip import Clip
 from .gate import Gate
+from .grouping import known_of
 from .optimizer import Update
 from .owners import Among
+from .places import together
 
 
 @torch.no_grad()
@@ -53,13 +55,19 @@ def update(
     if apart is not None:
         max_norm = 0.0
     if not isinstance(optimizer, Update):
-        norm = clip(params, max_norm) if apart is None else apart
+        norm = apart
+        if norm is None:
+            grads = [p.grad for p in params if p.grad is not None]
+            norm = sharded.norm(grads, lambda: _names(optimizer))
+            Clip(norm, max_norm).scale(sharded.local_all(grads))
         if bool(accepts(norm)):
             optimizer.step()
             if average is not None:
                 average.update(model)
         return norm
-    norm = gradient_norm([p.grad for p in params if p.grad is not None]) if apart is None else apart
+    norm = apart
+    if norm is None:
+        norm = gradient_norm([p.grad for p in params if p.grad is not None], lambda: _names(optimizer))
     follow = [] if average is None else [average.of(model)]
     counts = accepts(norm)
     if not looks:
@@ -80,15 +88,29 @@ def _clipped_apart(params: Sequence[Tensor], model: nn.Module, max_norm: float, 
         grads = [p.grad for p in params if id(p) in ids and p.grad is not None]
         norms.append(gradient_norm(grads))
         Clip(norms[-1], max_norm, looks).scale(sharded.local_all(grads))
-    return torch.stack(norms).square().mean().sqrt() if norms else None
+    return torch.stack(together(norms)).square().mean().sqrt() if norms else None
 
 
-def gradient_norm(grads: Sequence[Tensor]) -> Tensor:
-    """Return the norm over all of `grads`: by the kernel where it reads them, which no number of threads changes."""
+def _names(optimizer: Optimizer) -> list[str]:
+    """Return what the parameters with a gradient are called: by their names, or by their place and shape."""
+    found = []
+    for number, group in enumerate(optimizer.param_groups):
+        for place, (p, known) in enumerate(zip(group["params"], known_of(group), strict=True)):
+            if p.grad is not None:
+                name = known[0][0] if known else ""
+                found.append(name or f"number {place} of group {number}, of shape {list(p.shape)},")
+    return found
+
+
+def gradient_norm(grads: Sequence[Tensor], names: Callable[[], Sequence[str]] | None = None) -> Tensor:
+    """Return the norm over all of `grads`: by the kernel where it reads them, which no number of threads changes.
+
+    `names` says what their parameters are called, for an error.
+    """
     kinds = {(g.device, g.dtype, g.layout) for g in grads}
     reads = all(
         device.type == "cpu" and layout == torch.strided and choose("update.norm", "auto", "cpu", dtype) == "cpu"
         for device, dtype, layout in kinds
     )
     here = sharded.all_here(grads)
-    return ops.update.norm(grads) if reads and here else sharded.norm(grads)
+    return ops.update.norm(grads) if reads and here else sharded.norm(grads, names)

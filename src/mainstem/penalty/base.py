@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..counter import constant
 from ..errors import BadInput
 from ..optim import select
+from ..optim.places import refuse_meta, together
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Penalty(ABC):
         on: a role or a pattern of names, read as by `optim.select`; None: the matrices.
 
     Raises:
-        BadInput: where `coef` is not a finite number of at least 0, or, when it is used, where `on` fits nothing.
+        BadInput: where `coef` is not a finite number of at least 0, or, when it is used, where `on` fits nothing, or
+            what lies partly on the meta device.
     """
 
     anchored: ClassVar[bool] = False
@@ -76,8 +78,11 @@ class Penalty(ABC):
 
 
 def total(tensors: Sequence[Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return the sum of the 0-d tensors that `of` makes of each tensor in float32, or in float64 of a float64 one."""
-    return torch.stack([of(w if w.dtype == torch.float64 else w.float()) for w in tensors]).sum()
+    """Return the sum of the 0-d tensors that `of` makes of each tensor in float32, or in float64 of a float64 one.
+
+    It is on the device of the first.
+    """
+    return torch.stack(together([of(w if w.dtype == torch.float64 else w.float()) for w in tensors])).sum()
 
 
 def soft(v: Tensor, threshold: Tensor | float) -> Tensor:
@@ -94,7 +99,9 @@ def soft(v: Tensor, threshold: Tensor | float) -> Tensor:
 def selected(model: nn.Module, on: str | None) -> list[nn.Parameter]:
     """Return what `select` does, in a form that a compiler can trace: the names are constants of the graph."""
     if not torch.compiler.is_compiling():
-        return list(select(model, on).values())
+        chosen = select(model, on)
+        refuse_meta(list(chosen.values()), list(chosen))
+        return list(chosen.values())
     return [model.get_parameter(name) for name in _names(model, on)]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
+from ..optim.places import refuse_meta, together
 from ..optim.units import KINDS, Units, shrunk, units, weight
 from .base import Penalty
 
@@ -65,8 +66,10 @@ class GroupLasso(Penalty):
 
     def __call__(self, model: nn.Module) -> Tensor:
         every = units(model, self.over, self.on)
+        named = {name: p for each in every for name, p in zip(each.names, each.params, strict=True)}
+        refuse_meta(list(named.values()), list(named))
         norms = [_norms(each.flat([_wide(p) for p in each.params])).sum() * weight(each.size) for each in every]
-        return self.coef * torch.stack(norms).sum()
+        return self.coef * torch.stack(together(norms)).sum()
 
     def of(self, w: Tensor) -> Tensor:
         rows = self._rows(w)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import BadInput
 from ..optim import select, sharded
+from ..optim.places import refuse_meta
 from .base import Penalty, total
 
 
@@ -66,6 +67,7 @@ class L2SP(Penalty):
         if held is None:
             raise BadInput(f"{self!r} does not know where training began: call term = term.begin(model) before it.")
         chosen = select(model, self.on)
+        refuse_meta(list(chosen.values()), list(chosen))
         moved = [_wide(p) - _wide(sharded.beside(held[name], p)).to(p.device) for name, p in chosen.items()]
         return self.coef * total(moved, self.of)
 
