@@ -58,8 +58,10 @@ def traced(root: Path, out: Path, inject: str | None = None) -> Traced:
         os.environ["XDG_CACHE_HOME"] = str(out.parent / "cache")
         descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 2)
+        os.close(go[1])
         os.write(ready[1], b"1")
-        os.read(go[0], 1)
+        if not os.read(go[0], 1):  # whoever is to say so has been killed
+            os._exit(9)
         Writing.begin = _begin_here
         os._exit(driver.ended(out, tell=True))
     os.read(ready[0], 1)

@@ -31,7 +31,7 @@ from mainstem.cli.main import main as mainstem
 from mainstem.train import joining, meeting, missing, samples, world
 
 SENDS = ("all_reduce", "broadcast", "all_gather", "all_gather_into_tensor", "all_to_all_single")
-LIMIT, LONGEST = 5.0, 120.0
+LIMIT, LONGEST = 5.0, 900.0
 """Seconds that a process waits in a reduction for one that is stopped, and that the processes of a case may take."""
 
 
