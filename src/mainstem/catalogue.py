@@ -247,6 +247,9 @@ def kinds() -> list[str]:
 _ALSO = {"form": "residual", "activation": "feedforward", "scheduler": "schedule"}
 """What people call some kinds of names besides."""
 
+_SEVERAL = {"regularizer": ("noise", "penalty", "loss", "decay")}
+"""What people call several kinds together."""
+
 
 def kind_of(word: str) -> str:
     """Return the kind that somebody means, by its name, in the plural, or as "form" and "activation".
@@ -261,9 +264,17 @@ def kind_of(word: str) -> str:
     for name, kind in [*((kind, kind) for kind in kinds()), *_ALSO.items()]:
         if word.lower() in (name, f"{name}s", f"{name}es", f"{name[:-1]}ies"):
             return kind
-    near = difflib.get_close_matches(word.lower(), kinds(), 1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(kinds())}."
-    raise BadInput(f"There is no kind {word[:60]!r} of names: {hint}")
+    raise BadInput(f"There is no kind {word[:60]!r} of names: {_hint(word.lower())}")
+
+
+def _hint(word: str) -> str:
+    """Return what to give in place of a word that is no kind: of a name its kind."""
+    if (several := _SEVERAL.get(word.removesuffix("s"))) is not None:
+        return f"give {', '.join(several[:-1])} or {several[-1]}."
+    if of := [spec.kind for spec in SPECS if spec.name == word.replace("-", "_")]:
+        return f"it is a name of the kind {of[0]}, so give that."
+    near = difflib.get_close_matches(word, kinds(), 1)
+    return f"did you mean {near[0]}?" if near else f"choose one of {', '.join(kinds())}."
 
 
 def names(kind: str) -> list[str]:

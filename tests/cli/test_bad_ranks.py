@@ -17,7 +17,7 @@ BAD = {
     "a port that is taken": (2, "(another program listens there): start as many, where the first one can be reached"),
     "--launch 0": (2, "--launch '0' is no number of processes: give one from 1 to 4096"),
     "--launch under torchrun": (2, "--launch 2 starts processes, and this is one of 2 that were started already"),
-    "no such command": (2, "'trian' is not a command: did you mean train?"),
+    "no such command": (2, "'trian' is not a command: did you mean `mainstem train`?"),
     "no such option": (2, "--train.stepz"),
     "no such file": (2, "'absent.txt' does not exist"),
     "no such file, heard late": (2, "'absent.txt' does not exist"),

@@ -142,7 +142,7 @@ def test_the_ways_to_ask(capsys: Capture) -> None:
     assert said(capsys, "help", "train") == said(capsys, "train", "--help")
     assert said(capsys, "help", "lab") == said(capsys, "lab", "-h")
     assert main(["help", "trian"]) == 2
-    assert "did you mean train?" in capsys.readouterr().err
+    assert "did you mean `mainstem train`?" in capsys.readouterr().err
     assert main(["train", "--help=optm"]) == 2
     assert "There is no section 'optm' of options: give one of run, data, " in capsys.readouterr().err
 

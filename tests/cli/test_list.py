@@ -36,6 +36,11 @@ def test_one_kind_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is no kind 'nose' of names: did you mean noise?" in capsys.readouterr().err
     assert main(["list", "quarks"]) == 2
     assert "There is no kind 'quarks' of names: choose one of residual" in capsys.readouterr().err
+    for word in ("mhc", "layer-scale"):
+        assert main(["list", word]) == 2
+        assert f"There is no kind '{word}' of names: it is a name of the kind residual" in capsys.readouterr().err
+    assert main(["list", "regularizers"]) == 2
+    assert "of names: give noise, penalty, loss or decay." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", catalogue.kinds())

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import mainstem
+from mainstem import catalogue
 from mainstem.cli import commands
 from mainstem.cli import list as list_command
+from mainstem.cli.commands import COMMANDS, MEANT
 from mainstem.cli.main import main
 from mainstem.errors import BadInput, RunFailed
 
@@ -92,7 +94,7 @@ def test_bad_usage_is_one_sentence(argv: list[str], capsys: Capture, tmp_path: P
 
 def test_the_nearest_name_is_said(capsys: Capture) -> None:
     near = {
-        ("trian",): "did you mean train?",
+        ("trian",): "did you mean `mainstem train`?",
         ("train", "--train.stpes", "5"): "did you mean --train.steps?",
         ("train", "--stpes", "5"): "did you mean --train.steps?",
         ("train", "--resmue", "x"): "did you mean --resume?",
@@ -101,6 +103,17 @@ def test_the_nearest_name_is_said(capsys: Capture) -> None:
     for argv, said in near.items():
         assert main(argv) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", MEANT)
+def test_a_word_of_other_programs_is_answered_with_the_command(word: str, capsys: Capture) -> None:
+    """Which is one, and whose option, if it has one, is one of the command's."""
+    command, *more = MEANT[word].split()
+    assert word not in COMMANDS
+    assert command in COMMANDS or (command, more) == ("--version", [])
+    assert main([word, "runs/first"]) == 2
+    assert capsys.readouterr().err == f"mainstem: {word!r} is not a command: did you mean `mainstem {MEANT[word]}`?\n"
+    assert not more or more[0] in ("--resume", "--plan", "--help") or more[0] in catalogue.kinds()
 
 
 @pytest.mark.parametrize(

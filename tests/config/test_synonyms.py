@@ -77,7 +77,9 @@ def test_the_name_of_before_is_answered_with_that_of_now(
 
 def test_a_command_is_offered_its_own_fields_only() -> None:
     assert ours("learning_rate", ["num_tokens", "seed"]) is None
-    assert ours("max_new_tokens", ["num_tokens", "seed"]) == ("num_tokens", "")
+    for word in ("max_new_tokens", "length", "max_tokens", "tokens"):
+        assert ours(word, ["num_tokens", "seed"]) == ("num_tokens", "")
+        assert ours(word, ["train.steps", "seed"]) is None
 
 
 def test_a_yaml_file_is_answered_too() -> None:

@@ -28,7 +28,7 @@ def test_sides_must_differ_and_be_as_long_as_each_other(sizes, tmp_path):
     a = side(sizes, "a")
     with pytest.raises(BadInput, match="same configuration"):
         experiment([a, side(sizes, "b", out="elsewhere")], tmp_path)
-    with pytest.raises(BadInput, match=r"a trains for train.steps 4 and b for train.steps 5.*--train.steps N"):
+    with pytest.raises(BadInput, match=r"'a' trains for train.steps 4 and 'b' for train.steps 5.*--train.steps N"):
         experiment([a, side(sizes, "b", **{"train.steps": 5})], tmp_path)
     with pytest.raises(BadInput, match=r"train.budget 9s"):
         experiment([a, side(sizes, "b", **{"train.steps": None, "train.budget": "9s"})], tmp_path)
@@ -42,7 +42,7 @@ def test_sides_are_judged_on_one_text(sizes, tmp_path):
     read = text.reader(tmp_path / "tokens")
     a = side(sizes, "a")
     comparing.check([a, side(sizes, "b", **{"data.tokenizer": "char"})], read)
-    with pytest.raises(BadInput, match="a and b hold out different texts"):
+    with pytest.raises(BadInput, match="'a' and 'b' hold out different texts"):
         comparing.check([a, side(sizes, "c", **{"optim.lr": 0.1}), side(sizes, "b", **{"data.held_out": 0.3})], read)
 
 
@@ -95,7 +95,7 @@ def test_each_other_side_is_held_against_the_first(sizes, tmp_path):
     assert "a, b and c differ in: optim.lr 0.01, 0.02 and 0.03" in found.conditions
     with pytest.raises(BadInput, match="b and c are the same configuration"):
         experiment([sides[0], sides[1], sides[1]._replace(name="c")], tmp_path)
-    with pytest.raises(BadInput, match=r"a trains for train\.steps 4 and c for train\.steps 5"):
+    with pytest.raises(BadInput, match=r"'a' trains for train\.steps 4 and 'c' for train\.steps 5"):
         experiment([*sides[:2], side(sizes, "c", **{"train.steps": 5})], tmp_path)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from .. import __version__, files
 from ..errors import BadInput, RunFailed
 from . import processes, terminal, threads
-from .commands import COMMANDS
+from .commands import COMMANDS, MEANT
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -92,8 +92,9 @@ def _run(name: str, words: list[str]) -> int:
 
 
 def _unknown(name: str) -> BadInput:
-    near = difflib.get_close_matches(name.lstrip("-"), COMMANDS, 1)
-    remedy = f"did you mean {near[0]}?" if near else f"give one of {', '.join(COMMANDS)}."
+    word = name.lstrip("-")
+    near = [MEANT[word]] if word in MEANT else difflib.get_close_matches(word, COMMANDS, 1)
+    remedy = f"did you mean `mainstem {near[0]}`?" if near else f"give one of {', '.join(COMMANDS)}."
     return BadInput(f"{name[:60]!r} is not a command: {remedy}")
 
 

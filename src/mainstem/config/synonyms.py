@@ -136,6 +136,9 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "random_seed": ("seed", ""), "manual_seed": ("seed", ""),
     "log_interval": ("log.every", ""), "logging_steps": ("log.every", ""), "log_freq": ("log.every", ""),
     "enable_tensorboard": ("log.tensorboard", ""), "report_to": ("log.tensorboard", ""),
+    "length": ("num_tokens", ""), "max_tokens": ("num_tokens", ""), "new_tokens": ("num_tokens", ""),
+    "n_tokens": ("num_tokens", ""), "tokens": ("num_tokens", ""), "n": ("num_samples", ""),
+    "samples": ("num_samples", ""), "text": ("prompt", ""),
     "max_new_tokens": ("num_tokens", ""), "start": ("prompt", ""), "topk": ("top_k", ""), "temp": ("temperature", ""),
     "num_return_sequences": ("num_samples", ""), "n_samples": ("num_samples", ""),
 }  # fmt: skip

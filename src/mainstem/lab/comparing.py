@@ -139,7 +139,7 @@ def check(sides: Sequence[Side], read: Any) -> None:
     for side, other in zip(sides, held, strict=True):
         if other != held[0]:
             raise BadInput(
-                f"{sides[0].name} and {side.name} hold out different texts ({held[0][:12]} and {other[:12]}), so "
+                f"{sides[0].name!r} and {side.name!r} hold out different texts ({held[0][:12]} and {other[:12]}), so "
                 "their losses cannot be compared: give both the same data.paths, data.held_out and data.split."
             )
 
@@ -155,7 +155,7 @@ def _equal_length(a: Side, b: Side) -> None:
         lengths.append((same, said))
     if lengths[0][0] != lengths[1][0]:
         raise BadInput(
-            f"{a.name} trains for {lengths[0][1]} and {b.name} for {lengths[1][1]}, in tokens not the same length: "
+            f"{a.name!r} trains for {lengths[0][1]} and {b.name!r} for {lengths[1][1]}, in tokens not the same length: "
             "give --train.steps N or --train.budget 60s, which is for both."
         )
 
