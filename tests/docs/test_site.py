@@ -225,6 +225,34 @@ def test_the_contents_of_a_page_lead_to_its_sections(tab: browser.Page, site: Pa
     assert title.strip() and words.strip().startswith(title.strip())
 
 
+TITLES = r"""
+const found = [];
+for (const title of document.querySelectorAll("article :is(h1, h2, h3)")) {
+  const text = title.firstChild, range = document.createRange();
+  let before = null;
+  for (let i = 0; i < text.length; i++) {
+    range.setStart(text, i);
+    range.setEnd(text, i + 1);
+    const top = range.getBoundingClientRect().top;
+    const word = text.data.slice(0, i).match(/[^\s\p{P}]*$/u)[0] + text.data.slice(i).match(/^[^\s\p{P}]*/u)[0];
+    const room = title.clientWidth / parseFloat(getComputedStyle(title).fontSize);
+    if (before !== null && top > before + 5 && /[^\s\p{P}]/u.test(text.data[i - 1]) && word.length < room)
+      found.push(text.data.slice(0, i));
+    before = top;
+  }
+}
+return found;
+"""
+"""Titles of which a line ends within words, behind no blank and no sign, though a line has room for them."""
+
+
+@pytest.mark.browser
+def test_no_line_of_a_chinese_title_ends_within_a_word(tab: browser.Page, site: Path) -> None:
+    for page in (page for page in PAGES if page.startswith("zh-TW")):
+        tab.show(site / page, 360, False)
+        assert tab.run(TITLES) == [], page
+
+
 SEEN = """
 const host = [...document.querySelectorAll("article div")].find((x) => x.shadowRoot);
 const colour = (x) => getComputedStyle(x).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);

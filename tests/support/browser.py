@@ -64,7 +64,7 @@ for (const part of [document.querySelector("article") ?? document.body, ...hosts
   while (walk.nextNode()) {
     const node = walk.currentNode;
     if (node.parentElement.closest("script, style, pre, svg, math")) continue;
-    for (const word of node.textContent.matchAll(/(?<![\w.-])[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+/g)) {
+    for (const word of node.textContent.matchAll(/(?<![\w.-])[A-Za-z0-9.]+(?:[-_][A-Za-z0-9.]+)+/g)) {
       if (word[0].length > 20) continue;
       const range = document.createRange();
       range.setStart(node, word.index);
@@ -73,10 +73,13 @@ for (const part of [document.querySelector("article") ?? document.body, ...hosts
       if (lines.size > 1) found.push(word[0]);
     }
   }
+  for (const word of part.querySelectorAll(".word"))
+    if (/flex|grid/.test(getComputedStyle(word.parentElement).display)) found.push([word.textContent, "stands apart"]);
 }
 return found;
 """
-"""Names such as pre-norm and pre_norm that stand on two lines; in the site, of its articles."""
+"""Names such as pre-norm and pre_norm that stand on two lines, or apart from the words around them; in the site, of its
+articles."""
 
 CONTRAST = r"""
 const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
