@@ -169,6 +169,39 @@ def test_a_mismatch_is_refused_by_name_and_nothing_has_changed(what, words):
     assert all(torch.equal(value, before[key]) for key, value in flatten(optimizer, model)[0].items())
 
 
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("value", [None, True, "", "x", [], [1], [0.9, None], {}, {"a": 1}, 10**30], ids=str)
+def test_an_option_that_is_no_value_of_its_kind_is_refused_and_nothing_has_changed(name, value):
+    model = net()
+    optimizer = MAKE[name](model)
+    train(model, optimizer, range(1))
+    before = flatten(optimizer, model)
+    for number, group in enumerate(before[1]["groups"]):
+        for key, present in group["options"].items():
+            if key in ("role", "after") or (type(present), type(value)) == (bool, bool):
+                continue
+            bad = json.loads(json.dumps(before[1]))
+            bad["groups"][number]["options"][key] = value
+            if isinstance(present, (int, float)) and value == 10**30 and not isinstance(present, bool):
+                restore(MAKE[name](model), model, before[0], bad)  # a number, if a bad one
+                continue
+            with pytest.raises(BadInput, match=f"for {key} of a group, where this one has"):
+                restore(optimizer, model, before[0], bad)
+            assert flatten(optimizer, model)[1] == before[1]
+
+
+def test_roles_and_chain_are_those_of_the_optimizer_that_goes_on():
+    model = net()
+    optimizer = optim.AdamW(optim.groups(model), lr=1e-2, after=[optim.MaxNorm(1.0, on="feedforward.in")])
+    tensors, saved = flatten(optimizer, model)
+    for group in saved["groups"]:
+        group["options"] |= {"role": "x", "after": ["x"]}
+    own = [(group["role"], list(group["after"])) for group in optimizer.param_groups]
+    assert any(after for _, after in own)
+    restore(optimizer, model, tensors, saved)
+    assert [(group["role"], list(group["after"])) for group in optimizer.param_groups] == own
+
+
 def test_another_width_and_another_model_are_refused():
     model, wider = net(), net(width=7)
     optimizer = MAKE["adamw"](model)

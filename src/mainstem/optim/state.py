@@ -19,6 +19,9 @@ _NOT_SAVED = frozenset(
 )
 """Of a group: what the model tells again, and how a step is computed, which is the machine's matter."""
 
+_OWN = frozenset({"role", "after"})
+"""Of a group: what this optimizer knows better than the one that was saved, in `restore` as in `load_state_dict`."""
+
 
 class _Group(msgspec.Struct, forbid_unknown_fields=True):
     names: list[str]
@@ -76,7 +79,7 @@ def restore(optimizer: Optimizer, model: nn.Module, tensors: Mapping[str, Tensor
 
     Raises:
         BadInput: before anything has changed: where the optimizer or the model is another one: its kind, its groups,
-            the names, shapes or types of its tensors.
+            the names, shapes or types of its tensors, or where an option of a group is no value of its kind.
     """
     try:
         saved = msgspec.convert(json, _Saved)
@@ -87,7 +90,7 @@ def restore(optimizer: Optimizer, model: nn.Module, tensors: Mapping[str, Tensor
     optimizer.state.clear()
     for names, group, told in zip(groups, optimizer.param_groups, saved.groups, strict=True):
         for key, value in told.options.items():
-            if key in group:
+            if key in group and key not in _OWN:
                 group[key] = _like(group[key], value)
         on_device = bool(group.get("fused") or group.get("capturable"))
         for name, p in names.items():
@@ -122,6 +125,10 @@ def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mappi
             _refuse(f"has {moved[0]} in another group")
     if len(saved.groups) != len(groups):
         _refuse(f"has {len(saved.groups)} groups, and this one {len(groups)}")
+    for told, group in zip(saved.groups, optimizer.param_groups, strict=True):
+        for key, value in told.options.items():
+            if key in group and key not in _OWN and not _alike(group[key], value):
+                _refuse(f"has {str(value)[:40]!r} for {key} of a group, where this one has {group[key]!r}")
     expected = {f"{entry}/{name}" for name, entries in saved.entries.items() for entry in entries}
     if expected != set(tensors):
         _refuse(f"names tensors that are not there, or leaves out some that are: {sorted(expected ^ set(tensors))[0]}")
@@ -148,7 +155,20 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, Tensor) else list(value) if isinstance(value, tuple) else value
 
 
+def _alike(present: Any, value: Any) -> bool:
+    """Return whether `value`, from JSON, can stand where the group of this optimizer has `present`."""
+    if isinstance(present, tuple):
+        return isinstance(value, list) and len(value) == len(present) and all(map(_alike, present, value))
+    if isinstance(present, (bool, str)):
+        return isinstance(value, bool) if isinstance(present, bool) else value == present
+    if isinstance(present, (int, float, Tensor)):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return not isinstance(value, (list, dict))
+
+
 def _like(present: Any, value: Any) -> Any:
     if isinstance(present, Tensor):
-        return present.fill_(value)
-    return tuple(value) if isinstance(present, tuple) else value
+        return present.fill_(float(value))
+    if isinstance(present, tuple):
+        return tuple(map(_like, present, value))
+    return float(value) if isinstance(present, float) else value
