@@ -66,9 +66,10 @@ crash: $(INSTALLED)
 crash-each: $(INSTALLED)
 	$(BIN)/python -m pytest -q -rsP -m slow tests/crash/test_each.py $(ARGS)
 
-# Property tests, with new and many more examples than `make test` takes; minutes.
+# Property tests, with new and many more examples than `make test` takes, file by file: what fails is said at once, and a
+# file that has passed is left out of the next call. ARGS="tests/data/test_split.py" runs that alone.
 fuzz: $(INSTALLED)
-	MAINSTEM_FUZZ=1 $(PYTEST) $$(grep -rl --include='test_*.py' hypothesis tests) $(ARGS)
+	$(BIN)/python tests/support/fuzz.py --workers $(WORKERS) $(ARGS)
 
 # Two models compiled to C++, and attention's Triton kernels for a GPU that need not be there; two minutes.
 inductor: $(INSTALLED)

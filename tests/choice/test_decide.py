@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from examples import one_in
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstem import choice, config
@@ -79,8 +80,8 @@ def order(values: dict[str, Any]) -> int:
     return [size[:2] for size in table.SIZES].index((values["model.layers"], values["model.width"]))
 
 
+@one_in(3)
 @given(corpora, st.floats(1, 1e5), st.data())
-@settings(max_examples=15)
 def test_what_is_given_stays(corpus: Corpus, budget: float, data: st.DataObject) -> None:
     some: dict[str, Any] = {
         "model.layers": 5, "model.width": 96, "model.heads": 8, "model.members": 3, "model.context": 24,
