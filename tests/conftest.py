@@ -6,15 +6,24 @@ from collections.abc import Iterator
 import browser
 import hypothesis
 import pytest
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 from mainstem.cli import threads
 
 threads.wait_politely()  # tests run beside other programs too
 
 # No deadline: a shared machine is slow now and then. `make test` takes the same examples every time, `make fuzz` new
-# ones and many more.
+# ones and many more, and once more those that failed; it says so, as a profile has what it does not say from the one
+# before.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
-hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=3000, print_blob=True)
+hypothesis.settings.register_profile(
+    "fuzz",
+    deadline=None,
+    derandomize=False,
+    max_examples=3000,
+    print_blob=True,
+    database=DirectoryBasedExampleDatabase(".hypothesis/examples"),
+)
 hypothesis.settings.load_profile("fuzz" if os.environ.get("MAINSTEM_FUZZ") else "default")
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import fuzz
+import hypothesis
 import pytest
 
 HOLDS = """
@@ -55,6 +56,13 @@ def test_it_says_what_fails_counts_and_goes_on_where_it_was(project: Path) -> No
         "tests/test_bad.py: 2 properties, 12 examples, _ s",
         "1 file, 2 properties, 12 examples in _ s: 0 failed",
     ]
+
+
+def test_its_examples_are_new_and_those_that_failed_are_kept() -> None:
+    fuzzing, usual = (hypothesis.settings.get_profile(name) for name in ("fuzz", "default"))
+    assert not fuzzing.derandomize and fuzzing.database is not None
+    assert usual.derandomize
+    assert fuzzing.max_examples == 60 * usual.max_examples == 3000
 
 
 def test_what_is_left_has_not_passed_since_it_or_the_package_was_changed(
