@@ -183,6 +183,7 @@ def test_what_a_stack_cannot_be_made_of_is_refused():
         ([[3]], r"Layer 0\.0 is of type int"),
         ([Positional()], r"Layer 0\.0, Positional, cannot be called with x and arguments by name"),
         ([blocks.TransformerEncoderLayer(8, 2, 16)], r"Layer 0\.0, TransformerEncoderLayer, adds its input to its"),
+        ([nn.LSTM(8, 8)], r"Layer 0\.0, LSTM, has the sequence along its first axis.*batch_first=True"),
         ([[Residual(linear())]], r"Layer 0\.0, Residual, adds its input.*give what it adds as layers"),
         (
             [[linear(), linear()], [linear()]],

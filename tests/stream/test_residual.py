@@ -33,6 +33,17 @@ def test_one_reversible_residual_fits_into_any_model():
     torch.testing.assert_close(Residual([linear], Couple())(x), x + 0.5 * linear(x))
 
 
+@pytest.mark.parametrize(
+    "make", [lambda **more: nn.LSTM(4, 4, **more), lambda **more: nn.MultiheadAttention(4, 2, **more)]
+)
+def test_who_leaves_out_samples_has_to_know_where_they_lie(make):
+    with pytest.raises(BadInput, match=r"along the first axis, where (LSTM|MultiheadAttention) has the sequence: make"):
+        Residual(make(), drop_path=0.5)
+    for given in ({"drop_path": 0.0}, {}):
+        Residual(make(), **given)
+    Residual(make(batch_first=True), drop_path=0.5)
+
+
 class Counting(nn.Module):
     def __init__(self):
         super().__init__()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import BadInput
 from ..nn import Context, Spec
 from ..stream import Residual
+from ..stream.branch import sequence_first
 from ..stream.calling import called
 from ..stream.given import needed, taken, takes
 from ..stream.own_sum import WHOLE, adds_input
@@ -57,7 +58,8 @@ def foreign(module: Any, place: str, axis: int = -1) -> ForeignSpec:
     """Return the spec of somebody's module.
 
     Raises:
-        BadInput: it is no module, cannot be called with x and arguments by name, or adds its input to its output.
+        BadInput: it is no module, cannot be called with x and arguments by name, adds its input to its output, or has
+            the sequence in front of the samples.
 
     Example:
         >>> foreign(nn.Linear(2, 2), "0.0").kind
@@ -72,6 +74,11 @@ def foreign(module: Any, place: str, axis: int = -1) -> ForeignSpec:
             f"Layer {place}, {type(module).__name__}, cannot be called with x and arguments by name ({error}): give a "
             "module that can, and calls it."
         ) from None
+    if sequence_first(module):
+        raise BadInput(
+            f"Layer {place}, {type(module).__name__}, has the sequence along its first axis, where the stack has the "
+            "samples: make it with batch_first=True."
+        )
     if isinstance(module, (*WHOLE, Residual)):
         raise BadInput(
             f"Layer {place}, {type(module).__name__}, adds its input to its output itself, and the form would add it "

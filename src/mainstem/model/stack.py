@@ -59,11 +59,12 @@ class Stack(nn.Module):
         axis: where in x the width is.
 
     Raises:
-        BadInput: a layer is no module, has a residual of its own as `nn.TransformerEncoderLayer` does, or cannot be
-            called with x and arguments by name; blocks are not alike; the form changes what a sublayer does inside, or
-            the initial weights of its parts, which a layer of yours does not name by `roles()`; and in a forward, where
-            x or what a layer returns is not of that shape, no layer takes an argument, a layer lacks one, the form
-            mixes positions and x has no single axis of them, or x and weights lie on different devices.
+        BadInput: a layer is no module, has a residual of its own as `nn.TransformerEncoderLayer` does, has the sequence
+            in front of the samples as `nn.LSTM` without ``batch_first``, or cannot be called with x and arguments by
+            name; blocks are not alike; the form changes what a sublayer does inside, or the initial weights of its
+            parts, which a layer of yours does not name by `roles()`; and in a forward, where x or what a layer returns
+            is not of that shape, no layer takes an argument, a layer lacks one, the form mixes positions and x has no
+            single axis of them, or x and weights lie on different devices.
 
     Example:
         >>> import torch

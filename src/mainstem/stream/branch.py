@@ -127,6 +127,16 @@ def refuse(branch: nn.Module, y: Tensor, into: Tensor) -> None:
     )
 
 
+def sequence_first(module: nn.Module) -> bool:
+    """Return whether `module` is one of torch's that has the sequence along its first axis, and the samples second.
+
+    Example:
+        >>> sequence_first(nn.LSTM(2, 2)), sequence_first(nn.LSTM(2, 2, batch_first=True)), sequence_first(nn.ReLU())
+        (True, False, False)
+    """
+    return type(module).__module__.startswith("torch.nn.") and getattr(module, "batch_first", True) is False
+
+
 def returns_tensor(module: nn.Module) -> bool:
     """Return whether a module is known to return one tensor: a layer of ours, or one of torch's that holds no other.
 

@@ -19,7 +19,7 @@ from ..nn import Context
 from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
-from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, version, words
+from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, sequence_first, version, words
 from .calling import called
 from .connection import Add, Connection, Connects
 from .given import by_sample, named, taken, tensors
@@ -60,10 +60,10 @@ class Residual(nn.Module):
 
     Raises:
         BadInput: F returns what cannot be added to x, adds x itself as `nn.TransformerEncoderLayer` does, changes x in
-            place, takes no argument of that name, lacks one, or lies on another device than x; a branch that sends
-            values along the stream, or returns tensors behind its first, is left out by `drop_path`; a connection that
-            needs a stream through several sublayers is called with a plain tensor; a form says more than how to
-            connect.
+            place, takes no argument of that name, lacks one, or lies on another device than x; a branch that has the
+            sequence in front of the samples, as `nn.LSTM` without ``batch_first``, sends values along the stream, or
+            returns tensors behind its first, is left out by `drop_path`; a connection that needs a stream through
+            several sublayers is called with a plain tensor; a form says more than how to connect.
 
     Source:
         He et al. 2016 (1512.03385), equation 1, and 2 for `shortcut`; Huang et al. 2016 (1603.09382) for `drop_path`.
@@ -105,6 +105,13 @@ class Residual(nn.Module):
                 "one of the two."
             )
         self.shortcut = shortcut
+        # Only somebody who tells samples apart has to know where they lie.
+        drops = self.drop_path is not None and not self.drop_path.silent
+        if drops and (wrong := [part for part in self.branch.parts() if sequence_first(part)]):
+            raise BadInput(
+                f"drop_path leaves out samples, along the first axis, where {type(wrong[0]).__name__} has the "
+                "sequence: make it with batch_first=True, or leave drop_path out."
+            )
         # What nobody adds to the stream may add to x what it likes.
         self._looked = connection.replaces or not any(may_add(part) for part in self.branch.parts())
 
