@@ -18,6 +18,20 @@ class RunFailed(RuntimeError):
     """A run that had begun cannot go on (exit code 1), through no fault of its configuration: say, a full disk."""
 
 
+def reason(error: Exception) -> str:
+    r"""Return what another library's `error` says as a part of a sentence: one line of at most 200 characters.
+
+    torch's errors may have a page of its own calls below what they say.
+
+    Example:
+        >>> reason(ValueError("no size.\nframe #0: of torch"))
+        'no size. frame #0: of torch'
+        >>> len(reason(ValueError("frame " * 1000)))
+        200
+    """
+    return " ".join(str(error).split())[:200].strip().removesuffix(".")
+
+
 def command(*words: "str | os.PathLike[str]") -> str:
     """Return a command of ours as a remedy to be copied, quoted as a shell wants it.
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from . import config, counts, data, files, runs
-from .errors import BadInput
+from .errors import BadInput, reason
 from .model import Network, Settings, network
 from .runs import facts, publish, weights
 
@@ -165,7 +165,7 @@ def _outline(settings: dict[str, Any], path: Path) -> Network:
         with torch.device("meta"):
             return network(Settings.from_json(settings), seed=None)
     except Exception as error:  # noqa: BLE001 - a file may say anything, and a form may fail on it anyhow
-        raise BadInput(f"{str(path)!r} describes no model ({str(error).removesuffix('.')}): it is damaged.") from None
+        raise BadInput(f"{str(path)!r} describes no model ({reason(error)}): it is damaged.") from None
 
 
 def _check_tables(empty: Network, path: Path) -> None:

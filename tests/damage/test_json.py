@@ -77,6 +77,7 @@ _OPTIONS = ("optimizer", "groups", 0, "options")
 FOUND = [
     ("run/facts.json", Change(("outcome",), True), False),
     ("run/facts.json", Change(("outcome",), {"prior": True}), False),
+    ("run/config.json", Change(("model", "head_width"), 2**63), False),
     ("run/checkpoints/*/manifest.json", Change((*_OPTIONS, "lr"), None), True),
     *(
         ("run/checkpoints/*/manifest.json", Change((*_OPTIONS, "betas"), value), True)

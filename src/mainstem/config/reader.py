@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import BadInput
+from ..errors import BadInput, reason
 
 LIMIT = 1 << 20
 DEPTH = 16
@@ -83,8 +83,7 @@ def _built(text: str, name: str) -> Any:
         if isinstance(error, BadInput):
             raise
         # Escapes that name no character, for one, leave PyYAML as other errors than its own.
-        reason = " ".join(str(error).split())[:200]
-        raise BadInput(f"{name} is not YAML ({reason}): write text that YAML allows.") from None
+        raise BadInput(f"{name} is not YAML ({reason(error)}): write text that YAML allows.") from None
 
 
 _KINDS: dict[type, str] = {list: "list", str: "text", int: "number", float: "number", bool: "truth value"}

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as _bytes
 
 from .. import files
+from ..errors import reason
 from .frozen import Frozen
 from .kneser_ney import score
 from .mixture import mix
@@ -125,7 +126,7 @@ def load(folder: Path) -> Prior | None:
             stored = msgspec.json.decode((opened.metadata() or {}).get("mainstem", ""), type=_Stored)
             tokens, discounts = (opened.get_tensor(name) for name in ("tokens", "discounts"))
     except (SafetensorError, OSError, msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
-        raise files.Unusable(path, f"is damaged ({' '.join(str(error).split())[:120]})", REMEDY) from None
+        raise files.Unusable(path, f"is damaged ({reason(error)})", REMEDY) from None
     if stored.sha256 != _digest(tokens, discounts, stored.about) or not _fits(tokens, discounts, stored.about):
         raise files.Unusable(path, "is damaged: its numbers are not those that were saved", REMEDY)
     return Prior(tokens, discounts, stored.about)

@@ -1,7 +1,7 @@
 """JSON that mainstem wrote and reads again: a value of the right type, or `Unusable`, whatever the file holds.
 
 The type is a `msgspec.Struct` that names what its reader uses; what else is there is left alone, so that files of
-later versions can be read. May import `reading`.
+later versions can be read. May import `errors` and `reading`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
+from ..errors import reason
 from .reading import Unusable, read
 
 T = TypeVar("T")
@@ -55,4 +56,4 @@ def checked(value: Any, kind: type[T], path: str | os.PathLike[str]) -> T:
 
 
 def _reason(error: Exception) -> str:
-    return "nested too deep" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+    return "nested too deep" if isinstance(error, RecursionError) else reason(error)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadInput
+from ..errors import BadInput, reason
 from ..nn import Attention, FeedForward
 from ..optim.units import Units, units
 from .language_model import LanguageModel
@@ -62,7 +62,7 @@ def prune(model: LanguageModel) -> Pruned:
         smaller = _smaller(model, hidden | heads)
         apart = _apart(model, smaller)
     except (RuntimeError, ValueError) as error:
-        raise BadInput(f"{_REFUSED} ({str(error).splitlines()[0][:200].removesuffix('.')}).") from None
+        raise BadInput(f"{_REFUSED} ({reason(error)}).") from None
     if not apart <= TOLERANCE:
         raise BadInput(f"{_REFUSED} (logits differ by {apart:.2g}).")
     per_group = model.settings.heads // (model.settings.kv_heads or model.settings.heads)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .. import config, counts, data, files, variants
 from ..counts.stored import NAME, About, Gain, Prior, load, save
 from ..data.batches import num_windows, spread, targets
+from ..errors import reason
 from ..measure.evaluate import error as standard_error
 from ..measure.evaluate import evaluate
 from ..runs.disk import disk
@@ -98,7 +99,7 @@ def _why(error: Exception | None) -> str:
     """Return why counts that `model.prior` asks for are not there."""
     if error is None or isinstance(error, TimeoutError):
         return "the budget had no time left to count, as model.prior asks for; a longer --train.budget has it"
-    return f"counting failed ({error})"
+    return f"counting failed ({reason(error)})"
 
 
 def line(said: Mapping[str, Any]) -> str:

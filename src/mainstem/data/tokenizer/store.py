@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ... import catalogue, files
+from ...errors import reason
 from .base import VERSION, Tokenizer, sealed
 
 _LIMIT = 1 << 26
@@ -42,8 +43,7 @@ def from_json(data: bytes, path: str | os.PathLike[str] = "vocabulary.json") -> 
             raise ValueError(f"its content is not that of the checksum {header.checksum!r}")
         return known[header.name].from_state(found)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise files.Unusable(path, f"describes no tokenizer ({why})", "it is damaged") from None
+        raise files.Unusable(path, f"describes no tokenizer ({reason(error)})", "it is damaged") from None
 
 
 def _kinds() -> dict[str, type[Tokenizer]]:
