@@ -44,3 +44,4 @@ def test_a_long_name_may_be_broken_and_an_option_of_the_trainer_may_not() -> Non
     assert held("a-run-with-a-name-as-long-as-that") == []
     assert held("see --data.held-out-paths and --seed") == ["--data.held-out-paths", "--seed"]
     assert held(f"--{'a' * 60}") == []
+    assert held('<pre class="code">train --train.steps 60</pre>') == ["--train.steps"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import run_folders
+import shown
 from run_folders import evil_folder
 
 from mainstem.errors import RunFailed
@@ -57,7 +58,7 @@ class Parsed(HTMLParser):
 
 @pytest.fixture
 def parsed(tmp_path: Path) -> Parsed:
-    return Parsed(write(run_folders.make(tmp_path / "run")).read_text(encoding="utf-8"))
+    return Parsed(shown.joined(write(run_folders.make(tmp_path / "run")).read_text(encoding="utf-8")))
 
 
 def test_every_part_is_on_the_page(parsed: Parsed) -> None:

@@ -63,9 +63,11 @@ for (const part of [document.querySelector("article") ?? document.body, ...hosts
   const walk = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const node = walk.currentNode;
-    if (node.parentElement.closest("script, style, pre, svg, math")) continue;
-    for (const word of node.textContent.matchAll(/(?<![\w.-])[A-Za-z0-9.]+(?:[-_][A-Za-z0-9.]+)+/g)) {
-      if (word[0].length > 20) continue;
+    if (node.parentElement.closest("script, style, pre:not(.code), svg, math")) continue;
+    for (const word of node.textContent.matchAll(/(?<![\w-])(?:--)?[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/g)) {
+      const before = node.data.slice(0, word.index).match(/[^\s\u3000-\uffef]*$/)[0].length;
+      const whole = before + node.data.slice(word.index).match(/^[^\s\u3000-\uffef]*/)[0].length;  // up to blanks or Chinese
+      if (word[0].length > 20 || whole > 30) continue;
       const range = document.createRange();
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
@@ -73,13 +75,16 @@ for (const part of [document.querySelector("article") ?? document.body, ...hosts
       if (lines.size > 1) found.push(word[0]);
     }
   }
-  for (const word of part.querySelectorAll(".word"))
-    if (/flex|grid/.test(getComputedStyle(word.parentElement).display)) found.push([word.textContent, "stands apart"]);
+  for (const word of part.querySelectorAll(".word")) {
+    const own = getComputedStyle(word), around = getComputedStyle(word.parentElement);
+    if (/flex|grid/.test(around.display) || own.fontSize !== around.fontSize || own.color !== around.color)
+      found.push([word.textContent, "stands apart"]);
+  }
 }
 return found;
 """
-"""Names such as pre-norm and pre_norm that stand on two lines, or apart from the words around them; in the site, of its
-articles."""
+"""Words, options and names such as pre-norm that stand on two lines, or apart from the words around them; in the site,
+of its articles."""
 
 CONTRAST = r"""
 const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;

@@ -24,7 +24,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 _DARK = ':root[data-theme="dark"]'
 
-_WORDS, _PARTS, _BEHIND = re.compile(r"(?<=\s)"), re.compile(r"(?<==)"), re.compile(r"(?<=[._])")
+_WORDS, _PARTS, _DOTS, _BEHIND = (re.compile(f"(?<={sign})") for sign in (r"\s", "=", r"\.", "[._]"))
 
 
 def page(name: str, /, **content: Any) -> str:
@@ -93,11 +93,11 @@ def embedded(value: Any) -> markupsafe.Markup:
 
 
 def breakable(text: str) -> markupsafe.Markup:
-    """Return text, escaped, that a narrow column may break behind "=", and in long names behind dots and underscores.
+    """Return text, escaped, that a narrow column may break behind "=" and dots, and in long names behind underscores.
 
     Example:
         >>> breakable("model.residual=pre_norm")
-        Markup('model.residual=<wbr>pre_norm')
+        Markup('model.<wbr>residual=<wbr>pre_norm')
         >>> breakable("blocks.0.attention.<b>_query")
         Markup('blocks.<wbr>0.<wbr>attention.<wbr>&lt;b&gt;_<wbr>query')
     """
@@ -106,7 +106,7 @@ def breakable(text: str) -> markupsafe.Markup:
 
 
 def _pieces(name: str) -> list[str]:
-    return _BEHIND.split(name) if len(name) > LONGEST else [name]
+    return (_BEHIND if len(name) > LONGEST else _DOTS).split(name)
 
 
 def policy(script: str, style: str) -> str:

@@ -11,8 +11,9 @@ _OPTION = 40
 """Signs of an option that does."""
 
 _BLOCK = "template|script|style|text|math|pre|title"
-_APART = re.compile(rf"(<(?:{_BLOCK})\b.*?</(?:{_BLOCK})>|<[^>]*>)", re.DOTALL)
-"""What is no text of sentences, or has lines of its own. Pictures lie within pictures: of them, each text by itself."""
+_APART = re.compile(rf'(<(?!pre class="code")(?:{_BLOCK})\b.*?</(?:{_BLOCK})>|<[^>]*>)', re.DOTALL)
+"""What is no text of sentences, or has lines of its own, but for commands on our pages. Pictures lie within
+pictures: of them, each text by itself."""
 
 _JOINED = re.compile(
     r"(?<![A-Za-z0-9_&#-])(?:--[A-Za-z0-9_.-]*[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9.]*(?:[-_][A-Za-z0-9.]*[A-Za-z0-9])+)"

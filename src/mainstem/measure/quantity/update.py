@@ -35,7 +35,7 @@ class ZeroWeights(Quantity):
     title = "Zero weights"
     unit = "share"
     definition = "the share of numbers that are exactly 0 in each weight matrix"
-    source = "the share of weights that are exactly 0"
+    source = "a plain count"
     cost = "one read of the weights"
     wants: ClassVar[frozenset[str]] = frozenset({"weight"})
     by_depth = False
