@@ -66,8 +66,9 @@ for (const part of [document.querySelector("article") ?? document.body, ...hosts
     if (node.parentElement.closest("script, style, pre:not(.code), svg, math")) continue;
     for (const word of node.textContent.matchAll(/(?<![\w-])(?:--)?[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/g)) {
       const before = node.data.slice(0, word.index).match(/[^\s\u3000-\uffef]*$/)[0].length;
-      const whole = before + node.data.slice(word.index).match(/^[^\s\u3000-\uffef]*/)[0].length;  // up to blanks or Chinese
-      if (word[0].length > 20 || whole > 30) continue;
+      const whole = before + node.data.slice(word.index).match(/^[^\s\u3000-\uffef]*/)[0].length;
+      if (word[0].length > 20 || whole > 22) continue;  // which has to be broken somewhere
+      if (!/[-_]/.test(word[0]) && !node.parentElement.closest("td, th")) continue;
       const range = document.createRange();
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
@@ -83,8 +84,8 @@ for (const part of [document.querySelector("article") ?? document.body, ...hosts
 }
 return found;
 """
-"""Words, options and names such as pre-norm that stand on two lines, or apart from the words around them; in the site,
-of its articles."""
+"""Names such as pre-norm, options and words of tables that stand on two lines, or apart from the words around them; in
+the site, of its articles."""
 
 CONTRAST = r"""
 const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
