@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
 from made import lab
+from shown import joined
 
 from mainstem import catalogue
 
@@ -76,6 +77,6 @@ def test_every_verdict_of_the_page_has_its_conditions(name: str, language: str) 
     """Those of the first sentence stand once; another sentence has its own where they differ."""
     found = lab.stored(name)
     assert found is not None
-    shown = lab.experiment(name, language).replace("&#x27;", "'").replace("&#39;", "'")
+    shown = joined(lab.experiment(name, language)).replace("&#x27;", "'").replace("&#39;", "'")
     for contrast, _, _ in found.results.judged():
         assert lab.conditions(found, contrast, language) in shown

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from copying import Copying
+from shown import joined
 
 import mainstem
 from mainstem import config, report, train
@@ -70,7 +71,7 @@ def test_name_and_unit_are_those_of_its_score(whole: tuple[Outcome, Heard]) -> N
     assert "60 steps of 48 digits" in said and "passes over the data" in said
     assert console.shown[-1]["counted"] == "digits"
     assert "nats per token" not in said and "tokens" not in said and "mainstem sample" not in said
-    page = (outcome.path / "report.html").read_text()
+    page = joined((outcome.path / "report.html").read_text())
     assert f"Held-out accuracy {best['accuracy']:.4f} of 1, reached at step" in page
     assert "nats per token" not in page and "Perplexity" not in page
 
