@@ -26,10 +26,9 @@ $(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS) | $(BIN)/
 train: $(INSTALLED)
 	$(BIN)/mainstem train $(ARGS)
 
-# Tests run in so many processes, each with one thread; ARGS="-n 0" runs them in this one, as a debugger wants it. Three
-# fill two cores: a quarter of the time a test waits for a browser or for processes that it has started. Each, and each
-# that they start, would else compile all modules once more where the environment says to keep no bytecode.
-WORKERS ?= 3
+# Tests run in so many processes, each with one thread; ARGS="-n 0" runs them in this one, as a debugger wants it. Each,
+# and each that they start, would else compile all modules once more where the environment says to keep no bytecode.
+WORKERS ?= 2
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 test: $(INSTALLED)
 	$(PYTEST) $(ARGS)

@@ -160,6 +160,32 @@ def test_what_ends_one_process_is_raised_in_the_others(error: Exception, kind: t
         leading.meeting.word("never", 1)  # type: ignore[union-attr]
 
 
+class Gone:
+    """A store that ends with the leading process, as soon as the other one has heard what ended that."""
+
+    def __init__(self, store: Any) -> None:
+        self.store, self.ended = store, False
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def ask(*words: Any) -> Any:
+            if self.ended:
+                raise RuntimeError("Connection reset by peer")
+            self.ended = name == "set" and words[0].startswith(meeting._HEARD)
+            return getattr(self.store, name)(*words)
+
+        return ask
+
+
+def test_what_has_ended_the_leading_process_is_raised_where_the_store_goes_once_it_is_heard() -> None:
+    leading, other = worlds()
+    with pytest.raises(BadInput), told(leading, Requests()):
+        raise BadInput("x")
+    other.meeting._store = store = Gone(other.meeting._store)  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match="Process 0 of 2: x"), told(other, Requests()):
+        other.meeting.word("never", 0)  # type: ignore[union-attr]
+    assert store.ended
+
+
 def test_a_process_that_vanishes_without_a_word_is_a_failure_of_the_run() -> None:
     requests = Requests()
     with pytest.raises(RunFailed, match="gone"), told(worlds()[0], requests):

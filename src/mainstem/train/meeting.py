@@ -87,6 +87,7 @@ class Meeting:
         self._store, self.rank, self.size = store, rank, size
         self._near: dict[int, alive.Process] = {}
         self._signs, self._signed, self._stayed = 0, -_SIGN, False
+        self._failure: Failure | None = None
 
     def greet(self, limit: timedelta) -> None:
         """Wait until all processes are there, and remember those of this machine."""
@@ -160,15 +161,20 @@ class Meeting:
         self.leave(f"{_HEARD}/{self.rank}", True)
 
     def failure(self, patience: float = 0.0) -> Failure | None:
-        """Return what has ended some process, None where none has said so within `patience` seconds."""
+        """Return what has ended some process, None where none has said so within `patience` seconds.
+
+        It is kept: whoever has heard it is waited for no longer, and the store may be gone when it is asked for again.
+        """
         ends = time.monotonic() + patience
-        while not self.has(_FAILED):
-            if time.monotonic() > ends:
+        while self._failure is None:
+            if self.has(_FAILED):
+                self._failure = Failure(*json.loads(self._ask(lambda: self._store.get(_FAILED))))
+                self.leave(f"{_HEARD}/{self.rank}", True)
+            elif time.monotonic() > ends:
                 return None
-            time.sleep(_PAUSE)
-        found = Failure(*json.loads(self._ask(lambda: self._store.get(_FAILED))))
-        self.leave(f"{_HEARD}/{self.rank}", True)
-        return found
+            else:
+                time.sleep(_PAUSE)
+        return self._failure
 
     def stay(self, patience: float) -> None:
         """Wait, where a process has failed, until all that still run know of it, or for `patience` seconds; once.
