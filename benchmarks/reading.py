@@ -293,10 +293,13 @@ def floor(cell: str, rows: Sequence[Mapping[str, str]], found: Mapping[str, Mapp
         return f"{said} The placebo has no row yet, so that nothing is known of the noise."
     mean, interval = trainings.paired(found[PLACEBO], found[BASE])
     most = max(abs(found[PLACEBO][seed] - found[BASE][seed]) for seed in shared)
+    alone = " One difference may be small by chance: read nothing into the order of arms that are close." * (
+        len(shared) == 1
+    )
     return (
         f"{said} **Noise floor**: the placebo, which draws other initial weights and masks and is the base otherwise, "
         f"is {mean} bits per byte from it on average{f' ({interval})' if interval else ''}, and up to {most:.3f} with "
-        "one seed. A difference that is not beyond that says nothing."
+        f"one seed. A difference that is not beyond that says nothing.{alone}"
     )
 
 

@@ -1,7 +1,8 @@
 """What the first reading says of residual forms: two columns of the READMEs' table of forms, and what to make of them.
 
 Rows are those of `benchmarks/reading.py`, cell `once`: each form beside pre-norm with the same seeds, and the placebo,
-which is pre-norm with other draws. A column is there where its file has rows.
+which is pre-norm with other draws. A column is there where its file has rows, and gains are where pre-norm has
+`LEAST` seeds: one difference says nothing of how far apart the draws alone would be.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mainstem.lab.statistics import Paired, paired
 Row = dict[str, str]
 
 BASE, PLACEBO, CELL = "pre_norm", "placebo", "once"
+LEAST = 2
 PAGE = "docs/results/first-reading.md"
 WRITTEN = 3
 """Columns of the table that people write: name, formula, source."""
@@ -64,7 +66,10 @@ class Read(NamedTuple):
 
 
 def arms(rows: Sequence[Row]) -> dict[str, Read]:
-    """Return each arm over the seeds that it shares with the base; an arm that no seed is known of is not there."""
+    """Return each arm over the seeds that it shares with the base; an arm that no seed is known of is not there.
+
+    Nothing is where the base has fewer than `LEAST` seeds.
+    """
     bits: dict[str, dict[str, float]] = {}
     failed: dict[str, int] = {}
     for row in rows:
@@ -73,6 +78,8 @@ def arms(rows: Sequence[Row]) -> dict[str, Read]:
         elif row["cell"] == CELL:
             bits.setdefault(row["arm"], {})[row["seed"]] = float(row["bits_per_byte"])
     base = bits.get(BASE, {})
+    if len(base) < LEAST:
+        return {}
     found = {}
     for arm in dict.fromkeys([*bits, *failed]):
         apart = [value - base[seed] for seed, value in bits.get(arm, {}).items() if seed in base]

@@ -79,7 +79,12 @@ def test_the_page_has_the_noise_floor_differences_by_seed_and_what_did_not_end(r
     assert "- plain, seed 0: The loss is not finite." in page
     assert "--seeds 0,1`" in page and "in\nfloat32, beside other work, commit abc; M; PyTorch 2" in page
     assert "Without a row yet: post_norm, sandwich," in page and "yet: pre_norm" not in page
-    assert "## often" not in page
+    assert "## often" not in page and "small by chance" not in page
+    rows(reading, tmp_path / "one.csv", {each: bits[each] for each in bits if each[1] == 0})
+    assert (
+        "up to 0.010 with one seed. A difference that is not beyond that says nothing. One difference may be small"
+        in (reading.page(tmp_path / "one.csv"))
+    )
     with pytest.raises(SystemExit, match="has no rows"):
         reading.page(tmp_path / "none.csv")
 

@@ -45,6 +45,13 @@ def test_without_rows_the_table_is_as_people_wrote_it(language: str) -> None:
     assert reading.sentences([], [], language) == ""
 
 
+def test_one_seed_of_all_is_too_few_for_a_table_of_gains() -> None:
+    alone = [row("pre_norm", "0", 2.0), row("placebo", "0", 2.001), row("keel", "0", 2.1)]
+    assert reading.table(WRITTEN, alone, [], "en") == WRITTEN and reading.sentences(alone, [], "en") == ""
+    more = [*alone, row("pre_norm", "1", 2.0), row("keel", "1", 2.1)]
+    assert reading.table(WRITTEN, more, [], "en") != WRITTEN
+
+
 def test_a_gain_is_the_paired_difference_with_its_interval_and_its_cost_the_ratio() -> None:
     apart = {"0": -0.02, "1": -0.01, "2": -0.03, "3": -0.011}
     made = reading.table(WRITTEN, rows(keel=apart), [{"arm": "keel", "ratio": "1.254"}], "en")
