@@ -74,6 +74,7 @@ class Change(NamedTuple):
 
 CHANGES = st.builds(Change, st.integers(0, 10**6), _ODD, st.sampled_from(["set", "delete", "twice"]))
 _OPTIONS = ("optimizer", "groups", 0, "options")
+_CACHED, _FACTS = "cache/mainstem/*/manifest.json", ("content", "facts")
 FOUND = [
     ("run/facts.json", Change(("outcome",), True), False),
     ("run/facts.json", Change(("outcome",), {"prior": True}), False),
@@ -83,6 +84,10 @@ FOUND = [
         ("run/checkpoints/*/manifest.json", Change((*_OPTIONS, "betas"), value), True)
         for value in (None, "", [1], {"a": {}})
     ),
+    (_CACHED, Change((*_FACTS, "bytes"), None), True),
+    (_CACHED, Change((*_FACTS, "documents"), ""), True),
+    (_CACHED, Change((*_FACTS, "documents"), None, "delete"), True),
+    (_CACHED, Change((*_FACTS, "tokenizer_reason"), 0), True),
 ]
 """What a command has once ended badly at."""
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from .. import config, variants
+from .. import config, files, variants
 from ..errors import BadInput
 from . import seen, store
 from .choose import choose
@@ -49,14 +49,35 @@ class _Sides(Struct):
 
 
 class _Facts(Struct):
+    """What is shown, chosen or counted by; of the sealed part where there is one."""
+
     hash: str
     held_out_hash: str
+    held_out_seen: float
     held_out_differs: float
     training_differs: float
+    documents: files.Count
+    bytes: files.Count
+    tokens: files.Count
+    vocab_size: files.Count
+    train_documents: files.Count
+    train_bytes: files.Count
+    train_tokens: files.Count
+    held_out_documents: files.Count
+    held_out_bytes: files.Count
+    held_out_tokens: files.Count
+    split: str
+    split_reason: str
+    tokenizer: str
+    tokenizer_reason: str
+    sealed_documents: files.Count | UnsetType = UNSET
+    sealed_bytes: files.Count | UnsetType = UNSET
+    sealed_tokens: files.Count | UnsetType = UNSET
+    sealed_split_reason: str | UnsetType = UNSET
 
 
 class _Content(store.Content):
-    """What the manifest of a corpus holds; its facts are many more, which are shown."""
+    """What the manifest of a corpus holds."""
 
     sizes: _Sides
     tokenizer: str
