@@ -24,9 +24,18 @@ def test_factors_are_the_counters_normal_numbers_in_the_variance_of_dropout(rate
     spread = math.sqrt(rate / (1 - rate))
     for row, sample in enumerate((5, 9)):
         words = counter.words(3, counter.site_id("drop", "a"), 15, step=4, sample=sample)
-        normal = [statistics.NormalDist().inv_cdf(((int(w) >> 8) + 0.5) / 2**24) for w in words]
+        normal = [statistics.NormalDist().inv_cdf(((int(w) >> 9) + 0.5) / 2**23) for w in words]
         right = torch.tensor([1 + spread * e for e in normal]).view(3, 5)
         torch.testing.assert_close(found[row], right, rtol=1e-4, atol=2e-3 * spread)
+
+
+def test_every_word_makes_a_finite_number_and_its_opposite_is_there(monkeypatch):
+    """One of 2^24 was infinite: of the steps of 4 x 128, which draw 2 million each, one in eight was left out."""
+    words = torch.tensor([[0, 1 << 9, (1 << 31) - 1, 1 << 31, (1 << 32) - (1 << 9) - 1, (1 << 32) - 1]])
+    monkeypatch.setattr(counter, "words_of", lambda draw, site, count: words)
+    found = factors(0.5, torch.ones(1, 6, 1), (0,)).flatten() - 1
+    assert found.isfinite().all() and found[0] < found[1] < found[2] < 0 and 5 < found[5] < 6
+    torch.testing.assert_close(found.flip(0), -found, rtol=1e-5, atol=1e-6)
 
 
 def test_they_are_normal():

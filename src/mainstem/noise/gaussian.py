@@ -84,8 +84,8 @@ class Normal(Noise):
         order = sorted(range(1, x.dim()), key=lambda place: "THKDF".index(self.axes[place]))
         shape = [x.shape[place] for place in order]
         words = counter.words_of(mask.draw, mask.site, math.prod(shape))
-        # Half a word below 1 and above 0; in float32 the last bits of a word are rounded away, and 1 with them.
-        uniform = ((words >> 8).to(torch.float32) + 0.5) / 2**24
+        # Between 0 and 1, and neither: with the half 23 bits are all that float32 holds, where of 24 the last were 1.
+        uniform = ((words >> 9).to(torch.float32) + 0.5) / 2**23
         normal = math.sqrt(2.0) * torch.erfinv(2.0 * uniform - 1.0)
         back = [0, *(1 + order.index(place) for place in range(1, x.dim()))]
         normal = normal.view(x.shape[0], *shape).permute(back).to(x.device)
