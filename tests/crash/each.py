@@ -60,7 +60,7 @@ def traced(root: Path, out: Path, inject: str | None = None) -> Traced:
         os.dup2(descriptor, 2)
         os.close(go[1])
         os.write(ready[1], b"1")
-        if not os.read(go[0], 1):  # whoever is to say so has been killed
+        if not os.read(go[0], 1):  # the process that says so has been killed
             os._exit(9)
         Writing.begin = _begin_here
         os._exit(driver.ended(out, tell=True))

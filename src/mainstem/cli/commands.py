@@ -86,4 +86,4 @@ MEANT = {
     "forms": "list residual", "models": "list residual", "options": "train --help", "config": "train --help",
     "info": "doctor", "check": "doctor", "env": "doctor", "version": "--version",
 }  # fmt: skip
-"""What people call our commands who have used other programs, and what one types here."""
+"""Names that other programs have for such commands, and what a person types here."""

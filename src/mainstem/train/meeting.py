@@ -163,7 +163,7 @@ class Meeting:
     def failure(self, patience: float = 0.0) -> Failure | None:
         """Return what has ended some process, None where none has said so within `patience` seconds.
 
-        It is kept: whoever has heard it is waited for no longer, and the store may be gone when it is asked for again.
+        It is kept: no process waits for one that has heard it, so that the store may be gone at the next question.
         """
         ends = time.monotonic() + patience
         while self._failure is None:

@@ -27,7 +27,7 @@ def named(meeting: Meeting, lost: Unanswered, patience: float) -> Lost:
         meeting.leave(f"{_MISSES}/{meeting.rank}", True)
         while True:
             ended = meeting.ended()
-            if (failure := meeting.failure()) is not None:  # looked for behind that: whoever has ended had left it
+            if (failure := meeting.failure()) is not None:  # after that: a process leaves it before it ends
                 return lost if failure.rank is not None else Lost(failure.sentence)
             silent = [rank for rank in range(size) if not meeting.has(f"{_MISSES}/{rank}")]
             if gone := [rank for rank in ended if rank in silent]:
