@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .. import noise, ops
 from ..nn import Cache
 from .language_model import LanguageModel
+from .seen import Objective
 from .settings import Settings
 
 
@@ -79,20 +80,19 @@ class Ensemble(nn.Module):
         targets_BT: Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
         shown_BT: Tensor | None = None,
-        agreement: float = 0.0,
+        objective: Objective | None = None,
         **terms: Any,
     ) -> Tensor:
         """Return ln p [B, T, V]; with targets their losses in nats: the members' mean in training, else the mixture's.
 
-        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `shown_BT`, `agreement`
-        and `terms` are as `LanguageModel` has them; nothing is dropped in eval mode, so all passes agree there, and
-        tokens behind the next one, a teacher and the sizes of activations are of training alone.
+        Of these it is the sum, or with `reduction` "none" each position's own, float32 [B, T]. `shown_BT`, `objective`
+        and `terms` are as `LanguageModel` has them; an objective and the sizes of activations are of training alone.
         """
         given = tokens_BT, documents_BT, cache, shown_BT
         if targets_BT is None:
             return self._mixture(*given)
         if self.training:
-            how: dict[str, Any] = {"targets_BT": targets_BT, "reduction": reduction, "agreement": agreement, **terms}
+            how: dict[str, Any] = {"targets_BT": targets_BT, "reduction": reduction, "objective": objective, **terms}
             return _each_alone(self._each(*given, **how))
         terms = {name: value for name, value in terms.items() if name in ops.Terms._fields}
         if any(terms.values()):

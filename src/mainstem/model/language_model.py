@@ -17,12 +17,12 @@ from ..errors import BadInput
 from ..nn import Cache, Context, Embedding, Linear
 from ..nn.built import plain_linear
 from ..nn.tally import Tally, gathering
-from ..ops.dispatch import autocasts
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from ..stream import State, leaves
 from .block import block, places
 from .init import chosen, initialise
+from .seen import Objective, Seen
 from .settings import Settings, norm_of
 
 
@@ -104,7 +104,7 @@ class LanguageModel(nn.Module):
         targets_BT: Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
         shown_BT: Tensor | None = None,
-        agreement: float = 0.0,
+        objective: Objective | None = None,
         **terms: Any,
     ) -> Tensor:
         """Return logits [B, T, V]; with targets their cross-entropies in nats, for which logits are never whole.
@@ -113,9 +113,8 @@ class LanguageModel(nn.Module):
         `label_smoothing`, `z_loss` and `confidence`, as `ops.cross_entropy` has them, and `hidden_l1` and `hidden_l2`,
         factors on the mean of |h| and h^2 over the hidden units of all feed-forward sublayers at a position, and
         `stream_l1` and `stream_l2`, the same of the stream behind the last block. The row of a token is multiplied by
-        its `shown_BT`; 0 hides it. With an `agreement` above 0 there is a second pass with other masks, and the loss is
-        `ops.agreeing`'s of both. `ahead` [K] are factors on the cross-entropies of the tokens behind the next one, and
-        `taught` is an `ops.Taught`, what a trained model predicts; for this one logits are whole.
+        its `shown_BT`; 0 hides it. An `objective` makes another loss of what it sees of the batch, in place of the
+        cross-entropy: `mainstem.model.seen` has what it is given.
         """
         # Weights may be brought here from a host; those of the meta device are none.
         apart = {"the model": self.embedding.weight} if self.embedding.weight.is_meta != tokens_BT.is_meta else {}
@@ -125,73 +124,36 @@ class LanguageModel(nn.Module):
                     f"The tokens are on {tokens_BT.device}, and {what} on {other.device}: move them to one device, and "
                     "a model from the meta device by to_empty and its weights."
                 )
-        ahead: Tensor | None = terms.pop("ahead", None)
-        taught: ops.Taught | None = terms.pop("taught", None)
         hidden, end = gathering(terms, "hidden", self.settings.layers), gathering(terms, "stream", 1)
         loss = ops.Terms(**terms, soft_cap=self.settings.soft_cap or 0.0)
         given = tokens_BT, documents_BT, cache, shown_BT
         if targets_BT is None:
             return self._logits(self.features(*given))
-        views = [self.features(*given, hidden, end)]
-        if agreement:
-            with counter.other_view():
-                views.append(self.features(*given, hidden, end))
-        found = self._compared(views, targets_BT, reduction, agreement, loss)
-        if taught is not None:
-            apart_BT = ops.apart(self._bounded(views[0]), taught).where(targets_BT != -100, 0.0)
-            told = apart_BT if reduction == "none" else apart_BT.sum()
-            found = (1.0 - taught.share) * found + taught.share * told
-        for number, factor in enumerate(() if ahead is None else ahead.unbind(), 1):
-            later_BT = _later(targets_BT, number)
-            more = self._compared(views[:1], later_BT, reduction, 0.0, ops.Terms(soft_cap=loss.soft_cap))
-            found = found + factor.to(found.dtype) * more
+        seen = Seen(self, functools.partial(self.features, *given, hidden, end), targets_BT, reduction, loss)
+        found = seen.cross_entropy() if objective is None else objective(seen)
         for tally in (hidden, end):
             if tally is not None:
                 zero_BT = torch.zeros(targets_BT.shape, dtype=found.dtype, device=found.device)
-                added_BT = tally.total(zero_BT) / len(views)
+                added_BT = tally.total(zero_BT) / seen.passes
                 found = found + (added_BT if reduction == "none" else added_BT.sum())
         return found
 
     def _logits(self, x_BTD: Tensor) -> Tensor:
-        return self._bounded(x_BTD).float()
+        return self.bounded(x_BTD).float()
 
-    def _bounded(self, x_BTD: Tensor) -> Tensor:
-        """Return logits of the features' dtype, but float32 at least."""
+    def bounded(self, x_BTD: Tensor) -> Tensor:
+        """Return what the head makes of features, whole [B, T, V], in their dtype, but float32 at least."""
         if self.head is not None and not plain_linear(self.head):
             z_BTV = self.head(x_BTD)
         else:
-            weight = self._tied() if self.head is None else self.head.weight
-            z_BTV = ops.linear(x_BTD, weight.to(x_BTD.dtype))
+            z_BTV = ops.linear(x_BTD, self.head_weight().to(x_BTD.dtype))
         wide = torch.promote_types(z_BTV.dtype, torch.float32)
         return ops.capped(z_BTV.to(wide), self.settings.soft_cap or 0.0)
 
-    def _compared(
-        self,
-        views: list[Tensor],
-        targets_BT: Tensor,
-        reduction: Literal["sum", "none"],
-        agreement: float,
-        loss: ops.Terms,
-    ) -> Tensor:
-        """Return the loss of what one or two passes give to the head."""
-        targets_N = targets_BT.flatten()
-        if self.head is not None and not plain_linear(self.head):
-            # The head is changed, sharded or hooked: it has to be called, which makes whole logits.
-            logits = [self._bounded(x_BTD).flatten(0, 1) for x_BTD in views]
-            loss_N = ops.from_logits(logits, targets_N, agreement, loss)
-            return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
-        weight = self._tied() if self.head is None else self.head.weight
-        kind = weight.device.type
-        if autocasts(kind):  # as it would have made of the product
-            views = [x_BTD.to(torch.get_autocast_dtype(kind)) for x_BTD in views]
-        flat = [x_BTD.flatten(0, 1) for x_BTD in views]
-        if len(flat) == 2:
-            loss_N = ops.agreeing(flat[0], flat[1], weight, targets_N, coef=agreement, terms=loss)
-            return loss_N.view_as(targets_BT) if reduction == "none" else loss_N.sum()
-        found = ops.cross_entropy(flat[0], weight, targets_N, reduction=reduction, **loss._asdict())
-        return found.view_as(targets_BT) if reduction == "none" else found
-
-    def _tied(self) -> Tensor:
+    def head_weight(self) -> Tensor:
+        """Return the matrix of the head [V, D]: its own, or the embedding's."""
+        if self.head is not None:
+            return self.head.weight
         weight = self.embedding.weight
         if type(weight).__name__ == "DTensor":
             raise BadInput(
@@ -233,12 +195,6 @@ class LanguageModel(nn.Module):
     @staticmethod
     def from_config(values: dict[str, Any], seed: int | None = 0) -> LanguageModel:
         return LanguageModel(Settings.from_json(values), seed)
-
-
-def _later(targets_BT: Tensor, number: int) -> Tensor:
-    """Return the targets so many positions later; the last positions have none, which -100 says."""
-    length = targets_BT.shape[1]
-    return torch.nn.functional.pad(targets_BT[:, number:], (0, min(number, length)), value=-100)
 
 
 def _gather(end: Tally, state: State) -> None:

@@ -5,6 +5,7 @@ Shapes: B batch, T position, V tokens of the vocabulary.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import loaded, runs, variants
+from .. import loaded, ops, runs, variants
 from ..config.sections import Part, Positive, Text
 from ..errors import BadInput
+from ..model.seen import Seen
 from ..ops import Taught
 from .device import Forward, Place
 from .target_loss import TargetLoss
@@ -99,7 +101,13 @@ class Distillation(TargetLoss):
         def taught(tokens_BT: Tensor, documents_BT: Tensor | None = None, **given: Any) -> Tensor:
             with torch.no_grad():
                 logits_BTV = model(tokens_BT, documents_BT)
-            from_teacher = Taught(logits_BTV, self.taught, self.temperature)
-            return plain(tokens_BT=tokens_BT, documents_BT=documents_BT, taught=from_teacher, **given)
+            from_teacher = functools.partial(by_teacher, taught=Taught(logits_BTV, self.taught, self.temperature))
+            return plain(tokens_BT=tokens_BT, documents_BT=documents_BT, objective=from_teacher, **given)
 
         return taught
+
+
+def by_teacher(seen: Seen, taught: Taught) -> Tensor:
+    """Return the cross-entropy and how far the teacher's predictions are, in their shares."""
+    found = seen.cross_entropy()
+    return (1.0 - taught.share) * found + taught.share * seen.reduced(ops.apart(seen.logits(), taught))

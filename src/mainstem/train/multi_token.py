@@ -1,4 +1,5 @@
-"""The next few tokens at once, of which the next one alone is left in the end. May import `config` and its siblings.
+"""The next few tokens at once, of which the next one alone is left in the end. May import `config`, `model.seen`, `ops`
+and its siblings.
 
 Shapes: B batch, T position.
 """
@@ -10,9 +11,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from msgspec import Meta
+from torch import Tensor
 
+from .. import ops
 from ..config.sections import Part
+from ..model.seen import Seen
 from .device import Forward
 from .target_loss import TargetLoss
 
@@ -56,8 +61,20 @@ class MultiToken(TargetLoss):
         return [self.share**number * (1.0 - fallen) for number, fallen in enumerate(falling, 1) if fallen < 1.0]
 
     def around(self, forward: Forward, progress: float = 0.0) -> Forward:
-        plain, weights = self.with_terms(forward), self.ahead(progress)
+        weights = self.ahead(progress)
         if not weights:
-            return plain
+            return self.with_terms(forward)
         # As a tensor, so that a model is compiled once for all steps in which as many tokens count.
-        return functools.partial(plain, ahead=torch.tensor(weights, dtype=torch.float64))
+        factors = torch.tensor(weights, dtype=torch.float64)
+        return self.with_terms(forward, objective=functools.partial(with_later, factors=factors))
+
+
+def with_later(seen: Seen, factors: Tensor) -> Tensor:
+    """Return the cross-entropy, and `factors` times those of the tokens behind the next one, without other terms."""
+    found, length = seen.cross_entropy(), seen.targets_BT.shape[1]
+    plain = ops.Terms(soft_cap=seen.terms.soft_cap)
+    for number, factor in enumerate(factors.unbind(), 1):
+        # The last positions have no token so far behind them, which -100 says.
+        later_BT = F.pad(seen.targets_BT[:, number:], (0, min(number, length)), value=-100)
+        found = found + factor.to(found.dtype) * seen.cross_entropy(later_BT, plain)
+    return found

@@ -1,12 +1,14 @@
-"""R-Drop: two passes with other masks are to predict the same. May import `config` and its siblings."""
+"""R-Drop: two passes with other masks are to predict the same. May import `config`, `model.seen` and its siblings."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from torch import nn
 
 from ..config.sections import NonNegative
+from ..model.seen import Seen
 from .device import Forward
 from .target_loss import TargetLoss, needs_noise
 
@@ -32,14 +34,14 @@ class RDrop(TargetLoss):
         Differs: the mean of the two losses in place of their sum.
 
     Example:
-        >>> RDrop(coef=0.5).around(dict)()
-        {'agreement': 0.5}
+        >>> RDrop(coef=0.5).around(dict)()["objective"].keywords
+        {'coef': 0.5}
     """
 
     coef: NonNegative = 1.0
 
     def around(self, forward: Forward, progress: float = 0.0) -> Forward:
-        return self.with_terms(forward, agreement=self.coef)
+        return self.with_terms(forward, objective=functools.partial(Seen.agreeing, coef=self.coef))
 
     def refuse(self, model: nn.Module) -> None:
         needs_noise(model, "r_drop")
