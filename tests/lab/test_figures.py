@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from lab import made
@@ -28,6 +29,27 @@ def test_a_curve_is_as_long_as_the_shortest_and_leaves_out_what_is_not_a_number(
     assert found.lines[0].points == [(1.0, 1.0), (2.0, 3.0)]
     assert found.lines[1].points == [(1.0, 3.0)]
     assert found.bands[0].points[1] == (2.0, 2.0, 4.0)
+
+
+@pytest.mark.parametrize(("length", "together"), [(60, 1), (61, 2), (605, 11)])
+def test_a_long_curve_is_drawn_by_means_of_as_many_numbers_up_to_each_point(length, together):
+    results = made()
+    curve = [float(i % 7) for i in range(length)]
+    results = replace(
+        results, trials={cell: {seed: {**found, "curve": curve} for seed, found in seeds.items()}
+                         for cell, seeds in results.trials.items()}
+    )  # fmt: skip
+    found = figures.over_curves(
+        results, "k", "t", "Losses.", value="curve", x_title="step", y_title="nats", cells={"A": "a"},
+        places=lambda n: [float(i) for i in range(1, n + 1)],
+    )  # fmt: skip
+    ends = [min(at + together, length) for at in range(0, length, together)]
+    means = [sum(curve[max(0, end - together) : end]) / together for end in ends]
+    assert [x for x, _ in found.lines[0].points] == ends
+    assert [y for _, y in found.lines[0].points] == pytest.approx(means)
+    assert len(ends) <= figures.MOST
+    said = f"Losses. Each point is the mean of the {together} up to it."
+    assert found.caption == ("Losses." if together == 1 else said)
 
 
 def test_a_logarithmic_axis_takes_the_geometric_mean_of_what_is_positive():

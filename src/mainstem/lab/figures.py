@@ -15,6 +15,9 @@ from .result import Results
 Spread = tuple[float, float, float, float]
 """x, the mean over seeds, the smallest and the largest."""
 
+MOST = 60
+"""Points of a curve: more cannot be told apart, and five curves of so many fit into the table below the figure."""
+
 
 def over_cells(
     results: Results, key: str, title: str, caption: str, *, x: str, value: str, x_title: str, y_title: str,
@@ -40,18 +43,38 @@ def over_curves(
 ) -> Figure:  # fmt: skip
     """Return a figure of the curve `value` of some cells, `cells` naming each line's cell.
 
-    ``places(n)`` are the x of a curve of n numbers: 0 to n - 1 by default.
+    ``places(n)`` are the x of a curve of n numbers: 0 to n - 1 by default. Of more than `MOST` numbers in a row the
+    means of as many up to each point are drawn, geometric ones on a logarithmic axis, and the caption says of how many.
     """
-    found = {}
+    found, together = {}, 1
     for name, cell in cells.items():
         curves = [curve for curve in results.curves(cell, value) if curve]
         if not curves:
             continue
         n = min(map(len, curves))
         xs = [float(i) for i in range(n)] if places is None else list(places(n))
-        points = [spread(xs[i], [curve[i] for curve in curves], log) for i in range(n)]
+        each = -(-n // MOST)
+        together = max(together, each)
+        points = [
+            spread(xs[end - 1], [middle(curve[max(0, end - each) : end], log) for curve in curves], log)
+            for end in (min(at + each, n) for at in range(0, n, each))
+        ]
         found[name] = [point for point in points if point is not None]
+    if together > 1:
+        caption = f"{caption} Each point is the mean of the {together} up to it."
     return drawn(key, title, caption, found, x_title, y_title, log)
+
+
+def middle(values: Sequence[float], log: bool = False) -> float:
+    """Return the mean of `values`, the geometric one where `log`; NaN where one of them has none.
+
+    Example:
+        >>> middle([1.0, 4.0]), middle([1.0, 4.0], log=True), middle([1.0, 0.0], log=True)
+        (2.5, 2.0, nan)
+    """
+    if not log:
+        return math.fsum(values) / len(values)
+    return math.exp(math.fsum(map(math.log, values)) / len(values)) if min(values) > 0.0 else math.nan
 
 
 def drawn(

@@ -140,8 +140,8 @@ def _plain(numbers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
+    if isinstance(value, list):  # a curve, of losses in float32: seven digits are all that it has
+        return [_finite(float(f"{one:.7g}")) for one in value]
     return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
