@@ -153,9 +153,9 @@ def test_it_fits(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, lines)) <= min(columns, 80)
 
 
-def test_at_20_columns_only_names_are_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_20_columns_only_names_and_commands_are_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = whole(monkeypatch, 20)
-    longer = [line for line in lines if len(line) > 20]
+    longer = [line for line in lines if len(line) > 20 and "`" not in line]
     assert all(" " not in line.strip() or line.startswith(("usage", "  ")) for line in longer)
     names = {name for kind in catalogue.kinds() for name in catalogue.names(kind)} | POINTS.keys()
     other = [line for line in longer if line.strip().rstrip(",:;") not in names]

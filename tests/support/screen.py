@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 
-from mainstem.train.lines import columns
+from mainstem.config.wrapping import columns
 
 _PART = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n])")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mainstem.config.wrapping import columns
 from mainstem.train import chosen
-from mainstem.train.lines import WIDTH, columns
+from mainstem.train.lines import WIDTH
 
 KNOWN = {
     "budget": 150.0, "given": ["model.layers", "train.batch"], "half": {"size": "2 x 64"}, "twice": {"size": "4 x 192"},

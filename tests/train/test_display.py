@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from screen import Screen
 
+from mainstem.config.wrapping import columns
 from mainstem.train import chosen, display
 from mainstem.train.display import Display, Pass, foot
-from mainstem.train.lines import columns
 
 NUMBERS: dict[str, Any] = {"step": 1250, "steps": 5000, "loss": 1.5, "rate": 12345.6, "left": 3725.0}
 MEASURED: dict[str, Any] = {

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import tiny_run
 
+from mainstem.config.wrapping import columns
 from mainstem.runs.listener import Outcome
 from mainstem.runs.state import Best
 from mainstem.train.ending import ending
-from mainstem.train.lines import columns, fold
+from mainstem.train.lines import fold
 from mainstem.train.text_shows import TextShows
 
 FOUND = {

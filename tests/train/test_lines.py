@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from mainstem.config.wrapping import columns
 from mainstem.runs.paths import place
-from mainstem.train.lines import Word, columns, fit, fold
+from mainstem.train.lines import Word, fit, fold
 
 TEXT = "the report could not be written: make room, then `mainstem report 'my runs/the first one'` makes it again"
 

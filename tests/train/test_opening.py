@@ -7,8 +7,9 @@ import msgspec
 import pytest
 import tiny_run
 
+from mainstem.config.wrapping import columns
 from mainstem.runs.state import State
-from mainstem.train.lines import columns, fold
+from mainstem.train.lines import fold
 from mainstem.train.opening import opening, passes
 from mainstem.train.text_shows import TextShows, form
 from mainstem.train.world import World

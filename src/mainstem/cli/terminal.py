@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import textwrap
 from typing import TextIO
 
 _JOINERS = "\u200c\u200d"
@@ -84,7 +83,9 @@ def width(most: int = 80) -> int:
 
 
 def _cut(text: str) -> list[str]:
-    return textwrap.wrap(text, width(), break_on_hyphens=False, break_long_words=False)
+    from ..config.wrapping import fill  # of use where there is much to say, which is seldom
+
+    return fill(text, width())
 
 
 def _escaped(character: str) -> str:

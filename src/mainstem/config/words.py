@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from msgspec import NODEFAULT, inspect
 
 from .fields import Field
 from .sections import Time
+from .wrapping import fill
 
 _TIME = Time.__metadata__[0].pattern  # type: ignore[attr-defined]
 
@@ -108,18 +108,10 @@ def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:
 
     A choice that is longer than a line goes on behind one of its bars.
     """
-    room = max(width, indent + 8) - indent
-    text = " ".join(_in_parts(word, room) for word in text.split(" "))
+    width = max(width, indent + 8)
+    text = " ".join(_in_parts(word, width - indent) for word in text.split(" "))
     ahead = [first.rstrip()] if len(first) > indent else []
-    start = " " * indent if ahead else first.ljust(indent)
-    return ahead + textwrap.wrap(
-        text,
-        max(width, indent + 8),
-        initial_indent=start,
-        subsequent_indent=" " * indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+    return [*ahead, *fill(text, width, " " * indent if ahead else first.ljust(indent), indent)]
 
 
 def _in_parts(word: str, room: int) -> str:

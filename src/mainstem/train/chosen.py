@@ -1,4 +1,4 @@
-"""What was chosen for a run, alone or beside what half and twice the time would change. May import `lines`."""
+"""What was chosen for a run, alone or beside half and twice the time. May import `config`, `console` and `lines`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..config.wrapping import columns, fill
 from .console import clock
-from .lines import WIDTH, columns
+from .lines import WIDTH
 
 _TITLE, _VALUE = 10, 12
 
@@ -80,10 +81,4 @@ def _row(cells: tuple[str, ...], width: int) -> list[str]:
 
 def _folded(head: str, text: str, indent: int, width: int) -> list[str]:
     """Return `head` and, from column `indent` on, the words of `text` in lines below each other."""
-    found, line = [], head.ljust(indent)
-    for word in text.split():
-        if columns(line) + columns(word) > width and line.strip():
-            found.append(line.rstrip())
-            line = " " * indent
-        line += f"{word} "
-    return [*found, line.rstrip()]
+    return fill(text, width, head.ljust(indent), indent)

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from ..config.wrapping import columns
 from .console import describe
-from .lines import Word, columns, fit, fold, joined, keep
+from .lines import Word, fit, fold, joined, keep
 from .phases import Clock
 
 _REDRAW = 0.1

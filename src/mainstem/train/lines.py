@@ -1,11 +1,12 @@
-"""Text in lines of a width: folded between words, or with the less important words left out. May import nothing."""
+"""Text in lines of a width: folded between words, or with the less important words left out. May import `config`."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from ..config.wrapping import columns, fill
 
 WIDTH = 80
 
@@ -19,27 +20,11 @@ class Word(NamedTuple):
     rank: int
 
 
-def columns(text: str) -> int:
-    """Return how many columns of a terminal `text` takes: two for a Chinese character, none for an accent.
-
-    Example:
-        >>> columns("stem"), columns("幹流")
-        (4, 4)
-    """
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in text
-    )
-
-
 def fold(text: str, width: int = WIDTH) -> list[str]:
     """Return `text` in lines of at most `width` columns, cut between words.
 
     Behind a label, which is a few words with two blanks or more behind them, lines stand below what it labels. A line
-    of `text` that begins with a blank stays as it is, and so does what stands in backquotes: a command that is cut in
-    two is another command. A word that is wider than a line keeps a line of its own.
+    of `text` that begins with a blank stays as it is, and a name and its value stand on one line, as `wrapping` has it.
 
     Example:
         >>> fold("map  a river and its stem", 16)
@@ -51,15 +36,7 @@ def fold(text: str, width: int = WIDTH) -> list[str]:
             found.append(line)
             continue
         label = re.match(_LABEL, line)
-        indent = " " * (label.end() if label else 0)
-        now = ""
-        for number, word in enumerate(re.findall(r"\s*(?:`[^`]*`|\S)+", line)):
-            if number and columns(now + word) > width:
-                found.append(now)
-                now = indent + word.lstrip()
-            else:
-                now += word
-        found.append(now)
+        found += fill(line, width, indent=label.end() if label else 0)
     return found
 
 

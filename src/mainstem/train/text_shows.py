@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..config.wrapping import columns
 from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
 from . import alone, beside, prior, samples
 from .learner import Learner
-from .lines import WIDTH, columns, several, size
+from .lines import WIDTH, several, size
 from .sureness import sureness
 from .task import Shows, Tell
 from .yardstick import Yardsticks
