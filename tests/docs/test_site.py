@@ -58,6 +58,26 @@ return found;
 """
 """Options, names and verdicts that are cut in two, and cells with a sign or two on each line."""
 
+COVERED = """
+const found = [];
+for (const pre of document.querySelectorAll("article pre")) {
+  const button = pre.querySelector("nav")?.getBoundingClientRect(), code = pre.querySelector("code");
+  if (!button || !code) continue;
+  const walk = document.createTreeWalker(code, NodeFilter.SHOW_TEXT), edge = code.getBoundingClientRect().right;
+  while (walk.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(walk.currentNode);
+    for (const box of range.getClientRects()) {
+      const across = Math.min(box.right, edge, button.right) - Math.max(box.left, button.left);
+      const down = Math.min(box.bottom, button.bottom) - Math.max(box.top, button.top);
+      if (across > 0.5 && down > 1) found.push([walk.currentNode.textContent, pre.textContent.slice(0, 60)]);
+    }
+  }
+}
+return [document.querySelectorAll("article pre nav").length, found];
+"""
+"""Code below the button that copies it."""
+
 INSIDE = """
 return [...document.querySelectorAll("article div")].filter((x) => x.shadowRoot).map((host) => {
   const box = host.getBoundingClientRect();
@@ -115,7 +135,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
 @pytest.mark.parametrize("width", browser.WIDTHS)
 def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark: bool) -> None:
     """All pages in the light; a scheme has colours alone, so that two pages of each language are enough in the dark."""
-    figures = 0
+    figures = buttons = 0
     for page in [page for page in PAGES if not dark or page.endswith(("/index.html", "/residual.html"))]:
         tab.requests()
         tab.show(site / page, width, dark)
@@ -124,6 +144,9 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
         assert tab.run(WIDE) == [], page
         assert tab.run(CUT) == [], page
         tab.run(OPEN)
+        there, covered = tab.run(COVERED)
+        assert covered == [], page
+        buttons += there
         assert tab.run(BROKEN) == [], page
         assert tab.run(browser.CUT) == [], page
         drawn = tab.run(INSIDE)
@@ -133,6 +156,7 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
         asked = [address for address in tab.requests() if not address.startswith(site.as_uri())]
         assert asked == [], page
     assert figures >= (2 * 6 if dark else 2 * 24)
+    assert buttons > 10
 
 
 @pytest.mark.browser
