@@ -13,12 +13,12 @@ from importlib import import_module
 
 import pytest
 from code_blocks import ROOT, blocks
-from made.anchors import slug
 
 from mainstem import catalogue, config
 from mainstem.cli import arguments
 from mainstem.cli import help as help_text
 from mainstem.cli.commands import COMMANDS
+from mainstem.draw.anchors import slug
 
 NAMED = (
     "README.md", "README.zh-TW.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "AGENTS.md", "SECURITY.md", "CHANGELOG.md",

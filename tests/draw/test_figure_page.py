@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import browser
@@ -88,15 +89,33 @@ def test_a_verdict_has_a_sign_and_a_word(tmp_path: Path) -> None:
     assert len(set(figure_page.SIGNS.values())) == len(BADGES)
 
 
+def ids(text: str) -> list[str]:
+    return re.findall(r' id="([^"]*)"', text)
+
+
 def test_sections_are_named_and_reached_and_a_page_without_them_has_none() -> None:
     text = figure_page.render(laboratory())
-    for index in range(1, 5):
-        assert f'<section id="section-{index}"' in text
-        assert f'<a href="#section-{index}">Does it help, question {index - 1}?</a>' in text
+    for index in range(4):
+        assert f'<section id="does-it-help-question-{index}"' in text
+        assert f'<a href="#does-it-help-question-{index}">Does it help, question {index}?</a>' in text
     assert "<script>bad()" not in text
     bare = figure_page.render(figure_page.Page("bare", "nothing more"))
     for absent in ("<nav", "<h2", "<section", "<figure"):
         assert absent not in bare
+
+
+def test_a_section_keeps_its_anchor_when_others_are_added_and_no_name_stands_twice() -> None:
+    titles = [
+        "depth: Deep is good.", "depth-used: It is used.", "Summary", "depth: again", "Figure a", "Made title",
+        "層正規化",
+    ]  # fmt: skip
+    for count in range(1, len(titles) + 1):
+        sections = [Section(title) for title in titles[:count]]
+        page = figure_page.Page("p", "", sections=sections, summary=PLACES, figures=[figure("a")], command="x")
+        found = ids(figure_page.render(page))
+        assert len(set(found)) == len(found)
+        names = ["depth", "depth-used", "summary-1", "depth-1", "figure-a-1", "made-title-1", "層正規化"][:count]
+        assert [name for name in found if name in names] == names
 
 
 def test_two_figures_of_one_key_are_refused() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from . import chart, forest, template
+from . import anchors, chart, forest, template
 from .chart import Figure
 from .forest import Forest
 from .table import Table
@@ -19,6 +19,12 @@ SIGNS: dict[Badge, str] = {
     "supported": "✓", "refuted": "✗", "no effect": "=", "undecided": "?", "undecided: nothing learned yet": "…",
 }  # fmt: skip
 """What stands before a verdict's word, so that no reader depends on its colour."""
+
+_ANCHORS = (
+    "main", "theme", "findings", "findings-title", "summary", "summary-title", "figures", "figures-title", "made",
+    "made-title",
+)  # fmt: skip
+"""The names of what a page has besides its sections."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,11 @@ def render(page: Page) -> str:
     keys = [drawing.key for drawing in drawings]
     if len(set(keys)) < len(keys):
         raise ValueError(f"Two figures of one page share a key: {sorted(keys)}.")
+    taken = {*_ANCHORS, *(f"{kind}-{key}" for key in keys for kind in ("figure", "data"))}
+    named = zip(page.sections, anchors.of_sections([section.title for section in page.sections], taken), strict=True)
     return template.page(
         "figures.html", page=page, signs=SIGNS, drawn=[view(figure) for figure in page.figures],
-        sections=[(section, [view(figure) for figure in section.figures]) for section in page.sections],
+        sections=[(section, anchor, [view(figure) for figure in section.figures]) for section, anchor in named],
     )  # fmt: skip
 
 
