@@ -1,5 +1,6 @@
 """A watch changes nothing, leaves nothing behind, and refuses what it cannot measure."""
 
+import contextlib
 import math
 import re
 import sys
@@ -8,6 +9,7 @@ import healthy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
@@ -55,6 +57,22 @@ def test_a_chain_of_unlike_layers_gives_the_least_squares_slope():
     logs = torch.stack([torch.tensor(gains[at + 1 :], dtype=torch.float64).log().sum() for at in range(5)])
     expected = torch.linalg.lstsq(torch.stack([depths, torch.ones(5)]).double().T, logs[:, None]).solution[0, 0]
     assert math.isclose(math.log(m.slope), -float(expected), rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("normed", [weight_norm, spectral_norm])
+def test_weights_that_are_computed_are_not_computed_once_more(normed):
+    def trained(watched):
+        torch.manual_seed(0)
+        layers = [nn.Linear(4, 4), nn.LayerNorm(4), nn.Conv1d(3, 3, 1), nn.LayerNorm(4), nn.Linear(4, 4)]
+        model = nn.Sequential(*(each if isinstance(each, nn.LayerNorm) else normed(each) for each in layers))
+        x = torch.randn(2, 3, 4)
+        with measure.watch(model) if watched else contextlib.nullcontext() as m:
+            for _ in range(2):  # the power iteration of a spectral norm goes on with each weight that is computed
+                model(x).square().mean().backward()
+        assert not watched or not m.diagnose()
+        return model.state_dict()
+
+    torch.testing.assert_close(trained(True), trained(False), rtol=0, atol=0)
 
 
 def test_it_agrees_with_the_norms_by_depth_of_training():

@@ -27,6 +27,16 @@ def test_a_branch_that_gives_zero_leaves_x_to_the_bit():
     assert torch.equal(Residual([linear])(x), x)
 
 
+@pytest.mark.parametrize("name", ["Double", "Half", "Training", "Parts"])
+def test_a_class_may_have_the_name_of_what_every_module_has(name):
+    kind = type(name, (nn.Linear,), {})
+    residual = Residual([kind(4, 4), nn.ReLU(), kind(4, 4)])
+    assert [each for each, _ in residual.branch.named_children()] == [f"{name.lower()}_2", "relu", f"{name.lower()}_3"]
+    x = torch.randn(2, 4)
+    first, _, second = residual.branch.children()
+    assert residual(x).equal(x + second(first(x).relu()))
+
+
 def test_one_reversible_residual_fits_into_any_model():
     linear = nn.Linear(4, 4)
     x = torch.randn(2, 3, 4)

@@ -219,7 +219,8 @@ class Hooks:
 
     def _norm(self, name: str, args: Any) -> None:
         if (found := tensors(args)) and found[0].is_floating_point():
-            zero = self._last_linear is not None and _all_zero(self._last_linear[1].weight)
+            # Asked as an attribute, a parametrized weight is computed, by modules that may be norms themselves.
+            zero = self._last_linear is not None and _all_zero(self._last_linear[1]._parameters.get("weight"))
             before = self._last_linear[0] if zero and self._last_linear is not None else None
             self._record.norms.append((name, before, found[0].detach().count_nonzero() > 0))
 

@@ -121,7 +121,12 @@ def branches(model: nn.Module, layers: list[str]) -> dict[str, str]:
 
 
 def is_norm(module: nn.Module) -> bool:
-    """Return whether `module` is a norm, by its class's name: LayerNorm, BatchNorm2d, LlamaRMSNorm."""
+    """Return whether `module` is a norm, by its class's name: LayerNorm, BatchNorm2d, LlamaRMSNorm.
+
+    Those of `torch.nn.utils`, which a weight norm is made of, are given weights and no activations.
+    """
+    if type(module).__module__.startswith("torch.nn.utils."):
+        return False
     return bool(_NORM.search(type(module).__name__)) and not any(True for _ in module.children())
 
 
@@ -140,8 +145,8 @@ def is_linear(module: nn.Module) -> bool:
     """Return whether `module` is an nn.Linear, or GPT-2's Conv1D, which is one with its weight transposed."""
     if isinstance(module, nn.Linear):
         return True
-    weight = getattr(module, "weight", None)
-    return type(module).__name__ == "Conv1D" and isinstance(weight, nn.Parameter) and weight.dim() == 2
+    weight = module._parameters.get("weight")  # as an attribute a parametrized one is computed, which may change it
+    return type(module).__name__ == "Conv1D" and weight is not None and weight.dim() == 2
 
 
 def is_residual(module: nn.Module) -> bool:

@@ -57,7 +57,6 @@ class Branch(nn.Module):
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         super().__init__()
-        counts: dict[str, int] = {}
         for module in modules:
             if not isinstance(module, nn.Module):
                 raise BadInput(
@@ -70,8 +69,11 @@ class Branch(nn.Module):
                     "x would be added twice: call it without a residual, or give what it adds."
                 )
             stem = getattr(module, "stem", None) or type(module).__name__.lower()
-            counts[stem] = counts.get(stem, 0) + 1
-            self.add_module(stem if counts[stem] == 1 else f"{stem}_{counts[stem]}", module)
+            name, count = stem, 1
+            while hasattr(self, name):  # a class called Double or Half has the name of a method, too
+                count += 1
+                name = f"{stem}_{count}"
+            self.add_module(name, module)
 
     def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Output:
         return self.run(self.parts(), x_BTD, Context() if ctx is None else ctx)
