@@ -54,13 +54,17 @@ def parameters(module: nn.Module) -> Parameters:
     if not isinstance(module, nn.Module):
         raise BadInput(f"{type(module).__name__} stands where a model is needed: give the torch.nn.Module itself.")
     by_path = dict(module.named_modules(remove_duplicate=False))
-    wrapped = {f"{path}.{held}" if path else held for path, part in by_path.items() for held in _holds(part)}
+    holds = {kind: _holds(kind) for kind in {type(part) for part in by_path.values()}}
+    wrapped = {f"{path}.{held}" if path else held for path, part in by_path.items() for held in holds[type(part)]}
     plain = {path: _plain(path, wrapped) for path in by_path}
     modules = {plain[path]: part for path, part in by_path.items()}
     held: dict[str, nn.Parameter] = {}
     origins: dict[str, tuple[str, bool]] = {}
     for path, part in by_path.items():
-        for own, parameter in part.named_parameters(recurse=False):
+        # Not by `named_parameters`, which leaves out the second name that a module itself has for one tensor.
+        for own, parameter in part._parameters.items():
+            if parameter is None:
+                continue
             name = f"{plain[path]}.{own}" if plain[path] else own
             held[name] = parameter
             origins[name] = _origin(part, plain[path], own)
@@ -102,15 +106,17 @@ def networks(module: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def _holds(part: nn.Module) -> list[str]:
-    """Return the names by which `part`, if it is a wrapper, holds what it wraps."""
-    if isinstance(part, _WRAPPERS):
+def _holds(kind: type[nn.Module]) -> list[str]:
+    """Return the names by which a module of this class, if it is a wrapper, holds what it wraps."""
+    if issubclass(kind, _WRAPPERS):
         return ["module"]
-    classes = {each.__name__ for each in type(part).__mro__ if each.__module__.startswith("torch.")}
+    classes = {each.__name__ for each in kind.__mro__ if each.__module__.startswith("torch.")}
     return [name for name, kind in _INSERTED.items() if kind in classes]
 
 
 def _plain(name: str, wrapped: set[str]) -> str:
+    if not wrapped:
+        return name
     parts = name.split(".")
     return ".".join(part for number, part in enumerate(parts, 1) if ".".join(parts[:number]) not in wrapped)
 

@@ -184,6 +184,14 @@ def left_of(layer, number, what):
     return layer.state_dict()[f"norm{number}.{what}"]
 
 
+def test_a_form_around_a_layer_seeds_no_gpu(monkeypatch):
+    """Connections are made from one seed, to see whether places differ; numbers on a GPU would begin anew with it."""
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    blocks.TransformerEncoderLayer(8, 2, 16, form="laurel")
+    assert seeds == []
+
+
 def test_what_does_not_fit_is_refused():
     layer, decoder = (KINDS[kind][0](8, 2, 16) for kind in KINDS)
     x = torch.randn(5, 3, 8)

@@ -189,3 +189,12 @@ def test_wrappers_leave_no_trace_in_names_and_roles():
     assert list(named(wrapped)) == list(named(Net()))
     assert roles(wrapped) == roles(Net())
     assert modules(wrapped)[""] is net
+
+
+def test_a_module_may_have_one_tensor_under_two_names():
+    net = Net()
+    net.mix.again = net.mix.weight
+    assert roles(net)["mix.weight"] == "mix"
+    assert "mix.again" not in roles(net)
+    assert aliases(net)["mix.weight"] == [("mix.weight", "mix"), ("mix.again", "scale")]
+    assert list(select(net, "*.again")) == ["mix.weight"]

@@ -68,9 +68,10 @@ def _places(width: int) -> list[Site]:
 
 
 def _described(form: Form, site: Site) -> str:
-    # Initial weights may be drawn, and are alike only from one seed; on meta there are no numbers to compare.
+    # Initial weights may be drawn, and are alike only from one seed; `torch.manual_seed` would have those of a GPU
+    # begin anew too. On meta there are no numbers to compare.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        torch.manual_seed(0)
+        torch.random.default_generator.manual_seed(0)
         made = form.connection(site)
     values = [(key, value.tolist()) for key, value in made.state_dict().items()]
     return f"{made!r} {values} {[(k, v) for k, v in vars(made).items() if not k.startswith('_')]}"
