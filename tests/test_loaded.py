@@ -1,6 +1,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,12 @@ def test_a_loaded_run_is_the_best_model_ready_to_use(trained: Path) -> None:
     last = mainstem.load(trained, last=True)
     stored = weights.read(trained / "last" / "model.safetensors")
     assert all(torch.equal(tensor, stored[name]) for name, tensor in weights.take(last.model).items())
+
+
+def test_reading_a_trained_model_loads_no_compiler(trained: Path) -> None:
+    """A shape that torch finds by a decomposition takes 1.6 s, at the start of each `sample` and `evaluate`."""
+    code = f"import sys, mainstem; mainstem.load({str(trained)!r}); assert 'torch._dynamo' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def _set(run: Path, **values: object) -> None:

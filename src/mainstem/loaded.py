@@ -15,6 +15,7 @@ from torch import Tensor
 from . import config, counts, data, files, runs
 from .errors import BadInput, reason
 from .model import Network, Settings, network
+from .nn.unmade import unmade
 from .runs import facts, publish, weights
 
 _LIMIT = 1 << 24
@@ -162,7 +163,7 @@ def _fitting(settings: dict[str, Any], path: Path) -> Network:
 def _outline(settings: dict[str, Any], path: Path) -> Network:
     """Return the model of `settings` without memory for its tensors."""
     try:
-        with torch.device("meta"):
+        with unmade():
             return network(Settings.from_json(settings), seed=None)
     except Exception as error:  # noqa: BLE001 - a file may say anything, and a form may fail on it anyhow
         raise BadInput(f"{str(path)!r} describes no model ({reason(error)}): it is damaged.") from None
