@@ -44,6 +44,10 @@ class Ops(TorchDispatchMode):
     and `weighted` says of which modules a branch may be made.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # torch imports its compiler, 1.3 s, to hide from it; compiled models are refused
+
     def __init__(
         self,
         logits: Callable[[str, Tensor], None],
