@@ -207,13 +207,57 @@ def rates(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def _order(at: tuple[str, int]) -> tuple[int, int]:
+    return list(FORMS).index(at[0]), at[1]
+
+
+def by_rate(rows: Sequence[dict[str, str]]) -> str:
+    """Return bits per byte by form, depth and learning rate, the least of each row in bold, in Markdown.
+
+    >>> at = {"part": "rate", "form": "complete_p", "blocks": "4", "bits_per_byte": "2"}
+    >>> print(by_rate([at | {"rate": "0.001"}, at | {"rate": "0.002", "bits_per_byte": "1.5"}]).splitlines()[-1])
+    | complete_p, 4 blocks | 2.000 | **1.500** |
+    """
+    rows = [row for row in rows if row["part"] == "rate"]
+    tried = sorted({float(row["rate"]) for row in rows})
+    lines = [f"| form | {' | '.join(f'{rate:g}' for rate in tried)} |", f"|{'---|' * (len(tried) + 1)}"]
+    for form, blocks in sorted({(row["form"], int(row["blocks"])) for row in rows}, key=_order):
+        own = [row for row in rows if (row["form"], row["blocks"]) == (form, str(blocks))]
+        means = {
+            rate: statistics.mean(float(row["bits_per_byte"] or math.inf) for row in own if float(row["rate"]) == rate)
+            for rate in {float(row["rate"]) for row in own}
+        }
+        least = min(means.values())
+        cells = (f"**{means[r]:.3f}**" if means[r] == least else f"{means[r]:.3f}" if r in means else "" for r in tried)
+        lines.append(f"| {form}, {blocks:,} blocks | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def failures(rows: Sequence[dict[str, str]]) -> str:
+    """Return what failed, a line for each form, depth and rate; of the rates alone what was not finite, in Markdown.
+
+    >>> at = {"part": "depth", "form": "rezero", "blocks": "64", "rate": "2e-3", "bits_per_byte": ""}
+    >>> print(failures([at | {"seed": seed, "failed": f"mainstem: {seed}5 is nan, as"} for seed in "01"]))
+    - rezero, 64 blocks, rate 0.002, seeds 0 and 1: 05 is nan; 15 is nan.
+    """
+    found: dict[tuple[str, int, float], list[dict[str, str]]] = {}
+    for row in rows:
+        if row["failed"] and (row["part"] == "depth" or not row["bits_per_byte"]):
+            found.setdefault((row["form"], int(row["blocks"]), float(row["rate"])), []).append(row)
+    lines = []
+    for (form, blocks, rate), own in found.items():
+        seeds = " and ".join(row["seed"] for row in own)
+        why = "; ".join(row["failed"].removeprefix("mainstem: ").partition(", as")[0] for row in own)
+        which = "seed" if len(own) == 1 else "seeds"
+        lines.append(f"- {form}, {blocks:,} blocks, rate {rate:g}, {which} {seeds}: {why}.")
+    return "\n".join(lines) or "None."
+
+
 def page(rows: Sequence[dict[str, str]]) -> str:
     """Return the page on what was trained so far; rows have to be there."""
     if not rows:
         raise SystemExit("There are no rows: run the sweep first.")
     single = ", ".join(sorted({row["unigram"] for row in rows}))
-    said = [f"- {row['form']}, {row['blocks']} blocks, rate {float(row['rate']):g}, seed {row['seed']}: {row['failed']}"
-            for row in rows if row["failed"]]  # fmt: skip
     return f"""# How deep a residual form can be trained
 
 `python benchmarks/deep.py --texts FOLDER`, then `--table`, which writes this page; the text is `{TEXT}` of
@@ -232,13 +276,15 @@ failed was not tried deeper.
 
 ## The best learning rate
 
-Of {", ".join(f"{rate:g}" for rate in RATES)}, by the mean over the seeds. CompleteP's base are 4 blocks.
+Bits per byte, mean over the seeds, the least of each row in bold. CompleteP's base are 4 blocks.
+
+{by_rate(rows)}
 
 {rates(rows)}
 
 ## Failures
 
-{chr(10).join(said) or "None."}
+{failures(rows)}
 """
 
 
