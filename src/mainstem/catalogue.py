@@ -251,26 +251,38 @@ _SEVERAL = {"regularizer": ("noise", "penalty", "loss", "decay")}
 """What people call several kinds together."""
 
 
+def kinds_of(word: str) -> list[str]:
+    """Return the kinds that somebody means, by a name, in the plural, or as "form" and "regularizers".
+
+    Example:
+        >>> kinds_of("penalties"), kinds_of("regularizers"), kinds_of("quark")
+        (['penalty'], ['noise', 'penalty', 'loss', 'decay'], [])
+    """
+    for name, kind in [*((kind, kind) for kind in kinds()), *_ALSO.items()]:
+        if word.lower() in (name, f"{name}s", f"{name}es", f"{name[:-1]}ies"):
+            return [kind]
+    return list(_SEVERAL.get(word.lower().removesuffix("s"), ()))
+
+
 def kind_of(word: str) -> str:
-    """Return the kind that somebody means, by its name, in the plural, or as "form" and "activation".
+    """Return the one kind that somebody means.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is none, or there are several.
 
     Example:
         >>> kind_of("penalty"), kind_of("penalties"), kind_of("forms")
         ('penalty', 'penalty', 'residual')
     """
-    for name, kind in [*((kind, kind) for kind in kinds()), *_ALSO.items()]:
-        if word.lower() in (name, f"{name}s", f"{name}es", f"{name[:-1]}ies"):
-            return kind
-    raise BadInput(f"There is no kind {word[:60]!r} of names: {_hint(word.lower())}")
+    found = kinds_of(word)
+    if len(found) == 1:
+        return found[0]
+    hint = f"give {', '.join(found[:-1])} or {found[-1]}." if found else _hint(word.lower())
+    raise BadInput(f"There is no kind {word[:60]!r} of names: {hint}")
 
 
 def _hint(word: str) -> str:
     """Return what to give in place of a word that is no kind: of a name its kind."""
-    if (several := _SEVERAL.get(word.removesuffix("s"))) is not None:
-        return f"give {', '.join(several[:-1])} or {several[-1]}."
     if of := [spec.kind for spec in SPECS if spec.name == word.replace("-", "_")]:
         return f"it is a name of the kind {of[0]}, so give that."
     near = difflib.get_close_matches(word, kinds(), 1)

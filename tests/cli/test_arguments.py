@@ -23,6 +23,27 @@ def test_help_is_a_flag_wherever_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "value", "positional"),
+    [
+        (["--help"], "true", []),
+        (["-h"], "page", []),
+        (["a.txt", "--help", "dropout"], "dropout", ["a.txt"]),
+        (["--help", "dropout", "a.txt"], "dropout", ["a.txt"]),
+        (["-h", "dropout"], "dropout", []),
+        (["--help=dropout", "a.txt"], "dropout", ["a.txt"]),
+        (["--help", "--optim.lr"], "--optim.lr", []),
+        (["--help", "--", "a.txt"], "true", ["a.txt"]),
+    ],
+)
+def test_the_word_behind_help_is_what_is_asked_for(words: list[str], value: str, positional: list[str]) -> None:
+    assert split(words) == (positional, [("help", value)])
+
+
+def test_an_option_with_a_value_behind_help_is_one_of_the_line() -> None:
+    assert split(["--help", "--seed", "1"]).flags == [("help", "true"), ("seed", "1")]
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--out", ""], "An empty word stands behind '--out': give a value there, or leave it out"),

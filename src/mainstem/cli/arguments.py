@@ -59,8 +59,9 @@ def split(
     """Return the parts of a command line: ``--name value``, ``--name=value``, switches, and the rest.
 
     The word behind a switch is its value only where it says true or false, or is one of the words that `behind` has for
-    it; else it stands for itself. ``-h`` is the flag help with the value "page", and ``--help`` a switch. `alone` has
-    the value of an option that stands at the end or before another option.
+    it; else it stands for itself. ``--help`` is a flag whose value is the word behind it, which asks for options, or
+    "true"; so is ``-h``, or "page". An option at the end behind it is such a word, too. `alone` has the value of an
+    option that stands at the end or before another option.
 
     Example:
         >>> split(["--plan", "a.txt", "--train.micro-batch", "4", "--seed=1"], switches={"plan"})
@@ -77,10 +78,10 @@ def split(
         if word == "--":
             found.positional.extend(reversed(waiting))
             break
-        if word == "-h":
-            found.flags.append(("help", "page"))
-        elif word == "--help":
-            found.flags.append(("help", waiting.pop() if waiting and waiting[-1] in behind.get("help", ()) else "true"))
+        if word in ("-h", "--help"):
+            last = len(waiting) == 1 and waiting[0] != "--"
+            asked = waiting and (last or not waiting[-1].startswith("-"))
+            found.flags.append(("help", waiting.pop() if asked else "page" if word == "-h" else "true"))
         elif word.startswith("--"):
             found.flags.append(_flag(word, waiting, switches, behind, alone))
         elif word.startswith("-") and len(word) > 1:

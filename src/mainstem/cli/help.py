@@ -10,8 +10,7 @@ from typing import Any
 
 from .. import config
 from ..config import words
-from ..errors import BadInput
-from . import terminal
+from . import terminal, topic
 from .arguments import shown
 from .commands import COMMANDS, Command
 
@@ -81,36 +80,67 @@ def commands() -> list[str]:
     return [*lines, "", *words.wrap(begin, width), *words.wrap(_ENDS, width)]
 
 
-def of_train(origins: Origins, topic: str, note: str | None = None) -> list[str]:
-    """Return the lines of `mainstem train -h` (`topic` is "page"), or of `--help` with one section or without ("true").
+def of_train(origins: Origins, word: str, note: str | None = None) -> list[str]:
+    """Return the lines of `mainstem train -h` (`word` is "page"), of `--help` ("true"), or of `--help WORD`.
 
     `origins` is what would be used; `note` says first why that is not what the command line asks for.
     """
     width = terminal.width()
     lines = [*words.wrap(f"{note} Below stands what `mainstem train FILE` uses.", width), ""] if note else []
-    if topic == "page":
+    if word == "page":
         return [*lines, *_page(origins, width)]
-    if topic in SECTIONS:
-        return [*lines, *_section(topic, origins, width)]
-    if topic != "true":
-        raise BadInput(f"There is no section {topic[:60]!r} of options: give one of {', '.join(SECTIONS)}.")
+    if word != "true":
+        return [*lines, *_about(word, "train", (), config.fields(config.Run), origins, width)]
     lines += [*_usage(COMMANDS["train"], width), "", *words.wrap(_HOW, width), ""]
     for flag, meaning in (*OWN, *MORE):
         lines += _entry(flag, meaning, width)
     for section in SECTIONS:
-        lines += ["", *_section(section, origins, width)]
+        fields = [field for field in config.fields(config.Run) if (field.section or "run") == section]
+        lines += ["", *_section(section, fields, origins, width)]
     return lines
 
 
-def of(command: str, root: type[config.Section]) -> list[str]:
-    """Return the lines of a command's help: its options are the fields of `root`, and those of a run if it trains."""
-    width = terminal.width()
+def of(command: str, root: type[config.Section], word: str = "true") -> list[str]:
+    """Return the lines of a command's help, or of those of its options that `word` asks for.
+
+    Its options are the fields of `root`, and those of a run if it trains.
+    """
+    width, trains = terminal.width(), COMMANDS[command].trains
+    if word not in ("page", "true"):
+        own = config.fields(root)
+        rest = [
+            field for field in (config.fields(config.Run) if trains else ()) if field.name not in {f.name for f in own}
+        ]
+        return _about(word, command, own, rest, {}, width)
     lines = _usage(COMMANDS[command], width)
     if config.fields(root):
         lines += ["", *_fields(config.fields(root), {}, width)]
-    if COMMANDS[command].trains:
-        rest = "Other options are fields of a run, and hold for every training: `mainstem train --help` lists them."
-        lines += ["", *words.wrap(rest, width)]
+    if trains:
+        more = "Other options are fields of a run, and hold for every training: `mainstem train --help` lists them."
+        lines += ["", *words.wrap(more, width)]
+    return lines
+
+
+def _about(
+    word: str, command: str, own: Sequence[config.Field], run: Sequence[config.Field], origins: Origins, width: int
+) -> list[str]:
+    """Return the options that a word asks for: the command's `own`, and fields of a `run` by their sections."""
+    flags = TRAIN if command == "train" else ()
+    found = topic.find(word, [*own, *run], SECTIONS if run else (), command, flags)
+    lines = [line for sentence in found.said for line in words.wrap(sentence, width)]
+    lines += [""] if lines else []
+    for flag, meaning in (*OWN, *MORE):
+        if flag.split()[0].removeprefix("--") in found.own:
+            lines += _entry(flag, meaning, width)
+    lines += _fields([field for field in found.fields if field in own], origins, width)
+    sections = list(dict.fromkeys(field.section or "run" for field in found.fields if field in run))
+    for section in sections:
+        there = [field for field in found.fields if field in run and (field.section or "run") == section]
+        lines += [""] if lines and lines[-1] else []
+        lines += _section(section, there, origins, width)
+    if sections and sections != [word]:
+        more = ", ".join(f"`--help {section}`" for section in sections)
+        lines += ["", *words.wrap(f"Whole section{'s' * (len(sections) > 1)}: {more}.", width)]
     return lines
 
 
@@ -131,7 +161,7 @@ def _page(origins: Origins, width: int) -> list[str]:
     for name in (name for name in _FEW if name in origins):
         said = f"{_short(known[name].meaning)} [{words.used(known[name], *origins[name])}]"
         lines += words.wrap(said, width, indent, f"  {shown(name)}  ")
-    rest = f"All options: `mainstem train --help`; of one section: --help {', '.join(SECTIONS)}."
+    rest = f"All options: `mainstem train --help`; some: --help dropout, or {', '.join(SECTIONS)}."
     return [*lines, "", *words.wrap(rest, width)]
 
 
@@ -139,8 +169,7 @@ def _short(meaning: str) -> str:
     return meaning.partition(";")[0].partition(",")[0]
 
 
-def _section(section: str, origins: Origins, width: int) -> list[str]:
-    fields = [field for field in config.fields(config.Run) if (field.section or "run") == section]
+def _section(section: str, fields: Sequence[config.Field], origins: Origins, width: int) -> list[str]:
     title = ABOUT[section] if section == "run" else f"{section}: {ABOUT[section]}"
     return [*words.wrap(title, width), *_fields(fields, origins, width)]
 

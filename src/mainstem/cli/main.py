@@ -84,9 +84,10 @@ def _run(name: str, words: list[str]) -> int:
     switches = config.switches(module.Options) | (config.switches(config.Run) if command.trains else frozenset())
     fields = [*config.fields(module.Options), *(config.fields(config.Run) if command.trains else ())]
     given = arguments.parts(words, [field.name for field in fields], name, switches)
-    if not given.has("help"):
+    word = next((text for flag, text in given.flags if flag == "help"), None)
+    if word is None:
         return int(module.run(arguments.Asked(name, words, given)))
-    for line in help_text.of(name, module.Options):
+    for line in help_text.of(name, module.Options, word):
         terminal.line(line)
     return 0
 

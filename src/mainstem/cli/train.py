@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..train.world import World
 
 _SWITCHES = frozenset(("plan", "json"))
-_BEHIND = {"help": help_text.SECTIONS, "plan": help_text.PLANS}
+_BEHIND = {"plan": help_text.PLANS}
 _OWN = (*help_text.TRAIN, "help")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
@@ -146,7 +146,7 @@ def configure(paths: list[str], own: dict[str, str], flags: dict[str, str]) -> c
 
 def _help(given: arguments.Arguments) -> list[str]:
     """Return the help that is asked for, with what this very command line would use."""
-    topic = next(text for name, text in given.flags if name == "help")
+    word = next(text for name, text in given.flags if name == "help")
     try:
         own, flags = _sort(given._replace(flags=[flag for flag in given.flags if flag[0] != "help"]))
         _budget(own, flags)
@@ -155,8 +155,8 @@ def _help(given: arguments.Arguments) -> list[str]:
         values = {**flags, **({"data.paths": given.positional} if given.positional else {})}
         origins = config.origins(values, file, None if file is not None else tree.recipe)
     except BadInput as error:  # a mistake on the line is a reason to ask for help
-        return help_text.of_train(config.origins({}, recipe=_DEFAULT), topic, str(error))
-    return help_text.of_train(origins, topic)
+        return help_text.of_train(config.origins({}, recipe=_DEFAULT), word, str(error))
+    return help_text.of_train(origins, word)
 
 
 def _sort(given: arguments.Arguments) -> tuple[dict[str, str], dict[str, str]]:
