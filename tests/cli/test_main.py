@@ -13,8 +13,9 @@ import mainstem
 from mainstem import catalogue
 from mainstem.cli import commands
 from mainstem.cli import list as list_command
-from mainstem.cli.commands import COMMANDS, MEANT
+from mainstem.cli.commands import COMMANDS
 from mainstem.cli.main import main
+from mainstem.config.synonyms import SYNONYMS, command
 from mainstem.errors import BadInput, RunFailed
 
 Capture = pytest.CaptureFixture[str]
@@ -105,15 +106,24 @@ def test_the_nearest_name_is_said(capsys: Capture) -> None:
         assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("word", MEANT)
+@pytest.mark.parametrize("word", [word for word in SYNONYMS if command(word)])
 def test_a_word_of_other_programs_is_answered_with_the_command(word: str, capsys: Capture) -> None:
     """Which is one, and whose option, if it has one, is one of the command's."""
-    command, *more = MEANT[word].split()
+    meant = command(word) or ""
+    _, name, *more = meant.split()
     assert word not in COMMANDS
-    assert command in COMMANDS or (command, more) == ("--version", [])
+    assert name in COMMANDS or (name, more) == ("--version", [])
     assert main([word, "runs/first"]) == 2
-    assert capsys.readouterr().err == f"mainstem: {word!r} is not a command: did you mean `mainstem {MEANT[word]}`?\n"
+    assert capsys.readouterr().err == f"mainstem: {word!r} is not a command: did you mean `{meant}`?\n"
     assert not more or more[0] in ("--resume", "--plan", "--help") or more[0] in catalogue.kinds()
+
+
+@pytest.mark.parametrize("word", ["dropout", "lr", "batch-size", "--learning-rate", "layers", "noise", "z_loss"])
+def test_a_word_for_a_field_is_answered_with_help_on_it(word: str, capsys: Capture) -> None:
+    assert main([word, "0.1"]) == 2
+    meant = f"mainstem train --help {word.lstrip('-')}"
+    assert capsys.readouterr().err == f"mainstem: {word!r} is not a command: did you mean `{meant}`?\n"
+    assert main(meant.split()[1:]) == 0
 
 
 @pytest.mark.parametrize(

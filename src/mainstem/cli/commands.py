@@ -72,18 +72,3 @@ COMMANDS = {
         "completion", "completion SHELL", "a script by which bash, zsh or fish completes commands, options and names"
     ),
 }
-
-MEANT = {
-    "fit": "train", "finetune": "train", "fine-tune": "train", "pretrain": "train", "learn": "train", "run": "train",
-    "resume": "train --resume", "continue": "train --resume", "plan": "train --plan",
-    "generate": "sample", "write": "sample", "complete": "sample", "predict": "sample", "infer": "sample",
-    "inference": "sample", "chat": "sample",
-    "test": "evaluate", "score": "evaluate", "validate": "evaluate", "perplexity": "evaluate", "loss": "evaluate",
-    "plot": "report", "show": "report", "view": "report", "summary": "report",
-    "merge": "soup", "average": "soup", "shrink": "prune",
-    "inspect": "probe", "diagnose": "probe", "analyze": "probe", "analyse": "probe", "watch": "probe",
-    "experiment": "lab", "claims": "lab", "verify": "lab", "sweep": "compare", "search": "compare", "diff": "compare",
-    "forms": "list residual", "models": "list residual", "options": "train --help", "config": "train --help",
-    "info": "doctor", "check": "doctor", "env": "doctor", "version": "--version",
-}  # fmt: skip
-"""Names that other programs have for such commands, and what a person types here."""

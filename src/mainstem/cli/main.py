@@ -17,7 +17,7 @@ from typing import Any
 from .. import __version__, files
 from ..errors import BadInput, RunFailed
 from . import processes, terminal, threads
-from .commands import COMMANDS, MEANT
+from .commands import COMMANDS
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -93,9 +93,18 @@ def _run(name: str, words: list[str]) -> int:
 
 
 def _unknown(name: str) -> BadInput:
-    word = name.lstrip("-")
-    near = [MEANT[word]] if word in MEANT else difflib.get_close_matches(word, COMMANDS, 1)
-    remedy = f"did you mean `mainstem {near[0]}`?" if near else f"give one of {', '.join(COMMANDS)}."
+    """Say what to type in place of a command that there is not: the one meant, help on a field, or the nearest."""
+    from .. import config
+    from ..config.synonyms import command, ours
+
+    word, fields = name.lstrip("-"), [field.name for field in config.fields(config.Run)]
+    parts = {part for field in fields for part in field.split(".")}
+    meant = command(word)
+    if meant is None and (word.replace("-", "_") in parts or ours(word, fields)):
+        meant = f"mainstem train --help {word}"
+    if meant is None:
+        meant = next((f"mainstem {near}" for near in difflib.get_close_matches(word, COMMANDS, 1)), None)
+    remedy = f"did you mean `{meant}`?" if meant else f"give one of {', '.join(COMMANDS)}."
     return BadInput(f"{name[:60]!r} is not a command: {remedy}")
 
 

@@ -1,4 +1,4 @@
-"""What other trainers call our fields: nanoGPT, Hugging Face's transformers, torchtitan, PyTorch. May import nothing.
+"""What other trainers call our fields and commands: nanoGPT, transformers, torchtitan, PyTorch. May import nothing.
 
 A name is looked up whole, then by its last part, in small letters and with underscores.
 """
@@ -141,8 +141,26 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "samples": ("num_samples", ""), "text": ("prompt", ""),
     "max_new_tokens": ("num_tokens", ""), "start": ("prompt", ""), "topk": ("top_k", ""), "temp": ("temperature", ""),
     "num_return_sequences": ("num_samples", ""), "n_samples": ("num_samples", ""),
+    # commands
+    "fit": ("mainstem train", ""), "finetune": ("mainstem train", ""), "fine_tune": ("mainstem train", ""),
+    "pretrain": ("mainstem train", ""), "learn": ("mainstem train", ""), "run": ("mainstem train", ""),
+    "resume": ("mainstem train --resume", ""), "continue": ("mainstem train --resume", ""),
+    "plan": ("mainstem train --plan", ""), "generate": ("mainstem sample", ""), "write": ("mainstem sample", ""),
+    "complete": ("mainstem sample", ""), "predict": ("mainstem sample", ""), "infer": ("mainstem sample", ""),
+    "inference": ("mainstem sample", ""), "chat": ("mainstem sample", ""), "test": ("mainstem evaluate", ""),
+    "score": ("mainstem evaluate", ""), "validate": ("mainstem evaluate", ""), "perplexity": ("mainstem evaluate", ""),
+    "loss": ("mainstem evaluate", ""), "plot": ("mainstem report", ""), "show": ("mainstem report", ""),
+    "view": ("mainstem report", ""), "summary": ("mainstem report", ""), "merge": ("mainstem soup", ""),
+    "average": ("mainstem soup", ""), "shrink": ("mainstem prune", ""), "inspect": ("mainstem probe", ""),
+    "diagnose": ("mainstem probe", ""), "analyze": ("mainstem probe", ""), "analyse": ("mainstem probe", ""),
+    "watch": ("mainstem probe", ""), "experiment": ("mainstem lab", ""), "claims": ("mainstem lab", ""),
+    "verify": ("mainstem lab", ""), "sweep": ("mainstem compare", ""), "search": ("mainstem compare", ""),
+    "diff": ("mainstem compare", ""), "forms": ("mainstem list residual", ""), "models": ("mainstem list residual", ""),
+    "options": ("mainstem train --help", ""), "config": ("mainstem train --help", ""), "info": ("mainstem doctor", ""),
+    "check": ("mainstem doctor", ""), "env": ("mainstem doctor", ""), "version": ("mainstem --version", ""),
 }  # fmt: skip
-"""Their name, ours, and where it is not the same quantity, half a sentence that says so."""
+"""Their name, ours, and where it is not the same quantity, half a sentence that says so. Ours is a field, or a command
+with the program in front."""
 
 RENAMED: dict[str, str] = {
     "train.eval_every": "evaluate.every", "train.eval_tokens": "evaluate.tokens",
@@ -169,6 +187,17 @@ def ours(name: str, known: Collection[str]) -> tuple[str, str] | None:
         if found is not None and found[0] != name and _is_field(found[0], known):
             return found
     return None
+
+
+def command(word: str) -> str | None:
+    """Return which command somebody means by `word`, as one types it; None where nobody says so.
+
+    Example:
+        >>> command("generate"), command("fine-tune"), command("dropout")
+        ('mainstem sample', 'mainstem train', None)
+    """
+    meant, _ = SYNONYMS.get(word.lower().replace("-", "_"), ("", ""))
+    return meant if meant.startswith("mainstem ") else None
 
 
 def _is_field(name: str, known: Collection[str]) -> bool:
