@@ -36,6 +36,13 @@ def test_help_says_every_name_on_the_first_screen_of_a_terminal() -> None:
     assert {line for line in lines if line.isupper()} == {"NAME", "DESCRIPTION", "PACKAGE CONTENTS", "VERSION", "FILE"}
 
 
+def test_the_expressions_that_help_shows_are_values() -> None:
+    shown = re.findall(r"(?<=  )(?:form|noise)\.[A-Z].*?\)(?=,|$)", str(mainstem.__doc__), re.MULTILINE)
+    assert len(shown) == 2
+    for expression in shown:
+        eval(expression, {"form": mainstem.form, "noise": mainstem.noise})
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = mainstem.lod

@@ -2,7 +2,7 @@
 
 Residual, Stack     a branch with its residual; layers under a residual form
 blocks              torch's Transformer layers with a form and noise
-form                form.Hyper(streams=2) | form.Reinjection()
+form                form.Hyper(streams=2) | form.ValueResidual()
 noise               noise.Dropout(0.1), noise.take_over(model)
 penalty, optim      penalties; AdamW, Muon, groups, schedules, averages, SAM
 measure             watch(model), diagnosis, the held-out loss of any model
