@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import math
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mainstem import catalogue
 from mainstem.draw import figure_page
-from mainstem.draw.words import short
+from mainstem.draw.words import Say, short
 from mainstem.lab import page
 from mainstem.lab.result import Results, from_json
 
@@ -70,6 +71,12 @@ def say(text: str, language: str) -> str:
     return _FORMULA.sub(lambda found: found[0].replace(" ", "\u00a0"), told)
 
 
+@functools.cache
+def _speaker(language: str) -> Say:
+    """Return `say` of one language: the same one each time, as templates are compiled for each that there is."""
+    return functools.partial(say, language=language)
+
+
 def experiment(name: str, language: str) -> str:
     """Return what was tested, its verdict, conditions and figures as HTML; a sentence where nothing was measured."""
     found, words = stored(name), WORDS[language]
@@ -83,7 +90,7 @@ def experiment(name: str, language: str) -> str:
     ]
     figures = figure_page.fragment(
         page.drawings(results), judged[0][2], [_sentence(judged[0], language), *says], key=1,
-        say=lambda text: say(text, language),
+        say=_speaker(language),
     )  # fmt: skip
     return figures + _sentences(found, judged, language) + f"<p>{_made(results, language)}</p>"
 
@@ -97,7 +104,7 @@ def figure(name: str, language: str) -> str:
     judged = found.results.judged()[0]
     return figure_page.fragment(
         [drawing], judged[2], [_sentence(judged, language), _conditions_line(found, judged, language)],
-        say=lambda text: say(text, language),
+        say=_speaker(language),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any
 
+import jinja2
 import pytest
 
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`")
@@ -80,3 +81,16 @@ def test_every_verdict_of_the_page_has_its_conditions(name: str, language: str) 
     shown = joined(lab.experiment(name, language)).replace("&#x27;", "'").replace("&#39;", "'")
     for contrast, _, _ in found.results.judged():
         assert lab.conditions(found, contrast, language) in shown
+
+
+def test_the_template_of_figures_is_compiled_once_a_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, original = [], jinja2.Environment.compile
+
+    def noted(self: jinja2.Environment, source: str, name: str, *rest: Any) -> Any:
+        compiled.append(name)
+        return original(self, source, name, *rest)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", noted)
+    for name in ("vanishing", "l1"):
+        assert lab.experiment(name, "en") and lab.figure(name, "en")
+    assert len(compiled) == len({*compiled})
