@@ -27,8 +27,11 @@ it has left for the others with it."""
 _IMPORTED = [
     "torch.distributed.fsdp",
     "torch.nn.parallel",
+    "mainstem.cli.main",
+    "mainstem.report.page",
     "mainstem.train.language",
     "mainstem.optim.sharded",
+    "scipy.special",
     "pytest",
 ]
 """What nearly all scripts import. Nothing of it starts a thread, which a fork would lose."""
