@@ -36,6 +36,8 @@ class Pass:
     """What each layer did to the stream itself: sums, norms and dropouts, in order."""
     inside: dict[str, dict[str, bool]] = field(default_factory=dict)
     """Whether the modules in the branch of each residual of ours add what they are given to what they return."""
+    outside: list[str] = field(default_factory=list)
+    """The layers whose sum with the stream is made by what calls them."""
     ahead: dict[str, Tensor] = field(default_factory=dict)
     """Whether a position of each attention sees one behind it."""
     wrong_axis: list[str] = field(default_factory=list)
@@ -100,6 +102,7 @@ class Hooks:
             self._ops.__exit__(None, None, None)
             self._record.dropped = self._ops.dropped
             self._record.wrong_axis = list(self._ops.wrong_axis)
+            self._record.outside = list(self._ops.sums.outside)
             self._ops = None
         hooks = self._tree.all[0][1]._forward_hooks
         for handle in self._handles:
@@ -143,7 +146,7 @@ class Hooks:
         for name, weight in tree.weight:
             for quantity in record.wants("weight"):
                 quantity.weight(name, weight)
-        if record.wants("ops") or (record.wants("branch") and tree.sums):
+        if record.wants("ops") or ((record.wants("branch") or record.wants("stream")) and tree.sums):
             self._watch_ops()
 
     def _watch_ops(self) -> None:
@@ -257,6 +260,7 @@ class Hooks:
             written = tensors(output)
             if read and self._ops is not None and name in self._tree.sums:
                 self._record.streams[name] = self._ops.sums.leave(written)
+                self._ops.sums.left(name, read, written)
             if not written:
                 return None
             tap = self._once("stream", name or "model")

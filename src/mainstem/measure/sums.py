@@ -55,6 +55,9 @@ class Sums:
     def __init__(self, found: Callable[[str, Tensor, Tensor], None]) -> None:
         self._found = found
         self._layers: list[_Layer] = []
+        self._left: tuple[str, Tensor, list[Tensor]] | None = None
+        self.outside: dict[str, None] = {}
+        """The layers of which what they return was added, by what calls them, to what they were given."""
 
     def enter(self, read: Sequence[Tensor]) -> None:
         """Note that a layer begins, whose stream is `read`."""
@@ -78,6 +81,10 @@ class Sums:
                 done.append(each.kind)
         return done
 
+    def left(self, name: str, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
+        """Note which layer has returned, where it was in no other layer."""
+        self._left = (name, read[0], [written[0]]) if not self._layers and read and written else None
+
     def passed(self, given: Any, result: Any) -> None:
         """Note that a norm made `result` of `given`."""
         if self._layers and isinstance(result, Tensor) and (place := self._layers[-1].find(given)) is not None:
@@ -90,10 +97,17 @@ class Sums:
 
     def before(self, operator: str, args: Sequence[Any], name: Callable[[], str]) -> _Place | None:
         """Return the place that a sum is about to make, as far as it is known; `name` is that of a branch that ends."""
-        if not self._layers or operator not in ("add", "add_") or len(args) < 2:
+        if operator not in ("add", "add_") or len(args) < 2:
             return None
         one, other = args[:2]
         if not (isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape):
+            return None
+        if not self._layers:
+            if self._left is not None:
+                name_left, read, made = self._left
+                ends, terms = {_lies(each) for each in made}, (_lies(one), _lies(other))
+                if any(term in ends for term in terms) and _lies(read) in terms:
+                    self.outside[name_left] = None
             return None
         places = [self._layers[-1].find(term) for term in (one, other)]
         at = _trunk(*places)
@@ -107,6 +121,11 @@ class Sums:
     def after(self, operator: str, args: Sequence[Any], result: Any, made: _Place | None) -> None:
         """Note what an operator made; `made` is what `before` returned."""
         if not self._layers:
+            if operator in _PASSES and self._left is not None and args and isinstance(args[0], Tensor):
+                first = result[0] if isinstance(result, (tuple, list)) else result
+                made_of = {_lies(each) for each in self._left[2]}
+                if _lies(args[0]) in made_of and isinstance(first, Tensor):
+                    self._left[2].append(first)
             return
         layer = self._layers[-1]
         if made is not None:

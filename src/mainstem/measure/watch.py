@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,8 @@ def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer |
     `every` n measures each n-th forward pass; a mapping says n by the quantity's name, and leaves out the others:
     ``every={"gradient_flow": 1, "similarity": 100}``. A pass in which nothing is due has one hook, on the model.
     `optimizer` lets `diagnose` judge its groups before its first step; one that steps in the ``with`` is seen anyway.
-    Outputs stay the same to the bit.
+    Outputs stay the same to the bit. A layer that returns a branch alone, whose sum the model makes, is named by a
+    warning: its stream is not what later layers read.
 
     Raises:
         BadInput: for a model without parameters, without numbers (the meta device) or compiled, for one that is watched
@@ -76,7 +78,7 @@ class Watch:
         self._hooks: list[Hooks] = []
         self._before: dict[str, Tensor] = {}
         self._tokens: Tensor | None = None
-        self._open = False
+        self._open = self._warned = False
 
     def __enter__(self) -> Watch:
         if self._open or getattr(self.model, _WATCHED, False):
@@ -203,6 +205,9 @@ class Watch:
         if self.record is None or self.record.number != self.passes:
             return
         self.seen.add(self.record)
+        if self.record.outside and not self._warned:
+            self._warned = True
+            warnings.warn(_outside(self.record.outside), stacklevel=2)
         if self.record.ahead and self._tokens is not None and torch.is_grad_enabled():
             self._hooks[-1].keep(targets_seen.listen(output, self._tokens, self.seen.target))
 
@@ -282,6 +287,14 @@ def _check_inputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
                 raise BadInput(
                     f"The input is on {tensor.device} and the model on {place}: move it with .to({str(place)!r})."
                 )
+
+
+def _outside(names: list[str]) -> str:
+    first = f"{names[0]!r}" if len(names) == 1 else f"{names[0]!r} and {len(names) - 1} more"
+    return (
+        f"What {first} return is added to what they were given outside of them: their stream, rank and similarity are "
+        "those of branches, and they have no branch_share. Let a module make the sum, as mainstem.Residual does."
+    )
 
 
 __all__ = ["INPUT", "Watch", "watch"]
