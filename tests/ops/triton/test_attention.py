@@ -60,7 +60,7 @@ def test_causal_with_a_longer_context(sizes, rate, device):
 def test_documents(causal, device):
     documents = torch.arange(67).div(29, rounding_mode="floor").repeat(2, 1)
     documents[1] = documents[1].flip(0)
-    _compare((2, 2, 1, 67, 67, 4), device, rate=0.3, causal=causal, documents=documents)
+    _compare((2, 1, 1, 67, 67, 4), device, rate=0.3, causal=causal, documents=documents)
 
 
 def test_more_queries_than_keys_without_order(device):

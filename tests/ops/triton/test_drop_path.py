@@ -8,10 +8,15 @@ from arrays import draw
 
 from mainstem import ops
 
+# A sample is left out alike whatever its length, so that the long ones, which take several programs, have one rate.
+CASES = [
+    (shape, rate) for shape in ((1,), (7, 3, 5), (5, 1031), (2, 0)) for rate in (0.0, 0.4, 1.0)
+    if rate == 0.4 or shape != (5, 1031)
+]  # fmt: skip
 
-@pytest.mark.parametrize("rate", [0.0, 0.4, 1.0])
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("shape", [(1,), (7, 3, 5), (5, 1031), (2, 0)])
+@pytest.mark.parametrize(("shape", "rate"), CASES)
 def test_result_and_gradient_are_the_references(shape, dtype, rate, device):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
     x.view(-1)[:1] = math.nan

@@ -12,14 +12,16 @@ from mainstem.ops.mask_bits import triton as kernels
 
 SITE = site_id("drop", "blocks.0.attn.out")
 RATES = [0.0, 0.1, 1.0]
+# A rate is compared with each draw alike wherever it stands, so that layouts of several programs, which take the
+# interpreter seconds, have one.
+CASES = [(*each, rate) for each in LAYOUTS for rate in RATES if rate == 0.1 or math.prod(each[0]) < 16_384]
 
 
 def _same(found, expected):
     return torch.equal(found.cpu().nan_to_num(7.0), expected.cpu().nan_to_num(7.0))
 
 
-@pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize(("shape", "batch_dim", "context"), LAYOUTS)
+@pytest.mark.parametrize(("shape", "batch_dim", "context", "rate"), CASES)
 def test_the_bits_are_those_of_the_reference(shape, batch_dim, context, rate, device):
     counter = draw(shape[batch_dim])
     where = {"batch_dim": batch_dim, "context": context}
