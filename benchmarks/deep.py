@@ -174,6 +174,40 @@ def table(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def deeper(rows: Sequence[dict[str, str]]) -> str:
+    """Return which forms end lower with the most blocks than with the fewest, by the signs of all their seeds.
+
+    >>> at = {"part": "depth", "failed": "", "seed": "0"}
+    >>> rows = [at | {"form": form, "blocks": blocks, "bits_per_byte": bits}
+    ...         for form, *both in (("keel", "2", "1"), ("rezero", "1", "2"))
+    ...         for blocks, bits in zip(("4", "16"), both)]
+    >>> print(deeper([*rows, at | {"form": "keel", "blocks": "16", "bits_per_byte": "", "seed": "1"}]))
+    With 16 blocks in place of 4, of the seeds that did not fail, all of keel end lower, and all of rezero end higher.
+    """
+    rows = [row for row in rows if row["part"] == "depth"]
+    trained: dict[int, set[str]] = {}
+    for row in rows:
+        trained.setdefault(int(row["blocks"]), set()).add(row["form"])
+    few = min(trained)
+    many = max(blocks for blocks, forms in trained.items() if forms >= trained[few])  # a depth that has been swept
+    found: dict[str, list[str]] = {"all of {} end lower": [], "all of {} end higher": [],
+                                   "those of {} differ in their sign": []}  # fmt: skip
+    lower, higher, neither = found
+    for form in FORMS:
+        bits: dict[tuple[int, str], float] = {
+            (int(row["blocks"]), row["seed"]): float(row["bits_per_byte"])
+            for row in rows if row["form"] == form and row["bits_per_byte"]
+        }  # fmt: skip
+        changes = [bits[many, seed] - value for (blocks, seed), value in bits.items()
+                   if blocks == few and (many, seed) in bits]  # fmt: skip
+        if changes:
+            sign = lower if max(changes) < 0 else higher if min(changes) > 0 else neither
+            found[sign].append(form)
+    parts = [said.format(", ".join(forms)) for said, forms in found.items() if forms]
+    joined = ", and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else "nothing is known"
+    return f"With {many:,} blocks in place of {few:,}, of the seeds that did not fail, {joined}."
+
+
 def best_rates(rows: Sequence[dict[str, str]], form: str) -> dict[int, float]:
     """Return the learning rate with the least mean over seeds at each depth; a run that did not end is infinite."""
     found: dict[int, dict[float, list[float]]] = {}
@@ -253,6 +287,17 @@ def failures(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines) or "None."
 
 
+def missing(rows: Sequence[dict[str, str]]) -> str:
+    """Return which depths are left, with a blank before it; nothing where none is.
+
+    >>> missing([{"part": "depth", "blocks": str(blocks)} for blocks in BLOCKS[:-1]])
+    ' 1,000 blocks are still to be trained.'
+    """
+    there = {int(row["blocks"]) for row in rows if row["part"] == "depth"}
+    left = [f"{blocks:,}" for blocks in BLOCKS if blocks not in there]
+    return f" {' and '.join(left)} blocks are still to be trained." if left else ""
+
+
 def page(rows: Sequence[dict[str, str]]) -> str:
     """Return the page on what was trained so far; rows have to be there."""
     if not rows:
@@ -271,8 +316,10 @@ depth, and not which is best there.
 
 {table(rows)}
 
+{deeper(rows)}
+
 A run failed where its numbers were not finite, or where it is no better than the frequencies. A form of which all seeds
-failed was not tried deeper.
+failed was not tried deeper.{missing(rows)}
 
 ## The best learning rate
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import yaml
 from latex2mathml.converter import convert
-from made import api, chinese, coming, lab, languages, search, sources
+from made import api, chinese, lab, languages, search, sources
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
@@ -50,11 +50,10 @@ _found: list[search.Section] = []
 
 
 def on_config(config: Any) -> Any:
-    """Give titles the anchors of GitHub, and leave out of the contents what a benchmark has not written yet."""
+    """Give titles the anchors of GitHub."""
     from mainstem.draw import anchors
 
     config["mdx_configs"]["toc"]["slugify"] = anchors.slug
-    config["nav"] = coming.present(config["nav"], Path(config["docs_dir"]))
     return config
 
 
