@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
@@ -65,7 +66,7 @@ def built(make: Callable[..., Any], values: Mapping[str, Any], path: str) -> Any
         >>> from mainstem import form
         >>> built(form.Hyper, {"streams": 0}, "model.residual")
         Traceback (most recent call last):
-        mainstem.errors.BadInput: model.residual.streams: Hyper-connections need streams of at least 1, not 0: ...
+        mainstem.errors.BadInput: model.residual.streams: hyper needs streams from 1 to 1024, not 0: 4 is ...
     """
     try:
         return make(**values)
@@ -148,10 +149,34 @@ def checked(
     return found, taken
 
 
+def within(made: Any) -> None:
+    """Refuse a dataclass of which a field is beyond the limits of its type, as a configuration refuses it.
+
+    Raises:
+        BadInput: the field, its value, and what may be given.
+
+    Example:
+        >>> from mainstem.optim import Percentile
+        >>> Percentile(last=10**9)
+        Traceback (most recent call last):
+        mainstem.errors.BadInput: last of Percentile is 1000000000: give a whole number from 1 to 16777216.
+    """
+    kind: Any = type(made)
+    for name, hint in _types(kind).items():
+        value = getattr(made, name)
+        try:
+            msgspec.convert(value, type=hint, strict=True)
+        except msgspec.ValidationError:
+            raise BadInput(f"{name} of {kind.__name__} is {value!r}: give {_words(hint)}.") from None
+
+
 def types(made: Any) -> dict[str, Any]:
     """Return the types of the fields of a dataclass, with their limits, by name."""
     hints = get_type_hints(made, include_extras=True)
     return {field.name: hints[field.name] for field in fields(made)}
+
+
+_types = functools.cache(types)
 
 
 def name_of(kind: str, value: object) -> str:
@@ -191,9 +216,19 @@ def _meant(key: str, known: list[str], kind: str, path: str) -> str:
 
 
 def _words(kind: Any) -> str:
-    """Return what may be given: the choices, or the type's name; of a field that may be null, what else it may be."""
+    """Return what may be given: the choices, or the type's name and its limits; of one that may be null, the other."""
     kind = next((some for some in get_args(kind) if get_origin(kind) is UnionType and some is not NoneType), kind)
-    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    kind, *metas = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    return f"one of {', '.join(map(str, choices))}" if choices else names.get(kind, f"a value of type {kind}")
+    limits = [_limits(meta) for meta in metas if isinstance(meta, msgspec.Meta)]
+    said = names.get(kind, f"a value of type {kind}") + "".join(limits)
+    return f"one of {', '.join(map(str, choices))}" if choices else said
+
+
+def _limits(meta: msgspec.Meta) -> str:
+    """Return the limits of a number: " from 1 to 8", " of at least 0 and below 1"."""
+    if meta.ge is not None and meta.le is not None:
+        return f" from {meta.ge} to {meta.le}"
+    limits = {"of at least": meta.ge, "above": meta.gt, "below": meta.lt, "of at most": meta.le}
+    return " and".join(f" {word} {limit}" for word, limit in limits.items() if limit is not None)

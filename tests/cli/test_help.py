@@ -134,7 +134,7 @@ def test_what_a_name_has_by_itself_stands_behind_the_fields_of_its_section(capsy
     text = " ".join(" ".join(said(capsys, "train", "--help", "penalty")).split())
     assert "[text; the matrices] --penalty.0.share elastic_net: 1 is L1, 0 is L2 [number; 0.5]" in text
     text = " ".join(" ".join(said(capsys, "train", "--help", "model")).split())
-    assert "--model.residual.streams hyper, mhc, identity_mixing: S, at least 1 [int; 4]" in text
+    assert "--model.residual.streams hyper, mhc, identity_mixing: S, from 1 to 1024 [int; 4]" in text
 
 
 def test_the_ways_to_ask(capsys: Capture) -> None:

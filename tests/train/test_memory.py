@@ -26,13 +26,6 @@ def run(**flags: Any) -> config.Run:
 @pytest.mark.parametrize(
     ("flags", "field"),
     [
-        ({"model.residual": {"name": "hyper", "streams": 10**9}}, "model.residual.streams (it is 1000000000)"),
-        ({"model.residual": {"name": "hyper", "streams": 10**15}}, "model.residual.streams"),
-        ({"model.residual": ["value_residual", {"name": "hyper", "streams": 10**9}]}, "model.residual.1.streams"),
-        ({"model.residual": {"name": "mhc", "streams": 10**9}}, "model.residual.streams"),
-        ({"model.residual": {"name": "identity_mixing", "streams": 10**9}}, "model.residual.streams"),
-        ({"model.residual": {"name": "canon", "count": 10**9}}, "model.residual.count (it is 1000000000)"),
-        ({"model.residual": "canon | sandwich", "model.residual.0.count": 10**9}, "model.residual.0.count"),
         ({"model.width": 2**24, "model.heads": 4}, "model.width (it is 16777216)"),
         ({"model.layers": 2**24}, "model.layers"),
         ({"model.layers": 2**20, "model.width": 2, "model.heads": 1}, "model.layers"),
@@ -48,6 +41,25 @@ def test_the_field_that_asks_for_it_is_named(flags: Any, field: str, monkeypatch
     monkeypatch.setattr(memory, "there", lambda place: (16 * GIB, "this machine has"))
     with pytest.raises(BadInput, match=r"needs at least .* of memory, and this machine has 16.0 GiB") as caught:
         memory.refuse(config.load(flags), 10**6 if "vocabulary" in field else 257, CPU)
+    assert f"give a smaller {field}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        ({"model.residual": {"name": "hyper", "streams": 1024}}, "model.residual.streams (it is 1024)"),
+        ({"model.residual": ["value_residual", {"name": "hyper", "streams": 1024}]}, "model.residual.1.streams"),
+        ({"model.residual": {"name": "mhc", "streams": 1024}}, "model.residual.streams"),
+        ({"model.residual": {"name": "identity_mixing", "streams": 1024}}, "model.residual.streams"),
+        ({"model.residual": {"name": "canon", "count": 4096}}, "model.residual.count (it is 4096)"),
+        ({"model.residual": "canon | sandwich", "model.residual.0.count": 4096}, "model.residual.0.count"),
+    ],
+)
+def test_so_is_that_of_a_form(flags: Any, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "there", lambda place: (64 << 20, "this machine has"))
+    memory.refuse(config.load({"model.residual": "pre_norm"}), 257, CPU)
+    with pytest.raises(BadInput, match=r"needs at least .* of memory, and this machine has 64.0 MiB") as caught:
+        memory.refuse(config.load(flags), 257, CPU)
     assert f"give a smaller {field}" in str(caught.value)
 
 

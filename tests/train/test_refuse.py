@@ -30,7 +30,10 @@ WRONG = [
     ),
     (["--model.residual", "hyper", "--model.residual.weights", "dynamical"], "give one of static, dynamic"),
     (["--model.residual", "pre_norm", "--model.residual.streams", "4"], "model.residual.streams is a value of hyper"),
-    (["--model.residual", "hyper", "--model.residual.streams", "1000000000"], "TiB of memory"),
+    (
+        ["--model.residual", "hyper", "--model.residual.streams", "1000000000"],
+        "streams from 1 to 1024",
+    ),
     (["--model.residual", "deepnorm | rezero"], "both define the stream of the residual: leave one"),
     (["--model.residual", "rezero", "--model.init", "zero"], "have no gradient, ever"),
     (["--penalty.0.name", "l1", "--penalty.0.coef", "1", "--penalty.0.on", "hed"], "No parameter fits 'hed'"),

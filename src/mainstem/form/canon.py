@@ -62,6 +62,10 @@ class Neighbours(nn.Module):
         return y_BTD[:, -new:]
 
 
+_MOST = 4096
+"""Each position costs a pass over [B, T, D] and a row of weights: so many rows are a matrix of a wide model."""
+
+
 @dataclass(frozen=True)
 class Canon(Form):
     """Canon layers: in front of each sublayer, every position adds a learned sum of itself and the ones before it.
@@ -75,10 +79,10 @@ class Canon(Form):
     1 / sqrt K, and their authors advise against smaller ones of 0.02. They are not decayed.
 
     Args:
-        count: K, at least 2.
+        count: K, from 2 to 4096.
 
     Raises:
-        BadInput: where `count` is below 2.
+        BadInput: where `count` is out of its range.
 
     Source:
         Allen-Zhu 2025 (2512.17351); kernel of 4, residual and no activation as its authors' code has by default.
@@ -96,6 +100,11 @@ class Canon(Form):
     def __post_init__(self) -> None:
         if self.count < 2:
             raise BadInput(f"canon with count {self.count} reads no earlier position: give 2 or more, or use pre_norm.")
+        if self.count > _MOST:
+            raise BadInput(
+                f"canon with count {self.count} passes over the sequence as often: give up to {_MOST}. "
+                "Its authors take 4."
+            )
 
     def branch(self, site: Site, parts: Parts) -> Parts:
         return parts._replace(before=(*parts.before, Neighbours(site.width, self.count)))

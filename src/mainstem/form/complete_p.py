@@ -39,6 +39,10 @@ class ScaledOutput(Single):
         return f"factor={self.factor:g}"
 
 
+_MOST = 1 << 24
+"""As many layers or columns as a run may have."""
+
+
 @dataclass(frozen=True)
 class CompleteP(Form):
     """CompleteP and depth-muP: what is tuned at one depth and width holds at others.
@@ -59,8 +63,8 @@ class CompleteP(Form):
     with the model.
 
     Args:
-        base_layers: L at which rates were tuned.
-        base_width: D there.
+        base_layers: L at which rates were tuned, up to 2^24, as a model's own.
+        base_width: D there, too.
         alpha: from 1/2 to 1.
 
     Raises:
@@ -82,11 +86,9 @@ class CompleteP(Form):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.base_layers < 1 or self.base_width < 1:
-            raise BadInput(
-                f"complete_p has base_layers {self.base_layers} and base_width {self.base_width}: give the sizes where "
-                "rates were tuned, at least 1."
-            )
+        for name, size in (("base_layers", self.base_layers), ("base_width", self.base_width)):
+            if not 1 <= size <= _MOST:
+                raise BadInput(f"complete_p has {name} {size}: give that where rates were tuned, from 1 to {_MOST}.")
         if not 0.5 <= self.alpha <= 1:
             raise BadInput(f"complete_p needs an alpha from 0.5 (depth-muP) to 1 (CompleteP), not {self.alpha}.")
 

@@ -140,6 +140,16 @@ class Hyperconnect(Connection):
         return f"streams={self.count}"
 
 
+_MOST = 1024
+"""Beyond it the stream alone, S arrays where pre-norm has one, is more than what a network holds besides."""
+
+
+def check(name: str, streams: int) -> None:
+    """Refuse a number of streams that no network can have."""
+    if not 1 <= streams <= _MOST:
+        raise BadInput(f"{name} needs streams from 1 to {_MOST}, not {streams}: 4 is the paper's choice.")
+
+
 @dataclass(frozen=True)
 class Hyper(Form):
     """Hyper-connections: S streams; each sublayer reads a learned mixture of them, writes to all, and mixes them.
@@ -153,13 +163,13 @@ class Hyper(Form):
         H [B, T, S, D]; Am, B [S]; Ar [S, S]
 
     Args:
-        streams: S, at least 1.
+        streams: S, from 1 to 1024.
         weights: "static", or "dynamic": the mixture depends on the token.
 
     The paper also scales the initial output projections by sqrt(S), in a direction that it leaves open: left out here.
 
     Raises:
-        BadInput: where `streams` is below 1.
+        BadInput: where `streams` is out of its range.
 
     Source:
         Zhu et al. 2024 (2409.19606), equations 2 (write), 10 to 13 (dynamic) and 14 (start).
@@ -176,10 +186,7 @@ class Hyper(Form):
     weights: Literal["static", "dynamic"] = "dynamic"
 
     def __post_init__(self) -> None:
-        if self.streams < 1:
-            raise BadInput(
-                f"Hyper-connections need streams of at least 1, not {self.streams}: 4 is the paper's choice."
-            )
+        check("hyper", self.streams)
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ..stream import Connection, Site, Stream
 from .base import Form
-from .hyper import Streams
-from .mhc import Constrained, check, norm_of
+from .hyper import Streams, check
+from .mhc import Constrained, norm_of
 
 
 class Unmixed(Constrained):
@@ -44,10 +44,10 @@ class IdentityMixing(Form):
         H [B, T, S, D]; p, q [B, T, S]
 
     Args:
-        streams: S, at least 1.
+        streams: S, from 1 to 1024.
 
     Raises:
-        BadInput: where `streams` is below 1.
+        BadInput: where `streams` is out of its range.
 
     Source:
         Xie et al. 2025 (2512.24880), equations 7 to 9, without the mixing.

@@ -17,7 +17,7 @@ from ..errors import BadInput
 from ..nn import NormSpec, RMSNorm
 from ..stream import Connection, Site, State, Stream
 from .base import Form
-from .hyper import Streams
+from .hyper import Streams, check
 
 
 class Constrained(Connection):
@@ -110,10 +110,9 @@ class Sinkhorned(Constrained):
         return sinkhorn(logits_BTM.unflatten(-1, (self.count, self.count)), self.iterations)
 
 
-def check(name: str, streams: int) -> None:
-    """Refuse a number of streams below 1."""
-    if streams < 1:
-        raise BadInput(f"{name} needs streams of at least 1, not {streams}: 4 is the paper's choice.")
+_MOST_ITERATIONS = 1000
+"""Of logits with a standard deviation of 1 some 200 are exact in float64; of 16, one more than so many moves no element
+by 1e-5. Backward keeps [B, T, S, S] of each."""
 
 
 def norm_of(site: Site, streams: int) -> nn.Module:
@@ -137,11 +136,11 @@ class MHC(Form):
         H [B, T, S, D]; p, q [B, T, S]; R [B, T, S, S]
 
     Args:
-        streams: S, at least 1.
-        iterations: of dividing by sums, at least 1.
+        streams: S, from 1 to 1024.
+        iterations: of dividing by sums, from 1 to 1000.
 
     Raises:
-        BadInput: where one of them is below 1.
+        BadInput: where one of them is out of its range.
 
     Source:
         Xie et al. 2025 (2512.24880), equations 7 to 9; starts as in FFTYYY/mhc-lite, `hyper_conn/mhc.py`.
@@ -159,8 +158,10 @@ class MHC(Form):
 
     def __post_init__(self) -> None:
         check("mhc", self.streams)
-        if self.iterations < 1:
-            raise BadInput(f"mhc needs iterations of at least 1, not {self.iterations}: 20 is the paper's choice.")
+        if not 1 <= self.iterations <= _MOST_ITERATIONS:
+            raise BadInput(
+                f"mhc needs iterations from 1 to {_MOST_ITERATIONS}, not {self.iterations}: 20 is the paper's choice."
+            )
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

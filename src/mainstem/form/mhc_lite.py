@@ -16,7 +16,7 @@ from ..errors import BadInput
 from ..stream import Connection, Site, Stream
 from .base import Form
 from .hyper import Streams
-from .mhc import Constrained, check, norm_of
+from .mhc import Constrained, norm_of
 
 
 class Permuted(Constrained):
@@ -72,10 +72,9 @@ class MHCLite(Form):
     streams: int = 4
 
     def __post_init__(self) -> None:
-        check("mhc_lite", self.streams)
-        if self.streams > 4:
+        if not 1 <= self.streams <= 4:
             raise BadInput(
-                f"mhc_lite has S! logits for S streams, and takes up to 4, not {self.streams}: use mhc for more."
+                f"mhc_lite has S! logits for S streams, and takes from 1 to 4, not {self.streams}: use mhc for more."
             )
 
     def stream(self, sites: Sequence[Site]) -> Stream:

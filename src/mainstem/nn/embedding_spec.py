@@ -1,4 +1,4 @@
-"""How a token enters the stream, as a value. May import the specs of its folder and torch.
+"""How a token enters the stream, as a value. May import `variants`, the specs of its folder and torch.
 
 Shapes: B batch, T position, D width.
 """
@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from torch import nn
 
+from .. import variants
+
 
 @dataclass(frozen=True)
 class EmbeddingSpec(ABC):
@@ -20,6 +22,9 @@ class EmbeddingSpec(ABC):
     """
 
     largest: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        variants.within(self)
 
     @abstractmethod
     def build(self, vocab: int, width: int) -> nn.Module | None:

@@ -18,6 +18,9 @@ from .masked import unpacked
 from .site import Noise
 from .spec import NoiseSpec
 
+_LONGEST = 1 << 16
+"""A span may begin so far before the sequence, where a draw is made for each position; and it would hide all of one."""
+
 
 @dataclass(frozen=True)
 class SpanMasking(NoiseSpec):
@@ -32,10 +35,10 @@ class SpanMasking(NoiseSpec):
     is still predicted. With a length of 1 tokens are hidden one by one.
 
     Args:
-        length: tokens of a span.
+        length: tokens of a span, from 1 to 65536.
 
     Raises:
-        BadInput: `length` is below 1.
+        BadInput: `length` is out of its range.
 
     Source:
         Joshi et al. 2020 (1907.10529), section 3.1, hides spans of random lengths in a masked language model; here all
@@ -61,8 +64,8 @@ class SpanMasking(NoiseSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 1:
-            raise BadInput(f"length {self.length} of a span cannot be: give at least 1 token.")
+        if not 1 <= self.length <= _LONGEST:
+            raise BadInput(f"length {self.length} of a span cannot be: give from 1 to {_LONGEST} tokens.")
 
     def make(self, rate: float, context: int | None) -> Noise:
         return Spans(rate, self.length)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .. import variants
 from ..config.sections import Count
 
 
@@ -20,6 +21,9 @@ class Skip(ABC):
     """
 
     last: Count = 128
+
+    def __post_init__(self) -> None:
+        variants.within(self)
 
     @abstractmethod
     def is_spike(self, norm: Tensor, before: Tensor) -> Tensor:

@@ -43,6 +43,9 @@ class TargetLoss(ABC):
     stream_l1: NonNegative = 0.0
     stream_l2: NonNegative = 0.0
 
+    def __post_init__(self) -> None:
+        variants.within(self)
+
     @abstractmethod
     def around(self, forward: Forward, progress: float = 0.0) -> Forward:
         """Return `forward`, which given ``targets_BT=`` returns the cross-entropy, with this loss in its place.

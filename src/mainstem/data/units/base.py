@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from ... import variants
 from ..encode import Batcher
 from ..meter import Progress
 from ..reading import Text
@@ -32,6 +33,9 @@ class Units(ABC):
     learns: ClassVar[type[Tokenizer] | None] = None
     least: ClassVar[int] = 1
     raw: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        variants.within(self)
 
     @abstractmethod
     def learn(self, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
