@@ -27,6 +27,19 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("fuzz" if os.environ.get("MAINSTEM_FUZZ") else "default")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_texts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A run writes three texts of 5 tokens at its end, not of 120, which take most of the time of so small a run."""
+    if request.path.parent.name not in ("cli", "lab", "train"):
+        yield
+        return
+    from mainstem.train import samples
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "_LENGTH", 5)
+        yield
+
+
 @pytest.fixture(scope="module")
 def tab() -> Iterator[browser.Page]:
     """A tab of a real browser; without one the test is skipped, or fails where MAINSTEM_REQUIRE_BROWSER is 1."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mainstem.cli.main import main
+from mainstem.train import samples
 
 TINY = (
     "--train.steps", "4", "--train.batch", "4", "--evaluate.every", "2", "--model.layers", "1", "--model.width", "16",
@@ -39,7 +40,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a finished run; a test that changes it copies it first."""
+    """Return the folder of a finished run, with texts as long as a run has them; a test that changes it copies it."""
     out = tmp_path_factory.mktemp("runs") / "first"
-    assert main(["train", str(corpus), "--out", str(out), *TINY]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "_LENGTH", 120)
+        assert main(["train", str(corpus), "--out", str(out), *TINY]) == 0
     return out
