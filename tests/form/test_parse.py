@@ -41,7 +41,7 @@ def test_a_form_without_a_name_is_not_written():
         ({"name": "hyper", "streams": "four"}, "'four'.*a whole number"),
         ({"name": "hyper", "weights": "some"}, "'some'.*static, dynamic"),
         ({"name": "rezero", "start": "none"}, "'none'.*a number"),
-        ({"name": "hyper", "streams": 0}, "at least 1"),
+        ({"name": "hyper", "streams": 0}, "from 1 to 1024, not 0"),
         ({"streams": 4}, "name"),
         ({"name": "pre_norm", "alpha": 1}, "no values"),
         ([], "list"),

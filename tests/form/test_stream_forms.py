@@ -96,7 +96,7 @@ def test_mhc_lite_of_two_streams_mixes_as_mhc_does_with_the_same_difference_of_l
 
 def test_mhc_lite_takes_up_to_four_streams():
     assert len(form.MHCLite(4).connection(sites(("attention",), 1, 8)[0]).bias) == 8 + 24
-    with pytest.raises(BadInput, match="up to 4, not 5"):
+    with pytest.raises(BadInput, match="from 1 to 4, not 5"):
         form.MHCLite(5)
 
 

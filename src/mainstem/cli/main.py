@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .. import __version__, files
+from .. import __version__, errors, files
 from ..errors import BadInput, RunFailed
 from . import processes, terminal, threads
 from .commands import COMMANDS
@@ -101,7 +101,7 @@ def _unknown(name: str) -> BadInput:
     parts = {part for field in fields for part in field.split(".")}
     meant = command(word)
     if meant is None and (word.replace("-", "_") in parts or ours(word, fields)):
-        meant = f"mainstem train --help {word}"
+        meant = errors.command("train", "--help", word)
     if meant is None:
         meant = next((f"mainstem {near}" for near in difflib.get_close_matches(word, COMMANDS, 1)), None)
     remedy = f"did you mean `{meant}`?" if meant else f"give one of {', '.join(COMMANDS)}."

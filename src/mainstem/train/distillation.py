@@ -57,7 +57,7 @@ class Distillation(TargetLoss):
         Differs: no.
 
     Example:
-        >>> Distillation("runs/first", taught=0.25).taught
+        >>> Distillation(teacher="runs/first", taught=0.25).taught
         0.25
     """
 
