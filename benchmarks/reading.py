@@ -246,9 +246,9 @@ def measured(rounds: int) -> None:
             writer.writerow([name, *(f"{number:.3f}" for number in numbers), rounds, *trainings.about().values()])
 
 
-def table(path: Path) -> str:
+def table(path: Path, cost_path: Path = COST) -> str:
     """Return the arms of each cell, best first, with paired differences to the base, in Markdown."""
-    ratios = {row["arm"]: f"{float(row['ratio']):.2f}" for row in trainings.read(COST)}
+    ratios = {row["arm"]: f"{float(row['ratio']):.2f}" for row in trainings.read(cost_path)}
     return "\n\n".join(part for cell in CELLS if (part := of_cell(path, cell, ratios)))
 
 
@@ -318,14 +318,14 @@ texts are those of `benchmarks/texts.py`, rows stand in `benchmarks/results/read
 """
 
 
-def page(path: Path) -> str:
+def page(path: Path, cost_path: Path = COST) -> str:
     """Return the page on what was read so far; rows have to be there."""
     rows = trainings.read(path)
     if not rows:
         raise SystemExit(f"{path} has no rows: run the sweep first.")
     seeds = ",".join(map(str, sorted({int(row["seed"]) for row in rows})))
     dtype = " or ".join(sorted({row["dtype"] for row in rows} - {""}))
-    return f"{HEAD.format(seeds=seeds, dtype=dtype, made=trainings.made_by(rows))}\n{table(path)}\n"
+    return f"{HEAD.format(seeds=seeds, dtype=dtype, made=trainings.made_by(rows))}\n{table(path, cost_path)}\n"
 
 
 def main() -> None:

@@ -72,9 +72,10 @@ def test_the_page_has_the_noise_floor_differences_by_seed_and_what_did_not_end(r
         ("deepnorm", 0): 1.9, ("deepnorm", 1): 2.0, ("plain", 0): "The loss is not finite.", ("keel", 1): 2.3,
     }  # fmt: skip
     rows(reading, tmp_path / "rows.csv", bits)
-    page = reading.page(tmp_path / "rows.csv")
+    (tmp_path / "cost.csv").write_text("arm,ratio,low,high\ndeepnorm,1.024,1.0,1.1\n")
+    page = reading.page(tmp_path / "rows.csv", tmp_path / "cost.csv")
     assert "-0.010 bits per byte from it on average (-0.264 to +0.244), and up to 0.030 with one seed" in page
-    assert "| deepnorm | 2 | 1.950 | -0.150 | -0.785 to +0.485 |  | 1.000 |" in page
+    assert "| deepnorm | 2 | 1.950 | -0.150 | -0.785 to +0.485 | 1.02 | 1.000 |" in page
     assert "| keel | 1 | 2.300 | +0.100 |  |  | 1.000 |" in page
     assert "- plain, seed 0: The loss is not finite." in page
     assert "--seeds 0,1`" in page and "in\nfloat32, beside other work, commit abc; M; PyTorch 2" in page
