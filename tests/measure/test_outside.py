@@ -27,7 +27,7 @@ class Lists(nn.Module):
 @pytest.mark.parametrize("every", [1, {"stream": 1}])
 def test_it_is_said_once_which_layers_are_branches(rate, every):
     model, x = Lists(rate), torch.randn(2, 5, 8)
-    said = "'attentions.0' and 2 more return is added .* outside .* mainstem.Residual"
+    said = "adds what 'attentions.0' returns to what that was given, as it does with 2 more.* mainstem.Residual"
     with measure.watch(model, every=every):
         with pytest.warns(UserWarning, match=said):
             model(x)

@@ -290,10 +290,11 @@ def _check_inputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _outside(names: list[str]) -> str:
-    first = f"{names[0]!r}" if len(names) == 1 else f"{names[0]!r} and {len(names) - 1} more"
+    more = f", as it does with {len(names) - 1} more" if len(names) > 1 else ""
     return (
-        f"What {first} return is added to what they were given outside of them: their stream, rank and similarity are "
-        "those of branches, and they have no branch_share. Let a module make the sum, as mainstem.Residual does."
+        f"The model itself adds what {names[0]!r} returns to what that was given{more}. So stream, similarity, "
+        "effective_rank and block_influence are there those of a branch, and there is no branch_share: let a module "
+        "make the sum, as mainstem.Residual does."
     )
 
 
