@@ -1,4 +1,4 @@
-"""The arithmetic of sweeps: what an arm costs, under which key its row is found, and how arms are compared."""
+"""What sweeps share: what is skipped, what an arm costs, under which key its row is found, how arms are compared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,33 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-@pytest.mark.parametrize("name", ["trainings", "cost", "recipe", "reading", "deep", "prune"])
+@pytest.mark.parametrize("name", ["trainings", "cost", "recipe", "reading_arms", "deep_arms", "deep_page", "prune"])
 def test_examples(load, name: str) -> None:
     module: ModuleType = load(name)
     failed, attempted = doctest.testmod(module)
     assert attempted > 0
     assert failed == 0
+
+
+def test_a_sweep_skips_what_is_there_keeps_what_failed_and_begins_nothing_late(load, tmp_path: Path) -> None:
+    trainings, path, fields = load("trainings"), tmp_path / "rows.csv", ("key", "arm", "bits", "failed", "commit")
+    ran: list[str] = []
+
+    def trial(name: str):
+        def train() -> dict[str, object]:
+            ran.append(name)
+            if name == "c":
+                raise trainings.Ended("It could not go on.")
+            return {"bits": 2.0}
+
+        return f"key of {name}", {"arm": name}, train
+
+    trainings.sweep(path, fields, 1.0, [trial("a")])
+    trainings.sweep(path, fields, 1.0, (trial(name) for name in "abc"))
+    trainings.sweep(path, fields, -1.0, [trial("a"), trial("d")])
+    assert ran == ["a", "b", "c"]
+    found = [(row["arm"], row["bits"], row["failed"]) for row in trainings.read(path)]
+    assert found == [("a", "2.0", ""), ("b", "2.0", ""), ("c", "", "It could not go on.")]
 
 
 def test_rows_of_vocabularies_are_still_found(load) -> None:
