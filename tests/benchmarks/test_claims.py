@@ -24,7 +24,11 @@ def test_every_experiment_has_its_line(claims: ModuleType) -> None:
 def test_its_flags_are_fields_that_the_experiment_leaves_free(claims: ModuleType, name: str) -> None:
     flags = claims.ARMS[name]
     fields = {flag.removeprefix("--"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
-    catalogue.resolve("experiment", name).check(fields)
+    experiment = catalogue.resolve("experiment", name)
+    if (tokens := fields.pop("repeated", None)) is not None:
+        experiment = experiment.repeating(int(tokens))
+        assert experiment.needs == int(tokens)
+    experiment.check(fields)
     run = config.load(fields)
     assert run.train.steps == (int(fields["train.steps"]) if "train.steps" in fields else config.load().train.steps)
 

@@ -66,6 +66,7 @@ ELSEWHERE = {
     "lab.all": "lab/test_suite.py::test_every_experiment_has_its_results_and_its_page",
     "lab.budget": "cli/test_lab.py::test_a_budget_that_is_too_small_says_what_would_do",
     "lab.seeds": "cli/test_lab.py::test_an_experiment_gives_a_verdict_results_and_a_page",
+    "lab.repeated": "cli/test_lab.py::test_a_text_that_is_read_many_times_has_another_size_and_is_read_as_often",
     "lab.out": "cli/test_lab.py::test_an_experiment_gives_a_verdict_results_and_a_page",
     "lab.json": "cli/test_answer.py::test_lab",
     **dict.fromkeys(

@@ -78,6 +78,9 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "exploding", "--optim.average", "0.1"], "optim.average cannot be set for exploding"),
         (["lab", "exploding", "--loss.z-loss", "0.1"], "--loss.z-loss cannot be set for exploding"),
         (["lab", "exploding", "--data.documents", "mask"], "data.documents cannot be set for exploding"),
+        (["lab", "vanishing", "--repeated", "4096"], "--repeated 4096 is for a text that is read many times, and van"),
+        (["lab", "dropout", "--repeated", "1023"], "repeated is 1023"),
+        (["lab", "--repeated", "4096"], "--repeated 4096 is for an experiment, and none is named"),
         (["lab", "vanishing", "--modell.width", "3"], "--modell.width is not an option"),
         (["lab", "vanishing", "--model.width", "7", "--seeds", "1"], "model.heads"),
         (["lab", "vanishing", "--data.paths", "gone.txt", "--seeds", "1"], "gone.txt"),
@@ -90,6 +93,25 @@ def test_what_cannot_be_is_refused_in_a_sentence(words, said, tmp_path, monkeypa
     assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "runs" / "lab" / "trials").exists()
+
+
+def test_a_text_that_is_read_many_times_has_another_size_and_is_read_as_often(
+    corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """1,024 tokens are an eighth of what dropout reads by itself: 25 steps of the 200, and 25 passes as before."""
+    small = ["--model.width", "8", "--model.heads", "1", "--model.layers", "1"]
+    words = ["lab", "dropout", "--seeds", "1", "--out", str(tmp_path / "lab"), "--data.paths", str(corpus), *small]
+    assert main([*words, "--repeated", "1024"]) == 0
+    cells = json.loads((tmp_path / "lab" / "dropout.json").read_text())["cells"]
+    settings = {cell["name"]: cell["setting"] for cell in cells}
+    once, often = settings["fresh, rate 0"], settings["repeated, rate 0"]
+    assert often["tokens"] == 1024 < once["tokens"]
+    assert once["steps"] == often["steps"] == 25
+    assert often["steps"] * often["batch"] * often["context"] == 25 * often["tokens"]
+    assert main([*words, "--repeated", "1000000"]) == 2
+    assert f"--repeated 1000000 is more than the {once['tokens']:,} tokens of the training text: give a smaller" in (
+        capsys.readouterr().err
+    )
 
 
 def test_refusals_come_before_any_text_is_read(tmp_path, monkeypatch, capsys: Capture) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from lab import corpus
 
+from mainstem import catalogue
+from mainstem.cli import lab as lab_command
 from mainstem.errors import BadInput
 from mainstem.lab import Cell, Contrast, Experiment, against, suite
 from mainstem.lab.trial import Trial
@@ -90,3 +92,16 @@ def test_results_go_into_no_run_and_no_file(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("")
     with pytest.raises(BadInput, match="is the folder of a run"):
         suite.check_folder(tmp_path)
+
+
+def test_all_but_those_that_read_a_text_once_take_another_size_of_it() -> None:
+    """`--all --repeated N`: an experiment without such a text runs as it is."""
+    for spec in catalogue.specs("experiment"):
+        own = spec.load()
+        found = lab_command._sized(own, lab_command.Options(all=True, repeated=4096))
+        if own.repeated is None:
+            assert found is own
+        else:
+            assert {cell.tokens for cell in found.cells} - {None} == {4096}
+            passes = [each.base["train.steps"] / each.repeated for each in (own, found)]
+            assert passes[1] == pytest.approx(passes[0], rel=0.02)

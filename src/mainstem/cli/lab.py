@@ -17,6 +17,7 @@ from .answer import Answer
 from .arguments import Asked
 
 if TYPE_CHECKING:
+    from ..lab.experiment import Experiment
     from ..lab.result import Results
 
 _LENGTH = "the trainings of an experiment have the same number of steps: give --train.steps"
@@ -39,6 +40,7 @@ _UNUSED = {
 
 
 Seeds = Annotated[int, Meta(ge=1, le=100)]
+Tokens = Annotated[int, Meta(ge=1024)]
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class Options(Section, frozen=True, kw_only=True):
     all: Annotated[bool, about("every experiment, on one page")] = False
     budget: Annotated[Time | None, about("wall time, start to page", "2m; with --all 15m")] = None
     seeds: Annotated[Seeds | None, about("seeds to train, however long it takes", "as the budget allows")] = None
+    repeated: Annotated[Tokens | None, about("tokens of a text that is read many times", "of the experiment")] = None
     out: Annotated[Text, about("folder of pages, results and finished trainings")] = "runs/lab"
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 
@@ -112,7 +115,7 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     found: list[Results] = []
     pages: list[str] = []
     answer = Answer(options.json)
-    experiments = [spec.load() for spec in specs]
+    experiments = [_sized(spec.load(), options) for spec in specs]
     suite.check(experiments, plan)
     for results, page in suite.run(experiments, plan, began, answer.say):
         found.append(results)
@@ -123,6 +126,13 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     if len(found) > 1:
         answer.say(str(suite.write_all(plan, found)))
     answer.give({"experiments": [{**each.to_json(), "page": page} for each, page in zip(found, pages, strict=True)]})
+
+
+def _sized(experiment: Experiment, options: Options) -> Experiment:
+    """Return the experiment with as much text to be read many times as was asked for; with --all, where it has such."""
+    if options.repeated is None or (options.all and experiment.repeated is None):
+        return experiment
+    return experiment.repeating(options.repeated)
 
 
 def _list(folder: Path, answer: Answer) -> None:

@@ -56,6 +56,7 @@ class Engine:
         `double` takes twice the steps. Raises `BadInput` where not even one seed fits.
         """
         began = self.clock()
+        self._check_text(experiment)
         results = Results(experiment, [], {cell.name: {} for cell in experiment.cells})
         most = seeds if seeds is not None else MOST_SEEDS
         spent = 0.0
@@ -91,6 +92,16 @@ class Engine:
         if double and "train.steps" not in self.settings:
             values["train.steps"] = 2 * int(values["train.steps"])
         return config.load(values)
+
+    def _check_text(self, experiment: Experiment) -> None:
+        """Raise `BadInput` where the text is smaller than what cells are to read of it."""
+        if experiment.needs:
+            count = len(self.text(self.configured(experiment, experiment.cells[0], 0, double=False).data).train)
+            if count < experiment.needs:
+                raise BadInput(
+                    f"--repeated {experiment.needs} is more than the {count:,} tokens of the training text: give a "
+                    "smaller number, or more text."
+                )
 
     def _trial(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> Kept:
         run = self.configured(experiment, cell, seed, double)

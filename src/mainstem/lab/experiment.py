@@ -6,7 +6,7 @@ May import its neighbours here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
@@ -78,7 +78,8 @@ class Experiment:
     reported beside it, all adjusted together. `base` are settings of all cells, `train.steps` among them, which a
     budget of ten minutes doubles. `decides` names the fields and sections that `trial` sets itself or never looks at:
     nobody else can set them. `conditions` says in words under which conditions the verdict holds. A change of what
-    `trial` does takes another `version`, so that no number of the old kind is used again.
+    `trial` does takes another `version`, so that no number of the old kind is used again. `needs` are the tokens that
+    the training text must have.
     """
 
     name: str
@@ -94,12 +95,30 @@ class Experiment:
     conditions: str = ""
     sources: tuple[str, ...] = ()
     version: int = 1
+    needs: int = 0
 
     def __post_init__(self) -> None:
         names = [cell.name for cell in self.cells]
         used = {name for contrast in self.contrasts for name in contrast.weights}
         if len(set(names)) < len(names) or not used <= set(names) or not self.contrasts:
             raise ValueError(f"{self.name}: cells need names of their own, and contrasts are about cells.")
+
+    @property
+    def repeated(self) -> int | None:
+        """How many tokens the text has that cells read many times; None where no cell reads a part of the text."""
+        return next((cell.tokens for cell in self.cells if cell.tokens is not None), None)
+
+    def repeating(self, tokens: int) -> Experiment:
+        """Return the experiment on another size of the text that is read many times, with as many passes.
+
+        All cells take more steps in proportion, those that read other text too: so they stay comparable. Raises
+        `BadInput` where no cell reads a text many times.
+        """
+        if self.repeated is None:
+            raise BadInput(f"--repeated {tokens} is for a text that is read many times, and {self.name} has none.")
+        steps = max(1, round(self.base["train.steps"] * tokens / self.repeated))
+        cells = tuple(cell if cell.tokens is None else replace(cell, tokens=tokens) for cell in self.cells)
+        return replace(self, cells=cells, base={**self.base, "train.steps": steps}, needs=tokens)
 
     def check(self, settings: Iterable[str]) -> None:
         """Raise `BadInput` where a field among `settings` would not hold in every training: a cell sets it, or `trial`.

@@ -12,7 +12,7 @@ from .experiment import Numbers
 from .trial import Trial
 
 TOKENS = 8192
-"""Tokens of a text that is repeated: 200 steps of 16 windows of 64 read it 25 times."""
+"""Tokens of a text that is repeated: 200 steps of 16 windows of 64 read it 25 times. `--repeated` takes others."""
 
 BASE: Mapping[str, Any] = {"model.layers": 2, "optim.lr": 5e-3, "train.steps": 200}
 """Settings under which a network without regularization overfits `TOKENS` tokens.
