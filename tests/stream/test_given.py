@@ -145,7 +145,7 @@ def test_an_argument_of_samples_belongs_to_them_where_others_are_left_out(batch)
 
 SHAPES = [(5, 12), (5, 7, 12), (5, 3, 2, 12), (2, 2, 3, 2, 12)]
 ALONE = [form.PreNorm(), form.PostNorm(), form.Highway(), form.LAuReL(), form.DeepDelta(), form.Reversible(),
-         form.Plain()]  # fmt: skip
+         form.Plain(), form.Hyper(), form.MHC(), form.MHCLite()]  # fmt: skip
 
 
 @pytest.mark.parametrize("connection", ALONE, ids=lambda each: type(each).__name__)
@@ -325,7 +325,7 @@ def test_what_a_residual_cannot_be_made_of_is_refused():
         (lambda: Residual(nn.Identity(), Replace(), shortcut=nn.Identity()), "Replace keeps the branch alone"),
         (lambda: Residual(nn.Identity(), "hyper"), "connection is 'hyper'"),
         (lambda: Residual(nn.Identity(), form.Highway()), "Highway was given as a connection without a place"),
-        (lambda: Residual(nn.Identity(), form.Hyper(), width=8), "differently by where they stand"),
+        (lambda: Residual(nn.Identity(), form.Keel(), width=8), "differently by where they stand"),
         (lambda: Residual(nn.Identity(), form.DeepNorm(), site=place), "DeepNorm scales the initial weights"),
         (lambda: Residual(nn.Identity(), form.LayerScale(), width=8), "LayerScale changes the branch too"),
         (lambda: Residual(nn.Identity(), form.Midpoint(), width=8), "Midpoint changes the branch too"),

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ..errors import BadInput
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
 from ..nn.unmade import unmade
-from ..stream import Connection, Site, sites
+from ..stream import Connection, Site, Stream, sites
+from ..stream.opened import Opened
 from .base import Form, Multipliers, Parts
 
 SUBLAYERS: dict[str, Spec] = {"attention": AttentionSpec(4, 2), "feedforward": FeedForwardSpec(4, 4)}
@@ -33,6 +34,9 @@ _STACK = "put the layers into mainstem.Stack(form, layers, width)"
 def connection(form: Form, width: int | None, site: Site | None) -> Connection:
     """Return the connection of `form` at `site`, or that of every site of a model of `width`.
 
+    Where all that tells sites apart is which of several streams is read, the connection has streams of its own, which
+    begin as copies of x.
+
     Raises:
         BadInput: as `Form.connected` says.
 
@@ -48,9 +52,11 @@ def connection(form: Form, width: int | None, site: Site | None) -> Connection:
             "(mainstem.stream.sites)."
         )
     places = [site] if site is not None else []
+    around: Stream | None = None
     if width is not None and site is None:
         places = _places(width)
-        if len({_described(form, place) for place in places}) > 1:
+        around = form.connection(places[0]).around_one()
+        if around is None and len({_described(form, place) for place in places}) > 1:
             raise BadInput(
                 f"{name} connects sublayers differently by where they stand in the model, and no site= was given: give "
                 f"that of mainstem.stream.sites(kinds, blocks, width), or {_STACK}."
@@ -58,7 +64,8 @@ def connection(form: Form, width: int | None, site: Site | None) -> Connection:
     for place in places:
         if (said := _says_more(form, place)) is not None:
             raise BadInput(f"{name} {said}, which a connection alone does not do: {_STACK}.")
-    return form.connection(places[0])
+    made = form.connection(places[0])
+    return made if around is None else Opened(made, around)
 
 
 def _places(width: int) -> list[Site]:

@@ -45,6 +45,18 @@ class Streams(Single):
         return super().close(State(state.main.sum(-2), state.side))
 
 
+class Copies(Streams):
+    """Opens S copies of what one sublayer of somebody's is given; closes their mean, so that no layer multiplies by S.
+
+    Shapes:
+        the state [B, T, S, D]
+    """
+
+    def close(self, state: State) -> Tensor:
+        mean_BTD: Tensor = state.main.mean(-2)
+        return mean_BTD
+
+
 _MATRICES = ("alpha", "beta", "alpha_scale", "beta_scale")
 
 
@@ -135,6 +147,9 @@ class Hyperconnect(Connection):
 
     def stream(self) -> Stream:
         return Streams(self.count)
+
+    def around_one(self) -> Stream:
+        return Copies(self.count)
 
     def extra_repr(self) -> str:
         return f"streams={self.count}"

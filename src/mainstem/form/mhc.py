@@ -17,7 +17,7 @@ from ..errors import BadInput
 from ..nn import NormSpec, RMSNorm
 from ..stream import Connection, Site, State, Stream
 from .base import Form
-from .hyper import Streams, check
+from .hyper import Copies, Streams, check
 
 
 class Constrained(Connection):
@@ -75,6 +75,9 @@ class Constrained(Connection):
 
     def stream(self) -> Stream:
         return Streams(self.count)
+
+    def around_one(self) -> Stream:
+        return Copies(self.count)
 
     def extra_repr(self) -> str:
         return f"streams={self.count}"

@@ -49,6 +49,11 @@ class Connection(nn.Module):
         """Return the stream that this connection opens and closes where it stands alone in somebody's model."""
         return Single()
 
+    def around_one(self) -> Stream | None:
+        """Return what opens and closes several streams around a single sublayer, to be in the place of a sum; None
+        where the connection has one stream, or needs several sublayers."""
+        return None
+
     def forward(self, *_: Any) -> Any:
         raise TypeError("A connection has no forward: use read and write.")
 

@@ -51,11 +51,13 @@ class Residual(nn.Module):
     Args:
         branch: F, a module, or modules called in order.
         connection: how the branch reads and writes; `Add()` by default. Of a form it is the form's connection, for
-            which `site` or `width` are needed.
+            which `site` or `width` are needed. Of a form with several streams (hyper, mhc, mhc_lite, identity_mixing)
+            and `width` alone they begin as copies of x here and end as their mean: hyper's begins as F(x) + x. Streams
+            that run on through all layers are those of `mainstem.Stack`.
         drop_path: stochastic depth, or its rate. It decides before the branch is computed for whom it is; where an
             argument has an axis of samples, or a batch norm takes means over them, the branch is computed for all.
         shortcut: W, a module that brings x to the shape of F(x), such as ``nn.Conv2d(64, 128, 1, stride=2)``.
-        width: D, for a form whose connection is the same everywhere in the model.
+        width: D, for a form whose connection is the same everywhere in the model, or has streams of its own.
         site: where in the model the sublayer stands, of `mainstem.stream.sites`, for any other form.
 
     Raises:
@@ -63,7 +65,7 @@ class Residual(nn.Module):
             place, takes no argument of that name, lacks one, or lies on another device than x; a branch that has the
             sequence in front of the samples, as `nn.LSTM` without ``batch_first``, sends values along the stream, or
             returns tensors behind its first, is left out by `drop_path`; a connection that needs a stream through
-            several sublayers is called with a plain tensor; a form says more than how to connect.
+            several sublayers is called with a plain tensor; a form says more than how to connect; x has another width.
 
     Source:
         He et al. 2016 (1512.03385), equation 1, and 2 for `shortcut`; Huang et al. 2016 (1603.09382) for `drop_path`.
@@ -92,7 +94,7 @@ class Residual(nn.Module):
             connection = Add()
         elif not isinstance(connection, Connection):
             connection = _of_form(connection, width, site)
-        self.connection = connection
+        self.connection, self._width = connection, width
         self.branch = Branch(modules_of(branch))
         self.drop_path = _drop_path(drop_path)
         if shortcut is not None and not isinstance(shortcut, nn.Module):
@@ -146,13 +148,19 @@ class Residual(nn.Module):
         """Return the stream of this residual alone, for the tensor `given`."""
         if not isinstance(given, Tensor):
             raise BadInput(f"A residual was called with {type(given).__name__}: give a tensor, or a State.")
+        if self._width is not None and given.shape[-1:] != (self._width,):
+            raise BadInput(
+                f"x is of shape {list(given.shape)}, and the residual was made with width={self._width}: give "
+                f"[..., {self._width}], or that width."
+            )
         alone = self.connection.stream()
         if alone.stands_alone:
             return alone
+        own = ", or width= in the place of site= for streams of its own" if self.connection.around_one() else ""
         raise BadInput(
             f"A residual with {type(self.connection).__name__} is part of a stream that runs through several "
             "sublayers, and was called with a tensor: put the layers into mainstem.Stack(form, layers, width), or give "
-            "it a state."
+            f"it a state{own}."
         )
 
     def output(self, x_BTD: Tensor, ctx: Context) -> Output:
