@@ -1,9 +1,11 @@
 """The proof of a form: outputs and all gradients against plain loops in float64, at random asymmetric parameters."""
 
+import functools
+
 import pytest
 import torch
 from plain import Plain
-from plain_forms import plain_without_norms
+from plain_forms import keel, plain_without_norms
 from variants import RESIDUALS, SIZES, STACKS, loss, shaken, small, tokens
 
 from mainstem import form, noise
@@ -21,8 +23,16 @@ SETTINGS = [
 ]
 
 
-FORMS = {**RESIDUALS, "plain without norms": {"name": "plain", "norm": False}}
-LOOPS = {**STACKS, "plain without norms": plain_without_norms}
+FORMS = {
+    **RESIDUALS,
+    "plain without norms": {"name": "plain", "norm": False},
+    "keel with a small factor": {"name": "keel", "alpha": 1.5},
+}
+LOOPS = {
+    **STACKS,
+    "plain without norms": plain_without_norms,
+    "keel with a small factor": functools.partial(keel, alpha=1.5),
+}
 
 
 class Read(dict):

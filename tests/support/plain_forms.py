@@ -70,10 +70,10 @@ def rezero(m, x):
     return x
 
 
-def keel(m, x):
+def keel(m, x, alpha=None):
     for block, kind, name, inner in m.sublayers():
         y = m.sublayer(kind, inner, m.norm(f"{name}.branch.norm", x))[0]
-        x = m.norm(f"{name}.connection.norm", 2 * m.layers * x + y) if block else x + y
+        x = m.norm(f"{name}.connection.norm", (alpha or 2 * m.layers) * x + y) if block else x + y
     return m.norm("stream.norm", x)
 
 

@@ -87,6 +87,7 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"model.residual": {"name": "complete_p", "base_layers": 1}},
         {"model.residual": {"name": "complete_p", "base_layers": 1, "alpha": 0.5}},
     ),
+    "model.residual.alpha keel": form("keel", alpha=1.5),
     "model.residual.start highway": form("highway", start=0.5),
     "model.residual.rank laurel": form("laurel", rank=2),
     "model.residual.start deep_delta": form("deep_delta", start=0.5),

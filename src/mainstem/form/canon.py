@@ -87,7 +87,9 @@ class Canon(Form):
     Source:
         Allen-Zhu 2025 (2512.17351); kernel of 4, residual and no activation as its authors' code has by default.
         Read: quoted: its definition and its places; code of the authors (facebookresearch/PhysicsLM4).
-        Differs: w starts at 0, where theirs is uniform within 1 / sqrt K; the places B and D are left out.
+        Differs: w starts at 0, where theirs is uniform within 1 / sqrt K, so that a model begins as the pre-norm that
+        it is compared with, and what it gains is learned; which start is better has not been measured here. The places
+        B and D are left out.
 
     Example:
         >>> from mainstem import form
