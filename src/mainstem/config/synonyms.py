@@ -141,26 +141,30 @@ SYNONYMS: dict[str, tuple[str, str]] = {
     "samples": ("num_samples", ""), "text": ("prompt", ""),
     "max_new_tokens": ("num_tokens", ""), "start": ("prompt", ""), "topk": ("top_k", ""), "temp": ("temperature", ""),
     "num_return_sequences": ("num_samples", ""), "n_samples": ("num_samples", ""),
-    # commands
-    "fit": ("mainstem train", ""), "finetune": ("mainstem train", ""), "fine_tune": ("mainstem train", ""),
-    "pretrain": ("mainstem train", ""), "learn": ("mainstem train", ""), "run": ("mainstem train", ""),
-    "resume": ("mainstem train --resume", ""), "continue": ("mainstem train --resume", ""),
-    "plan": ("mainstem train --plan", ""), "generate": ("mainstem sample", ""), "write": ("mainstem sample", ""),
-    "complete": ("mainstem sample", ""), "predict": ("mainstem sample", ""), "infer": ("mainstem sample", ""),
-    "inference": ("mainstem sample", ""), "chat": ("mainstem sample", ""), "test": ("mainstem evaluate", ""),
-    "score": ("mainstem evaluate", ""), "validate": ("mainstem evaluate", ""), "perplexity": ("mainstem evaluate", ""),
-    "loss": ("mainstem evaluate", ""), "plot": ("mainstem report", ""), "show": ("mainstem report", ""),
-    "view": ("mainstem report", ""), "summary": ("mainstem report", ""), "merge": ("mainstem soup", ""),
-    "average": ("mainstem soup", ""), "shrink": ("mainstem prune", ""), "inspect": ("mainstem probe", ""),
-    "diagnose": ("mainstem probe", ""), "analyze": ("mainstem probe", ""), "analyse": ("mainstem probe", ""),
-    "watch": ("mainstem probe", ""), "experiment": ("mainstem lab", ""), "claims": ("mainstem lab", ""),
-    "verify": ("mainstem lab", ""), "sweep": ("mainstem compare", ""), "search": ("mainstem compare", ""),
-    "diff": ("mainstem compare", ""), "forms": ("mainstem list residual", ""), "models": ("mainstem list residual", ""),
-    "options": ("mainstem train --help", ""), "config": ("mainstem train --help", ""), "info": ("mainstem doctor", ""),
-    "check": ("mainstem doctor", ""), "env": ("mainstem doctor", ""), "version": ("mainstem --version", ""),
 }  # fmt: skip
-"""Their name, ours, and where it is not the same quantity, half a sentence that says so. Ours is a field, or a command
-with the program in front."""
+"""Their name of a field, ours, and where it is not the same quantity, half a sentence that says so."""
+
+_WORDS_FOR = {
+    "train": "fit finetune fine_tune pretrain learn run",
+    "train --resume": "resume continue",
+    "train --plan": "plan",
+    "sample": "generate write complete predict infer inference chat",
+    "evaluate": "test score validate perplexity loss",
+    "report": "plot show view summary",
+    "soup": "merge average",
+    "prune": "shrink",
+    "probe": "inspect diagnose analyze analyse watch",
+    "lab": "experiment claims verify",
+    "compare": "sweep search diff",
+    "list residual": "forms models",
+    "train --help": "options config",
+    "doctor": "info check env",
+    "--version": "version",
+}
+"""What they would type, by our command with the option that does it."""
+
+COMMANDS: dict[str, str] = {word: command for command, words in _WORDS_FOR.items() for word in words.split()}
+"""Their name of a command, and ours."""
 
 RENAMED: dict[str, str] = {
     "train.eval_every": "evaluate.every", "train.eval_tokens": "evaluate.tokens",
@@ -196,8 +200,8 @@ def command(word: str) -> str | None:
         >>> command("generate"), command("fine-tune"), command("dropout")
         ('mainstem sample', 'mainstem train', None)
     """
-    meant, _ = SYNONYMS.get(word.lower().replace("-", "_"), ("", ""))
-    return meant if meant.startswith("mainstem ") else None
+    meant = COMMANDS.get(word.lower().replace("-", "_"))
+    return meant and f"mainstem {meant}"
 
 
 def _is_field(name: str, known: Collection[str]) -> bool:
