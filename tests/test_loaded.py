@@ -54,10 +54,10 @@ def test_reading_and_watching_a_trained_model_loads_no_compiler(trained: Path) -
 import sys, torch, mainstem
 from mainstem import measure
 model = mainstem.load({str(trained)!r}).model
-assert "torch._dynamo" not in sys.modules
+assert "torch._dynamo" not in sys.modules, "Reading a model has imported torch's compiler."
 with measure.watch(model):
     model(torch.zeros(1, 4, dtype=torch.int64))
-assert "torch._dynamo" not in sys.modules
+assert "torch._dynamo" not in sys.modules, "A watch has: torch hides the mode `Ops` from it after all."
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -37,16 +37,12 @@ class Dropped:
     again: list[str] = field(default_factory=list)
 
 
-class Ops(TorchDispatchMode):
-    """Tell `logits`, `activation` and `dropped` what is computed while it is entered.
+class _Seeing:
+    """What `Ops` does with an operator.
 
-    `path` is the stack of (name, whether it is an attention) of the modules that are running, `sums` is told of sums,
-    and `weighted` says of which modules a branch may be made.
+    It stands in a class of its own, since torch wraps a `__torch_dispatch__` that a mode's own class defines, to hide
+    it from its compiler, and imports the compiler for that, 1.3 s. Compiled models are refused, so nothing is to hide.
     """
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # torch imports its compiler, 1.3 s, to hide from it; compiled models are refused
 
     def __init__(
         self,
@@ -150,6 +146,14 @@ class Ops(TorchDispatchMode):
         # Held for a while, so that its memory is nobody else's.
         if draws == y.numel():
             self._after = [*self._after[-3:], (y, _version(y) + in_place)]
+
+
+class Ops(_Seeing, TorchDispatchMode):
+    """Tell `logits`, `activation` and `dropped` what is computed while it is entered.
+
+    `path` is the stack of (name, whether it is an attention) of the modules that are running, `sums` is told of sums,
+    and `weighted` says of which modules a branch may be made.
+    """
 
 
 def _drops(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
