@@ -30,7 +30,7 @@ hypothesis.settings.load_profile("fuzz" if os.environ.get("MAINSTEM_FUZZ") else 
 @pytest.fixture(scope="module", autouse=True)
 def short_texts(request: pytest.FixtureRequest) -> Iterator[None]:
     """A run writes three texts of 5 tokens at its end, not of 120, which take most of the time of so small a run."""
-    if request.path.parent.name not in ("cli", "lab", "train"):
+    if request.path.parent.name not in ("cli", "damage", "lab", "runs", "train"):
         yield
         return
     from mainstem.train import samples

@@ -31,7 +31,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture
 def fresh(original: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Made]:
     """Give a function that returns a new copy, and makes its cache the one that is used."""
-    monkeypatch.setattr(samples, "_LENGTH", 3)
 
     def copy() -> Made:
         made = Made(tmp_path / "made")

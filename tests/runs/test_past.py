@@ -10,7 +10,7 @@ import tiny_run
 
 from mainstem import config, data, train
 from mainstem.errors import BadInput
-from mainstem.train import length, loop, samples
+from mainstem.train import length, loop
 from mainstem.train.console import Plain
 
 
@@ -28,7 +28,6 @@ class Heard(Plain):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 5)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from mainstem.cli import probe
 from mainstem.cli.main import main
 from mainstem.errors import BadInput
 from mainstem.model import LanguageModel, Settings
-from mainstem.train import Learner, begin, budget, samples
+from mainstem.train import Learner, begin, budget
 from mainstem.train.console import Plain
 from mainstem.train.world import ALONE
 
@@ -27,7 +27,6 @@ from mainstem.train.world import ALONE
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 5)
     monkeypatch.chdir(tmp_path)
 
 

@@ -15,7 +15,6 @@ from mainstem.train.console import Plain
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 5)
     monkeypatch.chdir(tmp_path)
 
 

@@ -12,7 +12,6 @@ from processes import several, two
 
 from mainstem import train
 from mainstem.runs import weights
-from mainstem.train import samples
 from mainstem.train.console import Plain
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
@@ -28,7 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 3)
 
 
 def together(folder: Path, out: str, *stop: str) -> list[dict[str, Any]]:

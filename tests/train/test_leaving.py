@@ -15,14 +15,13 @@ from small_runs import Heard, lines_of, nats, small_run
 from mainstem import train
 from mainstem.errors import RunFailed
 from mainstem.runs import weights
-from mainstem.train import learner, loop, samples
+from mainstem.train import learner, loop
 from mainstem.train.language import Language
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 5)  # tokens of a sample, which take most of the time of so small a run
 
 
 @pytest.mark.parametrize("at", ["start", "end"])

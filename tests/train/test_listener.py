@@ -13,7 +13,6 @@ from mainstem import train
 from mainstem.runs import facts
 from mainstem.runs.listener import Listeners, Outcome, Start
 from mainstem.runs.state import Best
-from mainstem.train import samples
 from mainstem.train.console import Plain
 
 
@@ -46,7 +45,6 @@ class Heard(train.Listener):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 3)
     return
 
 

@@ -16,14 +16,13 @@ from mainstem.cli.main import main
 from mainstem.counts import stored
 from mainstem.data.batches import spread, targets
 from mainstem.runs.state import Best
-from mainstem.train import prior, samples
+from mainstem.train import prior
 from mainstem.train.console import Plain
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 5)
     monkeypatch.chdir(tmp_path)
 
 

@@ -18,7 +18,6 @@ from mainstem.train import begin, samples
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 5)  # tokens of a sample, which take most of the time of so small a run
 
 
 def test_a_run_leaves_what_was_promised(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import tiny_run
 from mainstem import train
 from mainstem.errors import RunFailed
 from mainstem.runs import checkpoint
-from mainstem.train import loop, samples, saver
+from mainstem.train import loop, saver
 from mainstem.train.console import Plain
 
 GIVEN: dict[str, Any] = {"optim": {"average": 0.5, "name": "muon"}, "save": {"every": 4}, "train": {"steps": 12}}
@@ -20,7 +20,6 @@ GIVEN: dict[str, Any] = {"optim": {"average": 0.5, "name": "muon"}, "save": {"ev
 @pytest.fixture(autouse=True)
 def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 3)
     tiny_run.text(tmp_path)
 
 

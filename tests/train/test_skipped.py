@@ -16,7 +16,7 @@ from torch import Tensor
 from mainstem import config, train
 from mainstem.errors import BadInput, RunFailed
 from mainstem.runs import checkpoint
-from mainstem.train import Learner, culprit, loop, samples
+from mainstem.train import Learner, culprit, loop
 from mainstem.train.batch import Batch
 from mainstem.train.console import Plain
 from mainstem.train.language import Language
@@ -49,7 +49,6 @@ class Warned(Plain):
 @pytest.fixture(autouse=True)
 def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 3)
     tiny_run.text(tmp_path)
 
 

@@ -17,7 +17,6 @@ from mainstem.errors import BadInput
 from mainstem.loaded import load
 from mainstem.measure.evaluate import evaluate
 from mainstem.runs import checkpoint, weights
-from mainstem.train import samples
 from mainstem.train.console import Plain
 from mainstem.train.language import Language
 from mainstem.train.spread import rounds
@@ -40,7 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.setattr(samples, "_LENGTH", 3)
 
 
 class Heard(Plain):
