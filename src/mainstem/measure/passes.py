@@ -12,8 +12,9 @@ from . import residual_path
 from .leaves import mapped, tensors
 from .ops_seen import Dropped, Ops
 from .quantity import Quantity
+from .repeated import Repeated
 from .sums import SUM, Sums
-from .taps import branches, is_activation, is_attention, is_linear, is_norm, is_residual, stream
+from .taps import branches, has_blocks, is_activation, is_attention, is_linear, is_norm, is_residual, repeatable, stream
 from .taps import inside as inside_of
 
 INPUT = "input"
@@ -41,6 +42,8 @@ class Pass:
     ahead: dict[str, Tensor] = field(default_factory=dict)
     """Whether a position of each attention sees one behind it."""
     wrong_axis: list[str] = field(default_factory=list)
+    repeated: str | None = None
+    """The block that was called repeatedly, where that was found out in this pass."""
     norms: list[tuple[str, str | None, Tensor]] = field(default_factory=list)
     """Each norm that was called, the linear layer that ran before it, and whether its input had a number besides 0."""
 
@@ -50,12 +53,15 @@ class Pass:
 
 
 class Tree:
-    """The modules of a model by what is hooked on them; found once a watch."""
+    """The modules of a model by what is hooked on them; found once a watch, and anew with a `block` that it repeats."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, block: str | None = None) -> None:
         modules = dict(model.named_modules())
         self.all = [(name, module, is_attention(module)) for name, module in modules.items()]
-        self.stream = [(name, modules[name]) for name in stream(model)]
+        self.block = block
+        self.stream = [(name, modules[name]) for name in ([block] if block is not None else stream(model))]
+        self.blocks = block is not None or has_blocks(model)
+        self.repeatable = [] if self.blocks else repeatable(model)
         inside = branches(model, [name for name, _ in self.stream])
         ours = {name for name, _ in self.stream if is_residual(modules[name])}
         # A residual of ours says where its branch is; in other layers the sum does.
@@ -94,6 +100,7 @@ class Hooks:
         self._first = True
         self._last_linear: tuple[str, nn.Module] | None = None
         self._ops: Ops | None = None
+        self._repeated = Repeated(tree.repeatable if record.wants("stream") or record.wants("gradient") else ())
         self._open()
 
     def close(self) -> None:
@@ -104,6 +111,8 @@ class Hooks:
             self._record.wrong_axis = list(self._ops.wrong_axis)
             self._record.outside = list(self._ops.sums.outside)
             self._ops = None
+        self._record.repeated = self._repeated.block()
+        self._repeated.remove()
         hooks = self._tree.all[0][1]._forward_hooks
         for handle in self._handles:
             # After an exception torch walks through the model's own hooks, of which none may be taken away meanwhile.
@@ -182,7 +191,7 @@ class Hooks:
             for quantity in record.wants("branch"):
                 quantity.branch(name, self._tree.rows([stream]), self._tree.rows([output]))
 
-        ops = Ops(logits, function, Sums(branch), self._tree.weighted)
+        ops = Ops(logits, function, Sums(branch, self._tree.blocks), self._tree.weighted)
         for name, module in self._tree.activation:
             keep(module.register_forward_hook(lambda _m, _a, output, n=name: module_of_parts(n, output)))
         for name, module, attention in self._tree.all:

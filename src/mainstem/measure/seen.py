@@ -43,6 +43,12 @@ class Seen:
         if not record.training:
             self.eval_dropout.update(dict.fromkeys(record.dropped.where))
 
+    def repeats(self, block: str) -> None:
+        """Forget what was said of layers inside `block`, as its calls are the stream."""
+        self.shared = {block: max(self.shared.values(), default=2)}
+        self.paths.clear()
+        self.streams.clear()
+
     def target(self, part: int, counts: Tensor) -> None:
         """Take in how many targets the gradient of an output named, how many were next tokens, and other ones."""
         self.targets[part] = [*self.targets.get(part, [])[1 - _TARGETS :], counts]

@@ -20,6 +20,9 @@ _PASSES = frozenset({
 })  # fmt: skip
 """Operators after which the stream is still the stream."""
 
+_MOST = 7
+"""Tensors that are held, so that a sum of them is known."""
+
 SUM, NORM, DROPOUT = "sum", "norm", "dropout"
 """What a layer may do to the stream itself."""
 
@@ -50,12 +53,17 @@ class _Layer:
 
 
 class Sums:
-    """Tell `found(name, stream, branch)` for each branch of a layer when it has returned."""
+    """Tell `found(name, stream, branch)` for each branch of a layer when it has returned.
 
-    def __init__(self, found: Callable[[str, Tensor, Tensor], None]) -> None:
-        self._found = found
+    With `blocks`, layers that follow one another in a block may be one branch of a sum outside; a model that is no more
+    than a block makes such sums itself.
+    """
+
+    def __init__(self, found: Callable[[str, Tensor, Tensor], None], blocks: bool = True) -> None:
+        self._found, self._blocks = found, blocks
         self._layers: list[_Layer] = []
-        self._left: tuple[str, Tensor, list[Tensor]] | None = None
+        self._left: tuple[str, list[Tensor], list[Tensor]] | None = None
+        self._normed: list[tuple[Tensor, Tensor]] = []
         self.outside: dict[str, None] = {}
         """The layers of which what they return was added, by what calls them, to what they were given."""
 
@@ -82,11 +90,21 @@ class Sums:
         return done
 
     def left(self, name: str, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
-        """Note which layer has returned, where it was in no other layer."""
-        self._left = (name, read[0], [written[0]]) if not self._layers and read and written else None
+        """Note which layer has returned, where it was in no other layer, and of what was made what it was given."""
+        if self._layers or not read or not written:
+            self._left = None
+            return
+        normed = self._normed if self._blocks else []
+        origins = [read[0], *(given for result, given in normed if _lies(result) == _lies(read[0]))]
+        before = self._left if self._blocks else None
+        if before is not None and {_lies(each) for each in origins} & {_lies(each) for each in before[2]}:
+            origins += before[1][-_MOST:]
+        self._left = (name, origins, [written[0]])
 
     def passed(self, given: Any, result: Any) -> None:
         """Note that a norm made `result` of `given`."""
+        if not self._layers and isinstance(result, Tensor) and isinstance(given, Tensor):
+            self._normed = [*self._normed[-1:], (result, given)]
         if self._layers and isinstance(result, Tensor) and (place := self._layers[-1].find(given)) is not None:
             self._layers[-1].places.append(_Place(result, place, kind=NORM))
 
@@ -104,9 +122,10 @@ class Sums:
             return None
         if not self._layers:
             if self._left is not None:
-                name_left, read, made = self._left
-                ends, terms = {_lies(each) for each in made}, (_lies(one), _lies(other))
-                if any(term in ends for term in terms) and _lies(read) in terms:
+                name_left, *lists = self._left
+                read, made = ({_lies(each) for each in tensors} for tensors in lists)
+                terms = (_lies(one), _lies(other))
+                if any(term in made and rest in read for term, rest in (terms, terms[::-1])):
                     self.outside[name_left] = None
             return None
         places = [self._layers[-1].find(term) for term in (one, other)]
@@ -121,11 +140,15 @@ class Sums:
     def after(self, operator: str, args: Sequence[Any], result: Any, made: _Place | None) -> None:
         """Note what an operator made; `made` is what `before` returned."""
         if not self._layers:
-            if operator in _PASSES and self._left is not None and args and isinstance(args[0], Tensor):
-                first = result[0] if isinstance(result, (tuple, list)) else result
-                made_of = {_lies(each) for each in self._left[2]}
-                if _lies(args[0]) in made_of and isinstance(first, Tensor):
-                    self._left[2].append(first)
+            first = result[0] if isinstance(result, (tuple, list)) and result else result
+            if not (
+                args and isinstance(args[0], Tensor) and isinstance(first, Tensor) and args[0].shape == first.shape
+            ):
+                return
+            if operator in _PASSES and "norm" in operator:
+                self.passed(args[0], first)
+            if self._left is not None and _lies(args[0]) in {_lies(each) for each in self._left[2]}:
+                self._left[2][:] = [*self._left[2][-_MOST:], first]
             return
         layer = self._layers[-1]
         if made is not None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from torch import nn
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, nn.Mish, nn.Hardswish)
-_HOLDERS = (nn.ModuleList, nn.Sequential, nn.ModuleDict)
+_LISTS = (nn.ModuleList, nn.ModuleDict)
+"""What holds modules and cannot be called."""
+_HOLDERS = (*_LISTS, nn.Sequential)
 _NORM = re.compile(r"norm", re.IGNORECASE)
 _ACTIVATION = re.compile(r"(?<!linear)activation$|[a-z]elu$|silu$|swish$|mish$", re.IGNORECASE)
 _ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
@@ -47,19 +49,20 @@ class Taps:
         return "\n".join(lines)
 
 
-def find(model: nn.Module) -> Taps:
+def find(model: nn.Module, block: str | None = None) -> Taps:
     """Return the taps of `model`, from the types and the names in its module tree; nothing is run.
 
     The stream is what each of mainstem's `Residual` writes; in other models what each block returns, where blocks are
     modules with children of one class that stand side by side in a list, also where residuals of ours stand among or
-    in them; without those, what each module with a weight matrix returns (a chain).
+    in them, or else in one module; without those, what each module with a weight matrix returns (a chain). A list that
+    is itself a block is never called, and what it holds with matrices is taken. `block` is one that is known.
 
     Example:
         >>> find(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))).names("stream")
         ['0', '2']
     """
     taps = Taps()
-    layers = stream(model)
+    layers = stream(model) if block is None else [block]
     taps.found += [Tap("stream", name) for name in layers]
     modules = dict(model.named_modules())
     for name, module in modules.items():
@@ -81,9 +84,7 @@ def stream(model: nn.Module) -> list[str]:
     if residuals:
         return _joined(model, residuals, blocks)
     return blocks or [
-        name for name, module in model.named_modules()
-        if not list(module.children()) and any(p.dim() >= 2 for p in module.parameters())
-        and not isinstance(module, (nn.Embedding, nn.EmbeddingBag))
+        name for name, module in model.named_modules() if not list(module.children()) and _is_layer(module)
     ]  # fmt: skip
 
 
@@ -175,20 +176,92 @@ def _residuals(model: nn.Module) -> list[str]:
 
 
 def _blocks(model: nn.Module) -> list[str]:
+    """Return the blocks: modules of one class side by side in a list, or else in a module; or one alone in a list."""
     modules = dict(model.named_modules())
-    listed = []
+    listed, beside = [], []
     for name, module in modules.items():
         parent = modules.get(name.rpartition(".")[0])
-        if name and isinstance(parent, _HOLDERS) and list(module.children()) and any(True for _ in module.parameters()):
+        if not name or not list(module.children()) or not any(True for _ in module.parameters()):
+            continue
+        if isinstance(parent, _HOLDERS):
             listed.append((name, type(module)))
+        elif not isinstance(module, _HOLDERS):
+            beside.append((name, type(module)))
     for holders in (False, True):  # lists of lists are blocks only where nothing else is
         mine = [(name, kind) for name, kind in listed if issubclass(kind, _HOLDERS) == holders]
         many = Counter(kind for _, kind in mine)
-        names = [name for name, kind in mine if many[kind] >= 2]
-        outer = [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
-        if outer:
-            return outer
+        if outer := _outer([name for name, kind in mine if many[kind] >= 2]):
+            return _callable(modules, outer)
+    places = Counter((name.rpartition(".")[0], kind) for name, kind in beside)
+    if outer := _outer([name for name, kind in beside if places[name.rpartition(".")[0], kind] >= 2]):
+        return outer
+    return _alone(modules)
+
+
+def _outer(names: list[str]) -> list[str]:
+    return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
+
+
+def _callable(modules: dict[str, nn.Module], blocks: list[str]) -> list[str]:
+    """Return `blocks`, where one is a list or a mapping of modules, which nobody calls, what of it has matrices.
+
+    So it is too where only some of what such a list holds was taken for blocks.
+    """
+    found: dict[str, None] = {}
+    for name in blocks:
+        above = name.rpartition(".")[0]
+        alike = [other for other in modules if other.rpartition(".")[0] == above.rpartition(".")[0] != other]
+        held = isinstance(modules[above], _LISTS) and isinstance(modules.get(above.rpartition(".")[0]), _LISTS)
+        if held and len(alike) >= 2:
+            found |= dict.fromkeys(_held(modules, above))
+        elif isinstance(modules[name], _LISTS):
+            found |= dict.fromkeys(_held(modules, name))
+        else:
+            found[name] = None
+    return list(found)
+
+
+def _held(modules: dict[str, nn.Module], name: str) -> list[str]:
+    """Return what a list of modules holds that can be called and has a matrix."""
+    found = []
+    for own, module in modules[name].named_children():
+        if isinstance(module, _LISTS):
+            found += _held(modules, f"{name}.{own}")
+        elif any(weight.dim() >= 2 for weight in module.parameters()):
+            found.append(f"{name}.{own}")
+    return found
+
+
+def _alone(modules: dict[str, nn.Module]) -> list[str]:
+    """Return the one block that stands in a list and holds most of the model's layers, as ALBERT's, if there is one."""
+    layers = [name for name, module in modules.items() if _is_layer(module)]
+    for name, module in modules.items():
+        parent = modules.get(name.rpartition(".")[0])
+        if not (name and isinstance(parent, _LISTS) and len(parent) == 1):
+            continue
+        own = sum(layer.startswith(f"{name}.") for layer in layers)
+        if not isinstance(module, _LISTS) and own >= 2 and 2 * own > len(layers):
+            return [name]
     return []
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Return whether `module` has a matrix of its own and is no table."""
+    matrix = any(weight.dim() >= 2 for weight in module.parameters(recurse=False))
+    return matrix and not isinstance(module, (nn.Embedding, nn.EmbeddingBag))
+
+
+def has_blocks(model: nn.Module) -> bool:
+    """Return whether the stream is that of residuals of ours or of blocks, and not of whatever has a matrix."""
+    return bool(_residuals(model) or _blocks(model))
+
+
+def repeatable(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the modules with layers inside, of which one may be a block that is called repeatedly."""
+    named = list(model.named_modules())
+    layers = [name for name, module in named if _is_layer(module)]
+    inside = {name: sum(layer.startswith(f"{name}.") for layer in layers) for name, _ in named}
+    return [(name, module) for name, module in named if name and inside[name] > 1 and not isinstance(module, _LISTS)]
 
 
 def _kind(name: str, module: nn.Module) -> str | None:

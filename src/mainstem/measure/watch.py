@@ -35,8 +35,9 @@ def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer |
     `every` n measures each n-th forward pass; a mapping says n by the quantity's name, and leaves out the others:
     ``every={"gradient_flow": 1, "similarity": 100}``. A pass in which nothing is due has one hook, on the model.
     `optimizer` lets `diagnose` judge its groups before its first step; one that steps in the ``with`` is seen anyway.
-    Outputs stay the same to the bit. A layer that returns a branch alone, whose sum the model makes, is named by a
-    warning: its stream is not what later layers read.
+    Outputs stay the same to the bit. Each call of a block that is called repeatedly is a tap of its own, as `block#2`;
+    one that stands in no list is found by its use in the first pass, which a warning says. A layer that returns a
+    branch alone, whose sum the model makes, is named by a warning: its stream is not what later layers read.
 
     Raises:
         BadInput: for a model without parameters, without numbers (the meta device) or compiled, for one that is watched
@@ -146,7 +147,7 @@ class Watch:
 
     def taps(self) -> taps.Taps:
         """Return the named points of the model, and why those that are missing are."""
-        return taps.find(self.model)
+        return taps.find(self.model, self._tree.block)
 
     def loss(self, step: int, train: float, held_out: float) -> None:
         """Add an evaluation, both losses in eval mode, for `diagnose` to see overfitting in."""
@@ -205,6 +206,14 @@ class Watch:
         if self.record is None or self.record.number != self.passes:
             return
         self.seen.add(self.record)
+        if (block := self.record.repeated) is not None:
+            self._tree = Tree(self.model, block)
+            self.seen.repeats(block)
+            warnings.warn(
+                f"{block!r} is called again with what it has returned, which this pass has shown: from the next one on "
+                "its calls are the stream, here it is what each layer in it returns.",
+                stacklevel=2,
+            )
         if self.record.outside and not self._warned:
             self._warned = True
             warnings.warn(_outside(self.record.outside), stacklevel=2)
