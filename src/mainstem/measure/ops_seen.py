@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..ops.activation.kind import of_code
@@ -50,6 +50,7 @@ class _Seeing:
         activation: Callable[[str, Tensor], None],
         sums: Sums,
         weighted: Collection[str] = (),
+        weights: Collection[int] = (),
     ) -> None:
         super().__init__()
         self.path: list[tuple[str, bool]] = []
@@ -61,7 +62,7 @@ class _Seeing:
         self._masks: list[Tensor] = []
         self._after: list[tuple[Tensor, int]] = []
         self.wrong_axis: dict[str, None] = {}
-        self._scores = Scores(lambda: self.wrong_axis.setdefault(self._attention() or ""))
+        self._scores = Scores(self.wrong_axis.setdefault, lambda x: _storage(x) in weights)
 
     def leave(self) -> None:
         """Note that the innermost module has returned."""
@@ -69,9 +70,9 @@ class _Seeing:
             name, _ = self.path.pop()
             if name in self._weighted:
                 self._returned[len(self.path)] = name
-        if self._attention() is None:
-            self._masks.clear()
-            self._scores.forget()
+            if self._attention() is None:
+                self._masks.clear()
+                self._scores.forget(name)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -101,13 +102,13 @@ class _Seeing:
         name = func._schema.name.rpartition("::")[2]
         inner = self.path[-1][0]
         attention = self._attention()
-        if attention is not None:
-            self._scores.see(name, args, result)
+        self._scores.see(name, args, result, attention or inner)
         if name in _ACTIVATIONS:
             self._activation(inner, result)
-        elif name in ("softmax", "_softmax", "_safe_softmax") and attention is not None and args[0].dim() >= 3:
-            self._logits(attention, self._before_softmax(args[0]).movedim(args[1], -1)[:_SAMPLES])
-            self._scores.weighed(result, args[1])
+        elif name in ("softmax", "_softmax", "_safe_softmax") and args[0].dim() >= 3:
+            if (by := attention or self._scores.maker(args[0])) is not None:
+                self._logits(by, self._before_softmax(args[0]).movedim(args[1], -1)[:_SAMPLES])
+                self._scores.weighed(result, args[1], by)
         elif name.startswith(("_scaled_dot_product", "scaled_dot_product")) and "backward" not in name:
             given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
             self._logits(attention or inner, _logits_of(given))
@@ -151,9 +152,14 @@ class _Seeing:
 class Ops(_Seeing, TorchDispatchMode):
     """Tell `logits`, `activation` and `dropped` what is computed while it is entered.
 
-    `path` is the stack of (name, whether it is an attention) of the modules that are running, `sums` is told of sums,
-    and `weighted` says of which modules a branch may be made.
+    `path` is the stack of (name, whether it is an attention by its class's name) of the modules that are running,
+    `sums` is told of sums, `weighted` says of which modules a branch may be made, and `weights` where parameters lie. A
+    softmax of a product of two activations is an attention too, whatever its class is called.
     """
+
+
+def _storage(x: Any) -> int | None:
+    return x.untyped_storage().data_ptr() if type(x) in (Tensor, nn.Parameter) else None
 
 
 def _drops(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -79,6 +79,10 @@ class Tree:
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
         self._images = any(weight.dim() == 4 for _, weight in self.weight)
 
+    def storages(self) -> set[int]:
+        """Return where the parameters lie now."""
+        return {p.untyped_storage().data_ptr() for p in self.all[0][1].parameters() if type(p) is nn.Parameter}
+
     def rows(self, values: list[Tensor]) -> list[Tensor]:
         """Return what a layer was given or gave, a token as one row: its streams, [B, T, S, D], stand side by side.
 
@@ -191,7 +195,7 @@ class Hooks:
             for quantity in record.wants("branch"):
                 quantity.branch(name, self._tree.rows([stream]), self._tree.rows([output]))
 
-        ops = Ops(logits, function, Sums(branch, self._tree.blocks), self._tree.weighted)
+        ops = Ops(logits, function, Sums(branch, self._tree.blocks), self._tree.weighted, self._tree.storages())
         for name, module in self._tree.activation:
             keep(module.register_forward_hook(lambda _m, _a, output, n=name: module_of_parts(n, output)))
         for name, module, attention in self._tree.all:

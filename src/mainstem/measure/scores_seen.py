@@ -15,7 +15,8 @@ from torch import Tensor
 _PRODUCTS = frozenset({"bmm", "matmul", "baddbmm"})
 _EACH = frozenset({
     "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "_to_copy", "clone", "masked_fill", "masked_fill_",
-    "where", "native_dropout", "dropout", "clamp", "tanh",
+    "where", "native_dropout", "dropout", "clamp", "clamp_min", "clamp_max", "tanh", "nan_to_num", "neg", "tril",
+    "triu",
 })  # fmt: skip
 """Operators that make each score, or each weight, of one."""
 
@@ -27,26 +28,34 @@ _MOST = 8
 
 @dataclass
 class _Followed:
-    """Scores, or weights; where they were masked, and along which axis their softmax was, by stride and size."""
+    """Scores, or weights, and the module that made them; where they were masked, and along which axis their softmax
+    was, by stride and size."""
 
     tensor: Tensor
+    by: str
     masked: Tensor | None = None
     axis: tuple[int, int] | None = None
 
 
 class Scores:
-    """Follow scores inside one attention; `wrong` is called where weights do not sum to 1 over what is summed.
+    """Follow scores inside an attention; `wrong` is told who made weights that do not sum to 1 over what is summed.
 
-    `forget` is to be called when the attention returns.
+    Scores are a product of two activations: `is_weight` says which tensors are none. `forget` is to be called when the
+    module returns that made them.
     """
 
-    def __init__(self, wrong: Callable[[], None]) -> None:
-        self._wrong = wrong
+    def __init__(self, wrong: Callable[[str], None], is_weight: Callable[[Tensor], bool]) -> None:
+        self._wrong, self._is_weight = wrong, is_weight
         self._followed: list[_Followed] = []
 
-    def forget(self) -> None:
-        """Let go of all that is followed."""
-        self._followed.clear()
+    def forget(self, module: str) -> None:
+        """Let go of what `module`, or one in it, has made."""
+        self._followed = [each for each in self._followed if not f"{each.by}.".startswith(f"{module}.")]
+
+    def maker(self, scores: Tensor) -> str | None:
+        """Return the module that made `scores` as a product of two activations, or None."""
+        found = self._find(scores)
+        return None if found is None or found.axis is not None else found.by
 
     def masked(self, scores: Tensor) -> Tensor | None:
         """Return where `scores` were masked by a number far below 0, if anything is known of it."""
@@ -55,17 +64,23 @@ class Scores:
             return None
         return found.masked.expand(found.tensor.shape).reshape(scores.shape)
 
-    def weighed(self, weights: Tensor, axis: int) -> None:
+    def weighed(self, weights: Tensor, axis: int, by: str) -> None:
         """Note that `weights` are a softmax along `axis`."""
-        self._keep(_Followed(weights, axis=(weights.stride(axis), weights.shape[axis])))
+        self._keep(_Followed(weights, by, axis=(weights.stride(axis), weights.shape[axis])))
 
-    def see(self, operator: str, args: tuple[Any, ...], result: Any) -> None:
-        """Follow what an operator made, and look at products with weights."""
+    def see(self, operator: str, args: tuple[Any, ...], result: Any, by: str) -> None:
+        """Follow what an operator made in the module `by`, and look at products with weights."""
         if operator in _PRODUCTS:
             one, other = args[-2:] if operator == "baddbmm" else args[:2]
+            weights = [each for each in (one, other) if self._is_weight(each)]
+            if weights:  # a projection; or a matrix that mixes the scores of heads
+                mixed = self._find(other if weights[0] is one else one)
+                if mixed is not None and mixed.axis is None:
+                    self._keep(_Followed(result, mixed.by))
+                return
             self._summed(one, -1)
             self._summed(other, -2)
-            self._keep(_Followed(result))
+            self._keep(_Followed(result, by))
             return
         if operator not in _EACH or not self._followed:
             return
@@ -76,14 +91,16 @@ class Scores:
             if found is None or not isinstance(result, Tensor) or result.shape != term.shape:
                 continue
             if found.axis is not None:
-                at = _along(term, found.axis)
+                at = _divided(operator, args, term)
+                at = _along(term, found.axis) if at is None else at
                 if at is not None:
-                    self._keep(_Followed(result, axis=(result.stride(at), result.shape[at])))
+                    self._keep(_Followed(result, found.by, axis=(result.stride(at), result.shape[at])))
                 return
             before = None if found.masked is None else found.masked.expand(found.tensor.shape).reshape(term.shape)
             masked = _mask(operator, args, term)
             both = [each for each in (before, masked) if each is not None]
-            self._keep(_Followed(result, torch.logical_or(*both) if len(both) == 2 else both[0] if both else None))
+            mask = torch.logical_or(*both) if len(both) == 2 else both[0] if both else None
+            self._keep(_Followed(result, found.by, mask))
             return
 
     def _summed(self, operand: Any, axis: int) -> None:
@@ -91,7 +108,7 @@ class Scores:
         if found is None or found.axis is None or operand.shape[axis] < 2:
             return
         if operand.stride(axis) != found.axis[0]:
-            self._wrong()
+            self._wrong(found.by)
 
     def _find(self, tensor: Tensor) -> _Followed | None:
         return next((each for each in reversed(self._followed) if _same(each.tensor, tensor)), None)
@@ -108,6 +125,15 @@ def _along(tensor: Tensor, axis: tuple[int, int]) -> int | None:
     """Return which axis of `tensor` has this stride and size."""
     at = [number for number in range(tensor.dim()) if (tensor.stride(number), tensor.shape[number]) == axis]
     return at[0] if len(at) == 1 else None
+
+
+def _divided(operator: str, args: tuple[Any, ...], weights: Tensor) -> int | None:
+    """Return over which axis `weights` are divided by their sums, as slots divide theirs after a softmax over slots."""
+    sums = args[1] if operator.startswith("div") and args[0] is weights else None
+    if not isinstance(sums, Tensor) or sums.dim() != weights.dim():
+        return None
+    shrunk = [at for at in range(sums.dim()) if sums.shape[at] != weights.shape[at]]
+    return shrunk[0] if len(shrunk) == 1 and sums.shape[shrunk[0]] == 1 else None
 
 
 def _mask(operator: str, args: tuple[Any, ...], scores: Tensor) -> Tensor | None:

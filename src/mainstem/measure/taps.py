@@ -278,7 +278,7 @@ _ABSENT = {
     "stream": "no blocks side by side in a list, and no weight matrix",
     "branch": "no child of a block is called attention or feed-forward",
     "norm": "no class has norm in its name",
-    "attention": "no class has attention in its name",
+    "attention": "no class has attention in its name; it is seen when it runs",
     "activation": "no activation is a module; functions are seen when they run",
     "linear": "no linear layer: the gradient noise scale needs one",
     "weight": "no parameter has two axes",
