@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .. import ops
+from .order import First
 from .site import Noise, laid_out_as
 
 
@@ -52,7 +53,7 @@ class Dropout(Noise, nn.Dropout):
         inplace: bool = False,
         *,
         rate: float | None = None,
-        batch_dim: int | None = 0,
+        batch_dim: int | None = First(0),
         context: int | None = None,
     ) -> None:
         Noise.__init__(self, p if rate is None else rate)

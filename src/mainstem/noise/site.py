@@ -15,7 +15,7 @@ from .. import counter, names, ops
 from ..counter import Draw, Scope
 from ..errors import BadInput
 from ..ops import Mask
-from . import frames
+from . import frames, order
 from .rate import Rate
 
 
@@ -152,7 +152,9 @@ def laid_out_as(x: Tensor, y: Tensor) -> Tensor:
 def bind(model: nn.Module) -> nn.Module:
     """Give each noise module of `model` its qualified name as its site, and return the model.
 
-    A wrapper of torch's (`torch.compile`, DistributedDataParallel, AveragedModel, ...) is no part of a name.
+    A wrapper of torch's (`torch.compile`, DistributedDataParallel, AveragedModel, ...) is no part of a name. Where a
+    module of torch's has the sequence along the first axis, as an `nn.LSTM` without ``batch_first``, noise that is
+    given as many positions as there are samples says by a warning which axis it takes for theirs.
 
     Raises:
         BadInput: where two sites would have one identity.
@@ -175,4 +177,5 @@ def bind(model: nn.Module) -> nn.Module:
                 "they would draw the same masks: rename one of the modules."
             )
         module.site = name
+    order.look(model, [part for part in model.modules() if isinstance(part, Noise)])
     return model
