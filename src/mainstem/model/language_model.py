@@ -20,6 +20,7 @@ from ..nn.tally import Tally, gathering
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from ..stream import State, leaves
+from ..stream.calling import called
 from .block import block, places
 from .init import chosen, initialise
 from .seen import Objective, Seen
@@ -183,7 +184,7 @@ class LanguageModel(nn.Module):
         if cache is not None and cache.length:
             positions = torch.arange(cache.length, cache.length + tokens_BT.shape[1], device=tokens_BT.device)
         ctx = Context(positions=positions, documents=documents_BT, cache=cache, shown=shown_BT, tally=tally)
-        x_BTD = self.embedding(tokens_BT, ctx)
+        x_BTD: Tensor = called(self.embedding, "The model's", tokens_BT, ctx)
         recomputed = self.recompute and self.training
         behind = None if end is None else functools.partial(_gather, end)
         return execute.run(self.stream, self.blocks, x_BTD, ctx, recomputed=recomputed, behind=behind)

@@ -20,7 +20,7 @@ from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
 from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, sequence_first, version, words
-from .calling import called
+from .calling import called, together
 from .connection import Add, Connection, Connects
 from .given import by_sample, named, taken, tensors
 from .own_sum import adds_input, may_add
@@ -28,6 +28,8 @@ from .site import Site
 from .state import State
 from .stream import Stream
 from .subset import spread, take
+
+_CONNECTION = "The residual's"
 
 
 class Residual(nn.Module):
@@ -134,11 +136,21 @@ class Residual(nn.Module):
             ctx = replace(ctx, given={**ctx.given, **found})
         alone = None if isinstance(state, State) else self._alone(state)
         before = state if alone is None else alone.open(state)
-        x, carry = self.connection.read(before)
+        connection = self.connection
+        # A `State` is of a model, which says so itself.
+        beside = alone is not None and any(True for _ in connection.parameters())
+        if beside:
+            x, carry = together(connection, _CONNECTION, state, connection.read, before)
+        else:
+            x, carry = connection.read(before)
         output = self.output(x, ctx.with_side(before.side))
         if self.shortcut is not None:
             before = State(self._shortened(x, carry, before.main, output.y), before.side)
-        after = self.connection.write(before, output.y, carry).with_side(output.side)
+        if beside:
+            after = together(connection, _CONNECTION, state, connection.write, before, output.y, carry)
+        else:
+            after = connection.write(before, output.y, carry)
+        after = after.with_side(output.side)
         if alone is None:
             return after
         y = alone.close(after)

@@ -35,6 +35,8 @@ def mask_bits(
     """
     where = mask.layout(shape, batch_dim, context)
     chosen = choose("mask_bits", impl, mask.draw.samples.device.type)
+    # The threshold follows the model to its device, the draw of a scope stays on the CPU.
+    mask = mask._replace(threshold=mask.threshold.to(mask.draw.samples.device))
     bits = _implementation(chosen)(mask, where)
     return bits.reshape(*(shape if len(shape) == 1 else shape[:-1]), where.groups)
 
