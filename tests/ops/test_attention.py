@@ -111,8 +111,8 @@ def test_every_instruction_set_agrees(name, rate, dtype):
         query, key, value, upstream = arrays(shape, dtype)
         own = draw(shape[0])
         settings = Settings(None, mask(rate or None, own, SITE), 150 if rate else 0, True, 0.2)
-        out, lse = cpu.run(query, key, value, *settings.flat, variant)
-        grads = cpu.run_backward(upstream, query, key, value, out, lse, *settings.flat, variant)
+        out, lse = cpu.run(query, key, value, *settings.flat(), variant)
+        grads = cpu.run_backward(upstream, query, key, value, out, lse, *settings.flat(), variant)
         wide = [array.double().requires_grad_() for array in (query, key, value)]
         exact = reference.attention(*wide, settings)
         near([out, *grads], [exact, *torch.autograd.grad(exact, wide, upstream.double())], dtype)

@@ -32,12 +32,10 @@ class Layout(NamedTuple):
     queries: int = 0
     context: int = 0
 
-    @property
     def groups(self) -> int:
         """Groups of eight columns in a row: the number of Philox calls that it takes."""
         return (self.columns + 7) // 8
 
-    @property
     def stride(self) -> int:
         """Groups of eight columns in a row as the counter numbers them."""
         return ((self.context or self.columns) + 7) // 8
@@ -91,10 +89,10 @@ def layout(shape: Sequence[int], batch_dim: int, context: int | None, draw: Draw
     else:
         found = Layout(_product(shape[:axis]), shape[axis], _product(shape[axis + 1 : -1]), shape[-1])
     heads = found.before * found.between if context is None else shape[1] * context
-    if heads * found.stride > POSITIONS:
+    if heads * found.stride() > POSITIONS:
         raise BadInput(
             f"A sample of shape {list(shape)}{'' if context is None else f' and context {context}'} takes "
-            f"{heads * found.stride} draws and the counter has room for 2^32: split the array over several sites."
+            f"{heads * found.stride()} draws and the counter has room for 2^32: split the array over several sites."
         )
     return found
 

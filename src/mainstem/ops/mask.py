@@ -32,7 +32,6 @@ class Mask(NamedTuple):
     draw: Draw
     site: int
 
-    @property
     def flat(self) -> tuple[Tensor, Tensor, Tensor, int]:
         """Return threshold, key, samples and site side by side, as operators take them."""
         return self.threshold, self.draw.key, self.draw.samples, self.site

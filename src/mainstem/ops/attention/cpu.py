@@ -197,7 +197,7 @@ class _Attention(torch.autograd.Function):
     # One method and not two, see ops.dropout.
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> Tensor:
-        flat = settings.flat
+        flat = settings.flat()
         out, lse = run(query, key, value, *flat)
         ctx.save_for_backward(query, key, value, out, lse, *flat[:4])
         ctx.rest = flat[4:]
@@ -216,7 +216,7 @@ _once = plain(_Attention)
 def attention(query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> Tensor:
     """Return what `reference.attention` returns, to rounding; autograd and `torch.func` know its gradient."""
     if torch._C._are_functorch_transforms_active():
-        return _Transformed.apply(query, key, value, *settings.flat)[0]
+        return _Transformed.apply(query, key, value, *settings.flat())[0]
     if observed(query):
-        return torch.ops.mainstem.attention(query, key, value, *settings.flat)[0]
+        return torch.ops.mainstem.attention(query, key, value, *settings.flat())[0]
     return _once(query, key, value, settings)

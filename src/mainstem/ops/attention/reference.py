@@ -29,7 +29,6 @@ class Settings(NamedTuple):
     visible: Tensor | None = None
     bias: Tensor | None = None
 
-    @property
     def flat(self) -> tuple[Any, ...]:
         """Return documents, threshold, key, samples, site, context, causal and scale, as the operators take them."""
         site = 0 if self.mask is None else self.mask.site

@@ -27,7 +27,7 @@ def _arguments(query: Tensor, key: Tensor, settings: Settings) -> tuple[list[Any
     groups, keys = key.shape[1:3]
     documents, mask, context, causal, scale = settings[:5]
     # What a kernel does not read is any array.
-    numbers, site = ([query] * 3, 0) if mask is None else (on(query.device, *mask.flat[:3]), mask.site)
+    numbers, site = ([query] * 3, 0) if mask is None else (on(query.device, *mask.flat()[:3]), mask.site)
     marks = query if documents is None else documents.to(query.device, torch.int64).contiguous()
     block = _block(width)
     return [marks, *numbers, site, context, heads, groups, queries, keys, width, scale], {
@@ -88,4 +88,4 @@ class _Attention(torch.autograd.Function):
 
 def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings) -> Tensor:
     """Return what `reference.attention` returns, to rounding and with its mask to the bit; once differentiable."""
-    return _Attention.apply(query_BHQK, key_BGCK, value_BGCK, *settings.flat)[0]
+    return _Attention.apply(query_BHQK, key_BGCK, value_BGCK, *settings.flat())[0]

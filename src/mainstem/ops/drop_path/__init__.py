@@ -50,7 +50,7 @@ def drop_path(x: Tensor, mask: Mask | None = None, *, impl: str = "auto") -> Ten
     chosen = choose("drop_path", impl, x.device.type, x.dtype)
     # A transform of torch.func looks into the reference itself, whose operations it knows.
     function = _apply if chosen == "reference" and transformed() else _differentiable
-    return function(x, *mask.flat, where, chosen)
+    return function(x, *mask.flat(), where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:

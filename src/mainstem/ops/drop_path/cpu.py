@@ -48,5 +48,5 @@ _called = operator("drop_path", run)
 
 def drop_path(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.drop_path` returns, to the bit."""
-    y: Tensor = _called(x, *mask.flat)
+    y: Tensor = _called(x, *mask.flat())
     return y

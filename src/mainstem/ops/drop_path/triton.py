@@ -31,7 +31,7 @@ def _drop_path(y, x, threshold, key, samples, site, each, BLOCK: tl.constexpr):
 
 def drop_path(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.drop_path` returns, to the bit."""
-    *numbers, site = mask.flat
+    *numbers, site = mask.flat()
     x, (threshold, key, samples) = x.contiguous(), on(x.device, *numbers)
     y = torch.empty_like(x)
     if x.numel():

@@ -60,7 +60,7 @@ def dropout(
     chosen = choose("dropout", impl, x.device.type, x.dtype)
     # A transform of torch.func looks into the reference itself, whose operations it knows.
     function = _apply if chosen == "reference" and transformed() else _differentiable
-    return function(x, *mask.flat, where, chosen)
+    return function(x, *mask.flat(), where, chosen)
 
 
 def _apply(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Layout, impl: str) -> Tensor:

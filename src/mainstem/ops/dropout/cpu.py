@@ -58,5 +58,5 @@ _called = operator("dropout", run)
 
 def dropout(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.dropout` returns, to the bit."""
-    y: Tensor = _called(x, *mask.flat, where)
+    y: Tensor = _called(x, *mask.flat(), where)
     return y

@@ -65,11 +65,11 @@ def run(x: Tensor, threshold: Tensor, key: Tensor, samples: Tensor, site: int, w
     shape = Layout(*where)
     x, (threshold, key, samples) = x.contiguous(), on(x.device, threshold, key, samples)
     y = torch.empty_like(x)
-    total = shape.before * shape.batch * shape.between * shape.groups
+    total = shape.before * shape.batch * shape.between * shape.groups()
     if total:
         _dropout[(triton.cdiv(total, BLOCK),)](
-            y, x, threshold, key, samples, site, total, shape.batch, shape.between, shape.groups, shape.columns,
-            shape.queries, shape.context, shape.stride, BLOCK=BLOCK,
+            y, x, threshold, key, samples, site, total, shape.batch, shape.between, shape.groups(), shape.columns,
+            shape.queries, shape.context, shape.stride(), BLOCK=BLOCK,
         )  # fmt: skip
     return y
 
@@ -79,4 +79,4 @@ cpu._operators.impl("dropout", run, "CUDA")
 
 def dropout(x: Tensor, mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.dropout` returns, to the bit."""
-    return (torch.ops.mainstem.dropout if x.is_cuda else run)(x, *mask.flat, where)
+    return (torch.ops.mainstem.dropout if x.is_cuda else run)(x, *mask.flat(), where)

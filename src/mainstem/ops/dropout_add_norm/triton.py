@@ -110,8 +110,8 @@ def _mask(mask: Mask | None, where: Layout, like: Tensor) -> tuple[list[Tensor],
     # Without a mask the kernel reads none of these.
     if mask is None:
         return [like] * 3, [0, 1, 1, 0]
-    *numbers, site = mask.flat
-    return on(like.device, *numbers), [site, where.batch, where.between, where.stride]
+    *numbers, site = mask.flat()
+    return on(like.device, *numbers), [site, where.batch, where.between, where.stride()]
 
 
 def _or(part: Tensor | None, other: Tensor) -> Tensor:

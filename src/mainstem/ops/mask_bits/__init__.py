@@ -38,7 +38,7 @@ def mask_bits(
     # The threshold follows the model to its device, the draw of a scope stays on the CPU.
     mask = mask._replace(threshold=mask.threshold.to(mask.draw.samples.device))
     bits = _implementation(chosen)(mask, where)
-    return bits.reshape(*(shape if len(shape) == 1 else shape[:-1]), where.groups)
+    return bits.reshape(*(shape if len(shape) == 1 else shape[:-1]), where.groups())
 
 
 def _implementation(chosen: str) -> Callable[..., Tensor]:

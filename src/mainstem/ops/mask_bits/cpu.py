@@ -48,4 +48,4 @@ torch.library.register_fake("mainstem::mask_bits", _fake, lib=_operators)
 
 def mask_bits(mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.mask_bits` returns, to the bit."""
-    return torch.ops.mainstem.mask_bits(*mask.flat, where)
+    return torch.ops.mainstem.mask_bits(*mask.flat(), where)

@@ -24,7 +24,7 @@ def halves(mask: Mask, where: Layout, device: torch.device) -> Tensor:
     if where.context:
         within = within // where.queries * where.context + within % where.queries
     row = number(where.before)[:, None] * where.between + within
-    c0 = row[:, None, :, None] * where.stride + number(where.groups)
+    c0 = row[:, None, :, None] * where.stride() + number(where.groups())
     site_word = torch.full((), mask.site, dtype=torch.int64, device=device)
     words = counter.philox(c0, samples[:, None, None], key[2] << 28 | key[1], site_word, *counter.key_words(key[0]))
     parts = torch.stack([part for word in words for part in (word & 0xFFFF, word >> 16)], dim=-1)
@@ -39,6 +39,6 @@ def keep(mask: Mask, where: Layout, device: torch.device) -> Tensor:
 def mask_bits(mask: Mask, where: Layout) -> Tensor:
     """Return the keep decisions eight to a byte, uint8 [before, batch, between, groups]."""
     kept = keep(mask, where, mask.draw.samples.device)
-    padded = torch.nn.functional.pad(kept, (0, where.groups * 8 - where.columns)).unflatten(-1, (where.groups, 8))
+    padded = torch.nn.functional.pad(kept, (0, where.groups() * 8 - where.columns)).unflatten(-1, (where.groups(), 8))
     weights = 1 << torch.arange(8, device=kept.device)
     return (padded * weights).sum(-1).to(torch.uint8)

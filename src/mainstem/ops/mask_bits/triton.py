@@ -102,13 +102,13 @@ def run(threshold: Tensor, key: Tensor, samples: Tensor, site: int, where: Seque
     """Return the keep decisions, uint8 [before, batch, between, groups], on the device of `samples`."""
     shape = Layout(*where)
     out = torch.empty(
-        (shape.before, shape.batch, shape.between, shape.groups), dtype=torch.uint8, device=samples.device
+        (shape.before, shape.batch, shape.between, shape.groups()), dtype=torch.uint8, device=samples.device
     )
     threshold, key, samples = on(samples.device, threshold, key, samples)
     if out.numel():
         _mask_bits[(triton.cdiv(out.numel(), BLOCK),)](
-            out, threshold, key, samples, site, out.numel(), shape.batch, shape.between, shape.groups, shape.columns,
-            shape.queries, shape.context, shape.stride, BLOCK=BLOCK,
+            out, threshold, key, samples, site, out.numel(), shape.batch, shape.between, shape.groups(), shape.columns,
+            shape.queries, shape.context, shape.stride(), BLOCK=BLOCK,
         )  # fmt: skip
     return out
 
@@ -119,4 +119,4 @@ cpu._operators.impl("mask_bits", run, "CUDA")
 def mask_bits(mask: Mask, where: Layout) -> Tensor:
     """Return what `reference.mask_bits` returns, to the bit."""
     # On the host the operator is the compiled kernel, and Triton its interpreter, which nobody compiles.
-    return (torch.ops.mainstem.mask_bits if mask.draw.samples.is_cuda else run)(*mask.flat, where)
+    return (torch.ops.mainstem.mask_bits if mask.draw.samples.is_cuda else run)(*mask.flat(), where)

@@ -93,7 +93,7 @@ def _rows(x_BHTK: Tensor) -> Tensor:
 
 def _settings(given: Given, width: int) -> tuple[Any, ...]:
     context = 0 if given.mask is None else given.context
-    return Settings(given.documents, given.mask, context, given.causal, 1.0 / math.sqrt(width)).flat
+    return Settings(given.documents, given.mask, context, given.causal, 1.0 / math.sqrt(width)).flat()
 
 
 def _again(dout: Tensor, parts: Parts, given: Given, needed: tuple[bool, ...]) -> list[Tensor | None]:
