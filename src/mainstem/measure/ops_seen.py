@@ -64,12 +64,13 @@ class _Seeing:
         self.wrong_axis: dict[str, None] = {}
         self._scores = Scores(self.wrong_axis.setdefault, lambda x: _storage(x) in weights)
 
-    def leave(self) -> None:
-        """Note that the innermost module has returned."""
+    def leave(self, output: Any = None) -> None:
+        """Note that the innermost module has returned `output`."""
         if self.path:
             name, _ = self.path.pop()
             if name in self._weighted:
                 self._returned[len(self.path)] = name
+                self.sums.returned(name, _first(output))
             if self._attention() is None:
                 self._masks.clear()
                 self._scores.forget(name)

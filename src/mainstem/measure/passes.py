@@ -200,7 +200,7 @@ class Hooks:
             keep(module.register_forward_hook(lambda _m, _a, output, n=name: module_of_parts(n, output)))
         for name, module, attention in self._tree.all:
             keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.enter(n, t)))
-            keep(module.register_forward_hook(lambda _m, _a, _o: ops.leave(), always_call=True))
+            keep(module.register_forward_hook(lambda _m, _a, output: ops.leave(output), always_call=True))
         for name, module in self._tree.linear:
             keep(module.register_forward_hook(lambda m, _a, _o, n=name: self._ran(n, m)))
         for name, module in self._tree.norm:

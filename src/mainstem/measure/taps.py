@@ -124,11 +124,14 @@ def branches(model: nn.Module, layers: list[str]) -> dict[str, str]:
 def is_norm(module: nn.Module) -> bool:
     """Return whether `module` is a norm, by its class's name: LayerNorm, BatchNorm2d, LlamaRMSNorm.
 
-    Those of `torch.nn.utils`, which a weight norm is made of, are given weights and no activations.
+    It may hold an activation, as timm's BatchNormAct2d. Those of `torch.nn.utils`, which a weight norm is made of, are
+    given weights and no activations.
     """
     if type(module).__module__.startswith("torch.nn.utils."):
         return False
-    return bool(_NORM.search(type(module).__name__)) and not any(True for _ in module.children())
+    return bool(_NORM.search(type(module).__name__)) and all(
+        not any(True for _ in (*part.parameters(), *part.buffers())) for part in module.children()
+    )
 
 
 def is_attention(module: nn.Module) -> bool:

@@ -140,6 +140,12 @@ class Watch:
         """Return how many tokens each unit has seen, by the taps of `dead_units`."""
         return dict(self._dead.rows)
 
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Return of how many tokens each tap's `effective_rank` was taken, in the newest pass that took it."""
+        quantity = self._last.get("effective_rank")
+        return {} if quantity is None else dict(quantity.tokens)  # type: ignore[attr-defined]
+
     def similarity(self) -> list[list[float]]:
         """Return the linear CKA of every pair of taps of the newest pass that took `similarity`."""
         quantity = self._last.get("similarity")
@@ -250,11 +256,18 @@ class Watch:
         self._before = {}
 
     def _find_unreached(self) -> None:
-        """Note which parameters a backward pass left without a gradient, while there are gradients to see."""
-        if self.unreached is None and self.record is not None and self.record.backward:
-            named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
-            if any(parameter.grad is not None for _, parameter in named):
-                self.unreached = [name for name, parameter in named if parameter.grad is None]
+        """Note which parameters no backward pass gave a gradient, while there are gradients to see.
+
+        What one pass leaves out, as a layer by layer drop, another one may reach.
+        """
+        if self.unreached == [] or self.record is None or not self.record.backward:
+            return
+        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+        if any(parameter.grad is not None for _, parameter in named):
+            missed = [name for name, parameter in named if parameter.grad is None]
+            before = missed if self.unreached is None else self.unreached
+            still = set(missed)
+            self.unreached = [name for name in before if name in still]
 
 
 def _periods(every: Every) -> dict[str, int]:

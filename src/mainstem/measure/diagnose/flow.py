@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LAYERS = 4
 _VANISHED, _EXPLODED = 0.02, 50.0
+_JUMP = 3.0
+"""How many times as large as any other a step is, in its logarithm, that is a jump."""
 _SHRINKS, _GROWS = SLOPE
 
 
@@ -55,7 +57,10 @@ def not_finite(watch: Watch) -> Iterator[Finding]:
 
 def collapse(watch: Watch) -> Iterator[Finding]:
     """Tokens that have become one another."""
+    tokens = watch.tokens
     ranks = list(watch.results.get("effective_rank", {}).items())
+    # Of the class's token alone there are as many as samples, which are alike at first.
+    ranks = [(tap, rank) for tap, rank in ranks if tokens.get(tap, 0) >= tokens.get(ranks[0][0], 0)]
     if len(ranks) >= _LAYERS and ranks[0][1] > 5 and ranks[-1][1] < COLLAPSED:
         words = f"the stream's effective rank falls from {ranks[0][1]:.3g} to {ranks[-1][1]:.3g} at `{ranks[-1][0]}`"
         yield Finding("rank collapse", words, "Tokens have become alike: add residual paths around attention.", 2)
@@ -64,10 +69,12 @@ def collapse(watch: Watch) -> Iterator[Finding]:
 def _flow(watch: Watch) -> tuple[float, float, float, int]:
     """Return the gradient at the first tap over that at the last, the factor a layer, the median one, and the layers.
 
-    The median leaves out a single jump: behind a small embedding the first norm alone makes the gradient larger.
+    A single jump is left out: behind a small embedding the first norm alone makes the gradient larger.
     """
     values = [v for v in watch.results.get("gradient_flow", {}).values() if v > 0 and math.isfinite(v)]
     if len(values) < 2 or watch.slope is None:
         return 1.0, 1.0, 1.0, 0
-    typical = statistics.median(before / after for before, after in pairwise(values))
-    return values[0] / values[-1], watch.slope, typical, len(values) - 1
+    steps = [math.log(before / after) for before, after in pairwise(values)]
+    *others, jump = sorted(steps, key=abs)
+    whole = sum(others) if others and abs(jump) > _JUMP * abs(others[-1]) else sum(steps)
+    return math.exp(min(whole, 700.0)), watch.slope, math.exp(statistics.median(steps)), len(values) - 1

@@ -56,8 +56,14 @@ class EffectiveRank(Quantity):
     cost = "eigenvalues of a matrix of at most 256 x 256 a layer"
     wants: ClassVar[frozenset[str]] = frozenset({"stream"})
 
+    def begin(self) -> None:
+        super().begin()
+        self.tokens: dict[str, int] = {}
+        """Of how many tokens each number is: a layer may return that of the class alone."""
+
     def stream(self, name: str, before: list[Tensor], after: list[Tensor]) -> None:
         sample = rows(after[0])
+        self.tokens[name] = len(sample)
         if sample.isfinite().all():
             self.note(name, self.of(singular_values(sample)))
 
