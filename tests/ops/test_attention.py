@@ -121,7 +121,7 @@ def test_every_instruction_set_agrees(name, rate, dtype):
 @needs_kernels
 def test_the_saved_sums_are_those_of_the_scores():
     query, key, value, _ = arrays((2, 4, 2, 70, 133, 33))
-    _, lse = cpu.run(query, key, value, *Settings(None, None, 0, False, 0.2).flat)
+    _, lse = cpu.run(query, key, value, *Settings(None, None, 0, False, 0.2).flat())
     score = query @ key.repeat_interleave(2, dim=1).transpose(2, 3) * 0.2
     torch.testing.assert_close(lse, score.logsumexp(-1))
 

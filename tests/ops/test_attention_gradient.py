@@ -127,7 +127,7 @@ def test_a_compiled_graph_calls_the_kernels_in_both_directions():
 @rates
 def test_the_operators_keep_torchs_contract(rate, dtype):
     query, key, value, upstream = arrays((2, 4, 2, 12, 20, 8), dtype)
-    settings = Settings(None, mask(rate or None, draw(2), SITE), 20 if rate else 0, True, 0.2).flat
+    settings = Settings(None, mask(rate or None, draw(2), SITE), 20 if rate else 0, True, 0.2).flat()
     inputs = [array.requires_grad_() for array in (query, key, value)]
     torch.library.opcheck(torch.ops.mainstem.attention.default, (*inputs, *settings))
     out, lse = cpu.run(query.detach(), key.detach(), value.detach(), *settings)
