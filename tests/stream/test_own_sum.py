@@ -165,3 +165,32 @@ def test_an_argument_goes_along():
         Stack("pre_norm", [Mixer()], WIDTH)(x, mask=mask)
     with pytest.warns(UserWarning, match=r"The branch's Mixer adds its input"):
         Residual(Mixer())(x, mask)
+
+
+class Rotated(nn.Module):
+    """A block of transformers, which is given a pair of tables, or a list that it writes to."""
+
+    def __init__(self, adds=True):
+        super().__init__()
+        self.inner, self.adds = nn.Linear(WIDTH, WIDTH), adds
+
+    def forward(self, x, position_embeddings=None, cache=None):
+        cos, sin = position_embeddings
+        if cache is not None:
+            cache[0].append(x)
+        y = self.inner(cos * x + sin * x.roll(1, -1))
+        return x + y if self.adds else y
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_block_that_is_given_a_pair_is_asked_and_one_with_a_list_in_it_is_not(adds):
+    torch.manual_seed(0)
+    tables, x, said = (torch.ones(5, WIDTH), torch.zeros(5, WIDTH)), torch.randn(2, 5, WIDTH), []
+    for layer in (Residual(Rotated(adds)), Stack("pre_norm", [Rotated(adds)], WIDTH)):
+        if adds:
+            with pytest.warns(UserWarning, match="Rotated.* adds its input to its output itself"):
+                layer(x, position_embeddings=tables)
+        else:
+            layer(x, position_embeddings=tables)
+    Residual(Rotated())(x, position_embeddings=tables, cache=(said,))  # warnings are errors
+    assert len(said) == 1

@@ -95,7 +95,9 @@ def _can_be_asked(module: nn.Module, x: Any, rest: Sequence[Any]) -> bool:
 
 
 def _is_plain(given: Any) -> bool:
-    """Return whether a call writes nothing to what it is given, as it would to a cache."""
+    """Return whether a call writes nothing to what it is given, as to a cache; a pair of tables is none."""
+    if type(given) is tuple:
+        return all(_is_plain(each) for each in given)
     return isinstance(given, (Tensor, bool, int, float, str, type(None)))
 
 
