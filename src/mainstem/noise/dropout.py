@@ -57,7 +57,9 @@ class Dropout(Noise, nn.Dropout):
         context: int | None = None,
     ) -> None:
         Noise.__init__(self, p if rate is None else rate)
-        self.inplace, self.batch_dim, self.context = inplace, batch_dim, context
+        self.inplace, self.context = inplace, context
+        self.is_said = not isinstance(batch_dim, First)  # apart, as torch 2.10 compiles no kind of int but int
+        self.batch_dim = None if batch_dim is None else int(batch_dim)
 
     @property
     def p(self) -> float:

@@ -39,7 +39,7 @@ class Order:
         scope = counter.current()
         if scope is None or not getattr(noise, "dropping", False):
             return
-        if not isinstance(getattr(noise, "batch_dim", First(0)), First):
+        if getattr(noise, "is_said", False) or getattr(noise, "batch_dim", 0) != 0:
             return
         count = len(scope.draw.samples)
         if count < 2 or x.shape[0] != count:
