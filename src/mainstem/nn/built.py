@@ -38,11 +38,15 @@ def as_built(module: object, *kinds: type[Module], holds: tuple[str, ...] = ()) 
     own = module.__dict__
     if (
         own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]
-        or not _REPLACED.isdisjoint(own) or own.get("_compiled_call_impl") is not None
+        or own.get("_compiled_call_impl") is not None
     ):  # fmt: skip
         return False
+    # Loops, as a generator costs a call for each name at every forward, and torch 2.10 compiles no `isdisjoint` here.
+    for name in _REPLACED:
+        if name in own:
+            return False
     held = own["_parameters"]
-    for name in holds:  # noqa: SIM110  a generator costs a call for each name, at every forward
+    for name in holds:  # noqa: SIM110
         if type(held.get(name)) is not nn.Parameter:
             return False
     return True
