@@ -11,7 +11,7 @@ $(shell rm -f $(INSTALLED))
 endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs integrations crash crash-each fuzz inductor sanitize emulate golden mutants readme pages claims clean
+.PHONY: install train test lint bench bits docs integrations crash crash-each fuzz inductor sanitize oldest emulate golden mutants readme pages claims clean
 
 install: $(INSTALLED)
 
@@ -64,6 +64,16 @@ crash: $(INSTALLED)
 # A kill or an error at each single call that writes, names, cuts or deletes a file, by strace; minutes.
 crash-each: $(INSTALLED)
 	$(BIN)/python -m pytest -q -rsP -m slow tests/crash/test_each.py $(ARGS)
+
+# The tests with the oldest PyTorch that pyproject.toml takes, in an environment of its own: gigabytes, and half an hour.
+# Left out: pages, and Triton's interpreter, whose version of that time does not take the NumPy of today.
+OLDEST := $(shell sed -n 's/.*"torch>=\(.*\)".*/\1/p' pyproject.toml)
+OLD := build/oldest
+oldest:
+	$(PYTHON) -m venv $(OLD)
+	grep -v -e '^torch=' -e '^triton=' constraints.txt > $(OLD)/constraints.txt
+	$(OLD)/bin/python -m pip install --quiet --constraint $(OLD)/constraints.txt "torch==$(OLDEST).*" --editable ".[test]"
+	$(OLD)/bin/python -m pytest -q -n $(WORKERS) --ignore tests/docs --deselect tests/ops/test_triton.py tests $(ARGS)
 
 # Property tests, with new and many more examples than `make test` takes, file by file: what fails is said at once, and a
 # file that has passed is left out of the next call. ARGS="tests/data/test_split.py" runs that alone.
