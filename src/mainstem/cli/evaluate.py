@@ -12,7 +12,7 @@ import msgspec
 from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
-from . import arguments, mixtures
+from . import arguments, mixtures, terminal
 from .answer import Answer
 from .arguments import Asked
 
@@ -102,7 +102,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
     answer = Answer(options.json)
 
     def say(line: str) -> None:
-        answer.say("\n".join(fold(line)))
+        answer.say("\n".join(fold(line, terminal.width())))
 
     strides = (None,) if options.stride is None else (None, options.stride)
     with device.threads(loaded.run.machine.threads):
@@ -197,7 +197,8 @@ def own_corpus(loaded: LoadedRun, own: Own, cache: Path) -> Corpus:
             runs.check_data(getattr(section, name), loaded.run.out, f"--data.{name.replace('_', '-')}")
         else:
             section = msgspec.structs.replace(section, **{name: given})
-    corpus = data.prepare(section, cache)
+    begun = loaded.run.train.init_from is not None  # such a run has the tokenizer of another text
+    corpus = data.prepare(section, cache, tokenizer=loaded.tokenizer if begun else None)
     _check(corpus, loaded)
     return corpus
 

@@ -173,7 +173,7 @@ class Train(Section, frozen=True, kw_only=True):
     max_skipped: Annotated[
         int, Meta(ge=0, lt=2**28), about("steps in a row without a finite loss and gradient that are left out")
     ] = 5
-    init_from: Annotated[Text | None, about("a run whose weights to begin with")] = None
+    init_from: Annotated[Text | None, about("a run whose weights and tokenizer to begin with")] = None
 
 
 class Evaluate(Section, frozen=True, kw_only=True):

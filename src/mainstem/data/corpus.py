@@ -38,6 +38,8 @@ _SEEN = 0.25
 """Share of the held-out text, found in the training text, from which on a loss is doubtful; books and sources have less
 than a tenth, for their licences and tables."""
 
+_GIVEN = "that of the weights that training begins with"
+
 _NAMES = ("train", "held_out", "sealed")
 """Of the sides, by their number."""
 
@@ -104,8 +106,12 @@ class Corpus(NamedTuple):
     sealed: Tokens | None = None
 
 
-def prepare(section: config.Data, cache: Path, progress: Progress | None = None) -> Corpus:
+def prepare(
+    section: config.Data, cache: Path, progress: Progress | None = None, tokenizer: Tokenizer | None = None
+) -> Corpus:
     """Return the corpus that `section` describes, its tokens mapped from files in the folder `cache`.
+
+    `tokenizer` is one that is there already, as that of weights to begin with, in place of the section's.
 
     Each file is read once, checked and hashed, and tokens are made where the cache has none for this content and these
     settings. Files that have not changed since by size and time are not read, unless `section.verify` asks for it or
@@ -119,12 +125,12 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
     content = None
     if known is not None:
         known.recall(documents)
-        content = store.find(cache, _name(section, documents, known.hash), _Content)
+        content = store.find(cache, _name(section, documents, known.hash, tokenizer), _Content)
     if known is None or content is None:
-        known, content = _read(section, documents, cache, progress)
+        known, content = _read(section, documents, cache, progress, tokenizer)
         seen.keep(cache, documents, known)
+    folder = cache / _name(section, documents, known.hash, tokenizer)
     tokenizer = from_json(content["tokenizer"].encode())
-    folder = cache / _name(section, documents, known.hash)
     train, held_out, *sealed = (
         opened(folder, name, tokenizer, content["sizes"][name]) for name in _NAMES[: 2 + (section.sealed is not None)]
     )
@@ -135,7 +141,7 @@ def prepare(section: config.Data, cache: Path, progress: Progress | None = None)
 
 
 def _read(
-    section: config.Data, documents: Documents, cache: Path, progress: Progress | None
+    section: config.Data, documents: Documents, cache: Path, progress: Progress | None, tokenizer: Tokenizer | None
 ) -> tuple[Seen, dict[str, Any]]:
     """Read the text; return what it is, and the manifest of its tokens, which are made where they are not there."""
     with read(documents, cache, progress) as text:
@@ -145,10 +151,12 @@ def _read(
             cut = f"{found.hash} {int(chosen.held_N.argmax())}"
             found = found.named(hashlib.sha256(cut.encode()).hexdigest())
             text = text._replace(found=found)
-        name = _name(section, documents, found.hash)
+        name = _name(section, documents, found.hash, tokenizer)
         content = store.find(cache, name, _Content)
         if content is None:
-            fill = functools.partial(_fill, section=section, text=text, chosen=chosen, progress=progress)
+            fill = functools.partial(
+                _fill, section=section, text=text, chosen=chosen, progress=progress, tokenizer=tokenizer
+            )
             content = store.make(cache, name, fill, _Content)
     return Seen(found.hash, found.nothing_but, documents.empty, list(documents.dropped)), content
 
@@ -167,20 +175,30 @@ def check_length(corpus: Corpus, context: int) -> None:
         )
 
 
-def _name(section: config.Data, documents: Documents, content: str) -> str:
+def _name(section: config.Data, documents: Documents, content: str, tokenizer: Tokenizer | None) -> str:
     """Return the name of the folder that has the tokens of this content, given by its hash."""
     chosen = variants.resolve("tokenizer", section.tokenizer)
+    units: tuple[Any, Any] = (variants.written("tokenizer", chosen), chosen.follows())
+    if tokenizer is not None:
+        units = ("given", tokenizer.to_json().decode())
     settings = [
-        _VERSION, content, documents.format, variants.written("tokenizer", chosen), chosen.follows(), section.held_out,
-        section.split, section.sealed, documents.sources.held_out > 0,
+        _VERSION, content, documents.format, *units, section.held_out, section.split, section.sealed,
+        documents.sources.held_out > 0,
     ]  # fmt: skip
     return f"tokens-{hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]}"
 
 
-def _fill(folder: Path, section: config.Data, text: Text, chosen: Split, progress: Progress | None) -> dict[str, Any]:
+def _fill(
+    folder: Path,
+    section: config.Data,
+    text: Text,
+    chosen: Split,
+    progress: Progress | None,
+    tokenizer: Tokenizer | None,
+) -> dict[str, Any]:
     """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
     found = text.found
-    choice = choose(section, text, chosen, progress)
+    choice = choose(section, text, chosen, progress) if tokenizer is None else Choice(tokenizer, _GIVEN)
     overlap, shift = Overlap(found.num_bytes), Shift(found.num_bytes)
     names = _NAMES[: 2 + (chosen.sealed is not None)]
     parts = [Side(folder, name, choice.tokenizer) for name in names]

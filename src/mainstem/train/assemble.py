@@ -91,6 +91,8 @@ def start_from(learner: Learner, world: World) -> None:
     """
     source = learner.run.train.init_from
     if source is not None:
+        if world.leads:
+            learner.task.check_start(learner.run, learner.data)
         found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
         weights.put(learner.model, keeping.taken(learner, found), f"train.init_from {source!r}")
         learner.begin()

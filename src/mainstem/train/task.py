@@ -135,6 +135,10 @@ class Task(ABC):
         """Raise `BadInput` for what is wrong with `run` whatever its data is; `begins`: it has no folder yet."""
         return
 
+    def check_start(self, run: config.Run, data: Any) -> None:
+        """Raise `BadInput` where the weights of `train.init_from` were made for data that means something else."""
+        return
+
     def doubts(self, run: config.Run) -> Sequence[str]:
         """Return warnings about `run` that are the same whatever its data is."""
         return ()

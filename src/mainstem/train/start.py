@@ -1,0 +1,51 @@
+"""The tokenizer of a run that begins with the weights of another one. May import `config`, `data` and `runs`.
+
+A weight means what its token means. So a run that begins with weights reads its own text by the tokenizer of those,
+unless it is told otherwise; one that has another tokenizer is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import config
+from ..config import owned
+from ..data import Tokenizer, documents
+from ..data import tokenizer as tokenizers
+from ..errors import BadInput
+
+_FILE = "vocabulary.json"
+
+
+def tokenizer(run: config.Run) -> Tokenizer | None:
+    """Return the tokenizer by which `run` reads its text, where its weights decide that; None where it is chosen.
+
+    A run that goes on has a copy in its own folder: what it began with may be gone.
+    """
+    source = run.train.init_from
+    if source is None or owned.name_of(run.data.tokenizer) != "auto" or documents.kind(run.data) == "bytes":
+        return None
+    own = Path(run.out) / _FILE if run.out is not None else None
+    return tokenizers.load(own) if own is not None and own.is_file() else _of(source)
+
+
+def check(run: config.Run, here: Tokenizer) -> None:
+    """Raise `BadInput` where the weights of `train.init_from` are of another tokenizer than the one `here`."""
+    source = run.train.init_from
+    there = None if source is None else _of(source)
+    if there is None or there.to_json() == here.to_json():
+        return
+    named = owned.name_of(run.data.tokenizer)
+    remedy = "give a text that it reads" if named == "auto" else f"leave --data.tokenizer {named} out, and it is used"
+    raise BadInput(
+        f"train.init_from {source!r} has another tokenizer ({there.name}, {there.vocab_size} ids; here {here.name}, "
+        f"{here.vocab_size}), so that its weights mean other tokens: {remedy}."
+    )
+
+
+def _of(source: str) -> Tokenizer | None:
+    """Return the tokenizer of the run in the folder `source`, or of that whose `last` it is; None where neither is."""
+    for folder in (Path(source), Path(source).parent):
+        if (folder / _FILE).is_file():
+            return tokenizers.load(folder / _FILE)
+    return None
