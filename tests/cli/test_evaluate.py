@@ -32,6 +32,14 @@ def test_its_own_held_out_part(finished: Path, capsys: Capture) -> None:
     assert facts["remarks"][0].split("(")[0] in words
 
 
+def test_lines_are_as_wide_as_the_terminal(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["evaluate", str(finished)]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]  # the first one has the name of the folder
+    assert lines
+    assert max(map(len, lines)) <= 40
+
+
 def test_doubts_about_its_own_text_are_said(
     finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, corpus: Path
 ) -> None:

@@ -68,7 +68,7 @@ def test_equal_documents_never_straddle_the_cut(name: str, texts: list[str], sha
     try:
         chosen, train, held = cut(texts, split=name, held_out=share)
     except BadInput as error:
-        assert "data.split" in str(error) or "too few" in str(error)  # noqa: PT017 - only some examples raise
+        assert any(why in str(error) for why in ("data.split", "too few", "are the same"))  # noqa: PT017 - only some examples raise
         return
     assert train
     assert held
@@ -120,8 +120,14 @@ def test_one_giant_among_small_documents_is_cut_at_the_tail() -> None:
 
 
 def test_one_document_cannot_be_split_by_document() -> None:
-    with pytest.raises(BadInput, match=r"1 distinct document, so none can be held out: use --data.split tail"):
-        cut(["same", "same"], split="document")
+    with pytest.raises(BadInput, match=r"has 1 document, so none can be held out whole: use --data.split tail"):
+        cut(["alone"], split="document")
+
+
+@pytest.mark.parametrize("how", ["auto", "document", "tail"])
+def test_copies_of_one_document_are_said_to_be_that(how: str) -> None:
+    with pytest.raises(BadInput, match=r"All 2 documents of the text are the same.*give that document once"):
+        cut(["same", "same"], split=how)
 
 
 @pytest.mark.parametrize("how", ["document", "tail"])

@@ -44,8 +44,17 @@ def test_what_lies_far_outside_is_cut_near_the_figure() -> None:
 def test_neighbouring_rules_have_their_names_on_different_sides() -> None:
     drawn = view(figure(rules=[Rule("c", 2.0, "s"), Rule("a", 2.9, "s"), Rule("b", 2.05, "s"), Rule("off", 9, "s")]))
     assert [(item["rule"].name, item["right"]) for item in drawn["rules"]] == [("a", True), ("b", False), ("c", True)]
-    assert drawn["rules"][0]["below"]
+    assert drawn["rules"][0]["dy"] == 14
     assert drawn["rules"][2]["y"] == 50.0
+
+
+@pytest.mark.parametrize("at", [1.0, 1.05, 2.0, 2.95, 3.0])
+def test_names_of_rules_that_are_near_do_not_collide(at: float) -> None:
+    rules = view(figure(rules=[Rule(name, at, "s") for name in "abcd"]))["rules"]
+    bases = [(item["right"], item["y"] / 100 * 220 + item["dy"]) for item in rules]
+    assert all(14 <= base <= 220 for _, base in bases)
+    for number, (right, base) in enumerate(bases):
+        assert all(right != other or abs(base - near) >= 14 for other, near in bases[:number])
 
 
 def test_the_right_axis_has_ticks_that_are_round_in_its_own_unit() -> None:

@@ -139,7 +139,7 @@ def test_without_what_is_given_all_is(corpus: str, monkeypatch: pytest.MonkeyPat
 def test_another_configuration_is_refused_as_ever(corpus: str, timed: list[float]) -> None:
     trained(*asked(corpus))
     run, given = asked(corpus, seed=5)
-    with pytest.raises(Exception, match=r"another configuration \(seed differ\)"):
+    with pytest.raises(Exception, match=r"another configuration \(seed differs\)"):
         trained(run, given)
     Path("run/config.yaml").write_text("version: 2\nmodel: 5\n")
     with pytest.raises(Exception, match="another configuration"):

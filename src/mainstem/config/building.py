@@ -136,8 +136,10 @@ def _brought(value: Any, key: str, kind: str, name: Any, path: str, root: type[S
         hint = owned.annotation(kind, name, key)
         value = _leaf(value, msgspec.inspect.type_info(hint), hint, f"{path}.{key}")
         return msgspec.convert(value, hint)
+    said = f"{path}.name" if kind in in_sections() else path
+    if who and not there and name is not None:  # the name is what is wrong, not the value beside it
+        raise BadInput(f"{said} is {show(name)}: give one of {', '.join(catalogue.names(kind))}.")
     if who and there:
-        said = f"{path}.name" if kind in in_sections() else path
         raise BadInput(
             f"{path}.{key} is a value of {' and '.join(who)}, and {said} is {name}: leave it out, or give that name."
         )
@@ -202,7 +204,7 @@ def _sane(value: Any, path: str) -> None:
         if "\0" in value:
             raise BadInput(f"{path} is {show(value)}, with a NUL character in it: leave that out.")
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise BadInput(f"{path} is {show(value)}, which is not UTF-8: rename what it names.")
+            raise BadInput(f"{path} is {show(value)}, which is not UTF-8: write it so, or rename the file.")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _sane(key, path)

@@ -123,9 +123,9 @@ def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share
     by far; then the threshold is moved to where they come nearest.
     """
     if distinct < 2:
-        raise BadInput(
-            f"The corpus has {_count(distinct, 'distinct document')}, so none can be held out: use --data.split tail."
-        )
+        if len(found) > 1:
+            raise _the_same(found)
+        raise BadInput("The corpus has 1 document, so none can be held out whole: use --data.split tail.")
     place_N = found.digests_N.astype(np.float64) / 2.0**64
     held_N = place_N < share
     part = float(found.bytes_N[held_N].sum()) / found.num_bytes
@@ -161,6 +161,8 @@ def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> 
     if cut is not None:
         copies_N[first] = False
     held_N = held_N & ~copies_N
+    if not held_N.any() and len(np.unique(group_N)) == 1:
+        raise _the_same(found)
     if not held_N.any():
         raise BadInput(
             "Every document of the tail also stands in the training text: remove the duplicates, or use --data.split "
@@ -169,6 +171,13 @@ def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> 
     if copies_N.any():
         why += f"; {_count(int(copies_N.sum()), 'copy')} of training documents left in the training text"
     return Split(held_N, cut, "tail", why)
+
+
+def _the_same(found: Survey) -> BadInput:
+    """Return what is said of copies of one document, of which no way of cutting can hold one out."""
+    return BadInput(
+        f"All {len(found)} documents of the text are the same, so none can be held out: give that document once."
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -50,6 +50,13 @@ class Band:
     legend: bool = True
 
 
+_TALL, _LINE = 220, 14
+"""Pixels of a plot's height, as style.css has it, and of a line of its text."""
+
+_BELOW, _ABOVE = 14, -5
+"""Where the name of a rule begins, in pixels below its line."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A horizontal line with its name beside it."""
@@ -220,13 +227,26 @@ def _area(figure: Figure, band: Band) -> str:
 
 
 def _rules(figure: Figure) -> list[dict[str, Any]]:
-    """Rules from the top; their names stand left and right by turns, so that two that are near do not collide."""
+    """Rules from the top; their names stand left and right by turns, so that two that are near do not collide.
+
+    A third one near them stands on the other side of its line, or one line of text farther away.
+    """
     placed = sorted(((1 - figure.y.scale.place(rule.y), rule) for rule in figure.rules), key=lambda item: item[0])
     within = [(place, rule) for place, rule in placed if 0 <= place <= 1]
-    return [
-        {"rule": rule, "y": round(100 * place, 2), "right": index % 2 == 0, "below": place < 0.1}
-        for index, (place, rule) in enumerate(within)
-    ]
+    taken: list[tuple[bool, float]] = []
+    found = []
+    for index, (place, rule) in enumerate(within):
+        at, side = place * _TALL, index % 2 == 0
+        down, up = [_BELOW + level * _LINE for level in range(3)], [_ABOVE - level * _LINE for level in range(3)]
+        ways = [way for pair in zip(*((down, up) if place < 0.1 else (up, down)), strict=True) for way in pair]
+        free = [
+            (right, dy) for dy in ways if _LINE <= at + dy <= _TALL for right in (side, not side)
+            if all(right != other or abs(at + dy - base) >= _LINE for other, base in taken)
+        ]  # fmt: skip
+        right, dy = free[0] if free else (side, ways[0])
+        taken.append((right, at + dy))
+        found.append({"rule": rule, "y": round(100 * place, 2), "right": right, "dy": dy})
+    return found
 
 
 def _data(figure: Figure, say: Say) -> dict[str, Any]:

@@ -170,7 +170,8 @@ def _compare(run: config.Run, folder: RunFolder) -> None:
     if changed := changes(files.read(folder.config, _LIMIT).decode("utf-8", "replace"), run):
         raise BadInput(
             f"{run.out!r} holds a run with another configuration ({', '.join(changed[:4])}"
-            f"{', ...' if len(changed) > 4 else ''} differ): give another --out, or the configuration it has."
+            f"{', ...' if len(changed) > 4 else ''} differ{'s' if len(changed) == 1 else ''}): give another --out, or "
+            "the configuration it has."
         )
 
 
