@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="th
 
 BAD = {
     "another number of processes": (2, r"The 3 processes (WORLD_SIZE=3) did not meet at '127.0.0.1:"),
+    "numbers that differ": (2, "Process 1 was started with WORLD_SIZE=3 at '127.0.0.1:"),
     "another configuration": (2, "Process 1 of 2 has another configuration than process 0: --optim.clip is 0.5 there"),
     "another text": (2, "Process 1 of 2 has other data than process 0 (its hash is"),
     "a port that is taken": (2, "(another program listens there): start as many, where the first one can be reached"),

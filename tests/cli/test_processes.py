@@ -16,7 +16,7 @@ import torch
 from mainstem.cli import launch, processes
 from mainstem.cli.main import main
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import joining
+from mainstem.train import joining, speaking
 from mainstem.train.meeting import Meeting
 from mainstem.train.world import World
 
@@ -218,5 +218,4 @@ def test_what_goes_wrong_elsewhere_is_said_once_by_the_first(
     assert processes.together(wait) == code
     assert capsys.readouterr().err == f"mainstem: {said}\n"
     assert worlds[1].meeting is not None
-    worlds[1].meeting.hear(30)
-    assert worlds[1].meeting.word("spoken", 0) is True
+    assert speaking.hear(worlds[1].meeting, 30)

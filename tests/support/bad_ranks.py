@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -55,6 +56,13 @@ def three(rank: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def two_and_three(rank: int) -> Iterator[None]:
+    """Say to the second process that there are three."""
+    os.environ["WORLD_SIZE"] = str(2 + rank)
+    yield
+
+
+@contextlib.contextmanager
 def another_text(rank: int) -> Iterator[None]:
     """Have the second process find another text under the same name."""
     if rank == 1:
@@ -66,11 +74,12 @@ def another_text(rank: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def a_taken_port(rank: int) -> Iterator[None]:
-    """Have another program listen where the processes are to meet."""
+    """Have another program listen where the processes are to meet, for longer than they look for each other."""
     with socket.socket(socket.AF_INET6) as taken:
         if rank == 0:
             taken.bind(("::", int(os.environ["MASTER_PORT"])))
             taken.listen()
+            subprocess.Popen(["sleep", "20"], pass_fds=[taken.fileno()])
         yield
 
 
@@ -115,6 +124,7 @@ def without_a_part(*steps: int) -> Callable[[int], contextlib.AbstractContextMan
 SHARD = ("--machine.shard",)
 CASES = {
     "another number of processes": Case(before=three, arrival=2.0),
+    "numbers that differ": Case(before=two_and_three),
     "another configuration": Case(second=("--optim.clip", "0.5")),
     "another text": Case(before=another_text),
     "a port that is taken": Case(before=a_taken_port, arrival=2.0),

@@ -1,12 +1,14 @@
 """Runs of several processes of which one is killed, or stopped, before it sends something for the N-th time.
 
 `gone_ranks.py FOLDER CASE ...` with cases as "3 1 KILL 20 --machine.shard": how many processes there are, which of them
-is sent which signal, before which of its reductions, and what the command has besides. Number 0 is never. Prints a line
-of JSON for each case: exit codes, what the processes said, and how many reductions the process had begun.
+is sent which signal, before which of its reductions, and what the command has besides. Number 0 is never, -1 before it
+joins the others, and -2 when all have come and before they have met. Prints a line of JSON for each case: exit codes,
+what the processes said, and how many reductions the process had begun.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -28,11 +30,12 @@ import torch
 from bad_ranks import TINY
 
 from mainstem.cli.main import main as mainstem
-from mainstem.train import joining, meeting, missing, samples, world
+from mainstem.train import arriving, joining, meeting, missing, samples, world
 
 SENDS = ("all_reduce", "broadcast", "all_gather", "all_gather_into_tensor", "all_to_all_single")
-LIMIT, LONGEST = 5.0, 900.0
-"""Seconds that a process waits in a reduction for one that is stopped, and that the processes of a case may take."""
+LIMIT, ARRIVAL, LONGEST = 8.0, 5.0, 900.0
+"""Seconds that a process waits in a reduction for one that is stopped, and at the beginning for one that does not come,
+and that the processes of a case may take."""
 
 
 def counted(name: str, number: int, count: list[int]) -> None:
@@ -51,6 +54,23 @@ def counted(name: str, number: int, count: list[int]) -> None:
         setattr(torch.distributed, each, around(getattr(torch.distributed, each)))
 
 
+def early(name: str, number: int) -> None:
+    """Have this process sent the signal `name` before it joins the others, or when all of them have come."""
+
+    def end(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), getattr(signal, f"SIG{name}"))
+
+    def word(own: meeting.Meeting, *_: Any) -> None:
+        while len(own.came()) < own.size:
+            time.sleep(0.01)
+        end()
+
+    if number == -1:
+        arriving.meet = end  # type: ignore[assignment]
+    else:
+        meeting.Meeting.word = word  # type: ignore[assignment, method-assign]
+
+
 def child(rank: int, words: list[str], case: tuple[int, str, int], said: Path, calls: Path) -> None:
     """Become one process of a run, whose output goes into the file `said`."""
     code, count = 70, [0]
@@ -60,9 +80,12 @@ def child(rank: int, words: list[str], case: tuple[int, str, int], said: Path, c
             os.dup2(stream.fileno(), 2)
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         samples._LENGTH = 3
-        for module in (joining, meeting, missing, world) if case[1] == "STOP" else ():
+        for module in (arriving, meeting, missing, world) if case[1] == "STOP" else ():
             module.LIMIT = timedelta(seconds=LIMIT)
-        if rank == case[0]:
+        joining.join = functools.partial(joining.join, timedelta(seconds=ARRIVAL))  # type: ignore[assignment]
+        if rank == case[0] and case[2] < 0:
+            early(*case[1:])
+        elif rank == case[0]:
             counted(case[1], case[2], count)
         code = mainstem(words)
         sys.stdout.flush()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mainstem.errors import RunFailed
-from mainstem.train import joining, missing
+from mainstem.train import arriving, joining, missing, speaking
 from mainstem.train.signals import Requests
 from mainstem.train.world import World
 
@@ -18,7 +18,7 @@ LIMIT, SILENT = 2.0, 60.0
 
 def main() -> None:
     torch.set_num_threads(1)
-    joining.LIMIT = missing.LIMIT = timedelta(seconds=LIMIT)
+    arriving.LIMIT = missing.LIMIT = timedelta(seconds=LIMIT)
     world: World = joining.join()
     began = time.monotonic()
     if world.leads:
@@ -27,10 +27,10 @@ def main() -> None:
             world.agree(0)
         assert time.monotonic() - began < SILENT / 2
         print("lost: equal")
-        assert world.meeting is not None
-        world.meeting.spoken()
+        joining.spoken(world, SILENT)
     else:
-        joining.hear(world, SILENT)
+        assert world.meeting is not None
+        speaking.hear(world.meeting, SILENT)  # or the end of the other one, which does not wait for the one it misses
         print("lost: equal")
     print("end: equal", flush=True)
 

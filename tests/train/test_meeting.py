@@ -18,8 +18,9 @@ import torch
 from mainstem import config
 from mainstem.errors import BadInput, RunFailed
 from mainstem.train import alive, meeting, together
+from mainstem.train.failure import Failure, Lost
 from mainstem.train.joining import told
-from mainstem.train.meeting import LIMIT, LONG, Failure, Lost, Meeting
+from mainstem.train.meeting import LIMIT, LONG, Meeting
 from mainstem.train.signals import Requests, Stop
 from mainstem.train.world import World
 
@@ -81,7 +82,7 @@ def test_a_process_that_ends_is_waited_for_no_longer_but_what_it_has_left_is_fou
         assert here is not None
         other = here._replace(number=child.pid, began=alive._stat(child.pid)[1])
         first, second = meetings()
-        second.leave("here/1", other)
+        second.leave("here/1", (2, other))
         first.greet(SHORT)
         second.leave("left", "before")
         with pytest.raises(Lost, match="has not answered for 0 seconds"):
@@ -114,7 +115,7 @@ def test_of_processes_elsewhere_nothing_is_known_but_their_signs_of_life(
     elsewhere: Any, signs: bool, seconds: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = meetings()
-    second.leave("here/1", elsewhere)
+    second.leave("here/1", (2, elsewhere))
     first.greet(SHORT)
     clock = Hours(second.sign if signs else lambda: None)
     monkeypatch.setattr(meeting, "time", clock)

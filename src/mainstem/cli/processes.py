@@ -1,10 +1,12 @@
 """Several processes at once, as torchrun or `--launch` starts them: and one speaks for all. May import its neighbours.
 
-What goes wrong in any of them is one sentence, written by the first one, and the exit code of all.
+What goes wrong in any of them is one sentence, written by the first one, and the exit code of all. Where the first one
+is gone, another one writes it, or whoever has launched them.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -24,6 +26,10 @@ LAUNCHED = "MAINSTEM_LAUNCHED"
 _PATIENCE, _HEARD = 1.0, 10.0
 """Seconds that all but the first process wait, so that torchrun does not end the first one before it has spoken: where
 they have not met, and where they have."""
+
+_STAYING = 30.0
+"""Seconds that a process which has spoken stays, without a launcher, for others that have not heard of it: longer than
+a step takes, behind which they look."""
 
 
 def several() -> bool:
@@ -58,7 +64,7 @@ def silent() -> bool:
 
 
 def together(run: Callable[[World], int], words: Sequence[str] = ()) -> int:
-    """Return the exit code of `run` in the world that this process belongs to; all but the first one write nothing.
+    """Return the exit code of `run` in the world that this process belongs to; one process alone writes what is wrong.
 
     `words` are those of the command line, for what is said of them.
 
@@ -66,9 +72,17 @@ def together(run: Callable[[World], int], words: Sequence[str] = ()) -> int:
         OSError: in the first process, where the system refuses something there.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else torch's store warns at length of each that has ended
-    from ..train import Stop, joining, signals
+    from ..train.within import hangs
+
+    code = _together(run, words)
+    if hangs():
+        atexit.register(os._exit, code)
+    return code
+
+
+def _together(run: Callable[[World], int], words: Sequence[str]) -> int:
+    from ..train import Stop, arriving, joining, signals
     from ..train.world import ALONE
-    from .style import styled
 
     world = ALONE
     try:
@@ -79,19 +93,45 @@ def together(run: Callable[[World], int], words: Sequence[str] = ()) -> int:
     except Stop as stop:
         return stop.code
     except (BadInput, RunFailed, OSError) as error:
+        world = error.world if isinstance(error, arriving.Unmet) else world
         _outlive()  # torchrun asks all to end as soon as one has
         joining.leave(world)  # who waits for this process waits no longer
         if _leads() and isinstance(error, OSError):
+            _stay(world)
             raise  # to who says what the system refuses
-        if _leads():
-            terminal.flush()
-            terminal.error(styled(str(error), words))
-            joining.spoken(world)
-        else:
-            time.sleep(_PATIENCE) if world is ALONE else joining.hear(world, _HEARD)
+        _say(world, error, words)
         return 2 if isinstance(error, BadInput) else 1
+    except Exception:
+        if _leads():
+            _stay(world)  # its traceback says enough
+        raise
     finally:
         joining.leave(world)
+
+
+def _say(world: World, error: Exception, words: Sequence[str]) -> None:
+    """Write `error` where this process is the one that speaks; else wait until it has been written."""
+    from ..train import joining
+    from .style import styled
+
+    if world.meeting is None and not _leads():
+        time.sleep(_PATIENCE)
+    elif not joining.silenced(world) if _leads() else joining.speaks(world, _launched(), _HEARD):
+        terminal.flush()
+        terminal.error(styled(str(error), words))
+        _stay(world)
+
+
+def _stay(world: World) -> None:
+    """Let the others know that this process has spoken; where no launcher ends them, wait until they do."""
+    from ..train import joining
+
+    joining.spoken(world, 0.0 if _launched() else _STAYING)
+
+
+def _launched() -> bool:
+    """Return whether torchrun, or `--launch` by torch's launcher, watches this process."""
+    return bool(os.environ.get("TORCHELASTIC_RUN_ID"))
 
 
 def began() -> float | None:

@@ -17,6 +17,7 @@ from .assemble import start_from
 from .begin import restore
 from .console import Plain
 from .finish import made
+from .kept import advising
 from .learner import Learner
 from .loop import Loop
 from .parts import parts
@@ -64,13 +65,14 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
             state.pruned = state.pruned and lead.length == lead.checkpoint[1].length
         saver = None if learner.spread is None else Share(lead.folder, learner, shared)
         loop = Loop(learner, state, lead.folder, saver, Listeners([]), Plain(None), requests, clock, best)
-        try:
-            reason = loop.go()
-        except BaseException:
-            with contextlib.suppress(RunFailed):  # of which the leading process has heard
-                loop.abandon()
-            raise
-        if learner.spread is not None:
-            made(loop)  # its part is what the leading process asks for
+        with advising(world, lead.folder):
+            try:
+                reason = loop.go()
+            except BaseException:
+                with contextlib.suppress(RunFailed):  # of which the leading process has heard
+                    loop.abandon()
+                raise
+            if learner.spread is not None:
+                made(loop)  # its part is what the leading process asks for
     assert state.reached is not None
     return Outcome(reason, state.reached, state.seconds, lead.folder.path, state.skipped, state.spikes)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from ..errors import BadInput, RunFailed
-from . import missing
-from .meeting import LIMIT, Failure, Lost, Meeting, Unanswered
+from . import arriving, missing, speaking
+from .failure import Failure, Lost, Unanswered
 from .signals import Requests, Stop
 from .world import ALONE, World
 
@@ -29,7 +29,8 @@ def join(arrival: timedelta = ARRIVAL) -> World:
     CPUs talk by gloo, GPUs by NCCL where it is there. No reduction waits longer than `meeting.LIMIT`.
 
     Raises:
-        BadInput: where the variables of torchrun are there and make no world, or the others do not come in time.
+        BadInput: where the variables of torchrun are there and make no world, `arriving.Unmet` where the others do not
+            come in time.
     """
     given = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     rank, size, local = given.values()
@@ -40,31 +41,7 @@ def join(arrival: timedelta = ARRIVAL) -> World:
         raise BadInput(f"{said} make no group of processes: start them by torchrun, or unset all three.")
     if not torch.distributed.is_available():
         raise BadInput(f"{size} processes were started, and this torch has no torch.distributed: start one.")
-    meeting = _meet(int(rank), int(size), arrival)
-    return World(int(rank), int(size), int(local), meeting)
-
-
-def _meet(rank: int, size: int, arrival: timedelta) -> Meeting:
-    """Return where the processes meet, once all of them are there and torch's group is made."""
-    where = ":".join(os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT"))
-    both = torch.cuda.is_available() and torch.distributed.is_nccl_available()
-    try:
-        store, _, _ = next(torch.distributed.rendezvous("env://", rank, size, timeout=arrival))
-        # The store of torchrun outlives processes that it starts again: what those before have left is not for these.
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store = torch.distributed.PrefixStore(f"mainstem/{attempt}/{size}", store)
-        meeting = Meeting(torch.distributed.PrefixStore("meeting", store), rank, size)
-        meeting.greet(arrival)
-        torch.distributed.init_process_group(
-            "cpu:gloo,cuda:nccl" if both else "gloo", store=store, rank=rank, world_size=size, timeout=LIMIT
-        )
-    except (Lost, ValueError, RuntimeError) as error:
-        reason = "another program listens there" if "EADDRINUSE" in str(error) else f"not all {size} came"
-        raise BadInput(
-            f"The {size} processes (WORLD_SIZE={size}) did not meet at {where!r} within {arrival.total_seconds():.0f} "
-            f"seconds ({reason}): start as many, where the first one can be reached, at a free port."
-        ) from error
-    return meeting
+    return arriving.meet(World(int(rank), int(size), int(local)), arrival)
 
 
 def leave(world: World) -> None:
@@ -79,12 +56,16 @@ def leave(world: World) -> None:
 def named(world: World, lost: Lost) -> Lost:
     """Return `lost` with the name of the process that is missing, where that can be found out and it has none.
 
-    Who waits for this process in a reduction waits no longer then, and says so.
+    Who waits for this process in a reduction waits no longer then, and says so. Nor is the store waited for any longer
+    than it takes to answer.
     """
-    if world.meeting is None or not isinstance(lost, Unanswered):
+    if world.meeting is None:
+        return lost
+    world.meeting.hurry()
+    if not isinstance(lost, Unanswered):
         return lost
     _close()
-    return missing.named(world.meeting, lost, _WAIT)
+    return missing.named(world.meeting, lost, _WAIT).advised(lost.remedy)
 
 
 def _close() -> None:
@@ -108,16 +89,18 @@ def told(world: World, requests: Requests) -> Iterator[None]:
         requests.patient = True
         known, failure = named(world, lost), None
         if meeting is not None:
+            meeting.lost = known.ranks
             with contextlib.suppress(Lost):  # the store has gone with the process that held it
                 failure = meeting.failure()
                 if failure is None and not isinstance(known, Unanswered):
-                    meeting.fail(Failure(None, 1, str(known)))
+                    meeting.fail(Failure(None, 1, known.said, known.ranks))
         if failure is None or failure.rank in (None, world.rank):
             raise RunFailed(str(known)) from lost
         raise failure.error(world.size) from lost
     except BaseException as error:
         asked = isinstance(error, Stop) and error.saved  # on which all have agreed
         if meeting is not None and not asked and not isinstance(error, GeneratorExit):
+            meeting.hurry()
             with contextlib.suppress(Lost):
                 meeting.fail(Failure.of(world.rank, error))
         raise
@@ -128,15 +111,21 @@ def working(world: World) -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if world.meeting is None else world.meeting.working()
 
 
-def spoken(world: World) -> None:
-    """Say, in the leading process, that it has written what there is to say."""
-    if world.meeting is not None:
-        with contextlib.suppress(Lost):
-            world.meeting.spoken()
+def speaks(world: World, launched: bool, patience: float) -> bool:
+    """Return whether this process, which does not lead, speaks in the place of the leading one.
+
+    Nothing is heard of another one for `patience` seconds. `launched` is whether a launcher watches all of them.
+    """
+    meeting = world.meeting
+    return meeting is not None and not speaking.hear(meeting, patience) and speaking.speaks(meeting, launched)
 
 
-def hear(world: World, patience: float) -> None:
-    """Wait until the leading process has written what there is to say, or for `patience` seconds."""
+def spoken(world: World, patience: float) -> None:
+    """Say that this process has written what there is to say, and stay for the others, `patience` seconds at most."""
     if world.meeting is not None:
-        with contextlib.suppress(Lost):
-            world.meeting.hear(patience)
+        speaking.spoken(world.meeting, patience)
+
+
+def silenced(world: World) -> bool:
+    """Return whether another process has written what there is to say."""
+    return world.meeting is not None and speaking.was(world.meeting)

@@ -2,23 +2,24 @@
 
 A word is JSON in torch's key-value store. Who waits for one asks again and again, so that a signal is heard, a failure
 elsewhere is noticed, and nobody waits for ever. Who is to leave it has to be there as well: on the same machine it is
-asked whether that process still runs, and from another one it has to give signs of life. May import torch, `errors` and
-its siblings.
+asked whether that process still runs, and from another one it has to give signs of life. The store has to answer as
+well: it is a process of the run that holds it, or a launcher. May import torch and its siblings.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..errors import BadInput, RunFailed
 from . import alive
-from .signals import LEAVING, Stop
+from .failure import Failure, Lost, Unanswered, ended, silent
+from .within import Late, within
 
 LIMIT = timedelta(minutes=10)
 """How long a process waits in a reduction for the others, and how long one may be silent whose word is waited for:
@@ -33,70 +34,57 @@ _PAUSE = 0.02
 _SIGN = 10.0
 """Seconds between two signs of life."""
 
-_FAILED, _HEARD, _SPOKEN, _ALIVE = "failed", "heard", "spoken", "alive"
+_ANSWER = 10.0
+"""Seconds in which the store answers where it is known that something has gone wrong; it takes milliseconds."""
+
+_ENDING = 2.0
+"""Seconds after which a process has ended at the latest whose connections have broken, if it has."""
+
+_HERE, _FAILED, _HEARD, _ALIVE = "here", "failed", "heard", "alive"
 
 
-class Lost(RunFailed):
-    """Another process does not answer; what has ended it may have been left in the meeting."""
+class OtherSize(Exception):
+    """Process `rank` was told that there are `size` processes, and this one another number."""
 
-
-class Unanswered(Lost):
-    """The same, where nothing is known of which process it is: `missing.named` finds out.
-
-    `late` is whether it was waited for in vain; else a connection has broken.
-    """
-
-    def __init__(self, said: str, late: bool = False) -> None:
-        super().__init__(said)
-        self.late = late
-
-
-class Failure(NamedTuple):
-    """What has ended process `rank`: the exit code, and the sentence that is to be said once.
-
-    `rank` is None where a process has ended, or is silent, without a word: the sentence says which one.
-    """
-
-    rank: int | None
-    code: int
-    sentence: str
-
-    @classmethod
-    def of(cls, rank: int, error: BaseException) -> Failure:
-        """Return what `error` is to the other processes."""
-        if isinstance(error, BadInput):
-            return cls(rank, 2, str(error))
-        if isinstance(error, RunFailed):
-            return cls(rank, 1, str(error))
-        if isinstance(error, Stop):
-            return cls(rank, error.code, str(error))
-        return cls(rank, 1, f"{type(error).__name__}: {error}")
-
-    def error(self, size: int) -> BaseException:
-        """Return what another one of `size` processes raises for it."""
-        if self.code in LEAVING.values():
-            return Stop(self.code)
-        said = self.sentence if self.rank is None else f"Process {self.rank} of {size}: {self.sentence}"
-        return BadInput(said) if self.code == 2 else RunFailed(said)
+    def __init__(self, rank: int, size: int) -> None:
+        super().__init__(f"Process {rank} was started with WORLD_SIZE={size}")
 
 
 class Meeting:
-    """The store of `size` processes, in which this one is `rank`."""
+    """The store of `size` processes, in which this one is `rank`; `lost` are those that it has found to be gone.
 
-    def __init__(self, store: Any, rank: int, size: int) -> None:
-        self._store, self.rank, self.size = store, rank, size
+    `met` is whether all have come, as this one knows.
+    `host` is the process that holds the store; None where that is a launcher. Where the store cannot be reached it is
+    None.
+    """
+
+    def __init__(self, store: Any, rank: int, size: int, host: int | None = None) -> None:
+        self._store, self.rank, self.size, self.host = store, rank, size, host
         self._near: dict[int, alive.Process] = {}
         self._signs, self._signed, self._stayed = 0, -_SIGN, False
         self._failure: Failure | None = None
+        self._gone = self._lost(None) if store is None else None
+        self._limit: float | None = None
+        self.lost: Sequence[int] = ()
+        self.met = False
 
     def greet(self, limit: timedelta) -> None:
-        """Wait until all processes are there, and remember those of this machine."""
-        here = alive.this()
-        for rank, word in enumerate(self.everyone("here", here, limit)):
+        """Wait until all processes are there, and remember those of this machine.
+
+        Raises:
+            OtherSize: where one was told another number of processes, `Lost` where one does not come in time.
+        """
+        self._limit, here = max(limit.total_seconds(), _ANSWER), alive.this()
+        self.leave(f"{_HERE}/{self.rank}", (self.size, here))
+        for rank in range(self.size):
+            size, word = self.word(f"{_HERE}/{rank}", rank, limit)
+            if size != self.size:
+                raise OtherSize(rank, size)
             if here is not None and word is not None:
                 process = alive.Process(*word)
                 if process.space == here.space and alive.runs(process):
                     self._near[rank] = process
+        self._limit = None
 
     def leave(self, key: str, word: Any) -> None:
         """Leave `word` for the processes that ask for `key`."""
@@ -111,26 +99,37 @@ class Meeting:
         """
         began, silence = time.monotonic(), _Silence()
         while True:
-            ended = of in self._near and not alive.runs(self._near[of])
+            over = of in self._near and not alive.runs(self._near[of])
             if self.has(key):  # looked for behind that: what was left before the end is there
                 return json.loads(self._ask(lambda: self._store.get(key)))
             if self.has(_FAILED) or gone():
                 raise Unanswered("Another process has failed.")
-            if ended:
-                raise Lost(f"Process {of} of {self.size} has ended, killed or without memory.")
+            if over:
+                raise ended([of], self.size)
             self.sign()
             if time.monotonic() - began > limit.total_seconds() or silence.of(self, of) > LIMIT.total_seconds():
-                passed = time.monotonic() - began
-                raise Lost(f"Process {of} of {self.size} has not answered for {passed:.0f} seconds.")
+                raise silent([of], self.size, time.monotonic() - began)
             time.sleep(_PAUSE)
 
     def has(self, key: str) -> bool:
         """Return whether some process has left a word under `key`."""
         return bool(self._ask(lambda: self._store.check([key])))
 
+    def near(self) -> list[int]:
+        """Return the processes of this machine, this one among them; none on a system that does not say."""
+        return list(self._near)
+
     def ended(self) -> list[int]:
         """Return which processes have ended, of those of this machine."""
         return [rank for rank, process in self._near.items() if not alive.runs(process)]
+
+    def came(self) -> list[int]:
+        """Return which processes have come to the meeting, wherever they are and whether they still run or not."""
+        return [rank for rank in range(self.size) if self.has(f"{_HERE}/{rank}")]
+
+    def hurry(self) -> None:
+        """Wait for the store no longer than a little: something has gone wrong, and it may be that."""
+        self._limit = _ANSWER
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -168,7 +167,8 @@ class Meeting:
         ends = time.monotonic() + patience
         while self._failure is None:
             if self.has(_FAILED):
-                self._failure = Failure(*json.loads(self._ask(lambda: self._store.get(_FAILED))))
+                rank, code, sentence, lost = json.loads(self._ask(lambda: self._store.get(_FAILED)))
+                self._failure = Failure(rank, code, sentence, tuple(lost))
                 self.leave(f"{_HEARD}/{self.rank}", True)
             elif time.monotonic() > ends:
                 return None
@@ -190,15 +190,10 @@ class Meeting:
                 return
             time.sleep(_PAUSE)
 
-    def spoken(self) -> None:
-        """Say that the leading process has written its sentence, so that the others may end."""
-        self.leave(_SPOKEN, True)
-
-    def hear(self, patience: float) -> None:
-        """Wait until the leading process has spoken, or for `patience` seconds."""
-        ends = time.monotonic() + patience
-        while time.monotonic() < ends and not self.has(_SPOKEN):
-            time.sleep(_PAUSE)
+    def claim(self, key: str) -> bool:
+        """Return whether this process is the first to claim `key`."""
+        own = str(self.rank)
+        return bytes(self._ask(lambda: self._store.compare_set(key, "", own))) == own.encode()
 
     def signs(self, rank: int) -> int:
         """Return how many signs of life process `rank` has given."""
@@ -212,10 +207,28 @@ class Meeting:
             self.leave(f"{_ALIVE}/{self.rank}", self._signs)
 
     def _ask(self, what: Callable[[], Any]) -> Any:
-        try:
-            return what()
-        except RuntimeError as error:  # the process that holds the store has ended
-            raise Lost("The process that the others met at has ended.") from error
+        """Return what the store says; one that has broken or has not answered is not asked again."""
+        limit = min(LIMIT.total_seconds(), self._limit or LIMIT.total_seconds())
+        if self._gone is None:
+            try:
+                return within(limit, what)
+            except Late:
+                self._gone = self._lost(limit)
+            except RuntimeError:  # the process that holds the store has ended
+                self._gone = self._lost(None)
+        raise copy.copy(self._gone)
+
+    def _lost(self, seconds: float | None) -> Lost:
+        """Return what there is to say of the store, which has not answered for `seconds`, or has broken."""
+        if self.host is None:
+            how = "ended" if seconds is None else f"not answered for {seconds:.0f} seconds"
+            return Lost(f"The process that the others met at has {how}.")
+        ends = time.monotonic() + _ENDING
+        while seconds is None and self.host in self._near and time.monotonic() < ends:
+            if self.host in self.ended():
+                return ended([self.host], self.size)
+            time.sleep(_PAUSE)
+        return silent([self.host], self.size, seconds)
 
 
 class _Silence:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 from .. import config, files, runs
-from ..errors import RunFailed, command
-from ..runs import checkpoint, new_folder, past, run_folder
+from ..errors import RunFailed
+from ..runs import new_folder, past, run_folder
 from ..runs.cache import used
 from ..runs.listener import Listener, Listeners, Outcome
 from ..runs.past import NOTHING
@@ -21,10 +21,10 @@ from .console import make as make_console
 from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
-from .joining import named, told, working
+from .joining import told, working
+from .kept import advising, kept
 from .language import Language
 from .loop import Loop
-from .meeting import Lost
 from .opening import opening
 from .phases import Clock
 from .task import Task
@@ -61,7 +61,7 @@ def run(
     task = Language() if task is None else task
     began = clock() if began is None else began
     run = runs.settled(device.settle(run))
-    with signals.catch() as requests, told(world, requests), contextlib.ExitStack() as stack:
+    with signals.catch() as requests, told(world, requests), advising(world), contextlib.ExitStack() as stack:
         hosts = together.greet(world, run)
         world.check(run)
         world.seat(device.choose(run.machine))
@@ -154,22 +154,10 @@ def _written(loop: Loop) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _leaving(loop: Loop) -> Iterator[None]:
-    folder = loop.folder
     try:
-        with loop.learner.world.heard():
+        with advising(loop.learner.world, loop.folder):
             yield
     except signals.Stop as stop:
-        again, where = _kept(folder)
+        again, where = kept(loop.folder)
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
-    except Lost as lost:
-        known = named(loop.learner.world, lost)
-        again, where = _kept(folder)
-        raise type(known)(f"{str(known).removesuffix('.')}; {where}. Go on with: `{again}`.") from lost
-
-
-def _kept(folder: run_folder.RunFolder) -> tuple[str, str]:
-    """Return the command that goes on with the run in `folder`, and where that stands."""
-    saved = checkpoint.last(folder.checkpoints)
-    where = "nothing was saved yet" if saved is None else f"saved at step {saved}"
-    return command("train", "--resume", place(folder.path)), where

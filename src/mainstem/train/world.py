@@ -17,7 +17,8 @@ from .. import config
 from ..errors import BadInput
 from . import spread
 from .device import Place
-from .meeting import LIMIT, Meeting, Unanswered
+from .failure import Unanswered
+from .meeting import LIMIT, Meeting
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class World(NamedTuple):
         return self._replace(quiet=True)
 
     def heard(self) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which an error of torch's about another process is `meeting.Unanswered`.
+        """Return the context in which an error of torch's about another process is `failure.Unanswered`.
 
         FSDP2 reduces by itself, in the backward pass and where a tensor is gathered.
         """
@@ -184,7 +185,7 @@ ALONE = World()
 
 @contextlib.contextmanager
 def answered() -> Iterator[None]:
-    """Turn what torch raises where another process is gone, or silent for too long, into `meeting.Unanswered`."""
+    """Turn what torch raises where another process is gone, or silent for too long, into `failure.Unanswered`."""
     try:
         yield
     except RuntimeError as error:
