@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mainstem.optim.orthogonal import orthogonalize_all
 from mainstem.optim.owners import Compute, owners, rows, shared, shared_rows
 
 
@@ -94,6 +95,20 @@ def test_rows_go_to_the_owner_and_come_back(size: int) -> None:
     assert sum(count for _, count in found) == len(MATRICES)
     for own, (made, _) in zip(here, found, strict=True):
         assert all(new.equal(2 * m) for new, m in zip(made, own, strict=True))
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_who_orthogonalises_a_matrix_changes_no_bit(size: int, dtype: torch.dtype) -> None:
+    generator, width = torch.Generator().manual_seed(0), 48
+    shapes = [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)] * 3  # of three blocks
+    matrices = [torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes]
+    whole = orthogonalize_all(matrices)  # as one process does
+    owner = owners([m.shape for m in matrices], size)
+    for rank in range(size):
+        own = [index for index, each in enumerate(owner) if each == rank]
+        made = orthogonalize_all([matrices[index] for index in own])
+        assert all(one.equal(whole[index]) for index, one in zip(own, made, strict=True))
 
 
 @given(st.integers(0, 40), st.integers(1, 9))
