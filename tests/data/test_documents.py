@@ -151,7 +151,7 @@ def test_json_lines_are_documents(tmp_path: Path) -> None:
         ('{"text": 3}', "Line 2 of .* has a number in 'text'"),
         ('{"text": {}}', "Line 2 of .* has an object in 'text' .*name another key"),
         ('{"text": {"b": 1, "a": ""}}', r"has an object in 'text' .*name a key of it, such as --data.field text\.a"),
-        ("[1]", "Line 2 of .* is a list, not an object"),
+        ("[1]", r'Line 2 of .* is a list, not an object: give one a line, such as {"text":"..."}\.'),
         ('{"text"', "Line 2 of .* is not JSON"),
         ('{"text": "\\ud800"}', "Line 2 of .* is not JSON"),
         ("[" * 100_000, "Line 2 of .* is not JSON"),

@@ -192,11 +192,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     many = [make(root / str(i), f"width-{2**i}", train=config.Train(steps=100 + i))[0] for i in range(9)]
     name = EVIL.replace("/", "").replace("\0", "")
     evil = [run_folders.evil_folder(root / name), run_folders.evil_folder(root / ("a-name-as-long-as-" * 5))]
+    joined = [*make(root, "a_name_that_no_hyphen_ends_a_line_of_" * 2), *make(root, "b")]
     for run in many[3:]:
         facts(run, held_out_hash="other")
     return {
         "seeds": compare([*seeds, *make(root, "dropout-0", "dropout-1", noise=config.Noise())], root / "seeds.html"),
         "many": compare([*many, *seeds], root / "many.html"),
+        "joined": compare(joined, root / "joined.html"),
         "evil": compare(evil, root / "evil.html", "mainstem report " + EVIL),
     }
 
@@ -204,7 +206,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", browser.WIDTHS)
-@pytest.mark.parametrize("name", ["seeds", "many", "evil"])
+@pytest.mark.parametrize("name", ["seeds", "many", "joined", "evil"])
 def test_the_page_is_quiet_and_nothing_overlaps(
     tab: browser.Page, pages: dict[str, Path], name: str, width: int, dark: bool
 ) -> None:

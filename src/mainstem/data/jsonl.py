@@ -85,7 +85,8 @@ def _bad_line(path: Path, number: int, line: bytes, field: str, error: Exception
     except (msgspec.DecodeError, RecursionError):
         return BadInput(f"{where} is not JSON ({error}): mend it, or leave out data.field and data.format.")
     if not isinstance(found, dict):
-        return BadInput(f"{where} is {_type(found)}, not an object: give one a line, such as {{{field!r}: ...}}.")
+        example = msgspec.json.encode({field: "..."}).decode()
+        return BadInput(f"{where} is {_type(found)}, not an object: give one a line, such as {example}.")
     way = _way(found, field)
     inside: Any = found
     for key in way:
