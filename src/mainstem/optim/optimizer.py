@@ -137,12 +137,13 @@ class Update(Light):
         moved = {name: self._gather(name, among) for name in self.methods}
         if gate is None and _idle(moved):
             return loss
-        if self.around is not None and not self._is_second:
-            raise BadInput(
-                f"{self.around!r} needs a second gradient: give step() a closure that computes loss and gradient, or "
-                "take the gradient again inside `with optimizer.perturbed()`"
-            )
-        self._is_second = False
+        if self.around is not None:
+            if not self._is_second:
+                raise BadInput(
+                    f"{self.around!r} needs a second gradient: give step() a closure that computes loss and gradient, "
+                    "or take the gradient again inside `with optimizer.perturbed()`"
+                )
+            self._is_second = False
         followers = (*self.followers, *follow)
         for name, direction in self.methods.items():
             self._move(moved[name], direction, clip or Clip(), followers, gate)
@@ -158,8 +159,8 @@ class Update(Light):
 
         `optim.state.flatten` asks for it.
         """
-        gate, self._gate = self._gate, None
-        if gate is not None:
+        if (gate := self._gate) is not None:  # torch 2.10 compiles no attribute of an optimizer that is set
+            self._gate = None
             gate.settle()
 
     @contextmanager

@@ -83,7 +83,10 @@ def refuse_untaken(modules: Sequence[nn.Module], names: Iterable[str]) -> None:
         BadInput: there is one.
     """
     for name in names:
-        if not any(takes(module, name) for module in modules):
+        for module in modules:  # torch 2.10 compiles no `any` of a generator
+            if takes(module, name):
+                break
+        else:
             raise BadInput(
                 f"The argument {name!r} is taken by none of {_words(modules)}, beside x they take "
                 f"{_taken_by(modules)}: leave it out, or wrap the module in one that takes it."
@@ -116,7 +119,7 @@ def _parameters(module: nn.Module) -> list[inspect.Parameter] | None:
         found = list(inspect.signature(module.forward).parameters.values())
     except (TypeError, ValueError):
         return None
-    at_first = bool(found) and found[0].kind in (inspect.Parameter.POSITIONAL_ONLY, _NAMED[0])
+    at_first = len(found) > 0 and found[0].kind in (inspect.Parameter.POSITIONAL_ONLY, _NAMED[0])
     rest = found[1:] if at_first else found
     return [each for each in rest if each.name != "ctx"]
 
