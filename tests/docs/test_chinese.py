@@ -97,7 +97,7 @@ def test_conditions_and_the_tested_sentence_stand_by_the_verdict(name: str, lang
     for part in (f"{known.bytes[0]:,}", str(known.width[0]), seeds, lab.say(experiment_claim(name), language)):
         assert part in said
     if known.steps != (0,):
-        assert str(known.steps[0]) in said
+        assert f"{known.steps[0]:,}" in said
     for other, _, _ in results.judged():
         assert lab.say(other.says, language) in said.replace("&#39;", "'").replace("&#x27;", "'")
 
