@@ -177,6 +177,20 @@ def test_how_files_are_read_may_differ(finished: Path, tmp_path: Path, capsys: C
     assert "16 bytes" in capsys.readouterr().out
 
 
+def test_a_run_on_json_lines_reads_text_where_that_is_said(
+    tmp_path: Path, capsys: Capture, tiny: tuple[str, ...]
+) -> None:
+    lines, text, out = tmp_path / "lines.jsonl", tmp_path / "text.txt", str(tmp_path / "run")
+    lines.write_text("".join(json.dumps({"text": f"line {i * i % 97} of {i}"}) + "\n" for i in range(300)))
+    text.write_text("line 5 of 4")
+    assert main(["train", str(lines), "--out", out, *tiny, "--data.field", "text"]) == 0
+    assert main(["evaluate", out, str(text)]) == 2
+    assert "read it as text, by --data.format text" in capsys.readouterr().err
+    for format in ("text", "bytes"):
+        assert main(["evaluate", out, str(text), "--data.format", format]) == 0
+        assert "11 bytes" in capsys.readouterr().out
+
+
 def test_which_files_of_a_folder_are_read_may_differ(finished: Path, tmp_path: Path, capsys: Capture) -> None:
     for name, text in (("a.txt", "the river"), ("b.md", "every tributary")):
         (tmp_path / name).write_text(text)

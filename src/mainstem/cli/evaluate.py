@@ -155,6 +155,8 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
 
     if paths:
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
+        if options.data.format not in (None, "jsonl"):
+            changed.setdefault("field", None)  # the run's own key is for JSON Lines
         section = msgspec.structs.replace(loaded.run.data, **changed)
         return data.encode_files(paths, section, loaded.tokenizer, cache, say=Answer(options.json).say)
     corpus = own_corpus(loaded, options.data, cache)

@@ -83,7 +83,9 @@ def _bad_line(path: Path, number: int, line: bytes, field: str, error: Exception
     try:
         found: Any = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError):
-        return BadInput(f"{where} is not JSON ({error}): mend it, or leave out data.field and data.format.")
+        return BadInput(
+            f"{where} is not JSON ({error}): mend it, or read it as text, by data.format text without data.field."
+        )
     if not isinstance(found, dict):
         example = msgspec.json.encode({field: "..."}).decode()
         return BadInput(f"{where} is {_type(found)}, not an object: give one a line, such as {example}.")
