@@ -137,7 +137,7 @@ def test_weights_to_begin_with(tmp_path: Path) -> None:
     run = source(first)
     refuse.early(run)
     refuse.early(config.override(run, {"model.init": "zero", "noise.rate": 0.1}))
-    with pytest.raises(BadInput, match="another model's weights"):
+    with pytest.raises(BadInput, match=r"another model's weights: give its fields, by --config .*first/config.yaml\."):
         refuse.early(config.override(run, {"model.width": 32}))
     with pytest.raises(BadInput, match="another model's weights"):
         refuse.early(config.override(run, {"model.layers": 3}))

@@ -31,22 +31,22 @@ def copies(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: _copy(tensor.detach()) for name, tensor in tensors.items()}
 
 
-def check_shapes(model: nn.Module, given: Mapping[str, tuple[int, ...]], source: str) -> None:
+def check_shapes(model: nn.Module, given: Mapping[str, tuple[int, ...]], source: str, remedy: str = "") -> None:
     """Raise `BadInput` where the names or shapes `given` are not those that `take` returns for `model`."""
     wanted = {name: tuple(tensor.shape) for name, tensor in _unique(model).items()}
     for name in sorted(wanted.keys() | given.keys()):
         if wanted.get(name) != given.get(name):
             raise BadInput(
                 f"{source}: {name!r} has shape {given.get(name, 'none')} where the model has "
-                f"{wanted.get(name, 'none')}: these are another model's weights."
+                f"{wanted.get(name, 'none')}: these are another model's weights{remedy}."
             )
 
 
 @torch.no_grad()
-def put(model: nn.Module, tensors: Tensors, source: str) -> None:
+def put(model: nn.Module, tensors: Tensors, source: str, remedy: str = "") -> None:
     """Copy `tensors`, spread as the model is, into `model`; everything must fit, or nothing is copied and `BadInput` is
     raised."""
-    check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source)
+    check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source, remedy)
     for name, tensor in _unique(model).items():
         if tensor.dtype != tensors[name].dtype:
             raise BadInput(

@@ -13,7 +13,7 @@ from .. import config, names, optim
 from ..errors import BadInput
 from ..runs import environment, facts, weights
 from ..runs.past import NOTHING, Past
-from . import budget, device, keeping, length, target_loss
+from . import budget, device, keeping, length, start, target_loss
 from .learner import Learner
 from .phases import Clock, Phases
 from .task import Data, Task, Tell
@@ -94,7 +94,7 @@ def start_from(learner: Learner, world: World) -> None:
         if world.leads:
             learner.task.check_start(learner.run, learner.data)
         found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
-        weights.put(learner.model, keeping.taken(learner, found), f"train.init_from {source!r}")
+        weights.put(learner.model, keeping.taken(learner, found), f"train.init_from {source!r}", start.remedy(source))
         learner.begin()
 
 

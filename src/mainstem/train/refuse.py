@@ -10,7 +10,7 @@ import msgspec
 from .. import config, model, optim, penalty, variants
 from ..data import sources
 from ..runs import weights
-from . import device, memory, target_loss, tensorboard
+from . import device, memory, start, target_loss, tensorboard
 
 _PER_STEP = 0.01
 """Share of a weight that a decay may take each step without a warning."""
@@ -116,4 +116,5 @@ def _check_start(run: config.Run, source: str, place: device.Place) -> None:
         model.network(model.settings(run.model, run.noise, vocab), None),
         shapes,
         f"train.init_from {source!r}",
+        start.remedy(source),
     )

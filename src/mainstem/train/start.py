@@ -6,6 +6,7 @@ unless it is told otherwise; one that has another tokenizer is refused.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from .. import config
@@ -41,6 +42,12 @@ def check(run: config.Run, here: Tokenizer) -> None:
         f"train.init_from {source!r} has another tokenizer ({there.name}, {there.vocab_size} ids; here {here.name}, "
         f"{here.vocab_size}), so that its weights mean other tokens: {remedy}."
     )
+
+
+def remedy(source: str) -> str:
+    """Return what to do where the model is another one than that in the folder `source`, behind what is wrong."""
+    path = Path(source) / "config.yaml"
+    return f": give its fields, by --config {shlex.quote(str(path))}" if path.is_file() else ""
 
 
 def _of(source: str) -> Tokenizer | None:
