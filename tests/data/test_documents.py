@@ -1,8 +1,10 @@
 import itertools
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -275,6 +277,8 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None
         read(tmp_path, format="jsonl")
     with pytest.raises(BadInput, match=r"'x' is a key, which data.format bytes has not"):
         read(tmp_path, format="bytes", field="x")
+    with pytest.raises(BadInput, match=r"'x' is a key, which data.format lines has not"):
+        read(tmp_path, format="lines", field="x")
 
 
 def test_freed_memory_is_given_back_while_a_long_file_is_read(tmp_path, monkeypatch):
@@ -298,3 +302,28 @@ def test_a_mask_between_documents_of_which_there_is_one_is_doubted(tmp_path: Pat
             section = config.Data(paths=[str(paths)], documents=how)  # type: ignore[arg-type]
             said[paths.name, how] = any("one document" in doubt for doubt in prepare(section, tmp_path / "c").doubts)
     assert [name for name, doubted in said.items() if doubted] == [("0.txt", "mask")]
+
+
+@given(st.text("ab \n\r\u4e2d\u2028", max_size=40), st.integers(1, 9))
+def test_each_line_is_a_document_however_much_is_read_at_a_time(text: str, chunk: int) -> None:
+    """Lines end at line breaks alone, as files have them; what is blank is counted; none is cut by what is read."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(streams, "CHUNK", max(4, chunk))
+        path = Path(folder) / "a.txt"
+        path.write_bytes(text.encode())
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
+        if not text.endswith("\n") and text.endswith("\r"):
+            lines[-1] += "\r"  # which breaks no line
+        assert read(path, format="lines") == [line for line in lines if line.strip()]
+        blank = [line for line in text.split("\n") if not line.strip()]
+        assert taken(path, format="lines")[0].empty == len(blank) - (not text.split("\n")[-1])
+
+
+def test_whole_lines_are_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "molecules.txt"
+    path.write_text("".join(f"C{'C' * (n % 7)}O{n}\n" for n in range(400)))
+    corpus = prepare(config.Data(paths=[str(path)], format="lines", tokenizer="char"), tmp_path / "cache")
+    assert (corpus.facts["train_documents"] + corpus.facts["held_out_documents"]) == 400
+    ids, starts = np.asarray(corpus.held_out.ids), corpus.held_out.documents
+    held = {corpus.tokenizer.decode(part.tolist()).split("\n")[0] for part in np.split(ids, starts) if len(part)}
+    assert len(held) == corpus.facts["held_out_documents"] and held < set(path.read_text().splitlines())

@@ -194,7 +194,7 @@ ELSEWHERE = {
     "data.paths": "cli/test_train.py::test_configure_is_what_main_uses",
     "data.glob": "data/test_sources.py::test_glob_takes_names_or_relative_paths",
     "data.field": "data/test_documents.py::test_json_lines_are_documents",
-    "data.format": "data/test_documents.py::test_binary_is_refused_and_read_where_bytes_were_said",
+    "data.format": "data/test_documents.py::test_whole_lines_are_held_out",
     "data.held_out_paths": "data/test_sides.py::test_own_files_are_held_out_whole_and_nothing_else",
     "data.verify": "data/test_seen.py::test_a_change_that_does_not_show_is_found_where_it_is_asked_for",
     "model.prior": "train/test_prior.py::test_a_run_has_its_counts_and_says_both_numbers",

@@ -67,7 +67,7 @@ class Data(Section, frozen=True, kw_only=True):
     paths: Annotated[list[Text], about("files or folders; none: Python's standard library")] = []
     glob: Annotated[Text, about("which files of a folder")] = "*"
     field: Annotated[Text | None, about("the key of each JSON line that holds the text; a.b: inside a")] = None
-    format: Annotated[Literal["text", "jsonl", "bytes"], about("how files are read")] = "text"
+    format: Annotated[Literal["text", "lines", "jsonl", "bytes"], about("how files are read")] = "text"
     tokenizer: Annotated[Any, about("how text becomes tokens", of="tokenizer")] = "auto"
     held_out: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None, about("share of the bytes kept for evaluation", "0.1, at most 2 MB")

@@ -1,6 +1,6 @@
 """A corpus as a sequence of documents, each in one or more pieces, without ever holding more than a few chunks.
 
-A document is a file, or the named field of one JSON line. May import `config`, `errors` and its siblings.
+A document is a file, a line of it, or the named field of one JSON line. May import `config`, `errors` and its siblings.
 """
 
 from __future__ import annotations
@@ -97,8 +97,10 @@ class Documents:
             pieces = self._marked((data, len(data)) for data in stream)
         elif self.format == "text":
             pieces = self._marked(utf8.cut_at_lines(utf8.text(path, stream)))
+        elif self.format == "lines":
+            pieces = self._lines(utf8.text(path, stream))
         else:
-            pieces = self._lines(path, stream)
+            pieces = self._fields(path, stream)
         for piece in pieces:
             taker.add(piece)
 
@@ -116,7 +118,29 @@ class Documents:
         else:
             yield Piece(*before, first, True)
 
-    def _lines(self, path: Path, stream: Iterator[bytes]) -> Iterator[Piece]:
+    def _lines(self, texts: Iterator[str]) -> Iterator[Piece]:
+        """Make each line a document, without its line break."""
+        waiting, first = "", True
+        for text in texts:
+            *ended, rest = text.split("\n")
+            for line in ended:
+                yield from self._line(f"{waiting}{line}".removesuffix("\r"), first)
+                waiting, first = "", True
+            if len(waiting) > 1 and (waiting.strip() or not first):  # of a line longer than what is read at a time
+                # The last character stays, so that something is left for the end of the line.
+                yield Piece(waiting[:-1].encode(), len(waiting) - 1, first, False)
+                waiting, first = waiting[-1], False
+            waiting += rest
+        if waiting:
+            yield from self._line(waiting, first)
+
+    def _line(self, line: str, first: bool) -> Iterator[Piece]:
+        if first and not line.strip():
+            self.empty += 1
+        else:
+            yield Piece(line.encode(), len(line), first, True)
+
+    def _fields(self, path: Path, stream: Iterator[bytes]) -> Iterator[Piece]:
         assert self.section.field is not None
         for text in jsonl.values(path, stream, self.section.field):
             if text:
@@ -126,10 +150,10 @@ class Documents:
 
 
 def kind(section: config.Data) -> str:
-    """Return how the files of `section` are read: text, jsonl or bytes; a field means JSON Lines."""
-    if section.field is not None and section.format == "bytes":
+    """Return how the files of `section` are read: text, lines, jsonl or bytes; a field means JSON Lines."""
+    if section.field is not None and section.format in ("lines", "bytes"):
         raise BadInput(
-            f"data.field {section.field!r} is a key, which data.format bytes has not: leave one of them out."
+            f"data.field {section.field!r} is a key, which data.format {section.format} has not: leave one of them out."
         )
     if section.format == "jsonl" and section.field is None:
         raise BadInput("data.format jsonl needs to know which key of a line holds the text: give data.field.")
