@@ -36,9 +36,7 @@ class Reading(Own, frozen=True, kw_only=True):
 
     glob: Annotated[Text | None, about("which files of a folder", "as the run")] = None
     field: Annotated[Text | None, about("the key of each JSON line that holds the text", "as the run")] = None
-    format: Annotated[Literal["text", "lines", "jsonl", "bytes"] | None, about("how FILES are read", "as the run")] = (
-        None
-    )
+    format: Annotated[Literal["text", "lines", "jsonl", "bytes"] | None, about("form of FILES", "as the run")] = None
 
 
 class Options(Section, frozen=True, kw_only=True):

@@ -29,8 +29,6 @@ from .state import State
 from .stream import Stream
 from .subset import spread, take
 
-_CONNECTION = "The residual's"
-
 
 class Residual(nn.Module):
     """A branch F around which the stream flows on. Final.
@@ -134,27 +132,21 @@ class Residual(nn.Module):
         if args or given:
             found = named(self.branch.parts(), args, given)
             ctx = replace(ctx, given={**ctx.given, **found})
-        alone = None if isinstance(state, State) else self._alone(state)
-        before = state if alone is None else alone.open(state)
-        connection = self.connection
-        # A `State` is of a model, which says so itself.
-        beside = alone is not None and any(True for _ in connection.parameters())
-        if beside:
-            x, carry = together(connection, _CONNECTION, state, connection.read, before)
-        else:
-            x, carry = connection.read(before)
+        if isinstance(state, State):
+            return self.through(state, ctx)[0]
+        alone = self._alone(state)
+        # A model says itself where its parts lie.
+        after, output = together(self.connection, "The residual's", state, self.through, alone.open(state), ctx)
+        y = alone.close(after)
+        return (y, *output.extra) if output.tuples else y
+
+    def through(self, before: State, ctx: Context) -> tuple[State, Output]:
+        """Return the state behind the sublayer, and what the branch gave."""
+        x, carry = self.connection.read(before)
         output = self.output(x, ctx.with_side(before.side))
         if self.shortcut is not None:
             before = State(self._shortened(x, carry, before.main, output.y), before.side)
-        if beside:
-            after = together(connection, _CONNECTION, state, connection.write, before, output.y, carry)
-        else:
-            after = connection.write(before, output.y, carry)
-        after = after.with_side(output.side)
-        if alone is None:
-            return after
-        y = alone.close(after)
-        return (y, *output.extra) if output.tuples else y
+        return self.connection.write(before, output.y, carry).with_side(output.side), output
 
     def _alone(self, given: Any) -> Stream:
         """Return the stream of this residual alone, for the tensor `given`."""
