@@ -50,10 +50,10 @@ def test_a_method_is_moved_to_the_left_and_keeps_its_decorators(hooks: ModuleTyp
 
 def test_of_overloads_the_code_is_shown_and_of_long_code_the_lines_with_some_words(hooks: ModuleType) -> None:
     name = ("mainstem.stream.residual", "Residual.forward")
-    assert "alone.close(" in hooks.code(*name)
-    lines = hooks.code(*name, words=["self._alone(", "alone.close("]).splitlines()
+    assert "self.connection.write(" in hooks.code(*name)
+    lines = hooks.code(*name, words=["connection.read(", "connection.write("]).splitlines()
     assert lines[1].startswith("def forward(self") and lines[2] == "    ..." and lines[4] == "    ..."
-    assert len(lines) == 7 and "self._alone(" in lines[3] and "alone.close(" in lines[5]
+    assert len(lines) == 7 and "connection.read(" in lines[3] and "connection.write(" in lines[5]
     with pytest.raises(PluginError, match=r"guide/a.md: mainstem.stream.residual has no 'gone' in Residual.forward"):
         hooks.code(*name, "guide/a.md", ["gone"])
 

@@ -14,9 +14,7 @@ from .linear import Linear
 
 Module = TypeVar("Module", bound=nn.Module)
 
-_REPLACED = frozenset(
-    {"forward", "read", "write", "open", "close", "run", "through", "output", "draw", "mask", "keep", "angles"}
-)
+_REPLACED = frozenset({"forward", "read", "write", "open", "close", "run", "output", "draw", "mask", "keep", "angles"})
 """Methods that somebody may have put others in place of, on the one object."""
 
 

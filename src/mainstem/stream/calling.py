@@ -6,7 +6,7 @@ May import its neighbour `given`, errors and torch.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,28 +45,6 @@ def called(module: nn.Module, place: str, x: Tensor, /, *context: Any, **given: 
         raise
     except (RuntimeError, BadInput) as error:  # torch's, or of an op of ours, which knows no names
         if (why := elsewhere(module, {"x": x, **given})) is not None:
-            raise Uncallable(f"{place} {type(module).__name__} {why}") from error
-        raise
-
-
-def together(module: nn.Module, place: str, x: Any, function: Callable[..., Any], *args: Any) -> Any:
-    """Return ``function(*args)``, which computes with weights of `module`; errors say where these and x lie.
-
-    Raises:
-        Uncallable: they lie on different devices.
-
-    Example:
-        >>> together(nn.Identity(), "The connection", torch.ones(1), torch.add, torch.ones(1), 1).tolist()
-        [2.0]
-    """
-    if torch.compiler.is_compiling():
-        return function(*args)
-    try:
-        return function(*args)
-    except Uncallable:
-        raise
-    except (RuntimeError, BadInput) as error:
-        if (why := elsewhere(module, {"x": x})) is not None:
             raise Uncallable(f"{place} {type(module).__name__} {why}") from error
         raise
 

@@ -20,7 +20,7 @@ from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
 from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, sequence_first, version, words
-from .calling import called, together
+from .calling import Uncallable, called, elsewhere
 from .connection import Add, Connection, Connects
 from .given import by_sample, named, taken, tensors
 from .own_sum import adds_input, may_add
@@ -132,21 +132,17 @@ class Residual(nn.Module):
         if args or given:
             found = named(self.branch.parts(), args, given)
             ctx = replace(ctx, given={**ctx.given, **found})
-        if isinstance(state, State):
-            return self.through(state, ctx)[0]
-        alone = self._alone(state)
-        # A model says itself where its parts lie.
-        after, output = together(self.connection, "The residual's", state, self.through, alone.open(state), ctx)
-        y = alone.close(after)
-        return (y, *output.extra) if output.tuples else y
-
-    def through(self, before: State, ctx: Context) -> tuple[State, Output]:
-        """Return the state behind the sublayer, and what the branch gave."""
+        alone = None if isinstance(state, State) else self._alone(state)
+        before = state if alone is None else alone.open(state)
         x, carry = self.connection.read(before)
         output = self.output(x, ctx.with_side(before.side))
         if self.shortcut is not None:
             before = State(self._shortened(x, carry, before.main, output.y), before.side)
-        return self.connection.write(before, output.y, carry).with_side(output.side), output
+        after = self.connection.write(before, output.y, carry).with_side(output.side)
+        if alone is None:
+            return after
+        y = alone.close(after)
+        return (y, *output.extra) if output.tuples else y
 
     def _alone(self, given: Any) -> Stream:
         """Return the stream of this residual alone, for the tensor `given`."""
@@ -157,6 +153,10 @@ class Residual(nn.Module):
                 f"x is of shape {list(given.shape)}, and the residual was made with width={self._width}: give "
                 f"[..., {self._width}], or that width."
             )
+        # A model says itself where its parts lie. A number without axes may lie elsewhere.
+        if any(p.dim() and p.device != given.device for p in self.connection.parameters()):
+            where = elsewhere(self.connection, {"x": given})
+            raise Uncallable(f"The residual's {type(self.connection).__name__} {where}")
         alone = self.connection.stream()
         if alone.stands_alone:
             return alone
