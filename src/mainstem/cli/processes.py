@@ -1,7 +1,7 @@
 """Several processes at once, as torchrun or `--launch` starts them: and one speaks for all. May import its neighbours.
 
 What goes wrong in any of them is one sentence, written by the first one, and the exit code of all. Where the first one
-is gone, another one writes it, or whoever has launched them.
+is gone, another one writes it, or the launcher does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which process of a run says what has ended it: the leading one, and another one where that one cannot.
 
-Exactly one speaks, and the others stay until it has: whoever has started them ends those that are left when the first
-one has ended. May import its siblings.
+Exactly one speaks, and the others stay until it has: a launcher ends all that are left as soon as the first one has
+ended. May import its siblings.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def speaks(meeting: Meeting, launched: bool) -> bool:
     """Return whether this process, which has heard nothing, is the one that speaks in the place of the leading one.
 
     Where the store has gone with the leading process, the first other one of this machine that still runs speaks. Where
-    the store is there and the leading process has ended, or is the one that does not answer, whoever claims it does. A
-    process that is `launched` leaves it to the launcher to say that the leading one has ended.
+    the store is there and the leading process has ended, or is the one that does not answer, the first process that
+    claims to speak does. A process that is `launched` leaves it to the launcher to say that the leading one has ended.
     """
     try:
         if meeting.has(_SPOKEN):
