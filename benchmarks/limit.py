@@ -1,7 +1,4 @@
-"""What the machine itself allows: so many bytes copied, or so many operations of a matrix product, whichever is longer.
-
-May import everything.
-"""
+"""What the machine itself allows: copies of so many bytes, or so many operations of a product, whichever is longer."""
 
 from __future__ import annotations
 

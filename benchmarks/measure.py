@@ -2,7 +2,6 @@
 
 The sides take turns in one process, each with a model and an optimizer of its own. Printed is the median of the ratios
 within a round, with its 95% interval, which the order of the ratios gives without a word on how they are distributed.
-May import everything.
 """
 
 from __future__ import annotations

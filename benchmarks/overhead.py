@@ -2,7 +2,6 @@
 
 Both sides run in one process and by turns, so that a machine that grows warm or busy slows both. The bare side does
 what nobody can leave out: the batches are on the device already, and there is no clip, no record and no display.
-May import everything.
 """
 
 from __future__ import annotations

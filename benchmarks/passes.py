@@ -3,7 +3,7 @@
 A ratio to PyTorch hides what both sides lose. Here is, with one thread, the time of an element, the bytes that a pass
 must read and write in a second, and how many times the copy's time for each byte it takes: more than about two, with
 little to compute, is a loop to look at. Arrays are 4 x 256 x 384 float32 (1.5 MB), or half as large in bfloat16; the
-least of seven turns counts, as whatever else runs only adds. May import everything.
+least of seven turns counts, as whatever else runs only adds.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Trains the same model in two processes of one thread, whole and in parts, and in one process of two threads, by turns,
 and prints how many times as many tokens a second they take, and where the time of a step goes. Then the share of a
 minute that training waits for one checkpoint a minute, by the phases of `metrics.jsonl`, and the seconds from the kill
-of one of two processes to the next step of those that torchrun starts again. May import everything.
+of one of two processes to the next step of those that torchrun starts again.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `python benchmarks/work.py` takes steps of the preset `small` in one thread, and `torchrun --standalone --nproc-per-node
 2 benchmarks/work.py` in two processes of one thread each, with `--shard` in parts. With `--everywhere` each process
 orthogonalises all of Muon's matrices, as it would without owners. Wall time would say how busy the machine is;
-processor time says what is done twice, and what sending costs. May import everything.
+processor time says what is done twice, and what sending costs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The one registry: a name, what it stands for, and where that is. Torch-free: targets are imported when asked for.
-
-May import `errors` only.
-"""
+"""The one registry: a name, what it stands for, and where that is. Torch-free: targets are imported when asked for."""
 
 from __future__ import annotations
 

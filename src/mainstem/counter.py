@@ -2,7 +2,7 @@
 
 Nothing here advances. The same seven numbers give the same bits on every device, in every split of the batch, for
 ever. `Scope` carries (seed, step, view, samples) to the noise modules of a model; it is the project's only global
-state, one value per thread. May import torch and `errors`, nothing else of the project.
+state, one value per thread.
 
 Shapes: B samples of the batch.
 """

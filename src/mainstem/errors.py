@@ -1,7 +1,4 @@
-"""The two ways in which mainstem gives up; the command line turns each into one sentence and an exit code.
-
-May import nothing of the project.
-"""
+"""The two ways in which mainstem gives up; the command line turns each into one sentence and an exit code."""
 
 import os
 import shlex

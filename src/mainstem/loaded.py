@@ -1,4 +1,4 @@
-"""A trained model, from the folder of its run. May import everything but the cli."""
+"""A trained model, from the folder of its run."""
 
 from __future__ import annotations
 

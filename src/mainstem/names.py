@@ -1,7 +1,6 @@
 """The parameters and modules of a model by the names that its author gave them, whatever wraps or reparametrizes it.
 
-The one place where a name becomes an identity: of a site of noise, an average, a pattern, a saved state. May import
-errors and torch.
+The one place where a name becomes an identity: of a site of noise, an average, a pattern, a saved state.
 """
 
 from __future__ import annotations

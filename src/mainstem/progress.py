@@ -1,4 +1,4 @@
-"""How a number goes over a training: a function of progress p in [0, 1]. May import `errors` only.
+"""How a number goes over a training: a function of progress p in [0, 1].
 
 Rates of noise and weight decay go by these; the learning rate has schedules of its own (`optim.schedule`).
 """

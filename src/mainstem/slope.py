@@ -1,4 +1,4 @@
-"""The slope of a logarithm over depth. Torch-free; may import nothing."""
+"""The slope of a logarithm over depth. It needs no torch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A variant of the catalogue from its name and its values, and its name from it. Torch-free itself.
-
-May import the catalogue.
-"""
+"""A variant of the catalogue from its name and its values, and its name from it. Torch-free itself."""
 
 from __future__ import annotations
 

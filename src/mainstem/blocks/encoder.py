@@ -1,6 +1,6 @@
 """`torch.nn.TransformerEncoderLayer` with any form, and noise by the counter.
 
-May import form, noise and its neighbours. Shapes: B batch, T position, D width, H heads.
+Shapes: B batch, T position, D width, H heads.
 """
 
 from __future__ import annotations

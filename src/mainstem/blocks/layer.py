@@ -1,4 +1,4 @@
-"""What both layers share: sublayers of torch's weights by our attention, noise and forms. May import form, noise, ops.
+"""What both layers share: sublayers of torch's weights by our attention, noise and forms.
 
 Shapes: B batch, T position, D width, H heads, Q queries, C keys.
 """

@@ -1,6 +1,6 @@
 """What a run is to be like, from its text, the speed of its machine and its time: tables of numbers, nothing else.
 
-Everything here is a pure function of numbers, and free of torch. May import `config`.
+Everything here is a pure function of numbers, and free of torch.
 """
 
 from .corpus import Corpus

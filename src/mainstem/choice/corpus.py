@@ -1,4 +1,4 @@
-"""What is known of a text when a run is chosen for it. May import nothing."""
+"""What is known of a text when a run is chosen for it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a training step costs by its shape, on the machine of the table and, by two ratios, on this one.
 
-May import nothing. Shapes: L layers, D width, F hidden width, V vocabulary, T context, N tokens a step.
+Shapes: L layers, D width, F hidden width, V vocabulary, T context, N tokens a step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pure function from a text, a machine and a time to what a run is like. May import `config` and its siblings."""
+"""The pure function from a text, a machine and a time to what a run is like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which fields a choice may set, and what else is given with a field. May import nothing."""
+"""Which fields a choice may set, and what else is given with a field."""
 
 from __future__ import annotations
 

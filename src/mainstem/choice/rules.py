@@ -1,4 +1,4 @@
-"""What is decided for one size, and the reason of each in a few words. May import `config` and its siblings."""
+"""What is decided for one size, and the reason of each in a few words."""
 
 from __future__ import annotations
 

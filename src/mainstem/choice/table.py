@@ -1,4 +1,4 @@
-"""The tables that runs are chosen from. Each row says what it rests on. May import nothing.
+"""The tables that runs are chosen from. Each row says what it rests on.
 
 `docs/results/choice.md` has the measurements, with `recipe.md` and `tokenizers.md` beside it.
 """

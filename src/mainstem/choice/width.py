@@ -1,4 +1,4 @@
-"""Sizes around what is given: widths that heads divide, contexts that a text has. May import `config` and siblings."""
+"""Sizes around what is given: widths that heads divide, contexts that a text has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command answers: lines for people, or with `--json` one object for programs. May import its neighbours here.
+"""What a command answers: lines for people, or with `--json` one object for programs.
 
 The object comes last and alone on standard output; what people read goes to standard error then.
 """

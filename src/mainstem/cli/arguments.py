@@ -1,4 +1,4 @@
-"""From a command's words to positional ones and flags. May import `config`, `errors` and `commands`."""
+"""From a command's words to positional ones and flags."""
 
 from __future__ import annotations
 

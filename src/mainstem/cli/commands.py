@@ -1,4 +1,4 @@
-"""The table of commands: where each is, how it is written, what it does. May import nothing."""
+"""The table of commands: where each is, how it is written, what it does."""
 
 from __future__ import annotations
 

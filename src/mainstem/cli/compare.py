@@ -1,4 +1,4 @@
-"""`mainstem compare A B ...`: which of several configurations is better, over seeds. May import everything, late."""
+"""`mainstem compare A B ...`: which of several configurations is better, over seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem completion SHELL`: a script that lets a shell complete commands, options and names. May import neighbours.
+"""`mainstem completion SHELL`: a script that lets a shell complete commands, options and names.
 
 All of it comes from the table of commands, the options of each and the fields of a run, so that nothing has to be kept.
 """

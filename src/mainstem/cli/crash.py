@@ -1,4 +1,4 @@
-"""`mainstem crash`: kills a trainer, goes on, and compares it with one that was not. May import everything, late."""
+"""`mainstem crash`: kills a trainer, goes on, and compares it with one that was not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem doctor`: what this machine has, what is missing, and what that costs. May import everything, late."""
+"""`mainstem doctor`: what this machine has, what is missing, and what that costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem evaluate RUN [FILES]`: the loss of a run's model on text. May import everything, late."""
+"""`mainstem evaluate RUN [FILES]`: the loss of a run's model on text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `--help` and `-h` print. May import `config` and its neighbours here; neither torch nor rich.
+"""What `--help` and `-h` print.
 
 `-h` is a page; `--help` has every field once: its flag, its meaning, and in brackets its type and what would be used.
 """

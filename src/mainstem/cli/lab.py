@@ -1,4 +1,4 @@
-"""`mainstem lab`: the textbook's claims put to the test on this machine. May import everything, late."""
+"""`mainstem lab`: the textbook's claims put to the test on this machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`mainstem train --launch N`: the same command in N processes on this machine, by torch's own launcher.
-
-May import its neighbours and `errors`; torch, late.
-"""
+"""`mainstem train --launch N`: the same command in N processes on this machine, by torch's own launcher."""
 
 from __future__ import annotations
 

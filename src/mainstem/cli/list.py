@@ -1,4 +1,4 @@
-"""`mainstem list`: every name that a configuration may say, grouped by kind. May import `catalogue` and `config`."""
+"""`mainstem list`: every name that a configuration may say, grouped by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem list KIND --measure`: what each name of a kind costs on this machine. May import everything, late."""
+"""`mainstem list KIND --measure`: what each name of a kind costs on this machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The command `mainstem`: finds the command's module and turns what it raises into a sentence and an exit code.
 
 0 done, 1 the run failed, 2 bad input or usage, 129 hung up, 130 interrupted, 143 terminated. An unexpected exception
-is a bug: its traceback is shown. May import its neighbours here.
+is a bug: its traceback is shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What becomes of memory that is freed. May import nothing of the project."""
+"""What becomes of memory that is freed."""
 
 from __future__ import annotations
 

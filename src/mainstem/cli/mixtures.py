@@ -1,4 +1,4 @@
-"""What `mainstem evaluate` says of a network together with counts. May import everything, late.
+"""What `mainstem evaluate` says of a network together with counts.
 
 Shapes: N targets.
 """

@@ -1,4 +1,4 @@
-"""A folder that holds a model made from that of a run, which every command takes as a run's. May import late."""
+"""A folder that holds a model made from that of a run, which every command takes as a run's."""
 
 from __future__ import annotations
 

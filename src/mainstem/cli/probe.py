@@ -1,4 +1,4 @@
-"""`mainstem probe RUN`: what happens inside a run's model, as a table and a page. May import everything, late."""
+"""`mainstem probe RUN`: what happens inside a run's model, as a table and a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes at once, as torchrun or `--launch` starts them: and one speaks for all. May import its neighbours.
+"""Several processes at once, as torchrun or `--launch` starts them: and one speaks for all.
 
 What goes wrong in any of them is one sentence, written by the first one, and the exit code of all. Where the first one
 is gone, another one writes it, or the launcher does.

@@ -1,4 +1,4 @@
-"""`mainstem prune RUN --out DIR`: a run's model without what a group lasso made zero. May import everything, late."""
+"""`mainstem prune RUN --out DIR`: a run's model without what a group lasso made zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem report RUN`: its page, written again; of several runs, one page. May import `report`, late."""
+"""`mainstem report RUN`: its page, written again; of several runs, one page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem sample RUN`: text from a run's model, printed as it comes. May import everything, late."""
+"""`mainstem sample RUN`: text from a run's model, printed as it comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem soup RUN RUN ... --out DIR`: one model of the mean weights of several runs. May import everything, late."""
+"""`mainstem soup RUN RUN ... --out DIR`: one model of the mean weights of several runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One style for every message that a command ends with: a sentence, with fields as the flags that one types.
 
-What raises it may be used from Python, where a field has no hyphens. May import `config` and `catalogue`.
+What raises it may be used from Python, where a field has no hyphens.
 """
 
 from __future__ import annotations

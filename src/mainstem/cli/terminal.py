@@ -1,4 +1,4 @@
-"""Writing to whatever standard output is: a terminal, a pipe that closes early, nothing at all. May import nothing."""
+"""Writing to whatever standard output is: a terminal, a pipe that closes early, nothing at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the threads of a product wait for one another. May import nothing; used before torch is imported."""
+"""How the threads of a product wait for one another."""
 
 from __future__ import annotations
 

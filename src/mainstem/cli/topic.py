@@ -1,4 +1,4 @@
-"""Which options a word behind `--help` asks for. May import `arguments`, `catalogue` and `config`."""
+"""Which options a word behind `--help` asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mainstem train`: from the command line to a run, or to what it would do. May import `config`; `train`, late."""
+"""`mainstem train`: from the command line to a run, or to what it would do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The configuration of a run: one frozen, typed tree, from YAML and flags alike. Torch-free, so `--help` is instant.
-
-May import `errors` and `catalogue`.
-"""
+"""The configuration of a run: one frozen, typed tree, from YAML and flags alike. Torch-free, so `--help` is instant."""
 
 from . import owned
 from .at import NOT_THERE, at, put

@@ -1,4 +1,4 @@
-"""A value of a run by its dotted name, also where a name brings it along. May import its neighbours here."""
+"""A value of a run by its dotted name, also where a name brings it along."""
 
 from __future__ import annotations
 

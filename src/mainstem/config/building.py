@@ -1,4 +1,4 @@
-"""From a plain tree to a typed one, with errors that say what to do. May import `catalogue` and its neighbours here."""
+"""From a plain tree to a typed one, with errors that say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of a tree of sections: their dotted names, and their types in words. May import its neighbours here."""
+"""The fields of a tree of sections: their dotted names, and their types in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers of settings, one over another: a file over the defaults, flags over a file. May import its neighbours here.
+"""Layers of settings, one over another: a file over the defaults, flags over a file.
 
 A setting is a dotted name and a value. A flag's value is text, read as the field's type asks.
 """

@@ -1,4 +1,4 @@
-"""The whole way from files and flags to a run. May import `files` and its neighbours here."""
+"""The whole way from files and flags to a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tree as it was stored before every name had its values behind it, as it is now. May import its neighbours here.
+"""A tree as it was stored before every name had its values behind it, as it is now.
 
 Such a tree has every field, also those that its names do not read: these are left out.
 """

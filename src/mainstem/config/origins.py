@@ -1,4 +1,4 @@
-"""What a run would use, and which layer says so: for `--help`. May import its neighbours here."""
+"""What a run would use, and which layer says so: for `--help`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The values that a name brings along, whatever kind it is of: their types, owners and defaults. Torch-free.
 
-They are the fields of the name's dataclass, and the dataclass is all that knows them. May import the catalogue and its
-neighbours here.
+They are the fields of the name's dataclass, and the dataclass is all that knows them.
 """
 
 from __future__ import annotations

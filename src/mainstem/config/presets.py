@@ -1,4 +1,4 @@
-"""Sizes of models by name, and what fields amount to that were not given. May import its neighbours here.
+"""Sizes of models by name, and what fields amount to that were not given.
 
 A preset is a mapping of fields of `Model`, as a user could have typed them.
 """

@@ -1,4 +1,4 @@
-"""YAML of ours: mappings, lists and plain values, and nothing that could run, repeat or grow. May import `errors`.
+"""YAML of ours: mappings, lists and plain values, and nothing that could run, repeat or grow.
 
 PyYAML scans; the tree is built here from its events, so that depth, aliases, tags and duplicates are seen while they
 are read. Values follow YAML 1.2, where `1e-3` is a number and `off` is text.

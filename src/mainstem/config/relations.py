@@ -1,4 +1,4 @@
-"""What fields must be to one another. May import its neighbours here."""
+"""What fields must be to one another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another name leaves behind: the values that its predecessor's dataclass has. May import its neighbours here."""
+"""What another name leaves behind: the values that its predecessor's dataclass has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree as a JSON Schema, by which an editor completes and checks a YAML file. May import its neighbours here."""
+"""The tree as a JSON Schema, by which an editor completes and checks a YAML file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The tree of a run's configuration as types: every field with its limits, default and meaning. Torch-free.
-
-May import the catalogue.
-"""
+"""The tree of a run's configuration as types: every field with its limits, default and meaning. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which field somebody meant who wrote a name that there is not. May import its neighbours here."""
+"""Which field somebody meant who wrote a name that there is not."""
 
 from __future__ import annotations
 

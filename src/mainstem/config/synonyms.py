@@ -1,4 +1,4 @@
-"""What other trainers call our fields and commands: nanoGPT, transformers, torchtitan, PyTorch. May import nothing.
+"""What other trainers call our fields and commands: nanoGPT, transformers, torchtitan, PyTorch.
 
 A name is looked up whole, then by its last part, in small letters and with underscores.
 """

@@ -1,7 +1,7 @@
 """What a name of the catalogue may be given, read from the source of what it stands for, so that no torch is imported.
 
 The fields of a dataclass, with those that it inherits, but without those that `dataclasses.field` keeps for its code.
-What they mean stands under `Args:` in the docstring. May import `catalogue`.
+What they mean stands under `Args:` in the docstring.
 """
 
 from __future__ import annotations

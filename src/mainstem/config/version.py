@@ -1,4 +1,4 @@
-"""Which edition of the tree a stored configuration has. May import `errors` and its neighbours here."""
+"""Which edition of the tree a stored configuration has."""
 
 from __future__ import annotations
 

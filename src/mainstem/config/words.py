@@ -1,4 +1,4 @@
-"""Types and values in words, for errors and for `--help`. May import its neighbours here."""
+"""Types and values in words, for errors and for `--help`."""
 
 from __future__ import annotations
 

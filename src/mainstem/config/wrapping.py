@@ -1,4 +1,4 @@
-"""Text in lines of a width; a name and its value stand on one line, wherever it ends. May import nothing."""
+"""Text in lines of a width; a name and its value stand on one line, wherever it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a run to YAML that reads back as the same run. May import its neighbours here."""
+"""From a run to YAML that reads back as the same run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of what follows what: models of text without a network. May import `ops.library` and errors."""
+"""Counts of what follows what: models of text without a network."""
 
 from . import stored
 from .frozen import Frozen

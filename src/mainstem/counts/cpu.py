@@ -1,4 +1,4 @@
-"""Counts by the compiled kernel, in the calling thread and without the interpreter's lock. May import `ops.library`."""
+"""Counts by the compiled kernel, in the calling thread and without the interpreter's lock."""
 
 from __future__ import annotations
 

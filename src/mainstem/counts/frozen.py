@@ -1,4 +1,4 @@
-"""What follows a context by counts of a text: all tokens' probabilities at once. May import its siblings.
+"""What follows a context by counts of a text: all tokens' probabilities at once.
 
 Shapes: N counted tokens, V vocabulary, K order.
 """

@@ -1,4 +1,4 @@
-"""Counts of what follows each context as a model of text: `KneserNey`. May import its siblings and `ops.library`.
+"""Counts of what follows each context as a model of text: `KneserNey`.
 
 Shapes: N tokens that are counted, M tokens that are scored.
 """

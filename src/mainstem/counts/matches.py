@@ -1,4 +1,4 @@
-"""Which part of one text stands in another one too. May import its siblings and `ops.library`.
+"""Which part of one text stands in another one too.
 
 Shapes: N tokens of one text, M of the other.
 """

@@ -1,4 +1,4 @@
-"""Two models of one text as one, by a single share: log(w p + (1 - w) q). May import nothing of the project.
+"""Two models of one text as one, by a single share: log(w p + (1 - w) q).
 
 Shapes: N tokens that both have scored.
 """

@@ -1,4 +1,4 @@
-"""What stands beside the whole network, in probabilities: a value of `model.prior`. May import nothing of the project.
+"""What stands beside the whole network, in probabilities: a value of `model.prior`.
 
 A block adds a deviation to its input; here the network is the deviation, and counts are what passes around all of it.
 """

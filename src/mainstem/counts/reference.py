@@ -1,4 +1,4 @@
-"""Interpolated modified Kneser-Ney by sorting and sums in NumPy: what the kernel is compared with. May import siblings.
+"""Interpolated modified Kneser-Ney by sorting and sums in NumPy: what the kernel is compared with.
 
 Shapes: N tokens, K the highest order. Position 0 of arrays [N + 1] stands before the first token.
 """

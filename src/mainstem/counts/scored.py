@@ -1,4 +1,4 @@
-"""What scoring a text by counts gives, and which orders there can be. May import nothing of the project.
+"""What scoring a text by counts gives, and which orders there can be.
 
 Shapes: N tokens that are scored, K the highest order that was tried.
 """

@@ -1,6 +1,6 @@
 """Counts that stand beside a trained network, as a file of a run that needs no other: counts.safetensors.
 
-May import `files` and its siblings. Shapes: N counted tokens, M scored ones, V vocabulary, K order.
+Shapes: N counted tokens, M scored ones, V vocabulary, K order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Work in a thread of its own: how much of it is done, and a wish that it end. May import nothing of the project."""
+"""Work in a thread of its own: how much of it is done, and a wish that it end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whether a trainer loses anything: it is killed at random moments, goes on, and is compared with one that was not.
 
-Any program may be tried, in any language. May import `errors` and `files` only.
+Any program may be tried, in any language.
 """
 
 from .damage import Damaged

@@ -1,4 +1,4 @@
-"""Damage to the newest checkpoint of a run: which files it has, what is done to them. May import `files`, siblings."""
+"""Damage to the newest checkpoint of a run: which files it has, what is done to them."""
 
 from __future__ import annotations
 

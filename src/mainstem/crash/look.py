@@ -1,4 +1,4 @@
-"""What is compared: the bytes of files below a folder, by patterns. May import `errors` and `files`."""
+"""What is compared: the bytes of files below a folder, by patterns."""
 
 from __future__ import annotations
 

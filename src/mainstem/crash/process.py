@@ -1,4 +1,4 @@
-"""A program that is run to its end or killed at a moment, with all that it has started. May import nothing of ours."""
+"""A program that is run to its end or killed at a moment, with all that it has started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trial of a trainer: twice undisturbed, killed again and again, then damaged. May import `errors` and siblings.
+"""The trial of a trainer: twice undisturbed, killed again and again, then damaged.
 
 Everything happens at one path, so that no path in a file makes two runs differ. Kills come from when the folder of the
 run is there, and are counted from then: before that, while programs load their libraries, nothing can be lost.

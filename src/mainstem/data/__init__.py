@@ -1,7 +1,4 @@
-"""From files to batches of tokens: sources, split, tokenizer, cache, plan and yardsticks.
-
-May import `config`, `counter`, `errors`, `files` and `variants`; nothing here knows a model.
-"""
+"""From files to batches of tokens: sources, split, tokenizer, cache, plan and yardsticks."""
 
 from . import batches, tokenizer, units, yardsticks
 from .corpus import Corpus, check_length, prepare

@@ -1,4 +1,4 @@
-"""Which tokens a step sees: a pure function of the seed, the step and the slot. May import `counter` and its siblings.
+"""Which tokens a step sees: a pure function of the seed, the step and the slot.
 
 Nothing advances and nothing is shuffled in place, so a resumed run, another number of ranks and another size of
 micro-batch see the same sequences in the same slots. Shapes: B sequences, T positions.

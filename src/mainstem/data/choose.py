@@ -1,4 +1,4 @@
-"""Which tokenizer a corpus gets: what its configuration names, where the text is text. May import siblings."""
+"""Which tokenizer a corpus gets: what its configuration names, where the text is text."""
 
 from __future__ import annotations
 

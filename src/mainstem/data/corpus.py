@@ -1,4 +1,4 @@
-"""From files to tokens that are ready to train on, made once and then mapped from a cache. May import its siblings."""
+"""From files to tokens that are ready to train on, made once and then mapped from a cache."""
 
 from __future__ import annotations
 

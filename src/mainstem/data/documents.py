@@ -1,6 +1,6 @@
 """A corpus as a sequence of documents, each in one or more pieces, without ever holding more than a few chunks.
 
-A document is a file, a line of it, or the named field of one JSON line. May import `config`, `errors` and its siblings.
+A document is a file, a line of it, or the named field of one JSON line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From pieces of text to files of ids, a few MiB at a time. May import its siblings.
+"""From pieces of text to files of ids, a few MiB at a time.
 
 Shapes: P pieces, N tokens.
 """

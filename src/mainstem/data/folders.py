@@ -1,7 +1,7 @@
 """The files in a folder that may be text. What surely is none is left out and counted: a project is not only its text.
 
 Left out are hidden names, folders of runs, packages and caches, what cannot be entered, and what is neither file nor
-folder. May import its siblings.
+folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Giving freed memory back while a long text is read. May import nothing of the project."""
+"""Giving freed memory back while a long text is read."""
 
 from __future__ import annotations
 

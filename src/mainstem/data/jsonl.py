@@ -1,4 +1,4 @@
-"""JSON Lines: one key of each line, the others skipped unread. May import `errors`."""
+"""JSON Lines: one key of each line, the others skipped unread."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What is left out of the folders that were given to read: counted by reason, with the first of each named.
-
-May import its siblings.
-"""
+"""What is left out of the folders that were given to read: counted by reason, with the first of each named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells how far the reading of a text has come, and gives freed memory back on the way. May import its siblings."""
+"""Tells how far the reading of a text has come, and gives freed memory back on the way."""
 
 from __future__ import annotations
 

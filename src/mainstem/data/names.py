@@ -1,4 +1,4 @@
-"""How the names of a user's files are shown in messages. May import `files`."""
+"""How the names of a user's files are shown in messages."""
 
 from __future__ import annotations
 

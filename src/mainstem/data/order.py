@@ -1,7 +1,7 @@
 """A random order that needs no memory: where position i of epoch e stands, for any i, as a function of the seed alone.
 
 A Feistel network over the next even power of two permutes; what falls outside is sent through it again until it falls
-inside (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, section 4). May import `counter`.
+inside (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, section 4).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text of other files in the tokens of an existing vocabulary, all of it, to evaluate on. May import siblings."""
+"""Text of other files in the tokens of an existing vocabulary, all of it, to evaluate on."""
 
 from __future__ import annotations
 

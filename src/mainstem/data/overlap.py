@@ -1,6 +1,6 @@
 """How much of the held-out text stands in the training text as well: a sample of windows, compared by their hashes.
 
-A loss on text that was trained on says nothing about new text. May import its siblings. Shapes: W windows.
+A loss on text that was trained on says nothing about new text. Shapes: W windows.
 """
 
 from __future__ import annotations

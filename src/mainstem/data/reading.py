@@ -1,4 +1,4 @@
-"""The one time that a text is read: it is checked, hashed, and kept while its tokens are made. May import siblings."""
+"""The one time that a text is read: it is checked, hashed, and kept while its tokens are made."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What earlier readings found in files that have not changed since, so that they are not read again.
 
 A text counts as unchanged while the paths of its files, their sizes, the times of their last change and their rights
-are what they were. What is kept has a checksum, and what is damaged is not used. May import its siblings.
+are what they were. What is kept has a checksum, and what is damaged is not used.
 """
 
 from __future__ import annotations

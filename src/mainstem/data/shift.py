@@ -1,6 +1,6 @@
 """Whether the held-out text is of another kind than the training text, as where a file ends in another language.
 
-May import nothing of the project. Shapes: N parts of the training text.
+Shapes: N parts of the training text.
 """
 
 from __future__ import annotations

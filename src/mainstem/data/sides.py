@@ -1,4 +1,4 @@
-"""Pieces of text on the side of the corpus to which a split puts them. May import its siblings."""
+"""Pieces of text on the side of the corpus to which a split puts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files a corpus consists of: files, folders with a pattern, or the standard library. May import `config`.
+"""Which files a corpus consists of: files, folders with a pattern, or the standard library.
 
 A folder is read in the order of its relative names, so that a corpus is the same wherever it lies. Hidden files are
 left out unless the pattern begins with a dot.

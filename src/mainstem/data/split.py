@@ -1,4 +1,4 @@
-"""Which part of a corpus is held out: whole documents by a hash of their content, or the tail. May import its siblings.
+"""Which part of a corpus is held out: whole documents by a hash of their content, or the tail.
 
 Equal documents are always on the same side. Shapes: N documents.
 """

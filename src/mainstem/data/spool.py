@@ -1,4 +1,4 @@
-"""The pieces of a text that is read once, kept to be gone through again. May import its siblings.
+"""The pieces of a text that is read once, kept to be gone through again.
 
 They lie in memory while they are few, then in a file without a name, which is gone with the process.
 """

@@ -1,7 +1,4 @@
-"""What says without reading whether a file is still the one that was read: its size and the time of its last change.
-
-May import nothing of the project.
-"""
+"""What says without reading whether a file is still the one that was read: its size and the time of its last change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of finished work in a cache: written whole or not at all, and noticed when damaged. May import `files`.
+"""Folders of finished work in a cache: written whole or not at all, and noticed when damaged.
 
 A folder appears under its name by one rename, when all of it is synced. Any number of processes may share a cache: who
 works on a folder holds a lock on it, so that only what a kill has left is swept away.

@@ -1,6 +1,6 @@
 """The bytes of one file, in chunks of a fixed size; `.gz` and `.zst` are expanded on the way, never on the disk.
 
-What expands beyond all reason is refused before it fills the memory or the disk. May import `files` and `errors`.
+What expands beyond all reason is refused before it fills the memory or the disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the reading of a corpus finds: how long each document is, and a hash of its content. May import its siblings.
+"""What the reading of a corpus finds: how long each document is, and a hash of its content.
 
 Shapes: N documents, F files.
 """

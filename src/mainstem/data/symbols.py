@@ -1,4 +1,4 @@
-"""A text's tokens as its bytes, and as its characters. May import its siblings.
+"""A text's tokens as its bytes, and as its characters.
 
 Shapes: V tokens of the vocabulary.
 """

@@ -1,4 +1,4 @@
-"""A part of a corpus as numbers. May import nothing of the project.
+"""A part of a corpus as numbers.
 
 Shapes: N tokens, M documents, V tokens of the vocabulary.
 """

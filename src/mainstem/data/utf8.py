@@ -1,4 +1,4 @@
-"""Bytes as text: checked while they pass, and cut where no word is. May import `errors`."""
+"""Bytes as text: checked while they pass, and cut where no word is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What the held-out part costs without a network, in bits per byte: by single tokens, and by counts of what follows.
 
-May import `counts` and its siblings. Shapes: V tokens of the vocabulary, M held-out
-tokens, K the order of the counts.
+Shapes: V tokens of the vocabulary, M held-out tokens, K the order of the counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The anchors of titles: those that GitHub makes, so that one link leads to a section there, on the site and on a page.
 
-Python-Markdown's own keep ASCII alone, and a Chinese title would have a number. May import nothing of the project.
+Python-Markdown's own keep ASCII alone, and a Chinese title would have a number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names beside the ends of curves, none over another. May import nothing of the project."""
+"""Names beside the ends of curves, none over another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure as values, and as the places that a template draws it at. May import its neighbours here.
+"""A figure as values, and as the places that a template draws it at.
 
 The curves stand in an SVG that is stretched to whatever width there is; all text stands beside it, in units of the
 page, so that it is as large on a phone as on a desk. Places are in percent, or in 0..1000 by 0..300 for curves.

@@ -1,4 +1,4 @@
-"""A page of text, tables and figures with no run behind it, as a value. May import its neighbours here."""
+"""A page of text, tables and figures with no run behind it, as a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Means with their intervals by name, one a row: a forest plot. May import its neighbours here.
+"""Means with their intervals by name, one a row: a forest plot.
 
 Each row has its name and its numbers as text, so that a phone shows them above the row and a desk beside it.
 """

@@ -1,4 +1,4 @@
-"""From numbers to places on an axis, and where its ticks stand. May import its neighbours here."""
+"""From numbers to places on an axis, and where its ticks stand."""
 
 from __future__ import annotations
 

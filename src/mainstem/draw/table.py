@@ -1,4 +1,4 @@
-"""Rows and columns: behind the figures, and for themselves. May import its neighbours here."""
+"""Rows and columns: behind the figures, and for themselves."""
 
 from __future__ import annotations
 

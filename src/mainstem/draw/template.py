@@ -1,4 +1,4 @@
-"""From values to a page that holds all that it shows. May import its neighbours here.
+"""From values to a page that holds all that it shows.
 
 The templates escape every text. A page may load nothing and run nothing but its own script, which its policy names by
 hash, as it does the style.

@@ -1,4 +1,4 @@
-"""Words that no line ends within: browsers end lines behind hyphens. May import nothing of the project."""
+"""Words that no line ends within: browsers end lines behind hyphens."""
 
 from __future__ import annotations
 

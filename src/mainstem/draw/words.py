@@ -1,4 +1,4 @@
-"""Numbers and a stranger's text as a reader sees them. May import nothing of the project."""
+"""Numbers and a stranger's text as a reader sees them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Files as they are safely written, opened and understood: atomic writes, one guarded opener, one typed reader of JSON.
-
-May import `errors` only.
-"""
+"""Files as they are safely written, opened and read: atomic writes, one guarded opener, one typed reader of JSON."""
 
 from .reading import Entry, Unusable, is_file, is_folder, measure, opened, read, shown
 from .stored import Count, checked, decode, load

@@ -1,7 +1,4 @@
-"""The one way in which any file is opened to be read: a pipe, a device or a folder never hangs us.
-
-May import `errors` only.
-"""
+"""The one way in which any file is opened to be read: a pipe, a device or a folder never hangs us."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JSON that mainstem wrote and reads again: a value of the right type, or `Unusable`, whatever the file holds.
 
 The type is a `msgspec.Struct` that names what its reader uses; what else is there is left alone, so that files of
-later versions can be read. May import `errors` and `reading`.
+later versions can be read.
 """
 
 from __future__ import annotations

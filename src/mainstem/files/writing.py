@@ -1,8 +1,7 @@
 """Writing so that a kill or a power cut at any moment leaves either the old file or the new one, never a part.
 
 No name appears before its bytes, and then its folder, are synced. Names that begin with `.new-` or `.old-` are work in
-progress; `sweep` removes those that a kill has left. Links are never followed on write. May import `errors` and its
-neighbours here.
+progress; `sweep` removes those that a kill has left. Links are never followed on write.
 """
 
 from __future__ import annotations

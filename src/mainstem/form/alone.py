@@ -1,6 +1,6 @@
 """A form at one sublayer of somebody's: its connection alone, or all that it puts around.
 
-May import nn, stream and its neighbours here. Shapes: B batch, T position, D width.
+Shapes: B batch, T position, D width.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Attention over depth: each sublayer attends to the embedding and all earlier writes. May import nn and stream.
+"""Attention over depth: each sublayer attends to the embedding and all earlier writes.
 
 Shapes: B batch, T position, D width, N sublayers.
 """

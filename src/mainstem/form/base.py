@@ -1,7 +1,4 @@
-"""What a published residual form says: a frozen value that builds streams, connections and branches.
-
-May import nn and stream.
-"""
+"""What a published residual form says: a frozen value that builds streams, connections and branches."""
 
 from __future__ import annotations
 

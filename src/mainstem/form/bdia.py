@@ -1,4 +1,4 @@
-"""BDIA: each step leans forward or back at random, on a grid where it can be undone. May import noise, ops and stream.
+"""BDIA: each step leans forward or back at random, on a grid where it can be undone.
 
 Shapes: B batch, T position, D width.
 """

@@ -1,4 +1,4 @@
-"""Canon: each position reads the positions just before it, by a residual across time. May import nn and stream.
+"""Canon: each position reads the positions just before it, by a residual across time.
 
 Shapes: B batch, T position, D width, K positions.
 """

@@ -1,4 +1,4 @@
-"""Several forms as one. May import its neighbours here."""
+"""Several forms as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CompleteP: factors by depth and width, so that one learning rate fits all sizes. May import nn and stream.
+"""CompleteP: factors by depth and width, so that one learning rate fits all sizes.
 
 Shapes: B batch, T position, D width, L blocks.
 """

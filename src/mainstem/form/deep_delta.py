@@ -1,4 +1,4 @@
-"""Deep delta: the branch gives a direction, along which the stream is rewritten. May import ops, stream and neighbours.
+"""Deep delta: the branch gives a direction, along which the stream is rewritten.
 
 Shapes: B batch, T position, D width.
 """

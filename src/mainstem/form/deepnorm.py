@@ -1,4 +1,4 @@
-"""DeepNorm: Norm(alpha x + F(x)), with smaller initial branches. May import its neighbours here."""
+"""DeepNorm: Norm(alpha x + F(x)), with smaller initial branches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention over what sublayers have added: each reads the stream and a choice of all writes. May import stream.
+"""Attention over what sublayers have added: each reads the stream and a choice of all writes.
 
 Shapes: B batch, T position, D width, N sublayers.
 """

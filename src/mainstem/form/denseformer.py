@@ -1,4 +1,4 @@
-"""DenseFormer: behind each block, a learned average over all blocks so far. May import ops and its neighbours here.
+"""DenseFormer: behind each block, a learned average over all blocks so far.
 
 Shapes: B batch, T position, D width.
 """

@@ -1,4 +1,4 @@
-"""Every layer counts: each block reads its own mean of all earlier blocks' outputs. May import ops and stream.
+"""Every layer counts: each block reads its own mean of all earlier blocks' outputs.
 
 Shapes: B batch, T position, D width.
 """

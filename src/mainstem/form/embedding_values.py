@@ -1,4 +1,4 @@
-"""Values from the embedding: every block's attention also sees a map of it. May import ops, nn and stream.
+"""Values from the embedding: every block's attention also sees a map of it.
 
 Shapes: B batch, T position, D width, H key-value heads, K head width.
 """

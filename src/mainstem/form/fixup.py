@@ -1,4 +1,4 @@
-"""Fixup: no norms; initial weights that keep the first steps small. May import nn, stream and its neighbours here.
+"""Fixup: no norms; initial weights that keep the first steps small.
 
 Shapes: B batch, T position, D width, N sublayers.
 """

@@ -1,4 +1,4 @@
-"""Highway: a gate decides how much is written, and how much stays. May import nn, stream and its neighbours here.
+"""Highway: a gate decides how much is written, and how much stays.
 
 Shapes: B batch, T position, D width.
 """

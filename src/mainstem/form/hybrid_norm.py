@@ -1,4 +1,4 @@
-"""HybridNorm: norms of queries, keys and values, and post-norm around the feed-forward. May import nn and stream.
+"""HybridNorm: norms of queries, keys and values, and post-norm around the feed-forward.
 
 Shapes: B batch, T position, D width, K head width.
 """

@@ -1,4 +1,4 @@
-"""Hyper-connections: several streams with learned reads, writes and mixing. May import ops and its neighbours here.
+"""Hyper-connections: several streams with learned reads, writes and mixing.
 
 Shapes: B batch, T position, S streams, D width.
 """

@@ -1,4 +1,4 @@
-"""Hyper-connections without mixing: streams that only sublayers connect. May import nn, stream and its neighbours here.
+"""Hyper-connections without mixing: streams that only sublayers connect.
 
 Shapes: B batch, T position, S streams, D width.
 """

@@ -1,4 +1,4 @@
-"""Keel: post-norm with a larger stream and a norm in front of each sublayer as well. May import its neighbours here."""
+"""Keel: post-norm with a larger stream and a norm in front of each sublayer as well."""
 
 from __future__ import annotations
 

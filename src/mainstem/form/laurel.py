@@ -1,4 +1,4 @@
-"""LAuReL: a learned weight of branch and stream, and a low-rank map of the stream. May import nn and stream.
+"""LAuReL: a learned weight of branch and stream, and a low-rank map of the stream.
 
 Shapes: B batch, T position, D width, r rank.
 """

@@ -1,4 +1,4 @@
-"""LayerNorm scaling: deeper blocks read a smaller norm. May import nn, stream and its neighbours here."""
+"""LayerNorm scaling: deeper blocks read a smaller norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LayerScale: x + g * F(norm x), g small at first. May import nn, stream and its neighbours here.
+"""LayerScale: x + g * F(norm x), g small at first.
 
 Shapes: D width.
 """

@@ -1,4 +1,4 @@
-"""LIMe: attention also looks at the keys and values of all earlier blocks. May import nn, stream and its neighbours.
+"""LIMe: attention also looks at the keys and values of all earlier blocks.
 
 Shapes: B batch, H key-value heads, T position, K head width.
 """

@@ -1,4 +1,4 @@
-"""mHC: hyper-connections whose mixing keeps the sum of the streams. May import ops, nn, stream and its neighbours here.
+"""mHC: hyper-connections whose mixing keeps the sum of the streams.
 
 Shapes: B batch, T position, S streams, D width, M logits of the mixing.
 """

@@ -1,4 +1,4 @@
-"""mHC-lite: hyper-connections mixed by a mean of permutations. May import errors, nn, stream and its neighbours here.
+"""mHC-lite: hyper-connections mixed by a mean of permutations.
 
 Shapes: B batch, T position, S streams, D width, M = S! permutations.
 """

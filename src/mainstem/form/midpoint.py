@@ -1,4 +1,4 @@
-"""The midpoint rule over depth, whose activations are computed back. May import nn, stream and its neighbours here.
+"""The midpoint rule over depth, whose activations are computed back.
 
 Shapes: B batch, T position, D width.
 """

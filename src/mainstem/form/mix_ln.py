@@ -1,4 +1,4 @@
-"""Mix-LN: the first blocks are post-norm, the others pre-norm. May import its neighbours here."""
+"""Mix-LN: the first blocks are post-norm, the others pre-norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MUDD: queries, keys, values and the stream each read their own mixture of all blocks. May import ops, nn and stream.
+"""MUDD: queries, keys, values and the stream each read their own mixture of all blocks.
 
 Shapes: B batch, T position, D width, C ways (query, key, value, stream), L arrays so far, M hidden width.
 """

@@ -1,4 +1,4 @@
-"""A norm behind each sublayer, and none in front. May import its neighbours here."""
+"""A norm behind each sublayer, and none in front."""
 
 from __future__ import annotations
 

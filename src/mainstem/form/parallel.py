@@ -1,4 +1,4 @@
-"""Attention and feed-forward side by side. May import its neighbours here."""
+"""Attention and feed-forward side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a name, a name and its values, or a list of them, to a form. May import its neighbours and variants."""
+"""From a name, a name and its values, or a list of them, to a form."""
 
 from __future__ import annotations
 

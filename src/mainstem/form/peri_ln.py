@@ -1,4 +1,4 @@
-"""Peri-LN: norms before and behind each sublayer, and of the embedding. May import its neighbours here."""
+"""Peri-LN: norms before and behind each sublayer, and of the embedding."""
 
 from __future__ import annotations
 

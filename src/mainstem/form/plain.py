@@ -1,4 +1,4 @@
-"""No residual at all: x' = F(norm x). May import its neighbours here."""
+"""No residual at all: x' = F(norm x)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Post-norm, as the textbook says in 7.4.4: Norm(x + F(x)). May import its neighbours here."""
+"""Post-norm, as the textbook says in 7.4.4: Norm(x + F(x))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pre-norm: x + F(norm x). May import its neighbours here."""
+"""Pre-norm: x + F(norm x)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedding, put into the stream again before each block. May import ops and its neighbours here.
+"""The embedding, put into the stream again before each block.
 
 Shapes: B batch, T position, D width.
 """

@@ -1,4 +1,4 @@
-"""ResiDual: a post-norm stream and a pre-norm one beside it. May import stream and its neighbours here.
+"""ResiDual: a post-norm stream and a pre-norm one beside it.
 
 Shapes: B batch, T position, D width.
 """

@@ -1,4 +1,4 @@
-"""Reversible residuals: activations are computed back in place of stored. May import its neighbours here."""
+"""Reversible residuals: activations are computed back in place of stored."""
 
 from __future__ import annotations
 

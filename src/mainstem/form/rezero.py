@@ -1,4 +1,4 @@
-"""ReZero: x + a F(x), a = 0 at the start, no norm. May import its neighbours here."""
+"""ReZero: x + a F(x), a = 0 at the start, no norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A norm before and behind each sublayer. May import its neighbours here."""
+"""A norm before and behind each sublayer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sub-LN: a second norm inside each sublayer, in front of its last matrix. May import nn, stream and its neighbours.
+"""Sub-LN: a second norm inside each sublayer, in front of its last matrix.
 
 Shapes: D width, F hidden width, H heads, K head width, L blocks.
 """

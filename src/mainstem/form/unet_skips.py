@@ -1,4 +1,4 @@
-"""U-Net skips: the second half of the blocks also sees what the first half has made. May import stream.
+"""U-Net skips: the second half of the blocks also sees what the first half has made.
 
 Shapes: B batch, T position, D width, L blocks.
 """

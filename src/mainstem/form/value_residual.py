@@ -1,4 +1,4 @@
-"""Value residuals: every block's attention also sees the first block's values. May import its neighbours here."""
+"""Value residuals: every block's attention also sees the first block's values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each sublayer reads its own weighted sum of all that was written before it. May import ops, stream and neighbours.
+"""Each sublayer reads its own weighted sum of all that was written before it.
 
 Shapes: B batch, T position, D width, N sublayers.
 """

@@ -1,4 +1,4 @@
-"""Which style an arm of an experiment is drawn in: the same in all figures of all experiments. May import `draw`."""
+"""Which style an arm of an experiment is drawn in: the same in all figures of all experiments."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Trials that were run are not run again: one small JSON file each, by a key of all that decides them.
-
-May import `files` and its siblings.
-"""
+"""Trials that were run are not run again: one small JSON file each, by a key of all that decides them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which commit of mainstem computed a result, where it runs from its own repository. May import nothing."""
+"""Which commit of mainstem computed a result, where it runs from its own repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configurations of the user's own as an experiment: which is better than the first? May import all but the cli.
+"""Configurations of the user's own as an experiment: which is better than the first?
 
 Every training is a run like any other, in a folder of its own, so what a stop has cut off is gone on with.
 """

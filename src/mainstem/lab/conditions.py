@@ -1,4 +1,4 @@
-"""What the trainings behind a verdict were: text, passes, sizes, steps, seeds, as data. May import `data` and `draw`.
+"""What the trainings behind a verdict were: text, passes, sizes, steps, seeds, as data.
 
 Shapes: V tokens of the vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Runs an experiment: as many seeds as a budget allows, each trial once in a lifetime. May import all but the cli.
+"""Runs an experiment: as many seeds as a budget allows, each trial once in a lifetime.
 
 Seeds are taken one after the other, all cells of a seed before the next one, and whether there is time for another is
 decided by the clock alone, never by what has been found.

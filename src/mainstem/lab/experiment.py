@@ -1,7 +1,4 @@
-"""What an experiment is: a claim as a question, cells to train, contrasts that answer it, and figures. All values.
-
-May import its neighbours here.
-"""
+"""What an experiment is: a claim as a question, cells to train, contrasts that answer it, and figures. All values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of an experiment's results: the mean over seeds, and the spread of all of them. May import `draw`."""
+"""Figures of an experiment's results: the mean over seeds, and the spread of all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements that several experiments share, on one batch of a trial's text. May import `measure` and its siblings.
+"""Measurements that several experiments share, on one batch of a trial's text.
 
 Shapes: B sequences, T positions.
 """

@@ -1,4 +1,4 @@
-"""The page of one experiment or of many: question, verdict, effects, figures. May import `draw` and its siblings."""
+"""The page of one experiment or of many: question, verdict, effects, figures."""
 
 from __future__ import annotations
 

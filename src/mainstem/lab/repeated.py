@@ -1,7 +1,4 @@
-"""A text that is read so often that a network learns it by heart: what experiments on overfitting share.
-
-May import its siblings.
-"""
+"""A text that is read so often that a network learns it by heart: what experiments on overfitting share."""
 
 from __future__ import annotations
 

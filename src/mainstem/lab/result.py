@@ -1,4 +1,4 @@
-"""What an experiment came to: every trial's numbers, and from them the contrasts and the verdict. May import siblings.
+"""What an experiment came to: every trial's numbers, and from them the contrasts and the verdict.
 
 Shapes: none; JSON throughout.
 """

@@ -1,7 +1,4 @@
-"""What paired differences show: an interval, the smallest effect that could have been seen, a verdict.
-
-May import scipy.special, late (scipy.stats takes a second more), and nothing of the project.
-"""
+"""What paired differences show: an interval, the smallest effect that could have been seen, a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several experiments within one budget, each with its results and its page. May import all but the cli."""
+"""Several experiments within one budget, each with its results and its page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of an experiment, read once. May import `config` and `data`."""
+"""The text of an experiment, read once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training in memory: a configuration, a seed, a text. May import all but the cli.
+"""One training in memory: a configuration, a seed, a text.
 
 The steps that `mainstem train` takes, by the same function, without a folder, checkpoints or a page.
 """

@@ -1,4 +1,4 @@
-"""Results in words, for a terminal. May import `config.words`, `draw.words` and its siblings."""
+"""Results in words, for a terminal."""
 
 from __future__ import annotations
 

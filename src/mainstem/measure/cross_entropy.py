@@ -1,4 +1,4 @@
-"""The loss of a language model, in float32. May import torch only.
+"""The loss of a language model, in float32.
 
 Shapes: B sequences, T positions, V tokens of the vocabulary.
 """

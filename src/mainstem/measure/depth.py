@@ -1,4 +1,4 @@
-"""The stream and its gradient by depth. May import torch, and `stream` when it is used.
+"""The stream and its gradient by depth.
 
 Hooks, and nothing else, so that it costs nothing while it is off.
 """

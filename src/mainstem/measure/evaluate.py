@@ -1,6 +1,6 @@
 """The loss of a model on held-out tokens, all of them or a sample, in eval mode.
 
-May import torch, `data` and its siblings. Shapes: B sequences, T positions, V tokens of the vocabulary, W windows, N
+Shapes: B sequences, T positions, V tokens of the vocabulary, W windows, N
 targets that were measured.
 """
 

@@ -1,4 +1,4 @@
-"""What was measured, as figures. May import its neighbours here, and `draw`."""
+"""What was measured, as figures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What is known of a layer while it runs: which tensors are its stream, and which are what modules in it made.
-
-May import torch only.
-"""
+"""What is known of a layer while it runs: which tensors are its stream, and which are what modules in it made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tensors in whatever a module takes or returns. May import torch only."""
+"""The tensors in whatever a module takes or returns."""
 
 from __future__ import annotations
 

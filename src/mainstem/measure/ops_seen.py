@@ -1,4 +1,4 @@
-"""What a pass computes inside modules: attention logits, activation functions, dropout. May import torch and ops.
+"""What a pass computes inside modules: attention logits, activation functions, dropout.
 
 Operators are watched, not modules, so that a function called in somebody's `forward` is seen as well.
 """

@@ -1,4 +1,4 @@
-"""Everything that a watch measured, as one page. May import its neighbours here, and `draw`."""
+"""Everything that a watch measured, as one page."""
 
 from __future__ import annotations
 

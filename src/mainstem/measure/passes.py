@@ -1,4 +1,4 @@
-"""The hooks of one forward pass, and what they tell the quantities. May import its neighbours here."""
+"""The hooks of one forward pass, and what they tell the quantities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A block that is called again with what it returned, as ALBERT's, found by its use. May import its neighbours here."""
+"""A block that is called again with what it returned, as ALBERT's, found by its use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the stream can pass a block unchanged, from the graph that autograd recorded. May import torch only."""
+"""Whether the stream can pass a block unchanged, from the graph that autograd recorded."""
 
 from __future__ import annotations
 

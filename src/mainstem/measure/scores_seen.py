@@ -1,6 +1,6 @@
 """The scores of an attention, followed from the product of queries and keys to that of weights and values.
 
-May import torch only. What is followed is known by where it lies in memory, so that a view of it is still it.
+What is followed is known by where it lies in memory, so that a view of it is still it.
 """
 
 from __future__ import annotations

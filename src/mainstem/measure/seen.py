@@ -1,4 +1,4 @@
-"""What passes showed beside numbers, for a diagnosis. May import torch, and `passes` for its type."""
+"""What passes showed beside numbers, for a diagnosis."""
 
 from __future__ import annotations
 

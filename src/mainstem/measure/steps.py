@@ -1,4 +1,4 @@
-"""How gradients come and optimizers step, seen at one parameter of a model. May import torch only."""
+"""How gradients come and optimizers step, seen at one parameter of a model."""
 
 from __future__ import annotations
 

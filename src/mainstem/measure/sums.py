@@ -1,4 +1,4 @@
-"""Where a layer adds a branch to the stream, wherever its sum is made. May import its neighbours here.
+"""Where a layer adds a branch to the stream, wherever its sum is made.
 
 A layer's stream is what it was given, each sum that has the stream as a term, and what a norm, a scale, a ReLU or
 dropout makes of it. Only sums on the way from a layer's input to its output count.

@@ -1,4 +1,4 @@
-"""What was measured, as text of 80 columns. May import its neighbours here, and `draw` for its words."""
+"""What was measured, as text of 80 columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named points of anybody's model at which it can be measured. May import torch, and `stream` when it is used."""
+"""The named points of anybody's model at which it can be measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a loss asks a model for, seen in its gradient: the next token, or anything else. May import torch only.
+"""What a loss asks a model for, seen in its gradient: the next token, or anything else.
 
 Of a cross-entropy the gradient is p - 1 at the target, and at no other place is it below 0.
 

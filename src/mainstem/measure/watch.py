@@ -1,4 +1,4 @@
-"""`watch(model)`: what happens inside anybody's model while it trains. May import its neighbours here."""
+"""`watch(model)`: what happens inside anybody's model while it trains."""
 
 from __future__ import annotations
 

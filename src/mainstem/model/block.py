@@ -1,4 +1,4 @@
-"""The block that a form makes of specs. May import form, stream, nn and noise."""
+"""The block that a form makes of specs."""
 
 from __future__ import annotations
 

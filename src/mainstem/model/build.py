@@ -1,4 +1,4 @@
-"""From the configuration's sections to a model. May import config and its neighbours here."""
+"""From the configuration's sections to a model."""
 
 from __future__ import annotations
 

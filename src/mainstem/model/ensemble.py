@@ -1,6 +1,6 @@
 """Several language models of one size as one: each learns by itself, and what is predicted is the mean of all.
 
-May import its neighbours here, nn and noise. Shapes: B batch, T position, V vocabulary, K members.
+Shapes: B batch, T position, V vocabulary, K members.
 """
 
 from __future__ import annotations

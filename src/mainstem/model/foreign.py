@@ -1,4 +1,4 @@
-"""Somebody's module as a sublayer of a block: how it is called, and what is refused of it. May import nn and stream.
+"""Somebody's module as a sublayer of a block: how it is called, and what is refused of it.
 
 Shapes: B batch, T position, D width.
 """

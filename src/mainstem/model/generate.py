@@ -1,4 +1,4 @@
-"""Text from a model, one token after another, drawn from the counter. May import counter and nn.
+"""Text from a model, one token after another, drawn from the counter.
 
 Shapes: B texts, T positions, V vocabulary.
 """

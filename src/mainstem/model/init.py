@@ -1,4 +1,4 @@
-"""Initial weights, drawn from the counter by name. May import counter, form and stream.
+"""Initial weights, drawn from the counter by name.
 
 Shapes: N sublayers of the whole model.
 """

@@ -1,5 +1,4 @@
-"""The causal language model: embedding, stream, blocks, head. May import form, stream, nn, noise, ops, optim's
-roles.
+"""The causal language model: embedding, stream, blocks, head.
 
 Shapes: B batch, T position, D width, V vocabulary.
 """

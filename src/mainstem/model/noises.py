@@ -1,4 +1,4 @@
-"""Where each noise of a model goes: into a sublayer, behind a branch, or around it. May import noise, nn and stream."""
+"""Where each noise of a model goes: into a sublayer, behind a branch, or around it."""
 
 from __future__ import annotations
 

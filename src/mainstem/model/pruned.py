@@ -1,6 +1,6 @@
 """A model without the hidden units and heads that a group lasso has made zero: the same function, in less work.
 
-May import its neighbours, errors and optim's units. Shapes: B batch, T position.
+Shapes: B batch, T position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A batch as a loss sees it: what the head reads of it, and what is made of that. May import `counter`, `ops` and `nn`.
+"""A batch as a loss sees it: what the head reads of it, and what is made of that.
 
 Shapes: B batch, T position, D width, V vocabulary, N tokens.
 """

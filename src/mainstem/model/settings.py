@@ -1,4 +1,4 @@
-"""All that a language model is built from, as one frozen value. May import nn and form.
+"""All that a language model is built from, as one frozen value.
 
 Shapes: V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""The mean of several models' weights, and which of them to take. May import its neighbours and errors."""
+"""The mean of several models' weights, and which of them to take."""
 
 from __future__ import annotations
 

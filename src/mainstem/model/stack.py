@@ -1,4 +1,4 @@
-"""Somebody's layers under any residual form. May import form, nn, noise, execute and its neighbours here.
+"""Somebody's layers under any residual form.
 
 Shapes: B batch, T position, D width.
 """

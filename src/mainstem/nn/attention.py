@@ -1,4 +1,4 @@
-"""Causal self-attention. May import noise, ops and its neighbours here.
+"""Causal self-attention.
 
 Shapes: B batch, T position, D width, H heads, K head width, Q new positions, C cached and new positions.
 """

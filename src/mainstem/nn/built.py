@@ -1,7 +1,4 @@
-"""Whether a module is still what it was when it was built, so that a kernel may compute what it computes.
-
-May import its neighbour `linear`.
-"""
+"""Whether a module is still what it was when it was built, so that a kernel may compute what it computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels along a forward pass beside the stream: an immutable value. May import errors.
+"""What travels along a forward pass beside the stream: an immutable value.
 
 Shapes: B batch, T position, H heads, K head width.
 """

@@ -1,4 +1,4 @@
-"""From tokens into the stream. May import noise.
+"""From tokens into the stream.
 
 Shapes: B batch, T position, D width, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""How a token enters the stream, as a value. May import `variants`, the specs of its folder and torch.
+"""How a token enters the stream, as a value.
 
 Shapes: B batch, T position, D width.
 """

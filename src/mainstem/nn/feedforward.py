@@ -1,4 +1,4 @@
-"""The feed-forward sublayer. May import noise, ops and its neighbours here.
+"""The feed-forward sublayer.
 
 Shapes: B batch, T position, D width, F hidden width.
 """

@@ -1,4 +1,4 @@
-"""A linear map without a bias. May import ops."""
+"""A linear map without a bias."""
 
 from __future__ import annotations
 

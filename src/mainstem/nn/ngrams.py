@@ -1,4 +1,4 @@
-"""What the last few tokens are together, put into the stream beside the token. May import torch and its neighbours.
+"""What the last few tokens are together, put into the stream beside the token.
 
 Shapes: B batch, T position, P position with those before it, D width, N orders, R rows of the table.
 """

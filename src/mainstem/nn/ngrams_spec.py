@@ -1,4 +1,4 @@
-"""n-grams beside the tokens, as a value. May import its neighbours."""
+"""n-grams beside the tokens, as a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LayerNorm and RMSNorm, over the last axis. May import ops.
+"""LayerNorm and RMSNorm, over the last axis.
 
 Shapes: D width.
 """

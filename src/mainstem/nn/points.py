@@ -1,4 +1,4 @@
-"""Modules at the named points of a layer: how they are named, called, and known to do nothing. May import noise.
+"""Modules at the named points of a layer: how they are named, called, and known to do nothing.
 
 The first dropout of elements at a point for which the layer has a kernel is its `dropout`; all others are named by
 their point and what they are, such as `heads_dropout`.

@@ -1,4 +1,4 @@
-"""Rotary positions. May import ops.
+"""Rotary positions.
 
 Shapes: B batch, T position, H heads, K head width.
 """

@@ -1,4 +1,4 @@
-"""Factors on a branch, learned or given, and a number that is added. May import torch only."""
+"""Factors on a branch, learned or given, and a number that is added."""
 
 from __future__ import annotations
 

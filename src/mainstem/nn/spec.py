@@ -1,4 +1,4 @@
-"""A sublayer before it is built: a frozen value that a residual form may still change. May import errors and torch."""
+"""A sublayer before it is built: a frozen value that a residual form may still change."""
 
 from __future__ import annotations
 

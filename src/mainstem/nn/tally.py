@@ -1,4 +1,4 @@
-"""What is asked of activations during a forward pass: how large they are at each position. May import torch only.
+"""What is asked of activations during a forward pass: how large they are at each position.
 
 Shapes: B batch, T position, F hidden width; b rows of the batch.
 """

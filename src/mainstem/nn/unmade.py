@@ -1,4 +1,4 @@
-"""Modules that have shapes and take no memory, so that their sizes can be counted. May import torch."""
+"""Modules that have shapes and take no memory, so that their sizes can be counted."""
 
 from __future__ import annotations
 

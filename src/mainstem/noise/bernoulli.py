@@ -1,7 +1,4 @@
-"""Independent draws, each for one element or for many together: dropout, and most of its relatives.
-
-May import its neighbours.
-"""
+"""Independent draws, each for one element or for many together: dropout, and most of its relatives."""
 
 from __future__ import annotations
 

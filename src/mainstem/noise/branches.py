@@ -1,4 +1,4 @@
-"""Stochastic depth as a value: whole branches are left out. May import its neighbours."""
+"""Stochastic depth as a value: whole branches are left out."""
 
 from __future__ import annotations
 

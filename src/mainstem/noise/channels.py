@@ -1,6 +1,6 @@
 """Dropout of whole channels, and dropout that keeps mean and variance, inside a scope of the counter.
 
-May import its neighbours. Shapes: N samples, C channels.
+Shapes: N samples, C channels.
 """
 
 from __future__ import annotations

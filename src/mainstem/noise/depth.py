@@ -1,4 +1,4 @@
-"""Stochastic depth: which samples leave out a branch. May import counter and ops."""
+"""Stochastic depth: which samples leave out a branch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DropHead: whole heads of attention. May import its neighbours."""
+"""DropHead: whole heads of attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DropKey: keys that a query does not see. May import its neighbours."""
+"""DropKey: keys that a query does not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout as a module, in place of `torch.nn.Dropout`. May import counter and ops."""
+"""Dropout as a module, in place of `torch.nn.Dropout`."""
 
 from __future__ import annotations
 

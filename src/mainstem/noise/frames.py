@@ -1,4 +1,4 @@
-"""What torch.utils.checkpoint computes again, so that it draws the masks of its forward. May import counter.
+"""What torch.utils.checkpoint computes again, so that it draws the masks of its forward.
 
 A call of checkpoint (with use_reentrant=False) has a frame, which its forward and each recomputation share. What the
 forward's draws were taken from is kept on the frame, for as long as the frame is.

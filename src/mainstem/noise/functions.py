@@ -1,4 +1,4 @@
-"""What torch's functions that draw are inside a scope of the counter. May import its neighbours, counter and ops.
+"""What torch's functions that draw are inside a scope of the counter.
 
 Shapes: B samples, H heads, Q queries, C keys.
 """

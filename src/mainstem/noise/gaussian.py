@@ -1,4 +1,4 @@
-"""Gaussian dropout: every element times a normal number around 1. May import counter and its neighbours."""
+"""Gaussian dropout: every element times a normal number around 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LayerDrop as a value: whole blocks are left out. May import its neighbours."""
+"""LayerDrop as a value: whole blocks are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module that drops along some axes, with one draw for all that lies along the others. May import ops.
+"""A module that drops along some axes, with one draw for all that lies along the others.
 
 Axes have letters, as in `points`: B batch, T position, H heads, Q queries, C keys.
 """

@@ -1,7 +1,4 @@
-"""Whether samples come first in what noise of ours drops, in a model that also has modules with the sequence there.
-
-May import counter and its neighbours.
-"""
+"""Whether samples come first in what noise of ours drops, in a model that also has modules with the sequence there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From names and values of a configuration to noise, and back. May import its neighbours and variants."""
+"""From names and values of a configuration to noise, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much is dropped, over the depth of a model and over the steps of a training. May import `progress`."""
+"""How much is dropped, over the depth of a model and over the steps of a training."""
 
 from __future__ import annotations
 

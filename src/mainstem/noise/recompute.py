@@ -1,4 +1,4 @@
-"""Activation checkpointing that draws the same masks twice. May import counter."""
+"""Activation checkpointing that draws the same masks twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout between the layers of torch's recurrent networks, inside a scope of the counter. May import its neighbours.
+"""Dropout between the layers of torch's recurrent networks, inside a scope of the counter.
 
 Shapes: B samples, T positions, D width, N rows of a packed sequence: those of all samples that reach a position, side
 by side, the longest sample first.

@@ -1,4 +1,4 @@
-"""Where the samples lie in what a foreign module drops. May import ops, counter and errors."""
+"""Where the samples lie in what a foreign module drops."""
 
 from __future__ import annotations
 

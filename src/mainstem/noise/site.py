@@ -1,7 +1,4 @@
-"""What all noise has in common: a place with a name, and where its randomness comes from.
-
-May import counter and ops.
-"""
+"""What all noise has in common: a place with a name, and where its randomness comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Span masking: several tokens in a row are hidden. May import counter, ops and its neighbours.
+"""Span masking: several tokens in a row are hidden.
 
 Shapes: B batch, T position.
 """

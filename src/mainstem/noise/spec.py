@@ -1,4 +1,4 @@
-"""Noise before it is built: a frozen value that says what is dropped where, and how much. May import its neighbours."""
+"""Noise before it is built: a frozen value that says what is dropped where, and how much."""
 
 from __future__ import annotations
 

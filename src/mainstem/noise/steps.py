@@ -1,4 +1,4 @@
-"""Rates that change over the steps of a training. May import its neighbours."""
+"""Rates that change over the steps of a training."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Anybody's model under the counter: its own dropout, and dropout that its forward calls as a function.
-
-May import its neighbours, counter and names.
-"""
+"""Anybody's model under the counter: its own dropout, and dropout that its forward calls as a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token dropout: whole rows of embedded tokens. May import its neighbours."""
+"""Token dropout: whole rows of embedded tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word dropout: a token is hidden wherever it stands in a sequence. May import counter and its neighbours.
+"""Word dropout: a token is hidden wherever it stands in a sequence.
 
 Shapes: B batch, T position.
 """

@@ -1,4 +1,4 @@
-"""Operations with one signature and several implementations that agree. May import counter and errors."""
+"""Operations with one signature and several implementations that agree."""
 
 from . import update
 from .activation import activation

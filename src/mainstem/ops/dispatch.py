@@ -1,4 +1,4 @@
-"""Which implementation of an op runs: one rule for all. May import counter and errors.
+"""Which implementation of an op runs: one rule for all.
 
 "auto" takes the fastest that fits and logs, once, why it took a slower one; any other name is taken literally, and
 what cannot be met raises.

@@ -1,4 +1,4 @@
-"""An op's gradient, for plain autograd and for torch.func alike. May import errors and torch."""
+"""An op's gradient, for plain autograd and for torch.func alike."""
 
 from __future__ import annotations
 

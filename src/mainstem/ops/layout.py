@@ -1,4 +1,4 @@
-"""How the elements of an array are numbered, sample by sample; what does not fit is refused here. May import errors.
+"""How the elements of an array are numbered, sample by sample; what does not fit is refused here.
 
 Shapes: B samples, H heads, Q queries, K keys.
 """

@@ -1,4 +1,4 @@
-"""The compiled kernels: where they lie, what they offer, and PyTorch's threads for them. May import errors.
+"""The compiled kernels: where they lie, what they offer, and PyTorch's threads for them.
 
 Nothing is loaded before the first call that could use it.
 """

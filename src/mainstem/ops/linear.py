@@ -1,4 +1,4 @@
-"""A linear map by the faster of PyTorch's two libraries. May import errors and its neighbours in ops.
+"""A linear map by the faster of PyTorch's two libraries.
 
 Shapes: N rows, D width, E width of the result.
 """

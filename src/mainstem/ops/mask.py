@@ -1,4 +1,4 @@
-"""What a mask is drawn from, as every op takes it. May import counter and ops.layout."""
+"""What a mask is drawn from, as every op takes it."""
 
 from __future__ import annotations
 

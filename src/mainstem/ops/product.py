@@ -1,4 +1,4 @@
-"""Matrix products, by the faster of the two libraries that PyTorch has. May import torch only.
+"""Matrix products, by the faster of the two libraries that PyTorch has.
 
 Shapes: N rows, K the axis that is summed over, M columns.
 """

@@ -1,4 +1,4 @@
-"""Parts of a model that can be taken out as a whole: hidden units, heads, rows and columns. May import its neighbours.
+"""Parts of a model that can be taken out as a whole: hidden units, heads, rows and columns.
 
 A module says what its units are by a method ``units() -> {kind: (count, {parameter name relative to it: axis})}``:
 along that axis the parameter has an equal part of each unit. Shapes: G units, S numbers of a unit.

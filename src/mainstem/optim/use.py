@@ -1,4 +1,4 @@
-"""Roles by use: what multiplies an activation is a matrix, whatever module holds it. May import its neighbours.
+"""Roles by use: what multiplies an activation is a matrix, whatever module holds it.
 
 A forward is watched operator by operator. What is made of parameters alone (a view, a cast, a weight that is computed)
 is still those parameters; what is made of an input is an activation.

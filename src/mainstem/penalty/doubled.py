@@ -1,4 +1,4 @@
-"""Weights that a decay and a penalty both draw to 0, which a user may not know of. May import `optim`."""
+"""Weights that a decay and a penalty both draw to 0, which a user may not know of."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The card of a model: what it reached and beside what, how it was chosen, what it cost, and where its limits are.
 
-The same facts as a section of the page and as card.md. May import `draw` and its neighbours here.
+The same facts as a section of the page and as card.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The stream and its gradient by depth, at several steps of training. May import `slope` and its neighbours here."""
+"""The stream and its gradient by depth, at several steps of training."""
 
 from __future__ import annotations
 

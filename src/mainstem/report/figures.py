@@ -1,4 +1,4 @@
-"""The figures of a run. May import its neighbours here."""
+"""The figures of a run."""
 
 from __future__ import annotations
 

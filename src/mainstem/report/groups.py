@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seed, as one group, and what tells groups apart. May import its neighbours."""
+"""Runs that differ in nothing but their seed, as one group, and what tells groups apart."""
 
 from __future__ import annotations
 

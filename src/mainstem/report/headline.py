@@ -1,4 +1,4 @@
-"""What was reached, in words and a few numbers. May import its neighbours here."""
+"""What was reached, in words and a few numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listener that writes the page of a run at its end. May import its neighbours here."""
+"""A listener that writes the page of a run at its end."""
 
 from __future__ import annotations
 

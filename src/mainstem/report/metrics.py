@@ -1,7 +1,7 @@
 """metrics.jsonl as curves, read as a stream, so that a file of any length takes the same memory.
 
 A run may still be writing: a last line without its end is left out. Lines that are no JSON object with a step are
-counted and left out. May import `runs` and its neighbours here.
+counted and left out.
 """
 
 from __future__ import annotations

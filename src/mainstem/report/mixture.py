@@ -1,4 +1,4 @@
-"""What a run reached together with counts, where it has some. May import its neighbours here."""
+"""What a run reached together with counts, where it has some."""
 
 from __future__ import annotations
 

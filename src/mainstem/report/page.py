@@ -1,4 +1,4 @@
-"""The page of a run, report.html, and its card, card.md. May import `files` and its neighbours here.
+"""The page of a run, report.html, and its card, card.md.
 
 Everything that comes from the run's data passes `visible` and is escaped by the templates; the page may load nothing
 and run nothing but its own script (see template.py).

@@ -1,4 +1,4 @@
-"""Where the time went. May import its neighbours here."""
+"""Where the time went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A curve of any length in bounded memory. May import nothing of the project.
+"""A curve of any length in bounded memory.
 
 Rows come in one at a time. When `capacity` bins are full, neighbours are merged and each bin takes twice as many rows
 from then on; mean, smallest and largest value of every bin are exact.

@@ -1,4 +1,4 @@
-"""Runs beside each other, as one page. May import `errors`, `files` and its neighbours here."""
+"""Runs beside each other, as one page."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""One line a group of runs: the mean over its seeds, and a band from the smallest to the largest. May import its
-neighbours here."""
+"""One line a group of runs: the mean over its seeds, and a band from the smallest to the largest."""
 
 from __future__ import annotations
 

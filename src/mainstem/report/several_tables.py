@@ -1,5 +1,4 @@
-"""Runs beside each other as rows: what they reached, and what their configurations have differently. May import its
-neighbours here."""
+"""Runs beside each other as rows: what they reached, and what their configurations have differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a run folder that a report is made of. May import `config`, `files`, `errors` and its neighbours here.
+"""The files of a run folder that a report is made of.
 
 Only config.yaml must be there. A file that is missing, damaged or not ours costs its part of the page, and is named.
 """

@@ -1,4 +1,4 @@
-"""Tables of a run: its noise, its tensors, and pairs of names and values. May import `draw` and its neighbours here."""
+"""Tables of a run: its noise, its tensors, and pairs of names and values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bits per byte at each stage of a run, and what each took away, beside the yardsticks. May import its neighbours here.
+"""Bits per byte at each stage of a run, and what each took away, beside the yardsticks.
 
 A stage is a held-out pass that was made: nothing is estimated, and nothing that was undone is among them.
 """

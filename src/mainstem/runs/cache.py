@@ -1,7 +1,4 @@
-"""Where tokens are kept: in the user's cache, or in the run's own folder where there is none that can be written to.
-
-May import its siblings.
-"""
+"""Where tokens are kept: in the user's cache, or in the run's own folder where there is none that can be written to."""
 
 from __future__ import annotations
 

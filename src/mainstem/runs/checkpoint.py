@@ -1,4 +1,4 @@
-"""Checkpoints: numbered folders that are whole or do not exist. May import `files`, `errors` and its siblings.
+"""Checkpoints: numbered folders that are whole or do not exist.
 
 A checkpoint is written under another name, synced, renamed, read again, and only then may the oldest go. Tensors are
 safetensors files with at most one metadata key (several come in an order that differs by process), the rest is JSON.

@@ -1,4 +1,4 @@
-"""What is said when a disk does not take a file of a run. May import `errors`."""
+"""What is said when a disk does not take a file of a run."""
 
 from __future__ import annotations
 

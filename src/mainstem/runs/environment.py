@@ -1,4 +1,4 @@
-"""What a run's numbers depend on besides its configuration: versions, machine, threads. May import torch."""
+"""What a run's numbers depend on besides its configuration: versions, machine, threads."""
 
 from __future__ import annotations
 

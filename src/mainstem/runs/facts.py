@@ -1,7 +1,4 @@
-"""facts.json and samples.json: what made a run and what came of it, for the report and for people. JSON only.
-
-May import `files` and its siblings.
-"""
+"""facts.json and samples.json: what made a run and what came of it, for the report and for people. JSON only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Listeners are told what happens in a run: metrics.jsonl, the console, TensorBoard, and whatever somebody adds.
-
-May import `config` and its siblings.
-"""
+"""Listeners are told what happens in a run: metrics.jsonl, the console, TensorBoard, and whatever somebody adds."""
 
 from __future__ import annotations
 

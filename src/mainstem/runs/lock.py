@@ -1,4 +1,4 @@
-"""The lock of a run's folder: one process trains there at a time. May import `errors`."""
+"""The lock of a run's folder: one process trains there at a time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How often a run was scored on its sealed part: a part that is looked at often becomes one to choose by.
-
-May import `files` and its siblings.
-"""
+"""How often a run was scored on its sealed part: a part that is looked at often becomes one to choose by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one object a line, each step once, in order; its writer and its reader. May import `files`.
+"""metrics.jsonl: one object a line, each step once, in order; its writer and its reader.
 
 The file runs ahead of the checkpoint, so a checkpoint records how long the file was, and the hash of that much; going
 on from it cuts the file there. Lines are written when they are worth a system call and synced at checkpoints only.

@@ -1,7 +1,4 @@
-"""The folder of a run for which none was given: `runs/<date>-<name>`, and never that of another run.
-
-May import `config`, `files`, `errors` and its siblings.
-"""
+"""The folder of a run for which none was given: `runs/<date>-<name>`, and never that of another run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's folder knows of it: the newest whole checkpoint, and facts.json. May import its siblings.
+"""What a run's folder knows of it: the newest whole checkpoint, and facts.json.
 
 The checkpoint's manifest is asked first: no byte of it changes unnoticed, and it says what trained the weights.
 """

@@ -1,7 +1,4 @@
-"""Stored runs by the path that somebody gives: which folder it means, what the run was, and where its data is now.
-
-Torch-free. May import `config`, `files` and `errors`.
-"""
+"""Stored runs by the path that somebody gives: which folder it means, what the run was, and where its data is now."""
 
 from __future__ import annotations
 

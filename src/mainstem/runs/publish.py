@@ -1,4 +1,4 @@
-"""The models that a run offers: the best in the run's folder, the last one in `last/`. May import `files` and siblings.
+"""The models that a run offers: the best in the run's folder, the last one in `last/`.
 
 Each is `config.json`, from which the model is built, and `model.safetensors`.
 """

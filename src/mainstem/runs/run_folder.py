@@ -1,7 +1,4 @@
-"""The folder of a run: what lies where, who may write to it, and which configuration it belongs to.
-
-May import `config`, `files` and `errors`.
-"""
+"""The folder of a run: what lies where, who may write to it, and which configuration it belongs to."""
 
 from __future__ import annotations
 

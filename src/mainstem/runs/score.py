@@ -1,4 +1,4 @@
-"""What models are compared by: a number with a name and a unit. Torch-free; may import `msgspec` alone."""
+"""What models are compared by: a number with a name and a unit. It needs no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run knows besides weights and moments, as one JSON value that a checkpoint keeps. May import `files`."""
+"""What a run knows besides weights and moments, as one JSON value that a checkpoint keeps."""
 
 from __future__ import annotations
 

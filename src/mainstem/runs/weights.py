@@ -1,4 +1,4 @@
-"""The weights of a model as a mapping, each stored once. May import torch, `files` and `errors`."""
+"""The weights of a model as a mapping, each stored once."""
 
 from __future__ import annotations
 

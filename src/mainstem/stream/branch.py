@@ -1,4 +1,4 @@
-"""The branch F of a residual: a list of modules with names. May import nn and its neighbours.
+"""The branch F of a residual: a list of modules with names.
 
 Shapes: B batch, T position, D width.
 """

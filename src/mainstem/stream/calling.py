@@ -1,7 +1,4 @@
-"""Calling a module of somebody's: where it cannot be called so, the error says which module, and the remedy.
-
-May import its neighbour `given`, errors and torch.
-"""
+"""Calling a module of somebody's: where it cannot be called so, the error says which module, and the remedy."""
 
 from __future__ import annotations
 

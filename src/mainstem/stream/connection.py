@@ -1,4 +1,4 @@
-"""How a sublayer reads the stream and writes to it. May import its neighbours.
+"""How a sublayer reads the stream and writes to it.
 
 Shapes: B batch, T position, D width.
 """

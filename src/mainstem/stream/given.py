@@ -1,4 +1,4 @@
-"""What a residual is called with beside x: which modules take it, and by which names. May import errors and torch."""
+"""What a residual is called with beside x: which modules take it, and by which names."""
 
 from __future__ import annotations
 

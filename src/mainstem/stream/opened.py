@@ -1,4 +1,4 @@
-"""Several streams around one sublayer: opened in front of it, and closed behind it. May import its neighbours.
+"""Several streams around one sublayer: opened in front of it, and closed behind it.
 
 Shapes: B batch, T position, D width.
 """

@@ -1,7 +1,4 @@
-"""Whether somebody's module adds its input to its output, which a residual around it would do once more.
-
-May import ops and torch.
-"""
+"""Whether somebody's module adds its input to its output, which a residual around it would do once more."""
 
 from __future__ import annotations
 

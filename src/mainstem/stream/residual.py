@@ -1,4 +1,4 @@
-"""The residual: a branch and how it meets the stream. May import nn, noise and its neighbours.
+"""The residual: a branch and how it meets the stream.
 
 Shapes: B batch, T position, D width.
 """

@@ -1,4 +1,4 @@
-"""Where a sublayer stands in the model. May import nn."""
+"""Where a sublayer stands in the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What flows through the depth of a network. May import torch only."""
+"""What flows through the depth of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a stream is opened and closed. May import nn, noise and its neighbours.
+"""How a stream is opened and closed.
 
 Shapes: B batch, T position, D width.
 """

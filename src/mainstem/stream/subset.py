@@ -1,4 +1,4 @@
-"""Some rows of a batch, and back to their places: what stochastic depth computes. May import ops.
+"""Some rows of a batch, and back to their places: what stochastic depth computes.
 
 Both are linear, each the other's gradient, and no row is taken twice, so that rows are copied where `x[index]` would
 add them one by one in backward.

@@ -1,4 +1,4 @@
-"""Whether a process of this machine still runs, told by what Linux says of it in /proc. May import nothing."""
+"""Whether a process of this machine still runs, told by what Linux says of it in /proc."""
 
 from __future__ import annotations
 

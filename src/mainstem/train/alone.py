@@ -1,4 +1,4 @@
-"""What one network of an ensemble predicts by itself, beside the mean of all. May import `measure` and its siblings."""
+"""What one network of an ensemble predicts by itself, beside the mean of all."""
 
 from __future__ import annotations
 

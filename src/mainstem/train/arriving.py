@@ -1,7 +1,4 @@
-"""How the processes of a run meet: by a store that one of them holds, words of greeting, and torch's group.
-
-May import its siblings.
-"""
+"""How the processes of a run meet: by a store that one of them holds, words of greeting, and torch's group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a configuration and a corpus to what learns, and what is known of it. May import all but the cli."""
+"""From a configuration and a corpus to what learns, and what is known of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step's samples, as a task hands them to its loss. May import torch.
+"""One step's samples, as a task hands them to its loss.
 
 Shapes: B samples of a batch; all else is the task's.
 """

@@ -1,4 +1,4 @@
-"""From what learns and what its folder knows to a loop that stands where the run stopped. May import its siblings."""
+"""From what learns and what its folder knows to a loop that stands where the run stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a loss is worth, in words: beside yardsticks, and beside text that was seen before. May import `data`.
+"""What a loss is worth, in words: beside yardsticks, and beside text that was seen before.
 
 Names of yardsticks are those of `data.yardsticks.measure`.
 """

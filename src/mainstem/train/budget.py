@@ -1,4 +1,4 @@
-"""A first guess of how many steps fit into a budget of wall time, by timing a few. May import all below the loop."""
+"""A first guess of how many steps fit into a budget of wall time, by timing a few."""
 
 from __future__ import annotations
 

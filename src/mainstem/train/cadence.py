@@ -1,4 +1,4 @@
-"""When a held-out pass is due. May import nothing."""
+"""When a held-out pass is due."""
 
 from __future__ import annotations
 

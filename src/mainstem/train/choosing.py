@@ -1,6 +1,6 @@
 """What a run is to be like, where its recipe leaves that to the text, the machine and the time.
 
-May import all below the loop. A choice is made once, before a run has a folder: its config.yaml has what was chosen.
+A choice is made once, before a run has a folder: its config.yaml has what was chosen.
 """
 
 from __future__ import annotations

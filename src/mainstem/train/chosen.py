@@ -1,4 +1,4 @@
-"""What was chosen for a run, alone or beside half and twice the time. May import `config`, `console` and `lines`."""
+"""What was chosen for a run, alone or beside half and twice the time."""
 
 from __future__ import annotations
 

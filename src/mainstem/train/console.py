@@ -1,4 +1,4 @@
-"""What a run says while it runs: a display on a terminal, plain lines elsewhere. May import rich, late, and `lines`.
+"""What a run says while it runs: a display on a terminal, plain lines elsewhere.
 
 Training never ends because nobody listens: a closed standard output is replaced by nowhere.
 """

@@ -1,4 +1,4 @@
-"""What a value of a configuration costs beside others: time of a step, memory, parameters. May import all below here.
+"""What a value of a configuration costs beside others: time of a step, memory, parameters.
 
 The sides take turns in one process, a few steps each, on random tokens. So only ratios mean anything, and whatever else
 the machine does meets all of them.

@@ -1,7 +1,4 @@
-"""How many weights the blocks of a model have, and how wide its stream is, counted on blocks that have no memory.
-
-May import form, model, nn and stream.
-"""
+"""How many weights the blocks of a model have, and how wide its stream is, counted on blocks that have no memory."""
 
 from __future__ import annotations
 

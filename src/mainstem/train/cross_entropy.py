@@ -1,4 +1,4 @@
-"""The cross-entropy. May import its siblings."""
+"""The cross-entropy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tensor of a step in which the first number that is not finite comes to be. May import torch and its siblings.
+"""The tensor of a step in which the first number that is not finite comes to be.
 
 A step is a function of the weights and its number, and one that was left out has changed no weight. So it is computed
 once more, with hooks, when a run ends for it; until then nothing is watched, and it costs nothing.

@@ -1,4 +1,4 @@
-"""Where a run computes and in which precision. May import torch, `config` and `errors`."""
+"""Where a run computes and in which precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress display on a terminal. May import rich, and `console` and `lines` for the words."""
+"""The progress display on a terminal."""
 
 from __future__ import annotations
 

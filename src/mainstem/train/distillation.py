@@ -1,4 +1,4 @@
-"""What a trained model predicts as a second target. May import everything below the loop.
+"""What a trained model predicts as a second target.
 
 Shapes: B batch, T position, V tokens of the vocabulary.
 """

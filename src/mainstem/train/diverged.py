@@ -1,7 +1,4 @@
-"""What is said when a number of a run is no longer finite: which field is at fault, and what is still there.
-
-May import `config`, `errors`, `optim` and `runs`.
-"""
+"""What is said when a number of a run is no longer finite: which field is at fault, and what is still there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says at its end: what was reached, beside what, and what to do next. May import its siblings."""
+"""What a run says at its end: what was reached, beside what, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What ends a run of several processes: one of them fails and says why, or is lost without a word.
-
-May import torch, `errors` and its siblings.
-"""
+"""What ends a run of several processes: one of them fails and says why, or is lost without a word."""
 
 from __future__ import annotations
 

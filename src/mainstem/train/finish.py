@@ -1,4 +1,4 @@
-"""What a finished run leaves: its models, its outcome and samples. May import its siblings."""
+"""What a finished run leaves: its models, its outcome and samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in a process that does not lead: it takes the same steps, and writes and says nothing. May import siblings."""
+"""A run in a process that does not lead: it takes the same steps, and writes and says nothing."""
 
 from __future__ import annotations
 

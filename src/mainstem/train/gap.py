@@ -1,6 +1,6 @@
 """The generalisation gap: held-out loss minus training loss, both in eval mode, with its 95% interval.
 
-May import `data`, `measure` and `runs`. Shapes: W windows.
+Shapes: W windows.
 """
 
 from __future__ import annotations

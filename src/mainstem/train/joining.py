@@ -1,4 +1,4 @@
-"""How a process comes into the world that torchrun has put it into, and how it leaves. May import its siblings."""
+"""How a process comes into the world that torchrun has put it into, and how it leaves."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a learner has learned, taken out of it and put back: all that its next step depends on, but for its number.
-
-May import `optim`, `penalty`, `runs` and its siblings.
-"""
+"""What a learner has learned, taken out of it and put back: all that its next step depends on, but for its number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a run that ends early, and how it goes on. May import `runs` and its siblings."""
+"""What is kept of a run that ends early, and how it goes on."""
 
 from __future__ import annotations
 

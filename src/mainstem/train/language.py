@@ -1,4 +1,4 @@
-"""The language model as a task: windows of text, cross-entropy in nats per token. May import its siblings.
+"""The language model as a task: windows of text, cross-entropy in nats per token.
 
 Passes in between take a fixed number of tokens, in windows that are evenly spread and always the same, so that they
 can be compared with each other. The last one takes all of the held-out part where training was long enough for that.

@@ -1,7 +1,4 @@
-"""What learns: a model, and all that a step reads and changes. It writes nothing and prints nothing.
-
-May import everything below the loop.
-"""
+"""What learns: a model, and all that a step reads and changes. It writes nothing and prints nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What becomes of a step that did not count: what its line and the state of the run say, and what the user hears.
 
-What decides that is `optim.acceptance`; here are its numbers, once they can be looked at. May import `config`, `runs`
-and its siblings.
+What decides that is `optim.acceptance`; here are its numbers, once they can be looked at.
 """
 
 from __future__ import annotations

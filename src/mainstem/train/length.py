@@ -1,4 +1,4 @@
-"""How many steps a run has: given, or from epochs, or from a budget of wall time. May import `optim` and `runs`."""
+"""How many steps a run has: given, or from epochs, or from a budget of wall time."""
 
 from __future__ import annotations
 

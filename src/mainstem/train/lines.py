@@ -1,4 +1,4 @@
-"""Text in lines of a width: folded between words, or with the less important words left out. May import `config`."""
+"""Text in lines of a width: folded between words, or with the less important words left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop: step, evaluate, save, until the steps or the patience are used up. May import everything but the cli.
+"""The loop: step, evaluate, save, until the steps or the patience are used up.
 
 Numbers stay tensors until they are written, so that a GPU is waited for once a line and no more.
 """

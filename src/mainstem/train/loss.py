@@ -1,4 +1,4 @@
-"""The loss of a batch and its gradient, in as many pieces as memory allows. May import `counter` and its siblings."""
+"""The loss of a batch and its gradient, in as many pieces as memory allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second loss from inputs of which tokens are hidden. May import `config`, `counter` and its siblings.
+"""A second loss from inputs of which tokens are hidden.
 
 Shapes: B batch, T position.
 """

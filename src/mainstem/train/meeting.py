@@ -3,7 +3,7 @@
 A word is JSON in torch's key-value store. Who waits for one asks again and again, so that a signal is heard, a failure
 elsewhere is noticed, and nobody waits for ever. Who is to leave it has to be there as well: on the same machine it is
 asked whether that process still runs, and from another one it has to give signs of life. The store has to answer as
-well: it is a process of the run that holds it, or a launcher. May import torch and its siblings.
+well: it is a process of the run that holds it, or a launcher.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How much memory a run needs at least, and how much there can be, so that sizes are refused before they are asked for.
 
-May import `config`, `form`, `model`, `nn`, `optim`, `variants` and its siblings. Estimates are lower bounds: what is
-refused could not have been trained.
+Estimates are lower bounds: what is refused could not have been trained.
 """
 
 from __future__ import annotations

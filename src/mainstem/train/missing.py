@@ -1,7 +1,4 @@
-"""Which process of a run has ended, or does not answer, where torch says only that a connection has failed.
-
-May import its siblings.
-"""
+"""Which process of a run has ended, or does not answer, where torch says only that a connection has failed."""
 
 from __future__ import annotations
 

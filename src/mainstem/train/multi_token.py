@@ -1,5 +1,4 @@
-"""The next few tokens at once, of which the next one alone is left in the end. May import `config`, `model.seen`, `ops`
-and its siblings.
+"""The next few tokens at once, of which the next one alone is left in the end.
 
 Shapes: B batch, T position.
 """

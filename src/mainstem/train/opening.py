@@ -1,4 +1,4 @@
-"""What a run says before its first step: its data, its model, its length. May import its siblings."""
+"""What a run says before its first step: its data, its model, its length."""
 
 from __future__ import annotations
 

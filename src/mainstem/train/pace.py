@@ -1,4 +1,4 @@
-"""How fast a run goes, and how many steps fit into what is left of its budget. May import everything below the loop.
+"""How fast a run goes, and how many steps fit into what is left of its budget.
 
 Steps are estimated anew just before a checkpoint is written, and the estimate stands in it: whatever ends the process,
 the next one goes on with the same number of steps. Under a budget checkpoints are also written when it is time for an

@@ -1,7 +1,6 @@
 """How several processes write one checkpoint: each its own part, and the leading one what holds them together.
 
-They meet at the store, not by a reduction, as all of this happens beside the training. May import `files`, `runs` and
-its siblings.
+They meet at the store, not by a reduction, as all of this happens beside the training.
 """
 
 from __future__ import annotations

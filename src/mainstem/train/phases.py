@@ -1,4 +1,4 @@
-"""Where the time of a step goes, for two clock readings a phase. May import `runs`.
+"""Where the time of a step goes, for two clock readings a phase.
 
 On a GPU the host runs ahead, so a phase there is the time of launching it; the sum over many steps is still the time.
 """

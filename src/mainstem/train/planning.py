@@ -1,4 +1,4 @@
-"""What `--plan` prints: what a run would do, on one screen or whole, without doing it. May import all but the cli."""
+"""What `--plan` prints: what a run would do, on one screen or whole, without doing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts beside the whole network, once it has been trained: the share, and what it is worth. May import siblings.
+"""Counts beside the whole network, once it has been trained: the share, and what it is worth.
 
 Shapes: N held-out targets that were measured, W windows.
 """

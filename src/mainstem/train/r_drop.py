@@ -1,4 +1,4 @@
-"""R-Drop: two passes with other masks are to predict the same. May import `config`, `model.seen` and its siblings."""
+"""R-Drop: two passes with other masks are to predict the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""metrics.jsonl, and the first pass in facts.json, as a listener. May import `runs` and its siblings."""
+"""metrics.jsonl, and the first pass in facts.json, as a listener."""
 
 from __future__ import annotations
 

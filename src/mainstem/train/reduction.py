@@ -1,4 +1,4 @@
-"""Gradients added up over processes while the backward pass still goes on. May import its siblings.
+"""Gradients added up over processes while the backward pass still goes on.
 
 Parameters stand in buckets, those that the backward pass comes to first in the first one. A bucket is sent once all of
 its gradients are there and the buckets before it are sent, so that all processes send the same in the same order.

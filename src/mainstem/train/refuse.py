@@ -1,4 +1,4 @@
-"""What is wrong with a run whatever its text is: asked before the text is read. May import all but the cli."""
+"""What is wrong with a run whatever its text is: asked before the text is read."""
 
 from __future__ import annotations
 

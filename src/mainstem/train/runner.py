@@ -1,4 +1,4 @@
-"""A run from its configuration to its end. May import its siblings."""
+"""A run from its configuration to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that a trained model writes, for samples.json and the end of a run. May import `data`, `model` and `config`."""
+"""Text that a trained model writes, for samples.json and the end of a run."""
 
 from __future__ import annotations
 

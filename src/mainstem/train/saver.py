@@ -1,4 +1,4 @@
-"""When and how a run's checkpoints and its best model are written. May import `runs` and its siblings.
+"""When and how a run's checkpoints and its best model are written.
 
 A checkpoint is written beside the training, from copies (`keeping.state`). Where a model lies in parts over processes
 that share the folder each of them writes its own; where they do not, the leading one writes the whole.

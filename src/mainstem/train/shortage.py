@@ -1,4 +1,4 @@
-"""Memory that runs out, as a sentence with a remedy. May import torch and its siblings."""
+"""Memory that runs out, as a sentence with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console as a listener: the numbers of some steps, and how long is left. May import its siblings."""
+"""The console as a listener: the numbers of some steps, and how long is left."""
 
 from __future__ import annotations
 

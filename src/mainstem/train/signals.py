@@ -1,7 +1,4 @@
-"""Signals: the first one to leave finishes the step and saves, the second stops at once; another one saves alone.
-
-May import nothing.
-"""
+"""Signals: the first one to leave finishes the step and saves, the second stops at once; another one saves alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which process of a run says what has ended it: the leading one, and another one where that one cannot.
 
 Exactly one speaks, and the others stay until it has: a launcher ends all that are left as soon as the first one has
-ended. May import its siblings.
+ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast this machine trains, by a few steps of two shapes that are thrown away. May import all below the loop."""
+"""How fast this machine trains, by a few steps of two shapes that are thrown away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that lies in parts over the processes of a run, by FSDP2. May import `optim`, `stream` and its siblings.
+"""A model that lies in parts over the processes of a run, by FSDP2.
 
 A block's parameters are gathered while it computes, those outside of blocks from the first block to the last, and
 those of the last block until its backward pass, which follows. What is here every process calls at once, or none: each

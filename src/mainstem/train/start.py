@@ -1,4 +1,4 @@
-"""The tokenizer of a run that begins with the weights of another one. May import `config`, `data` and `runs`.
+"""The tokenizer of a run that begins with the weights of another one.
 
 A weight means what its token means. So a run that begins with weights reads its own text by the tokenizer of those,
 unless it is told otherwise; one that has another tokenizer is refused.

@@ -1,6 +1,6 @@
 """Whether a trained model is as sure as it is right, and how much its loss differs from window to window.
 
-May import `data`, `measure` and its siblings. Shapes: B sequences, T positions, V tokens of the vocabulary, N targets.
+Shapes: B sequences, T positions, V tokens of the vocabulary, N targets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a step came to. May import `measure` and its siblings."""
+"""What a step came to."""
 
 from __future__ import annotations
 

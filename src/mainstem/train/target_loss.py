@@ -1,4 +1,4 @@
-"""What a configuration's name of a loss stands for. May import `config`, `variants`, `noise` and its siblings."""
+"""What a configuration's name of a loss stands for."""
 
 from __future__ import annotations
 

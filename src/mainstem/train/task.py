@@ -1,4 +1,4 @@
-"""What a task is to the loop, and the score by which its models are compared. May import `runs` and its siblings."""
+"""What a task is to the loop, and the score by which its models are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of a language model shows: its text, its yardsticks, what it writes. May import `data` and siblings."""
+"""What a run of a language model shows: its text, its yardsticks, what it writes."""
 
 from __future__ import annotations
 

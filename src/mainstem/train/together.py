@@ -1,7 +1,4 @@
-"""What the processes of a run settle before its first step: that all have one configuration and one corpus.
-
-May import `config`, `runs` and its siblings.
-"""
+"""What the processes of a run settle before its first step: that all have one configuration and one corpus."""
 
 from __future__ import annotations
 

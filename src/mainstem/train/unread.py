@@ -1,4 +1,4 @@
-"""Fields that somebody gives and that nothing would read, as the form or another field says. May import siblings."""
+"""Fields that somebody gives and that nothing would read, as the form or another field says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of metrics.jsonl whose numbers are still tensors, so that a GPU is not waited for. May import `slope`."""
+"""Lines of metrics.jsonl whose numbers are still tensors, so that a GPU is not waited for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call that is waited for no longer than is said, as one to a process that may be stopped. May import nothing.
+"""A call that is waited for no longer than is said, as one to a process that may be stopped.
 
 torch's store has time limits of its own, and they do not hold where the process that answers is stopped: the call stays
 in C++, where no signal is heard either.

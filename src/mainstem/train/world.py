@@ -1,4 +1,4 @@
-"""The processes that train one model together, or the only one. May import torch and its siblings.
+"""The processes that train one model together, or the only one.
 
 Nothing here is called where a process is alone but to be given back what it gave. What every step needs is reduced by
 torch; what is said at the beginning, and what goes wrong, is left in the store where the processes met (`meeting`).

@@ -1,4 +1,4 @@
-"""Work that goes on beside the training, one piece at a time, and whose failure is never lost. May import nothing."""
+"""Work that goes on beside the training, one piece at a time, and whose failure is never lost."""
 
 from __future__ import annotations
 

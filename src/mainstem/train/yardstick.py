@@ -1,4 +1,4 @@
-"""The yardsticks, computed beside the training. May import `counts` and `data`."""
+"""The yardsticks, computed beside the training."""
 
 from __future__ import annotations
 

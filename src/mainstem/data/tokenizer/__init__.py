@@ -1,7 +1,4 @@
-"""From text to numbers and back: byte, char and bpe. Nothing is ever unknown or lost, so bits per byte are true.
-
-May import `config`, `errors`, `files`, and of `data` only its file names.
-"""
+"""From text to numbers and back: byte, char and bpe. Nothing is ever unknown or lost, so bits per byte are true."""
 
 from .base import Tokenizer
 from .bpe import Bpe

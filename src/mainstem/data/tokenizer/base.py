@@ -1,4 +1,4 @@
-"""What every tokenizer can do. May import `errors` and `files`.
+"""What every tokenizer can do.
 
 Shapes: V tokens of the vocabulary, P pieces of text.
 """

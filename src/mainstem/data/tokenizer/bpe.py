@@ -1,4 +1,4 @@
-"""Byte-pair encoding over bytes: ids 0 to 255 are the bytes, each further id joins two earlier ones. May import base.
+"""Byte-pair encoding over bytes: ids 0 to 255 are the bytes, each further id joins two earlier ones.
 
 The library `tokenizers` applies the merges, as it finds them (`learned.py`); the vocabulary that is stored is our own,
 and holds numbers only, so that a stranger's file can bring no pattern and no code.

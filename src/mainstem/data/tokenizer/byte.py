@@ -1,4 +1,4 @@
-"""The tokenizer of bytes: id b is byte b. May import its base."""
+"""The tokenizer of bytes: id b is byte b."""
 
 from __future__ import annotations
 

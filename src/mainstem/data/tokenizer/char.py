@@ -1,6 +1,6 @@
 """The tokenizer of characters: id i is the i-th character of the training text, in the order of code points.
 
-May import its base. Shapes: C characters of a text.
+Shapes: C characters of a text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Learning the merges of a vocabulary from a text, by the library `tokenizers`. May import its siblings."""
+"""Learning the merges of a vocabulary from a text, by the library `tokenizers`."""
 
 from __future__ import annotations
 

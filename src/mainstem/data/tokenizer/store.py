@@ -1,4 +1,4 @@
-"""Reading a tokenizer from its file. May import `catalogue`, `files`, `errors` and its siblings."""
+"""Reading a tokenizer from its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text for people, as its tokens come: whole characters, and ends of documents in words. May import its neighbours."""
+"""Text for people, as its tokens come: whole characters, and ends of documents in words."""
 
 from __future__ import annotations
 

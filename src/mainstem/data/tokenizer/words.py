@@ -1,7 +1,4 @@
-"""The words of a text, which a merge never reaches beyond, and how the library `tokenizers` spells them.
-
-May import nothing of the project.
-"""
+"""The words of a text, which a merge never reaches beyond, and how the library `tokenizers` spells them."""
 
 from __future__ import annotations
 

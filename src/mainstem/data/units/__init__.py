@@ -1,7 +1,4 @@
-"""Which units of a text get ids, as frozen values by name: each learns a tokenizer from the training part of a text.
-
-May import the rest of `data`, `variants` and `config`.
-"""
+"""Which units of a text get ids, as frozen values by name: each learns a tokenizer from the training part of a text."""
 
 from .base import Choice, Units
 

@@ -1,4 +1,4 @@
-"""The units that fit the size and the script of a text. May import its neighbours and siblings of `data`."""
+"""The units that fit the size and the script of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration's name of a tokenizer stands for. May import variants and siblings of `data`."""
+"""What a configuration's name of a tokenizer stands for."""
 
 from __future__ import annotations
 

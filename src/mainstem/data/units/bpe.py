@@ -1,4 +1,4 @@
-"""Merged pairs as units. May import its neighbours and siblings of `data`."""
+"""Merged pairs as units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes as units. May import its neighbours and siblings of `data`."""
+"""Bytes as units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Characters as units. May import its neighbours and siblings of `data`."""
+"""Characters as units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large the units of a text should be, by its size. May import nothing here."""
+"""How large the units of a text should be, by its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Residuals and regularizers: do their gains add up? May import lab."""
+"""Residuals and regularizers: do their gains add up?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Residual connections let networks be deep. May import lab."""
+"""Residual connections let networks be deep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the depth of a trained network used? May import lab."""
+"""Is the depth of a trained network used?"""
 
 from __future__ import annotations
 

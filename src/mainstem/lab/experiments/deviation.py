@@ -1,4 +1,4 @@
-"""Do layers learn a small deviation from what they are given? May import lab.
+"""Do layers learn a small deviation from what they are given?
 
 Shapes: B sequences, T positions.
 """

@@ -1,4 +1,4 @@
-"""Dropout reduces overfitting: rate x fresh or repeated text. May import lab."""
+"""Dropout reduces overfitting: rate x fresh or repeated text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do residual connections let a network learn in fewer steps? May import lab."""
+"""Do residual connections let a network learn in fewer steps?"""
 
 from __future__ import annotations
 

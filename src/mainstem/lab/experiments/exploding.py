@@ -1,4 +1,4 @@
-"""Do residual connections keep gradients from exploding? May import lab."""
+"""Do residual connections keep gradients from exploding?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""L1 makes unimportant weights zero: as a penalty in the loss, and by a proximal step. May import lab."""
+"""L1 makes unimportant weights zero: as a penalty in the loss, and by a proximal step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""L2 shrinks weights and reduces overfitting: as a penalty and as a decay. May import lab."""
+"""L2 shrinks weights and reduces overfitting: as a penalty and as a decay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does layer normalization regularize? May import lab."""
+"""Does layer normalization regularize?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout as the textbook writes it, y = x d, with and without the factor 1 / (1 - rate). May import lab.
+"""Dropout as the textbook writes it, y = x d, with and without the factor 1 / (1 - rate).
 
 Shapes: B sequences, T positions, V tokens of the vocabulary.
 """

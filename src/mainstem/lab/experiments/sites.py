@@ -1,4 +1,4 @@
-"""Dropout at three sites, each alone and together: a full factorial. May import lab."""
+"""Dropout at three sites, each alone and together: a full factorial."""
 
 from __future__ import annotations
 

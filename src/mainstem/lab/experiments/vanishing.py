@@ -1,4 +1,4 @@
-"""Residual connections keep gradients from vanishing. May import lab."""
+"""Residual connections keep gradients from vanishing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of who sees whom. May import its neighbours here."""
+"""Faults of who sees whom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that the losses show over time. May import its neighbours here."""
+"""Faults that the losses show over time."""
 
 from __future__ import annotations
 

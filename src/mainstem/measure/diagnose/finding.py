@@ -1,4 +1,4 @@
-"""What a diagnosis says. May import nothing of the project."""
+"""What a diagnosis says."""
 
 from __future__ import annotations
 

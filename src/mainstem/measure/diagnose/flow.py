@@ -1,4 +1,4 @@
-"""Faults of the gradient and the stream by depth. May import its neighbours here."""
+"""Faults of the gradient and the stream by depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of decay and dropout. May import its neighbours here."""
+"""Faults of decay and dropout."""
 
 from __future__ import annotations
 

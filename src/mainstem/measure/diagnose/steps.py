@@ -1,4 +1,4 @@
-"""Faults of the loop around the model. May import its neighbours here."""
+"""Faults of the loop around the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a watch from measuring. May import its neighbours here."""
+"""What keeps a watch from measuring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of weights and units. May import its neighbours here."""
+"""Faults of weights and units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters that cannot learn, and streams that cannot pass. May import its neighbours here."""
+"""Parameters that cannot learn, and streams that cannot pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sharp attention is. May import its neighbours here."""
+"""How sharp attention is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a quantity is: numbers by tap, taken in hooks. May import torch only."""
+"""What a quantity is: numbers by tap, taken in hooks."""
 
 from __future__ import annotations
 

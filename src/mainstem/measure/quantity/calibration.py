@@ -1,4 +1,4 @@
-"""Whether a model is as sure as it is right. May import torch only. Shapes: N predictions, V classes."""
+"""Whether a model is as sure as it is right. Shapes: N predictions, V classes."""
 
 from __future__ import annotations
 

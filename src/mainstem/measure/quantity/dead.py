@@ -1,4 +1,4 @@
-"""Units that never answer. May import its neighbours here."""
+"""Units that never answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradient and stream by depth. May import its neighbours here."""
+"""Gradient and stream by depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the losses of single tokens show: by position, and on both sides of the split. May import torch only.
+"""What the losses of single tokens show: by position, and on both sides of the split.
 
 Shapes: B sequences, T positions.
 """

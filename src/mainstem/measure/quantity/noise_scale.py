@@ -1,4 +1,4 @@
-"""How large a batch is worth its cost. May import its neighbours here."""
+"""How large a batch is worth its cost."""
 
 from __future__ import annotations
 

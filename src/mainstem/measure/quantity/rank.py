@@ -1,4 +1,4 @@
-"""How many directions the stream uses. May import its neighbours here."""
+"""How many directions the stream uses."""
 
 from __future__ import annotations
 

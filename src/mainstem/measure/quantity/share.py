@@ -1,4 +1,4 @@
-"""How much each branch adds to the stream, and how much a layer turns it. May import its neighbours here."""
+"""How much each branch adds to the stream, and how much a layer turns it."""
 
 from __future__ import annotations
 

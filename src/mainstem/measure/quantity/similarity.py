@@ -1,4 +1,4 @@
-"""How alike layers are. May import its neighbours here."""
+"""How alike layers are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimizer's step in terms of the weights, and zeros among them. May import its neighbours here."""
+"""The optimizer's step in terms of the weights, and zeros among them."""
 
 from __future__ import annotations
 

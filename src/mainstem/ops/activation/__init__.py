@@ -1,4 +1,4 @@
-"""Activations with the dropout behind them. May import counter and its neighbours in ops."""
+"""Activations with the dropout behind them."""
 
 from __future__ import annotations
 

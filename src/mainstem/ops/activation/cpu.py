@@ -1,4 +1,4 @@
-"""Activations by the compiled kernel, as operators that torch.compile knows. May import its neighbours in ops."""
+"""Activations by the compiled kernel, as operators that torch.compile knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations with dropout in plain PyTorch: the oracle, and what runs where there is no kernel. May import ops."""
+"""Activations with dropout in plain PyTorch: the oracle, and what runs where there is no kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention that never holds a whole row of weights. May import counter, errors and its neighbours in ops.
+"""Attention that never holds a whole row of weights.
 
 Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width, T positions.
 """

@@ -1,4 +1,4 @@
-"""Attention by the compiled kernel, as operators that torch.compile knows. May import its neighbours in ops."""
+"""Attention by the compiled kernel, as operators that torch.compile knows."""
 
 from __future__ import annotations
 

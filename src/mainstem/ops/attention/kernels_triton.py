@@ -1,4 +1,4 @@
-"""The Triton kernels of attention. Needs triton, so only triton.py imports this. May import its neighbours in ops.
+"""The Triton kernels of attention. Needs triton, so only triton.py imports this.
 
 Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width; M queries and N keys of a block.
 """

@@ -1,4 +1,4 @@
-"""Attention in plain PyTorch: the oracle, and what runs where there is no kernel. May import counter and ops.
+"""Attention in plain PyTorch: the oracle, and what runs where there is no kernel.
 
 Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width.
 """

@@ -1,6 +1,6 @@
 """Attention in blocks by Triton. Needs triton, so only what has chosen it may import this.
 
-May import its neighbours in ops. Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width.
+Shapes: B samples, H heads, G groups of heads, Q queries, C keys, K head width.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The head's product and the loss in one, some rows of logits at a time. May import errors and its neighbours in ops.
+"""The head's product and the loss in one, some rows of logits at a time.
 
 Shapes: N tokens, D width, V words of the vocabulary.
 """

@@ -1,5 +1,4 @@
-"""The loss of two passes over the same tokens that are to agree, from features or from logits. May import its
-neighbours and torch.
+"""The loss of two passes over the same tokens that are to agree, from features or from logits.
 
 Shapes: N tokens, C of them together, D width, V words of the vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Head and cross-entropy some rows of logits at a time, gradients with them. May import torch only.
+"""Head and cross-entropy some rows of logits at a time, gradients with them.
 
 Logits are made once: their gradient is known as soon as the loss is, so both products of backward run while the rows
 are still there, and what is kept is the gradient of x and of the weight. Shapes: N tokens, C of them together, D

@@ -1,4 +1,4 @@
-"""Head and cross-entropy in plain PyTorch: the oracle, and what runs where logits are few. May import torch only.
+"""Head and cross-entropy in plain PyTorch: the oracle, and what runs where logits are few.
 
 Shapes: N tokens, D width, V words of the vocabulary.
 """

@@ -1,4 +1,4 @@
-"""How far predictions are from those of a trained model. May import torch only. Shapes: V words of the vocabulary."""
+"""How far predictions are from those of a trained model. Shapes: V words of the vocabulary."""
 
 from __future__ import annotations
 

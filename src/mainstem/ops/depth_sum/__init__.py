@@ -1,4 +1,4 @@
-"""A weighted sum over the depth of a network. May import errors and its neighbours in ops."""
+"""A weighted sum over the depth of a network."""
 
 from __future__ import annotations
 

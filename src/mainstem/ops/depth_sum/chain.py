@@ -1,4 +1,4 @@
-"""Sums over depth whose gradients are added up once for each array. May import its neighbours in ops.
+"""Sums over depth whose gradients are added up once for each array.
 
 N sums over the same growing list read some N^2 / 2 arrays. If each sends its own gradients back, each array read is one
 written, and autograd adds them up, one by one. In a chain each sum keeps only what came back to it, g: the sum that was

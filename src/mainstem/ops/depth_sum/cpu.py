@@ -1,4 +1,4 @@
-"""A weighted sum of arrays by the compiled kernel, as operators. May import its neighbours in ops."""
+"""A weighted sum of arrays by the compiled kernel, as operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A weighted sum of arrays in plain PyTorch: the oracle, and what runs where there is no kernel. May import torch."""
+"""A weighted sum of arrays in plain PyTorch: the oracle, and what runs where there is no kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stochastic depth's product: whole samples dropped or scaled. May import counter, errors, its neighbours in ops."""
+"""Stochastic depth's product: whole samples dropped or scaled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Stochastic depth's product by the compiled kernel, as an operator that torch.compile knows.
-
-May import its neighbours in ops.
-"""
+"""Stochastic depth's product by the compiled kernel, as an operator that torch.compile knows."""
 
 from __future__ import annotations
 

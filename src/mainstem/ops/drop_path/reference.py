@@ -1,4 +1,4 @@
-"""Stochastic depth's product in plain PyTorch: the oracle. May import its neighbours in ops."""
+"""Stochastic depth's product in plain PyTorch: the oracle."""
 
 from __future__ import annotations
 

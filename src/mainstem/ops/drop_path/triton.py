@@ -1,7 +1,4 @@
-"""Stochastic depth's product by Triton. Needs triton, so only what has chosen it may import this.
-
-May import its neighbours in ops.
-"""
+"""Stochastic depth's product by Triton. Needs triton, so only what has chosen it may import this."""
 
 from __future__ import annotations
 

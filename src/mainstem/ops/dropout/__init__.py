@@ -1,4 +1,4 @@
-"""Dropout whose mask is a function of the counter. May import counter and its neighbours in ops."""
+"""Dropout whose mask is a function of the counter."""
 
 from __future__ import annotations
 

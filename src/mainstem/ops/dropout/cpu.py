@@ -1,4 +1,4 @@
-"""Dropout by the compiled kernel, as an operator that torch.compile knows. May import its neighbours in ops."""
+"""Dropout by the compiled kernel, as an operator that torch.compile knows."""
 
 from __future__ import annotations
 

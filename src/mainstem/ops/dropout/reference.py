@@ -1,4 +1,4 @@
-"""Dropout in plain PyTorch: the oracle, and what runs where there is no kernel. May import counter, ops.mask_bits."""
+"""Dropout in plain PyTorch: the oracle, and what runs where there is no kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout by Triton. Needs triton, so only what has chosen it may import this. May import its neighbours in ops."""
+"""Dropout by Triton. Needs triton, so only what has chosen it may import this."""
 
 from __future__ import annotations
 

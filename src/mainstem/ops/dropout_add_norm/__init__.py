@@ -1,4 +1,4 @@
-"""Dropout, the residual sum and the norm behind it, in one pass. May import counter, errors and its neighbours in ops.
+"""Dropout, the residual sum and the norm behind it, in one pass.
 
 Shapes: B samples, D width, the last axis.
 """

@@ -1,6 +1,6 @@
 """Dropout, sum and norm by the compiled kernel, as operators that torch.compile knows.
 
-May import its neighbours in ops. Shapes: D width.
+Shapes: D width.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Dropout, sum and norm in plain PyTorch: the oracle, and what runs where there is no kernel.
-
-May import its neighbours in ops.
-"""
+"""Dropout, sum and norm in plain PyTorch: the oracle, and what runs where there is no kernel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Dropout, sum and norm by Triton, a row at a time. Needs triton, so only what has chosen it may import this.
-
-May import its neighbours in ops.
-"""
+"""Dropout, sum and norm by Triton, a row at a time. Needs triton, so only what has chosen it may import this."""
 
 from __future__ import annotations
 

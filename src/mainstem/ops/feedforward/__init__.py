@@ -1,4 +1,4 @@
-"""The feed-forward sublayer, two products and what is between them. May import counter and its neighbours in ops.
+"""The feed-forward sublayer, two products and what is between them.
 
 Shapes: B samples, D width, E width of the result, F hidden width.
 """

@@ -1,4 +1,4 @@
-"""The feed-forward sublayer as one node of the graph, around the compiled activation. May import its neighbours in ops.
+"""The feed-forward sublayer as one node of the graph, around the compiled activation.
 
 What lies between them is written over the array that the product before has made: where a gradient can be had from the
 result (`Activation.code_of_result`) that alone is kept, and the gradient of every activation takes the place of the one

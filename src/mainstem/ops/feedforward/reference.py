@@ -1,4 +1,4 @@
-"""The feed-forward sublayer part by part: the oracle, and what runs where the parts are not fused. May import ops.
+"""The feed-forward sublayer part by part: the oracle, and what runs where the parts are not fused.
 
 Shapes: B samples, D width, F hidden width.
 """

@@ -1,4 +1,4 @@
-"""The keep decisions themselves, eight to a byte. May import counter and its neighbours in ops."""
+"""The keep decisions themselves, eight to a byte."""
 
 from __future__ import annotations
 

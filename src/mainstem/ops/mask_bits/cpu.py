@@ -1,4 +1,4 @@
-"""Keep decisions by the compiled kernel, as an operator that torch.compile knows. May import its neighbours in ops."""
+"""Keep decisions by the compiled kernel, as an operator that torch.compile knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep decisions in plain PyTorch integers: the oracle of every kernel. May import counter and ops.layout."""
+"""Keep decisions in plain PyTorch integers: the oracle of every kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep decisions by Triton, and the Philox calls that all Triton kernels share. May import its neighbours in ops.
+"""Keep decisions by Triton, and the Philox calls that all Triton kernels share.
 
 Needs triton, so only what has chosen it may import this.
 """

@@ -1,4 +1,4 @@
-"""Streams beside each other: mixing, writing to and reading from them. May import errors and its neighbours in ops.
+"""Streams beside each other: mixing, writing to and reading from them.
 
 Shapes: B batch, T position, S streams, D width, K = S + 2: of a stream's weights column 0 reads, columns 1 to S mix
 (row s, column 1 + t: from stream s to stream t), and column S + 1 writes.

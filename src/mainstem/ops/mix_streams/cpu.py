@@ -1,4 +1,4 @@
-"""Streams by the compiled kernel, as one operator with stages that may be left out. May import its neighbours in ops.
+"""Streams by the compiled kernel, as one operator with stages that may be left out.
 
 Shapes: [..., S, D] streams, K = S + 2 weights of each stream.
 """

@@ -1,4 +1,4 @@
-"""Streams in plain PyTorch: the oracle, and what runs where there is no kernel. May import torch only.
+"""Streams in plain PyTorch: the oracle, and what runs where there is no kernel.
 
 Shapes: [..., S, D] streams, K = S + 2 weights of each stream.
 """

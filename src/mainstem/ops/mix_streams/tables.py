@@ -1,4 +1,4 @@
-"""What `step_streams` reads by, made of a connection's weights as one node of the graph. May import ops' gradient.
+"""What `step_streams` reads by, made of a connection's weights as one node of the graph.
 
 Shapes: S streams, D width, K = S + 2.
 """

@@ -1,4 +1,4 @@
-"""Normalisation by the root mean square. May import errors and its neighbours in ops.
+"""Normalisation by the root mean square.
 
 Shapes: D width, the last axis.
 """

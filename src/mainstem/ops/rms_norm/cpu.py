@@ -1,4 +1,4 @@
-"""Normalisation by the compiled kernel, as operators that torch.compile knows. May import its neighbours in ops."""
+"""Normalisation by the compiled kernel, as operators that torch.compile knows."""
 
 from __future__ import annotations
 

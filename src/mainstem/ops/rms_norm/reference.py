@@ -1,4 +1,4 @@
-"""Normalisation in plain PyTorch: the oracle, and what runs where there is no kernel. May import torch only."""
+"""Normalisation in plain PyTorch: the oracle, and what runs where there is no kernel."""
 
 from __future__ import annotations
 

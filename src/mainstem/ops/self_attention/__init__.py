@@ -1,4 +1,4 @@
-"""The attention sublayer: projections, norms, positions, attention. May import counter and its neighbours in ops.
+"""The attention sublayer: projections, norms, positions, attention.
 
 Shapes: B samples, T positions, D width, E width of the result, H heads, G groups of heads, K head width.
 """

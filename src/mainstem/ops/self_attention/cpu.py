@@ -1,4 +1,4 @@
-"""The attention sublayer as one node of the graph, around the compiled norm and attention. May import its neighbours.
+"""The attention sublayer as one node of the graph, around the compiled norm and attention.
 
 Queries, keys and values come of one product, and so do their gradients. Shapes: B samples, T positions, D width, H
 heads, K head width, N rows.

@@ -1,4 +1,4 @@
-"""The attention sublayer part by part: the oracle, and what runs where the parts are not fused. May import ops.
+"""The attention sublayer part by part: the oracle, and what runs where the parts are not fused.
 
 Shapes: B samples, T positions, D width, H heads, K head width.
 """

@@ -1,4 +1,4 @@
-"""An optimizer's arithmetic over lists of tensors, one or two passes for all of them. May import errors and neighbours.
+"""An optimizer's arithmetic over lists of tensors, one or two passes for all of them.
 
 `norm` goes over the gradients once; `adamw`, or `momentum` and `step` around Muon's orthogonalisation, over everything
 else. Each pass also clips, by the norm, and lets an average of the weights follow. Nothing here has a gradient.

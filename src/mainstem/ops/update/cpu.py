@@ -1,4 +1,4 @@
-"""An optimizer's passes by the compiled kernels, as operators that torch.compile knows. May import its neighbours.
+"""An optimizer's passes by the compiled kernels, as operators that torch.compile knows.
 
 A pass takes tables of pointers, one entry for each tensor. The operators say what they change, and raise the version
 of it, so that autograd refuses a graph that still needs what was there.

@@ -1,4 +1,4 @@
-"""An optimizer's passes in plain PyTorch: the oracle, and what runs where there is no kernel. May import torch only."""
+"""An optimizer's passes in plain PyTorch: the oracle, and what runs where there is no kernel."""
 
 from __future__ import annotations
 
