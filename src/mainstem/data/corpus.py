@@ -136,7 +136,7 @@ def prepare(
     )
     facts = {**content["facts"], **_origin(documents)}
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
-    doubts = tuple(_doubts(facts, known.nothing_but, section.documents == "mask"))
+    doubts = (*documents.doubts(), *_doubts(facts, known.nothing_but, section.documents == "mask"))
     return Corpus(train, held_out, tokenizer, facts, without, doubts, *sealed)
 
 
@@ -158,7 +158,7 @@ def _read(
                 _fill, section=section, text=text, chosen=chosen, progress=progress, tokenizer=tokenizer
             )
             content = store.make(cache, name, fill, _Content)
-    return Seen(found.hash, found.nothing_but, documents.empty, list(documents.dropped)), content
+    return Seen(found.hash, found.nothing_but, documents.empty, list(documents.dropped), documents.meant), content
 
 
 def check_length(corpus: Corpus, context: int) -> None:

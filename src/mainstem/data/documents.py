@@ -5,6 +5,7 @@ A document is a file, a line of it, or the named field of one JSON line.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 from .. import config
 from ..errors import BadInput
-from . import jsonl, left_out, stamps, utf8
+from . import formats, jsonl, left_out, stamps, utf8
+from .meant import Meant, Noticed
 from .meter import Meter, Progress
 from .sources import Sources
 from .streams import Consumed, Unreadable, chunks
@@ -46,14 +48,15 @@ class Dropped(NamedTuple):
 class Documents:
     """The documents of `sources`, as `section` says they are to be read.
 
-    After they have been read, `empty` says how many had no content, and `dropped` which files of a folder cannot be
-    read as text; `left_out` counts these too.
+    After they have been read, `empty` says how many had no content, `meant` which ones may be meant otherwise
+    than as text, and `dropped` which files of a folder cannot be read as text; `left_out` counts these too.
     """
 
     section: config.Data
     sources: Sources
     empty: int = 0
     dropped: list[Dropped] = field(default_factory=list)
+    meant: list[Meant] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.format = kind(self.section)
@@ -71,16 +74,21 @@ class Documents:
             found.add(reason, self.sources.paths[number])
         return found
 
+    def doubts(self) -> list[str]:
+        """Return a sentence on each format whose files were read as text."""
+        return [each.sentence(self.sources.paths) for each in self.meant]
+
     def read(self, taker: Taker, stage: str = "", progress: Progress | None = None) -> None:
         """Give every piece to `taker`, in order. Raises `BadInput` for content that is not what `format` says."""
-        self.empty, self.dropped = 0, []
+        self.empty, self.dropped, noticed = 0, [], Noticed()
         meter = Meter(stage, self.sources.num_bytes, progress)
         stamps.wait(self.sources.stamps)
         for number, (path, known) in enumerate(zip(self.sources.paths, self.sources.stamps, strict=True)):
             done, empty = meter.done, self.empty
             taker.begin()
             try:
-                self._file(path, known, taker, meter)
+                format = self._file(path, known, taker, meter)
+                noticed.add(format, number, known.size if known is not None else 0, path in self.sources.named)
             except (Unreadable, utf8.NotText) as error:
                 if path in self.sources.named:
                     raise
@@ -90,19 +98,29 @@ class Documents:
                 self.empty = empty
                 if known is not None:
                     meter.to(done + known.size)
+        self.meant = noticed.worth()
 
-    def _file(self, path: Path, known: stamps.Stamp | None, taker: Taker, consumed: Consumed) -> None:
-        stream = chunks(path, consumed, known)
-        if self.format == "bytes":
+    def _file(self, path: Path, known: stamps.Stamp | None, taker: Taker, consumed: Consumed) -> formats.Format | None:
+        """Give the pieces of a file to `taker`; return what it resembles, where it is read as text."""
+        stream, found = chunks(path, consumed, known), None
+        if self.format in ("text", "lines"):
+            texts, found = self._texts(path, stream)
+            pieces = self._lines(texts) if self.format == "lines" else self._marked(utf8.cut_at_lines(texts))
+        elif self.format == "bytes":
             pieces = self._marked((data, len(data)) for data in stream)
-        elif self.format == "text":
-            pieces = self._marked(utf8.cut_at_lines(utf8.text(path, stream)))
-        elif self.format == "lines":
-            pieces = self._lines(utf8.text(path, stream))
         else:
             pieces = self._fields(path, stream)
         for piece in pieces:
             taker.add(piece)
+        return found
+
+    def _texts(self, path: Path, stream: Iterator[bytes]) -> tuple[Iterator[str], formats.Format | None]:
+        texts = utf8.text(path, stream)
+        begin = next(texts, "")
+        found = formats.resembles(path.name, begin[: formats.HEAD])
+        if self.format == "lines" and found is not None and found.name != formats.JSON_LINES:
+            found = None  # who reads lines has said what they are
+        return itertools.chain([begin] if begin else [], texts), found
 
     def _marked(self, parts: Iterator[tuple[bytes, int]]) -> Iterator[Piece]:
         """Mark the first and the last piece of one document."""

@@ -41,7 +41,8 @@ def encode_files(
     """Return the whole text of `paths` in the ids of `tokenizer`, read as `section` says.
 
     The end of a document stands after each where the tokenizer has one. Without `cache` the ids lie in a temporary file
-    that is gone when they are. `say` hears what was left out of a folder. Raises `BadInput` as `prepare` does, and for
+    that is gone when they are. `say` hears what was left out of a folder, and
+    which files may be meant otherwise than as text. Raises `BadInput` as `prepare` does, and for
     a character that the vocabulary lacks.
     """
     if not paths:
@@ -54,6 +55,8 @@ def encode_files(
         text = stack.enter_context(read(documents, folder, progress))
         if documents.left_out:
             say(f"left out: {documents.left_out}")
+        for doubt in documents.doubts():
+            say(doubt)
         return _kept(documents, text, tokenizer, folder, progress)
 
 

@@ -18,25 +18,31 @@ from msgspec import Struct
 from .. import files
 from . import store
 from .documents import Documents, Dropped
+from .meant import Meant
 from .names import shown
 
-_VERSION = 2
+_VERSION = 3
 
 _log = logging.getLogger(__name__)
 
 
 class Seen(Struct, frozen=True):
-    """What a reading came to: the hash of the text, what it is where it is nothing but that, and what was left out."""
+    """What a reading came to: the hash of the text, what it is where it is nothing but that, and what was left out.
+
+    `meant` has the formats whose files were read as text.
+    """
 
     hash: str
     nothing_but: str
     empty: files.Count
     dropped: list[tuple[str, files.Count]]
+    meant: list[Meant]
 
     def recall(self, documents: Documents) -> None:
         """Have `documents` say what they said after they had been read."""
         documents.empty = self.empty
         documents.dropped = [Dropped(*each) for each in self.dropped]
+        documents.meant = self.meant
 
 
 def find(cache: Path, documents: Documents) -> Seen | None:
@@ -49,7 +55,8 @@ def find(cache: Path, documents: Documents) -> Seen | None:
     except files.Unusable as error:
         _log.warning("%s %s: the text is read again.", shown(path), error.why)
         return None
-    return found if all(number < len(documents.sources.paths) for _, number in found.dropped) else None
+    numbers = [number for _, number in found.dropped] + [each.number for each in found.meant]
+    return found if all(number < len(documents.sources.paths) for number in numbers) else None
 
 
 def keep(cache: Path, documents: Documents, found: Seen) -> None:

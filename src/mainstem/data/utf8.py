@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput
+from . import formats
 from .names import shown
 
 MARK = "\ufeff"
@@ -28,6 +29,9 @@ _UNMARKED = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
 _LEAST, _HEAD = 8, 1 << 16
 """Bytes of a file that are looked at for its coding, at least and at most."""
 
+_SIGN = 16
+"""Bytes of a file by which a binary format is known."""
+
 _REPLACED = "\ufffd"
 _NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
 """Categories of Unicode whose characters text does not have, line ends and tabs aside."""
@@ -39,8 +43,9 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
     Raises:
         BadInput: for the mark of another coding, and with the offset of the first byte that is not text.
     """
-    rest, offset = b"", 0
+    rest, offset, head = b"", 0, b""
     for chunk in stream:
+        head = head or chunk[:_SIGN]
         if not offset and not rest:
             if (name := next((name for mark, name in _MARKS.items() if chunk.startswith(mark)), None)) is not None:
                 raise _other(path, f"begins with the mark of {name}", name)
@@ -49,7 +54,7 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
         if (nul := chunk.find(b"\0")) >= 0:
             if not offset and not rest and (name := _coding(chunk[:_HEAD])) is not None:
                 raise _other(path, f"holds {name} without its mark", name)
-            raise NotText(
+            raise _known(path, head) or NotText(
                 f"{shown(path)} holds a NUL byte at offset {offset + len(rest) + nul}, so it is binary and no text: "
                 "use --data.format bytes, or leave the file out."
             )
@@ -59,7 +64,7 @@ def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
         except UnicodeDecodeError as error:
             # An incomplete character at the end of a chunk is completed by the next one.
             if error.end < len(data) or error.start < len(data) - 3 or error.reason != "unexpected end of data":
-                raise _not_utf8(path, offset + error.start, data[error.start]) from None
+                raise _known(path, head) or _not_utf8(path, offset + error.start, data[error.start]) from None
             found, rest = data[: error.start].decode(), data[error.start :]
         offset += len(data) - len(rest)
         if found:
@@ -90,6 +95,14 @@ def _coding(head: bytes) -> str | None:
 
 def _is_text(text: str) -> bool:
     return all(c in "\t\n\f\r" or (c != _REPLACED and unicodedata.category(c) not in _NO_TEXT) for c in set(text))
+
+
+def _known(path: Path, head: bytes) -> NotText | None:
+    """Return the refusal of a binary file that is known by its first bytes, with what to do about it."""
+    if (found := formats.binary(head)) is None:
+        return None
+    what, remedy = found
+    return NotText(f"{shown(path)} is {what} and no text: {remedy}, or use --data.format bytes.")
 
 
 def _other(path: Path, what: str, coding: str) -> NotText:
