@@ -162,6 +162,11 @@ def test_text_shorter_than_the_context_is_refused(tmp_path: Path) -> None:
         BadInput, match=r"has 18 tokens, fewer than one window of model.context 18 .*--model.context 17"
     ):
         check_length(found, 18)
+    single = ready(tmp_path, make(tmp_path, "01"))
+    with pytest.raises(
+        BadInput, match=r"has 1 token, fewer than one window of model.context 1 needs: give more text.$"
+    ):
+        check_length(single, 1)
     short = ready(tmp_path, make(tmp_path, "0123456789"))
     with pytest.raises(BadInput, match="held-out part has 1 token, which leaves nothing to predict"):
         check_length(short, 2)

@@ -163,10 +163,13 @@ def _read(
 
 def check_length(corpus: Corpus, context: int) -> None:
     """Raise `BadInput` where the corpus is too short to train on, or to evaluate with, at this context."""
-    if len(corpus.train) < context + 1:
+    num = len(corpus.train)
+    if num < context + 1:
+        has = "1 token" if num == 1 else f"{num} tokens"
+        shorter = f", or --model.context {num - 1}" if num > 1 else ""
         raise BadInput(
-            f"The training text has {len(corpus.train)} tokens, fewer than one window of model.context {context} "
-            f"needs: give more text, or --model.context {max(1, len(corpus.train) - 1)}."
+            f"The training text has {has}, fewer than one window of model.context {context} needs: give more text"
+            f"{shorter}."
         )
     if len(corpus.held_out) < 2:
         raise BadInput(
