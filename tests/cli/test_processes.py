@@ -107,6 +107,18 @@ def test_launch_is_for_a_process_that_was_started_alone(monkeypatch: pytest.Monk
     assert launch.number("2") == 2 and processes.began() == 1.5
 
 
+def test_launch_shares_the_cores_between_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(launch, "_launch", lambda *_: given.append(os.environ["OMP_NUM_THREADS"]))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
+    assert [launch.start(count, [], 0.0) for count in (1, 4, 8)] == [0, 0, 0]
+    monkeypatch.delattr(os, "sched_getaffinity")  # which macOS does not have
+    monkeypatch.setattr(os, "cpu_count", lambda: 10)
+    assert launch.start(2, [], 0.0) == 0
+    assert given == ["6", "1", "1", "5"] and "OMP_NUM_THREADS" not in os.environ
+
+
 def test_a_launched_run_has_the_code_of_its_worst_process() -> None:
     def failed(**codes: int) -> dict[int, Any]:
         return {int(name[1:]): SimpleNamespace(exitcode=code) for name, code in codes.items()}

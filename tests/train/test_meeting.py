@@ -162,16 +162,21 @@ def test_what_ends_one_process_is_raised_in_the_others(error: Exception, kind: t
 
 
 class Gone:
-    """A store that ends with the leading process, as soon as the other one has heard what ended that."""
+    """A store that ends with the leading process, once the other one has heard what ended that.
 
-    def __init__(self, store: Any) -> None:
-        self.store, self.ended = store, False
+    It is `early` where that one cannot say any more that it has heard.
+    """
+
+    def __init__(self, store: Any, early: bool = False) -> None:
+        self.store, self.early, self.ended = store, early, False
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def ask(*words: Any) -> Any:
-            if self.ended:
+            says = name == "set" and words[0].startswith(meeting._HEARD)
+            if self.ended or (self.early and says):
+                self.ended = True
                 raise RuntimeError("Connection reset by peer")
-            self.ended = name == "set" and words[0].startswith(meeting._HEARD)
+            self.ended = says
             return getattr(self.store, name)(*words)
 
         return ask
@@ -185,6 +190,15 @@ def test_what_has_ended_the_leading_process_is_raised_where_the_store_goes_once_
     with pytest.raises(BadInput, match="Process 0 of 2: x"), told(other, Requests()):
         other.meeting.word("never", 0)  # type: ignore[union-attr]
     assert store.ended
+
+
+def test_it_is_raised_as_well_where_the_store_goes_before_anybody_can_say_that_it_is_heard() -> None:
+    leading, other = worlds()
+    with pytest.raises(BadInput), told(leading, Requests()):
+        raise BadInput("x")
+    other.meeting._store = Gone(other.meeting._store, early=True)  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match="Process 0 of 2: x"), told(other, Requests()):
+        raise Lost("Process 0 of 2 has ended.")
 
 
 def test_a_process_that_vanishes_without_a_word_is_a_failure_of_the_run() -> None:

@@ -40,8 +40,8 @@ def test_what_makes_no_group_is_refused(given: tuple[str, str, str], monkeypatch
         join()
 
 
-def _alone_of_two(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    given = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+def _alone_of_two(monkeypatch: pytest.MonkeyPatch, port: int | str, address: str = "127.0.0.1") -> None:
+    given = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": address, "MASTER_PORT": str(port)}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
 
@@ -52,7 +52,31 @@ def test_others_that_do_not_come_are_not_waited_for_without_end(monkeypatch: pyt
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     _alone_of_two(monkeypatch, port)
-    with pytest.raises(BadInput, match=r"The 2 processes .* did not meet at '127.0.0.1:\d+' .* \(not all 2 came\)"):
+    with pytest.raises(BadInput, match=r"2 processes .* did not meet at '127.0.0.1:\d+' \(not all 2 came within 1 sec"):
+        join(timedelta(seconds=1))
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [("", ""), ("127.0.0.1", ""), ("", "29500"), ("a", "b"), ("a", "0"), ("a", "65536"), ("a", "-1")],
+)
+def test_where_no_place_is_given_nobody_is_said_not_to_have_come(
+    address: str, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _alone_of_two(monkeypatch, port, address)
+    with pytest.raises(BadInput, match=f"^MASTER_ADDR='{address}' and MASTER_PORT='{port}' are no address and no port"):
+        join()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_name_that_nobody_knows_is_said(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _alone_of_two(monkeypatch, 29500, "nowhere.invalid")
+    monkeypatch.setenv("RANK", str(rank))
+    with pytest.raises(
+        BadInput, match=r"did not meet at 'nowhere.invalid:29500' \(no machine of that name is known here"
+    ):
         join(timedelta(seconds=1))
 
 

@@ -48,7 +48,7 @@ def start(count: int, words: list[str], began: float) -> int:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    threads = max(1, _cores() // count)
     given = {processes.LAUNCHED: repr(began)}
     if "OMP_NUM_THREADS" not in os.environ:
         given["OMP_NUM_THREADS"] = str(threads)
@@ -60,6 +60,13 @@ def start(count: int, words: list[str], began: float) -> int:
         except ChildFailedError as error:
             return code(error.failures)
     return 0
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; those of the machine on a system that does not say, as macOS."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _launch(count: int, words: list[str], logs: str) -> None:

@@ -169,7 +169,8 @@ class Meeting:
             if self.has(_FAILED):
                 rank, code, sentence, lost = json.loads(self._ask(lambda: self._store.get(_FAILED)))
                 self._failure = Failure(rank, code, sentence, tuple(lost))
-                self.leave(f"{_HEARD}/{self.rank}", True)
+                with contextlib.suppress(Lost):  # the store has gone behind that: what it said is known
+                    self.leave(f"{_HEARD}/{self.rank}", True)
             elif time.monotonic() > ends:
                 return None
             else:
