@@ -60,7 +60,7 @@ def test_a_run_can_be_a_side(finished: Path, corpus: Path, tmp_path: Path, capsy
     )
     assert main(["compare", str(finished), str(other), "--seeds", "1", "--out", out, "--train.steps", "2"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith("the seed 7 of other is not used: every side is trained with seeds from 0 on")
+    assert said.startswith("The seed 7 of other is not used: every side is trained with seeds from 0 on.")
     assert "give more --" in said
 
 

@@ -84,3 +84,12 @@ def test_little_room_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 1 << 20})
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
     assert doctor._disk().cost == "checkpoints may not fit"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(1, "1 core, torch uses 1 thread,"), (8, "8 cores, torch uses 8 threads")]
+)
+def test_one_core_is_one(number: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: number)
+    monkeypatch.setattr("torch.get_num_threads", lambda: number)
+    assert doctor._cpu().state.startswith(said)

@@ -1,7 +1,10 @@
 """The laboratory from the command line: the list, a run with its page, and what is refused."""
 
 import json
+import os
 import re
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -164,3 +167,19 @@ def test_the_folder_of_a_run_is_left_alone(finished: Path, capsys: Capture) -> N
     assert main(["lab", "vanishing", "--out", str(finished)]) == 2
     assert "is the folder of a run" in capsys.readouterr().err
     assert sorted(path.name for path in finished.iterdir()) == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("words", [["lab", "dropout"], ["compare", "--vary", "optim.lr=0.1,0.2", "--train.steps", "2"]])
+def test_a_signal_stops_and_the_same_command_goes_on(
+    words: list[str], number: signal.Signals, code: int, corpus: Path, tmp_path: Path, monkeypatch, capsys: Capture
+) -> None:
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    monkeypatch.setattr("mainstem.lab.engine.Engine.run", stopped)
+    assert main([*words, "--out", str(tmp_path / "out"), "--data.paths", str(corpus)]) == code
+    said = capsys.readouterr()
+    assert said.out == f"Stopped by {number.name}: the same command goes on where this one stopped.\n"
+    assert said.err == ""

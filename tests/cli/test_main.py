@@ -132,7 +132,7 @@ def test_a_word_for_a_field_is_answered_with_help_on_it(word: str, capsys: Captu
     [
         (BadInput("a bad\nthing: do better."), 2, "mainstem: a bad\\nthing: do better.\n"),
         (RunFailed("it broke: mend it."), 1, "mainstem: It broke: mend it.\n"),
-        (KeyboardInterrupt(), 130, "mainstem: interrupted\n"),
+        (KeyboardInterrupt(), 130, "mainstem: Interrupted.\n"),
         (BrokenPipeError(), 0, ""),
         (OSError(errno.ENOSPC, "No space left", "runs/x"), 1, "mainstem: The disk is full at 'runs/x': make room, "),
         (

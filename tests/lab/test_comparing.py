@@ -1,6 +1,7 @@
 """Two configurations of one's own, as real runs that a stop cannot lose."""
 
 import pytest
+from lab import Heard
 
 from mainstem import config
 from mainstem.errors import BadInput
@@ -51,9 +52,11 @@ def test_a_doubt_about_the_text_is_said_once_for_all_runs(sizes, tmp_path, monke
 
     monkeypatch.setattr("mainstem.data.corpus._doubts", lambda *what: iter(["This text says little."]))
     found = experiment([side(sizes, "old"), side(sizes, "new", **{"optim.lr": 0.03})], tmp_path / "runs")
-    lines = []
-    list(suite.run([found], suite.Plan(tmp_path, {}, None, 2, "compare"), 0.0, lines.append))
-    assert lines.count("warning: This text says little.") == 1
+    heard = Heard()
+    list(suite.run([found], suite.Plan(tmp_path, {}, None, 2, "compare"), 0.0, heard))
+    assert heard.lines.count("warning: This text says little.") == 1
+    seeds = [done / total for what, done, total in heard.passes if what == "compare, seed 1"]
+    assert seeds == sorted(seeds) and {0.0, 0.25, 0.5, 0.75, 1.0} <= set(seeds)  # two runs of four steps, two shown
     assert capsys.readouterr().err == ""
 
 

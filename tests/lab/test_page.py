@@ -50,7 +50,8 @@ def test_a_section_says_question_verdict_effect_conditions_and_machine(tmp_path:
     said = "\n".join(section.paragraphs)
     for part in ("The question: Does a-rather-long-name reach a lower held-out loss than old?",
                  "Put to the test: a-rather-long-name is",
-                 "Difference -0.202 bits per byte", "97.5% interval -0.2", "3 seeds", "smallest detectable",
+                 "Difference -0.202 bits per byte", "97.5% interval -0.2",
+                 "3 seeds; smallest of interest 0.01, smallest detectable",
                  "optim.lr 0.001 and 0.01", "2 configurations x 3 seeds, 40 steps each, 12",
                  "On 2 cores (x86-64, avx2)", "commit cccccccccccc"):  # fmt: skip
         assert part in said

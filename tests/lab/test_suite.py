@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import corpus
+from lab import Heard, corpus
 
 from mainstem import catalogue
 from mainstem.cli import lab as lab_command
@@ -50,8 +51,8 @@ def run(
     folder: Path, budget: float | None, seeds: int | None, *found: Experiment, clock: Clock | None = None
 ) -> tuple[list[Any], list[str]]:
     clock = Clock() if clock is None else clock
-    plan, said = suite.Plan(folder, {}, budget, seeds, "mainstem lab x", clock), []
-    return list(suite.run(found, plan, clock(), said.append)), said
+    plan, heard = suite.Plan(folder, {}, budget, seeds, "mainstem lab x", clock), Heard()
+    return list(suite.run(found, plan, clock(), heard)), heard.lines
 
 
 def test_every_experiment_has_its_results_and_its_page(tmp_path: Path) -> None:
@@ -80,9 +81,26 @@ def test_what_one_leaves_of_its_share_goes_to_the_next(tmp_path: Path) -> None:
 def test_one_whose_share_is_too_small_is_left_out_by_name(tmp_path: Path) -> None:
     made, said = run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0), experiment("short"))  # 2 s a seed
     assert [results.experiment.name for results, _ in made] == ["short"]
-    assert any(line.startswith("long was left out. A budget of") for line in said)
-    with pytest.raises(BadInput, match="too small for one seed of long"):
+    assert said[0] == (
+        "long was left out: one seed of long takes about 2s, and 0s were its share. "
+        "`mainstem lab long --budget 7s` has time for three."
+    )
+    with pytest.raises(BadInput, match=r"^A budget of 3s .* one seed of long, .* about 2s .* --budget 7s for three"):
         run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0))
+
+
+def test_nothing_is_tried_where_no_time_is_left(tmp_path: Path) -> None:
+    """What is there already costs nothing, and is shown all the same; where nothing is, that is no success."""
+    run(tmp_path, None, 1, experiment("kept"))
+    timed = []
+    late = experiment("late")
+    late = dataclasses.replace(late, trial=lambda trial: timed.append(trial) or {"loss": 1.0})
+    made, said = run(tmp_path, suite._END, None, late, experiment("kept"), late)
+    assert [results.experiment.name for results, _ in made] == ["kept"]
+    assert said[-1] == "No time was left for late, late: give a longer --budget."
+    with pytest.raises(BadInput, match="too small for one seed of any of the 2 experiments"):
+        run(tmp_path, suite._END, None, late, late)
+    assert timed == []
 
 
 def test_results_go_into_no_run_and_no_file(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_lines_fit_and_the_verdict_comes_first(width: int) -> None:
     text = " ".join(" ".join(lines).split())
     assert text.startswith("e: SUPPORTED. A claim. supported b learns more than a")
     assert "refuted The other way round. Difference -1.01 nats per byte" in text
-    assert text.count("smallest detectable") == 2
+    assert text.count("smallest of interest 0.1, smallest detectable") == 2
 
 
 @pytest.mark.parametrize(

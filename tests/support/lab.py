@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import tempfile
@@ -15,6 +16,30 @@ from mainstem.lab import Cell, Contrast, Experiment, against
 from mainstem.lab.engine import LAB
 from mainstem.lab.result import Results
 from mainstem.lab.trial import Trial
+
+
+class Heard:
+    """A console that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.passes: list[tuple[str, int, int]] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warn(self, text: str) -> None:
+        self.say(f"warning: {text}")
+
+    def show(self, numbers: dict[str, Any]) -> None:
+        raise AssertionError("an experiment shows no steps")
+
+    def measuring(self, what: str, done: int, total: int) -> None:
+        self.passes.append((what, done, total))
+
+    def running(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
 
 TINY = {
     "model.width": 16, "model.heads": 2, "model.context": 16, "train.batch": 4, "train.steps": 3, "noise.rate": 0.0,

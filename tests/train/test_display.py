@@ -69,6 +69,7 @@ def test_nothing_ever_wraps_and_the_last_line_goes_at_the_end(
             shown.measuring("held-out", done, 100)
         shown.show(MEASURED)
     assert screen.wraps == 0
+    assert all(columns(line) + len("^C") < width for line in screen.feet), "a key that is echoed begins another line"
     assert any("reading" in line and "50%" in line for line in screen.feet)
     assert any("25%" in line for line in screen.feet) or width == 20
     stays = [line for line in screen.text() if "left" in line]

@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..config import wrapping
 from . import terminal
+
+if TYPE_CHECKING:
+    from ..train import Stop
 
 
 class Answer:
@@ -27,6 +31,17 @@ class Answer:
         elif sys.stderr is not None:
             terminal.line(line, sys.stderr)
             sys.stderr.flush()
+
+    def sentence(self, text: str) -> None:
+        """Write a text for people in lines that are cut between words."""
+        for line in wrapping.fill(text, terminal.width()):
+            self.say(line)
+
+    def stopped(self, stop: Stop) -> int:
+        """Say what stopped a command that keeps each training it has finished; return its exit code."""
+        text = str(stop)
+        self.sentence(f"{text[:1].upper()}{text[1:]}: the same command goes on where this one stopped.")
+        return stop.code
 
     def give(self, value: dict[str, Any]) -> None:
         """Write the object in one line of ASCII: numbers as Python has them, null for what is not finite."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from .. import config, files
-from ..config import words as text_words
 from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
 from ..runs import HOME, follow
@@ -68,8 +68,7 @@ def run(asked: Asked) -> int:
             raise BadInput(f"{arguments.shown(name)} and --vary {name} are both given: keep one of them.")
     runs = [config.load({**dict(shared), **side.values}, side.path and _file(side.path)) for side in each]
     given_all = {name for name, _ in shared}
-    _compare([side.name for side in each], runs, given_all, options, asked.line)
-    return 0
+    return _compare([side.name for side in each], runs, given_all, options, asked.line)
 
 
 def sides(paths: Sequence[str], varied: Sequence[str], fields: Sequence[str]) -> list[Wanted]:
@@ -124,13 +123,11 @@ def _told(name: str, value: str) -> str:
     return value if value[:1].isalpha() and value not in ("true", "false", "null") else f"{name.split('.')[-1]} {value}"
 
 
-def _compare(
-    names: Sequence[str], runs: Sequence[config.Run], shared: set[str], options: Options, command: str
-) -> None:
-    """Compare some runs; `shared` has the names of what flags have given to all."""
+def _compare(names: Sequence[str], runs: Sequence[config.Run], shared: set[str], options: Options, command: str) -> int:
+    """Compare some runs and return the exit code; `shared` has the names of what flags have given to all."""
     began = time.perf_counter()
     from ..lab import comparing, suite, text, words
-    from ..train import Stop, device, refuse, unread
+    from ..train import Stop, console, device, refuse, signals, unread
 
     asked = [comparing.Side(name, device.settle(run)) for name, run in zip(names, runs, strict=True)]
     digest = comparing.digest(asked)
@@ -146,22 +143,24 @@ def _compare(
     answer = Answer(options.json)
     for side in asked:
         if side.run.seed:
-            said = f"the seed {side.run.seed} of {side.name} is not used: every side is trained with seeds from 0 on"
-            answer.say("\n".join(text_words.wrap(said, terminal.width())))
+            answer.sentence(
+                f"The seed {side.run.seed} of {side.name} is not used: every side is trained with seeds from 0 on."
+            )
     memory.keep()
+    progress = console.make(sys.stderr if options.json else None)
     try:
-        for results, page in suite.run([experiment], plan, began, answer.say, {"sides": digest}):
-            better = words.better(results)
-            for line in [*words.of(results, terminal.width()), ""]:
-                answer.say(line)
-            for sentence in better:
-                for line in text_words.wrap(sentence, terminal.width()):
-                    answer.say(line)
-            answer.say(str(page))
-            answer.give({**results.to_json(), "says": " ".join(better), "page": str(page)})
+        with signals.catch():
+            ((results, page),) = suite.run([experiment], plan, began, progress, {"sides": digest})
     except Stop as stop:
-        answer.say(f"{stop}: the same command goes on where this one stopped.")
-        raise KeyboardInterrupt from None
+        return answer.stopped(stop)
+    better = words.better(results)
+    for line in [*words.of(results, terminal.width()), ""]:
+        answer.say(line)
+    for sentence in better:
+        answer.sentence(sentence)
+    answer.say(str(page))
+    answer.give({**results.to_json(), "says": " ".join(better), "page": str(page)})
+    return 0
 
 
 def _folder(out: str | None, asked: Sequence[Side], digest: str) -> Path:

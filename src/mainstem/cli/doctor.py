@@ -128,8 +128,10 @@ def _program(name: str, cost: str) -> Finding:
 def _cpu() -> Finding:
     import torch
 
-    capability = torch.backends.cpu.get_cpu_capability()
-    return Finding("cpu", f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads, {capability}")
+    from ..train.lines import several
+
+    cores, threads = several(os.cpu_count() or 1, "core"), several(torch.get_num_threads(), "thread")
+    return Finding("cpu", f"{cores}, torch uses {threads}, {torch.backends.cpu.get_cpu_capability()}")
 
 
 def _products() -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from msgspec import Meta, Struct
 
 from .. import catalogue, config, files
 from ..config import words as text
+from ..config import wrapping
 from ..config.sections import Section, Text, Time, about
 from ..errors import BadInput
 from . import arguments, memory, terminal
@@ -76,8 +78,7 @@ def run(asked: Asked) -> int:
         raise BadInput(f"--budget {options.budget} and --seeds {options.seeds} are both given: keep one of them.")
     names = asked.given.positional or catalogue.names("experiment")
     experiments = [catalogue.find("experiment", name) for name in dict.fromkeys(names)]
-    _run(experiments, options, settings, asked.line)
-    return 0
+    return _run(experiments, options, settings, asked.line)
 
 
 def _settings(flags: list[tuple[str, str]], own: list[str]) -> dict[str, str]:
@@ -104,9 +105,10 @@ def _only_list(flags: list[tuple[str, str]]) -> None:
         )
 
 
-def _run(specs: list[Any], options: Options, settings: dict[str, str], command: str) -> None:
+def _run(specs: list[Any], options: Options, settings: dict[str, str], command: str) -> int:
     began = time.perf_counter()  # a budget counts the imports as well
     from ..lab import suite, words
+    from ..train import Stop, console, signals
     from ..train.length import seconds
 
     budget = options.budget or (None if options.seeds else "15m" if options.all else "2m")
@@ -117,15 +119,21 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     answer = Answer(options.json)
     experiments = [_sized(spec.load(), options) for spec in specs]
     suite.check(experiments, plan)
-    for results, page in suite.run(experiments, plan, began, answer.say):
-        found.append(results)
-        pages.append(str(page))
-        for line in words.of(results, terminal.width()):
-            answer.say(line)
-        answer.say(f"  {page}")
+    progress = console.make(sys.stderr if options.json else None)
+    try:
+        with signals.catch():
+            for results, page in suite.run(experiments, plan, began, progress):
+                found.append(results)
+                pages.append(str(page))
+                for line in words.of(results, terminal.width()):
+                    answer.say(line)
+                answer.say(f"  {page}")
+    except Stop as stop:
+        return answer.stopped(stop)
     if len(found) > 1:
         answer.say(str(suite.write_all(plan, found)))
     answer.give({"experiments": [{**each.to_json(), "page": page} for each, page in zip(found, pages, strict=True)]})
+    return 0
 
 
 def _sized(experiment: Experiment, options: Options) -> Experiment:
@@ -138,7 +146,9 @@ def _sized(experiment: Experiment, options: Options) -> Experiment:
 def _list(folder: Path, answer: Answer) -> None:
     """Print the experiments, each with the verdict that is there already."""
     width = terminal.width()
-    answer.say("mainstem lab NAME [--budget 2m]   one of these; --all for every one\n")
+    for line in wrapping.fill("mainstem lab NAME [--budget 2m]   one of these; --all for every one", width):
+        answer.say(line)
+    answer.say("")
     found = []
     for spec in catalogue.specs("experiment"):
         verdict = _verdict(folder / f"{spec.name}.json")

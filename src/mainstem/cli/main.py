@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.to_nowhere()
         return 0
     except KeyboardInterrupt:
-        return _refuse("interrupted", 130)
+        return _refuse("Interrupted.", 130)
     except OSError as error:
         return _disk(error)
     return code

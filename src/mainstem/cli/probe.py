@@ -67,7 +67,7 @@ def run(asked: Asked) -> int:
     for finding in watch.diagnose():
         terminal.sentence(f"{finding.fault}: {finding}")
     if not watch.diagnose():
-        terminal.line(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
+        terminal.sentence(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
     said = f"{measured} windows of held-out text, in eval mode with gradients, the {which}"
     said = f"{said}. {known}" if known else said
     text = page.page(watch, f"Inside {folder.name}", said, asked.line, figures)

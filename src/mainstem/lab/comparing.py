@@ -93,7 +93,7 @@ def _digest(run: config.Run) -> str:
 def run(trial: Trial, folder: Path) -> Numbers:
     """Train one side with one seed, in a folder below `folder`, and return what it reached."""
     out = folder / f"{file_name(trial.cell.name)}-seed{trial.run.seed}-{_digest(trial.run)}"
-    quiet = _Quiet(trial.corpus.doubts)
+    quiet = _Quiet(trial)
     done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=quiet, listeners=[Page(quiet.warn)])
     found = metrics.read(out / "metrics.jsonl", _SCORE)
     passes = [bin for bin in found.evaluations if bin.mean("held_out") is not None]
@@ -200,10 +200,10 @@ def file_name(name: str) -> str:
 
 
 class _Quiet:
-    """A run among many says nothing but its warnings, save doubts about the text, which are said once for all runs."""
+    """A run among many says how far it is and what it warns of, but for doubts about the text, which are said once."""
 
-    def __init__(self, doubts: Sequence[str]) -> None:
-        self._doubts = doubts
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
 
     def say(self, text: str) -> None:
         pass
@@ -211,11 +211,11 @@ class _Quiet:
     def warn(self, text: str) -> None:
         from ..train.console import make
 
-        if text not in self._doubts:
+        if text not in self._trial.corpus.doubts:
             make().warn(text)
 
     def show(self, numbers: dict[str, Any]) -> None:
-        pass
+        self._trial.tell(numbers["step"], numbers["steps"])
 
     def measuring(self, what: str, done: int, total: int) -> None:
         pass

@@ -38,22 +38,28 @@ LAB: Mapping[str, Any] = {
 }  # fmt: skip
 """What all experiments begin from: a model that takes about a second for a hundred steps."""
 
+_PARTS = 1000
+"""Of a training, in what is told of how far a seed is."""
+
 
 @dataclass
 class Engine:
-    """`settings` are the user's own, over an experiment's; `say` gets a line of progress; `text` reads what is asked
-    for, and remembers it."""
+    """`settings` are the user's own, over an experiment's; `text` reads what is asked for, and remembers it.
+
+    `say` gets a line for each seed that is done, and ``tell(what, done, total)`` hears how far things are meanwhile.
+    """
 
     text: Callable[[config.Data], data.Corpus]
     cache: Cache
     settings: Mapping[str, Any]
     say: Callable[[str], None]
     clock: Callable[[], float] = time.perf_counter
+    tell: Callable[[str, int, int], None] = lambda what, done, total: None
 
     def run(self, experiment: Experiment, budget: float | None, seeds: int | None, double: bool = False) -> Results:
         """Return the results of `seeds` seeds, or of as many as `budget` seconds allow (at most 10, at least 1).
 
-        `double` takes twice the steps. Raises `BadInput` where not even one seed fits.
+        `double` takes twice the steps. Raises `TooSmall` where not even one seed fits.
         """
         began = self.clock()
         self._check_text(experiment)
@@ -63,14 +69,19 @@ class Engine:
         expected = 0.0 if budget is None else self._expected(experiment, double)
         for seed in range(most):
             left = math.inf if budget is None else budget - (self.clock() - began)
-            if expected > left and not self._kept(experiment, seed, double):
+            if expected > left and not self.kept(experiment, seed, double):
                 if seed == 0:
-                    raise _too_small(experiment, expected + (self.clock() - began), budget or 0.0)
+                    raise TooSmall(experiment.name, expected + (self.clock() - began))
                 break
             before = self.clock()
             # Back and forth by turns, so that a machine that slows down favours none.
             cells = experiment.cells if seed % 2 == 0 else experiment.cells[::-1]
-            found = {cell.name: self._trial(experiment, cell, seed, double) for cell in cells}
+            what = f"{experiment.name}, seed {seed}"
+            found = {
+                cell.name: self._trial(experiment, cell, seed, double, self._telling(what, number, len(cells)))
+                for number, cell in enumerate(cells)
+            }
+            self.tell(what, 1, 1)
             for name, kept in found.items():
                 results.trials[name][seed] = kept.numbers
                 spent += kept.seconds
@@ -103,13 +114,27 @@ class Engine:
                     "smaller number, or more text."
                 )
 
-    def _trial(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> Kept:
+    def _telling(self, what: str, number: int, count: int) -> Callable[[int, int], None]:
+        """Return what training `number` of `count` tells its steps: one that trains several networks goes not back."""
+        most = 0
+
+        def told(step: int, steps: int) -> None:
+            nonlocal most
+            most = max(most, _PARTS * step // steps)
+            self.tell(what, number * _PARTS + most, count * _PARTS)
+
+        told(0, 1)
+        return told
+
+    def _trial(
+        self, experiment: Experiment, cell: Cell, seed: int, double: bool, told: Callable[[int, int], None]
+    ) -> Kept:
         run = self.configured(experiment, cell, seed, double)
         name = self._key(experiment, cell, run)
         kept = self.cache.get(name)
         if kept is None:
             before = self.clock()
-            numbers = self._numbers(experiment, Trial(cell, device.settle(run), self.text(run.data)))
+            numbers = self._numbers(experiment, Trial(cell, device.settle(run), self.text(run.data), tell=told))
             kept = Kept(numbers, self.clock() - before)
             self.cache.put(name, kept)
         return kept
@@ -124,7 +149,8 @@ class Engine:
         facts = self.text(run.data).facts
         return key(what, run, str(facts["hash"]) + str(facts["held_out_hash"]) + str(facts["vocab_size"]))
 
-    def _kept(self, experiment: Experiment, seed: int, double: bool) -> bool:
+    def kept(self, experiment: Experiment, seed: int, double: bool) -> bool:
+        """Return whether all trainings of a seed are there already."""
         return all(
             self.cache.get(self._key(experiment, cell, self.configured(experiment, cell, seed, double))) is not None
             for cell in experiment.cells
@@ -132,8 +158,9 @@ class Engine:
 
     def _expected(self, experiment: Experiment, double: bool) -> float:
         """Return about how many seconds a seed takes: from what is kept, or from a few steps of each cell."""
-        total = 0.0
-        for cell in experiment.cells:
+        total, what = 0.0, f"{experiment.name}, timing a few steps"
+        for number, cell in enumerate(experiment.cells):
+            self.tell(what, number, len(experiment.cells))
             run = self.configured(experiment, cell, 0, double)
             kept = self.cache.get(self._key(experiment, cell, run))
             if kept is not None:
@@ -144,15 +171,15 @@ class Engine:
             self._numbers(experiment, trial)
             whole, steps = self.clock() - before, run.train.steps or 1
             total += whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
+        self.tell(what, 1, 1)
         return total
 
 
-class TooSmall(BadInput):
-    """A budget in which not even one seed fits."""
+class TooSmall(Exception):
+    """One seed of the experiment `name` takes about `seconds`, and there is less time."""
 
-
-def _too_small(experiment: Experiment, needed: float, budget: float) -> TooSmall:
-    return TooSmall(
-        f"A budget of {budget:.0f}s is too small for one seed of {experiment.name}, which takes about "
-        f"{needed:.0f}s on this machine: give --budget {math.ceil(3.5 * needed)}s for three seeds."
-    )
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"one seed of {name} takes about {seconds:.0f}s")
+        self.seconds = seconds
+        self.budget = math.ceil(3.5 * seconds)
+        """Seconds that are enough for three seeds."""

@@ -41,7 +41,7 @@ def section(results: Results) -> Section:
     contrast, statistics, verdict = judged[0]
     paragraphs = [
         f"The question{f' (section {experiment.section})' if experiment.section else ''}: {experiment.question}",
-        f"Put to the test: {contrast.says} {said(contrast, statistics)} {_MEANING[verdict]}",
+        f"Put to the test: {contrast.says} {said(contrast, statistics)} {_meaning(verdict, statistics)}",
         _conditions(results, contrast),
         _how(results),
         f"Sources: {'; '.join(experiment.sources)}." if experiment.sources else "",
@@ -58,20 +58,27 @@ def drawings(results: Results) -> list[Drawing]:
 
 
 def said(contrast: Contrast, statistics: Paired) -> str:
-    """Return the effect, its interval and the smallest that so many seeds would find, in a sentence.
+    r"""Return the effect, its interval, the smallest that matters and the smallest that so many seeds would find.
 
     Example:
         >>> from mainstem.lab import against, paired
         >>> contrast = Contrast("a beats b", against("a", "b"), "loss", "nats", 0.01, -1)
-        >>> said(contrast, paired([-0.02, -0.01, -0.03], 0.01))
-        'Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds; smallest detectable 0.04264).'
+        >>> print(*said(contrast, paired([-0.02, -0.01, -0.03], 0.01)).split("; "), sep="\n")
+        Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds
+        smallest of interest 0.01, smallest detectable 0.04264).
     """
     seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
     if math.isnan(statistics.low):
         return f"Difference {signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
     interval = f"{percent(statistics.level)} interval {signed(statistics.low)} to {signed(statistics.high)}"
-    seen = f"smallest detectable {short(statistics.detectable)}"
+    seen = f"smallest of interest {short(contrast.delta)}, smallest detectable {short(statistics.detectable)}"
     return f"Difference {signed(statistics.mean)} {contrast.unit} ({interval}, {seeds}; {seen})."
+
+
+def _meaning(verdict: Verdict, statistics: Paired) -> str:
+    if verdict == "undecided" and math.isnan(statistics.low):
+        return "One seed cannot tell: give more --seeds."
+    return _MEANING[verdict]
 
 
 def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:

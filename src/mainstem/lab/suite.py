@@ -14,11 +14,12 @@ import msgspec
 import torch
 
 from .. import config, files
-from ..errors import BadInput
+from ..errors import BadInput, command
 from ..runs import environment
 from ..runs.cache import cache_folder
 from ..runs.run_folder import RunFolder
 from ..train import refuse, unread
+from ..train.console import Plain, Progress
 from . import page, text
 from .cache import Cache
 from .commit import commit
@@ -52,32 +53,51 @@ def run(
     experiments: Sequence[Experiment],
     plan: Plan,
     began: float,
-    say: Callable[[str], None],
+    progress: Progress,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[tuple[Results, Path]]:
     """Yield the results of each experiment with the page that was written, NAME.html beside NAME.json.
 
     What one experiment leaves of its share of the budget goes to those behind it. `began` is when the budget began,
-    by `plan.clock`, `more` are further facts of the results. In a suite, an experiment whose share is
-    too small for one seed is said to be left out.
+    by `plan.clock`, `more` are further facts of the results. `progress` hears what is done and how far it is. An
+    experiment whose share is too small for one seed is said to be left out, and where all are, that is refused.
     """
     check_folder(plan.folder)
-    engine = _engine(plan, say)
+    engine, made, late = _engine(plan, progress), 0, []
     # By what was asked for, not by what is left: else the same command would not find its own trainings again.
     double = doubled(plan.budget or 0.0, len(experiments))
     for number, experiment in enumerate(experiments):
         share = None
         if plan.budget is not None:
             share = (plan.budget - _END - (plan.clock() - began)) / (len(experiments) - number)
+            if share <= 0 and len(experiments) > 1 and not engine.kept(experiment, 0, double):
+                late.append(experiment.name)
+                continue
         try:
-            results = engine.run(experiment, share, plan.seeds, double)
+            with progress.running():
+                results = engine.run(experiment, share, plan.seeds, double)
         except TooSmall as error:
             if len(experiments) == 1:
-                raise
-            say(f"{experiment.name} was left out. {error}")
+                raise BadInput(
+                    f"A budget of {plan.budget:.0f}s is too small for one seed of {experiment.name}, which takes about "
+                    f"{error.seconds:.0f}s on this machine: give --budget {error.budget}s for three seeds."
+                ) from None
+            alone = command("lab", experiment.name, "--budget", f"{error.budget}s")
+            progress.say(
+                f"{experiment.name} was left out: {error}, and {share:.0f}s were its share. `{alone}` has time for "
+                "three."
+            )
             continue
         results.facts.update({**facts(plan), **more})
+        made += 1
         yield results, write(plan, results)
+    if late:
+        progress.say(f"No time was left for {', '.join(late)}: give a longer --budget.")
+    if not made:
+        raise BadInput(
+            f"A budget of {plan.budget:.0f}s is too small for one seed of any of the {len(experiments)} experiments: "
+            "give a longer one, or name one experiment."
+        )
 
 
 def doubled(budget: float, count: int) -> bool:
@@ -92,7 +112,7 @@ def doubled(budget: float, count: int) -> bool:
 
 def check(experiments: Sequence[Experiment], plan: Plan) -> None:
     """Raise `BadInput` for what is wrong with a training of any of the experiments, before a text is read."""
-    engine = _engine(plan, lambda line: None)
+    engine = _engine(plan, Plain(None))
     for experiment in experiments:
         experiment.check(plan.settings)
         runs = [engine.configured(experiment, cell, 0, double=False) for cell in experiment.cells]
@@ -102,9 +122,9 @@ def check(experiments: Sequence[Experiment], plan: Plan) -> None:
         unread.check([msgspec.structs.replace(run, log=config.Log(quantities=0)) for run in runs], plan.settings)
 
 
-def _engine(plan: Plan, say: Callable[[str], None]) -> Engine:
-    read = text.reader(tokens(plan.folder), lambda doubt: say(f"warning: {doubt}"))
-    return Engine(read, Cache(plan.folder / "trials"), plan.settings, say, plan.clock)
+def _engine(plan: Plan, progress: Progress) -> Engine:
+    read = text.reader(tokens(plan.folder), progress.warn, progress.measuring)
+    return Engine(read, Cache(plan.folder / "trials"), plan.settings, progress.say, plan.clock, progress.measuring)
 
 
 def facts(plan: Plan) -> dict[str, Any]:

@@ -35,13 +35,15 @@ class Trial:
     """What an experiment's `trial` is given: the cell and its whole configuration, the seed in it, and the text.
 
     `limit` ends a training after as many steps, however many the configuration says: the engine measures with it what
-    a trial costs. `optimizer` is that of the last training, for an `after_step` that needs its moments.
+    a trial costs. ``tell(step, steps)`` is called after each step. `optimizer` is that of the last training, for an
+    `after_step` that needs its moments.
     """
 
     cell: Cell
     run: config.Run
     corpus: data.Corpus
     limit: int | None = None
+    tell: Callable[[int, int], None] = lambda step, steps: None
     seconds: float = field(default=0.0, init=False)
     optimizer: Optimizer | None = field(default=None, init=False)
 
@@ -80,6 +82,7 @@ class Trial:
             losses.append(float(learner.step(step).numbers["loss"]))
             if not math.isfinite(losses[-1]):
                 break
+            self.tell(step, steps)
             if after_step is not None:
                 after_step(step, network)
         weights.put(network, keeping.measured(learner), "the average of the weights")

@@ -125,7 +125,8 @@ class Display:
     def _draw(self) -> None:
         self._drawn = self._clock()
         if self._live is not None:
-            line = Text(foot(self._numbers, self._pass, self._width()), no_wrap=True, overflow="crop")
+            room = max(1, self._width() - 2)  # for the ^C of a terminal, behind which a full line is not taken away
+            line = Text(foot(self._numbers, self._pass, room), no_wrap=True, overflow="crop")
             line.highlight_regex("━+", "green")
             line.highlight_regex("─+", "bright_black")
             with contextlib.suppress(OSError):
