@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mainstem.wording import fixed
+
 PASSES = 10
 """Held-out passes in a run: enough that the best of them is near the best of the curve."""
 
@@ -183,6 +185,6 @@ def paired(by_seed: Mapping[int, float], base: Mapping[int, float]) -> tuple[str
         return "", ""
     mean = statistics.mean(pairs)
     if len(pairs) == 1:
-        return f"{mean:+.3f}", ""
+        return fixed(mean, "+.3f"), ""
     half = float(t.ppf(0.975, len(pairs) - 1)) * statistics.stdev(pairs) / math.sqrt(len(pairs))
-    return f"{mean:+.3f}", f"{mean - half:+.3f} to {mean + half:+.3f}"
+    return fixed(mean, "+.3f"), f"{fixed(mean - half, '+.3f')} to {fixed(mean + half, '+.3f')}"

@@ -22,7 +22,8 @@ from typing import Any
 
 from made import picture, reading
 from mainstem import config
-from mainstem.draw.words import compact, count, size
+from mainstem.draw.words import compact, count
+from mainstem.wording import size
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "docs" / "results" / "run"

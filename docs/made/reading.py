@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from mainstem import catalogue
 from mainstem.lab.statistics import Paired, paired
+from mainstem.wording import fixed
 
 Row = dict[str, str]
 
@@ -159,8 +160,7 @@ def _signed(number: float) -> str:
     >>> [_signed(number) for number in (0.0123, -0.0123, -0.0001)]
     ['+0.012', '−0.012', '0.000']
     """
-    told = f"{number:+.3f}"
-    return told[1:] if not float(told) else told.replace("-", "−")
+    return fixed(number, "+.3f").replace("-", "−")
 
 
 def _seeds(numbers: Sequence[int], words: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from .errors import BadInput, reason
 from .model import Network, Settings, network
 from .nn.unmade import unmade
 from .runs import facts, publish, weights
+from .wording import several
 
 _LIMIT = 1 << 24
 _TABLES = 1 << 28
@@ -153,7 +154,9 @@ def _fitting(settings: dict[str, Any], path: Path) -> Network:
     for what, least in (("layers", 0), ("members", 1)):
         number = settings.get(what, least)
         if not isinstance(number, int) or number > len(tensors):  # told before as many are made
-            raise BadInput(f"{str(path)!r} has {len(tensors)} tensors, too few for {number} {what}: it is damaged.")
+            raise BadInput(
+                f"{str(path)!r} has {several(len(tensors), 'tensor')}, too few for {number} {what}: it is damaged."
+            )
     empty = _outline(settings, path.parent / "config.json")
     weights.check_shapes(empty, tensors, str(path))
     _check_tables(empty, path)

@@ -96,7 +96,7 @@ def test_what_is_not_in_the_plan_is_refused() -> None:
     for rank, world in [(2, 2), (-1, 2), (0, 0)]:
         with pytest.raises(BadInput, match=f"Rank {rank} does not exist among {world}"):
             plan.slots(1, rank, world)
-    with pytest.raises(BadInput, match="16 tokens are fewer than a window of 16"):
+    with pytest.raises(BadInput, match="A text of 16 tokens is shorter than a window of 16"):
         Plan(16, 16, 4, 0)
     with pytest.raises(BadInput, match="batch of 0"):
         Plan(1000, 16, 0, 0)

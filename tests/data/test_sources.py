@@ -83,7 +83,7 @@ def test_what_cannot_be_read_twice_is_refused_or_left_out_of_a_folder(
         with socket.socket(socket.AF_UNIX) as server:
             server.bind("folder/pipe")
     if inside:
-        assert str(find(config.Data(paths=["folder"])).left_out) == "1 pipes or devices ('pipe')"
+        assert str(find(config.Data(paths=["folder"])).left_out) == "1 pipe or device ('pipe')"
     else:
         with pytest.raises(BadInput, match=rf"pipe' is {what}.*save its content"):
             find(config.Data(paths=["folder/pipe"]))

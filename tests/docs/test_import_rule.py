@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "mainstem"
-EVERYBODY = frozenset({"errors", "files"})
+EVERYBODY = frozenset({"errors", "wording", "files"})
 OUTSIDE = frozenset({"__init__", "__main__"})
 """The package's own names: they look up everything, late."""
 

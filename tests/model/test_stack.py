@@ -202,7 +202,7 @@ def test_what_a_stack_cannot_be_made_of_is_refused():
     ):
         with pytest.raises(BadInput, match=said):
             Stack("pre_norm", [linear()], **{"width": 8, **given})
-    with pytest.raises(BadInput, match="given 1 arguments beside x without a name: give them by name"):
+    with pytest.raises(BadInput, match="given 1 argument beside x without a name: give them by name"):
         Stack("pre_norm", [Crossing()], 8)(torch.randn(2, 3, 8), torch.randn(2, 4, 8))
     for x in (torch.randn(8), torch.randn(2, 3, 4), torch.ones(2, 3, 8, dtype=torch.int64)):
         with pytest.raises(BadInput, match=r"the stack takes floating point \[B, T, 8\], or \[B, ..., 8\]"):

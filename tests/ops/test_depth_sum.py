@@ -128,7 +128,7 @@ def test_finite_differences_and_second_derivatives(impl):
     ("arrays", "weights", "message"),
     [
         ([], torch.ones(0), "0 arrays"),
-        ([torch.ones(2)], torch.ones(2), r"shape \[2\] for 1 arrays"),
+        ([torch.ones(2)], torch.ones(2), r"shape \[2\] for 1 array:"),
         ([torch.ones(2), torch.ones(3)], torch.ones(2), r"\[2\] and torch\.float32 \[3\]"),
         ([torch.ones(2).double(), torch.ones(2)], torch.ones(2), r"torch\.float64"),
         ([torch.ones(2)], torch.ones(1, dtype=torch.int64), r"torch\.int64"),

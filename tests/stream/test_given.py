@@ -302,7 +302,7 @@ def test_arguments_that_are_not_taken_are_refused():
             "'mask' is taken by none of Linear, beside x they take nothing",
         ),
         (Residual([nn.LayerNorm(8), layer]), (), {"maks": None}, "'maks' is taken by none.*memory, mask, scale"),
-        (Residual([nn.LayerNorm(8), layer]), (x,), {}, "LayerNorm, Attending was given 1 arguments.*by name"),
+        (Residual([nn.LayerNorm(8), layer]), (x,), {}, "LayerNorm, Attending was given 1 argument.*by name"),
         (Residual(layer), (x, None, None), {}, "Attending takes memory, mask, scale beside x, and was given 3"),
         (Residual(layer), (x,), {"memory": x}, "was given 'memory' twice"),
         (Residual(Both(), drop_path=0.5), (), {}, r"\['mine'\] along the stream cannot be left out"),

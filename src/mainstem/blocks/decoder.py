@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import BadInput
 from ..form import Form
 from ..noise import NoiseSpec
+from ..wording import several
 from .layer import Layer, Masks, batched, checked, returned
 
 
@@ -90,7 +91,9 @@ class TransformerDecoderLayer(Layer, nn.TransformerDecoderLayer):
         checked("memory", memory, own)
         x, seen = batched(tgt, first), batched(memory, first)
         if (here := x.shape[0]) != (there := seen.shape[0]):
-            raise BadInput(f"tgt has {here} samples and memory {there}: give as many, along axis {0 if first else 1}.")
+            raise BadInput(
+                f"tgt has {several(here, 'sample')} and memory {there}: give as many, along axis {0 if first else 1}."
+            )
         masks = Masks(tgt_mask, tgt_key_padding_mask, tgt_is_causal)
         across = Masks(memory_mask, memory_key_padding_mask, memory_is_causal)
         x = self.sublayer("attention", 1, x, lambda h: self.attend("attention", own, h, h, masks))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from .. import config
+from ..wording import several
 from . import rules
 from .corpus import Corpus
 from .cost import Shape, Speed, seconds
@@ -34,7 +35,7 @@ class Choice(msgspec.Struct, frozen=True):
         """Return a sentence where there is time for next to nothing, and None elsewhere."""
         if self.steps >= FEWEST:
             return None
-        fit = f"about {self.steps} step{'' if self.steps == 1 else 's'}" if self.steps else "no step"
+        fit = f"about {several(self.steps, 'step')}" if self.steps else "no step"
         return (
             f"A budget of {self.budget:g} s leaves time for {fit}, after imports and reading and before the end, and "
             f"one is taken at least: fewer than {FEWEST} learn little, so give {self.least:.0f}s or more."
@@ -82,7 +83,7 @@ def choose(
     once = corpus.tokens / (size.context * size.batch)
     wanted = rules.most(run, given) * once
     bound = "model.members" in given or run.optim.around is not None  # which takes one network
-    members = 1 if bound else rules.several(fit, wanted if "train.passes" in given else EACH * once)
+    members = 1 if bound else rules.networks(fit, wanted if "train.passes" in given else EACH * once)
     count = max(1, math.ceil(min(fit // members, wanted)))
     larger = sizes[best + 1] if best + 1 < len(sizes) else None
     decided = [

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from .. import config
+from ..wording import several
 from .corpus import Corpus
 from .table import (
     APART,
@@ -51,24 +52,24 @@ def tokens(corpus: Corpus) -> Decision:
 def size(size: Size, steps: int, larger: Size | None, run: config.Run, given: Collection[str]) -> Decision:
     """Decide layers, width and heads; `larger` is the size that more time would have."""
     values = {"model.layers": size.layers, "model.width": size.width, "model.heads": heads(size.width, run, given)}
-    why = f"{steps:,} steps fit"
+    why = f"{several(steps, 'step')} {'fits' if steps == 1 else 'fit'}"
     if larger is not None and larger[:2] != size[:2]:
         why += f"; {larger.layers} x {larger.width} pays from {larger.steps:,} on"
         if larger.tokens:
-            why += f", and {larger.tokens:,} tokens"
+            why += f", and {several(larger.tokens, 'token')}"
     return Decision("size", values, f"{size.layers} x {size.width}", f"{why} ({size.basis})")
 
 
 def context(size: Size, table: Size, corpus: Corpus) -> Decision:
     """Decide how many tokens are seen at once."""
     short = size.context < table.context
-    why = f"the training text has only {corpus.tokens:,} tokens" if short else f"{table.basis} at this size"
+    why = f"the training text has only {several(corpus.tokens, 'token')}" if short else f"{table.basis} at this size"
     return Decision("context", {"model.context": size.context}, f"{size.context}", why)
 
 
 def batch(size: Size, basis: str) -> Decision:
     """Decide how many sequences a step has."""
-    why = f"{size.batch * size.context:,} tokens a step ({basis})"
+    why = f"{several(size.batch * size.context, 'token')} a step ({basis})"
     return Decision("batch", {"train.batch": size.batch}, f"{size.batch}", why)
 
 
@@ -77,11 +78,11 @@ def most(run: config.Run, given: Collection[str]) -> float:
     return run.train.passes or math.inf if "train.passes" in given else MOST
 
 
-def several(fit: int, each: float) -> int:
+def networks(fit: int, each: float) -> int:
     """Return how many networks have time for the steps that are wanted of `each`, where so many of one `fit`.
 
     Example:
-        >>> several(11_708, 1757.8), several(900, 1757.8), several(10**6, 100.0), several(900, math.inf)
+        >>> networks(11_708, 1757.8), networks(900, 1757.8), networks(10**6, 100.0), networks(900, math.inf)
         (6, 1, 8, 1)
     """
     return max(1, min(MEMBERS, int(fit / math.ceil(each)))) if math.isfinite(each) else 1
@@ -92,15 +93,22 @@ def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
     if run.optim.around is not None:
         why = "optim.around takes one network"
     elif number > 1:
-        why = f"{fit:,} steps of one network fit, and each takes {count:,} ({MEMBERS_BASIS})"
+        why = (
+            f"{several(fit, 'step')} of one network {'fits' if fit == 1 else 'fit'}, and each takes "
+            f"{count:,} ({MEMBERS_BASIS})"
+        )
     else:
-        why = f"two want {EACH:g} passes each, and {fit:,} steps of one network fit ({MEMBERS_BASIS})"
+        why = (
+            f"two want {EACH:g} passes each, and {several(fit, 'step')} of one network "
+            f"{'fits' if fit == 1 else 'fit'} ({MEMBERS_BASIS})"
+        )
     return Decision("members", {"model.members": number}, f"{number}", why)
 
 
 def passes(steps: int, fit: int) -> Decision:
     """Decide how often the text is seen at most, in a run that has so many `steps`, of which so many would fit."""
-    why = f"all {fit:,} steps that fit are fewer" if steps >= fit else f"{steps:,} steps, though {fit:,} fit"
+    every = "the one step that fits is less" if fit == 1 else f"all {fit:,} steps that fit are fewer"
+    why = every if steps >= fit else f"{several(steps, 'step')}, though {fit:,} fit"
     return Decision("passes", {"train.passes": MOST}, f"at most {MOST:g}", f"{why} ({MOST_BASIS})")
 
 

@@ -20,6 +20,7 @@ from .. import files
 from ..config import words as text_words
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
+from ..wording import several
 from . import terminal
 from .answer import Answer
 from .arguments import Asked
@@ -90,13 +91,13 @@ def said(found: Any) -> list[str]:
     lines = []
     if found.kills:
         lines.append(
-            f"{_number(len(found.kills), 'kill')}: {counted['resumed']} went on to the end, {counted['same']} of them "
+            f"{several(len(found.kills), 'kill')}: {counted['resumed']} went on to the end, {counted['same']} of them "
             "to the same bytes"
         )
     if found.damages:
         noticed, silent = sum(each.noticed for each in found.damages), sum(each.silent for each in found.damages)
         lines.append(
-            f"{_number(len(found.damages), 'damage')}: {noticed} noticed, {silent} not noticed with other bytes at the "
+            f"{several(len(found.damages), 'damage')}: {noticed} noticed, {silent} not noticed with other bytes at the "
             "end"
         )
     return lines
@@ -158,10 +159,6 @@ def _folder(out: str | None) -> Iterator[Path]:
 def _say(answer: Answer, line: str) -> None:
     for part in text_words.wrap(line, terminal.width()):
         answer.say(part)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _object(found: Any) -> dict[str, Any]:

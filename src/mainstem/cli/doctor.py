@@ -14,6 +14,7 @@ from typing import NamedTuple
 from .. import __version__
 from ..config import words as text
 from ..config.sections import Section
+from ..wording import several
 from . import terminal
 from .arguments import Asked
 
@@ -128,10 +129,9 @@ def _program(name: str, cost: str) -> Finding:
 def _cpu() -> Finding:
     import torch
 
-    from ..train.lines import several
-
+    capability = torch.backends.cpu.get_cpu_capability()
     cores, threads = several(os.cpu_count() or 1, "core"), several(torch.get_num_threads(), "thread")
-    return Finding("cpu", f"{cores}, torch uses {threads}, {torch.backends.cpu.get_cpu_capability()}")
+    return Finding("cpu", f"{cores}, torch uses {threads}, {capability}")
 
 
 def _products() -> Finding:

@@ -12,6 +12,7 @@ import msgspec
 from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
+from ..wording import fixed, several
 from . import arguments, mixtures, terminal
 from .answer import Answer
 from .arguments import Asked
@@ -118,10 +119,10 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
             for stride in strides
         )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
-    say(f"{folder} on {what}: {len(tokens):,} tokens, {tokens.num_bytes:,} bytes")
+    say(f"{folder} on {what}: {several(len(tokens), 'token')}, {several(tokens.num_bytes, 'byte')}")
     mixed, *strided_mixed = mixtures.of(loaded.prior, tokens, [held, *overlapping], options.adaptive)
     alone = ", by the network alone" if mixed else ""
-    say(f"{held.nats_per_token:.4f} {NATS.unit}, {held.bits_per_byte:.4f} {BITS.unit}{alone}")
+    say(f"{fixed(held.nats_per_token, '.4f')} {NATS.unit}, {fixed(held.bits_per_byte, '.4f')} {BITS.unit}{alone}")
     if loaded.remark:
         say(loaded.remark)
     for line in mixtures.lines(mixed):
@@ -130,7 +131,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
     for other in overlapping:
         strided = {"stride": options.stride or 0, NATS.name: other.nats_per_token, BITS.name: other.bits_per_byte}
         least = loaded.model.context - strided["stride"] + 1
-        numbers = f"{other.nats_per_token:.4f} {NATS.unit}, {other.bits_per_byte:.4f} {BITS.unit}"
+        numbers = f"{fixed(other.nats_per_token, '.4f')} {NATS.unit}, {fixed(other.bits_per_byte, '.4f')} {BITS.unit}"
         say(f"{numbers} with --stride {options.stride}: {least} or more tokens before each")
         for line in mixtures.lines(strided_mixed[0]):
             say(line)

@@ -14,6 +14,7 @@ from ..config import words as text
 from ..config import wrapping
 from ..config.sections import Section, Text, Time, about
 from ..errors import BadInput
+from ..wording import several
 from . import arguments, memory, terminal
 from .answer import Answer
 from .arguments import Asked
@@ -163,4 +164,4 @@ def _verdict(path: Path) -> str | None:
         found = files.load(path, _Results)
     except files.Unusable:
         return None
-    return f"{found.verdict}, {len(found.seeds)} seeds"
+    return f"{found.verdict}, {several(len(found.seeds), 'seed')}"

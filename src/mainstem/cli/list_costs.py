@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from .. import catalogue, config
 from ..errors import BadInput
+from ..wording import several
 from . import terminal
 
 ROUNDS, VOCABULARY = 9, 1024
@@ -68,8 +69,9 @@ def lines(kind: str) -> Iterator[str]:
         found = costs.compared(runs, VOCABULARY, ROUNDS, time.perf_counter, _tell)
     model, place = found[base], device.settle(run).machine
     yield (
-        f"{run.train.batch} sequences of {run.model.context} tokens, {VOCABULARY:,} words, {model.parameters:,} "
-        f"parameters, {place.dtype}, {threads} thread{'' if threads == 1 else 's'}"
+        f"{several(run.train.batch or 1, 'sequence')} of {several(run.model.context or 1, 'token')}, "
+        f"{VOCABULARY:,} words, {model.parameters:,} "
+        f"parameters, {place.dtype}, {several(threads, 'thread')}"
     )
     yield f"step: {base} is 1; median and quartiles of {ROUNDS} rounds in turns, torch {torch.__version__}"
     yield ""

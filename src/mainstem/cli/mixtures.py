@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput
+from ..wording import fixed
 
 if TYPE_CHECKING:
     from ..counts import Prior
@@ -57,7 +58,9 @@ def of(prior: Prior | None, tokens: Tokens, passes: Sequence[Held], adaptive: bo
     for held in passes:
         assert held.losses_N is not None
         network = -held.losses_N.double().numpy()
-        nats = {kind: -float(counts.mix(network, logs[1:], prior.about.share).mean()) for kind, logs in kinds.items()}
+        nats = {
+            kind: 0.0 - float(counts.mix(network, logs[1:], prior.about.share).mean()) for kind, logs in kinds.items()
+        }
         found.append({kind: Both(value, value * per_token) for kind, value in nats.items()})
     return found
 
@@ -66,7 +69,10 @@ def lines(mixed: Mapping[str, Both]) -> list[str]:
     """Return a line for each mixture."""
     from ..runs.score import BITS, NATS
 
-    return [f"{both.nats:.4f} {NATS.unit}, {both.bits:.4f} {BITS.unit} {_WORDS[kind]}" for kind, both in mixed.items()]
+    return [
+        f"{fixed(both.nats, '.4f')} {NATS.unit}, {fixed(both.bits, '.4f')} {BITS.unit} {_WORDS[kind]}"
+        for kind, both in mixed.items()
+    ]
 
 
 def to_json(mixed: Mapping[str, Both]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from .. import config
 from ..config.sections import Section, about
 from ..errors import BadInput
+from ..wording import fixed, several
 from . import arguments, terminal
 from .arguments import Asked
 from .evaluate import Own
@@ -68,7 +69,7 @@ def run(asked: Asked) -> int:
         terminal.sentence(f"{finding.fault}: {finding}")
     if not watch.diagnose():
         terminal.sentence(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
-    said = f"{measured} windows of held-out text, in eval mode with gradients, the {which}"
+    said = f"{several(measured, 'window')} of held-out text, in eval mode with gradients, the {which}"
     said = f"{said}. {known}" if known else said
     text = page.page(watch, f"Inside {folder.name}", said, asked.line, figures)
     terminal.line(str(files.write_text(folder / NAME, text)))
@@ -133,7 +134,9 @@ def _windows(tokens: Any, context: int, count: int, masked: bool, place: Any) ->
 
     every = num_windows(tokens, context)
     if not every:
-        raise BadInput(f"{len(tokens)} tokens leave nothing to predict: the run's text has become too short to probe.")
+        raise BadInput(
+            f"{several(len(tokens), 'token')} cannot be predicted: the run's text has become too short to probe."
+        )
     batches = zip(*held_out_windows(tokens, context, masked, spread(every, count)), strict=True)
     x_BT, y_BT, documents_BT, weight_BT = (
         None if batch[0] is None else place.take(torch.cat(batch)) for batch in batches
@@ -150,8 +153,8 @@ def reached(folder: Path, last: bool) -> str:
     found = run.metrics.last if last else headline.best_of(run)
     if found is None:
         return ""
-    bits = "" if found.bits is None else f", {found.bits:.4f} {BITS.unit}"
-    loss = f"{headline.title(run.score)} {found.value:.4f} {run.score.unit}{bits}"
+    bits = "" if found.bits is None else f", {fixed(found.bits, '.4f')} {BITS.unit}"
+    loss = f"{headline.title(run.score)} {fixed(found.value, '.4f')} {run.score.unit}{bits}"
     return f"{loss}, measured in training at step {found.step:,}, as in the report."
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
+from ..wording import several
 from . import arguments, model_folder, terminal
 from .arguments import Asked
 
@@ -61,7 +62,8 @@ def said(model: LanguageModel, found: Pruned, seconds: tuple[float, float]) -> l
     before, after = (sum(p.numel() for p in each.parameters()) for each in (model, found.model))
     (units, of_units), (heads, of_heads) = found.hidden, found.heads
     return [
-        f"took out {units:,} of {of_units:,} hidden units and {heads:,} of {of_heads:,} heads, all of them zero",
+        f"took out {units:,} of {several(of_units, 'hidden unit')} and {heads:,} of "
+        f"{several(of_heads, 'head')}, all of them zero",
         f"{after:,} parameters in place of {before:,}, {1 - after / before:.0%} fewer",
         f"a forward takes {1e3 * seconds[1]:.3g} ms in place of {1e3 * seconds[0]:.3g}, {seconds[0] / seconds[1]:.2f} "
         "times as fast",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
+from ..wording import fixed, several
 from . import arguments, model_folder, terminal
 from .arguments import Asked
 from .evaluate import Own
@@ -56,14 +57,14 @@ def run(asked: Asked) -> int:
     said = {"runs": names, "of": len(models), "kind": options.kind, "last": options.last, "nats_per_token": found}
     known = {name: value for name, value in loaded[first].facts.items() if name != "outcome"} | {"soup": said}
     model_folder.write(out, folders[first], made, known, options.last)
-    terminal.sentence(f"the mean of {_count(len(taken))}, {', '.join(names)}: {found:.4f} nats per token")
+    terminal.sentence(f"the mean of {_count(len(taken))}, {', '.join(names)}: {fixed(found, '.4f')} nats per token")
     terminal.sentence("The held-out part has chosen it, so that its loss there is a little too good.")
     terminal.line(f"next: {command('evaluate', str(out))}")
     return 0
 
 
 def _count(number: int) -> str:
-    return "one run" if number == 1 else f"{number} runs"
+    return several(number, "run")
 
 
 def _check(paths: Sequence[str], loaded: Sequence[LoadedRun]) -> None:
@@ -117,7 +118,7 @@ def _told(
         found = loss(some)
         newest = next(path for model, path in zip(models, paths, strict=True) if model is some[-1])
         what = newest if len(some) == 1 else f"the mean with {newest}, of {len(some)}"
-        terminal.sentence(f"{what}: {found:.4f} nats per token")
+        terminal.sentence(f"{what}: {fixed(found, '.4f')} nats per token")
         return found
 
     return told

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import BadInput
+from ..wording import several
 from .order import epoch_words, permuted
 from .tokens import Tokens
 
@@ -46,7 +47,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.num_tokens < self.context + 1:
             raise BadInput(
-                f"{self.num_tokens} tokens are fewer than a window of {self.context} and its successor: give more "
+                f"A text of {several(self.num_tokens, 'token')} is shorter than a window of {self.context} "
+                "and its successor: give more "
                 "text, or a smaller model.context."
             )
         if self.batch < 1:

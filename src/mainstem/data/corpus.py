@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from .. import config, files, variants
 from ..errors import BadInput
+from ..wording import several
 from . import seen, store
 from .choose import choose
 from .documents import Documents
@@ -165,11 +166,10 @@ def check_length(corpus: Corpus, context: int) -> None:
     """Raise `BadInput` where the corpus is too short to train on, or to evaluate with, at this context."""
     num = len(corpus.train)
     if num < context + 1:
-        has = "1 token" if num == 1 else f"{num} tokens"
         shorter = f", or --model.context {num - 1}" if num > 1 else ""
         raise BadInput(
-            f"The training text has {has}, fewer than one window of model.context {context} needs: give more text"
-            f"{shorter}."
+            f"The training text has {several(num, 'token')}, fewer than one window of model.context {context} "
+            f"needs: give more text{shorter}."
         )
     if len(corpus.held_out) < 2:
         raise BadInput(

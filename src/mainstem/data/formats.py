@@ -1,7 +1,7 @@
 """What a file is that is read as text and that its author may have meant otherwise.
 
 JSON Lines, tables and markup are text, so they are read, and a sentence says how else they could be. Archives and
-pictures are not, and the refusal says what they are.
+databases are not, and the refusal says what they are.
 """
 
 from __future__ import annotations

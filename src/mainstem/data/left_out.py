@@ -19,6 +19,7 @@ _SAID = {
     UNREADABLE: "not readable",
     NOT_TEXT: "not text",
 }
+_ONE = {LINKS: "dead link", SPECIAL: "pipe or device"}
 
 
 class LeftOut:
@@ -66,5 +67,6 @@ class LeftOut:
         parts = []
         for reason, count in self.counts().items():
             more = ", ..." if count > 1 else ""
-            parts.append(f"{count} {_SAID[reason]} ({brief(self._first[reason])}{more})")
+            said = _ONE.get(reason, _SAID[reason]) if count == 1 else _SAID[reason]
+            parts.append(f"{count} {said} ({brief(self._first[reason])}{more})")
         return ", ".join(parts)

@@ -67,7 +67,9 @@ def _nothing(documents: Documents) -> BadInput:
     sources, empty = documents.sources, documents.empty
     if documents.format == "jsonl" and empty:
         lines = f"No line of {sources.origin} has text in {documents.section.field!r}"
-        return BadInput(f"{lines} ({empty} are null or empty there): name another key by data.field.")
+        return BadInput(
+            f"{lines} ({empty} {'is' if empty == 1 else 'are'} null or empty there): name another key by data.field."
+        )
     if documents.left_out:
         without = f"(left out: {documents.left_out}; empty: {empty})"
         return BadInput(f"No file of {sources.origin} is text that can be read {without}: give a file that holds text.")

@@ -6,6 +6,8 @@ import math
 import unicodedata
 from collections.abc import Callable
 
+from ..wording import several
+
 Say = Callable[[str], str]
 """From a page's own words to those of its reader's language."""
 
@@ -83,19 +85,6 @@ def clock(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def size(number: float) -> str:
-    """Return a number of bytes.
-
-    Example:
-        >>> size(1_115_394)
-        '1.12 MB'
-    """
-    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= limit:
-            return f"{number / limit:.3g} {unit}"
-    return f"{number:.0f} bytes"
-
-
 def visible(text: object, lines: bool = False, limit: int = 20_000) -> str:
     r"""Return text with what cannot be seen, or would change how its surroundings read, shown as a sign.
 
@@ -111,7 +100,7 @@ def visible(text: object, lines: bool = False, limit: int = 20_000) -> str:
         character if character in "\n\t" else _sign(character) for character in whole[:limit].replace("\r\n", "\n")
     )  # fmt: skip
     left = len(whole) - limit
-    return shown if left <= 0 else f"{shown} … ({count(left)} characters more)"
+    return shown if left <= 0 else f"{shown} … ({several(left, 'character')} more)"
 
 
 _JOINERS = "\u200c\u200d"

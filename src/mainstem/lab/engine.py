@@ -15,6 +15,7 @@ from typing import Any
 from .. import config, data
 from ..errors import BadInput
 from ..train import device
+from ..wording import several
 from . import conditions
 from .cache import Cache, Kept, key
 from .experiment import Cell, Experiment, Numbers
@@ -87,7 +88,9 @@ class Engine:
                 spent += kept.seconds
             results.seeds.append(seed)
             expected = _SLACK * max(self.clock() - before, sum(kept.seconds for kept in found.values()))
-            self.say(f"{experiment.name}: seed {seed} done, {len(found)} trainings, {self.clock() - before:.0f} s")
+            self.say(
+                f"{experiment.name}: seed {seed} done, {several(len(found), 'training')}, {self.clock() - before:.0f} s"
+            )
         for cell in experiment.cells:
             run = self.configured(experiment, cell, 0, double)
             results.settings[cell.name] = conditions.of(run, self.text(run.data), cell.tokens)

@@ -11,6 +11,7 @@ from ..draw.figure_page import Drawing, Section
 from ..draw.forest import Forest, Interval
 from ..draw.table import Table
 from ..draw.words import duration, short, visible
+from ..wording import several
 from .experiment import Contrast
 from .result import Results
 from .statistics import Paired, Verdict
@@ -67,7 +68,7 @@ def said(contrast: Contrast, statistics: Paired) -> str:
         Difference -0.02 nats (95% interval -0.04484 to 0.004841, 3 seeds
         smallest of interest 0.01, smallest detectable 0.04264).
     """
-    seeds = f"{statistics.n} seed{'' if statistics.n == 1 else 's'}"
+    seeds = several(statistics.n, "seed")
     if math.isnan(statistics.low):
         return f"Difference {signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
     interval = f"{percent(statistics.level)} interval {signed(statistics.low)} to {signed(statistics.high)}"
@@ -135,11 +136,11 @@ def _conditions(results: Results, contrast: Contrast) -> str:
 
 def _how(results: Results) -> str:
     seeds, cells = len(results.seeds), len(results.experiment.cells)
-    trials = f"{cells} configurations x {seeds} seed{'' if seeds == 1 else 's'}"
+    trials = f"{several(cells, 'configuration')} x {several(seeds, 'seed')}"
     taken = results.facts.get("seconds")
     when = f", {duration(float(taken))}" if isinstance(taken, (int, float)) else ""
     steps = results.facts.get("steps")
-    each = f", {steps} step{'' if steps == 1 else 's'} each" if isinstance(steps, int) else ""
+    each = f", {several(steps, 'step', '')} each" if isinstance(steps, int) else ""
     shared = "within a seed all share initial weights by name, order of the text and masks"
     return f"How: {trials}{each}{when}; {shared}.{_where(results)}"
 
@@ -152,9 +153,15 @@ def _where(results: Results) -> str:
     commit = results.facts.get("commit")
     at = f" (commit {str(commit)[:12]})" if commit else ""
     return (
-        f" On {machine.get('cores')} cores ({machine.get('architecture')}, {machine.get('instructions')}), "
-        f"{machine.get('threads')} threads, torch {versions.get('torch')}, mainstem {versions.get('mainstem')}{at}."
+        f" On {_several(machine.get('cores'), 'core')} ({machine.get('architecture')}, {machine.get('instructions')}), "
+        f"{_several(machine.get('threads'), 'thread')}, torch {versions.get('torch')}, mainstem "
+        f"{versions.get('mainstem')}{at}."
     )
+
+
+def _several(count: object, thing: str) -> str:
+    """Return a number of things; what a file says may be no number."""
+    return several(count, thing) if isinstance(count, int) else f"{visible(count, limit=40)} {thing}s"
 
 
 def _summary(found: Sequence[Results]) -> Table:

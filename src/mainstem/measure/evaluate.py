@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..data.batches import at_once, held_out_windows, num_windows, spread
 from ..errors import BadInput
+from ..wording import several
 from .cross_entropy import cross_entropy_BT
 
 Window = tuple[Tensor, Tensor, Tensor | None, Tensor]
@@ -129,7 +130,7 @@ def evaluate(
             true.
     """
     if len(tokens) < 2:
-        raise BadInput(f"{len(tokens)} tokens leave nothing to predict: give at least two.")
+        raise BadInput(f"{several(len(tokens), 'token')} cannot be predicted: give at least two.")
     length = context if context is not None else _context(model)
     if stride is not None:
         check_stride(stride, length)

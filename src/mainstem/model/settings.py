@@ -19,6 +19,7 @@ from ..form import Form, parse, written
 from ..nn import AttentionSpec, FeedForwardSpec, NormSpec, Spec
 from ..noise import Bernoulli, NoiseSpec, Rate
 from ..noise.branches import Branches
+from ..wording import several
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ class Settings:
         if self.soft_cap is not None and not 0 < self.soft_cap < math.inf:
             raise BadInput(f"model.soft_cap is {self.soft_cap}: give a finite number above 0, or leave it out.")
         if self.sizes is not None and (len(self.sizes) != self.layers or min(min(each) for each in self.sizes) < 1):
-            raise BadInput(f"model.sizes has {len(self.sizes)} blocks of {self.layers}, or one of nothing: give all.")
+            raise BadInput(
+                f"model.sizes has {several(len(self.sizes), 'block')} of {self.layers}, or one of nothing: give all."
+            )
         if self.head_width is None and self.width % self.heads:
             raise BadInput(
                 f"model.heads {self.heads} does not divide model.width {self.width}: change one of them, or give "

@@ -24,6 +24,7 @@ from ..optim.roles import roles
 from ..stream import Residual, Site
 from ..stream.calling import Uncallable, elsewhere
 from ..stream.given import refuse_untaken
+from ..wording import several
 from .block import block, places
 from .foreign import Foreign, ForeignSpec, foreign
 
@@ -118,7 +119,8 @@ class Stack(nn.Module):
         """Return what is behind the last layer, of x's shape; `given` goes to the layers that take it."""
         if args:
             raise BadInput(
-                f"The stack was given {len(args)} arguments beside x without a name: give them by name, so that it is "
+                f"The stack was given {several(len(args), 'argument')} beside x without a name: give them "
+                "by name, so that it is "
                 "known which layers take them."
             )
         rank = self.axis + 1 if self.axis > 0 else max(2, -self.axis)

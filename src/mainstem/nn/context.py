@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
+from ..wording import several
 from .tally import Tally
 
 
@@ -90,7 +91,8 @@ def _rows(name: str, value: Tensor, index: Tensor, batch: int) -> Tensor:
         return value
     if value.shape == (batch, batch):
         raise BadInput(
-            f"{name!r} beside the stream is of shape {list(value.shape)} for {batch} samples, so that its rows may be "
+            f"{name!r} beside the stream is of shape {list(value.shape)} for {several(batch, 'sample')}, so "
+            "that its rows may be "
             "samples or not: give it an axis of samples in front, of 1 where all share it."
         )
     return value[index]

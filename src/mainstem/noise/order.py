@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import counter
+from ..wording import several
 
 
 class First(int):
@@ -46,7 +47,8 @@ class Order:
             place = "batch_dim=1" if hasattr(noise, "batch_dim") else "what has the samples first"
             warnings.warn(
                 f"{getattr(noise, 'site', None)!r} drops of shape {list(x.shape)}, whose first axis is taken for that "
-                f"of the {count} samples, and {self.sequence_first} has the sequence there: give it {place} if it has "
+                f"of the {several(count, 'sample')}, and {self.sequence_first} has the sequence there: give "
+                f"it {place} if it has "
                 "too, or batch_first=True to the other.",
                 stacklevel=6,
             )

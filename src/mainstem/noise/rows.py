@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .. import ops
 from ..counter import WHOLE_BATCH
 from ..errors import BadInput
+from ..wording import several
 
 Draws = Callable[[Tensor | None], ops.Mask]
 """Returns what is drawn from, of the samples of the scope (None) or of others."""
@@ -102,7 +103,8 @@ class Place:
         elif self.layout.mixed or not self.layout.shown:
             self.layout.guess(
                 self.name or "the model itself",
-                f"two axes of {list(shape)} are as long as the {count} samples, of which the first is taken for theirs",
+                f"two axes of {list(shape)} are as long as the {several(count, 'sample')}, of which the "
+                "first is taken for theirs",
                 "if it is, say take_over(model, batch_dim=0), and batch_dim=1 if that of the sequence comes first",
             )
 
@@ -113,7 +115,7 @@ class Place:
         if_so = "" if self.is_said else "if they are, say take_over(model, batch_dim=0), and "
         self.layout.guess(
             self.name or "the model itself",
-            f"the rows of {list(x.shape)} are taken for {each} of each of {count} samples, side by side",
+            f"the rows of {list(x.shape)} are taken for {each} of each of {several(count, 'sample')}, side by side",
             f"{if_so}if they are not, as in a mixture of experts, whole= that name",
         )
 

@@ -12,6 +12,7 @@ from .. import counter, names, ops
 from ..counter import Draw, Scope
 from ..errors import BadInput
 from ..ops import Mask
+from ..wording import several
 from . import frames, order
 from .rate import Rate
 
@@ -103,7 +104,8 @@ class Noise(nn.Module):
             )
         if num_samples is not None and (count := len(scope.draw.samples)) != num_samples:
             raise BadInput(
-                f"{self.site!r}, {type(self).__name__}, was given {num_samples} samples, and noise.counter names "
+                f"{self.site!r}, {type(self).__name__}, was given {several(num_samples, 'sample')}, and "
+                "noise.counter names "
                 f"{count}: give it as many as the batch has, and this module batch_dim= their axis, or None where "
                 "there is none, as in a mixture of experts."
             )

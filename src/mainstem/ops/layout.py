@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..counter import Draw
 from ..errors import BadInput
+from ..wording import several
 
 POSITIONS = 1 << 32
 """How many groups of eight columns counter word 0 can number in one sample."""
@@ -72,7 +73,7 @@ def layout(shape: Sequence[int], batch_dim: int, context: int | None, draw: Draw
     axis = batch_dim % axes
     if draw.samples.dim() != 1 or draw.samples.shape[0] != shape[axis]:
         raise BadInput(
-            f"axis {axis} of shape {list(shape)} has {shape[axis]} samples, but the counter names "
+            f"axis {axis} of shape {list(shape)} has {several(shape[axis], 'sample')}, but the counter names "
             f"{draw.samples.numel()}: give it one number a sample, or say which axis they lie along with batch_dim."
         )
     if not 0 <= site < 1 << 32:
@@ -103,7 +104,7 @@ def _attention(shape: Sequence[int], axis: int, context: int) -> Layout:
     batch, heads, queries, keys = shape
     if queries > context or keys > context:
         raise BadInput(
-            f"{queries} queries and {keys} keys are more than the context of {context}: give the larger one."
+            f"{queries} queries and {several(keys, 'key')} are more than the context of {context}: give the larger one."
         )
     # No queries means no elements; 1 keeps the layout whole.
     return Layout(1, batch, heads * queries, keys, max(queries, 1), context)

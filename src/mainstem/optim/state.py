@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import BadInput
+from ..wording import several
 from .optimizer import Update
 from .roles import named
 
@@ -124,7 +125,7 @@ def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mappi
             moved = sorted(set(told.names) ^ set(names)) or told.names
             _refuse(f"has {moved[0]} in another group")
     if len(saved.groups) != len(groups):
-        _refuse(f"has {len(saved.groups)} groups, and this one {len(groups)}")
+        _refuse(f"has {several(len(saved.groups), 'group')}, and this one {len(groups)}")
     for told, group in zip(saved.groups, optimizer.param_groups, strict=True):
         for key, value in told.options.items():
             if key in group and key not in _OWN and not _alike(group[key], value):

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..draw.table import Table
-from ..draw.words import compact, count, duration, short, size, visible
+from ..draw.words import compact, count, duration, short, visible
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS
+from ..wording import fixed, several, size
 from .headline import YARDSTICKS, best_of, gap_of, overfitting, title, yardsticks
 from .mixture import mixture, offered
 from .source import Source, mapping
@@ -68,10 +69,13 @@ def _loss(source: Source) -> Part:
     if best is None:
         return Part(title(score), [])
     reached = mapping(source.fact("outcome").get("best"))
-    bits = f", {best.bits:.4f} {BITS.unit}" if best.bits is not None else ""
+    bits = f", {fixed(best.bits, '.4f')} {BITS.unit}" if best.bits is not None else ""
     tokens = number(reached.get("tokens"))
-    over = f", over {count(tokens)} held-out targets" if tokens else ""
-    found = [f"{title(score)} {best.value:.4f} {score.unit}{bits}{over}, by the weights of step {count(best.step)}."]
+    over = f", over {several(tokens, 'held-out target')}" if tokens else ""
+    found = [
+        f"{title(score)} {fixed(best.value, '.4f')} {score.unit}{bits}{over}, by the weights of step "
+        f"{count(best.step)}."
+    ]
     if members := number(source.facts.get("members")):
         found.append(
             f"It is the mean of the probabilities of {count(members)} networks, each of which was trained alone."
@@ -95,7 +99,7 @@ def _loss(source: Source) -> Part:
 
 
 def _interval(ends: tuple[float, float]) -> str:
-    return f"{ends[0]:.3f} to {ends[1]:.3f}"
+    return f"{fixed(ends[0], '.3f')} to {fixed(ends[1], '.3f')}"
 
 
 def _stages(source: Source) -> Part:
@@ -112,12 +116,12 @@ def _yardsticks(source: Source) -> Part:
     said = source.facts.get("remarks")
     remarks = [remark for remark in said if isinstance(remark, str)] if isinstance(said, list) else []
     reached = offered(source, best.bits)
-    rows = [["this model", f"{reached:.4f}", ""]]
+    rows = [["this model", fixed(reached, ".4f"), ""]]
     if (both := mixture(source)) is not None:
-        rows.append(["its network alone", f"{both.network:.4f}", f"{reached - both.network:+.4f}"])
+        rows.append(["its network alone", fixed(both.network, ".4f"), fixed(reached - both.network, "+.4f")])
     for name, bits in sorted(others.items(), key=lambda item: item[1]):
         words = YARDSTICKS[name].removesuffix(" need").removesuffix(" needs")
-        rows.append([words, f"{bits:.4f}", f"{reached - bits:+.4f}"])
+        rows.append([words, fixed(bits, ".4f"), fixed(reached - bits, "+.4f")])
     return Part("Yardsticks", remarks, ["on the same bytes", "bits per byte", "this model less it"], rows)
 
 
@@ -131,7 +135,8 @@ def _calibration(source: Source) -> Part:
     whose = "Its" if mixture(source) is None else "Without the counts, its"
     how = "surer" if known["confidence"] > known["right"] else "less sure"
     return Part("Calibration", [
-        f"{whose} likeliest token is the next one in {known['right']:.1%} of {count(known['tokens'])} held-out places, "
+        f"{whose} likeliest token is the next one in {known['right']:.1%} of "
+        f"{several(known['tokens'], 'held-out place')}, "
         f"and has a probability of {known['confidence']:.1%} on average: it is {how} than it is right. The expected "
         f"calibration error is {known['ece']:.3f}.",
     ])  # fmt: skip
@@ -184,13 +189,13 @@ def _cost(source: Source) -> Part:
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         rows.append(["parameters", f"{count(parameters)}, {size(4 * parameters)} in float32{_members(source)}"])
     if curves.tokens is not None:
-        rows.append(["training", f"{count(curves.last_step)} steps, {compact(curves.tokens)} tokens"])
+        rows.append(["training", f"{several(curves.last_step, 'step')}, {compact(curves.tokens)} tokens"])
     if (seconds := number(outcome.get("seconds"))) is not None:
         budget = source.section("train").get("budget")
         rows.append(["time", f"{duration(seconds)}{visible(f', of a budget of {budget}', limit=60) if budget else ''}"])
     where = [visible(machine[name], limit=60) for name in ("device", "dtype") if name in machine]
     if (threads := number(machine.get("threads"))) is not None:
-        where.insert(1, f"{count(threads)} thread{'' if threads == 1 else 's'}")
+        where.insert(1, several(threads, "thread"))
     if where:
         rows.append(["machine", ", ".join(where)])
     return Part("Cost", [], ["", ""], rows)
@@ -210,7 +215,7 @@ def _limits(source: Source) -> Part:
             "source; nothing was measured of other text, of facts, or of what it writes."
         )
     if context:
-        found.append(f"It sees at most {count(context)} tokens before the one that it predicts.")
+        found.append(f"It sees at most {several(context, 'token')} before the one that it predicts.")
     if (tokens := number(facts.get("train_tokens"))) and source.metrics.tokens:
         found.append(
             f"It saw its training text {short(source.metrics.tokens / tokens)} times, and may repeat lines of it."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..draw.words import compact, count, duration, short
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS, Score
+from ..wording import fixed, several
 from .metrics import Evaluation, Gap, Metrics, evaluation
 from .mixture import mixture, offered
 from .source import Source, mapping
@@ -39,14 +40,14 @@ def headline(source: Source) -> Headline:
     best = best_of(source)
     curves, score = source.metrics, source.score
     if best is None:
-        seen = f"{count(curves.last_step)} steps" if curves.last_step else "no step yet"
+        seen = several(curves.last_step, "step") if curves.last_step else "no step yet"
         found.sentences.append(f"There is no {score.title} yet: metrics.jsonl has {seen}, and no held-out pass.")
     else:
-        bits = f", {best.bits:.4f} {BITS.unit}" if best.bits is not None else ""
+        bits = f", {fixed(best.bits, '.4f')} {BITS.unit}" if best.bits is not None else ""
         error = f" ± {short(best.error)}" if best.error is not None else ""
         sample = " The ± is a standard error, as a sample of the held-out part was measured." if error else ""
         found.sentences.append(
-            f"{title(score)} {best.value:.4f}{error} {score.unit}{bits}, reached at step {count(best.step)}"
+            f"{title(score)} {fixed(best.value, '.4f')}{error} {score.unit}{bits}, reached at step {count(best.step)}"
             f"{f' of {count(curves.last_step)}' if curves.last_step > best.step else ''}.{sample}"
         )
         if (both := mixture(source)) is not None:
@@ -68,7 +69,7 @@ def status(source: Source) -> str:
     reason = source.fact("outcome").get("reason")
     patience = source.section("train").get("patience")
     if reason == "patience":
-        return f"Stopped early, after {patience} evaluations without gain" if patience else "Stopped early"
+        return f"Stopped early, after {several(patience, 'evaluation')} without gain" if patience else "Stopped early"
     if reason == "pruned":
         return "Stopped early, as a listener asked for it"
     if reason == "steps":
@@ -145,19 +146,19 @@ def _start(source: Source) -> str:
     if start is None:
         return ""
     beside = f", and the gap {start.gap}" if start.gap is not None else ""
-    return f"Before the first step {source.score.title} was {start.value:.4f}{beside}."
+    return f"Before the first step {source.score.title} was {fixed(start.value, '.4f')}{beside}."
 
 
 def _beside(source: Source, best: Evaluation) -> str:
     found = yardsticks(source)
     if not found or best.bits is None:
         return ""
-    said = ", ".join(f"{YARDSTICKS[name]} {value:.3f}" for name, value in found.items())
+    said = ", ".join(f"{YARDSTICKS[name]} {fixed(value, '.3f')}" for name, value in found.items())
     name, least = min(found.items(), key=lambda item: item[1])
     bits = offered(source, best.bits)
     change = 1 - bits / least if least > 0 else 0.0
     verdict = f"{abs(change):.0%} {'fewer' if change >= 0 else 'more'} than {name}"
-    return f"On the same bytes {said}; this model needs {bits:.3f}, {verdict}."
+    return f"On the same bytes {said}; this model needs {fixed(bits, '.3f')}, {verdict}."
 
 
 def _remarks(source: Source) -> list[str]:
@@ -183,8 +184,8 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
     curves, tiles = source.metrics, []
     if best is not None and best.bits is not None:
         both = mixture(source)
-        beside = "bits per byte" if both is None else f"bits per byte; {both.network:.3f} without counts"
-        tiles.append(("Held-out", f"{offered(source, best.bits):.3f}", beside))
+        beside = "bits per byte" if both is None else f"bits per byte; {fixed(both.network, '.3f')} without counts"
+        tiles.append(("Held-out", fixed(offered(source, best.bits), ".3f"), beside))
     if best is not None and source.score == NATS:
         tiles.append(("Perplexity", compact(math.exp(min(best.value, 700.0))), "per token, held-out"))
     elif best is not None:
@@ -202,5 +203,5 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
     seconds = number(source.fact("outcome").get("seconds"))
     seconds = seconds if seconds is not None else curves.seconds
     if seconds is not None:
-        tiles.append(("Time", duration(seconds), f"{count(curves.last_step)} steps"))
+        tiles.append(("Time", duration(seconds), several(curves.last_step, "step")))
     return tiles

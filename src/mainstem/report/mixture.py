@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..runs.metrics import number
 from ..runs.score import BITS
+from ..wording import fixed
 from .source import Source, mapping
 
 
@@ -31,7 +32,7 @@ class Mixture(NamedTuple):
         """
         low, high = self.low / self.network, self.high / self.network
         return (
-            f"With counts of the training text beside the whole network {self.mixed:.4f} {BITS.unit}, "
+            f"With counts of the training text beside the whole network {fixed(self.mixed, '.4f')} {BITS.unit}, "
             f"{1 - self.mixed / self.network:.1%} fewer (95% interval {low:.1%} to {high:.1%}): "
             f"{self.share:.0%} network, {1 - self.share:.0%} counts of order {self.order:.0f}."
         )

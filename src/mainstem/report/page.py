@@ -121,7 +121,7 @@ def _penalties(run: Source) -> list[str]:
 
 def _decay(kind: Any, decay: str) -> str:
     if kind == "passes":
-        return f"Weight decay with a time-scale of {decay} passes"
+        return f"Weight decay with a time-scale of {decay} {'pass' if decay == '1' else 'passes'}"
     named = {"cautious": "Cautious", "independent": "Independent"}.get(str(kind), "Decoupled")
     return f"{named} weight decay {decay}"
 

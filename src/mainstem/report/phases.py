@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..draw.table import Table
-from ..draw.words import count, duration
+from ..draw.words import duration
 from ..runs.metrics import PHASES
+from ..wording import several
 from .metrics import Metrics
 
 
@@ -42,5 +43,5 @@ def split(curves: Metrics) -> Split | None:
     steps = max(curves.steps.rows, 1)
     rows = [[part.name, duration(part.seconds), f"{part.share:.1%}", f"{1000 * part.seconds / steps:.3g}"]
             for part in parts]  # fmt: skip
-    title = f"Time over {count(curves.steps.rows)} steps"
+    title = f"Time over {several(curves.steps.rows, 'step')}"
     return Split(parts, Table(title, ["phase", "time", "share", "ms a step"], rows, frozenset({1, 2, 3})))

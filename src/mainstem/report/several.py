@@ -15,6 +15,7 @@ from ..draw.figure_page import Section
 from ..draw.words import count, short, visible
 from ..errors import BadInput
 from ..runs.score import BITS
+from ..wording import fixed, several
 from . import groups, several_figures, several_tables, source
 from .groups import Group
 from .headline import best_of
@@ -66,7 +67,7 @@ def render(runs: Sequence[Source], folders: Sequence[Path], command: str | None 
     notes = [note for group in found for note in _notes(group)]
     if notes:
         sections.append(Section("What is missing", paragraphs=notes))
-    about = f"{count(len(runs))} runs, {count(len(found))} {'configuration' if len(found) == 1 else 'configurations'}"
+    about = f"{several(len(runs), 'run')}, {several(len(found), 'configuration')}"
     lead = [*([_best(ranked, bits)] if comparable else []), *said]
     return figure_page.render(figure_page.Page(
         f"Comparing {_listed([group.name for group in found])}", about, sections=sections,
@@ -131,7 +132,7 @@ def _best(ranked: Sequence[Group], bits: bool) -> str:
         return f"No {score.title} has been recorded yet."
     (first, own), *others = known
     mean = f", the mean of {len(own)} seeds" if len(own) > 1 else ""
-    said = f"{first.name} is {most} on held-out text: {statistics.fmean(own):.4f} {unit}{mean}"
+    said = f"{first.name} is {most} on held-out text: {fixed(statistics.fmean(own), '.4f')} {unit}{mean}"
     if not others:
         return f"{said}."
     second, theirs = others[0]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ..draw.table import Table
 from ..draw.words import compact, count, duration, visible
 from ..runs.metrics import number
+from ..wording import fixed
 from . import groups
 from .groups import Group
 from .headline import best_of, gap_of, status
@@ -28,10 +29,10 @@ def values(group: Group, take: Callable[[Source], float | None]) -> list[float]:
 
 _Column = tuple[str, Callable[[Source], float | None], Callable[[float], str]]
 _COLUMNS: Sequence[_Column] = (
-    ("held-out", lambda run: reached(run, False), lambda y: f"{y:.4f}"),
-    ("bits per byte", lambda run: reached(run, True), lambda y: f"{y:.4f}"),
+    ("held-out", lambda run: reached(run, False), lambda y: fixed(y, ".4f")),
+    ("bits per byte", lambda run: reached(run, True), lambda y: fixed(y, ".4f")),
     ("best step", lambda run: None if (best := best_of(run)) is None else float(best.step), count),
-    ("gap at last", lambda run: None if (gap := gap_of(run)) is None else gap.value, lambda y: f"{y:.4f}"),
+    ("gap at last", lambda run: None if (gap := gap_of(run)) is None else gap.value, lambda y: fixed(y, ".4f")),
     ("steps", lambda run: float(run.metrics.last_step), count),
     ("time", lambda run: _seconds(run), duration),
     ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
@@ -40,7 +41,7 @@ _COLUMNS: Sequence[_Column] = (
 _WITH_COUNTS: _Column = (
     "with counts",
     lambda run: None if (both := mixture(run)) is None else both.mixed,
-    lambda y: f"{y:.4f}",
+    lambda y: fixed(y, ".4f"),
 )
 _UNITS = "Held-out is the best {}; the gap is that of the last pass, in the same unit."
 _INTERVALS = " After ± stands a standard error, after a gap its 95% interval."

@@ -9,6 +9,7 @@ from typing import Any
 from ..draw.table import Table
 from ..draw.words import count, short, visible
 from ..runs.metrics import number
+from ..wording import several
 from .source import Source
 
 SITES = {
@@ -52,7 +53,7 @@ def parameters(source: Source) -> tuple[Table, Table] | None:
     return (
         Table("Weight decay and penalties, by tensor", ["name", "tensors", *heads[1:]], short_rows[:500],
               frozenset({1, 4})),
-        Table(f"All {count(len(rows))} tensors", heads, rows[:2000], frozenset({3}), note),
+        Table(f"All {several(len(rows), 'tensor')}", heads, rows[:2000], frozenset({3}), note),
     )  # fmt: skip
 
 

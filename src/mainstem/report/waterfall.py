@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..draw.table import Table
 from ..draw.words import count
 from ..runs.metrics import number
+from ..wording import fixed
 from .headline import best_of, yardsticks
 from .metrics import evaluation
 from .mixture import mixture
@@ -53,7 +54,7 @@ class Waterfall(NamedTuple):
     def table(self) -> Table:
         """Return the numbers behind the figure."""
         rows = [
-            [stage.name, count(stage.step), f"{stage.bits:.3f}", "" if gain is None else f"{-gain:+.3f}"]
+            [stage.name, count(stage.step), fixed(stage.bits, ".3f"), "" if gain is None else fixed(-gain, "+.3f")]
             for stage, gain in zip(self.stages, self.gains, strict=True)
         ]
         return Table("Stages", ["stage", "step", "bits per byte", "change"], rows, frozenset({1, 2, 3}))

@@ -108,8 +108,12 @@ def newest(run: Path, warn: Say) -> tuple[Path, Manifest] | None:
         else:
             return path, content
     if found:
+        where = f"in {str(run / 'checkpoints')!r}"
+        which = (
+            f"None of the {len(found)} checkpoints {where} can" if len(found) > 1 else f"The checkpoint {where} cannot"
+        )
         raise RunFailed(
-            f"None of the {len(found)} checkpoints in {str(run / 'checkpoints')!r} can be used, and nothing is begun "
+            f"{which} be used, and nothing is begun "
             "again unasked: put the files back, or begin again under another --out."
         )
     return None

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .. import config, files
+from ..wording import several
 from .state import Length, State
 
 NAME = "manifest.json"
@@ -128,7 +129,7 @@ def _check(path: Path, entry: files.Entry) -> None:
     _there(path)
     size = path.stat().st_size
     if size != entry.size:
-        raise Damaged(f"{path.name} has {size} bytes instead of {entry.size}")
+        raise Damaged(f"{path.name} has {several(size, 'byte')} instead of {entry.size}")
     try:
         found = files.measure(path)
     except files.Unusable as error:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from .. import files
+from ..wording import several
 
 _CHUNK = _LONGEST = 1 << 20
 
@@ -94,7 +95,7 @@ def check(path: Path, offset: int, sha256: str | None) -> None:
     """Raise `Lost` where the first `offset` bytes of `path` are missing or have another hash than `sha256`."""
     size = path.stat().st_size if files.is_file(path) else 0
     if size < offset:
-        raise Lost(f"metrics.jsonl has {size} bytes where there were {offset}")
+        raise Lost(f"metrics.jsonl has {several(size, 'byte')} where there were {offset}")
     if offset and _prefix(path, offset).hexdigest() != sha256:
         raise Lost("metrics.jsonl has other bytes than it had")
 

@@ -14,6 +14,7 @@ import msgspec
 from .. import config
 from ..config.words import show
 from ..errors import BadInput, command
+from ..wording import several
 from . import checkpoint, facts, run_folder
 from .manifest import Manifest
 from .run_folder import RunFolder
@@ -92,7 +93,8 @@ def _check_patience(run: config.Run, manifest: Manifest) -> None:
     if all(getattr(before, name) == getattr(run.train, name) for name in fields):
         return
     raise BadInput(
-        f"The run in {run.out!r} was ended at step {manifest.step} by {waited} evaluations without gain, and "
+        f"The run in {run.out!r} was ended at step {manifest.step} by {several(waited, 'evaluation')} "
+        "without gain, and "
         f"train.patience {patience} would end it again: give --train.patience 0, or more than {waited}."
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BadInput
+from ..wording import several
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -49,13 +50,15 @@ def named(modules: Sequence[nn.Module], args: Sequence[Any], given: Mapping[str,
     if args:
         if len(modules) != 1:
             raise BadInput(
-                f"A residual around {_words(modules)} was given {len(args)} arguments beside x without a name: give "
+                f"A residual around {_words(modules)} was given {several(len(args), 'argument')} beside x "
+                "without a name: give "
                 "them by name, so that it is known whose they are."
             )
         parameters = [each for each in _parameters(modules[0]) or () if each.kind is _NAMED[0]]
         if len(parameters) < len(args):
             raise BadInput(
-                f"{type(modules[0]).__name__} takes {_taken_by(modules)} beside x, and was given {len(args)} arguments "
+                f"{type(modules[0]).__name__} takes {_taken_by(modules)} beside x, and was given "
+                f"{several(len(args), 'argument')} "
                 "without a name: give those that it takes, by name."
             )
         for parameter, value in zip(parameters, args, strict=False):

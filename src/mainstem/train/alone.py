@@ -9,6 +9,7 @@ from ..measure.evaluate import evaluate
 from ..names import networks
 from ..runs.score import BITS
 from ..runs.state import Best
+from ..wording import fixed
 from .learner import Learner
 from .prior import windows
 
@@ -42,4 +43,6 @@ def line(said: Mapping[str, Any], bits: float) -> str:
     """
     one = said["one_bpb"]
     how = f"{1 - bits / one:.1%} fewer" if bits <= one else f"{bits / one - 1:.1%} more"
-    return f"the mean of {said['members']} members: one of them alone {one:.4f} {BITS.unit}, all of them {how}"
+    return (
+        f"the mean of {said['members']} members: one of them alone {fixed(one, '.4f')} {BITS.unit}, all of them {how}"
+    )

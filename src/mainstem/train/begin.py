@@ -14,6 +14,7 @@ from ..runs.metrics import Metrics
 from ..runs.past import Past
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
+from ..wording import several
 from . import keeping, length, signals
 from .assemble import environment_of, start_from
 from .console import Progress
@@ -48,7 +49,8 @@ def begin(
         state = content.state
         if state.step > learner.steps:
             raise BadInput(
-                f"The run in {str(folder.path)!r} has taken {state.step} steps already, more than the {learner.steps} "
+                f"The run in {str(folder.path)!r} has taken {several(state.step, 'step')} already, more "
+                f"than the {learner.steps} "
                 "asked for: leave --train.steps out, or give a larger number."
             )
         if learner.steps != content.length.steps:  # somebody wants more than the listener that had asked for an end

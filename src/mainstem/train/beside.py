@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..data.yardsticks import MATCH
+from ..wording import fixed
 
 REPEATED = 0.05
 """Share of the held-out text, repeated from the training text, from which on a loss says little about other text."""
@@ -49,9 +50,11 @@ def lines(reached: Reached, found: dict[str, float]) -> list[str]:
     said = []
     for kind, value in least(found).items():
         units = {unit: found[name] for unit in _UNITS if (name := f"{kind}_{unit}_bpb") in found}
-        numbers = f"{value:.4f} bits per byte"
+        numbers = f"{fixed(value, '.4f')} bits per byte"
         if len(units) > 1:
-            numbers = " and ".join(f"{bits:.4f} over {unit}" for unit, bits in units.items()) + ", in bits per byte"
+            numbers = (
+                " and ".join(f"{fixed(bits, '.4f')} over {unit}" for unit, bits in units.items()) + ", in bits per byte"
+            )
         said.append(f"{kind:<8}  {numbers}, {reached.beside(value)}: {_knows(kind, found)}")
     return [*said, *remarks(reached, found)]
 

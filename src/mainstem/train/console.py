@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Any, Protocol, TextIO
 
+from ..wording import fixed
 from .lines import WIDTH, Word, fit, fold
 from .phases import Clock
 
@@ -76,13 +77,13 @@ def describe(numbers: dict[str, Any]) -> list[Word]:
         >>> fit(describe({"step": 5, "steps": 9, "loss": 2.5, "rate": 1234.5, "left": 61.0}))
         'step 5/9  loss 2.500  tokens/s 1,234  left 1:01'
     """
-    words = [Word(f"step {numbers['step']}/{numbers['steps']}", 1), Word(f"loss {numbers['loss']:.3f}", 3)]
+    words = [Word(f"step {numbers['step']}/{numbers['steps']}", 1), Word(f"loss {fixed(numbers['loss'], '.3f')}", 3)]
     if (held := numbers.get("held_out")) is not None:
-        words.append(Word(f"held-out {held:.3f}", 2))
+        words.append(Word(f"held-out {fixed(held, '.3f')}", 2))
         if (error := numbers.get("held_out_error")) is not None:
             words.append(Word(f" +-{error:.3f}", 5))
     if (gap := numbers.get("gap")) is not None:
-        low, high = f"{gap['low']:.2f}", f"{gap['high']:.2f}"
+        low, high = fixed(gap["low"], ".2f"), fixed(gap["high"], ".2f")
         words.append(Word(f"gap {low}" if low == high else f"gap {low} to {high}", 4))
     return [
         *words,

@@ -18,6 +18,7 @@ from ..config.sections import Part, Positive, Text
 from ..errors import BadInput
 from ..model.seen import Seen
 from ..ops import Taught
+from ..wording import several
 from .device import Forward, Place
 from .target_loss import TargetLoss
 
@@ -83,7 +84,8 @@ class Distillation(TargetLoss):
         context: int = model.context  # type: ignore[assignment]
         if found.model.context < context:
             raise BadInput(
-                f"loss.teacher {self.teacher!r} has a context of {found.model.context} tokens, and model.context is "
+                f"loss.teacher {self.teacher!r} has a context of {several(found.model.context, 'token')}, "
+                "and model.context is "
                 f"{context}: give that many or fewer."
             )
         weights = (runs.find(self.teacher) / "model.safetensors").read_bytes()

@@ -7,9 +7,9 @@ from pathlib import Path
 from ..errors import command
 from ..runs.listener import Outcome
 from ..runs.paths import place
+from ..wording import fixed, several
 from .console import clock
 from .learner import Learner
-from .lines import several
 
 _GOING_ON = 2
 """How many times as many steps a longer run is offered."""
@@ -29,7 +29,8 @@ def _reached(learner: Learner, steps: int, outcome: Outcome) -> list[str]:
     ended = {"steps": "all its steps", "patience": f"{several(patience, 'evaluation')} without gain",
              "pruned": "a listener asked for it"}[outcome.reason]  # fmt: skip
     values = [
-        f"{best.values[score.name]:.4f}{'' if at else error} {score.unit}" for at, score in enumerate(task.scores)
+        f"{fixed(best.values[score.name], '.4f')}{'' if at else error} {score.unit}"
+        for at, score in enumerate(task.scores)
     ]
     means = f"{task.score.best}{f', and {task.guess}' if task.guess else ''}"
     if outcome.skipped:

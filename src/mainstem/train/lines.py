@@ -64,26 +64,3 @@ def fit(words: Sequence[Word], width: int = WIDTH) -> str:
     while columns(line) > width:
         line = line[:-1]
     return line
-
-
-def several(count: int, thing: str) -> str:
-    """Return a number of things.
-
-    Example:
-        >>> several(1, "layer"), several(1200, "layer")
-        ('1 layer', '1,200 layers')
-    """
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes.
-
-    Example:
-        >>> size(999), size(1_115_394), size(12_345_678)
-        ('999 bytes', '1.12 MB', '12.3 MB')
-    """
-    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= limit:
-            return f"{count / limit:.3g} {unit}"
-    return f"{count:.0f} bytes"

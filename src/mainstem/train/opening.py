@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..runs.state import State
+from ..wording import several
 from .console import clock
 from .learner import Learner
-from .lines import several
 
 
 def opening(
@@ -52,6 +52,6 @@ def _length(learner: Learner, state: State, folder: str, seconds: float | None) 
     else:
         time = "" if seconds is None else f", about {clock(seconds)}{' more' if state.step else ''}"
     return (
-        f"{most}{learner.steps:,} steps of {tokens(learner):,} {task.counted}{begun}, "
-        f"{passes(learner):.3g} passes over the {task.source}{time}; in {folder}"
+        f"{most}{several(learner.steps, 'step')} of {tokens(learner):,} {task.counted}{begun}, "
+        f"{several(passes(learner), 'pass', '.3g')} over the {task.source}{time}; in {folder}"
     )

@@ -27,6 +27,7 @@ from ..measure.evaluate import evaluate
 from ..runs.disk import disk
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
+from ..wording import fixed
 from .learner import Learner
 
 _NORMAL = 1.96
@@ -114,8 +115,10 @@ def line(said: Mapping[str, Any]) -> str:
     alone = said["network_bpb"]
     low, high = (f"{said[name] / alone:.1%}" for name in ("low", "high"))
     return (
-        f"with counts {said['mixed_bpb']:.4f} bits per byte, {1 - said['mixed_bpb'] / alone:.1%} fewer than the "
-        f"network's {alone:.4f} (95%: {low} to {high}): {said['share']:.0%} network, {1 - said['share']:.0%} counts of "
+        f"with counts {fixed(said['mixed_bpb'], '.4f')} bits per byte, {1 - said['mixed_bpb'] / alone:.1%} "
+        "fewer than the "
+        f"network's {fixed(alone, '.4f')} (95%: {low} to {high}): {said['share']:.0%} network, "
+        f"{1 - said['share']:.0%} counts of "
         f"order {said['order']}"
     )
 
@@ -185,8 +188,8 @@ def fitted(learner: Learner, best: Best, over: data.yardsticks.OverTokens) -> tu
         return None, "the held-out part is too small to tell what they are worth"
     if gain.low <= 0:
         return None, (
-            f"they would take {gain.network_bpb - gain.mixed_bpb:.4f} bits per byte away (95% interval "
-            f"{gain.low:.4f} to {gain.high:.4f})"
+            f"they would take {fixed(gain.network_bpb - gain.mixed_bpb, '.4f')} bits per byte away (95% interval "
+            f"{fixed(gain.low, '.4f')} to {fixed(gain.high, '.4f')})"
         )
     about = About(
         order=over.order,

@@ -10,6 +10,7 @@ import msgspec
 from .. import config, model, optim, penalty, variants
 from ..data import sources
 from ..runs import weights
+from ..wording import several
 from . import device, memory, start, target_loss, tensorboard
 
 _PER_STEP = 0.01
@@ -71,7 +72,8 @@ def _forgotten(kind: str, decay: float) -> list[str]:
     """Return a warning where a number that would be usual for another kind of decay leaves weights nothing."""
     if kind == "independent" and decay > _PER_STEP:
         return [
-            f"optim.decay {decay:g} of kind independent leaves 1 / e of a weight after {1 / decay:.3g} steps: give "
+            f"optim.decay {decay:g} of kind independent leaves 1 / e of a weight after "
+            f"{several(1 / decay, 'step', '.3g')}: give "
             "about the learning rate times the usual decay, as in --optim.decay 1e-4"
         ]
     if kind == "passes" and 0 < decay < 1:

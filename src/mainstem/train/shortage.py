@@ -10,6 +10,7 @@ import torch
 
 from .. import config
 from ..errors import RunFailed
+from ..wording import several
 from . import memory
 
 _LARGE = 1 << 15
@@ -57,6 +58,7 @@ def _sentence(run: config.Run, vocab: int) -> RunFailed:
         )
     size = run.train.micro_batch or run.train.batch
     return RunFailed(
-        f"There is not enough memory for {size} sequences at once: give --train.micro-batch {max(1, size // 2)} under "
+        f"There is not enough memory for {several(size, 'sequence')} at once: give --train.micro-batch "
+        f"{max(1, size // 2)} under "
         "another --out, or --machine.recompute blocks. The numbers stay the same with either."
     )

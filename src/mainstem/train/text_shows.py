@@ -10,9 +10,10 @@ from ..config.wrapping import columns
 from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
+from ..wording import several, size
 from . import alone, beside, prior, samples
 from .learner import Learner
-from .lines import WIDTH, several, size
+from .lines import WIDTH
 from .sureness import sureness
 from .task import Shows, Tell
 from .yardstick import Yardsticks

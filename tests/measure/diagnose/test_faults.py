@@ -239,14 +239,16 @@ def test_saturated_attention():
 
 
 def test_a_parameter_without_a_gradient():
-    assert "2 parameters get no gradient: `a.weight`, `a.bias`" in watched(Detached(True), X8)["no gradient"].evidence
+    assert (
+        "2 parameters without a gradient: `a.weight`, `a.bias`" in watched(Detached(True), X8)["no gradient"].evidence
+    )
     assert watched(Detached(False), X8) == {}
 
 
 def test_a_parameter_that_no_optimizer_has():
     model = Detached(False)
     found = watched(model, X8, torch.optim.SGD(model.b.parameters(), 1e-3))
-    assert "2 parameters are in no group of the optimizer: `a.weight`" in found["not optimized"].evidence
+    assert "2 parameters in no group of the optimizer: `a.weight`" in found["not optimized"].evidence
     assert "not optimized" not in watched(model, X8, torch.optim.SGD(model.parameters(), 1e-3))
 
 

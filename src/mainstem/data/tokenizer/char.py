@@ -15,6 +15,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from ...errors import BadInput
+from ...wording import several
 from .base import Ids, Tokenizer
 from .byte import SINGLE
 
@@ -78,7 +79,8 @@ class Char(Tokenizer):
     def encode_raw(self, data: bytes) -> list[int]:
         if not self.fallback:
             raise BadInput(
-                f"The byte 0x{data[0]:02x} is no UTF-8, and this vocabulary of {len(self.characters)} characters has "
+                f"The byte 0x{data[0]:02x} is no UTF-8, and this vocabulary of "
+                f"{several(len(self.characters), 'character')} has "
                 "no bytes: give text, or train with --data.tokenizer byte."
             )
         return [byte + len(self.characters) for byte in data]

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...wording import several
 from ..meter import Progress
 from ..reading import Text
 from ..split import Split
@@ -53,5 +54,8 @@ def choice(text: Text, counts: Counts, reason: str, whole: bool) -> Choice:
     """
     unseen = int(np.count_nonzero((counts.train == 0) & (counts.held > 0)))
     if unseen:
-        reason += f"; {unseen} characters of the held-out part are not in the training part, and are read as bytes"
+        reason += (
+            f"; {several(unseen, 'character')} of the held-out part, not in the training part, "
+            f"{'is' if unseen == 1 else 'are'} read as bytes"
+        )
     return Choice(Char(char.characters(counts.train), unseen > 0 or whole, has_ends(text)), reason)

@@ -4,7 +4,7 @@ const plots = (root) => {
   const digits = (value, whole) => {
     if (whole) return value.toLocaleString("en-US");
     if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e6)) return value.toExponential(2);
-    return Number(value.toPrecision(4)).toLocaleString("en-US", { maximumFractionDigits: 8 });
+    return Number(value.toPrecision(4)).toLocaleString("en-US", { maximumFractionDigits: 8 }).replace(/^-0$/, "0");
   };
   const nearest = (values, wanted) => {
     let low = 0, high = values.length - 1;

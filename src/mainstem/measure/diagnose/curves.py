@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...wording import several
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def overfitting(watch: Watch) -> Iterator[Finding]:
     (step, train, held), (_, train_now, held_now) = curves[best], curves[-1]
     if after >= _EVALUATIONS and train_now < train and held_now > _RISE * held:
         words = (
-            f"held-out loss rose for {after} evaluations ({held:.4g} to {held_now:.4g}) while training loss fell "
+            f"held-out loss rose for {several(after, 'evaluation')} ({held:.4g} to {held_now:.4g}) while "
+            "training loss fell "
             f"({train:.4g} to {train_now:.4g}): overfitting began at step {step:,}"
         )
         fix = f"Keep the weights of step {step:,}, and train with more weight decay or dropout, or for fewer epochs."

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ...wording import several
 from ..quantity.flow import SLOPE
 from ..quantity.rank import COLLAPSED
 from .finding import Finding, few
@@ -29,7 +30,7 @@ def vanishing(watch: Watch) -> Iterator[Finding]:
         around = [name for name, there in watch.seen.paths.items() if not there]
         why = f"no residual path around {few(around)}" if around else "each layer has a small gain"
         fix = "Add the layer's input to its output (`mainstem.Residual`)" if around else "Scale the initial weights up"
-        words = f"gradients shrink {factor:.2g}x a layer over {layers} layers: {why}"
+        words = f"gradients shrink {factor:.2g}x a layer over {several(layers, 'layer')}: {why}"
         yield Finding("vanishing gradient", words, f"{fix}, or put a norm before each layer.", 3)
 
 
@@ -37,7 +38,7 @@ def exploding(watch: Watch) -> Iterator[Finding]:
     """Gradients that grow on the way back."""
     ratio, factor, typical, layers = _flow(watch)
     if layers >= _LAYERS and ratio > _EXPLODED and min(factor, typical) > _GROWS:
-        words = f"gradients grow {factor:.3g}x a layer over {layers} layers, {ratio:.2g}x in all"
+        words = f"gradients grow {factor:.3g}x a layer over {several(layers, 'layer')}, {ratio:.2g}x in all"
         fix = "Put a norm before each layer, or divide the initial weights of output projections by sqrt(2 * layers)."
         yield Finding("exploding gradient", words, fix, 3)
 
@@ -48,7 +49,7 @@ def not_finite(watch: Watch) -> Iterator[Finding]:
         broken = [tap for tap, value in watch.results.get(name, {}).items() if not math.isfinite(value)]
         if broken:
             at = broken[0] if name == "stream" else broken[-1]
-            words = f"{what} is not finite at {len(broken)} taps, `{at}` first"
+            words = f"{what} is not finite at {several(len(broken), 'tap')}, `{at}` first"
             yield Finding(
                 "not finite", words, "Lower the learning rate, clip gradients, or compute there in float32.", 4
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from ...wording import several
 from .finding import Finding, few
 from .regularization import noisy
 
@@ -22,7 +23,10 @@ def trained_in_eval(watch: Watch) -> Iterator[Finding]:
     names = [name for name, part in watch.model.named_modules()
              if noisy(part) or isinstance(part, nn.modules.batchnorm._BatchNorm)]  # fmt: skip
     if names and steps.taken and steps.backwards == steps.in_eval > 0:
-        words = f"the model was in eval mode in all {steps.in_eval} backward passes, so that {few(names)} did not train"
+        words = (
+            f"the model was in eval mode in all {several(steps.in_eval, 'backward pass')}, so that "
+            f"{few(names)} did not train"
+        )
         yield Finding("trained in eval", words, "Call model.train() before the steps, and model.eval() to evaluate.", 2)
 
 
@@ -38,7 +42,10 @@ def never_stepped(watch: Watch) -> Iterator[Finding]:
     """Gradients that nothing uses."""
     steps = watch.steps
     if steps.backwards >= _WITHOUT and not steps.taken and not steps.in_eval and steps.unmoved:
-        words = f"no optimizer has stepped in {steps.backwards} backward passes, and the weights are what they were"
+        words = (
+            f"no optimizer has stepped in {several(steps.backwards, 'backward pass')}, and the weights "
+            "are what they were"
+        )
         yield Finding("never stepped", words, "Call optimizer.step() after backward().", 3)
 
 

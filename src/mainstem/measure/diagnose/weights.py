@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...wording import several
 from ..quantity.attention import AttentionEntropy, AttentionLogit
 from ..quantity.dead import DeadUnits
 from ..quantity.update import UpdateRatio
@@ -37,7 +38,7 @@ def dead_units(watch: Watch) -> Iterator[Finding]:
             if share > _DEAD and rows.get(name, 0) >= _ROWS}  # fmt: skip
     if dead:
         worst = max(dead, key=dead.__getitem__)
-        others = f", and more than half of them in {len(dead) - 1} other places" if len(dead) > 1 else ""
+        others = f", and more than half of them in {several(len(dead) - 1, 'other place')}" if len(dead) > 1 else ""
         words = f"{dead[worst]:.0%} of the units after `{worst}` were never positive{others}"
         yield Finding("dead units", words, "Lower the learning rate or the bias that holds them down, or use GELU.")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ...wording import several
 from ..sums import DROPOUT, NORM, SUM
 from .finding import Finding, few
 
@@ -18,7 +19,7 @@ _LAYERS = 3
 def unreached(watch: Watch) -> Iterator[Finding]:
     """Parameters that the loss does not depend on."""
     if watch.unreached:
-        words = f"{len(watch.unreached)} parameters get no gradient: {few(watch.unreached)}"
+        words = f"{several(len(watch.unreached), 'parameter')} without a gradient: {few(watch.unreached)}"
         fix = "The loss does not depend on them: look for a detach or an unused module, or set requires_grad=False."
         yield Finding("no gradient", words, fix, 2)
 
@@ -30,7 +31,7 @@ def left_out(watch: Watch) -> Iterator[Finding]:
     held = {id(p) for optimizer in watch.optimizers for group in optimizer.param_groups for p in group["params"]}
     names = [name for name, p in watch.model.named_parameters() if p.requires_grad and id(p) not in held]
     if names:
-        words = f"{len(names)} parameters are in no group of the optimizer: {few(names)}"
+        words = f"{several(len(names), 'parameter')} in no group of the optimizer: {few(names)}"
         yield Finding("not optimized", words, "Give them to it, or set requires_grad=False.", 2)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInput
+from ...wording import several
 from ..dispatch import choose
 from ..mask import Mask
 from . import cpu, reference
@@ -107,7 +108,8 @@ def _check(query: Tensor, key: Tensor, value: Tensor, causal: bool, documents: T
         )
     if causal and queries > key.shape[2]:
         raise BadInput(
-            f"{queries} causal queries are more than the {key.shape[2]} keys: the last query is the last key's."
+            f"{queries} causal queries are more than the {several(key.shape[2], 'key')}: the last query is "
+            "the last key's."
         )
     if documents is None:
         return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...errors import BadInput
+from ...wording import several
 from ..dispatch import choose
 from ..gradient import observed
 from . import chain, cpu, reference
@@ -69,7 +70,8 @@ def chained_depth_sum(
 def _chosen(arrays: Sequence[Tensor], weights: Tensor, impl: str) -> str:
     if len(arrays) == 0 or weights.shape != (len(arrays),) or not weights.is_floating_point():
         raise BadInput(
-            f"weights are {weights.dtype} of shape {list(weights.shape)} for {len(arrays)} arrays: give at least one "
+            f"weights are {weights.dtype} of shape {list(weights.shape)} for "
+            f"{several(len(arrays), 'array')}: give at least one "
             "array, and floating point weights, one for each."
         )
     last = arrays[-1]

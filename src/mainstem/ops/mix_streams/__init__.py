@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ...errors import BadInput
+from ...wording import several
 from ..dispatch import choose
 from . import cpu, reference
 
@@ -98,7 +99,8 @@ def step_streams(
         if base.dim() != 2 or project_KD.shape != (streams + 2, width) or scales.shape != (2,):
             raise BadInput(
                 f"base {list(base.shape)}, project_KD {list(project_KD.shape)} and scales {list(scales.shape)} do not "
-                f"fit {streams} streams of width {width}: [{streams}, {streams + 2}], [{streams + 2}, {width}] and [2]."
+                f"fit {several(streams, 'stream')} of width {width}: [{streams}, {streams + 2}], "
+                f"[{streams + 2}, {width}] and [2]."
             )
     return _step(h_BTSD, weights, y_BTD, base, project_KD, scales, eps, impl)  # type: ignore[return-value]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInput
+from ...wording import several
 from ..dispatch import autocasts, choose
 from ..gradient import observed
 from ..linear import alike
@@ -106,7 +107,8 @@ def _check(parts: Parts, given: Given) -> None:
         for part in (given.cosine, given.sine):
             if part.shape != (length, width // 2) or width % 2 or part.dtype != torch.float32 or part.requires_grad:
                 raise BadInput(
-                    f"angles are {part.dtype} of shape {list(part.shape)} for {length} positions of heads of {width}: "
+                    f"angles are {part.dtype} of shape {list(part.shape)} for {several(length, 'position')} "
+                    f"of heads of {width}: "
                     "give float32 cosines and sines [T, K/2] without a gradient, for an even K."
                 )
     for gain in parts[5:]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInput
+from ...wording import several
 from ..dispatch import choose
 from . import cpu, reference
 
@@ -158,7 +159,9 @@ def _floats(name: str, tensors: Tensors) -> None:
 def _lengths(params: Tensors, *lists: tuple[str, Sequence[object]]) -> None:
     for name, values in lists:
         if len(values) != len(params):
-            raise BadInput(f"{name} has {len(values)} entries for {len(params)} parameters: give one for each.")
+            raise BadInput(
+                f"{name} has {several(len(values), 'item')} for {several(len(params), 'parameter')}: give one for each."
+            )
 
 
 def _fit(params: Tensors, *lists: tuple[str, Tensors]) -> None:

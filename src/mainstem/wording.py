@@ -1,0 +1,42 @@
+"""How messages, screens and pages say a number: beside what it counts, and without a sign where it is shown as zero."""
+
+from __future__ import annotations
+
+_HISSING = ("s", "x", "ch", "sh")
+
+
+def several(count: float, thing: str, form: str = ",.0f") -> str:
+    """Return a number of things, one of them in the singular.
+
+    Example:
+        >>> several(1, "layer"), several(1200, "layer"), several(0.5, "pass", ".3g")
+        ('1 layer', '1,200 layers', '0.5 passes')
+    """
+    said = f"{count:{form}}"
+    many = "es" if thing.endswith(_HISSING) else "s"
+    return f"{said} {thing}{'' if said == '1' else many}"
+
+
+def fixed(number: float, form: str) -> str:
+    """Return `number` in the format `form`; what is shown as zero has no sign.
+
+    Example:
+        >>> fixed(-1e-9, ".4f"), fixed(-0.04, "+.1f"), fixed(-0.25, "+.1%"), fixed(3, "+,")
+        ('0.0000', '0.0', '-25.0%', '+3')
+    """
+    said = f"{number:{form}}"
+    zero = "0" in said and not any(digit in said for digit in "123456789")
+    return said.lstrip("+-") if zero else said
+
+
+def size(count: float) -> str:
+    """Return a number of bytes.
+
+    Example:
+        >>> size(999), size(1_115_394), size(12_345_678)
+        ('999 bytes', '1.12 MB', '12.3 MB')
+    """
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}"
+    return several(count, "byte")
