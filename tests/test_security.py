@@ -38,6 +38,10 @@ def test_what_it_names_is_there(path, name):
     assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
+SENDS = re.compile(r"(broadcast|gather|scatter|send|recv)_object")
+"""Calls of torch.distributed that send pickles."""
+
+
 def dangers(code):
     """Return what in `code` could run what a file holds."""
     found = []
@@ -46,10 +50,14 @@ def dangers(code):
             found.append(node.func.id)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in READS:
             found.append(f"{node.value.id}.{node.attr}")
+        if isinstance(node, ast.Attribute) and SENDS.search(node.attr):
+            found.append(node.attr)
         if isinstance(node, ast.Import):
             found += [each.name for each in node.names if each.name.partition(".")[0] in UNPACKS]
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in UNPACKS:
             found.append(node.module)
+        if isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{each.name}" for each in node.names if (node.module, each.name) in READS]
     return found
 
 
@@ -64,6 +72,9 @@ def test_nothing_in_the_package_can_run_what_a_file_holds():
 def test_dangers_are_seen():
     assert dangers("import pickle.x\nfrom marshal import loads\neval('1')\ntorch.load(f)\nmodel.eval()") == [
         "pickle.x", "marshal", "eval", "torch.load"
+    ]  # fmt: skip
+    assert dangers("from torch import load\nd.broadcast_object_list(x)\nd.all_gather_object(x, y)") == [
+        "torch.load", "broadcast_object_list", "all_gather_object"
     ]  # fmt: skip
 
 

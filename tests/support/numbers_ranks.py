@@ -70,7 +70,7 @@ def losses(run: config.Run, kind: torch.dtype, data: Any, world: World) -> list[
     found = [float(each.numbers["loss"]) for each in taken]
     if run.optim.skip is not None:
         left_out = [number for number, each in enumerate(taken, 1) if not each.applied]
-        assert left_out and world.first(left_out) == left_out, left_out
+        assert left_out and world.first(left_out, list) == left_out, left_out
         assert len(left_out) < steps
     if made.spread is not None:
         check_parts(made)
@@ -120,7 +120,7 @@ def main(folder: Path, long: bool = False) -> None:
     for name, (kind, steps, more) in CASES.items():
         whole, parts = (made(folder, steps if long else FEW, more, shard) for shard in (False, True))
         data = Language().prepare(whole, folder / "cache")
-        one = world.first(losses(whole, kind, data, ALONE) if world.leads else [])
+        one = world.first(losses(whole, kind, data, ALONE) if world.leads else [], list)
         for how, run in (("whole", whole), ("in parts", parts)):
             try:
                 said = check(kind, one, losses(run, kind, data, world))

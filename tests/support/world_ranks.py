@@ -29,7 +29,8 @@ def check_words(world: World) -> None:
     value = torch.full((2,), 1.0 + world.rank)
     assert world.total(value).tolist() == [3.0, 3.0]
     assert value.tolist() == [1.0 + world.rank] * 2, "what is added up stays as it is here"
-    assert world.first(("of", world.rank)) == ("of", 0)
+    assert world.first(("of", world.rank), tuple) == ("of", 0)
+    assert world.first({"\udcff": world.rank / 3}, dict[str, float]) == {"\udcff": 0.0}, "a name that is no UTF-8"
 
 
 def check_steps(world: World, folder: Path) -> None:

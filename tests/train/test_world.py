@@ -21,7 +21,7 @@ def test_a_process_by_itself_is_a_world(monkeypatch: pytest.MonkeyPatch) -> None
     world = join()
     assert world == ALONE == World(0, 1, 0)
     value = torch.ones(2)
-    assert world.leads and world.agree(130) == 130 and world.total(value) is value and world.first("a") == "a"
+    assert world.leads and world.agree(130) == 130 and world.total(value) is value and world.first("a", str) == "a"
     assert world.slots(7) == range(7)
     leave(world)
 
@@ -110,7 +110,7 @@ def test_each_process_has_a_sample_and_a_device(monkeypatch: pytest.MonkeyPatch)
 def test_one_that_is_apart_computes_its_share_and_asks_nobody() -> None:
     apart = World(1, 2, 1).apart()
     assert apart.slots(5) == range(2, 5) and apart.alone
-    assert apart.agree(3) == 3 and apart.total(2) == 2 and apart.first("a") == "a"
+    assert apart.agree(3) == 3 and apart.total(2) == 2 and apart.first("a", str) == "a"
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")

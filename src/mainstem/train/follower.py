@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from .. import config
 from ..errors import RunFailed
@@ -29,13 +31,22 @@ from .together import prepare, same_data
 from .world import World
 
 
-class Lead(NamedTuple):
-    """What the leading process tells the others when its run begins: with it they stand where it stands."""
+class Lead(Struct):
+    """What the leading process tells the others when its run begins: with it they stand where it stands.
 
-    run: config.Run
-    folder: RunFolder
+    `text` is its configuration as YAML, `checkpoint` where the newest whole one lies and what it is.
+    """
+
+    text: str
+    folder: str
     length: Length
-    checkpoint: tuple[Path, Manifest] | None
+    checkpoint: tuple[str, Manifest] | None
+
+    @classmethod
+    def of(cls, run: config.Run, folder: RunFolder, length: Length, checkpoint: tuple[Path, Manifest] | None) -> Lead:
+        """Return what there is to tell of `run`."""
+        newest = None if checkpoint is None else (str(checkpoint[0]), checkpoint[1])
+        return cls(config.dump(run), str(folder.path), length, newest)
 
 
 def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests: Requests, clock: Clock) -> Outcome:
@@ -50,22 +61,22 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
         data = prepare(world, hosts, task, run)
         same_data(world, data)
         meeting.word("lead", 0)  # until then a signal or a failure elsewhere ends this process at once
-        lead: Lead = world.first(None)  # type: ignore[assignment]
-        run = lead.run
+        lead = world.first(None, Lead)
+        run, folder = config.parse(lead.text), RunFolder(Path(lead.folder))
         stack.enter_context(task.guard(run, data))
         learner = Learner.of(run, task, data, world, steps=lead.length.steps, phases=Phases(clock))
         learner = learner.lasting(lead.length)
-        shared = parts(learner, lead.folder)
+        shared = parts(learner, folder)
         if lead.checkpoint is None:
             start_from(learner, world)
             state, best = State(), None
         else:
-            best = restore(learner, *lead.checkpoint)
-            state = lead.checkpoint[1].state
-            state.pruned = state.pruned and lead.length == lead.checkpoint[1].length
-        saver = None if learner.spread is None else Share(lead.folder, learner, shared)
-        loop = Loop(learner, state, lead.folder, saver, Listeners([]), Plain(None), requests, clock, best)
-        with advising(world, lead.folder):
+            path, content = lead.checkpoint
+            best, state = restore(learner, Path(path), content), content.state
+            state.pruned = state.pruned and lead.length == content.length
+        saver = None if learner.spread is None else Share(folder, learner, shared)
+        loop = Loop(learner, state, folder, saver, Listeners([]), Plain(None), requests, clock, best)
+        with advising(world, folder):
             try:
                 reason = loop.go()
             except BaseException:
@@ -75,4 +86,4 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
             if learner.spread is not None:
                 made(loop)  # its part is what the leading process asks for
     assert state.reached is not None
-    return Outcome(reason, state.reached, state.seconds, lead.folder.path, state.skipped, state.spikes)
+    return Outcome(reason, state.reached, state.seconds, folder.path, state.skipped, state.spikes)

@@ -115,7 +115,7 @@ class Loop:
         if learner.run.train.budget is None:
             return
         if self._done() is None:
-            steps = learner.world.first(learner.steps if self.pace is None else self.pace.fitting(learner, step))
+            steps = learner.world.first(learner.steps if self.pace is None else self.pace.fitting(learner, step), int)
             if steps != learner.steps:
                 self.learner = learner.lasting(learner.length.anew(step, steps))
                 self.listener.planned(steps)

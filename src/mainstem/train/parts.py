@@ -77,11 +77,11 @@ def parts(learner: Learner, folder: RunFolder) -> Parts | None:
     if learner.spread is None:
         return None
     try:
-        text: bytes | None = files.read(folder.path / "lock", _LIMIT)
+        text = files.read(folder.path / "lock", _LIMIT).decode("utf-8", "replace")
     except files.Unusable:
-        text = None
-    first = learner.world.first(text)
-    if learner.world.agree(int(text is None or text != first)):
+        text = ""
+    first = learner.world.first(text, str)
+    if learner.world.agree(int(not text or text != first)):
         return None
     learner.spread.apart = True
     meeting: Any = learner.world.meeting

@@ -111,7 +111,7 @@ def run(
                 progress.warn(warning)
         if world.meeting is not None:
             world.meeting.leave("lead", True)
-        world.first(Lead(run, folder, learner.length, before.checkpoint))
+        world.first(Lead.of(run, folder, learner.length, before.checkpoint), Lead)
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock, began)
         with _leaving(loop), _told(loop) as ended, _written(loop):

@@ -7,9 +7,11 @@ torch; what is said at the beginning, and what goes wrong, is left in the store 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -82,23 +84,31 @@ class World(NamedTuple):
             torch.distributed.all_reduce(found)
         return found if isinstance(value, Tensor) else found.item()
 
-    def first(self, value: T) -> T:
-        """Return what the leading process gives; it must be picklable, and comes from a process of this very run."""
+    def first(self, value: T | None, kind: type[T]) -> T:
+        """Return what the leading process gives, as JSON that is read as a value of this `kind` and can run nothing."""
         if self.alone:
-            return value
-        found = [value if self.leads else None]
+            return value  # type: ignore[return-value]
+        # By Python's json, which takes a path that is no UTF-8 and a number that is not finite.
+        text = torch.frombuffer(bytearray(json.dumps(msgspec.to_builtins(value)).encode()), dtype=torch.uint8)
+        length = torch.tensor(len(text))
         with answered():
-            torch.distributed.broadcast_object_list(found)
-        return found[0]  # type: ignore[return-value]
+            torch.distributed.broadcast(length, 0)
+            found = text if self.leads else torch.empty(int(length), dtype=torch.uint8)
+            torch.distributed.broadcast(found, 0)
+        return msgspec.convert(json.loads(bytes(found.tolist())), kind)
 
     def tensors(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the tensors by name, on the CPU, that the leading process gives; what the others give is not read."""
         if self.alone:
             return dict(given)
-        kinds = self.first({name: (tuple(tensor.shape), tensor.dtype) for name, tensor in given.items()})
+        own = {name: (list(each.shape), str(each.dtype).removeprefix("torch.")) for name, each in given.items()}
+        kinds = self.first(own, dict[str, tuple[list[int], str]])
         found = {}
         for name, (shape, dtype) in kinds.items():
-            held = given[name].detach().cpu().contiguous() if self.leads else torch.empty(shape, dtype=dtype)
+            if self.leads:
+                held = given[name].detach().cpu().contiguous()
+            else:
+                held = torch.empty(shape, dtype=getattr(torch, dtype))
             if held.numel():
                 with answered():
                     torch.distributed.broadcast(held.view(-1).view(torch.uint8), 0)
