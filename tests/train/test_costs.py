@@ -34,7 +34,7 @@ def test_a_turn_is_one_step_over_the_mean_of_the_two_around_it(monkeypatch):
     found = costs.compared({"a": run(), "b": run(), "c": run()}, 8, 2, clock, lambda *at: told.append(at))
     assert found["a"].turns == [1.0, 1.0]
     assert (found["b"].turns, found["c"].turns) == ([2.0, 3.0], [4.0, 1.0])
-    assert found["b"].step == 2.5 and told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert found["b"].step == 2.5 and told == [(at, 7) for at in range(1, 8)]
 
 
 class Silent:

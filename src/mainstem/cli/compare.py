@@ -15,7 +15,7 @@ from .. import config, files
 from ..config.sections import NonNegative, Section, Text, about
 from ..errors import BadInput
 from ..runs import HOME, follow
-from . import arguments, memory, terminal
+from . import arguments, memory, terminal, waiting
 from .answer import Answer
 from .arguments import Asked
 
@@ -138,7 +138,8 @@ def _compare(names: Sequence[str], runs: Sequence[config.Run], shared: set[str],
     for side in asked:
         refuse.early(side.run)
     unread.check([side.run for side in asked], shared)
-    comparing.check(asked, text.reader(suite.tokens(folder)))
+    with waiting.told() as tell:
+        comparing.check(asked, text.reader(suite.tokens(folder), tell=tell))
     plan = suite.Plan(folder, {}, None, options.seeds, command)
     answer = Answer(options.json)
     for side in asked:

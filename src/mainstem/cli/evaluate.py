@@ -13,7 +13,7 @@ from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from ..wording import fixed, several
-from . import arguments, mixtures, terminal
+from . import arguments, mixtures, terminal, waiting
 from .answer import Answer
 from .arguments import Asked
 
@@ -107,17 +107,20 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
 
     strides = (None,) if options.stride is None else (None, options.stride)
     with device.threads(loaded.run.machine.threads):
-        held, *overlapping = (
-            measure.evaluate(
-                loaded.model.to(place.device),
-                tokens,
-                stride=stride,
-                documents=loaded.run.data.documents == "mask",
-                batch=loaded.run.evaluate.batch,
-                autocast=place.autocast,
+        total = len(tokens) - 1
+        with waiting.told() as tell:
+            held, *overlapping = (
+                measure.evaluate(
+                    loaded.model.to(place.device),
+                    tokens,
+                    stride=stride,
+                    documents=loaded.run.data.documents == "mask",
+                    batch=loaded.run.evaluate.batch,
+                    autocast=place.autocast,
+                    tell=lambda done: tell("held-out", min(done, total), total),
+                )
+                for stride in strides
             )
-            for stride in strides
-        )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
     say(f"{folder} on {what}: {several(len(tokens), 'token')}, {several(tokens.num_bytes, 'byte')}")
     mixed, *strided_mixed = mixtures.of(loaded.prior, tokens, [held, *overlapping], options.adaptive)
@@ -159,7 +162,12 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         if options.data.format not in (None, "jsonl"):
             changed.setdefault("field", None)  # the run's own key is for JSON Lines
         section = msgspec.structs.replace(loaded.run.data, **changed)
-        return data.encode_files(paths, section, loaded.tokenizer, cache, say=Answer(options.json).say)
+        said: list[str] = []
+        with waiting.told() as tell:
+            found = data.encode_files(paths, section, loaded.tokenizer, cache, tell, say=said.append)
+        for line in said:
+            Answer(options.json).say(line)
+        return found
     corpus = own_corpus(loaded, options.data, cache)
     warn(corpus)
     return corpus.sealed if options.sealed and corpus.sealed is not None else corpus.held_out
@@ -201,7 +209,8 @@ def own_corpus(loaded: LoadedRun, own: Own, cache: Path) -> Corpus:
         else:
             section = msgspec.structs.replace(section, **{name: given})
     begun = loaded.run.train.init_from is not None  # such a run has the tokenizer of another text
-    corpus = data.prepare(section, cache, tokenizer=loaded.tokenizer if begun else None)
+    with waiting.told() as tell:
+        corpus = data.prepare(section, cache, tell, loaded.tokenizer if begun else None)
     _check(corpus, loaded)
     return corpus
 
@@ -230,7 +239,10 @@ def _yardsticks(
         if tokens is not None:
             digest = hashlib.sha256(tokens.ids.tobytes()).hexdigest()
             corpus = corpus._replace(held_out=tokens, facts={**corpus.facts, "held_out_hash": digest})
-        found = data.yardsticks.measure(corpus, cache)
+        with waiting.told() as tell:
+            for done, known in enumerate(data.yardsticks.stages(corpus, cache), 1):
+                found = known
+                tell("yardsticks", min(done, data.yardsticks.STAGES), data.yardsticks.STAGES)
     return found, ""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 import time
 from collections.abc import Iterator
 
 from .. import catalogue, config
 from ..errors import BadInput
 from ..wording import several
-from . import terminal
+from . import terminal, waiting
 
 ROUNDS, VOCABULARY = 9, 1024
 NONE = "none"
@@ -65,8 +65,8 @@ def lines(kind: str) -> Iterator[str]:
 
     runs = {name: config.load(flags, recipe="default") for name, flags in sides(kind).items()}
     base, run = next(iter(runs)), next(iter(runs.values()))
-    with device.threads(run.machine.threads) as threads:
-        found = costs.compared(runs, VOCABULARY, ROUNDS, time.perf_counter, _tell)
+    with device.threads(run.machine.threads) as threads, waiting.told() as tell:
+        found = costs.compared(runs, VOCABULARY, ROUNDS, time.perf_counter, functools.partial(tell, "measuring"))
     model, place = found[base], device.settle(run).machine
     yield (
         f"{several(run.train.batch or 1, 'sequence')} of {several(run.model.context or 1, 'token')}, "
@@ -82,11 +82,6 @@ def lines(kind: str) -> Iterator[str]:
         apart = "" if name == base else f"{low:.2f} to {high:.2f}"
         more = f"{cost.parameters - model.parameters:+,}" if name != base else ""
         yield f"{name:{wide}}  {cost.step:5.2f}  {apart:>13}  {cost.kept / 1e6:14.1f} MB  {more:>10}"
-
-
-def _tell(at: int, of: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r  {at} of {of} turns" if at < of else "\r" + " " * 30 + "\r", end="", file=sys.stderr, flush=True)
 
 
 def show(kind: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import catalogue, config, runs
 from ..errors import BadInput
-from . import arguments, launch, memory, processes, terminal
+from . import arguments, launch, memory, processes, terminal, waiting
 from . import help as help_text
 from .answer import Answer
 
@@ -59,7 +59,8 @@ def _run(words: list[str], began: float, world: World | None) -> int:
         if answer.json:
             raise BadInput("--plan and --json are both given, and a plan is for people: leave one of them out.")
         if leads:
-            found = train.plan(tree, name=name, given=said, began=began)
+            with waiting.told() as tell:
+                found = train.plan(tree, name=name, given=said, began=began, tell=tell)
             terminal.line(found.whole if asked in help_text.PLANS else found.screen)
         return 0
     if world is None and count > 1:

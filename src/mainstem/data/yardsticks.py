@@ -32,6 +32,9 @@ MOST = 200_000_000
 MATCH = 64
 """Characters that must agree for held-out text to be called a repetition of training text: a line. Idioms repeat."""
 
+STAGES = 4
+"""How many `stages` has at most."""
+
 _STEP = 1 << 18
 _BLOCK = 1 << 20
 

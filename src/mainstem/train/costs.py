@@ -51,7 +51,7 @@ def compared(
     """Return what each of `runs` costs; the first one is what the others are measured against.
 
     A round is one step of each, between two of the first one, whose mean it is divided by. `tell` hears how many of how
-    many turns have been taken.
+    many steps of the sides have been taken: the first of each, which is not measured, and those of the rounds.
 
     Example:
         >>> import time
@@ -69,15 +69,18 @@ def compared(
         return clock() - before
 
     first, *others = runs
+    done = itertools.count(1)
+    total = len(runs) + rounds * len(others)
     for name in runs:
         kept[name] = kept_for_backward(learners[name])
         timed(name)  # the first step makes moments
+        tell(next(done), total)
     turns: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds):
-        for at, name in enumerate(others):
+    for _ in range(rounds):
+        for name in others:
             before, own, after = timed(first), timed(name), timed(first)
             turns[name].append(2 * own / (before + after))
-            tell(number * len(others) + at + 1, rounds * len(others))
+            tell(next(done), total)
         turns[first].append(1.0)
     return {
         name: Cost(statistics.median(turns[name]), turns[name], kept[name], _count(learners[name].model))

@@ -20,6 +20,7 @@ from .learner import Learner
 from .lines import WIDTH, fold
 from .opening import opening, passes, tokens
 from .phases import Clock
+from .task import Tell
 from .text_shows import told
 from .world import ALONE
 
@@ -43,12 +44,13 @@ def plan(
     given: choosing.Given = None,
     clock: Clock = perf_counter,
     began: float | None = None,
+    tell: Tell | None = None,
 ) -> Plan:
     """Return what a run of this configuration would do, at most 80 columns wide; the run's folder is not made.
 
     The data is read, and its tokens are cached, so that the numbers are the run's own. Whatever lies where the run
     would go, there is a plan; it says so where the run would be refused. `name`, `given`, `clock` and `began` are as
-    `train.run` has them.
+    `train.run` has them, and ``tell(what, done, total)`` hears how much is read, tokenized and timed.
     """
     began = clock() if began is None else began
     run, task = choosing.adopted(runs.settled(device.settle(run)), given), Language()
@@ -56,11 +58,11 @@ def plan(
         folder, before, where, refused = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
-            corpus = task.prepare(run, cache)
+            corpus = task.prepare(run, cache, tell)
         made = before.choice
         if before is NOTHING:
-            run, made = choosing.choose(run, given, task, corpus, clock, began)
-        learner, facts = assemble(run, task, corpus, ALONE, began=began, clock=clock, past=before)
+            run, made = choosing.choose(run, given, task, corpus, clock, began, tell)
+        learner, facts = assemble(run, task, corpus, ALONE, began=began, clock=clock, tell=tell, past=before)
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),
