@@ -115,14 +115,15 @@ def on_page_content(html_: str, page: Any, config: Any, files: Any) -> str:
 def fields(language: str = "en") -> str:
     """Return a table for each section of the configuration: field, meaning, what may be given, default.
 
-    In Chinese what a name brings along keeps its English meaning, which stands where the name's code stands.
+    In Chinese a meaning that has no translation is an error.
     """
     from mainstem import config
     from mainstem.cli import help as told
     from mainstem.config import words
 
     chinese = yaml.safe_load(CHINESE.read_text(encoding="utf-8")) if language == "zh" else {}
-    meanings, about = chinese.get("fields", {}), chinese.get("sections", told.ABOUT)
+    meanings = {**chinese.get("fields", {}), **chinese.get("values", {})}
+    about = chinese.get("sections", told.ABOUT)
     kinds, defaults = chinese.get("kinds", {}), chinese.get("defaults", {})
     full = "." if language == "en" else "。"
     pages = []
@@ -130,7 +131,7 @@ def fields(language: str = "en") -> str:
         rows = [
             (
                 field.name,
-                meanings.get(field.name, field.meaning),
+                meanings[field.meaning if field.of else field.name] if meanings else field.meaning,
                 kinds.get(given := words.short(field.kind, field.choices), given),
                 default if (default := words.default(field)) in field.choices else defaults.get(default, default),
             )
@@ -145,7 +146,9 @@ def fields(language: str = "en") -> str:
             "| field | meaning | given | default |" if language == "en" else "| 欄位 | 意義 | 可以給 | 預設 |",
         ]
         lines.append("|---|---|---|---|")
-        lines += ["| " + " | ".join([f"`{row[0]}`", *(api.prose(part) for part in row[1:])]) + " |" for row in rows]
+        for name, *told_of in rows:
+            meaning, given, default = map(api.prose, told_of)
+            lines.append(f"| `{name}` | {meaning} | {given.replace('|', '|<wbr>')} | {default} |")
         pages.append("\n".join([*lines[:4], '<div class="fields" markdown="1">', "", *lines[4:], "", "</div>"]))
     return "\n\n".join(pages)
 

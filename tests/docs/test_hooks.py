@@ -149,7 +149,7 @@ def test_the_configuration_reference_has_every_field_and_what_names_have_by_them
     assert all(row.replace("\\|", "").count("|") == 5 for row in rows)  # no cell is taken apart
 
 
-def test_the_chinese_reference_says_every_field_that_each_run_has(hooks: ModuleType) -> None:
+def test_the_chinese_reference_says_every_field_and_what_names_bring_along(hooks: ModuleType) -> None:
     import yaml
 
     from mainstem import config
@@ -158,15 +158,18 @@ def test_the_chinese_reference_says_every_field_that_each_run_has(hooks: ModuleT
     chinese = yaml.safe_load(hooks.CHINESE.read_text(encoding="utf-8"))
     fields = [field.name for field in config.fields(config.Run) if not field.of]
     assert sorted(chinese["fields"]) == sorted(fields)
+    assert sorted(chinese["values"]) == sorted({field.meaning for field in config.fields(config.Run) if field.of})
     assert sorted(chinese["sections"]) == sorted(told.SECTIONS)
     found = hooks.on_page_markdown("<!-- fields -->", Page, {"theme": {"language": "zh-Hant"}}, None)
     assert "| `train.steps` | 最佳化的步數 | 整數 ≥ 1 | 無 |" in found
-    assert "| `data.format` | 檔案如何讀取 | text\\|lines\\|jsonl\\|bytes | text |" in found  # names are names
-    assert "| `machine.recompute` | 反向傳播時重新計算什麼 | none\\|blocks | none |" in found
+    assert (
+        "| `data.format` | 檔案如何讀取 | text\\|<wbr>lines\\|<wbr>jsonl\\|<wbr>bytes | text |" in found
+    )  # names are names
+    assert "| `machine.recompute` | 反向傳播時重新計算什麼 | none\\|<wbr>blocks | none |" in found
     rows = re.findall(r"^\| `[^`]*` \| .*? \| (.*?)(?<!\\)\| (.*?) \|$", found, re.MULTILINE)
     english = "int|number|switch|list of|value|required|by preset|as heads"
     assert [row for row in rows if re.match(rf"(?:{english})\b", row[0]) or re.match(rf"(?:{english})\b", row[1])] == []
-    assert "| `optim.momentum` | muon: Muon's momentum |" in found  # what a name brings along is as the code says it
+    assert "| `optim.momentum` | muon：Muon 的動量 |" in found
     english = hooks.on_page_markdown("<!-- fields -->", Page, {}, None)
     names = [[line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] for text in (found, english)]
     assert names[0] == names[1]

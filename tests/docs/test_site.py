@@ -58,6 +58,13 @@ return found;
 """
 """Options, names and verdicts that are cut in two, and cells with a sign or two on each line."""
 
+INDENTED = """
+return [...document.querySelectorAll("article details > summary")].filter((x) => x.getBoundingClientRect().width)
+  .map((x) => parseFloat(getComputedStyle(x).paddingLeft) / parseFloat(getComputedStyle(x).fontSize))
+  .filter((x) => x > 1.5);
+"""
+"""How many ems what opens a part of a page stands in, where it has room for a sign that is not there."""
+
 COVERED = """
 const found = [];
 for (const pre of document.querySelectorAll("article pre")) {
@@ -144,6 +151,7 @@ def test_pages_are_quiet_and_fit(tab: browser.Page, site: Path, width: int, dark
         assert tab.run(WIDE) == [], page
         assert tab.run(CUT) == [], page
         tab.run(OPEN)
+        assert tab.run(INDENTED) == [], page
         there, covered = tab.run(COVERED)
         assert covered == [], page
         buttons += there
@@ -209,6 +217,18 @@ def test_all_other_pages_fit_a_phone(tab: browser.Page, site: Path) -> None:
         if page.name == "configuration.html":
             assert tab.run(BROKEN) == [], page
         assert tab.log() == [], page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 390, 800, 1400])
+def test_the_reference_of_fields_is_seen_without_moving_a_table(tab: browser.Page, site: Path, width: int) -> None:
+    """On a phone each field is a card, with words for what may be given and for the default."""
+    for page, words in (("configuration.html", ("given", "default")), ("zh-TW/configuration.html", ("可以給", "預設"))):
+        tab.show(site / page, width, False)
+        assert tab.run(CUT) == [] and tab.run(browser.CUT) == [], page
+        cells = "getComputedStyle(document.querySelector(`.fields td:nth-child(${i})`), '::before').content"
+        told = tab.run(f"return [3, 4].map((i) => {cells})")
+        assert [said.startswith(f'"{word}') for said, word in zip(told, words, strict=True)] == [width <= 760] * 2, page
 
 
 def test_every_link_to_a_section_leads_to_one_that_has_a_readable_name(site: Path) -> None:

@@ -162,7 +162,7 @@ SAID = (
      "matrices 1.5 times as large, the sum alone lets them grow by nearly eight orders of magnitude, two more than "
      "without it, and with norms in the branches they grow about a thousandfold",
      "不論分支裡有沒有正規化，梯度在 12 個區塊裡都變大數百倍。矩陣是這個大小的 1.5 倍時，"
-     "光靠這個加法，梯度會變大將近 8 個數量級，比沒有這個加法還多 2 個；分支裡有正規化，就只變大大約一千倍",
+     "光靠這個加法，梯度會變大將近 8 個數量級，比沒有這個加法還多 2 個；分支裡有正規化，就只放大約一千倍",
      the_sum_alone_lets_gradients_explode),
     ("residual", "16 blocks know no more after 600 steps than how frequent each byte is, with norms or without. With "
      "residuals all three networks know much more",

@@ -83,8 +83,8 @@ EXPERIMENT = Experiment(
     ),
     contrasts=(
         Contrast(
-            f"In {DEEPEST} blocks without norms, at least ten times more of the gradient arrives with residuals "
-            "(pre-norm) than without.",
+            f"In {DEEPEST} blocks, at least ten times more of the gradient arrives with residuals and norms (pre-norm) "
+            "than with neither.",
             against(f"residual, pre-norm, {DEEPEST} blocks", f"no residual, {DEEPEST} blocks"),
             "decades", "decades", 1.0, +1, untrained=True,
         ),
