@@ -9,8 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mainstem import config, penalty
-from mainstem.train import Learner, keeping
-from mainstem.train.assemble import start_from
+from mainstem.train import Learner, init_from, keeping
 from mainstem.train.world import ALONE
 
 
@@ -75,6 +74,6 @@ def test_a_run_that_fine_tunes_holds_on_to_the_weights_that_it_was_given(tmp_pat
     (tmp_path / "source").mkdir()
     save_file(given, tmp_path / "source" / "model.safetensors")
     learner = of(made(tmp_path), **{"train.init_from": str(tmp_path / "source")})
-    start_from(learner, ALONE)
+    init_from.start(learner, ALONE)
     held = learner.penalties[0].anchor()
     assert held and all(value.equal(given[name]) for name, value in held.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -11,9 +10,9 @@ import msgspec
 
 from .. import config, names, optim
 from ..errors import BadInput
-from ..runs import environment, facts, weights
+from ..runs import environment, facts
 from ..runs.past import NOTHING, Past
-from . import budget, device, keeping, length, start, target_loss
+from . import budget, device, length, target_loss
 from .learner import Learner
 from .phases import Clock, Phases
 from .task import Data, Task, Tell
@@ -82,20 +81,6 @@ def environment_of(learner: Learner) -> dict[str, Any]:
     """Return what decides the last bits of a run's numbers."""
     machine = environment.machine(learner.place.device)
     return {**machine, "processes": learner.world.size, **environment.versions()}
-
-
-def start_from(learner: Learner, world: World) -> None:
-    """Let `learner` begin with the weights of the run `train.init_from`, in place of its own, where it is given.
-
-    The leading process of `world` reads them for all.
-    """
-    source = learner.run.train.init_from
-    if source is not None:
-        if world.leads:
-            learner.task.check_start(learner.run, learner.data)
-        found = world.tensors(weights.read(Path(source) / "model.safetensors") if world.leads else {})
-        weights.put(learner.model, keeping.taken(learner, found), f"train.init_from {source!r}", start.remedy(source))
-        learner.begin()
 
 
 def _check_loss(learner: Learner, before: facts.Facts | None, run: config.Run) -> None:

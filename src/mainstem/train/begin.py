@@ -15,8 +15,8 @@ from ..runs.past import Past
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
 from ..wording import several
-from . import keeping, length, signals
-from .assemble import environment_of, start_from
+from . import init_from, keeping, length, signals
+from .assemble import environment_of
 from .console import Progress
 from .keeping import Kept
 from .learner import Learner
@@ -41,7 +41,7 @@ def begin(
     """
     run, now, shared = learner.run, environment_of(learner), parts(learner, folder)
     if before.checkpoint is None:
-        start_from(learner, learner.world)
+        init_from.start(learner, learner.world)
         state, best, metrics = State(), None, _metrics(folder, Record(0, None))
     else:
         path, content = before.checkpoint

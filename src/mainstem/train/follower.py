@@ -14,16 +14,15 @@ from ..runs.listener import Listeners, Outcome
 from ..runs.manifest import Manifest
 from ..runs.run_folder import RunFolder
 from ..runs.state import Length, State
-from . import device
-from .assemble import start_from
+from . import device, init_from
 from .begin import restore
 from .console import Plain
 from .finish import made
-from .kept import advising
 from .learner import Learner
 from .loop import Loop
 from .parts import parts
 from .phases import Clock, Phases
+from .resuming import advising
 from .saver import Share
 from .signals import Requests
 from .task import Task
@@ -68,7 +67,7 @@ def follow(run: config.Run, task: Task, world: World, hosts: list[str], requests
         learner = learner.lasting(lead.length)
         shared = parts(learner, folder)
         if lead.checkpoint is None:
-            start_from(learner, world)
+            init_from.start(learner, world)
             state, best = State(), None
         else:
             path, content = lead.checkpoint

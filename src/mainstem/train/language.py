@@ -21,7 +21,7 @@ from ..measure.evaluate import evaluate
 from ..runs import publish
 from ..runs.score import BITS, NATS
 from ..runs.state import Scores
-from . import device, memory, refuse, start
+from . import device, init_from, memory, refuse
 from .batch import Batch
 from .device import Forward
 from .gap import between
@@ -50,7 +50,7 @@ class Language(Task):
     reads_loss = True
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
-        return data.prepare(run.data, cache, tell, start.tokenizer(run))
+        return data.prepare(run.data, cache, tell, init_from.tokenizer(run))
 
     def build(self, run: config.Run, data: Any) -> model.Network:
         memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))
@@ -87,7 +87,7 @@ class Language(Task):
         return refuse.doubts(run)
 
     def check_start(self, run: config.Run, data: Any) -> None:
-        start.check(run, data.tokenizer)
+        init_from.check(run, data.tokenizer)
 
     def remarks(self, data: Any) -> tuple[str, Sequence[str]]:
         return data.left_out, data.doubts

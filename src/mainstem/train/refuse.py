@@ -11,7 +11,7 @@ from .. import config, model, optim, penalty, variants
 from ..data import sources
 from ..runs import weights
 from ..wording import several
-from . import device, memory, start, target_loss, tensorboard
+from . import device, init_from, memory, target_loss, tensorboard
 
 _PER_STEP = 0.01
 """Share of a weight that a decay may take each step without a warning."""
@@ -118,5 +118,5 @@ def _check_start(run: config.Run, source: str, place: device.Place) -> None:
         model.network(model.settings(run.model, run.noise, vocab), None),
         shapes,
         f"train.init_from {source!r}",
-        start.remedy(source),
+        init_from.remedy(source),
     )

@@ -13,8 +13,8 @@ from ..runs.cache import used
 from ..runs.listener import Listener, Listeners, Outcome
 from ..runs.past import NOTHING
 from ..runs.paths import place
-from . import budget, choosing, chosen, device, signals, tensorboard, together
-from .assemble import assemble, start_from
+from . import budget, choosing, chosen, device, init_from, signals, tensorboard, together
+from .assemble import assemble
 from .begin import begin
 from .console import Progress
 from .console import make as make_console
@@ -22,11 +22,11 @@ from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
 from .joining import told, working
-from .kept import advising, kept
 from .language import Language
 from .loop import Loop
 from .opening import opening
 from .phases import Clock
+from .resuming import advising, how
 from .task import Task
 from .world import ALONE, World
 
@@ -104,7 +104,7 @@ def run(
         if made is not None:
             known["choice"] = made
         if not there:
-            start_from(learner, ALONE)  # what refuses, refuses before there is a folder
+            init_from.start(learner, ALONE)  # what refuses, refuses before there is a folder
             run, folder = stack.enter_context(new_folder.claim(run, folder, free))
             learner = learner.named(run)
             if (warning := new_folder.newest(folder)) is not None:
@@ -158,6 +158,6 @@ def _leaving(loop: Loop) -> Iterator[None]:
         with advising(loop.learner.world, loop.folder):
             yield
     except signals.Stop as stop:
-        again, where = kept(loop.folder)
+        again, where = how(loop.folder)
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise

@@ -1,4 +1,4 @@
-"""The tokenizer of a run that begins with the weights of another one.
+"""A run that begins with the weights of another one, by `train.init_from`: those weights, and their tokenizer.
 
 A weight means what its token means. So a run that begins with weights reads its own text by the tokenizer of those,
 unless it is told otherwise; one that has another tokenizer is refused.
@@ -8,14 +8,35 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import config
 from ..config import owned
 from ..data import Tokenizer, documents
 from ..data import tokenizer as tokenizers
 from ..errors import BadInput
+from ..runs import weights
+from . import keeping
+from .world import World
 
-_FILE = "vocabulary.json"
+if TYPE_CHECKING:
+    from .learner import Learner
+
+_FILE, _WEIGHTS = "vocabulary.json", "model.safetensors"
+
+
+def start(learner: Learner, world: World) -> None:
+    """Let `learner` begin with the weights of the run `train.init_from`, in place of its own, where it is given.
+
+    The leading process of `world` reads them for all.
+    """
+    source = learner.run.train.init_from
+    if source is not None:
+        if world.leads:
+            learner.task.check_start(learner.run, learner.data)
+        found = world.tensors(weights.read(Path(source) / _WEIGHTS) if world.leads else {})
+        weights.put(learner.model, keeping.taken(learner, found), f"train.init_from {source!r}", remedy(source))
+        learner.begin()
 
 
 def tokenizer(run: config.Run) -> Tokenizer | None:

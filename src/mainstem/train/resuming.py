@@ -1,4 +1,4 @@
-"""What is kept of a run that ends early, and how it goes on."""
+"""How a run that ends early is resumed, and from where."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .joining import named
 from .world import World
 
 
-def kept(folder: RunFolder) -> tuple[str, str]:
+def how(folder: RunFolder) -> tuple[str, str]:
     """Return the command that goes on with the run in `folder`, and where that stands."""
     again = command("train", "--resume", place(folder.path))
     if not files.is_folder(folder.path):  # of a run that another machine leads
@@ -34,5 +34,5 @@ def advising(world: World, folder: RunFolder | None = None) -> Iterator[None]:
         known = named(world, lost)
         if folder is None:
             raise known.advised(f"start all {world.size} again.") from lost
-        again, where = kept(folder)
+        again, where = how(folder)
         raise known.advised(f"{where}. Go on with: `{again}`.") from lost
