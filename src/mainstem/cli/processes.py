@@ -95,10 +95,10 @@ def _together(run: Callable[[World], int], words: Sequence[str]) -> int:
     except (BadInput, RunFailed, OSError) as error:
         world = error.world if isinstance(error, arriving.Unmet) else world
         _outlive()  # torchrun asks all to end as soon as one has
-        joining.leave(world)  # who waits for this process waits no longer
+        joining.leave(world)  # a process that waits for this one waits no longer
         if _leads() and isinstance(error, OSError):
             _stay(world)
-            raise  # to who says what the system refuses
+            raise  # `main` says what the system refuses
         _say(world, error, words)
         return 2 if isinstance(error, BadInput) else 1
     except Exception:

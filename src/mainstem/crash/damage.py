@@ -32,9 +32,9 @@ KINDS: dict[str, Callable[[Path], None]] = {"flipped byte": _flip, "cut": _cut, 
 class Damaged(NamedTuple):
     """What came of damage of a `kind` to the file `path` of the newest checkpoint.
 
-    `code` is the exit code of who was to go on, None where it did not end. `named` is whether a line of its output has
-    the file's name that is not there without damage. `differs` are the files that are not those of a run that went on
-    from the same place without damage.
+    `code` is the exit code of the run that was to go on, None where it did not end. `named` is whether a line of its
+    output has the file's name that is not there without damage. `differs` are the files that are not those of a run
+    that went on from the same place without damage.
     """
 
     path: str

@@ -119,7 +119,7 @@ class Documents:
         begin = next(texts, "")
         found = formats.resembles(path.name, begin[: formats.HEAD])
         if self.format == "lines" and found is not None and found.name != formats.JSON_LINES:
-            found = None  # who reads lines has said what they are
+            found = None  # the user has said that its lines are text
         return itertools.chain([begin] if begin else [], texts), found
 
     def _marked(self, parts: Iterator[tuple[bytes, int]]) -> Iterator[Piece]:

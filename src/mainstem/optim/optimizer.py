@@ -98,7 +98,7 @@ class Update(Light):
         before = [{key: value for key, value in group.items() if key != "peak"} for group in self.param_groups]
         super().load_state_dict(state_dict)
         for group, own in zip(self.param_groups, before, strict=True):
-            # Of names and chain this optimizer knows better than who saved it.
+            # This optimizer knows its own names and chain; the one that was saved may have had others.
             group.update({key: own[key] for key in (*BY_PARAMETER, "role", "method", "after") if key in own})
             group.setdefault("peak", float(group.get("initial_lr", group["lr"])))
             split(group, self.methods, self.after)  # raises for options that it cannot honour

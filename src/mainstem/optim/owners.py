@@ -31,7 +31,7 @@ class Among(Protocol):
 
 
 def owners(shapes: Sequence[torch.Size], size: int) -> list[int]:
-    """Return which of `size` processes computes each matrix: the largest first, each by who has least to do so far.
+    """Return which of `size` processes computes each matrix: the largest first, each by the least busy so far.
 
     A matrix of R x C with R <= C counts R * R * C, the multiplications of its Gram matrix. It is a function of the
     shapes alone, so that all processes agree without a word.

@@ -56,8 +56,8 @@ def leave(world: World) -> None:
 def named(world: World, lost: Lost) -> Lost:
     """Return `lost` with the name of the process that is missing, where that can be found out and it has none.
 
-    Who waits for this process in a reduction waits no longer then, and says so. Nor is the store waited for any longer
-    than it takes to answer.
+    A process that waits for this one in a reduction waits no longer then, and says so. Nor is the store waited for any
+    longer than it takes to answer.
     """
     if world.meeting is None:
         return lost

@@ -229,7 +229,7 @@ class Learner:
             parts = self.spread.parts(batch, size, rounds(run.train.batch, size, self.world))
         loss = gradient(self.task.loss, forward, parts, count, draw, self.place, self.phases)
         if reduction is not None:
-            reduction.finish()  # before any other reduction: who has sent how many buckets by now differs
+            reduction.finish()  # before any other reduction: by now some processes have sent more buckets than others
         found = {"loss": self.world.total(loss)}
         if self.spread is None:
             added = penalties(self.penalties, self.model)

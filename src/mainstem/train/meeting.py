@@ -1,9 +1,9 @@
 """Where the processes of a run leave words for each other: at the beginning, and when something goes wrong.
 
-A word is JSON in torch's key-value store. Who waits for one asks again and again, so that a signal is heard, a failure
-elsewhere is noticed, and nobody waits for ever. Who is to leave it has to be there as well: on the same machine it is
-asked whether that process still runs, and from another one it has to give signs of life. The store has to answer as
-well: it is a process of the run that holds it, or a launcher.
+A word is JSON in torch's key-value store. A process that waits for one asks again and again, so that a signal is heard,
+a failure elsewhere is noticed, and nobody waits for ever. The process that is to leave it has to be there as well: on
+the same machine the system says whether it still runs, and from another machine it has to give signs of life. The store
+has to answer as well: a process of the run holds it, or a launcher.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Meeting:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Give signs of life inside the ``with``, beside what is done there; who waits for a word gives them anyway."""
+        """Give signs of life inside the ``with``, beside what is done there; waiting for a word gives them anyway."""
         ended = threading.Event()
 
         def sign() -> None:

@@ -17,7 +17,7 @@ def named(meeting: Meeting, lost: Unanswered, patience: float) -> Lost:
     """Return `lost` with the name of the process that was missing, or `lost` where that stays unclear.
 
     A process of this machine that has ended is seen. Any other has `patience` seconds to say that it misses one as
-    well, as all do that take part in what has failed: who says nothing is the one that is waited for, or one of them.
+    well, as all do that take part in what has failed: one that says nothing is waited for, or one of those is.
     """
     size, ends = meeting.size, time.monotonic() + patience
     seconds = LIMIT.total_seconds() if lost.late else None

@@ -61,7 +61,7 @@ def spoken(meeting: Meeting, patience: float) -> None:
             ),
             patience,
         )
-    except Lost:  # the others find that out by themselves, and who of them is the first
+    except Lost:  # the others find that out by themselves, and which of them is the first
         later = [rank for rank in meeting.near() if rank > meeting.rank]
         _wait(lambda: all(rank in meeting.ended() for rank in later), patience)
 
