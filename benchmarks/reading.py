@@ -16,14 +16,13 @@ Rows are appended as they are made, keyed by what they are of; a second run of t
 of a seed come before those of the next one, so that a part of the sweep is a reading too. `--plan` says what is left,
 and how long that takes. `--cost` measures how many times as long as the base's a step of each arm takes, all arms in
 turns, and wants an idle machine. `--table` writes `docs/results/first-reading.md` anew. What is trained stands in
-`reading_arms.py`, and what the page says in `reading_page.py`.
+`reading_arms.py`, what a step costs is measured in `reading_cost.py`, and `reading_page.py` has what the page says.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import functools
 import statistics
 import tempfile
@@ -31,9 +30,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cost
+import reading_cost
 import reading_page
 import trainings
-from reading_arms import BASE, CELLS, PLACEBO, SHAPE, TOKENS, Arm, Cell, arms, key, names
+from reading_arms import CELLS, PLACEBO, SHAPE, TOKENS, Arm, Cell, arms, key
 
 FIELDS = (
     "key", "cell", "sha256", "arm", "flags", "seed", "steps", "passes", "parameters", "bits_per_byte", "best_step",
@@ -126,32 +126,6 @@ def planned(given: argparse.Namespace) -> str:
     return "\n".join([*lines, "", f"{total / 3600:.1f} hours in all"])
 
 
-def measured(rounds: int) -> None:
-    """Write how many times as long as a step of the base one of each arm takes, over rounds in which all take turns."""
-    import torch
-    from measure import interval
-
-    cost.as_a_run()
-    torch.set_num_threads(2)
-    shape = cost.Shape(4, 128, 1024, 128, TOKENS)
-    flags = names("once") | names("often")
-    steppers = {name: cost.stepper(shape, each) for name, each in flags.items() if name != PLACEBO}
-    for step in steppers.values():
-        step()
-    ratios: dict[str, list[float]] = {name: [] for name in steppers}
-    for _ in range(rounds):
-        base = cost.timed(steppers[BASE], 4)
-        for name, step in steppers.items():
-            ratios[name].append(cost.timed(step, 4) / base)
-            base = cost.timed(steppers[BASE], 4) if name != BASE else base
-    with reading_page.COST.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["arm", "ratio", "low", "high", "rounds", *trainings.about()])
-        for name, found in ratios.items():
-            numbers = (statistics.median(found), *interval(found))
-            writer.writerow([name, *(f"{number:.3f}" for number in numbers), rounds, *trainings.about().values()])
-
-
 def main() -> None:
     """Sweep, say what is left, measure what a step costs, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -169,7 +143,7 @@ def main() -> None:
     elif given.plan:
         print(planned(given))
     elif given.cost:
-        measured(given.rounds)
+        reading_cost.measured(given.rounds)
     else:
         sweep(given)
 
