@@ -18,4 +18,4 @@ def test_numbers_are_the_same_and_two_devices_are_named():
     lines = said.stdout.splitlines()
     assert [line for line in lines if not line.endswith(": equal")] == [], said.stderr
     assert lines[-1:] == ["end: equal"], said.stderr
-    assert len(lines) == 30
+    assert len(lines) == 34

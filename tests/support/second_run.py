@@ -87,11 +87,48 @@ def watched(name: str) -> None:
         m.model(x)
 
 
+class Shifted(nn.Module):
+    """A layer with weights and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, WIDTH)
+        self.register_buffer("shift", torch.ones(WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.shift
+
+
+def connected() -> nn.Module:
+    model = Residual(nn.Linear(WIDTH, WIDTH), connection=form.Highway(), width=WIDTH)
+    model.connection.register_buffer("shift", torch.ones(WIDTH))
+    return model
+
+
+HOLDERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "a branch": (lambda: Residual(Shifted()), "branch"),
+    "a shortcut": (lambda: Residual(nn.Linear(WIDTH, WIDTH), shortcut=Shifted()), "shortcut"),
+    "a connection": (connected, "connection"),
+    "a layer of a stack": (lambda: Stack("hyper", [Shifted()], WIDTH), "blocks"),
+}
+"""Where a buffer may be, and which of the model's modules has it."""
+
+
+def buffer_refused(name: str) -> None:
+    """Raise where a buffer that stayed behind on the CPU is not named, with both devices."""
+    make, where = HOLDERS[name]
+    model = make().to(second.NAME)
+    owner = next(each for each in model.get_submodule(where).modules() if "shift" in each._buffers)
+    owner.shift = torch.ones(WIDTH)
+    with pytest.raises(BadInput, match=f"{BOTH}.*shift' on cpu"):
+        model(X.to(second.NAME))
+
+
 def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    for check in (same, refused, watched):
-        for name in MODELS:
+    for check in (same, refused, watched, buffer_refused):
+        for name in HOLDERS if check is buffer_refused else MODELS:
             if check is refused and "torch's" in name:
                 continue
             said = f"{check.__name__}, {name}"

@@ -22,7 +22,7 @@ from ..noise import NoiseSpec
 from ..optim.groups import Multipliers
 from ..optim.roles import roles
 from ..stream import Residual, Site
-from ..stream.calling import Uncallable, elsewhere
+from ..stream.calling import Uncallable, apart, elsewhere
 from ..stream.given import refuse_untaken
 from ..wording import several
 from .block import block, places
@@ -153,7 +153,7 @@ class Stack(nn.Module):
         except Uncallable:
             raise
         except (RuntimeError, BadInput) as error:
-            if (why := elsewhere(self, {"x": x_BTD, **ctx.given})) is not None:
+            if (why := elsewhere(self, {"x": x_BTD, **ctx.given}) or apart(self, x_BTD, error)) is not None:
                 raise Uncallable(f"The stack {why}") from error
             raise
 

@@ -41,7 +41,7 @@ def called(module: nn.Module, place: str, x: Tensor, /, *context: Any, **given: 
             raise Uncallable(f"{place} {type(module).__name__} {why}") from error
         raise
     except (RuntimeError, BadInput) as error:  # torch's, or of an op of ours, which knows no names
-        if (why := elsewhere(module, {"x": x, **given})) is not None:
+        if (why := elsewhere(module, {"x": x, **given}) or apart(module, x, error)) is not None:
             raise Uncallable(f"{place} {type(module).__name__} {why}") from error
         raise
 
@@ -71,6 +71,26 @@ def elsewhere(module: nn.Module, given: Mapping[str, Any]) -> str | None:
             less = ", where tensors have no numbers" if other == "meta" else ""
             return f"is on {place}, and {name} on {other}{less}: give {name} on {place}, or move the model by .to."
     return None
+
+
+def left_behind(module: nn.Module, x: Tensor) -> str | None:
+    """Return that a parameter or a buffer of `module` lies on another device than x, with a remedy, or None.
+
+    A number without axes may lie anywhere.
+
+    Example:
+        >>> print(left_behind(nn.BatchNorm1d(1, affine=False), torch.ones(1, device="meta")))
+        has 'running_mean' on cpu, and x on meta: move the model by .to, or x.
+    """
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if tensor.dim() and tensor.device != x.device:
+            return f"has {name!r} on {tensor.device}, and x on {x.device}: move the model by .to, or x."
+    return None
+
+
+def apart(module: nn.Module, x: Tensor, error: Exception) -> str | None:
+    """Return `left_behind` where an error is about devices: a model may lie in parts, and err for another reason."""
+    return left_behind(module, x) if "device" in str(error) else None
 
 
 def _lacks(module: nn.Module, args: Sequence[Any], given: Mapping[str, Any]) -> str | None:

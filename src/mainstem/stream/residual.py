@@ -20,7 +20,7 @@ from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
 from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, sequence_first, version, words
-from .calling import Uncallable, called, elsewhere
+from .calling import Uncallable, called, elsewhere, left_behind
 from .connection import Add, Connection, Connects
 from .given import by_sample, named, taken, tensors
 from .own_sum import adds_input, may_add
@@ -154,8 +154,8 @@ class Residual(nn.Module):
                 f"[..., {self._width}], or that width."
             )
         # A model says itself where its parts lie. A number without axes may lie elsewhere.
-        if any(p.dim() and p.device != given.device for p in self.connection.parameters()):
-            where = elsewhere(self.connection, {"x": given})
+        if not torch.compiler.is_compiling() and (where := left_behind(self.connection, given)) is not None:
+            where = elsewhere(self.connection, {"x": given}) or where
             raise Uncallable(f"The residual's {type(self.connection).__name__} {where}")
         alone = self.connection.stream()
         if alone.stands_alone:
