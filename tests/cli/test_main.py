@@ -214,3 +214,22 @@ def test_a_full_disk_is_a_sentence() -> None:
     found = run("list", shell="> /dev/full")
     assert found.returncode == 1
     assert found.stderr == "mainstem: The disk is full: make room, and give the same command again.\n"
+
+
+def test_a_name_that_the_encoding_lacks_is_no_bug(capsys: Capture, monkeypatch: Any) -> None:
+    """As in a terminal of ASCII where Python's own ways out are switched off; in UTF-8 the error would be a bug."""
+    said = (
+        "mainstem: '詩.txt' cannot be written in ascii, the encoding of this terminal: give the same command again "
+        "with PYTHONUTF8=1 in front of it.\n"
+    )
+
+    def fail(words: list[str]) -> int:
+        raise UnicodeEncodeError("ascii", "詩.txt", 0, 1, "ordinal not in range(128)")
+
+    monkeypatch.setattr(list_command, "run", fail)
+    with pytest.raises(UnicodeEncodeError):
+        main(["list"])
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "ascii")
+    for words in (["list"], ["list", "詩.txt".encode().decode("ascii", "surrogateescape")]):
+        assert main(words) == 2
+        assert capsys.readouterr().err == said

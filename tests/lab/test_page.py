@@ -80,6 +80,10 @@ def test_many_experiments_begin_with_a_table_of_verdicts(tmp_path: Path) -> None
     text = page.page("t", "a", [results, other], "mainstem lab <x>")
     assert "Verdicts" in text
     assert "mainstem lab &lt;x&gt;" in text
+    rows = sum(len(each.judged()) for each in (results, other))
+    assert text.count('&nbsp;· <span class="note-word">') == text.count('class="note-word"') == rows, (
+        "the dot between number and verdict stays with the number, so that no line begins with it"
+    )
 
 
 def test_what_is_published_says_what_made_it_and_its_verdicts_follow_from_its_numbers() -> None:

@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (that of the process) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     threads.wait_politely()
+    if foreign := [] if _utf8() else [word for word in words if "\udc80" <= max(word, default="") <= "\udcff"]:
+        return _outside(os.fsencode(foreign[0]).decode("utf-8", "backslashreplace"))
     try:
         code = _dispatch(words)
         terminal.flush()
@@ -41,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse("Interrupted.", 130)
     except OSError as error:
         return _disk(error)
+    except UnicodeEncodeError as error:
+        if _utf8():
+            raise
+        return _outside(error.object)
     return code
 
 
@@ -118,6 +124,19 @@ def _disk(error: OSError) -> int:
         raise error
     where, why = files.shown(os.fsdecode(error.filename)), error.strerror or error
     return _refuse(f"{where} cannot be used ({why}): see that it is there, and that you may read and write it.", 1)
+
+
+def _utf8() -> bool:
+    """Return whether words and names of files may be any text, as they are nearly everywhere."""
+    return sys.getfilesystemencoding().replace("-", "").lower() == "utf8"
+
+
+def _outside(name: str) -> int:
+    return _refuse(
+        f"{name[:60]!r} cannot be written in {sys.getfilesystemencoding()}, the encoding of this terminal: give the "
+        "same command again with PYTHONUTF8=1 in front of it.",
+        2,
+    )
 
 
 def _refuse(error: object, code: int) -> int:
