@@ -54,7 +54,7 @@ def size(size: Size, steps: int, larger: Size | None, run: config.Run, given: Co
     values = {"model.layers": size.layers, "model.width": size.width, "model.heads": heads(size.width, run, given)}
     why = f"{several(steps, 'step')} {'fits' if steps == 1 else 'fit'}"
     if larger is not None and larger[:2] != size[:2]:
-        why += f"; {larger.layers} x {larger.width} pays from {larger.steps:,} on"
+        why += f"; {larger.layers} x {larger.width} pays from {larger.steps:,} of its own on"
         if larger.tokens:
             why += f", and {several(larger.tokens, 'token')}"
     return Decision("size", values, f"{size.layers} x {size.width}", f"{why} ({size.basis})")
