@@ -1,4 +1,5 @@
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mainstem.data.choose import choose
 from mainstem.data.sides import sides
 from mainstem.data.split import num_trained, split
 from mainstem.data.units import Choice, bpe, table
+from mainstem.data.units.auto import told
 from mainstem.data.units.table import TABLE, Row
 from mainstem.errors import BadInput
 
@@ -67,14 +69,27 @@ def test_the_table_is_in_the_order_of_its_sizes_and_covers_all() -> None:
     assert all(257 <= row.vocabulary <= 10**6 for row in TABLE)
 
 
-def test_few_letters_stay_letters_however_long_the_text_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("title", ["", ">gi|110640213|ref|NC_008253.1| Escherichia coli 536\n"])
+def test_characters_that_tell_little_of_each_other_stay_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
     monkeypatch.setattr(table, "TABLE", (Row(0, "char", 257), Row(300, "bpe", 270)))
-    found = chosen(tmp_path, "ACGGTCATN\n" * 60)
+    random = Random(0)
+    genome = title + "".join("".join(random.choices("ACGT", k=70)) + "\n" for _ in range(100))
+    found = chosen(tmp_path, genome)
     assert found.tokenizer.name == "char"
-    assert found.reason.startswith("540 characters, 6 of them distinct: so few that pairs of them tell no more")
-    assert chosen(tmp_path, "ACGGTCATN\n" * 60, tokenizer="bpe").tokenizer.name == "bpe"
-    assert chosen(tmp_path, "abcdefgh" * 60).tokenizer.name == "char"
-    assert chosen(tmp_path, "abcdefghi" * 60).tokenizer.name == "bpe"
+    assert "distinct: they tell little about each other, so that pairs of them tell no more" in found.reason
+    assert chosen(tmp_path, genome, tokenizer="bpe").tokenizer.name == "bpe"
+    assert chosen(tmp_path, "a" * 500).tokenizer.name == "char"
+    assert chosen(tmp_path, "abcdefgh" * 60).tokenizer.name == "bpe"
+
+
+def test_what_two_characters_tell_about_the_next_one() -> None:
+    random = Random(0)
+    assert told("".join(random.choices("ACGT", k=10_000))) == pytest.approx(0, abs=0.01)
+    halves = "".join(random.choice(["ab", "cd"]) for _ in range(10_000))  # the second letter of two is certain
+    assert told(halves) == pytest.approx(0.75, abs=0.01)
+    assert told("") == told("a") == told("aaaa") == 0.0
 
 
 def test_signs_are_characters_where_they_are_many_and_bytes_where_they_are_few(tmp_path: Path) -> None:

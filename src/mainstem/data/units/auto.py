@@ -1,4 +1,4 @@
-"""The units that fit the size and the script of a text."""
+"""The units that fit the size and the script of a text. Shapes: N characters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALPHABET = 512
 """Distinct characters that an alphabet may have, with its signs; scripts of words or syllables have thousands."""
 
 _GLANCE = 1 << 20
-"""Bytes of training text that are looked at to see whether it has few characters."""
+"""Bytes of training text that are looked at to see what its characters tell about each other."""
 
 _OFTEN = 50
 """How often a character must occur on average to be worth an id of its own."""
@@ -39,38 +39,65 @@ class Auto(Units):
 
     def learn(self, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
         chars = num_trained(text.found, chosen)
-        if table.row(chars).name == "bpe" and not _few(text, chosen):
+        row = table.row(chars)
+        if row.name == "bpe" and told(_glance(text, chosen)) >= table.TOLD:
             why = f"{chars} characters: enough text to learn units of several characters"
-            return Choice(bpe.merged(table.row(chars).vocabulary, text, chosen, progress), why)
+            return Choice(bpe.merged(row.vocabulary, text, chosen, progress), why)
         counts = char.count(text, chosen, progress)
-        name, reason = _fitting(counts.train)
+        name, reason = _fitting(counts.train, row.name == "char")
         if name == "byte":
             return Choice(Byte(has_ends(text)), reason)
         return char.choice(text, counts, reason, whole=True)
 
     def follows(self) -> Any:
-        return table.TABLE, table.FEW
+        return table.TABLE, table.TOLD
 
 
-def _few(text: Text, chosen: Split) -> bool:
-    """Return whether the first mebibyte of the training text has few distinct characters, as DNA has."""
-    seen: set[str] = set()
+def _glance(text: Text, chosen: Split) -> str:
+    """Return the beginning of the training text."""
+    found: list[str] = []
     size = 0
     for side, piece in sides(text.pieces(), chosen):
         if side == TRAIN:
-            seen.update(piece.data.decode())
+            found.append(piece.data.decode())
             size += len(piece.data)
-        if size >= _GLANCE or len(seen) > table.FEW:
+        if size >= _GLANCE:
             break
-    return len(seen) <= table.FEW
+    return "".join(found)[:_GLANCE]
 
 
-def _fitting(train: NDArray[np.int64]) -> tuple[Literal["char", "byte"], str]:
-    """Return whether a training text of these characters is read by characters or by bytes, and the reason."""
+def told(text: str) -> float:
+    """Return which share of the entropy of a character the two before it take away; 0 where there is none.
+
+    Formula:
+        1 - H(c_t | c_t-2, c_t-1) / H(c_t)
+
+    Example:
+        >>> told("abcabcabc"), told("aaaa")
+        (1.0, 0.0)
+    """
+    _, ids_N = np.unique(np.frombuffer(text.encode("utf-32-le"), "<u4"), return_inverse=True)
+    distinct = int(ids_N.max(initial=0)) + 1
+    pairs_N = ids_N[:-1] * distinct + ids_N[1:]
+    one = _entropy(ids_N)
+    return 1 - (_entropy(pairs_N[:-1] * distinct + ids_N[2:]) - _entropy(pairs_N[:-1])) / one if one else 0.0
+
+
+def _entropy(values_N: NDArray[np.int64]) -> float:
+    counts = np.unique(values_N, return_counts=True)[1]
+    p = counts / max(1, len(values_N))
+    return float(-(p * np.log2(p)).sum())
+
+
+def _fitting(train: NDArray[np.int64], small: bool) -> tuple[Literal["char", "byte"], str]:
+    """Return whether a training text of these characters is read by characters or by bytes, and the reason.
+
+    A text that is not `small` is one whose characters tell little about each other.
+    """
     total, distinct = int(train.sum()), int(np.count_nonzero(train))
     said = f"{total} characters, {distinct} of them distinct"
-    if distinct <= table.FEW:
-        return "char", f"{said}: so few that pairs of them tell no more"
+    if not small:
+        return "char", f"{said}: they tell little about each other, so that pairs of them tell no more"
     if distinct <= _ALPHABET:
         return "char", f"{said}: a small text in an alphabet, whose characters are all seen often"
     if total >= _OFTEN * distinct:
