@@ -57,16 +57,21 @@ def test_the_package_has_another_hash_where_a_file_differs(tmp_path: Path, monke
 
 
 class Trainer:
-    """In the place of `process.run`: a run takes ten seconds, the first of which is over before its folder is there."""
+    """In the place of `process.run`: a run takes ten seconds, the first of which is over before its folder is there,
+    and one that goes on the rest of them.
+    """
 
     def __init__(self, out: Path) -> None:
-        self.out = out
+        self.out, self.done = out, 0.0
 
     def __call__(
         self, words: list[str], log: Path, limit: float, watch: Path | None = None, after: float | None = None
     ) -> process.Ended:
         self.out.mkdir(exist_ok=True)
-        return process.Ended(0, 10.0, "", 1.0) if after is None else process.Ended(None, 1.0 + after, "", 1.0)
+        if after is not None:
+            self.done = after
+            return process.Ended(None, 1.0 + after, "", 1.0)
+        return process.Ended(0, 10.0 - (self.done if watch is None else 0.0), "", 1.0 if watch is not None else None)
 
 
 def test_kills_that_a_trial_came_to_before_are_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

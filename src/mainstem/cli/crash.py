@@ -40,7 +40,7 @@ class Options(Section, frozen=True, kw_only=True):
         about("files or folders below {out} of which the newest is damaged", "where most trainers have them"),
     ] = None
     damage: Annotated[bool, about("also damage each file of the newest checkpoint, in three ways")] = True
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("the same seed gives the same moments")] = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1), about("the same seed gives the same shares of a run")] = 0
     out: Annotated[Text | None, about("a new folder for what the runs write and say, kept", "a temporary one")] = None
     json: Annotated[bool, about("print one JSON object; all else goes to standard error")] = False
 

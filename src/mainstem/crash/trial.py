@@ -1,7 +1,8 @@
 """The trial of a trainer: twice undisturbed, killed again and again, then damaged.
 
 Everything happens at one path, so that no path in a file makes two runs differ. Kills come from when the folder of the
-run is there, and are counted from then: before that, while programs load their libraries, nothing can be lost.
+run is there, and are counted from then: before that, while programs load their libraries, nothing can be lost. Each
+comes at a share of a run that is drawn for it, and how long a run takes is learned from the latest ones.
 """
 
 from __future__ import annotations
@@ -17,21 +18,19 @@ from typing import NamedTuple
 from ..errors import RunFailed
 from . import damage, look, process
 from .damage import Damaged
+from .pace import Pace
 
 Look = Callable[[Path], Mapping[str, object]]
 Tell = Callable[[str], None]
 
 _TRIES = 4
-"""How often a kill is tried that comes too late, each time within a shorter time."""
+"""How often a kill is tried that comes too late, each time within a shorter part of a run."""
 
 _LATE = 0.8
 """When the run is killed whose newest checkpoint is damaged, as a share of its time."""
 
 _LONGEST = 24 * 3600.0
 """Seconds that a run may take which nobody kills."""
-
-_FACTOR, _LEAST = 10, 60.0
-"""A run that takes so many times as long as the first one, and so many seconds more, does not end."""
 
 
 class Killed(NamedTuple):
@@ -84,7 +83,7 @@ class Plan:
 
     `command` and `resume` are programs with their words, in which ``{out}`` stands for the folder of the run; where a
     kill has left none, `command` is given again. `look` returns what must be equal of such a folder. `checkpoint` is
-    the pattern of checkpoints below it. `seed` decides the moments, each by the number of its kill.
+    the pattern of checkpoints below it. `seed` decides at which share of a run each kill comes, by its number.
 
     `before` has the kills, by their numbers, of an earlier trial that was ended: they are not tried again. `note` is
     told the number of every other kill and what came of it, as soon as that is known.
@@ -120,22 +119,21 @@ def run(plan: Plan, tell: Tell) -> Found:
             f"The same command gave other bytes the second time, undisturbed: {_several(apart)}. Nothing can be said "
             "of a run that was killed: give it a seed and a number of threads."
         )
-    seconds = min(ended.seconds, again.seconds)
-    begins = min(ended, again, key=lambda each: each.seconds).appeared or 0.0
+    seconds, pace = min(ended.seconds, again.seconds), Pace(ended, again)
     tell(f"undisturbed: {seconds:.1f} s, twice the same {_several(tuple(whole))}")
     kills: list[Killed] = []
     for number in range(1, plan.kills + 1):
         if number in plan.before:
             kills.append(plan.before[number])
             continue
-        kill = _kill(plan, number, (begins, seconds), whole)
+        kill = _kill(plan, number, pace, whole)
         if kill is None:
             tell(f"kill {number} of {plan.kills}: the run had ended before")
             continue
         plan.note(number, kill)
         kills.append(kill)
         tell(f"kill {number} of {plan.kills} at {kill.moment:.2f} s from its folder on: {of_kill(kill)}")
-    damages = _damages(plan, (begins, seconds), tell) if plan.damages else []
+    damages = _damages(plan, pace, tell) if plan.damages else []
     return Found(seconds, tuple(whole), kills, damages)
 
 
@@ -173,37 +171,38 @@ def _check_end(ended: process.Ended) -> None:
         raise RunFailed(f"The command ends with exit code {ended.code} where nobody kills it: {_line(ended.said)}")
 
 
-def _kill(plan: Plan, number: int, span: tuple[float, float], whole: Mapping[str, object]) -> Killed | None:
-    """Kill a run at a random moment of a span of time and go on with it; None where it had always ended before."""
-    name, (begins, seconds) = f"kill-{number}", span
-    moments = random.Random(f"{plan.seed} {number}")  # of its own, so that it is the same after kills that are left out
+def _kill(plan: Plan, number: int, pace: Pace, whole: Mapping[str, object]) -> Killed | None:
+    """Kill a run at a random share of its time and go on with it; None where it had always ended before."""
+    name = f"kill-{number}"
+    shares = random.Random(f"{plan.seed} {number}")  # of its own, so that it is the same after kills that are left out
     for attempt in range(_TRIES):
-        moment = moments.uniform(0.0, (seconds - begins) * (1 - attempt / _TRIES))
+        moment = pace.moment(shares.uniform(0.0, 1 - attempt / _TRIES))
         _clear(plan.out)
-        began = process.run(_words(plan.command, plan.out), _log(plan, name), _limit(seconds), plan.out, moment)
-        if began.code is None and began.seconds < _limit(seconds):
+        began = process.run(_words(plan.command, plan.out), _log(plan, name), pace.limit, plan.out, moment)
+        if began.code is None and began.seconds < pace.limit:
             break
         _check_end(began)
+        pace.whole(began)
     else:
         return None
-    ended = _go_on(plan, f"{name}-resumed", seconds)
+    ended = _go_on(plan, f"{name}-resumed", pace)
+    pace.resumed(began, ended)
     differs = look.differing(plan.look(plan.out), whole) if ended.code == 0 else ()
     return Killed(moment, ended.code, _line(ended.said), differs)
 
 
-def _go_on(plan: Plan, name: str, seconds: float) -> process.Ended:
+def _go_on(plan: Plan, name: str, pace: Pace) -> process.Ended:
     words = plan.resume if plan.out.exists() else plan.command
-    return process.run(_words(words, plan.out), _log(plan, name), _limit(seconds))
+    return process.run(_words(words, plan.out), _log(plan, name), pace.limit)
 
 
-def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]:
+def _damages(plan: Plan, pace: Pace, tell: Tell) -> list[Damaged]:
     """Damage each file of the newest checkpoint of a run that was killed late, in each way, and go on each time."""
-    begins, seconds = span
     kept = plan.folder / "killed"
     for attempt in range(_TRIES):
         _clear(plan.out)
-        moment = (seconds - begins) * (_LATE - attempt / (2 * _TRIES))
-        late = process.run(_words(plan.command, plan.out), _log(plan, "late"), _limit(seconds), plan.out, moment)
+        moment = pace.moment(_LATE - attempt / (2 * _TRIES))
+        late = process.run(_words(plan.command, plan.out), _log(plan, "late"), pace.limit, plan.out, moment)
         paths = damage.newest(plan.out, plan.checkpoint) if plan.out.is_dir() else []
         if paths and late.code is None:  # one that has come to its end needs little of its checkpoint
             break
@@ -214,7 +213,7 @@ def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]
     names = [path.relative_to(plan.out) for path in paths]
     _clear(kept)
     plan.out.rename(kept)
-    usual, end = _from(plan, kept, "whole", seconds, lambda: None)
+    usual, end = _from(plan, kept, "whole", pace, lambda: None)
     if usual.code != 0:
         tell(f"damages: none, as the run does not go on without them (exit code {usual.code}: {_line(usual.said)})")
         return []
@@ -222,7 +221,7 @@ def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]
     for name in names:
         for kind, do in damage.KINDS.items():
             change = functools.partial(do, plan.out / name)
-            ended, now = _from(plan, kept, f"damage-{len(found) + 1}", seconds, change)
+            ended, now = _from(plan, kept, f"damage-{len(found) + 1}", pace, change)
             told = any(name.name in line for line in damage.new_lines(ended.said, usual.said))
             differs = look.differing(now, end) if ended.code == 0 else ()
             found.append(Damaged(name.as_posix(), kind, ended.code, told, differs))
@@ -231,19 +230,14 @@ def _damages(plan: Plan, span: tuple[float, float], tell: Tell) -> list[Damaged]
 
 
 def _from(
-    plan: Plan, kept: Path, name: str, seconds: float, change: Callable[[], None]
+    plan: Plan, kept: Path, name: str, pace: Pace, change: Callable[[], None]
 ) -> tuple[process.Ended, Mapping[str, object]]:
     """Go on with a copy of the run that was `kept`, after a `change` of it; return how it ended, and with what."""
     _clear(plan.out)
     shutil.copytree(kept, plan.out, symlinks=True)
     change()
-    ended = _go_on(plan, name, seconds)
+    ended = _go_on(plan, name, pace)
     return ended, plan.look(plan.out)
-
-
-def _limit(seconds: float) -> float:
-    """Return after how many seconds a run is taken for one that does not end, where another took `seconds`."""
-    return _FACTOR * seconds + _LEAST
 
 
 def _words(words: Sequence[str], out: Path) -> list[str]:
