@@ -204,6 +204,18 @@ def test_an_older_folder_called_last_keeps_what_it_holds(
     assert os.listdir("runs").count(two[0]) == 1  # the name was free again
 
 
+@pytest.mark.parametrize("length", [["--budget", "1m"], ["--train.steps", "4"]])
+def test_a_plan_fits_a_narrow_terminal(
+    length: list[str], corpus: Path, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(corpus, "a.txt")
+    assert main(["train", "a.txt", "--plan", *length]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5 and [line for line in lines if len(line) > 40] == []
+
+
 def test_a_plan_looks_at_no_other_run(two: list[str], capsys: Capture, tiny: tuple[str, ...]) -> None:
     capsys.readouterr()
     assert main(["train", "a.txt", "--plan", *tiny]) == 0

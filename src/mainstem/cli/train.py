@@ -60,7 +60,7 @@ def _run(words: list[str], began: float, world: World | None) -> int:
             raise BadInput("--plan and --json are both given, and a plan is for people: leave one of them out.")
         if leads:
             with waiting.told() as tell:
-                found = train.plan(tree, name=name, given=said, began=began, tell=tell)
+                found = train.plan(tree, name=name, given=said, began=began, tell=tell, width=terminal.width())
             terminal.line(found.whole if asked in help_text.PLANS else found.screen)
         return 0
     if world is None and count > 1:

@@ -45,12 +45,14 @@ def plan(
     clock: Clock = perf_counter,
     began: float | None = None,
     tell: Tell | None = None,
+    width: int = WIDTH,
 ) -> Plan:
-    """Return what a run of this configuration would do, at most 80 columns wide; the run's folder is not made.
+    """Return what a run of this configuration would do; the run's folder is not made.
 
     The data is read, and its tokens are cached, so that the numbers are the run's own. Whatever lies where the run
     would go, there is a plan; it says so where the run would be refused. `name`, `given`, `clock` and `began` are as
-    `train.run` has them, and ``tell(what, done, total)`` hears how much is read, tokenized and timed.
+    `train.run` has them, and ``tell(what, done, total)`` hears how much is read, tokenized and timed. The
+    screen has lines of at most `width` columns, where words allow it.
     """
     began = clock() if began is None else began
     run, task = choosing.adopted(runs.settled(device.settle(run)), given), Language()
@@ -79,10 +81,10 @@ def plan(
         said += [] if refused is None else [f"but    {refused}"]
     if made is None and choosing.may(run, given) and run.train.budget is None:
         said.append(f"rest   as the recipe {run.recipe} has it: nothing is chosen where steps or epochs are given")
-    reasons = ["", *chosen.brief(made)] if made is not None else []
+    reasons = ["", *chosen.brief(made, width)] if made is not None else []
     more = _MORE.format("" if made is None else ", half and twice the time")
     return Plan(
-        "\n".join([*(line for text in said for line in fold(text)), *reasons, more]),
+        "\n".join([*(line for text in said for line in fold(text, width)), *reasons, *fold(more, width)]),
         "\n\n".join("\n".join([title, "-" * len(title), *content]) for title, content in sections),
     )
 
