@@ -42,3 +42,17 @@ def test_what_damage_does(tmp_path: Path, kind: str, left: bytes | None) -> None
     path.write_bytes(b"abcd")
     damage.KINDS[kind](path)
     assert (path.read_bytes() if path.exists() else None) == left
+
+
+def test_what_a_link_leads_to_outside_of_the_run_is_no_copy_and_is_not_damaged(tmp_path: Path) -> None:
+    run, model = tmp_path / "run", tmp_path / "models" / "base.pt"
+    for path in (model, run / "checkpoints" / "step-4" / "own.pt", run / "shards" / "part.pt"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"12")
+    checkpoint = run / "checkpoints" / "step-4"
+    (checkpoint / "base.pt").symlink_to(model)
+    (checkpoint / "part.pt").symlink_to("../../shards/part.pt")
+    (run / "checkpoints" / "latest-9").symlink_to("nowhere")
+    assert [path.name for path in damage.newest(run, None)] == ["own.pt", "part.pt"]
+    (run / "checkpoints" / "step-8").symlink_to(model.parent)
+    assert damage.newest(run, None) == []

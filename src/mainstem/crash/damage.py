@@ -57,7 +57,8 @@ class Damaged(NamedTuple):
 def newest(folder: Path, pattern: str | None) -> list[Path]:
     """Return the files of the newest checkpoint below `folder`: of those that fit `pattern`, or one of `GUESSES`.
 
-    The newest is that with the largest numbers in its name, or the last written where none has a number. None: [].
+    The newest is that with the largest numbers in its name, or the last written where none has a number. None: []. What
+    a link leads to outside of `folder` is no copy, and is left as it is.
 
     Example:
         >>> import tempfile
@@ -67,13 +68,16 @@ def newest(folder: Path, pattern: str | None) -> list[Path]:
         >>> [path.name for path in newest(folder, None)]
         ['step-10.pt']
     """
-    found = next((some for each in ([pattern] if pattern else GUESSES) if (some := look.matching(folder, each))), [])
+    patterns = [pattern] if pattern else GUESSES
+    every = ([path for path in look.matching(folder, each) if path.exists()] for each in patterns)
+    found = next(filter(None, every), [])
     if not found:
         return []
     numbers = {path: [int(number) for number in re.findall(r"\d+", path.name)] for path in found}
     chosen = max(found, key=lambda path: (numbers[path], path.stat().st_mtime_ns))
-    inside = sorted(chosen.rglob("*")) if files.is_folder(chosen) else [chosen]
-    return [path for path in inside if files.is_file(path) and path.stat().st_size]
+    inside, root = sorted(chosen.rglob("*")) if files.is_folder(chosen) else [chosen], folder.resolve()
+    own = [path for path in inside if path.resolve().is_relative_to(root)]
+    return [path for path in own if files.is_file(path) and path.stat().st_size]
 
 
 def new_lines(said: str, usual: str) -> list[str]:
