@@ -78,6 +78,19 @@ def test_dangers_are_seen():
     ]  # fmt: skip
 
 
+def opened_to_write(code):
+    """Return the calls of `os.open` in `code` that make a file, as text."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    found = [ast.unparse(call) for call in calls if ast.unparse(call.func) == "os.open"]
+    return [call for call in found if "O_CREAT" in call]
+
+
+def test_what_is_opened_to_be_written_follows_no_link():
+    found = [call for path in PACKAGE.rglob("*.py") for call in opened_to_write(path.read_text(encoding="utf-8"))]
+    assert len(found) >= 5
+    assert [call for call in found if "O_NOFOLLOW" not in call] == []
+
+
 def test_a_training_opens_no_socket(tmp_path, monkeypatch):
     def opened(*given, **named):
         raise AssertionError("a socket was opened")

@@ -63,6 +63,10 @@ def test_links_are_not_followed_on_write(tmp_path: Path) -> None:
     files.write_atomic(tmp_path / "b", b"1")
     assert victim.read_bytes() == b"keep me"
     assert (tmp_path / "b").read_bytes() == b"1"
+    (tmp_path / "c").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"):  # in a folder into which several processes write their parts
+        files.write_synced(tmp_path / "c", b"1")
+    assert victim.read_bytes() == b"keep me"
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
