@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.texts import Pieces, documents
 
@@ -305,6 +305,7 @@ def test_a_mask_between_documents_of_which_there_is_one_is_doubted(tmp_path: Pat
 
 
 @given(st.text("ab \n\r\u4e2d\u2028", max_size=40), st.integers(1, 9))
+@example("ab\r\nb\r\n \r\n\na\rb\r", 9)  # line ends of Windows, which a handful of random texts need not have
 def test_each_line_is_a_document_however_much_is_read_at_a_time(text: str, chunk: int) -> None:
     """Lines end at line breaks alone, as files have them; what is blank is counted; none is cut by what is read."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
