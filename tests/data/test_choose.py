@@ -84,6 +84,27 @@ def test_characters_that_tell_little_of_each_other_stay_characters(
     assert chosen(tmp_path, "abcdefgh" * 60).tokenizer.name == "bpe"
 
 
+def test_a_small_text_that_is_as_regular_as_a_log_is_read_in_units(tmp_path: Path) -> None:
+    random = Random(0)
+    kinds = ["status installed", "status unpacked", "trigproc", "configure"]
+    lines = "".join(f"2026-12-01 status {random.choice(kinds)} package-{random.randrange(9)}\n" for _ in range(9000))
+    found = chosen(tmp_path, lines)
+    assert found.tokenizer.name == "bpe"
+    assert found.reason.endswith("characters: so regular a text that it has units of several characters")
+    assert chosen(tmp_path, lines[:300_000]).tokenizer.name == "char"  # fewer to train on
+
+
+@pytest.mark.parametrize(
+    ("chars", "told", "distinct", "pairs"),
+    [
+        (600_000, 0.24, 30, False), (600_000, 0.25, 5000, True), (599_999, 0.7, 512, True), (599_999, 0.69, 512, False),
+        (599_999, 0.7, 513, False), (300_000, 0.7, 80, True), (299_999, 0.9, 80, False),
+    ],
+)  # fmt: skip
+def test_when_pairs_are_merged(chars: int, told: float, distinct: int, pairs: bool) -> None:
+    assert table.merges(chars, told, distinct) == pairs
+
+
 def test_what_two_characters_tell_about_the_next_one() -> None:
     random = Random(0)
     assert told("".join(random.choices("ACGT", k=10_000))) == pytest.approx(0, abs=0.01)

@@ -16,9 +16,6 @@ from ..tokenizer import Byte
 from . import bpe, char, table
 from .base import Choice, Units, has_ends
 
-_ALPHABET = 512
-"""Distinct characters that an alphabet may have, with its signs; scripts of words or syllables have thousands."""
-
 _GLANCE = 1 << 20
 """Bytes of training text that are looked at to see what its characters tell about each other."""
 
@@ -38,11 +35,13 @@ class Auto(Units):
     raw: ClassVar[str | None] = "raw bytes have no other units"
 
     def learn(self, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
-        chars = num_trained(text.found, chosen)
+        chars, glance = num_trained(text.found, chosen), _glance(text, chosen)
         row = table.row(chars)
-        if row.name == "bpe" and told(_glance(text, chosen)) >= table.TOLD:
-            why = f"{chars} characters: enough text to learn units of several characters"
-            return Choice(bpe.merged(row.vocabulary, text, chosen, progress), why)
+        if table.merges(chars, told(glance), len(set(glance))):
+            why = "enough text to learn units" if row.name == "bpe" else "so regular a text that it has units"
+            return Choice(
+                bpe.merged(row.vocabulary, text, chosen, progress), f"{chars} characters: {why} of several characters"
+            )
         counts = char.count(text, chosen, progress)
         name, reason = _fitting(counts.train, row.name == "char")
         if name == "byte":
@@ -50,7 +49,7 @@ class Auto(Units):
         return char.choice(text, counts, reason, whole=True)
 
     def follows(self) -> Any:
-        return table.TABLE, table.TOLD
+        return table.TABLE, table.TOLD, table.MUCH, table.EARLY, table.SIGNS
 
 
 def _glance(text: Text, chosen: Split) -> str:
@@ -98,7 +97,7 @@ def _fitting(train: NDArray[np.int64], small: bool) -> tuple[Literal["char", "by
     said = f"{total} characters, {distinct} of them distinct"
     if not small:
         return "char", f"{said}: they tell little about each other, so that pairs of them tell no more"
-    if distinct <= _ALPHABET:
+    if distinct <= table.SIGNS:
         return "char", f"{said}: a small text in an alphabet, whose characters are all seen often"
     if total >= _OFTEN * distinct:
         return "char", f"{said}: a script of many signs, each seen {total // distinct} times on average"
