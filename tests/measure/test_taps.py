@@ -108,3 +108,36 @@ def test_one_block_of_another_class_leaves_its_neighbours_in_the_stream(more: bo
     own = ["1"] if more else ["1.first", "1.second"]
     assert m.taps().names("stream") == ["0", *own, "2"]
     assert list(m.results["stream"]) == ["input", "0", *own, "2"]
+
+
+class Stage(nn.Module):
+    """Blocks of one width behind a layer that changes it, as in a ConvNeXt or a Swin Transformer."""
+
+    def __init__(self, before: int, width: int) -> None:
+        super().__init__()
+        self.downsample = nn.Linear(before, width)
+        self.blocks = nn.Sequential(*[Inner(width) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(self.downsample(x))  # type: ignore[no-any-return]
+
+
+class Inner(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.mlp = nn.LayerNorm(width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.mlp(self.norm(x))  # type: ignore[no-any-return]
+
+
+def test_blocks_inside_a_stage_are_those_of_a_watch_of_the_stage() -> None:
+    model = nn.Sequential(Stage(4, 8), Stage(8, 16))
+    with measure.watch(model) as whole:
+        model(torch.randn(3, 4)).sum().backward()
+    with measure.watch(model[1]) as one:
+        model(torch.randn(3, 4)).sum().backward()
+    assert whole.taps().names("stream") == ["0", "1"]
+    assert one.taps().names("stream") == ["blocks.0", "blocks.1"]
+    assert {"blocks.0.mlp", "blocks.1.mlp"} <= set(one.taps().names("branch"))
+    assert one.table(80).count("blocks.") > 2
