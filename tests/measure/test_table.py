@@ -20,6 +20,15 @@ def watch():
     return m
 
 
+@pytest.mark.parametrize("width", range(30, 81, 5))
+def test_a_number_is_whole_or_left_out_with_its_column(watch, width):
+    lines = {line.split()[0]: line.split()[1:] for line in table(watch, width).splitlines() if line[:1].strip()}
+    for name, unit, low, _, high, _, usual in rows(watch):
+        whole = [*unit.split(), low, high, *usual.split()]
+        assert low in lines[name] and set(lines[name]) <= set(whole), (name, lines[name])
+    assert all(word in HEADS for word in lines["quantity"])
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_lines_fit_and_say_where_by_both_ends_of_a_name(watch, width):
     lines = table(watch, width).splitlines()

@@ -39,18 +39,25 @@ def rows(watch: Watch) -> list[list[str]]:
 
 
 def table(watch: Watch, width: int = 80) -> str:
-    """Return two lines for each row, at most `width` wide: its numbers, then where they are by the names of taps."""
+    """Return two lines for each row, at most `width` wide: its numbers, then where they are by the names of taps.
+
+    Where there is no room for all columns, units are left out, then what is normal, then the largest: no number is cut.
+    """
     lines = [*rows(watch)]
     if not lines:
         return "Nothing was measured: call the model inside the `with`."
     heads = [HEADS[0], HEADS[1], HEADS[2], "", HEADS[4], "", HEADS[6]]
-    wide = {column: max(len(line[column]) for line in [heads, *lines]) for column in (0, 1, 2, 4)}
+    wide = {column: max(len(line[column]) for line in [heads, *lines]) for column in (0, 1, 2, 4, 6)}
+    shown = [0, 1, 2, 4, 6]
+    for column in (1, 6, 4):
+        if sum(wide[kept] + 2 for kept in shown) - 2 > width:
+            shown.remove(column)
     said = []
-    for name, unit, low, at, high, to, usual in [heads, *lines]:
+    for line in [heads, *lines]:
+        _, _, low, at, high, to, _ = line
         one = low == high and at == to
-        said.append(
-            f"{name:<{wide[0]}}  {unit:<{wide[1]}}  {low:>{wide[2]}}  {'' if one else high:>{wide[4]}}  {usual}"
-        )
+        cells = {**dict(enumerate(line)), 4: "" if one else high}
+        said.append("  ".join(f"{cells[each]:{'>' if each in (2, 4) else '<'}{wide[each]}}" for each in shown))
         if at or to:
             said.append(f"  at {cut(at, width - 5)}" if one else f"  {_from(at, to, width - 2)}")
     return "\n".join(line.rstrip()[:width] for line in said)
