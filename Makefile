@@ -11,7 +11,7 @@ $(shell rm -f $(INSTALLED))
 endif
 KERNELS := $(wildcard src/mainstem/kernels/*.cpp src/mainstem/kernels/*.h)
 
-.PHONY: install train test lint bench bits docs integrations crash crash-each fuzz inductor sanitize oldest emulate golden mutants readme pages claims clean
+.PHONY: install train test lint bench bits docs integrations crash crash-each fuzz inductor sanitize oldest newest emulate golden mutants readme pages claims clean
 
 install: $(INSTALLED)
 
@@ -65,15 +65,18 @@ crash: $(INSTALLED)
 crash-each: $(INSTALLED)
 	$(BIN)/python -m pytest -q -rsP -m slow tests/crash/test_each.py $(ARGS)
 
-# The tests with the oldest PyTorch that pyproject.toml takes, in an environment of its own: gigabytes, and half an hour.
-# Left out: pages, and Triton's interpreter, whose version of that time does not take the NumPy of today.
-OLDEST := $(shell sed -n 's/.*"torch>=\(.*\)".*/\1/p' pyproject.toml)
-OLD := build/oldest
-oldest:
-	$(PYTHON) -m venv $(OLD)
-	grep -v -e '^torch=' -e '^triton=' constraints.txt > $(OLD)/constraints.txt
-	$(OLD)/bin/python -m pip install --quiet --constraint $(OLD)/constraints.txt "torch==$(OLDEST).*" --editable ".[test]"
-	$(OLD)/bin/python -m pytest -q -n $(WORKERS) --ignore tests/docs --deselect tests/ops/test_triton.py tests $(ARGS)
+# The tests with the oldest PyTorch that pyproject.toml takes, or with the newest that there is, in an environment of its
+# own: gigabytes, and half an hour. Left out: pages. With the oldest, Triton's interpreter too, whose version of that time
+# does not take the NumPy of today.
+OTHER := build/other
+oldest: TORCH := torch==$(shell sed -n 's/.*"torch>=\(.*\)".*/\1/p' pyproject.toml).*
+oldest: LEFT_OUT := --deselect tests/ops/test_triton.py
+newest: TORCH := torch
+oldest newest:
+	$(PYTHON) -m venv $(OTHER)/$@
+	grep -v -e '^torch=' -e '^triton=' constraints.txt > $(OTHER)/$@/constraints.txt
+	$(OTHER)/$@/bin/python -m pip install --quiet --upgrade --constraint $(OTHER)/$@/constraints.txt "$(TORCH)" --editable ".[test]"
+	$(OTHER)/$@/bin/python -m pytest -q -n $(WORKERS) --ignore tests/docs $(LEFT_OUT) tests $(ARGS)
 
 # Property tests, with new and many more examples than `make test` takes, file by file: what fails is said at once, and a
 # file that has passed is left out of the next call. ARGS="tests/data/test_split.py" runs that alone.
