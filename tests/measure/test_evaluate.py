@@ -195,7 +195,7 @@ def test_it_can_be_abandoned_in_the_middle() -> None:
 
 
 def test_nothing_to_predict_is_refused() -> None:
-    with pytest.raises(BadInput, match="nothing to predict"):
+    with pytest.raises(BadInput, match="Nothing to predict in 1 token: give"):
         evaluate(Bigram(), _tokens([1], 1))
     with pytest.raises(BadInput, match="does not say its context"):
         evaluate(nn.Embedding(5, 5), _tokens([1, 2], 2))

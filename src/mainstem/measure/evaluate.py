@@ -130,7 +130,7 @@ def evaluate(
             true.
     """
     if len(tokens) < 2:
-        raise BadInput(f"{several(len(tokens), 'token')} cannot be predicted: give at least two.")
+        raise BadInput(f"Nothing to predict in {several(len(tokens), 'token')}: give at least two.")
     length = context if context is not None else _context(model)
     if stride is not None:
         check_stride(stride, length)

@@ -183,11 +183,11 @@ class World(NamedTuple):
         torch.cuda.set_device(self.local)
 
 
-_GONE = ("gloo/", "NCCL", "Timed out", "timed out", "Connection", "connection")
-"""What stands in an error of torch's about another process, and not in one about the tensors."""
-
 _LATE = ("timed out", "timeout")
-"""What stands in one, in small letters, where the other process was waited for in vain."""
+"""What stands, in small letters, in an error of torch's about another process that was waited for in vain."""
+
+_GONE = (*_LATE, "gloo/", "nccl", "connection")
+"""What stands, in small letters, in any that is about another process, and in none about the tensors."""
 
 ALONE = World()
 """The world of a process that was started by itself."""
@@ -199,12 +199,12 @@ def answered() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        said = str(error)
+        said = str(error).lower()
         # Errors of torch's store and backends are of a class of their own; those of gloo are RuntimeErrors like any.
         if not isinstance(error, torch.distributed.DistError) and not any(word in said for word in _GONE):
             raise
         raise Unanswered(
             f"Another process has ended, killed or without memory, or has not answered for "
             f"{LIMIT.total_seconds():.0f} seconds.",
-            late=any(word in said.lower() for word in _LATE),
+            late=any(word in said for word in _LATE),
         ) from error
