@@ -13,8 +13,6 @@ class Score(Struct, frozen=True):
     Example:
         >>> Score("accuracy", "held-out accuracy", "of 1", lower=False).better({"accuracy": 0.5}, {"accuracy": 0.25})
         True
-        >>> Score("accuracy", "held-out accuracy", "of 1", lower=False).better({"accuracy": 0.5}, {"loss": 2.0})
-        True
     """
 
     name: str
@@ -23,8 +21,8 @@ class Score(Struct, frozen=True):
     lower: bool = True
 
     def better(self, now: Mapping[str, float], before: Mapping[str, float] | None) -> bool:
-        """Return whether the values `now` are better than those `before`, which may be none, or none of this name."""
-        if before is None or self.name not in before:
+        """Return whether the values `now` are better than those `before`, of which there may be none."""
+        if before is None:
             return True
         difference = now[self.name] - before[self.name]
         return difference < 0 if self.lower else difference > 0

@@ -101,12 +101,21 @@ def restore(learner: Learner, path: Path, content: Manifest) -> weights.Tensors 
         return keeping.taken(learner, world.tensors(checkpoint.load(path, name) if world.leads else {}))
 
     try:
+        _check_scores(learner, content)
         keeping.load(learner, Kept({name: load(name) for name in keeping.stems(learner)}, content.optimizer))
         return load("best") if content.state.best is not None else None
     except checkpoint.Damaged as error:
         raise RunFailed(
             f"Checkpoint {path} is whole and cannot be understood ({error}): use the mainstem that wrote it."
         ) from None
+
+
+def _check_scores(learner: Learner, content: Manifest) -> None:
+    """Raise `checkpoint.Damaged` where a held-out pass that is kept lacks a score of the task."""
+    for kept in (content.state.best, content.state.reached):
+        missing = [] if kept is None else [score.name for score in learner.task.scores if score.name not in kept.values]
+        if missing:
+            raise checkpoint.Damaged(f"a held-out pass that it keeps has no {missing[0]}")
 
 
 def _metrics(folder: RunFolder, record: Record) -> Metrics:
