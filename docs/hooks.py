@@ -143,7 +143,7 @@ def fields(language: str = "en") -> str:
             "",
             f"{about[section][:1].upper()}{about[section][1:]}{full}",
             "",
-            "| field | meaning | given | default |" if language == "en" else "| 欄位 | 意義 | 可以給 | 預設 |",
+            "| field | meaning | given | default |" if language == "en" else "| 欄位 | 意義 | 可用的值 | 預設 |",
         ]
         lines.append("|---|---|---|---|")
         for name, *told_of in rows:

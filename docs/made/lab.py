@@ -144,15 +144,15 @@ def effect(judged: Judged, language: str) -> str:
     mean, unit = page.signed(found.mean), chinese.say(contrast.unit)
     told = f"{unit}相差 {mean}"
     if contrast.unit == "decades":
-        told = f"相差 {mean} {unit}，即 10 的 {mean} 次方"
+        told = f"相差 {mean} {unit}，即 10 的 {mean} 次方倍"
     elif contrast.unit == "doublings of the steps":
         told = f"步數相差 {mean} {unit}，即 2 的 {mean} 次方倍"
     elif "／" in unit:
         told = f"相差 {mean} {unit}"
     if math.isnan(found.low):
-        return f"{told}（{found.n} 個種子，太少，沒有區間）。"
+        return f"{told}（{found.n} 個種子，太少，算不出區間）。"
     ends = f"{page.percent(found.level)} 信賴區間 {page.signed(found.low)} 至 {page.signed(found.high)}"
-    seen = f"有實質意義的最小效果 {short(contrast.delta)}，看得見的最小效果 {short(found.detectable)}"
+    seen = f"有實質意義的最小效果 {short(contrast.delta)}，最小可偵測效果 {short(found.detectable)}"
     return f"{told}（{ends}，{found.n} 個種子；{seen}）。"
 
 
@@ -176,12 +176,12 @@ def _in_chinese(known: Any) -> str:
     if still:
         parts.append("網路使用初始權重，不訓練")
     elif all(value < 1 for value in known.passes):
-        parts.append(f"讀其中的 {'或 '.join(f'{100 * value:.2g}%' for value in known.passes)}")
+        parts.append(f"只讀其中的 {'或 '.join(f'{100 * value:.2g}%' for value in known.passes)}")
     else:
         parts.append(f"讀 {_either([float(short(value)) for value in known.passes])} 遍")
     parts.append(f"{_either(known.layers)} 個寬度 {_either(known.width)} 的區塊，上下文長度 {_either(known.context)}")
     if not still:
-        parts.append(f"{_either(known.steps)} 步，每步 {_either(known.batch)} 段")
+        parts.append(f"{_either(known.steps)} 步，每步 {_either(known.batch)} 個序列")
     return "；".join([*parts, f"{known.seeds} 個種子"]) + "。"
 
 
@@ -198,7 +198,7 @@ def _made(results: Results, language: str) -> str:
     commit, torch = str(facts.get("commit"))[:12], versions.get("torch")
     cores, instructions = machine.get("cores"), str(machine.get("instructions")).replace("AVX512", "AVX\u2011512")
     if language == "zh":
-        told = html.escape(f"測得（commit {commit}，{cores} 核心，{instructions}，torch {torch}）。")
+        told = html.escape(f"測得（commit {commit}，{cores} 個核心，{instructions}，torch {torch}）。")
         return f"{words['sees']} {command} {told}"
     return (
         f"{words['sees']} {command} {html.escape(f'(commit {commit}, {cores} cores, {instructions}, torch {torch}).')}"

@@ -60,7 +60,7 @@ def times(language: str) -> str:
     heads = {
         "en": ["text", "bytes", "time, machine", "steps", "nats per character", "bits per byte", "best other network",
                "counts"],
-        "zh": ["文字", "位元組", "時間與機器", "步數", "每字元 nat 數", "每位元組位元數", "最好的其他網路", "計數"],
+        "zh": ["文字", "位元組", "時間與機器", "步數", "每字元 nat 數", "每位元組位元數", "其他網路的最佳結果", "計數"],
     }[language]  # fmt: skip
     words = {
         "en": {"time": "{} s, {}", "best": "{:.3f} ({})"}, "zh": {"time": "{} 秒，{}", "best": "{:.3f}（{}）"},
@@ -95,14 +95,15 @@ def forms(language: str) -> str:
     """Return what forms cost and gain where it was measured, each beside pre-norm."""
     heads = {
         "en": ["form", "what", "pre-norm", "with it", "measured"],
-        "zh": ["形式", "項目", "pre-norm", "使用時", "量測"],
+        "zh": ["形式", "項目", "pre-norm", "這種形式", "量測"],
     }
     words: dict[str, str] = {
         "en": {"step": "ms a step", "bits": "bits per byte, {}", "equal steps": "{} steps",
                "equal time": "{} s of steps",
-               "kept": "kept for backward, {} blocks", "seconds": "s a step"},
-        "zh": {"step": "每步毫秒", "bits": "每位元組位元數，{}", "equal steps": "{} 步", "equal time": "步數時間 {} 秒",
-               "kept": "為反向傳播保留，{} 個區塊", "seconds": "每步秒數"},
+               "kept": "kept for backward, {} blocks", "seconds": "s a step", "depth": "depth"},
+        "zh": {"step": "每步時間（毫秒）", "bits": "每位元組位元數，{}", "equal steps": "{} 步",
+               "equal time": "訓練步共 {} 秒",
+               "kept": "為反向傳播保留的記憶體，{} 個區塊", "seconds": "每步時間（秒）", "depth": "深度"},
     }[language]  # fmt: skip
     rows = []
     recipe = _csv("recipe")
@@ -135,7 +136,8 @@ def forms(language: str) -> str:
             rows.append([f"`{name}`", words["seconds"], f"{row['theirs']:.3f}", f"{row['ours']:.3f}", where])
     kept = json.loads((ROOT / "docs/results/depth.json").read_text())["kept_bytes"]
     whole, less = (size(kept[form]["100"]) for form in ("pre_norm", "reversible"))
-    rows.append(["`reversible`", words["kept"].format(100), whole, less, "[depth](docs/results/main-job.md)"])
+    where = f"[{words['depth']}](docs/results/main-job.md)"
+    rows.append(["`reversible`", words["kept"].format(100), whole, less, where])
     return _table(heads[language], rows)
 
 
@@ -153,7 +155,7 @@ def sizes(language: str) -> str:
     """Return the sizes that have a name: parameters over 4,096 tokens, and memory that training holds besides
     activations."""
     heads = {"en": ["preset", "blocks", "width", "context", "parameters", "weights, gradients and AdamW's moments"],
-             "zh": ["名稱", "區塊", "寬度", "上下文長度", "參數", "權重、梯度與 AdamW 的動差"]}[language]  # fmt: skip
+             "zh": ["名稱", "區塊數", "寬度", "上下文長度", "參數", "權重、梯度與 AdamW 的動差"]}[language]  # fmt: skip
     rows = []
     for name in ("nano", "micro", "small"):
         run = config.load({"model.preset": name})

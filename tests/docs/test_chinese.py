@@ -20,7 +20,10 @@ from mainstem.lab.result import from_json
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.zh-TW.md", *sorted((DOCS / "guide" / "zh-TW").glob("*.md"))]
-WORDS = [*PAGES, DOCS / "lab.zh-TW.yaml", DOCS / "fields.zh-TW.yaml"]
+TEXTS = [DOCS / "lab.zh-TW.yaml", DOCS / "fields.zh-TW.yaml"]
+MAKERS = [*sorted((DOCS / "made").glob("*.py")), *(DOCS / name for name in ("hooks.py", "index.md", "search.js"))]
+WORDS = [*PAGES, *TEXTS, *MAKERS, DOCS / "theme.css", ROOT / "mkdocs.zh-TW.yml"]
+HAN = r"[\u4e00-\u9fff]"
 GLOSSARY = yaml.safe_load((DOCS / "glossary.zh-TW.yaml").read_text(encoding="utf-8"))
 EXPERIMENTS = catalogue.names("experiment")
 drawn = functools.cache(lab.experiment)
@@ -28,14 +31,14 @@ drawn = functools.cache(lab.experiment)
 
 @pytest.mark.parametrize("word", GLOSSARY)
 def test_one_word_is_used_for_a_thing(word: str) -> None:
-    texts = {path.name: path.read_text(encoding="utf-8") for path in WORDS}
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in WORDS}
     assert any(word in text for text in texts.values()), "a word that is nowhere needs no line"
     found = [
         (name, number, other)
         for name, text in texts.items()
         for number, line in enumerate(text.splitlines(), 1)
         for other in GLOSSARY[word]
-        if re.search(other, line)
+        if re.search(HAN, line) and re.search(other, line)
     ]
     assert found == [], f"take {word}"
 
@@ -55,6 +58,22 @@ def test_no_line_ends_within_a_paragraph(page: Path) -> None:
     assert found == []
 
 
+def written(path: Path) -> str:
+    """Return what a reader reads of a page, code and addresses aside, or the Chinese of a file of translations."""
+    text = path.read_text(encoding="utf-8")
+    if path in TEXTS:
+        values = yaml.safe_load(text).values()
+        text = "\n".join(str(one) for each in values for one in (each.values() if isinstance(each, dict) else [each]))
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\]\([^)\n]*\)", "]", re.sub(r"`[^`\n]*`", "code", text))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *TEXTS], ids=lambda path: path.name)
+def test_signs_beside_chinese_are_full_width_and_latin_words_stand_apart(path: Path) -> None:
+    wrong = rf"{HAN}[,;:!?(A-Za-z0-9]|[,;:!?)A-Za-z0-9]{HAN}"
+    assert re.findall(rf".{{0,10}}(?:{wrong}).{{0,10}}", written(path)) == []
+
+
 def visible(html: str) -> str:
     """Return the text of a part of a page that a reader sees, code aside."""
     html = shown.joined(html)
@@ -68,7 +87,7 @@ def test_what_the_laboratory_shows_has_no_english_sentence(name: str) -> None:
     for part in (drawn(name, "zh"), lab.figure(name, "zh")):
         assert re.findall(r"[A-Za-z]{2,}(?:,? [a-z]{2,}){2,}", visible(part)) == []
         names = re.findall(r'"name":"([^"]*)"', part)
-        assert names and all(re.search(r"[\u4e00-\u9fff]|norm|Dropout", each) for each in names)
+        assert names and all(re.search(f"{HAN}|norm|Dropout", each) for each in names)
         assert not re.search(r"nats per byte|decades|supported|refuted", visible(part))
 
 
@@ -79,7 +98,7 @@ def test_every_sentence_of_an_experiment_has_its_chinese(name: str) -> None:
     for contrast in experiment.contrasts:
         said += [contrast.says, contrast.unit]
     for text in said:
-        assert re.search(r"[\u4e00-\u9fff]|nat", chinese.say(text))
+        assert re.search(f"{HAN}|nat", chinese.say(text))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

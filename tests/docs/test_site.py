@@ -223,7 +223,8 @@ def test_all_other_pages_fit_a_phone(tab: browser.Page, site: Path) -> None:
 @pytest.mark.parametrize("width", [360, 390, 800, 1400])
 def test_the_reference_of_fields_is_seen_without_moving_a_table(tab: browser.Page, site: Path, width: int) -> None:
     """On a phone each field is a card, with words for what may be given and for the default."""
-    for page, words in (("configuration.html", ("given", "default")), ("zh-TW/configuration.html", ("可以給", "預設"))):
+    given = {"configuration.html": ("given", "default"), "zh-TW/configuration.html": ("可用的值", "預設")}
+    for page, words in given.items():
         tab.show(site / page, width, False)
         assert tab.run(CUT) == [] and tab.run(browser.CUT) == [], page
         cells = "getComputedStyle(document.querySelector(`.fields td:nth-child(${i})`), '::before').content"

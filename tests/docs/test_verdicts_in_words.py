@@ -157,20 +157,22 @@ def post_norm_knows_frequencies() -> None:
 
 SAID = (
     ("residual", "24 blocks with residuals in pre-norm end 0.99 nats per byte lower after the same 600 steps",
-     "同樣走 600 步，24 個區塊用 pre-norm 的殘差連接，每位元組的損失低 0.99 nat",
+     "同樣走 600 步，24 個區塊用 pre-norm 的殘差連接，每位元組的損失比沒有殘差連接時低 0.99 nat",
      residuals_learn_more_than_norms_alone),
     ("residual", "In post-norm, at the same learning rate, they know no more by then than how frequent each byte is, "
      "as without residuals",
-     "換成 post-norm，同樣的學習率，到那時只學到每個位元組有多常出現，跟沒有殘差連接一樣", post_norm_knows_frequencies),
+     "換成 post-norm，用同樣的學習率，走完這些步也只學到每個位元組有多常出現，跟沒有殘差連接一樣",
+     post_norm_knows_frequencies),
     ("residual", "they grow a few hundredfold in 12 blocks, whether there are norms in the branches or not. With "
      "matrices 1.5 times as large, the sum alone lets them grow by nearly eight orders of magnitude, two more than "
      "without it, and with norms in the branches they grow about a thousandfold",
      "不論分支裡有沒有正規化，梯度在 12 個區塊裡都變大數百倍。矩陣是這個大小的 1.5 倍時，"
-     "光靠這個加法，梯度會變大將近 8 個數量級，比沒有這個加法還多 2 個；分支裡有正規化，就只放大約一千倍",
+     "光靠這個加法，梯度會變大將近 8 個數量級，比沒有這個加法還多 2 個；分支裡有正規化，就只變大一千倍左右",
      the_sum_alone_lets_gradients_explode),
     ("residual", "16 blocks know no more after 600 steps than how frequent each byte is, with norms or without. With "
      "residuals all three networks know much more",
-     "都只學到每個位元組有多常出現。有殘差連接時，三種深度的網路都學得多得多", deep_networks_know_frequencies_at_most),
+     "都只學到每個位元組有多常出現。有殘差連接時，三種深度的網路學到的都多得多",
+     deep_networks_know_frequencies_at_most),
     ("residual", "costs less than a tenth of a nat per byte", "代價不到每位元組 0.1 nat",
      depth_costs_less_than_a_tenth),
     ("residual", "16 blocks are behind 2 by 0.068 in the mean, and the interval reaches from a little ahead to 0.15 "
