@@ -20,9 +20,9 @@ import torch
 from mainstem import config, optim
 from mainstem.cli import memory
 from mainstem.train import Learner, join
-from mainstem.train.joining import leave
 from mainstem.train.language import Language
 from mainstem.train.phases import Phases
+from mainstem.train.processes.joining import leave
 
 WARM, STEPS = 2, 3
 

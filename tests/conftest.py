@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import browser
 import hypothesis
@@ -9,6 +10,8 @@ import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from mainstem.cli import threads
+
+HERE = Path(__file__).parent
 
 threads.wait_politely()  # tests run beside other programs too
 
@@ -30,7 +33,7 @@ hypothesis.settings.load_profile("fuzz" if os.environ.get("MAINSTEM_FUZZ") else 
 @pytest.fixture(scope="module", autouse=True)
 def short_texts(request: pytest.FixtureRequest) -> Iterator[None]:
     """A run writes three texts of 5 tokens at its end, not of 120, which take most of the time of so small a run."""
-    if request.path.parent.name not in ("cli", "damage", "lab", "runs", "train"):
+    if request.path.relative_to(HERE).parts[0] not in ("cli", "damage", "lab", "runs", "train"):
         yield
         return
     from mainstem.train import samples

@@ -132,11 +132,18 @@ SPECS = (
     ),
     Spec("penalty", "orthogonality", "penalty.orthogonality:Orthogonality", "coef * sum |w w^T - I|^2"),
     Spec("penalty", "spectral", "penalty.spectral:Spectral", "coef * sum of the largest singular values squared"),
-    Spec("loss", "cross_entropy", "train.cross_entropy:CrossEntropy", "-ln p of each token"),
-    Spec("loss", "masked_inputs", "train.masked_inputs:MaskedInputs", "the same, and again with some tokens hidden"),
-    Spec("loss", "r_drop", "train.r_drop:RDrop", "two passes with other masks, and how far they are apart"),
-    Spec("loss", "multi_token", "train.multi_token:MultiToken", "the next few tokens, in the end one alone"),
-    Spec("loss", "distillation", "train.distillation:Distillation", "the loss, and the distance to a trained run"),
+    Spec("loss", "cross_entropy", "train.losses.cross_entropy:CrossEntropy", "-ln p of each token"),
+    Spec(
+        "loss",
+        "masked_inputs",
+        "train.losses.masked_inputs:MaskedInputs",
+        "the same, and again with some tokens hidden",
+    ),
+    Spec("loss", "r_drop", "train.losses.r_drop:RDrop", "two passes with other masks, and how far they are apart"),
+    Spec("loss", "multi_token", "train.losses.multi_token:MultiToken", "the next few tokens, in the end one alone"),
+    Spec(
+        "loss", "distillation", "train.losses.distillation:Distillation", "the loss, and the distance to a trained run"
+    ),
     Spec("optimizer", "adamw", "optim.adamw_spec:AdamWSpec", "Adam with decoupled weight decay"),
     Spec("optimizer", "muon", "optim.muon_spec:MuonSpec", "orthogonal updates of the matrices, AdamW for the rest"),
     Spec("decay", "decoupled", "optim.before:Decay", "w <- (1 - lr decay) w before each step"),

@@ -16,8 +16,8 @@ import torch
 from mainstem.cli import launch, processes
 from mainstem.cli.main import main
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import joining, speaking
-from mainstem.train.meeting import Meeting
+from mainstem.train.processes import joining, speaking
+from mainstem.train.processes.meeting import Meeting
 from mainstem.train.world import World
 
 SUPPORT = Path(__file__).parents[1] / "support"

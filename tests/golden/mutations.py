@@ -53,7 +53,7 @@ FAULTS = (
     Fault("the error of a sample is not shown", "train/console.py", "Word(f\" +-{error:.3f}\", 5)", 'Word(" +-", 5)'),
     Fault("lr without its schedule", "train/learner.py", "self.peak * factor", "self.peak"),
     Fault("the slope is inverted", "train/waiting.py", "else 1 / factor", "else factor"),
-    Fault("forward is called data", "train/loss.py", 'phases.mark("forward")', 'phases.mark("data")'),
+    Fault("forward is called data", "train/gradient.py", 'phases.mark("forward")', 'phases.mark("data")'),
     Fault("update is called save", "train/learner.py", 'phases.mark("update")', 'phases.mark("save")'),
     Fault("tokens count steps", "train/loop.py", "self.state.tokens += taken.tokens", "self.state.tokens += 1"),
     Fault("the gradient's norm is that of step 1", "train/waiting.py", "{**line, **known}",

@@ -13,8 +13,8 @@ from mainstem import catalogue, form, noise, optim, penalty, variants
 from mainstem.errors import BadInput
 from mainstem.form.mhc import sinkhorn
 from mainstem.model import LanguageModel, Settings
-from mainstem.train.cross_entropy import CrossEntropy
-from mainstem.train.multi_token import MultiToken
+from mainstem.train.losses.cross_entropy import CrossEntropy
+from mainstem.train.losses.multi_token import MultiToken
 
 KINDS = ("residual", "noise", "penalty", "loss", "optimizer", "decay", "around", "after", "average", "skip", "schedule",
          "course", "tokenizer", "embedding")  # fmt: skip

@@ -14,9 +14,10 @@ from variants import small, tokens
 from mainstem import catalogue, config, counter, noise, ops
 from mainstem.errors import BadInput
 from mainstem.model import Rates
-from mainstem.train import Learner, target_loss
-from mainstem.train.distillation import Teacher
-from mainstem.train.masked_inputs import shown
+from mainstem.train import Learner
+from mainstem.train.losses import target_loss
+from mainstem.train.losses.distillation import Teacher
+from mainstem.train.losses.masked_inputs import shown
 from mainstem.train.task import Part
 
 NAMES = catalogue.names("loss")

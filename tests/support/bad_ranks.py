@@ -26,7 +26,8 @@ import tiny_run
 
 from mainstem import files
 from mainstem.cli.main import main as mainstem
-from mainstem.train import joining, meeting, samples
+from mainstem.train import samples
+from mainstem.train.processes import joining, meeting
 
 TINY = (
     "train", "corpus.txt", "--out", "run", "--train.steps", "4", "--train.batch", "4", "--evaluate.every", "2",

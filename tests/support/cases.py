@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from mainstem.train import join
-from mainstem.train.joining import leave
+from mainstem.train.processes.joining import leave
 from mainstem.train.world import World
 
 Case = Callable[[Path, World], None]

@@ -30,7 +30,8 @@ import torch
 from bad_ranks import TINY
 
 from mainstem.cli.main import main as mainstem
-from mainstem.train import arriving, joining, meeting, missing, samples, world
+from mainstem.train import samples, world
+from mainstem.train.processes import arriving, joining, meeting, missing
 
 SENDS = ("all_reduce", "broadcast", "all_gather", "all_gather_into_tensor", "all_to_all_single")
 LIMIT, ARRIVAL, LONGEST = 8.0, 5.0, 900.0

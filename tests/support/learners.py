@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from mainstem import config
-from mainstem.train import Learner, target_loss
+from mainstem.train import Learner
 from mainstem.train.language import Language
+from mainstem.train.losses import target_loss
 from mainstem.train.world import ALONE
 
 

@@ -18,8 +18,8 @@ import torch
 from mainstem import config
 from mainstem.optim import sharded
 from mainstem.train import Learner, join
-from mainstem.train.joining import leave
 from mainstem.train.language import Language
+from mainstem.train.processes.joining import leave
 from mainstem.train.world import ALONE, World
 
 LONG, SHORT, FEW = 50, 10, 6

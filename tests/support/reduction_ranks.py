@@ -24,7 +24,7 @@ from mainstem.train import Learner
 from mainstem.train.batch import Batch
 from mainstem.train.language import Language
 from mainstem.train.phases import Phases
-from mainstem.train.reduction import Reduction
+from mainstem.train.processes.reduction import Reduction
 from mainstem.train.world import ALONE, World
 
 SMALL = 4096

@@ -21,7 +21,7 @@ import torch
 from mainstem import train
 from mainstem.train import begin, follower, loop, samples
 from mainstem.train.console import Plain
-from mainstem.train.joining import join, leave
+from mainstem.train.processes.joining import join, leave
 
 
 class Heard(Plain):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mainstem.errors import RunFailed
-from mainstem.train import arriving, joining, missing, speaking
+from mainstem.train.processes import arriving, joining, missing, speaking
 from mainstem.train.signals import Requests
 from mainstem.train.world import World
 

@@ -21,7 +21,7 @@ from mainstem.measure.evaluate import evaluate
 from mainstem.optim import sharded
 from mainstem.train import Learner, culprit, keeping
 from mainstem.train.language import Language
-from mainstem.train.spread import Spread
+from mainstem.train.processes.spread import Spread
 from mainstem.train.world import ALONE, World
 
 TERMS: list[dict[str, Any]] = [

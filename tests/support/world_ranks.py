@@ -16,7 +16,7 @@ import torch
 from mainstem import config
 from mainstem.measure.evaluate import Abandoned, evaluate
 from mainstem.train import Learner
-from mainstem.train.joining import join, leave
+from mainstem.train.processes.joining import join, leave
 from mainstem.train.world import ALONE, World
 
 

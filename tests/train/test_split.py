@@ -11,8 +11,8 @@ from mainstem.model import LanguageModel, Rates, Settings
 from mainstem.noise import Dropout
 from mainstem.train.batch import Batch
 from mainstem.train.device import Place
+from mainstem.train.gradient import gradient
 from mainstem.train.language import Language
-from mainstem.train.loss import gradient
 from mainstem.train.phases import Phases
 
 PLACE = Place(torch.device("cpu"), torch.float32)

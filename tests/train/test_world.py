@@ -11,7 +11,7 @@ from processes import all_equal, two
 
 from mainstem.errors import BadInput
 from mainstem.train.device import Place
-from mainstem.train.joining import join, leave
+from mainstem.train.processes.joining import join, leave
 from mainstem.train.world import ALONE, World
 
 

@@ -72,7 +72,7 @@ def together(run: Callable[[World], int], words: Sequence[str] = ()) -> int:
         OSError: in the first process, where the system refuses something there.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else torch's store warns at length of each that has ended
-    from ..train.within import hangs
+    from ..train.processes.within import hangs
 
     code = _together(run, words)
     if hangs():
@@ -81,7 +81,8 @@ def together(run: Callable[[World], int], words: Sequence[str] = ()) -> int:
 
 
 def _together(run: Callable[[World], int], words: Sequence[str]) -> int:
-    from ..train import Stop, arriving, joining, signals
+    from ..train import Stop, signals
+    from ..train.processes import arriving, joining
     from ..train.world import ALONE
 
     world = ALONE
@@ -111,7 +112,7 @@ def _together(run: Callable[[World], int], words: Sequence[str]) -> int:
 
 def _say(world: World, error: Exception, words: Sequence[str]) -> None:
     """Write `error` where this process is the one that speaks; else wait until it has been written."""
-    from ..train import joining
+    from ..train.processes import joining
     from .style import styled
 
     if world.meeting is None and not _leads():
@@ -124,7 +125,7 @@ def _say(world: World, error: Exception, words: Sequence[str]) -> None:
 
 def _stay(world: World) -> None:
     """Let the others know that this process has spoken; where no launcher ends them, wait until they do."""
-    from ..train import joining
+    from ..train.processes import joining
 
     joining.spoken(world, 0.0 if _launched() else _STAYING)
 

@@ -5,9 +5,9 @@ from ..runs.score import Score
 from ..runs.state import Scores
 from . import world
 from .batch import Batch
-from .joining import join
 from .learner import Learner
 from .planning import plan
+from .processes.joining import join
 from .runner import run
 from .signals import Stop
 from .task import Part, Task

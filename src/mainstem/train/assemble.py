@@ -12,8 +12,9 @@ from .. import config, names, optim
 from ..errors import BadInput
 from ..runs import environment, facts
 from ..runs.past import NOTHING, Past
-from . import budget, device, length, target_loss
+from . import budget, device, length
 from .learner import Learner
+from .losses import target_loss
 from .phases import Clock, Phases
 from .task import Data, Task, Tell
 from .world import World

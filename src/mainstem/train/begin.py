@@ -23,8 +23,8 @@ from .learner import Learner
 from .loop import Loop
 from .opening import tokens
 from .pace import Pace
-from .parts import parts
 from .phases import Clock
+from .processes.parts import parts
 from .recorder import Recorder
 from .saver import Saver
 from .shown import Shown

@@ -14,9 +14,9 @@ from .. import config, names
 from ..runs.state import State
 from . import cadence
 from .learner import Learner
+from .losses.target_loss import TargetLoss
 from .pace import TARGET, end
 from .phases import Clock, Phases
-from .target_loss import TargetLoss
 from .task import Task, Tell
 from .world import ALONE, World
 

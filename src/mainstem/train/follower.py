@@ -20,13 +20,13 @@ from .console import Plain
 from .finish import made
 from .learner import Learner
 from .loop import Loop
-from .parts import parts
 from .phases import Clock, Phases
+from .processes.parts import parts
+from .processes.together import prepare, same_data
 from .resuming import advising
 from .saver import Share
 from .signals import Requests
 from .task import Task
-from .together import prepare, same_data
 from .world import World
 
 

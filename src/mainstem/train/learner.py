@@ -17,15 +17,16 @@ from .. import config, noise, optim, penalty, progress, variants
 from ..measure import depth
 from ..measure.quantity import update
 from ..runs.state import Length, Scores
-from . import device, target_loss
+from . import device
 from .batch import Batch
 from .device import Forward, Place
-from .loss import gradient, penalties
+from .gradient import gradient, penalties
+from .losses import target_loss
+from .losses.target_loss import TargetLoss
 from .phases import Phases
-from .reduction import Reduction
-from .spread import Spread, rounds
+from .processes.reduction import Reduction
+from .processes.spread import Spread, rounds
 from .taken import Taken, joined
-from .target_loss import TargetLoss
 from .task import Part, Stop, Task
 from .world import World
 

@@ -11,7 +11,8 @@ from .. import config, model, optim, penalty, variants
 from ..data import sources
 from ..runs import weights
 from ..wording import several
-from . import device, init_from, memory, target_loss, tensorboard
+from . import device, init_from, memory, tensorboard
+from .losses import target_loss
 
 _PER_STEP = 0.01
 """Share of a weight that a decay may take each step without a warning."""

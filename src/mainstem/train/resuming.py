@@ -10,8 +10,8 @@ from ..errors import command
 from ..runs import checkpoint
 from ..runs.paths import place
 from ..runs.run_folder import RunFolder
-from .failure import Lost
-from .joining import named
+from .processes.failure import Lost
+from .processes.joining import named
 from .world import World
 
 

@@ -13,7 +13,7 @@ from ..runs.cache import used
 from ..runs.listener import Listener, Listeners, Outcome
 from ..runs.past import NOTHING
 from ..runs.paths import place
-from . import budget, choosing, chosen, device, init_from, signals, tensorboard, together
+from . import budget, choosing, chosen, device, init_from, signals, tensorboard
 from .assemble import assemble
 from .begin import begin
 from .console import Progress
@@ -21,11 +21,12 @@ from .console import make as make_console
 from .ending import ending
 from .finish import finish
 from .follower import Lead, follow
-from .joining import told, working
 from .language import Language
 from .loop import Loop
 from .opening import opening
 from .phases import Clock
+from .processes import together
+from .processes.joining import told, working
 from .resuming import advising, how
 from .task import Task
 from .world import ALONE, World

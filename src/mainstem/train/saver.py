@@ -20,10 +20,10 @@ from ..runs.metrics import Metrics
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
 from . import diverged, keeping
-from .failure import Lost
 from .keeping import Kept
 from .learner import Learner
-from .parts import Parts
+from .processes.failure import Lost
+from .processes.parts import Parts
 from .writing import Writing
 
 

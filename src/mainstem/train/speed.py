@@ -8,8 +8,8 @@ import msgspec
 
 from .. import choice, config
 from . import budget
+from .losses.target_loss import TargetLoss
 from .phases import Clock
-from .target_loss import TargetLoss
 from .task import Task, Tell
 from .world import ALONE, World
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from .. import config
 from ..errors import BadInput
-from . import spread
 from .device import Place
-from .failure import Unanswered
-from .meeting import LIMIT, Meeting
+from .processes import spread
+from .processes.failure import Unanswered
+from .processes.meeting import LIMIT, Meeting
 
 T = TypeVar("T")
 

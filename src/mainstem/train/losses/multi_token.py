@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from msgspec import Meta
 from torch import Tensor
 
-from .. import ops
-from ..config.sections import Part
-from ..model.seen import Seen
-from .device import Forward
+from ... import ops
+from ...config.sections import Part
+from ...model.seen import Seen
+from ..device import Forward
 from .target_loss import TargetLoss
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from ..errors import BadInput
+from ...errors import BadInput
+from ..world import World
 from .failure import Failure, Lost, ended
 from .meeting import LIMIT, Meeting, OtherSize
 from .within import Late, within
-from .world import World
 
 _PAUSE = 0.1
 """Seconds between two looks for the leading process."""

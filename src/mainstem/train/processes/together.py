@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import config
-from ..config.words import show
-from ..errors import BadInput
-from ..runs import environment
-from ..runs.cache import used
-from ..runs.run_folder import RunFolder
+from ... import config
+from ...config.words import show
+from ...errors import BadInput
+from ...runs import environment
+from ...runs.cache import used
+from ...runs.run_folder import RunFolder
+from ..task import Data, Task
+from ..world import World
 from .meeting import LONG
-from .task import Data, Task
-from .world import World
 
 _OWN = ("machine.threads",)
 """What each process may have for itself."""

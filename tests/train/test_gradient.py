@@ -6,8 +6,8 @@ from mainstem import counter, noise
 from mainstem.measure import cross_entropy
 from mainstem.train.batch import Batch
 from mainstem.train.device import Place
+from mainstem.train.gradient import gradient, penalties
 from mainstem.train.language import Language
-from mainstem.train.loss import gradient, penalties
 from mainstem.train.phases import Phases
 
 PLACE = Place(torch.device("cpu"), torch.float32)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mainstem.train.within import Late, hangs, within
+from mainstem.train.processes.within import Late, hangs, within
 
 
 def test_a_call_that_comes_to_an_end_is_what_it_comes_to() -> None:

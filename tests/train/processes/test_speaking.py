@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from mainstem.train import alive, meeting, speaking
-from mainstem.train.meeting import Meeting
+from mainstem.train.processes import alive, meeting, speaking
+from mainstem.train.processes.meeting import Meeting
 
 pytestmark = [
     pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed"),

@@ -19,7 +19,7 @@ from mainstem.measure.evaluate import evaluate
 from mainstem.runs import checkpoint, weights
 from mainstem.train.console import Plain
 from mainstem.train.language import Language
-from mainstem.train.spread import rounds
+from mainstem.train.processes.spread import rounds
 from mainstem.train.world import ALONE, World
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from .batch import Batch
-from .world import World
+from ..batch import Batch
+from ..world import World
 
 BUCKET = 25 << 20
 """Bytes of gradients that are sent at once: enough that a reduction is bound by bandwidth, and few enough that the

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from ..errors import BadInput, RunFailed
+from ...errors import BadInput, RunFailed
+from ..signals import Requests, Stop
+from ..world import ALONE, World
 from . import arriving, missing, speaking
 from .failure import Failure, Lost, Unanswered
-from .signals import Requests, Stop
-from .world import ALONE, World
 
 ARRIVAL = timedelta(minutes=2)
 """How long a process waits for the others to be started: they load torch, and no more, before they arrive."""

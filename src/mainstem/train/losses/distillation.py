@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import loaded, ops, runs, variants
-from ..config.sections import Part, Positive, Text
-from ..errors import BadInput
-from ..model.seen import Seen
-from ..ops import Taught
-from ..wording import several
-from .device import Forward, Place
+from ... import loaded, ops, runs, variants
+from ...config.sections import Part, Positive, Text
+from ...errors import BadInput
+from ...model.seen import Seen
+from ...ops import Taught
+from ...wording import several
+from ..device import Forward, Place
 from .target_loss import TargetLoss
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..config.sections import NonNegative
-from ..model.seen import Seen
-from .device import Forward
+from ...config.sections import NonNegative
+from ...model.seen import Seen
+from ..device import Forward
 from .target_loss import TargetLoss, needs_noise
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import nn
 
-from .. import config, variants
-from ..config.sections import NonNegative, Rate
-from ..errors import BadInput
-from ..noise import Noise
-from .device import Forward, Place
-from .task import Task
+from ... import config, variants
+from ...config.sections import NonNegative, Rate
+from ...errors import BadInput
+from ...noise import Noise
+from ..device import Forward, Place
+from ..task import Task
 
 
 @dataclass(frozen=True)

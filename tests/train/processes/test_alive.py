@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mainstem.train import alive
+from mainstem.train.processes import alive
 
 pytestmark = pytest.mark.skipif(alive.this() is None, reason="this system does not say which processes run")
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import counter
-from ..config.sections import NonNegative, Part
-from ..counter import Draw
-from .device import Forward
+from ... import counter
+from ...config.sections import NonNegative, Part
+from ...counter import Draw
+from ..device import Forward
 from .target_loss import TargetLoss
 
 

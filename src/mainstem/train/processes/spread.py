@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadInput
-from ..names import networks
-from ..optim import select, sharded
-from ..optim.roles import named
-from ..stream import Block
-from .batch import Batch
-from .loss import Penalty, penalties
+from ...errors import BadInput
+from ...names import networks
+from ...optim import select, sharded
+from ...optim.roles import named
+from ...stream import Block
+from ..batch import Batch
+from ..gradient import Penalty, penalties
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..world import World
 
 _NEEDED = "set_reduce_scatter_unused_params"
 """What torch's FSDP2 must have: without it processes that leave out different branches wait for each other for ever."""

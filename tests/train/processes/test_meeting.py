@@ -17,10 +17,10 @@ import torch
 
 from mainstem import config
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import alive, meeting, together
-from mainstem.train.failure import Failure, Lost
-from mainstem.train.joining import told
-from mainstem.train.meeting import LIMIT, LONG, Meeting
+from mainstem.train.processes import alive, meeting, together
+from mainstem.train.processes.failure import Failure, Lost
+from mainstem.train.processes.joining import told
+from mainstem.train.processes.meeting import LIMIT, LONG, Meeting
 from mainstem.train.signals import Requests, Stop
 from mainstem.train.world import World
 

@@ -17,17 +17,18 @@ import pytest
 import torch
 
 from mainstem.errors import BadInput, RunFailed
-from mainstem.train import alive, joining, missing, world
-from mainstem.train.failure import Failure, Lost, Unanswered
-from mainstem.train.joining import leave, told
-from mainstem.train.meeting import Meeting
+from mainstem.train import world
+from mainstem.train.processes import alive, joining, missing
+from mainstem.train.processes.failure import Failure, Lost, Unanswered
+from mainstem.train.processes.joining import leave, told
+from mainstem.train.processes.meeting import Meeting
 from mainstem.train.signals import Requests
 from mainstem.train.world import World
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 linux = pytest.mark.skipif(alive.this() is None, reason="this system does not say which processes run")
 
-SUPPORT = Path(__file__).parents[1] / "support"
+SUPPORT = Path(__file__).parents[2] / "support"
 LONG, SHORT = 60.0, 0.2
 LOST = Unanswered("Another process has ended.")
 

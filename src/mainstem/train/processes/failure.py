@@ -6,8 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import BadInput, RunFailed
-from .signals import LEAVING, Stop
+from ...errors import BadInput, RunFailed
+from ..signals import LEAVING, Stop
 
 
 class Lost(RunFailed):

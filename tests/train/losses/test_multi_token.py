@@ -8,7 +8,7 @@ from learners import made, with_loss
 from variants import small, tokens
 
 from mainstem import config
-from mainstem.train.multi_token import MultiToken
+from mainstem.train.losses.multi_token import MultiToken
 
 
 def test_one_token_after_the_other_is_let_go_in_equal_parts_of_the_training() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .device import Forward
+from ..device import Forward
 from .target_loss import TargetLoss
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
-from ..errors import RunFailed
-from ..runs import checkpoint, weights
-from ..runs.disk import disk_failed
-from ..runs.run_folder import RunFolder
-from .learner import Learner
+from ... import files
+from ...errors import RunFailed
+from ...runs import checkpoint, weights
+from ...runs.disk import disk_failed
+from ...runs.run_folder import RunFolder
+from ..learner import Learner
 from .meeting import Meeting
 
 _LIMIT = 4096
