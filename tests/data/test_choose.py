@@ -12,7 +12,7 @@ from mainstem.data.choose import choose
 from mainstem.data.sides import sides
 from mainstem.data.split import num_trained, split
 from mainstem.data.units import Choice, bpe, table
-from mainstem.data.units.auto import told
+from mainstem.data.units.auto import bits, told
 from mainstem.data.units.table import TABLE, Row
 from mainstem.errors import BadInput
 
@@ -78,10 +78,14 @@ def test_characters_that_tell_little_of_each_other_stay_characters(
     genome = title + "".join("".join(random.choices("ACGT", k=70)) + "\n" for _ in range(100))
     found = chosen(tmp_path, genome)
     assert found.tokenizer.name == "char"
-    assert "distinct: they tell little about each other, so that pairs of them tell no more" in found.reason
+    assert (
+        "distinct: few letters, which tell little about each other, so that pairs of them tell no more" in found.reason
+    )
     assert chosen(tmp_path, genome, tokenizer="bpe").tokenizer.name == "bpe"
     assert chosen(tmp_path, "a" * 500).tokenizer.name == "char"
     assert chosen(tmp_path, "abcdefgh" * 60).tokenizer.name == "bpe"
+    proteins = title + "".join("".join(random.choices("ACDEFGHIKLMNPQRSTVWY", k=70)) + "\n" for _ in range(100))
+    assert chosen(tmp_path, proteins).tokenizer.name == "bpe"
 
 
 def test_a_small_text_that_is_as_regular_as_a_log_is_read_in_units(tmp_path: Path) -> None:
@@ -95,14 +99,15 @@ def test_a_small_text_that_is_as_regular_as_a_log_is_read_in_units(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("chars", "told", "distinct", "pairs"),
+    ("chars", "told", "entropy", "distinct", "pairs"),
     [
-        (600_000, 0.24, 30, False), (600_000, 0.25, 5000, True), (599_999, 0.7, 512, True), (599_999, 0.69, 512, False),
-        (599_999, 0.7, 513, False), (300_000, 0.7, 80, True), (299_999, 0.9, 80, False),
+        (600_000, 0.24, 2.9, 30, False), (600_000, 0.25, 2.9, 5000, True), (600_000, 0.24, 3.0, 30, True),
+        (599_999, 0.7, 2.0, 512, True), (599_999, 0.69, 4.0, 512, False), (599_999, 0.7, 4.0, 513, False),
+        (300_000, 0.7, 4.0, 80, True), (299_999, 0.9, 4.0, 80, False),
     ],
 )  # fmt: skip
-def test_when_pairs_are_merged(chars: int, told: float, distinct: int, pairs: bool) -> None:
-    assert table.merges(chars, told, distinct) == pairs
+def test_when_pairs_are_merged(chars: int, told: float, entropy: float, distinct: int, pairs: bool) -> None:
+    assert table.merges(chars, told, entropy, distinct) == pairs
 
 
 def test_what_two_characters_tell_about_the_next_one() -> None:
@@ -110,7 +115,8 @@ def test_what_two_characters_tell_about_the_next_one() -> None:
     assert told("".join(random.choices("ACGT", k=10_000))) == pytest.approx(0, abs=0.01)
     halves = "".join(random.choice(["ab", "cd"]) for _ in range(10_000))  # the second letter of two is certain
     assert told(halves) == pytest.approx(0.75, abs=0.01)
-    assert told("") == told("a") == told("aaaa") == 0.0
+    assert told("") == told("a") == told("aaaa") == bits("") == bits("aaaa") == 0.0
+    assert bits(halves) == pytest.approx(2, abs=0.01)
 
 
 def test_signs_are_characters_where_they_are_many_and_bytes_where_they_are_few(tmp_path: Path) -> None:

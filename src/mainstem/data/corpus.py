@@ -32,7 +32,7 @@ from .tokenizer.store import from_json
 from .tokens import Tokens
 from .units import Choice
 
-_VERSION = 6
+_VERSION = 7
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _SEEN = 0.25

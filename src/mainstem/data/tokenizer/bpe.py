@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from tokenizers import Tokenizer as Library
 from tokenizers import models
 
 from ...errors import BadInput
 from .base import Ids, Tokenizer
 from .byte import SINGLE
-from .words import BREAK, WORDS, letters, spelled
+from .words import BEFORE, BREAK, LONGEST, letters, spelled, words
 
 _LONGEST = 1 << 12
 """Bytes of a token: no word has as many, so none is ever learned."""
@@ -27,8 +27,8 @@ _LONGEST = 1 << 12
 _GROUP = 1 << 18
 """Characters whose words are held at once: as strings they take twenty times the room."""
 
-_REMEMBERED = 1 << 18
-"""Words whose ids are kept; text repeats its words, and looking one up is far cheaper than merging it again."""
+_REMEMBERED = 1 << 20
+"""Ids of words that are kept; text repeats its words, and looking one up is far cheaper than merging it again."""
 
 
 class _Words(dict[str, int]):
@@ -46,10 +46,13 @@ class _Words(dict[str, int]):
 class _State(Struct):
     merges: list[tuple[int, int]]
     end: bool
+    longest: Annotated[int, Meta(ge=1, le=LONGEST)] = BEFORE
 
 
 class Bpe(Tokenizer):
     """The bytes, then one id for each of `merges` (pairs of ids) that makes a new string, in order.
+
+    Merges stay within words, which have at most `longest` letters.
 
     Example:
         >>> Bpe([(104, 105)]).encode("hi h")
@@ -58,7 +61,7 @@ class Bpe(Tokenizer):
 
     name = "bpe"
 
-    def __init__(self, merges: Sequence[tuple[int, int]], end: bool = False) -> None:
+    def __init__(self, merges: Sequence[tuple[int, int]], end: bool = False, longest: int = LONGEST) -> None:
         tokens = list(SINGLE)
         ids = {token: i for i, token in enumerate(tokens)}
         for left, right in merges:
@@ -71,6 +74,7 @@ class Bpe(Tokenizer):
                 ids[token] = len(tokens)
                 tokens.append(token)
         self.merges = [(int(left), int(right)) for left, right in merges]
+        self.longest = longest
         super().__init__(tokens, end)
         self._library = _build(tokens, self.merges)
         self._forget()
@@ -83,7 +87,7 @@ class Bpe(Tokenizer):
     def encode_pieces(self, pieces: Sequence[bytes]) -> tuple[Ids, Ids]:
         found, lengths = [np.zeros(0, np.int64)], np.zeros(len(pieces), np.int64)
         for group in _groups(pieces):
-            words_P = [WORDS.findall(text) for _, text in group]
+            words_P = [words(text, self.longest) for _, text in group]
             ids, sizes_P = self._look_up(words_P)
             np.add.at(lengths, [number for number, _ in group], sizes_P)
             found.append(ids)
@@ -91,15 +95,15 @@ class Bpe(Tokenizer):
 
     def _look_up(self, words_P: list[list[str]]) -> tuple[Ids, Ids]:
         """Return the ids of all words, and how many each piece has."""
-        if len(self._words) > _REMEMBERED:
+        if len(self._ids) > _REMEMBERED:
             self._forget()
-        words = np.fromiter(map(self._words.__getitem__, chain.from_iterable(words_P)), np.int64)
+        asked = np.fromiter(map(self._words.__getitem__, chain.from_iterable(words_P)), np.int64)
         if self._words.new:
             self._learn(self._words.new)
             self._words.new = []
-        sizes = self._sizes_W[words]
+        sizes = self._sizes_W[asked]
         ends = np.concatenate([[0], np.cumsum(sizes)])
-        before = np.repeat(self._starts_W[words] - ends[:-1], sizes)
+        before = np.repeat(self._starts_W[asked] - ends[:-1], sizes)
         return self._ids[before + np.arange(len(before))], np.diff(ends[np.cumsum([0, *map(len, words_P)])])
 
     def _learn(self, new: list[str]) -> None:
@@ -115,12 +119,15 @@ class Bpe(Tokenizer):
         return list(data)
 
     def state(self) -> dict[str, Any]:
-        return {"merges": self.merges, "end": self.end is not None}
+        stored: dict[str, Any] = {"merges": self.merges, "end": self.end is not None}
+        if self.longest != BEFORE:  # so a file from before gives its own bytes again
+            stored["longest"] = self.longest
+        return stored
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Bpe:
         found = msgspec.convert(state, _State)
-        return cls(found.merges, found.end)
+        return cls(found.merges, found.end, found.longest)
 
 
 def _build(tokens: list[bytes], merges: list[tuple[int, int]]) -> Library:

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import models, pre_tokenizers, trainers
 
 from .bpe import Bpe
-from .words import WORDS, letters, spelled
+from .words import letters, spelled, words
 
 _PART = 1 << 15
 """Characters that are given to the library at a time."""
@@ -34,7 +34,7 @@ def train(texts: Iterable[bytes], vocabulary: int, end: bool) -> Bpe:
     )
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(WORDS.findall(text.decode()))
+        counts.update(words(text.decode()))
     library = Library(models.BPE())
     library.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(_BETWEEN)
     library.train_from_iterator(_parts(counts), trainer)

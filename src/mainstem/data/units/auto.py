@@ -37,7 +37,7 @@ class Auto(Units):
     def learn(self, text: Text, chosen: Split, progress: Progress | None = None) -> Choice:
         chars, glance = num_trained(text.found, chosen), _glance(text, chosen)
         row = table.row(chars)
-        if table.merges(chars, told(glance), len(set(glance))):
+        if table.merges(chars, told(glance), bits(glance), len(set(glance))):
             why = "enough text to learn units" if row.name == "bpe" else "so regular a text that it has units"
             return Choice(
                 bpe.merged(row.vocabulary, text, chosen, progress), f"{chars} characters: {why} of several characters"
@@ -49,7 +49,7 @@ class Auto(Units):
         return char.choice(text, counts, reason, whole=True)
 
     def follows(self) -> Any:
-        return table.TABLE, table.TOLD, table.MUCH, table.EARLY, table.SIGNS
+        return table.TABLE, table.TOLD, table.FEW, table.MUCH, table.EARLY, table.SIGNS
 
 
 def _glance(text: Text, chosen: Split) -> str:
@@ -75,11 +75,26 @@ def told(text: str) -> float:
         >>> told("abcabcabc"), told("aaaa")
         (1.0, 0.0)
     """
-    _, ids_N = np.unique(np.frombuffer(text.encode("utf-32-le"), "<u4"), return_inverse=True)
+    ids_N = _ids(text)
     distinct = int(ids_N.max(initial=0)) + 1
     pairs_N = ids_N[:-1] * distinct + ids_N[1:]
     one = _entropy(ids_N)
     return 1 - (_entropy(pairs_N[:-1] * distinct + ids_N[2:]) - _entropy(pairs_N[:-1])) / one if one else 0.0
+
+
+def bits(text: str) -> float:
+    """Return the entropy of a character in bits.
+
+    Example:
+        >>> bits("ACGT" * 9), bits("aaaa")
+        (2.0, 0.0)
+    """
+    return abs(_entropy(_ids(text)))  # and not minus zero
+
+
+def _ids(text: str) -> NDArray[np.int64]:
+    """Return the characters as numbers from 0 on."""
+    return np.unique(np.frombuffer(text.encode("utf-32-le"), "<u4"), return_inverse=True)[1]
 
 
 def _entropy(values_N: NDArray[np.int64]) -> float:
@@ -91,12 +106,12 @@ def _entropy(values_N: NDArray[np.int64]) -> float:
 def _fitting(train: NDArray[np.int64], small: bool) -> tuple[Literal["char", "byte"], str]:
     """Return whether a training text of these characters is read by characters or by bytes, and the reason.
 
-    A text that is not `small` is one whose characters tell little about each other.
+    A text that is not `small` is one of few letters, which tell little about each other.
     """
     total, distinct = int(train.sum()), int(np.count_nonzero(train))
     said = f"{total} characters, {distinct} of them distinct"
     if not small:
-        return "char", f"{said}: they tell little about each other, so that pairs of them tell no more"
+        return "char", f"{said}: few letters, which tell little about each other, so that pairs of them tell no more"
     if distinct <= table.SIGNS:
         return "char", f"{said}: a small text in an alphabet, whose characters are all seen often"
     if total >= _OFTEN * distinct:
