@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,21 @@ def test_who_is_second_takes_what_the_first_has_made(tmp_path: Path) -> None:
 
     assert store.make(tmp_path, "x", slow)["more"] == 1
     assert [child.name for child in tmp_path.iterdir()] == ["x"]
+
+
+def test_those_who_share_a_cache_without_locks_leave_each_other_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # as NFS does for a folder
+
+    def together(folder: Path) -> dict[str, Any]:
+        store.make(tmp_path, "y", fill)  # another process begins, and sweeps
+        return fill(folder)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert store.make(tmp_path, "x", together)["more"] == 1
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["x", "y"]
 
 
 def _many(cache: Path) -> None:

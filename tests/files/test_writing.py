@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import stat
@@ -200,3 +201,31 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="not writable"):
             check(tmp_path / "x")
     tmp_path.chmod(0o700)
+
+
+def test_what_is_no_file_is_not_written_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(os.devnull)
+    for name in ("pipe", "link"):
+        for write in (files.check_target, lambda path: files.write_text(path, "x")):
+            with pytest.raises(BadInput, match="it is a pipe or a device"):
+                write(tmp_path / name)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and (tmp_path / "link").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+def test_where_no_lock_tells_only_what_is_old_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # as NFS does to who only reads
+
+    for name in (".new-file", ".new-file-old", ".old-file"):
+        (tmp_path / name).write_bytes(b"1")
+    for name in (".new-folder", ".new-folder-old"):
+        (tmp_path / name).mkdir()
+    for name in (".new-file-old", ".new-folder-old"):
+        os.utime(tmp_path / name, (0, 0))
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    files.sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".new-file", ".new-folder"]
+    files.write_atomic(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"

@@ -100,7 +100,7 @@ def make(
             content = fill(new)
             files.write_synced(new / MANIFEST, _sealed(content))
             files.sync_folder(new)
-            with _locked(cache):
+            with files.locked(cache):
                 found = find(cache, name, kind)
                 if found is not None:
                     return found
@@ -126,7 +126,7 @@ def writing(cache: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _new(cache: Path, name: str) -> Iterator[Path]:
     """Give a folder of our own under `cache`, locked while we work and gone afterwards unless it was renamed."""
-    with _locked(cache):
+    with files.locked(cache):
         files.sweep(cache)  # what processes that were killed have left: nobody holds its lock any more
         new = Path(tempfile.mkdtemp(prefix=f"{files.NEW}{name}-", dir=cache))
         descriptor = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -136,18 +136,6 @@ def _new(cache: Path, name: str) -> Iterator[Path]:
         yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """Hold the lock of the whole cache, for moments only; where the file system has no locks, go on without."""
-    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
         os.close(descriptor)
 
 

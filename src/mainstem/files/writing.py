@@ -12,8 +12,10 @@ import hashlib
 import itertools
 import os
 import shutil
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,9 @@ with contextlib.suppress(ImportError):  # Windows has none; what needs no file i
 
 NEW, OLD = ".new-", ".old-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+_STALE = 24 * 3600.0
+"""Seconds without a change after which nobody works on a file any more, where no lock can tell."""
 
 
 def sync(descriptor: int) -> None:
@@ -97,9 +102,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     if sys.platform == "win32":
         raise BadInput(f"{shown(path)} cannot be written, as files are written on Linux and macOS only: use WSL.")
     try:
+        _check_kind(path)
         write_atomic(path, text.encode("utf-8", "replace"))
     except (OSError, ValueError) as error:
-        raise _cannot(path, error) from None
+        raise cannot(path, error) from None
     return path
 
 
@@ -108,13 +114,20 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     check_folder(path.parent)
     try:
-        if os.path.isdir(path):
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        with contextlib.suppress(FileNotFoundError):
-            os.stat(path)  # a name that is too long is told here
+        _check_kind(path)
     except (OSError, ValueError) as error:
-        raise _cannot(path, error) from None
+        raise cannot(path, error) from None
     return path
+
+
+def _check_kind(path: Path) -> None:
+    """Raise `OSError` where no file can be written to `path`: a file would take the place of a pipe or a device."""
+    with contextlib.suppress(FileNotFoundError):
+        kind = os.stat(path).st_mode  # a name that is too long is told here
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "it is a pipe or a device")
 
 
 def check_folder(path: Path) -> None:
@@ -131,7 +144,7 @@ def check_folder(path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.stat(path)  # a name that is too long is told here
     except (OSError, ValueError) as error:
-        raise _cannot(path, error) from None
+        raise cannot(path, error) from None
 
 
 def make_folder(path: Path) -> None:
@@ -139,7 +152,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise _cannot(path, error) from None
+        raise cannot(path, error) from None
 
 
 @contextlib.contextmanager
@@ -230,13 +243,22 @@ def _delete_unless_held(path: Path) -> None:
             _delete(path)
     except (BlockingIOError, FileNotFoundError):
         pass
-    except OSError:  # a file system without locks
-        _delete(path)
+    except OSError:  # no lock is given, as on NFS to who only reads: what is new may be in use
+        if path.name.startswith(OLD) or _is_stale(path):
+            _delete(path)
     finally:
         os.close(descriptor)
 
 
-def _cannot(path: Path, error: Exception) -> BadInput | RunFailed:
+def _is_stale(path: Path) -> bool:
+    try:
+        return time.time() - os.lstat(path).st_mtime > _STALE
+    except FileNotFoundError:
+        return False
+
+
+def cannot(path: Path, error: Exception) -> BadInput | RunFailed:
+    """Return what is said where the system does not let `path` be written: the user's fault, but for a full disk."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return RunFailed(
             f"{shown(path)} cannot be written, as the disk is full: make room, and give the command again."

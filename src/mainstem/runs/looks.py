@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from .. import files
-from .disk import disk
 
 NAME = "sealed.json"
 _VERSION = 1
@@ -36,12 +35,15 @@ def add(folder: Path) -> int:
     """Note one more look, before its score is known, and return how many there are now.
 
     Raises:
-        BadInput: where the file that has them is damaged, `RunFailed` where the disk does not take it.
+        BadInput: where the file that has them is damaged or cannot be written, `RunFailed` where the disk is full.
     """
-    found = _read(folder)
-    found.looks.append(datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"))
-    with disk(NAME, folder):
-        files.write_atomic(folder / NAME, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    try:
+        with files.locked(folder):  # else of two at once one would not be counted
+            found = _read(folder)
+            found.looks.append(datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"))
+            files.write_atomic(folder / NAME, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    except OSError as error:
+        raise files.cannot(folder / NAME, error) from None
     return len(found.looks)
 
 
