@@ -74,3 +74,26 @@ def test_the_last_weights_are_pruned_where_that_is_asked_for(trained: Path, tmp_
     (run / "model.safetensors").unlink()  # the best ones
     assert main(["prune", str(run), "--out", str(tmp_path / "none")]) != 0
     assert main(["prune", str(run), "--out", str(tmp_path / "last"), "--last"]) == 0
+
+
+def test_counts_that_are_gone_are_said_to_be(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = shutil.copytree(trained / "run", tmp_path / "run")
+    facts = json.loads((run / "facts.json").read_text())
+    facts["outcome"]["prior"] = {"share": 0.5}
+    (run / "counts.safetensors").unlink(missing_ok=True)
+    (run / "facts.json").write_text(json.dumps(facts))
+    capsys.readouterr()
+    assert main(["prune", str(run), "--out", str(tmp_path / "small")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("counts.safetensors is gone from the run's folder: this is the network alone")
+
+
+def test_what_is_made_beside_a_run_is_no_part_of_its_text(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    text = tmp_path / "project"
+    text.mkdir()
+    shutil.copy2(trained / "text.txt", text)
+    lasso = "--optim.proximal.0.name group_lasso --optim.proximal.0.coef 1e-4 --optim.proximal.0.over hidden"
+    assert main(["train", str(text), "--out", str(text / "model"), *SMALL.split(), *lasso.split()]) == 0
+    assert main(["prune", str(text / "model"), "--out", str(text / "small")]) == 0
+    for name in ("model", "small"):
+        assert main(["evaluate", str(text / name)]) == 0, capsys.readouterr().err

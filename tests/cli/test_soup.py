@@ -1,9 +1,11 @@
 """`mainstem soup`: from several runs to one folder that every command takes, and what does not belong together."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -113,3 +115,69 @@ def test_where_it_is_measured_and_where_its_text_lies_may_be_said(
     assert "data has changed" in capsys.readouterr().err
     assert main(["soup", *runs, "--out", str(tmp_path / "d"), "--data.held-out-paths", str(text)]) == 2
     assert not (tmp_path / "c").exists() and not (tmp_path / "d").exists()
+
+
+def test_runs_that_hold_out_different_parts_are_refused(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    more = ["--train.init-from", str(trained / "base"), "--model.width", "16", "--data.held-out", "0.3"]
+    assert main(["train", str(trained / "text.txt"), "--out", str(tmp_path / "run"), *SMALL.split(), *more]) == 0
+    for runs in ([trained / "run1", tmp_path / "run"], [tmp_path / "run", trained / "run1"]):
+        assert main(["soup", *map(str, runs), "--out", str(tmp_path / "new")]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "hold out different parts of their text, so that one may have been trained on what judges both" in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_folder_may_lie_in_one_that_is_still_to_be_made(trained: Path, tmp_path: Path) -> None:
+    assert main(["soup", str(trained / "run1"), str(trained / "run2"), "--out", str(tmp_path / "a" / "b" / "c")]) == 0
+    assert mainstem.load(tmp_path / "a" / "b" / "c").model.context == 16
+    assert os.listdir(tmp_path / "a" / "b") == ["c"]
+
+
+def test_a_name_may_have_any_characters_and_bytes_that_are_none_are_said(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    odd, none = tmp_path / "r\n\u202e", os.fsdecode(os.fsencode(tmp_path) + b"/r\xff")
+    for folder in (odd, none):
+        shutil.copytree(trained / "run1", folder)
+    words = ["--out", str(tmp_path / "new"), "--kind", "uniform"]
+    capsys.readouterr()
+    assert main(["soup", none, str(trained / "run2"), *words]) == 2
+    assert r"r\udcff/model.safetensors' has a name that is no UTF-8" in capsys.readouterr().err
+    assert main(["soup", str(odd), str(trained / "run2"), *words]) == 0
+    assert r"r\n\u202e: " in capsys.readouterr().out.replace("\n", "")
+    assert str(odd) in json.loads((tmp_path / "new" / "facts.json").read_text())["soup"]["runs"]
+
+
+@pytest.mark.parametrize("call", ["mkdir", "replace"])
+def test_a_write_that_fails_leaves_nothing_and_is_a_sentence(
+    trained: Path, tmp_path: Path, call: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["soup", str(trained / "run1"), str(trained / "run2"), "--out", str(tmp_path / "new")]
+    assert main([*words[:-1], str(tmp_path / "first")]) == 0  # so that its text is read and kept
+    real, failed = getattr(os, call), []
+
+    def fail(path: str | Path, *more: Any) -> None:
+        if ".new-new" in str(path) and not failed:
+            failed.append(path)
+            raise OSError(28, "No space left on device")
+        real(path, *more)
+
+    capsys.readouterr()
+    monkeypatch.setattr(os, call, fail)
+    assert main(words) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "new' cannot be written, as the disk is full: make room, and give the command again." in said
+    assert os.listdir(tmp_path) == ["first"]
+
+
+def test_a_folder_that_another_one_has_made_meanwhile_stays(
+    trained: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*what: Any) -> None:
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new" / "mine").touch()
+
+    monkeypatch.setattr("mainstem.runs.facts.write", late)
+    assert main(["soup", str(trained / "run1"), str(trained / "run2"), "--out", str(tmp_path / "new")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["new"] and os.listdir(tmp_path / "new") == ["mine"]

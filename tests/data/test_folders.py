@@ -28,7 +28,7 @@ def test_a_project_is_read_without_what_is_not_its_text(tmp_path: Path) -> None:
     assert seen(tmp_path) == (found, {"hidden": 2, "runs": 2, "packages": 4})
 
 
-@pytest.mark.parametrize("mark", ["metrics.jsonl", "checkpoints/x", "lock"])
+@pytest.mark.parametrize("mark", ["metrics.jsonl", "checkpoints/x", "lock", "model.safetensors"])
 def test_the_folder_of_a_run_is_known_by_its_files(tmp_path: Path, mark: str) -> None:
     fill(tmp_path, "a", "first/config.yaml", "second/config.yaml", f"second/{mark}", f"third/{mark}")
     assert seen(tmp_path)[1] == {"runs": 1}

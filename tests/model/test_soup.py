@@ -1,6 +1,7 @@
 """Soups: the mean of weights, and which of them a greedy one takes, against the algorithm written out."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -46,3 +47,9 @@ def test_a_greedy_soup_is_the_algorithm_of_the_paper(values):
     taken, found = soup.greedy(values, loss)
     assert [values[number] for number in taken] == expected and found == loss(expected)
     assert found <= min(loss([value]) for value in values)
+
+
+def test_a_loss_that_is_no_number_is_the_worst():
+    values = [math.nan, 2.0, 1.0]
+    assert soup.greedy(values, lambda some: sum(some) / len(some)) == ([2], 1.0)
+    assert soup.greedy([math.nan], lambda some: some[0]) == ([0], math.inf)

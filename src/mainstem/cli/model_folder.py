@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,7 @@ def new(out: str | None, what: str, proposed: str) -> Path:
     """
     if out is None:
         raise BadInput(f"{what} needs a folder: give one, as in --out {proposed}.")
-    if os.path.lexists(out):
-        raise BadInput(f"--out {out!r} is there already: give the name of a new folder.")
+    _check_new(Path(out), out)
     files.check_folder(Path(out))
     return Path(out)
 
@@ -34,27 +32,39 @@ def new(out: str | None, what: str, proposed: str) -> Path:
 def write(
     out: Path, folder: Path, model: Network, known: dict[str, Any], last: bool, prior: Prior | None = None
 ) -> None:
-    """Write what a model needs to be loaded, the weights last; all but these and `known` facts are those of `folder`.
+    """Write what a model needs to be loaded, all or nothing; all but weights and `known` facts is that of `folder`.
 
     `last` is whether the weights are of its last step; `prior` are counts that the model is mixed with.
+
+    Raises:
+        BadInput: another process has made `out` meanwhile, or it cannot be written; `RunFailed` where the disk is full.
     """
     import msgspec
 
     from ..counts import stored
     from ..runs import checkpoint, facts, publish, weights
-    from ..runs.disk import disk
 
     source = folder / "last" if last else folder
     about: dict[str, Any] = msgspec.json.decode((source / "config.json").read_bytes())
-    with disk("the model", out):
-        out.mkdir()
-        for name in _TOGETHER:
-            shutil.copyfile(folder / name, out / name)
-        facts.write(out / facts.NAME, known)
-        about["model"] = model.config()
-        files.write_atomic(out / "config.json", msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-        metadata = msgspec.json.encode({"version": publish.VERSION, "step": about.get("step")}).decode()
-        entry = files.write_atomic(out / "model.safetensors", checkpoint.pack(weights.take(model), metadata))
-        if prior is not None:
-            prior.about = msgspec.structs.replace(prior.about, model=entry.sha256)
-            stored.save(out, prior)
+    about["model"] = model.config()
+    metadata = msgspec.json.encode({"version": publish.VERSION, "step": about.get("step")}).decode()
+    together = {name: (folder / name).read_bytes() for name in _TOGETHER}
+    files.make_folder(out.parent)
+    try:
+        with files.new_folder(out) as new:
+            for name, data in together.items():
+                files.write_synced(new / name, data)
+            facts.write(new / facts.NAME, known)
+            files.write_synced(new / "config.json", msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
+            entry = files.write_synced(new / "model.safetensors", checkpoint.pack(weights.take(model), metadata))
+            if prior is not None:
+                prior.about = msgspec.structs.replace(prior.about, model=entry.sha256)
+                stored.save(new, prior)
+            _check_new(out, str(out))
+    except OSError as error:
+        raise files.cannot(out, error) from None
+
+
+def _check_new(out: Path, said: str) -> None:
+    if os.path.lexists(out):
+        raise BadInput(f"--out {said!r} is there already: give the name of a new folder.")

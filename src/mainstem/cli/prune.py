@@ -34,6 +34,8 @@ def run(asked: Asked) -> int:
     from ..model.pruned import prune
 
     loaded = load(folder, last=options.last, prior=not options.last)
+    if loaded.remark:
+        terminal.sentence(loaded.remark)
     if not isinstance(loaded.model, LanguageModel):
         raise BadInput(f"{path!r} holds an ensemble, whose members differ in what is zero: prune a run of one network.")
     found = prune(loaded.model)
@@ -43,7 +45,7 @@ def run(asked: Asked) -> int:
     model_folder.write(out, folder, found.model, known, options.last, loaded.prior)
     for line in said(loaded.model, found, timed(loaded.model, found.model)):
         terminal.sentence(line)
-    terminal.sentence(f"written to {out}")
+    terminal.sentence(terminal.clean(f"written to {out}", keep=""))
     terminal.line(f"next: {command('evaluate', str(out))}")
     return 0
 

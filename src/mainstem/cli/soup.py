@@ -57,10 +57,14 @@ def run(asked: Asked) -> int:
     said = {"runs": names, "of": len(models), "kind": options.kind, "last": options.last, "nats_per_token": found}
     known = {name: value for name, value in loaded[first].facts.items() if name != "outcome"} | {"soup": said}
     model_folder.write(out, folders[first], made, known, options.last)
-    terminal.sentence(f"the mean of {_count(len(taken))}, {', '.join(names)}: {fixed(found, '.4f')} nats per token")
+    _say(f"the mean of {_count(len(taken))}, {', '.join(names)}: {fixed(found, '.4f')} nats per token")
     terminal.sentence("The held-out part has chosen it, so that its loss there is a little too good.")
     terminal.line(f"next: {command('evaluate', str(out))}")
     return 0
+
+
+def _say(text: str) -> None:
+    terminal.sentence(terminal.clean(text, keep=""))  # a name may have a line break
 
 
 def _count(number: int) -> str:
@@ -77,12 +81,20 @@ def _check(paths: Sequence[str], loaded: Sequence[LoadedRun]) -> None:
             soup.check(loaded[0].model.settings, other.model.settings)
         except BadInput as error:
             raise BadInput(f"{both} are of two models: {error}") from None
-        texts = [(each.facts.get("corpus") or {}).get("hash") for each in (loaded[0], other)]
+        texts, held = (
+            [(each.facts.get("corpus") or {}).get(name) for each in (loaded[0], other)]
+            for name in ("hash", "held_out_hash")
+        )
         if loaded[0].tokenizer.to_json() != other.tokenizer.to_json():
             raise BadInput(f"{both} have other tokenizers, so that no weight means the same: give runs of one text.")
         if texts[0] != texts[1]:
             raise BadInput(
                 f"{both} were trained on other texts, so that no held-out part compares them: give runs of one text."
+            )
+        if held[0] != held[1]:
+            raise BadInput(
+                f"{both} hold out different parts of their text, so that one may have been trained on what judges "
+                "both: give runs of one data.held_out and data.split."
             )
 
 
@@ -118,7 +130,7 @@ def _told(
         found = loss(some)
         newest = next(path for model, path in zip(models, paths, strict=True) if model is some[-1])
         what = newest if len(some) == 1 else f"the mean with {newest}, of {len(some)}"
-        terminal.sentence(f"{what}: {fixed(found, '.4f')} nats per token")
+        _say(f"{what}: {fixed(found, '.4f')} nats per token")
         return found
 
     return told

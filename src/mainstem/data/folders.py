@@ -21,7 +21,7 @@ _MARKS = frozenset({"CACHEDIR.TAG", "pyvenv.cfg"})
 """A file of one of these names says that its folder is a cache (bford.info/cachedir) or a Python environment."""
 
 _RUNS = "runs"
-_OF_A_RUN = frozenset({"metrics.jsonl", "checkpoints", "lock"})
+_OF_A_RUN = frozenset({"metrics.jsonl", "checkpoints", "lock", "model.safetensors"})
 
 _SYSTEM = ("/proc", "/sys")
 
@@ -79,6 +79,12 @@ def walk(root: Path, matches: Matches, hidden: bool, left: LeftOut) -> Iterator[
         for child in sorted(inside, reverse=True):
             there = os.path.realpath(path / child) if inside[child] else f"{real}/{child}"
             waiting.append((path / child, (*parts, child), there))
+
+
+def left_out_by_name(parts: tuple[str, ...], hidden: bool) -> bool:
+    """Return whether the names alone leave out a file of these parts, whatever its folders hold."""
+    dotted = not hidden and any(part.startswith(".") for part in parts)
+    return dotted or any(_kind(part, ()) is not None for part in parts[:-1])
 
 
 def _reason(mode: int, name: str, real: str, hidden: bool) -> str | None:

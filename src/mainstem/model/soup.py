@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
@@ -58,7 +59,8 @@ def check(one: Settings, other: Settings) -> None:
 def greedy(models: Sequence[Model], loss: Callable[[Sequence[Model]], float]) -> tuple[list[int], float]:
     """Return the numbers of the models to take, the best first, and the loss of their mean.
 
-    From the best on, each in the order of their losses stays if the mean with it is no worse.
+    From the best on, each in the order of their losses stays if the mean with it is no worse. A model whose loss is no
+    number is the worst.
 
     Args:
         loss: of the mean of some models; it is called once for each, and once for each that is tried.
@@ -70,7 +72,7 @@ def greedy(models: Sequence[Model], loss: Callable[[Sequence[Model]], float]) ->
         >>> greedy([3.0, 1.0, -1.5], lambda some: abs(sum(some) / len(some)))
         ([1, 2], 0.25)
     """
-    alone = [loss([model]) for model in models]
+    alone = [math.inf if math.isnan(found) else found for found in (loss([model]) for model in models)]
     order = sorted(range(len(models)), key=alone.__getitem__)
     taken, best = order[:1], alone[order[0]]
     for number in order[1:]:

@@ -112,8 +112,14 @@ def read(path: Path) -> Tensors:
 
 
 def _check(path: Path) -> None:
-    """Raise `files.Unusable` for what is no regular file: the library would wait for a named pipe without end."""
+    """Raise `files.Unusable` for what the library does not open: it would wait for a named pipe without end."""
     files.opened(path, "give the folder of a run that has been saved").close()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise files.Unusable(
+            path, "has a name that is no UTF-8, which safetensors does not open", "rename it"
+        ) from None
 
 
 def _unreadable(path: Path, error: Exception) -> BadInput:
