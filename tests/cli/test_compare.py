@@ -116,3 +116,32 @@ def test_values_of_a_field_are_compared_on_one_page_below_runs(
     assert main([*other, "--out", str(page.parent)]) == 2
     assert "holds a comparison of other configurations" in capsys.readouterr().err
     assert page.read_bytes() == before
+
+
+def test_nothing_that_was_there_is_written_over(pair: list[str], corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    words = ["compare", *pair, "--seeds", "1", "--out", str(out), "--data.paths", str(corpus)]
+    for name, content in (("compare.json", "[1, 2]"), ("compare.json", "{"), ("compare.json", '{"facts": {}}'),
+                          ("compare.html", "mine")):  # fmt: skip
+        (out / name).write_text(content)
+        assert main(words) == 2
+        assert f"holds a {name} that is none of this command's, which would be lost" in capsys.readouterr().err
+        assert (out / name).read_text() == content
+        (out / name).unlink()
+    assert list(out.iterdir()) == []
+
+
+def test_results_do_not_become_text(
+    pair: list[str], corpus: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "a.txt").write_bytes(corpus.read_bytes())
+    words = ["compare", *pair, "--seeds", "1", "--train.steps", "2", "--data.paths", str(text)]
+    assert main([*words, "--out", str(text / "out")]) == 2
+    assert "whose files are read as text, so that its results would be trained on" in capsys.readouterr().err
+    assert not (text / "out").exists()
+    monkeypatch.chdir(text)
+    assert main(words) == 0  # below runs, which are no text
+    assert main([*words, "--data.glob", "*.txt", "--out", "out"]) == 0

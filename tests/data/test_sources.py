@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mainstem import config
-from mainstem.data.sources import find
+from mainstem.data.sources import find, taking
 from mainstem.errors import BadInput
 
 
@@ -31,6 +31,8 @@ def test_glob_takes_names_or_relative_paths(tmp_path: Path) -> None:
     fill(tmp_path, "one.txt", "two.py", "deep/three.py", ".four.py")
     assert names(tmp_path, glob="*.py") == ["deep/three.py", "two.py"]
     assert names(tmp_path, glob="deep/*") == ["deep/three.py"]
+    assert names(tmp_path, glob="**/*.py") == ["deep/three.py", "two.py"]
+    assert names(fill(tmp_path, "deep/er/est/five.py"), glob="deep/**/*.py") == ["deep/er/est/five.py", "deep/three.py"]
     assert names(tmp_path, glob=".*.py") == [".four.py"]
 
 
@@ -110,3 +112,22 @@ def test_a_link_to_nowhere_is_refused_or_left_out_of_a_folder(tmp_path: Path) ->
         find(config.Data(paths=[str(tmp_path / "link")]))
     assert names(tmp_path) == ["a"]
     assert find(config.Data(paths=[str(tmp_path)])).left_out.counts() == {"links": 2}
+
+
+@pytest.mark.parametrize(
+    ("file", "glob", "taken"),
+    [
+        ("a.json", "*", True), ("notes/deep/a.json", "*", True), (".a.json", "*", False), (".git/a.json", "*", False),
+        ("runs/first/a.json", "*", False), ("x/node_modules/a.json", "*", False), ("a.json", "*.txt", False),
+        ("notes/a.json", "notes/*", True), ("../a.json", "*", False),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_still_to_be_written_is_a_part_of_the_text_where_reading_says_so(
+    tmp_path: Path, file: str, glob: str, taken: bool
+) -> None:
+    root = fill(tmp_path / "text", "b.txt", "notes/b.txt")
+    (tmp_path / "link").symlink_to(root)
+    section = config.Data(paths=[str(root / "b.txt"), str(tmp_path / "link"), "a\0b"], glob=glob)
+    assert taking(section, root / file) == (str(tmp_path / "link") if taken else None)
+    fill(root, file)
+    assert (file in names(root, glob=glob)) == taken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ..lab.comparing import Side
 
 _OURS = ("seed", "recipe", "log", "out")
+_RESULTS = ("compare.json", "compare.html")
+"""What a comparison leaves in its folder besides its runs and trials, in the order in which they are written."""
+
 _MOST = 16
 """Configurations that one comparison may have: with more, every interval is too wide to tell anything."""
 
@@ -134,6 +138,8 @@ def _compare(names: Sequence[str], runs: Sequence[config.Run], shared: set[str],
     folder = _folder(options.out, asked, digest)
     suite.check_folder(folder)
     _check_kept(folder, digest)
+    for side in asked:
+        _check_apart(folder, side.run.data)
     experiment = comparing.experiment(asked, folder / "runs", options.delta)
     for side in asked:
         refuse.early(side.run)
@@ -174,15 +180,31 @@ def _folder(out: str | None, asked: Sequence[Side], digest: str) -> Path:
 
 
 def _check_kept(folder: Path, digest: str) -> None:
-    """Raise `BadInput` where the results of another comparison would be written over."""
-    try:
-        kept = files.load(folder / "compare.json", _Kept, 1 << 28)
-    except files.Unusable:
+    """Raise `BadInput` where anything but results of this very comparison would be written over."""
+    there = [name for name in _RESULTS if os.path.lexists(folder / name)]
+    if not there:
         return
-    if kept.facts.get("sides", digest) != digest:
-        raise BadInput(
-            f"--out {str(folder)!r} holds a comparison of other configurations, which would be lost: give another one."
+    try:
+        kept = files.load(folder / _RESULTS[0], _Kept, 1 << 28).facts.get("sides")
+    except files.Unusable:
+        kept = None
+    if kept != digest:
+        what = (
+            f"a {there[0]} that is none of this command's" if kept is None else "a comparison of other configurations"
         )
+        raise BadInput(f"--out {str(folder)!r} holds {what}, which would be lost: give another one.")
+
+
+def _check_apart(folder: Path, section: config.Data) -> None:
+    """Raise `BadInput` where the text that is trained on would have the results in it, and change with each."""
+    from ..data import sources
+
+    for name in (*_RESULTS, "trials/0.json"):
+        if (given := sources.taking(section, folder / name)) is not None:
+            raise BadInput(
+                f"--out {str(folder)!r} lies in {given!r}, whose files are read as text, so that its results would be "
+                "trained on: give a folder elsewhere, or a data.glob that leaves them out."
+            )
 
 
 def _file(path: str) -> str:

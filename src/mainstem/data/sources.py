@@ -73,6 +73,37 @@ def check_glob(section: config.Data) -> None:
         )
 
 
+def taking(section: config.Data, path: Path) -> str | None:
+    """Return the folder of `section` that has a file at `path` as a part of its text; None where none would have.
+
+    Example:
+        >>> taking(config.Data(paths=["."]), Path("notes/a.txt")), taking(config.Data(paths=["."]), Path("runs/a.txt"))
+        ('.', None)
+    """
+    hidden, matches = _pattern(section.glob)
+    real = Path(os.path.realpath(path))
+    for given in (*section.paths, *section.held_out_paths):
+        if not os.path.isdir(given):  # and not what has no name that the system takes
+            continue
+        root = os.path.realpath(given)
+        if real.is_relative_to(root):
+            parts = real.relative_to(root).parts
+            if parts and matches(parts) and not folders.left_out_by_name(parts, hidden):
+                return given
+    return None
+
+
+def _pattern(pattern: str) -> tuple[bool, folders.Matches]:
+    """Return whether `pattern` asks for hidden files, and which files it takes; `**/` stands for no folder too."""
+    whole = (pattern, pattern.replace("**/", ""))
+
+    def matches(parts: tuple[str, ...]) -> bool:
+        name = "/".join(parts) if "/" in pattern else parts[-1]
+        return any(fnmatch.fnmatchcase(name, each) for each in whole)
+
+    return pattern.rsplit("/", 1)[-1].startswith("."), matches
+
+
 def _given(paths: list[str], pattern: str, left: LeftOut) -> Sources:
     found, named = [], []
     for given in paths:
@@ -114,10 +145,7 @@ def _inside(folder: Path, given: str, pattern: str, left: LeftOut) -> list[Path]
     if folders.of_system(os.path.realpath(folder)):
         raise BadInput(f"{shown(given)} is a folder of the system, not of text: give the file or folder that you mean.")
 
-    def matches(parts: tuple[str, ...]) -> bool:
-        return fnmatch.fnmatchcase("/".join(parts) if "/" in pattern else parts[-1], pattern)
-
-    hidden = pattern.rsplit("/", 1)[-1].startswith(".")
+    hidden, matches = _pattern(pattern)
     own = LeftOut()
     try:
         found = [path for path, _ in folders.walk(folder, matches, hidden, own)]
