@@ -212,3 +212,9 @@ def test_given_passes_are_those_that_regularize() -> None:
     assert few.values["evaluate.every"] < many.values["evaluate.every"]
     assert few.steps == many.steps  # those that fit
     assert "train.passes" not in many.values
+
+
+@pytest.mark.parametrize(("budget", "said"), [(1.0, "the one step that is taken is less"), (40.0, "steps that fit")])
+def test_a_budget_without_a_step_is_not_said_to_have_all_of_them(budget: float, said: str) -> None:
+    (passes,) = [each for each in choose(TEXT, Speed(), budget, RECIPE).decisions if each.title == "passes"]
+    assert said in passes.why and "all 0" not in passes.why

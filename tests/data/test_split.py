@@ -144,3 +144,31 @@ def test_at_most_two_megabytes_are_held_out_unless_a_share_is_asked_for(how: str
     assert held() == pytest.approx(2e6, rel=0.5)
     assert held(held_out=0.1) == pytest.approx(4e6, rel=0.5)
     assert share(config.Data(), 10**6) == 0.1
+
+
+def test_a_sealed_part_that_leaves_nothing_to_train_on_is_refused() -> None:
+    texts = [f"document {number}" for number in range(100)]
+    for how in ("auto", "tail", "document"):
+        with pytest.raises(BadInput, match=r"data\.sealed 0\.95 and a share of 0\.1 that is held out leave nothing"):
+            cut(texts, split=how, sealed=0.95)
+
+
+@pytest.mark.parametrize(
+    ("texts", "how", "said"),
+    [
+        (["abcdefghij"], {"held_out": 0.05, "sealed": 0.1}, "1 document and 2 characters"),
+        (["a" * 100, "bbbb", "bbbb"], {"held_out": 0.03, "sealed": 0.04}, "2 documents and 8 characters"),
+    ],
+)
+def test_a_held_out_part_too_small_to_seal_a_part_of_is_called_that(
+    texts: list[str], how: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInput, match=rf"^The held-out part has {said}, of which nothing can be sealed: give more"):
+        split(survey(texts), config.Data(split="tail", **how))
+
+
+def test_a_sealed_part_is_cut_off_a_document_of_gigabytes() -> None:
+    size = np.array([4_000_000_000])
+    chosen = split(Survey(size, size, np.ones(1, np.uint64), ""), config.Data(held_out=0.5, sealed=0.4))
+    assert chosen.cut is not None and chosen.sealed is not None and chosen.sealed.cut is not None
+    assert chosen.cut[1] == pytest.approx(400_000_000) and chosen.sealed.cut[1] == pytest.approx(2_000_000_000)

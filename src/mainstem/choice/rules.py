@@ -107,7 +107,8 @@ def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
 
 def passes(steps: int, fit: int) -> Decision:
     """Decide how often the text is seen at most, in a run that has so many `steps`, of which so many would fit."""
-    every = "the one step that fits is less" if fit == 1 else f"all {fit:,} steps that fit are fewer"
+    few = {0: "the one step that is taken is less", 1: "the one step that fits is less"}
+    every = few.get(fit, f"all {fit:,} steps that fit are fewer")
     why = every if steps >= fit else f"{several(steps, 'step')}, though {fit:,} fit"
     return Decision("passes", {"train.passes": MOST}, f"at most {MOST:g}", f"{why} ({MOST_BASIS})")
 

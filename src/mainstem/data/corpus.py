@@ -25,7 +25,7 @@ from .seen import Seen
 from .shift import Distance, Shift
 from .sides import HELD, SEALED, sides
 from .sources import find
-from .split import Split, split
+from .split import FILES, Split, split
 from .survey import Survey
 from .tokenizer import Tokenizer
 from .tokenizer.store import from_json
@@ -135,6 +135,11 @@ def prepare(
     train, held_out, *sealed = (
         opened(folder, name, tokenizer, content["sizes"][name]) for name in _NAMES[: 2 + (section.sealed is not None)]
     )
+    if sealed and len(sealed[0]) < 2:
+        raise BadInput(
+            f"The sealed part has {several(len(sealed[0]), 'token')}, which leaves nothing to predict: give more text, "
+            "or a larger --data.sealed."
+        )
     facts = {**content["facts"], **_origin(documents)}
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
     doubts = (*documents.doubts(), *_doubts(facts, known.nothing_but, section.documents == "mask"))
@@ -172,9 +177,11 @@ def check_length(corpus: Corpus, context: int) -> None:
             f"needs: give more text{shorter}."
         )
     if len(corpus.held_out) < 2:
+        own = corpus.facts["split"] == FILES
+        more = "give files with more" if own else "give more text, or a larger --data.held-out"
         raise BadInput(
             f"The held-out part has {'1 token' if len(corpus.held_out) else 'no tokens'}, which leaves nothing to "
-            "predict: give more text, or a larger --data.held-out."
+            f"predict: {more}."
         )
 
 

@@ -54,6 +54,11 @@ def split(found: Survey, section: config.Data, held_out_files: int = 0) -> Split
         chosen, part = _files(found, held_out_files), sealed
     else:
         wanted = share(section, found.num_bytes)
+        if wanted + sealed >= 1:
+            raise BadInput(
+                f"data.sealed {sealed:g} and a share of {wanted:g} that is held out leave nothing to train on: give a "
+                "smaller one."
+            )
         chosen, part = _cut(found, section.split, wanted + sealed), sealed / (wanted + sealed)
     if not sealed:
         return chosen
@@ -61,7 +66,10 @@ def split(found: Survey, section: config.Data, held_out_files: int = 0) -> Split
     way = "tail" if section.split == "tail" else "auto"
     if chosen.name == "document" and len(np.unique(rest.digests_N)) > 1:
         way = "document"  # a document that nothing cuts stays whole
-    return chosen._replace(sealed=_cut(rest, way, part))
+    try:
+        return chosen._replace(sealed=_cut(rest, way, part))
+    except BadInput:  # which speaks of the whole text
+        raise _unsealable(rest, chosen.of_held) from None
 
 
 def num_trained(found: Survey, chosen: Split) -> int:
@@ -87,7 +95,7 @@ def _of_side(found: Survey, chosen: Split, held: bool) -> Survey:
     chars_N, bytes_N = found.chars_N[which_N].copy(), found.bytes_N[which_N].copy()
     if chosen.cut is not None and held:  # the first document of the side begins at the cut
         left = chars_N[0] - chosen.cut[1]
-        bytes_N[0] = max(1, bytes_N[0] * left // chars_N[0])
+        bytes_N[0] = max(1, int(bytes_N[0]) * int(left) // int(chars_N[0]))  # beyond 64 bits for a document of 4 GB
         chars_N[0] = left
     return Survey(bytes_N, chars_N, found.digests_N[which_N], found.hash)
 
@@ -177,6 +185,15 @@ def _the_same(found: Survey) -> BadInput:
     """Return what is said of copies of one document, of which no way of cutting can hold one out."""
     return BadInput(
         f"All {len(found)} documents of the text are the same, so none can be held out: give that document once."
+    )
+
+
+def _unsealable(rest: Survey, of_held: bool) -> BadInput:
+    """Return what is said of a part of a text, held out or trained on, of which no part can be sealed."""
+    size = f"{_count(len(rest), 'document')} and {_count(int(rest.chars_N.sum()), 'character')}"
+    return BadInput(
+        f"The {'held-out' if of_held else 'training'} part has {size}, of which nothing can be sealed: give more text, "
+        "or leave data.sealed out."
     )
 
 
