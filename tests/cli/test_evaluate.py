@@ -4,11 +4,15 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mainstem.cli.main import main
+from mainstem.data.units import table
+from mainstem.errors import BadInput
 
 Capture = pytest.CaptureFixture[str]
 NUMBERS = re.compile(r"([0-9.]+) nats per token, ([0-9.]+) bits per byte")
@@ -247,3 +251,79 @@ def test_without_a_sealed_part_there_is_none_to_look_at(finished: Path, corpus: 
     assert "has no sealed part: leave --sealed out, or train with --data.sealed" in capsys.readouterr().err
     assert main(["evaluate", str(finished), str(corpus), "--sealed"]) == 2
     assert "are both given: leave one of them out" in capsys.readouterr().err
+
+
+def test_a_key_means_json_lines_whatever_the_run_has(tmp_path: Path, capsys: Capture, tiny: tuple[str, ...]) -> None:
+    text, lines, out = tmp_path / "text.txt", tmp_path / "lines.jsonl", str(tmp_path / "run")
+    text.write_text("".join(f"line {i * i % 97} of {i}\n" for i in range(300)))
+    lines.write_text('{"text": "the river"}\n')
+    assert main(["train", str(text), "--out", out, *tiny, "--data.format", "lines"]) == 0
+    assert main(["evaluate", out, str(lines), "--data.field", "text"]) == 0
+    assert "9 bytes" in capsys.readouterr().out
+
+
+def test_raw_bytes_are_read_by_a_run_on_text(tmp_path: Path, capsys: Capture, tiny: tuple[str, ...]) -> None:
+    text, raw, out = tmp_path / "text.txt", tmp_path / "raw", str(tmp_path / "run")
+    text.write_text("".join(f"line {i * i % 97} of {i}\n" for i in range(300)))
+    raw.write_bytes(bytes(range(256)))
+    for tokenizer, code in (("bpe", 0), ("char", 2)):
+        flags = [tokenizer if word == "byte" else word for word in tiny]
+        assert main(["train", str(text), "--out", out + tokenizer, *flags]) == 0
+        capsys.readouterr()
+        assert main(["evaluate", out + tokenizer, str(raw), "--data.format", "bytes"]) == code
+        said = capsys.readouterr()
+        assert "256 bytes" in said.out if code == 0 else "is not among the" in said.err
+
+
+def test_a_loss_is_told_where_there_is_no_memory_to_count(
+    finished: Path, corpus: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stages(*what: Any) -> Iterator[dict[str, float]]:
+        yield {"unigram_bpb": 4.5}
+        raise BadInput("There is not enough memory to count so many tokens: give fewer.")
+
+    monkeypatch.setattr("mainstem.data.yardsticks.stages", stages)
+    assert main(["evaluate", str(finished), str(corpus), "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert found["yardsticks"] == {"unigram_bpb": 4.5} and found["nats_per_token"] > 0
+    lines = " ".join(said.err.split())
+    assert "unigram 4.5000 bits per byte" in lines
+    assert "no more yardsticks: There is not enough memory to count so many tokens" in lines
+
+
+def test_its_own_text_is_read_by_its_own_tokenizer(
+    tmp_path: Path, capsys: Capture, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, out = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("".join(f"line {i * i % 97} of {i}\n" for i in range(300)))
+    flags = ["auto" if word == "byte" else word for word in tiny]
+    assert main(["train", str(text), "--out", str(out), *flags]) == 0
+    best = json.loads((out / "facts.json").read_text())["outcome"]["best"]
+    monkeypatch.setattr(table, "TABLE", (table.Row(0, "bpe", 300),))  # as another version may have it
+    for extra in ([], ["--data.verify"]):
+        capsys.readouterr()
+        assert main(["evaluate", str(out), "--json", *extra]) == 0
+        assert json.loads(capsys.readouterr().out)["nats_per_token"] == pytest.approx(best["nats_per_token"], abs=1e-6)
+
+
+def test_a_held_out_part_that_is_cut_otherwise_is_refused(
+    finished: Path, corpus: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(finished, moved)
+    facts = json.loads((moved / "facts.json").read_text())
+    for value, code in (("0" * 64, 2), (7, 0)):  # of another version; and damaged
+        facts["corpus"]["held_out_hash"] = value
+        (moved / "facts.json").write_text(json.dumps(facts))
+        capsys.readouterr()
+        assert main(["evaluate", str(moved)]) == code
+        assert ("held-out part would be another one" in capsys.readouterr().err) == (code == 2)
+    assert main(["evaluate", str(moved), str(corpus)]) == 0
+
+
+def test_a_line_break_in_a_name_breaks_no_line(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    odd = tmp_path / "a\nmainstem: b.txt"
+    odd.write_text("the river carries")
+    assert main(["evaluate", str(finished), str(odd)]) == 0
+    assert r"a\nmainstem: b.txt: 17 tokens, 17 bytes" in " ".join(capsys.readouterr().out.split())

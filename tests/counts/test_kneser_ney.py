@@ -118,3 +118,12 @@ def test_what_cannot_be_counted_is_refused():
 def test_no_text_at_all_is_a_guess():
     np.testing.assert_allclose(counts.KneserNey(2).fit([], 4).log_prob([3, 3]), [-math.log(4)] * 2)
     assert len(counts.KneserNey().fit([1, 2, 3]).log_prob([])) == 0
+
+
+@pytest.mark.skipif(not cpu.there(), reason="no compiled kernels")
+def test_more_tokens_than_the_kernel_can_number_are_refused_with_their_number(monkeypatch):
+    monkeypatch.setattr(cpu, "_MOST", 59)
+    model = counts.KneserNey(1).fit(text(3, 50), 3)
+    assert len(model.log_prob(text(3, 9))) == 9
+    with pytest.raises(BadInput, match="60 tokens cannot be counted at once, only 59: give fewer"):
+        model.log_prob(text(3, 10))

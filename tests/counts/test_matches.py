@@ -46,3 +46,15 @@ def test_it_ends_when_asked_to(impl):
     work.stop()
     with pytest.raises(counts.Stopped):
         repeated(np.zeros(5, np.uint8), np.zeros(5, np.uint8), 2, work, impl)
+
+
+@pytest.mark.skipif(not cpu.there(), reason="no compiled kernels")
+@pytest.mark.parametrize("most", [1, 7, 64, 100])
+def test_a_text_beyond_the_kernels_numbers_is_taken_in_parts(most, monkeypatch):
+    draw = np.random.default_rng(3)
+    held, train = (draw.integers(0, 3, size).astype(np.uint8) for size in (100, 80))
+    whole = {window: repeated(held, train, window, impl="cpu").tolist() for window in (1, 3, 5)}
+    monkeypatch.setattr("mainstem.counts.matches._MOST", most)
+    for window, wanted in whole.items():
+        assert wanted == plain(held.tolist(), train.tolist(), window)
+        assert repeated(held, train, window, impl="cpu").tolist() == wanted

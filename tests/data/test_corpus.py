@@ -16,6 +16,7 @@ from tests.support.units import named
 from mainstem import config
 from mainstem.data import Corpus, check_length, encode_files, prepare
 from mainstem.data import corpus as preparing
+from mainstem.data.tokenizer import Char
 from mainstem.errors import BadInput
 
 TEXT = "".join(f"line {number}: the river carries what every tributary adds\n" for number in range(200))
@@ -172,6 +173,19 @@ def test_text_shorter_than_the_context_is_refused(tmp_path: Path) -> None:
         check_length(short, 2)
 
 
+def test_what_is_too_short_to_be_scored_is_said_with_what_to_do(tmp_path: Path) -> None:
+    train, held = make(tmp_path, "0123456789" * 10, "0")
+    found = prepare(config.Data(paths=[train], held_out_paths=[held], tokenizer="char"), tmp_path / "cache")
+    assert found.tokenizer.end is not None and len(found.held_out) == 2  # the character, and the end
+    single = found._replace(held_out=found.held_out.part(0, 1))
+    with pytest.raises(BadInput, match="held-out part has 1 token, which leaves nothing to predict: give files with"):
+        check_length(single, 2)
+    for _ in range(2):  # made, then known
+        with pytest.raises(BadInput, match=r"sealed part has 1 token, .*: give more text, or a larger --data\.sealed"):
+            ready(tmp_path, [train], held_out=0.1, sealed=0.005)
+    assert ready(tmp_path, [train], held_out=0.1, sealed=0.05).sealed is not None
+
+
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
     paths = make(tmp_path, TEXT)
 
@@ -283,6 +297,28 @@ def test_other_text_that_the_vocabulary_lacks_is_refused(tmp_path: Path) -> None
         encode_files([str(tmp_path / "other")], section, found.tokenizer)
     with pytest.raises(BadInput, match="No file was given"):
         encode_files([], section, found.tokenizer)
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "bpe"])
+def test_other_raw_bytes_are_read_by_a_vocabulary_of_text(
+    tmp_path: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = config.Data(paths=make(tmp_path, TEXT[:900], TEXT[900:] + "\u00e9"), tokenizer=named(tokenizer, 300))
+    vocabulary = prepare(section, tmp_path / "cache").tokenizer
+    other, raw = tmp_path / "other", config.Data(format="bytes")
+    if tokenizer == "char":
+        vocabulary = Char(vocabulary.characters, fallback=True, end=True)
+    for content in (b"\xff\xfe\x00 line \xe9", "naïve 漢字 and more".encode(), b"plain", bytes(range(256))):
+        other.write_bytes(content)
+        for chunk in (1 << 22, 5):  # which ends inside of a character
+            monkeypatch.setattr("mainstem.data.streams.CHUNK", chunk)
+            tokens = encode_files([str(other)], raw, vocabulary)
+            assert vocabulary.decode_bytes(tokens.ids.tolist()) == content
+            assert tokens.num_bytes == len(content) and tokens.ids[-1] == vocabulary.end
+            assert tokens.documents.tolist() == [0]
+    other.write_bytes(b"ab\xff")
+    with pytest.raises(BadInput, match="is no UTF-8, and this vocabulary of 3 characters has no bytes"):
+        encode_files([str(other)], raw, Char("abc"))
 
 
 @pytest.mark.slow

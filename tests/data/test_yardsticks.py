@@ -152,3 +152,25 @@ def test_it_ends_when_asked_to(tmp_path: Path) -> None:
     with pytest.raises(counts.Stopped):
         yardsticks.measure(corpus(tmp_path, prose(400)), tmp_path / "numbers", work)
     assert not (tmp_path / "numbers").exists()
+
+
+def test_numbers_that_are_others_by_a_bit_are_not_used(tmp_path: Path) -> None:
+    found, cache = corpus(tmp_path, prose(400), tokenizer="byte"), tmp_path / "numbers"
+    value = yardsticks.measure(found, cache)
+    (kept,) = cache.glob("*.json")
+    whole = kept.read_bytes()
+    digit = whole.index(b"unigram_bpb") + len(b'unigram_bpb":')
+    for damage in (whole[:digit] + bytes([whole[digit] ^ 1]) + whole[digit + 1 :], b'{"version":1,"found":{}}'):
+        kept.write_bytes(damage)
+        assert yardsticks.measure(found, cache) == value
+        assert kept.read_bytes() == whole
+
+
+def test_where_they_cannot_be_kept_they_are_told_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = corpus(tmp_path, prose(400), tokenizer="bpe")
+    value = yardsticks.measure(found)
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert yardsticks.measure(found, tmp_path / "numbers") == value
+    assert yardsticks.over_tokens(found, tmp_path / "numbers").order == value["tokens_order"]
+    (tmp_path / "file").touch()
+    assert yardsticks.measure(found, tmp_path / "file" / "numbers") == value

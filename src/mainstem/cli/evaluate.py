@@ -122,7 +122,8 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
                 for stride in strides
             )
     what = ", ".join(paths) if paths else f"its {'sealed' if options.sealed else 'held-out'} part"
-    say(f"{folder} on {what}: {several(len(tokens), 'token')}, {several(tokens.num_bytes, 'byte')}")
+    on = terminal.clean(f"{folder} on {what}", keep="")  # a name may have a line break
+    say(f"{on}: {several(len(tokens), 'token')}, {several(tokens.num_bytes, 'byte')}")
     mixed, *strided_mixed = mixtures.of(loaded.prior, tokens, [held, *overlapping], options.adaptive)
     alone = ", by the network alone" if mixed else ""
     say(f"{fixed(held.nats_per_token, '.4f')} {NATS.unit}, {fixed(held.bits_per_byte, '.4f')} {BITS.unit}{alone}")
@@ -143,7 +144,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
         say(_looked(look))
     bits = mixed["with_counts"].bits if mixed else held.bits_per_byte
     found, missing = _yardsticks(loaded, tokens if paths or options.sealed else None, options, cache)
-    for line in [missing] if missing else beside.lines(beside.Reached(bits), found):
+    for line in [*beside.lines(beside.Reached(bits), found), *filter(None, [missing])]:
         say(line)
     answer.give({
         "run": str(folder), "on": paths or what, "tokens": len(tokens), "bytes": tokens.num_bytes,
@@ -161,6 +162,8 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         changed = {name: value for name, value in msgspec.structs.asdict(options.data).items() if value is not None}
         if options.data.format not in (None, "jsonl"):
             changed.setdefault("field", None)  # the run's own key is for JSON Lines
+        if options.data.field is not None:
+            changed.setdefault("format", "jsonl")  # the run's own may have no keys
         section = msgspec.structs.replace(loaded.run.data, **changed)
         said: list[str] = []
         with waiting.told() as tell:
@@ -211,7 +214,9 @@ def own_corpus(loaded: LoadedRun, own: Own, cache: Path) -> Corpus:
     begun = loaded.run.train.init_from is not None  # such a run has the tokenizer of another text
     with waiting.told() as tell:
         corpus = data.prepare(section, cache, tell, loaded.tokenizer if begun else None)
-    _check(corpus, loaded)
+        _check(corpus, loaded)
+        if corpus.tokenizer.to_json() != loaded.tokenizer.to_json():  # another version has learned another one
+            corpus = data.prepare(section, cache, tell, loaded.tokenizer)
     return corpus
 
 
@@ -221,6 +226,12 @@ def _check(corpus: Corpus, loaded: LoadedRun) -> None:
         raise BadInput(
             f"The run's data has changed since (its hash is {corpus.facts['hash'][:12]}, and was {before[:12]}): put "
             "the old data back, or name files to evaluate on."
+        )
+    held, now = (loaded.facts.get("corpus") or {}).get("held_out_hash"), corpus.facts["held_out_hash"]
+    if isinstance(held, str) and held != now:
+        raise BadInput(
+            f"The run's held-out part would be another one (its hash is {now[:12]}, and was {held[:12]}), with text "
+            "that was trained on: use the mainstem that trained it, or name files to evaluate on."
         )
 
 
@@ -240,9 +251,12 @@ def _yardsticks(
             digest = hashlib.sha256(tokens.ids.tobytes()).hexdigest()
             corpus = corpus._replace(held_out=tokens, facts={**corpus.facts, "held_out_hash": digest})
         with waiting.told() as tell:
-            for done, known in enumerate(data.yardsticks.stages(corpus, cache), 1):
-                found = known
-                tell("yardsticks", min(done, data.yardsticks.STAGES), data.yardsticks.STAGES)
+            try:
+                for done, known in enumerate(data.yardsticks.stages(corpus, cache), 1):
+                    found = known
+                    tell("yardsticks", min(done, data.yardsticks.STAGES), data.yardsticks.STAGES)
+            except BadInput as error:  # too many tokens to be counted, or too little memory
+                return found, f"no more yardsticks: {error}"
     return found, ""
 
 

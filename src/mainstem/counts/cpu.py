@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadInput
 from ..ops import library
 from .scored import Scored
 from .work import Stopped, Work
 
 _STOPPED = 33
+_MOST = (1 << 32) - 2
+"""Tokens that the kernel can number."""
 
 
 class _Counts(ctypes.Structure):
@@ -37,6 +40,8 @@ def score(
     tokens: NDArray[Any], counted: int, vocab: int, order: int, chosen_on: int, adaptive: bool, work: Work
 ) -> Scored:
     """Return what `reference.score` returns; sums are made in another order."""
+    if len(tokens) > _MOST:
+        raise BadInput(f"{len(tokens):,} tokens cannot be counted at once, only {_MOST:,}: give fewer.")
     tokens = np.ascontiguousarray(tokens)
     scored = len(tokens) - counted
     frozen, adapted = np.empty(scored), np.empty(scored if adaptive else 0)

@@ -16,6 +16,8 @@ from . import cpu
 from .work import Stopped, Work
 
 _STOPPED, _BASE, _STEP = 33, np.uint64(0x9E3779B97F4A7C15), 1 << 20
+_MOST = 1 << 30
+"""Tokens of `held` that the kernel is given at once: it numbers their windows in 32 bits."""
 
 
 class _Repeated(ctypes.Structure):
@@ -47,11 +49,13 @@ def repeated(
         return reference(held, train, window, work)
     held, train = np.ascontiguousarray(held), np.ascontiguousarray(train)
     seen = np.zeros(len(held), bool)
-    texts = _Repeated(
-        held.ctypes.data, train.ctypes.data, held.itemsize, len(held), len(train), window, seen.ctypes.data,
-        ctypes.addressof(work.stop_flag),
-    )  # fmt: skip
-    _kernel(ctypes.byref(texts))
+    for at in range(0, len(held), _MOST):
+        part = held[at : at + _MOST + window - 1]
+        texts = _Repeated(
+            part.ctypes.data, train.ctypes.data, held.itemsize, len(part), len(train), window, seen[at:].ctypes.data,
+            ctypes.addressof(work.stop_flag),
+        )  # fmt: skip
+        _kernel(ctypes.byref(texts))
     return seen
 
 

@@ -96,7 +96,7 @@ class Side:
 
 def encode(pieces: list[Piece], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the ids of `pieces`, the end after each document, and at which of them a document begins."""
-    ids, lengths_P = tokenizer.encode_pieces([piece.data for piece in pieces])
+    ids, lengths_P = _ids([piece.data for piece in pieces], tokenizer)
     ends_P = np.cumsum(lengths_P)
     starts_P = ends_P - lengths_P
     if tokenizer.end is not None:
@@ -104,6 +104,15 @@ def encode(pieces: list[Piece], tokenizer: Tokenizer) -> tuple[NDArray[np.int64]
         ids = np.insert(ids, ends_P[last_P], tokenizer.end)
         starts_P = starts_P + np.cumsum(last_P) - last_P
     return ids, starts_P[np.array([piece.first for piece in pieces], bool)]
+
+
+def _ids(pieces: list[bytes], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids of all pieces, and how many each has; raw bytes that are no text have an id each."""
+    try:
+        return tokenizer.encode_pieces(pieces)
+    except UnicodeDecodeError:
+        each = [np.array(tokenizer.encode(piece), np.int64) for piece in pieces]
+        return np.concatenate(each), np.array([len(ids) for ids in each], np.int64)
 
 
 def opened(folder: Path, name: str, tokenizer: Tokenizer, sizes: dict[str, int]) -> Tokens:

@@ -5,6 +5,7 @@ Shapes: V tokens of the vocabulary, M held-out tokens, K the order of the counts
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from safetensors.numpy import load as _parse
 from safetensors.numpy import save as _bytes
 
 from .. import counts, files
+from . import store
 from .batches import spread
 from .corpus import Corpus
 from .symbols import Expanded, characters
@@ -95,8 +96,9 @@ def stages(corpus: Corpus, cache: Path | None = None, work: counts.Work | None =
         yield found
     found = {**found, "repeated_share": repeated(corpus, work)}
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomic(path, msgspec.json.encode({"version": 1, "found": found}) + b"\n")
+        with contextlib.suppress(OSError):  # where they cannot be kept they are counted again
+            path.parent.mkdir(parents=True, exist_ok=True)
+            store.save(path, {"version": 1, "found": found})
     yield found
 
 
@@ -184,8 +186,9 @@ def _kept(scored: counts.Scored, path: Path | None) -> tuple[NDArray[np.float32]
     frozen, discounts = scored.frozen.astype(np.float32), scored.discounts[: scored.order + 1].copy()
     if path is not None:
         packed = _bytes({"frozen": frozen, "discounts": discounts})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomic(path, hashlib.sha256(packed).digest() + packed)
+        with contextlib.suppress(OSError):  # as in `stages`
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_atomic(path, hashlib.sha256(packed).digest() + packed)
     return frozen, discounts
 
 
@@ -230,6 +233,7 @@ def _name(corpus: Corpus) -> str:
 
 def _read(path: Path) -> dict[str, float] | None:
     try:
-        return files.load(path, _Kept, 1 << 12).found
+        found: dict[str, float] = store.load(path, _Kept)["found"]
+        return found
     except files.Unusable:
         return None

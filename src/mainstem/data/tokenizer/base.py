@@ -90,10 +90,14 @@ class Tokenizer(abc.ABC):
         try:
             data.decode()
         except UnicodeDecodeError:
+            parts = [part for part in _ESCAPED.split(data.decode("utf-8", "surrogateescape")) if part]
+            # All texts at once: raw bytes may part them into a million.
+            ids, lengths_P = self.encode_pieces([part.encode() for part in parts if not _ESCAPED.match(part)] or [b""])
+            texts = iter(np.split(ids, np.cumsum(lengths_P)))
             found: list[int] = []
-            for part in filter(None, _ESCAPED.split(data.decode("utf-8", "surrogateescape"))):
-                raw = part.encode("utf-8", "surrogateescape")
-                found += self.encode_raw(raw) if _ESCAPED.match(part) else self.encode_pieces([raw])[0].tolist()
+            for part in parts:
+                raw = _ESCAPED.match(part)
+                found += self.encode_raw(part.encode("utf-8", "surrogateescape")) if raw else next(texts).tolist()
             return found
         return self.encode_pieces([data])[0].tolist()
 
