@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from mainstem.cli import crash
 from mainstem.cli.main import main
+from mainstem.crash import Found, Killed
 
 Capture = pytest.CaptureFixture[str]
 TOY = Path(__file__).parents[1] / "support" / "toy_trainer.py"
@@ -115,8 +117,11 @@ def test_what_cannot_be_tried_is_said(capsys: Capture, kind: str, more: list[str
         (["--command", "true {out}", "--compare", "/etc/*"], "--compare '/etc/*' is no pattern of files below {out}"),
         (["--command", "true {out}", "--compare", "a,../b"], "--compare '../b' is no pattern"),
         (["--command", "true {out}", "--compare", "a,"], "--compare '' is no pattern"),
+        (["--command", "true {out}", "--compare", "step-**/*.pt"], "--compare 'step-**/*.pt' is no pattern"),
         (["--command", "true {out}", "--compare", "a", "--checkpoint", "/x"], "--checkpoint '/x' is no pattern"),
         (["--command", "true {out}", "--compare", "a", "--kills", "-1"], "--kills"),
+        (["--command", "true {out}", "--compare", "a", "--kills", "0", "--damage", "false"], "leave nothing to try"),
+        (["--command", "true {out}", "--compare", "a", "--checkpoint", "b", "--damage", "false"], "damages nothing"),
         (["--command", "true {out}", "--compare", "a", "--out", "."], "--out '.' is there already"),
         (["--command", "true {out}", "--compare", "a", "--kill", "3"], "did you mean --kills?"),
         (["extra"], "'extra' is one word too many"),
@@ -140,3 +145,10 @@ def test_a_request_to_end_leaves_no_program_and_no_folder(tmp_path: Path) -> Non
         assert run.wait(60) == 143
     assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_was_tried_nothing_is_whole() -> None:
+    found = Found(0.1, ("model.bin",), [], [])
+    assert not found.whole
+    assert crash.said(found) == ["nothing was tried, and nothing can be said: give a command that trains for longer"]
+    assert Found(0.1, ("model.bin",), [Killed(0.1, 0, "", ())], []).whole

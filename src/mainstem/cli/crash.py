@@ -60,6 +60,13 @@ def run(asked: Asked) -> int:
         )
     patterns = [pattern.strip() for pattern in options.compare.split(",")]
     look.check(patterns, "--compare")
+    if not options.kills and not options.damage:
+        raise BadInput("--kills 0 and --damage false leave nothing to try: leave one of them out.")
+    if options.checkpoint is not None and not options.damage:
+        raise BadInput(
+            f"--checkpoint {options.checkpoint!r} says what is damaged, and --damage false damages nothing: leave one "
+            "of them out."
+        )
     if options.checkpoint is not None:
         look.check([options.checkpoint], "--checkpoint")
     answer = Answer(options.json)
@@ -100,7 +107,7 @@ def said(found: Any) -> list[str]:
             f"{several(len(found.damages), 'damage')}: {noticed} noticed, {silent} not noticed with other bytes at the "
             "end"
         )
-    return lines
+    return lines or ["nothing was tried, and nothing can be said: give a command that trains for longer"]
 
 
 def _program(text: str | None, option: str) -> list[str]:

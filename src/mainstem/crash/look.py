@@ -13,7 +13,8 @@ def check(patterns: Sequence[str], option: str) -> None:
     """Raise `BadInput` for a pattern that is none of files below a folder."""
     for pattern in patterns:
         parts = PurePath(pattern).parts
-        if not parts or PurePath(pattern).is_absolute() or ".." in parts:
+        joined = any("**" in part and part != "**" for part in parts)  # which Python 3.10 to 3.12 do not read
+        if not parts or PurePath(pattern).is_absolute() or ".." in parts or joined:
             raise BadInput(
                 f'{option} {pattern!r} is no pattern of files below {{out}}: give one such as "*.safetensors".'
             )

@@ -73,8 +73,9 @@ class Found(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether every kill ended the same, and no damage went unnoticed to another end."""
-        return all(kill.same for kill in self.kills) and not any(each.silent for each in self.damages)
+        """Whether anything was tried, every kill ended the same, and no damage went unnoticed to another end."""
+        tried = bool(self.kills or self.damages)
+        return tried and all(kill.same for kill in self.kills) and not any(each.silent for each in self.damages)
 
 
 @dataclass(frozen=True)
