@@ -27,7 +27,7 @@ CHAINS: list[dict[str, Any]] = [
 PACKAGE = f"{Path(config.__file__).parents[1]}{os.sep}"
 """The folder of the package alone: a checkout may bear its name, and hold the libraries too."""
 
-EXCUSED = {("counter.py", "_checked"), ("gate.py", "settle")}
+EXCUSED = {("scope.py", "_checked"), ("gate.py", "settle")}
 """Who may look: the counter at the numbers of the samples, which the host made and keeps; and the optimizer at whether
 the step before counted, of which the host has a copy."""
 
