@@ -1,16 +1,10 @@
-"""What torch's functions that draw are inside a scope of the counter.
-
-Shapes: B samples, H heads, Q queries, C keys.
-"""
+"""What torch's functions that draw are inside a scope of the counter."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import math
-import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,13 +14,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from .. import counter, ops
-from ..counter import WHOLE_BATCH, Draw, Scope
+from ..counter import Draw, Scope
 from ..errors import BadInput
-from . import channels, frames, recurrent
+from . import attending, channels, frames, recurrent, uniform
+from .by_parts import by_parts
 from .rows import is_weight, whole
-
-_CONTEXT = 4096
-"""What queries and keys of attention are numbered by, so that padding changes no mask; longer ones by their number."""
 
 _DRAW = frozenset({
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "normal_", "bernoulli",
@@ -36,13 +28,6 @@ _DRAW = frozenset({
     "rnn_tanh", "rnn_relu", "fractional_max_pool2d", "fractional_max_pool3d",
 })  # fmt: skip
 """Functions that may draw from torch's generator, by name; whether one did, the generator says."""
-
-
-_ASKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
-"""By which torch's functions ask whether a mode is to be handed the call."""
-
-_BITS = {torch.float64: 32, torch.bfloat16: 8, torch.float16: 11}
-"""How many bits a number in [0, 1) has for it not to be rounded to 1."""
 
 
 class Functions(TorchFunctionMode):
@@ -143,132 +128,6 @@ def _dropout_(call: Calls, input: Tensor, p: float, train: bool) -> Tensor:
     return _dropout(call, input, p, train, inplace=True)
 
 
-def _attention(
-    call: Calls, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
-) -> Any:  # fmt: skip
-    if dropout_p == 0:
-        return NotImplemented
-    queries, keys = query.shape[-2], key.shape[-2]
-    four = query.dim() == 4 and len(query) == call.num_samples and not call.module.place.whole
-    context = max(_CONTEXT, queries, keys) if four else None
-    alike = key.shape == value.shape and query.shape[-1] == key.shape[-1] and (not is_causal or queries == keys)
-    if four and attn_mask is None and alike and (enable_gqa or query.shape[1] == key.shape[1]):
-        mask = call.mask(dropout_p)
-        return ops.attention(query, key, value, mask, context=context, causal=is_causal, scale=scale)
-    if enable_gqa:
-        key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
-    score = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril()
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        score = score.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        score = score + attn_mask
-    # A row that sees nothing is 0 for torch, and not a number for a softmax.
-    blind = (score == -math.inf).all(-1, keepdim=True)
-    weight = score.float().softmax(-1).to(query.dtype).masked_fill(blind, 0.0)
-    return call.dropped(weight, dropout_p, 0, context) @ value
-
-
-def _seen_inside(function: Any) -> Any:
-    """Return torch's `function` with what it calls left to a mode, where the function itself would be handed to it."""
-    own = {**function.__globals__, **dict.fromkeys(_ASKS, lambda *_: False)}
-    return types.FunctionType(function.__code__, own, function.__name__, function.__defaults__)
-
-
-def _by_parts(function: Any) -> Callable[..., Any]:
-    """Return torch's `function` with what it calls by the counter."""
-    seen = _seen_inside(function)
-
-    def computed(call: Calls, *args: Any, **kwargs: Any) -> Any:
-        with call.mode:
-            return seen(*args, **kwargs)
-
-    return computed
-
-
-_multi_head_seen = _by_parts(F.multi_head_attention_forward)
-
-
-def _multi_head(call: Calls, *args: Any, **kwargs: Any) -> Any:
-    # Its weights lie samples first, whatever the layer's input does.
-    inner = copy.copy(call.module)
-    inner.place = copy.copy(inner.place)
-    inner.place.batch_dim, inner.place.each = 0, args[4] if len(args) > 4 else kwargs["num_heads"]
-    call.scope.running.append(call.scope.running[-1]._replace(module=inner, mode=None, opened=None))
-    try:
-        return _multi_head_seen(call, *args, **kwargs)
-    finally:
-        call.scope.running.pop()
-        call.module.drew |= inner.drew
-
-
-def _bernoulli_(call: Calls, input: Tensor, p: Any = 0.5, **rest: Any) -> Any:
-    if rest or isinstance(p, Tensor) or not _has_samples(call, input.shape):
-        return NotImplemented
-    ones = torch.ones(input.shape, device=input.device)
-    at = _samples_at(call, input.shape)
-    return input.copy_(call.dropped(ones, 1 - p, 0 if at is None else at) != 0)
-
-
-def _rand(call: Calls, *size: Any, **options: Any) -> Any:
-    shape = size[0] if len(size) == 1 and isinstance(size[0], Sequence) else size
-    shape = options.pop("size", shape)
-    if options.get("generator") is not None or options.get("out") is not None:
-        return NotImplemented
-    if not all(isinstance(number, int) for number in shape) or not _has_samples(call, shape):
-        return NotImplemented
-    dtype = options.get("dtype") or torch.get_default_dtype()
-    found = _uniform(call, shape, _BITS.get(dtype, 24)).to(dtype=dtype, device=options.get("device"))
-    return found.requires_grad_(bool(options.get("requires_grad")))
-
-
-def _uniform_(call: Calls, input: Tensor, *limits: float, **rest: Any) -> Any:
-    low = limits[0] if limits else rest.pop("from", 0.0)
-    high = limits[1] if len(limits) > 1 else rest.pop("to", 1.0)
-    if rest or not _has_samples(call, input.shape):
-        return NotImplemented
-    found = _uniform(call, input.shape, _BITS.get(input.dtype, 24))
-    return input.copy_(low + (high - low) * found)
-
-
-def _rand_like(call: Calls, input: Tensor, **options: Any) -> Any:
-    return _rand(call, *input.shape, **{"dtype": input.dtype, "device": input.device, **options})
-
-
-def _has_samples(call: Calls, shape: Sequence[int]) -> bool:
-    """Return whether there is one row for each sample, or one draw for all of them."""
-    return call.module.place.whole or math.prod(shape) == 1 or _samples_at(call, shape) is not None
-
-
-def _samples_at(call: Calls, shape: Sequence[int]) -> int | None:
-    """Return the axis along which there is one row for each sample, or None where there is none."""
-    place, axes = call.module.place, len(shape)
-    # What has no sequence has its samples first, wherever they lie beside one.
-    for at in (place.axis(axes), *((0,) if axes < 3 else ())):
-        if not place.whole and -axes <= at < axes and shape[at] == call.num_samples:
-            place.look(shape, call.num_samples)
-            return at
-    return None
-
-
-def _uniform(call: Calls, shape: Sequence[int], bits: int) -> Tensor:
-    """Return float64 numbers in [0, 1), each a multiple of 2^-bits; a row of `shape` for each sample, or one draw."""
-    at = _samples_at(call, shape)
-    samples = call.scope.draw.samples if at is not None else torch.tensor([WHOLE_BATCH])
-    mask = call.mask(0.0, samples)
-    key, index = mask.draw.key, torch.arange(math.prod(shape) // max(1, len(samples)))
-    place, site = key[2] << 28 | key[1], torch.tensor(mask.site)
-    words = counter.philox(index // 4, samples[:, None], place, site, *counter.key_words(key[0]))
-    word = torch.stack(torch.broadcast_tensors(*words), -1)[:, torch.arange(len(index)), index % 4]
-    drawn = (word >> (32 - bits)).to(torch.float64).div(1 << bits)
-    if at is None:
-        return drawn.view(tuple(shape))
-    rest = [length for axis, length in enumerate(shape) if axis != at % len(shape)]
-    return drawn.view(len(samples), *rest).movedim(0, at)
-
-
 def _name(scope: Scope, function: str) -> None:
     where = scope.running[-1].module.name or "the model"
     if f"{where}:{function}" in scope.noticed:
@@ -295,19 +154,9 @@ def _apart(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str |
     )
 
 
-def in_words(unreached: Mapping[str, str]) -> list[str]:
-    """Return a line for each module that is not reached.
-
-    Example:
-        >>> in_words({"encoder.rnn": "dropout between the layers of LSTM"})
-        ['  encoder.rnn: dropout between the layers of LSTM']
-    """
-    return [f"  {name or 'the model itself'}: {why}" for name, why in unreached.items()]
-
-
 _BY_COUNTER: dict[Any, Callable[..., Any]] = {
     F.dropout: _dropout, torch.dropout: _dropout, torch.dropout_: _dropout_,
-    **{function: _by_parts(function) for function in (
+    **{function: by_parts(function) for function in (
         F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout,
     )},
     torch.feature_dropout: channels.dropping(False, True, False),
@@ -318,6 +167,7 @@ _BY_COUNTER: dict[Any, Callable[..., Any]] = {
     torch.feature_alpha_dropout_: channels.dropping(True, True, True),
     torch.lstm: recurrent.layers, torch.gru: recurrent.layers,
     torch.rnn_tanh: recurrent.layers, torch.rnn_relu: recurrent.layers,
-    F.scaled_dot_product_attention: _attention, F.multi_head_attention_forward: _multi_head,
-    Tensor.bernoulli_: _bernoulli_, Tensor.uniform_: _uniform_, torch.rand: _rand, torch.rand_like: _rand_like,
+    F.scaled_dot_product_attention: attending.dot_product, F.multi_head_attention_forward: attending.multi_head,
+    Tensor.bernoulli_: uniform.bernoulli_, Tensor.uniform_: uniform.uniform_, torch.rand: uniform.rand,
+    torch.rand_like: uniform.rand_like,
 }  # fmt: skip

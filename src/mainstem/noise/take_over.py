@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .. import counter, names
 from ..errors import BadInput
 from . import frames, recurrent
-from .functions import Functions, in_words
+from .functions import Functions
 from .rows import Layout, Place
 from .site import bind, in_backward
 
@@ -51,6 +51,16 @@ class Taken:
         lines = [f"{head}{', but for' if self.unreached else ''}", *in_words(self.unreached)]
         return "\n".join([*lines, *(["guessed, as nobody says which rows are of one sample:"] if self.guessed else []),
                           *in_words(self.guessed)])  # fmt: skip
+
+
+def in_words(unreached: Mapping[str, str]) -> list[str]:
+    """Return a line for each module that is not reached.
+
+    Example:
+        >>> in_words({"encoder.rnn": "dropout between the layers of LSTM"})
+        ['  encoder.rnn: dropout between the layers of LSTM']
+    """
+    return [f"  {name or 'the model itself'}: {why}" for name, why in unreached.items()]
 
 
 def take_over(model: nn.Module, batch_dim: int | None = None, whole: str = "") -> Taken:
