@@ -14,7 +14,8 @@ from ..nn import Context
 from ..nn.built import as_built
 from ..noise import Dropout
 from ..stream import Residual, State, Stream
-from ..stream.branch import Output, refuse, refuse_changed, version
+from ..stream.branch import Output
+from ..stream.refusal import refuse, refuse_changed, version
 from .chain import Link, Unfused
 
 

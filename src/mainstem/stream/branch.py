@@ -5,10 +5,9 @@ Shapes: B batch, T position, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
@@ -16,6 +15,7 @@ from ..nn import Context
 from .calling import called
 from .given import taken, takes
 from .own_sum import WHOLE
+from .refusal import what
 
 Side = dict[str, Tensor]
 
@@ -60,7 +60,7 @@ class Branch(nn.Module):
         for module in modules:
             if not isinstance(module, nn.Module):
                 raise BadInput(
-                    f"A branch was given {_what(module)}, and consists of modules: give torch.nn.Modules, a function "
+                    f"A branch was given {what(module)}, and consists of modules: give torch.nn.Modules, a function "
                     "inside one."
                 )
             if isinstance(module, WHOLE):
@@ -109,24 +109,10 @@ class Branch(nn.Module):
                     extra, tuples = (*extra, *more), True
             if not isinstance(x_BTD, Tensor):
                 raise BadInput(
-                    f"{_name(module)} returned {_what(x_BTD)}, which cannot be added: give a module that returns a "
+                    f"{_name(module)} returned {what(x_BTD)}, which cannot be added: give a module that returns a "
                     "tensor, or a tuple whose first is the tensor."
                 )
         return Output(x_BTD, published, extra, tuples)
-
-
-def refuse(branch: nn.Module, y: Tensor, into: Tensor) -> None:
-    """Refuse to add `y`, what `branch` gave, to `into` where the sum would be of another shape or kind.
-
-    Raises:
-        BadInput: shapes differ, also where torch would repeat one of them, or `y` is of whole numbers.
-    """
-    if y.shape == into.shape and (y.is_floating_point() or y.dtype == into.dtype):
-        return
-    raise BadInput(
-        f"{words(branch)} returned {_what(y)}, which cannot be added to {_what(into)}: let it return floating "
-        "point of that shape, or give shortcut= a module that brings x to its."
-    )
 
 
 def sequence_first(module: nn.Module) -> bool:
@@ -155,36 +141,6 @@ def returns_tensor(module: nn.Module) -> bool:
     return home.startswith("torch.nn.modules.") and not isinstance(module, several)
 
 
-def version(x: Tensor) -> int | None:
-    """Return how often `x` was changed in place, None where nobody counts: in inference mode and in a graph.
-
-    Example:
-        >>> import torch
-        >>> version(torch.ones(1).add_(1))
-        1
-    """
-    return None if torch.compiler.is_compiling() or x.is_inference() else x._version
-
-
-def refuse_changed(branch: nn.Module, x: Tensor, before: int | None) -> None:
-    """Refuse what `branch` did to `x`, of the version `before`, where it changed that in place: the sum would be of
-    what it made of x, without a word.
-
-    Raises:
-        BadInput: it did.
-    """
-    if before is not None and x._version != before:
-        raise BadInput(
-            f"{words(branch)} changed x in place, so that it would be added to what it made of x: give its first "
-            "module inplace=False."
-        )
-
-
-def words(branch: nn.Module) -> str:
-    """Return the classes of a branch's modules as errors name them."""
-    return f"The branch {', '.join(type(part).__name__ for part in branch.children()) or 'without a module'}"
-
-
 def _is_side(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
@@ -193,59 +149,6 @@ def _is_side(value: Any) -> bool:
 
 def _name(module: nn.Module) -> str:
     return f"The branch's {type(module).__name__}"
-
-
-def _what(value: Any) -> str:
-    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-
-
-class Sum(nn.Module):
-    """Several branches of one input, added: one read and one write for, say, attention and feed-forward.
-
-    Formula:
-        y = sum_i F_i(x)
-
-    What a branch returns behind y is left out.
-
-    Shapes:
-        x, y [B, T, D]
-
-    Args:
-        branches: the modules of each branch, by name.
-
-    Source:
-        Wang and Komatsuzaki, GPT-J (2021); PaLM (2204.02311), section 2, "parallel layers".
-
-    Example:
-        >>> import torch
-        >>> Sum({"a": [nn.Identity()], "b": [nn.Identity()]})(torch.ones(1, 1, 2)).tolist()
-        [[[2.0, 2.0]]]
-    """
-
-    stem = "sum"
-    wants_context = True
-
-    def __init__(self, branches: Mapping[str, Iterable[nn.Module]]) -> None:
-        super().__init__()
-        for name, modules in branches.items():
-            self.add_module(name, Branch(modules))
-
-    def takes(self, name: str) -> bool:
-        """Return whether a module of one of the branches takes the argument `name`."""
-        return any(takes(branch, name) for branch in self.children())
-
-    def forward(self, x_BTD: Tensor, ctx: Context | None = None) -> Tensor | tuple[Tensor, Side]:
-        ctx = Context() if ctx is None else ctx
-        total: Tensor | None = None
-        published: Side = {}
-        for branch in self.children():
-            output: Output = branch(x_BTD, ctx)
-            if total is not None:
-                refuse(branch, output.y, total)
-            total = output.y if total is None else total + output.y
-            published = {**published, **output.side}
-        assert total is not None
-        return (total, published) if published else total
 
 
 def modules_of(branch: nn.Module | Iterable[nn.Module]) -> Sequence[nn.Module]:
@@ -258,5 +161,5 @@ def modules_of(branch: nn.Module | Iterable[nn.Module]) -> Sequence[nn.Module]:
     if isinstance(branch, nn.Module) and not isinstance(branch, nn.ModuleList):
         return [branch]
     if not isinstance(branch, Iterable):
-        raise BadInput(f"The branch of a residual is {_what(branch)}: give a torch.nn.Module, or several in a list.")
+        raise BadInput(f"The branch of a residual is {what(branch)}: give a torch.nn.Module, or several in a list.")
     return list(branch)

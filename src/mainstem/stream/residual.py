@@ -19,11 +19,12 @@ from ..nn import Context
 from ..nn.built import absent
 from ..noise import StochasticDepth
 from ..ops.gradient import transformed
-from .branch import Branch, Output, modules_of, refuse, refuse_changed, returns_tensor, sequence_first, version, words
+from .branch import Branch, Output, modules_of, returns_tensor, sequence_first
 from .calling import Uncallable, called, elsewhere, left_behind
 from .connection import Add, Connection, Connects
 from .given import by_sample, named, taken, tensors
 from .own_sum import adds_input, may_add
+from .refusal import refuse, refuse_changed, version, words
 from .site import Site
 from .state import State
 from .stream import Stream
