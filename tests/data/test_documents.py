@@ -1,95 +1,17 @@
-import itertools
-import json
+"""Documents of files and folders: what is read, what is left out and counted, and where one ends."""
+
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.support.texts import Pieces, documents
+from tests.support.read_back import read, taken
 
 from mainstem import config
-from mainstem.data import prepare, streams, utf8
-from mainstem.data.documents import Documents, Piece
-from mainstem.data.meter import Progress
+from mainstem.data import prepare, streams
 from mainstem.errors import BadInput
-
-
-def taken(*paths: Path | str, progress: Progress | None = None, **more: Any) -> tuple[Documents, list[Piece]]:
-    """Return the documents of `paths`, read, and their pieces."""
-    found, taker = documents(*paths, **more), Pieces()
-    found.read(taker, "reading", progress)
-    return found, taker.pieces
-
-
-def read(path: Path | str, **more: Any) -> list[str | bytes]:
-    """Return each document of `path`, checking the marks of its pieces on the way."""
-    found: list[bytes] = []
-    ended = True
-    documents, pieces = taken(path, **more)
-    for piece in pieces:
-        assert piece.data
-        assert piece.first == ended
-        if piece.first:
-            found.append(b"")
-        found[-1] += piece.data
-        assert piece.chars == len(piece.data if documents.format == "bytes" else piece.data.decode())
-        ended = piece.last
-    assert ended
-    return [data if documents.format == "bytes" else data.decode() for data in found]
-
-
-@pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "CHUNK", 7)
-
-
-@pytest.mark.usefixtures("small_chunks")
-def test_text_comes_back_whole_with_characters_uncut(tmp_path: Path) -> None:
-    text = "añ€😀\n\n  你好世界\nend" * 5
-    (tmp_path / "a").write_text(text, encoding="utf-8", newline="")
-    (tmp_path / "b").write_text("x")
-    assert read(tmp_path) == [text, "x"]
-
-
-@given(st.lists(st.text(st.sampled_from("a \n\t\u3000é"), min_size=1), max_size=5))
-def test_text_is_cut_between_a_visible_character_and_a_line_break(texts: list[str]) -> None:
-    found = [data.decode() for data, _ in utf8.cut_at_lines(iter(texts))]
-    assert "".join(found) == "".join(texts)
-    ends = set(itertools.accumulate(map(len, texts)))
-    place = 0
-    for before, after in itertools.pairwise(found):
-        place += len(before)
-        # Where a chunk has no such place at all, it is cut at its end.
-        assert place in ends or (after.startswith("\n") and not before[-1].isspace())
-
-
-@pytest.mark.parametrize(
-    ("content", "offset", "byte"),
-    [
-        (b"abc\xff", 3, "0xff"),
-        (b"a" * 9 + b"\xc3(", 9, "0xc3"),
-        (b"a" * 6 + b"\xe2\x82", 6, "0xe2"),
-        (b"\xed\xa0\x80", 0, "0xed"),
-    ],
-)
-@pytest.mark.usefixtures("small_chunks")
-def test_what_is_not_utf8_is_refused_with_its_offset(tmp_path: Path, content: bytes, offset: int, byte: str) -> None:
-    path = tmp_path / "bad\x07"
-    path.write_bytes(content)
-    with pytest.raises(BadInput, match=rf"bad\\x07' is not UTF-8: the byte at offset {offset} is {byte}"):
-        read(path)
-
-
-@pytest.mark.usefixtures("small_chunks")
-def test_binary_is_refused_and_read_where_bytes_were_said(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"0123456789\0\xff")
-    with pytest.raises(BadInput, match=r"NUL byte at offset 10.*--data.format bytes"):
-        read(path)
-    assert read(path, format="bytes") == [b"0123456789\0\xff"]
 
 
 def test_empty_files_are_counted_and_not_read(tmp_path: Path) -> None:
@@ -136,139 +58,6 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     taken(tmp_path, progress=lambda *what: told.append(what))
     assert told == [("reading", 10, 30), ("reading", 30, 30)]
-
-
-@pytest.mark.usefixtures("small_chunks")
-def test_json_lines_are_documents(tmp_path: Path) -> None:
-    path = tmp_path / "rows"
-    texts = ["first\nline", "zweite Zeile: ä", "", "x" * 40]
-    path.write_text("\n".join(json.dumps({"id": [{}], "text": text}) for text in texts) + "\n\n")
-    assert read(path, field="text") == read(path, field="text", format="jsonl") == [text for text in texts if text]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"body": "x"}', r"Line 2 of .* has no key 'text' \(its keys: 'body'\)"),
-        ('{"text": 3}', "Line 2 of .* has a number in 'text'"),
-        ('{"text": {}}', "Line 2 of .* has an object in 'text' .*name another key"),
-        ('{"text": {"b": 1, "a": ""}}', r"has an object in 'text' .*name a key of it, such as --data.field text\.a"),
-        ("[1]", r'Line 2 of .* is a list, not an object: give one a line, such as {"text":"..."}\.'),
-        ('{"text"', "Line 2 of .* is not JSON"),
-        ('{"text": "\\ud800"}', "Line 2 of .* is not JSON"),
-        ("[" * 100_000, "Line 2 of .* is not JSON"),
-    ],
-)
-def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, message: str) -> None:
-    path = tmp_path / "rows"
-    path.write_text('{"text": "good"}\n' + line + "\n")
-    with pytest.raises(BadInput, match=message):
-        read(path, field="text")
-
-
-@pytest.mark.parametrize("field", ["text", "data.text", "a.b.c"])
-def test_null_is_counted_as_an_empty_line(tmp_path: Path, field: str) -> None:
-    path = tmp_path / "rows"
-    rows: list[Any] = ["one", None, "", "two"]
-    for key in reversed(field.split(".")):
-        rows = [{key: row} for row in rows]
-    path.write_text("\n".join(map(json.dumps, rows)) + '\n{"data": null, "a": {"b": null}, "text": null}\n')
-    assert read(path, field=field) == ["one", "two"]
-    assert taken(path, field=field)[0].empty == 3
-
-
-def test_lines_that_are_all_null_are_named_with_their_key(tmp_path: Path) -> None:
-    path = tmp_path / "rows"
-    path.write_text('{"text": null}\n{"text": ""}\n')
-    with pytest.raises(BadInput, match=r"No line of .*rows' has text in 'text' \(2 are null or empty there\): name"):
-        prepare(config.Data(paths=[str(path)], field="text"), tmp_path / "cache")
-
-
-@given(st.lists(st.sampled_from(["a", "b", "", "ä b"]), min_size=1, max_size=4), st.text(max_size=5))
-def test_a_nested_key_is_named_by_the_way_to_it(
-    tmp_path_factory: pytest.TempPathFactory, way: list[str], text: str
-) -> None:
-    path = tmp_path_factory.mktemp("nested") / "rows"
-    row: Any = {way[-1]: text, "other": 1}
-    for key in reversed(way[:-1]):
-        row = {key: row, "other": [row]}
-    path.write_text(json.dumps(row))
-    assert read(path, field=".".join(way)) == ([text] if text else [])
-
-
-def test_a_key_that_has_dots_comes_before_the_way_that_they_spell(tmp_path: Path) -> None:
-    path = tmp_path / "rows"
-    path.write_text(
-        '{"a": {"b.c": "x", "b": {"c": "y"}}, "a.b.c": "z"}\n{"a": {"b": {"c": "y"}, "b.c": "x"}}\n'
-        '{"a": 1, "a.b.c": "w"}'
-    )
-    assert read(path, field="a.b.c") == ["z", "x", "w"]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"a": 3}', "has a number in 'a.b' where text is wanted"),
-        ('{"b": 3}', r"has no key 'a.b' \(its keys: 'b'\)"),
-        ('{"a": {"c": ""}}', r"has no key 'a.b' \(the keys before 'b': 'c'\)"),
-        ('{"a": {"b": ["x"]}}', "has a list in 'a.b' where text is wanted"),
-        ('{"a": {"b": "x"}, "a.b": 1}', "has a number in 'a.b' where text is wanted"),
-    ],
-)
-def test_a_line_without_the_nested_key_is_refused_with_what_it_has(tmp_path: Path, line: str, message: str) -> None:
-    path = tmp_path / "rows"
-    path.write_text(line)
-    with pytest.raises(BadInput, match=message):
-        read(path, field="a.b")
-
-
-@pytest.mark.usefixtures("small_chunks")
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("\ufeffaé\ufeff" * 3, encoding="utf-8")
-    (tmp_path / "b").write_text("\ufeff", encoding="utf-8")
-    assert read(tmp_path) == ["aé\ufeff" + "\ufeffaé\ufeff" * 2]
-    assert read(tmp_path, format="bytes")[1] == b"\xef\xbb\xbf"
-    (tmp_path / "rows").write_text('\ufeff{"text": "\\ufeffone"}\n{"text": "two"}\n', encoding="utf-8")
-    assert read(tmp_path / "rows", field="text") == ["one", "two"]
-
-
-@pytest.mark.usefixtures("small_chunks")
-def test_offsets_count_the_mark(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"\xef\xbb\xbf" + b"a" * 9 + b"\xff")
-    with pytest.raises(BadInput, match="not UTF-8: the byte at offset 12 is 0xff"):
-        read(tmp_path / "a")
-
-
-@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-def test_another_coding_is_named_with_a_remedy(tmp_path: Path, coding: str) -> None:
-    name = coding[:6].upper()
-    (tmp_path / "a").write_bytes("\ufeffwords".encode(coding))
-    with pytest.raises(BadInput, match=rf"begins with the mark of {name}, and.*iconv -f {name} -t UTF-8"):
-        read(tmp_path / "a")
-
-
-@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-@pytest.mark.parametrize("text", ["words\r\n\tand more", "三人行\n必有我師", "é 😀\n" * 20_000, "Приве́т мир"])
-def test_another_coding_is_named_without_its_mark(tmp_path: Path, coding: str, text: str) -> None:
-    (tmp_path / "a").write_bytes(text.encode(coding))
-    name = coding.upper().replace("-LE", "LE").replace("-BE", "BE")
-    with pytest.raises(BadInput, match=rf"holds {name} without its mark, and.*iconv -f {name} -t UTF-8"):
-        read(tmp_path / "a")
-
-
-@pytest.mark.parametrize("content", [b"\x7fELF\2\1\1\0\0\0", b"words\0and more", b"\0" * 64, bytes(range(128)) * 9])
-def test_binary_is_not_taken_for_another_coding(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a").write_bytes(content)
-    with pytest.raises(BadInput, match="holds a NUL byte at offset"):
-        read(tmp_path / "a")
-
-
-def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mainstem.data.jsonl._LONGEST_LINE", 1 << 20)
-    monkeypatch.setattr(streams, "CHUNK", 1 << 18)
-    (tmp_path / "rows").write_text("x" * (1 << 21))
-    with pytest.raises(BadInput, match="has a line of more than 1 MiB"):
-        read(tmp_path / "rows", field="text")
 
 
 def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

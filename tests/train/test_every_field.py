@@ -193,7 +193,7 @@ ELSEWHERE = {
     "recipe": "cli/test_train.py::test_flags_files_and_recipes",
     "data.paths": "cli/test_train.py::test_configure_is_what_main_uses",
     "data.glob": "data/test_sources.py::test_glob_takes_names_or_relative_paths",
-    "data.field": "data/test_documents.py::test_json_lines_are_documents",
+    "data.field": "data/test_jsonl.py::test_json_lines_are_documents",
     "data.format": "data/test_documents.py::test_whole_lines_are_held_out",
     "data.held_out_paths": "data/test_sides.py::test_own_files_are_held_out_whole_and_nothing_else",
     "data.verify": "data/test_seen.py::test_a_change_that_does_not_show_is_found_where_it_is_asked_for",
