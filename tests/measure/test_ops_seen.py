@@ -1,8 +1,9 @@
-"""What a watch sees inside our own kernels is what it sees where they are not used."""
+"""What a watch sees is the same with our own kernels and without, and however gradients are left out."""
 
 import pytest
 import torch
 from arrays import needs_kernels
+from torch import nn
 
 from mainstem import measure
 from mainstem.model import LanguageModel, Settings
@@ -30,3 +31,14 @@ def test_kernels_hide_nothing(monkeypatch, kind, documents):
     for name in SEEN:
         assert found[1][name]
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-4, abs=1e-6), name
+
+
+def test_attention_is_measured_in_inference_mode_too():
+    model, found = nn.MultiheadAttention(16, 2, batch_first=True).eval(), []
+    x = torch.randn(1, 5, 16)
+    for way in (torch.no_grad, torch.inference_mode):
+        for needs in (True, False):
+            with measure.watch(model) as m, way():
+                model(x, x, x.clone(), need_weights=needs)
+            found.append([*m.results["attention_logit"].values(), *m.results["attention_entropy"].values()])
+    assert len(found[0]) == 2 and all(each == pytest.approx(found[0], rel=1e-5) for each in found[1:])

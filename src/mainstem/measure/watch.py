@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,19 +12,19 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from ..errors import BadInput
 from ..slope import slope
 from . import taps, targets_seen
-from .depth import compiled
-from .leaves import tensors
-from .passes import INPUT, Hooks, Pass, Tree
+from .hooks import Hooks
+from .passes import INPUT, Pass
 from .quantity import QUANTITIES, Quantity
 from .quantity.dead import DeadUnits
 from .seen import Seen
 from .steps import Steps
+from .tree import Tree
+from .watchable import Every, check, check_inputs, periods
 
 if TYPE_CHECKING:
     from .diagnose import Finding
     from .figure import Drawn
 
-Every = int | Mapping[str, int]
 _WATCHED = "_mainstem_watched"
 
 
@@ -54,14 +53,14 @@ def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer |
     """
     if not isinstance(model, nn.Module):
         raise BadInput(f"{type(model).__name__} is not a torch.nn.Module: give the model itself.")
-    return Watch(model, _periods(every), optimizer)
+    return Watch(model, periods(every), optimizer)
 
 
 class Watch:
     """What `watch` returns. Open it with ``with``; what it has measured can be read inside and afterwards."""
 
     def __init__(self, model: nn.Module, periods: dict[str, int], optimizer: torch.optim.Optimizer | None) -> None:
-        _check(model)
+        check(model)
         self.model = model
         self.optimizers = [] if optimizer is None else [optimizer]
         self.passes = 0
@@ -195,7 +194,7 @@ class Watch:
         self.passes += 1
         if not quantities:
             return
-        _check_inputs(self.model, args, kwargs)
+        check_inputs(self.model, args, kwargs)
         self._find_unreached()
         record = Pass(self.passes, quantities, self.model.training, torch.is_grad_enabled(), paths=self.seen.paths)
         while len(self._hooks) > 4:  # graphs of passes long gone need no hooks
@@ -268,47 +267,6 @@ class Watch:
             before = missed if self.unreached is None else self.unreached
             still = set(missed)
             self.unreached = [name for name in before if name in still]
-
-
-def _periods(every: Every) -> dict[str, int]:
-    names = [kind.name for kind in QUANTITIES]
-    periods = dict.fromkeys(names, every) if isinstance(every, int) else dict(every)
-    for name, period in periods.items():
-        if name not in names:
-            raise BadInput(f"There is no quantity {name!r}: give some of {', '.join(names)}.")
-        if not isinstance(period, int) or isinstance(period, bool) or period < 1:
-            raise BadInput(f"every {period!r} for {name} is not a number of passes: give a whole number of at least 1.")
-    return periods
-
-
-def _check(model: nn.Module) -> None:
-    publish = getattr(model, "networks", None)
-    if callable(publish) and (paths := list(publish())):
-        raise BadInput(
-            f"The model is {len(paths)} networks beside one another, each with a depth of its own: watch one of them, "
-            f"model.{paths[0].replace('.0', '[0]')}."
-        )
-    if compiled(model):
-        raise BadInput(
-            "The model is compiled, and its graph has no hooks: watch the module that was given to torch.compile, and "
-            "call that one while it is watched."
-        )
-    first = next(model.parameters(), None)
-    if first is None:
-        raise BadInput(f"{type(model).__name__} has no parameters, so there is nothing to measure: give a model.")
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise BadInput("The model is on the meta device, where weights have no numbers: move it with to_empty or load.")
-
-
-def _check_inputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    places = {parameter.device for parameter in model.parameters()}
-    for given in (*args, *kwargs.values()):
-        for tensor in tensors(given):
-            if len(places) == 1 and tensor.device not in places and tensor.dim():
-                place = next(iter(places))
-                raise BadInput(
-                    f"The input is on {tensor.device} and the model on {place}: move it with .to({str(place)!r})."
-                )
 
 
 def _outside(names: list[str]) -> str:

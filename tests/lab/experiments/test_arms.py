@@ -4,7 +4,7 @@ import lab
 import pytest
 
 from mainstem import catalogue
-from mainstem.measure.taps import is_norm
+from mainstem.measure.kinds import is_norm
 
 WITHOUT = {
     "vanishing": ("no residual", "normed"),

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mainstem import measure
-from mainstem.measure.taps import is_norm
+from mainstem.measure.kinds import is_norm
 
 SIZE = 16
 

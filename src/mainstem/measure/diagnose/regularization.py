@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ..kinds import is_norm
 from ..sums import DROPOUT, SUM
-from ..taps import is_norm
 from .finding import Finding, few
 
 if TYPE_CHECKING:

@@ -1,0 +1,48 @@
+"""The modules of a model by what is hooked on them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .blocks import branches, has_blocks, repeatable, stream
+from .blocks import inside as inside_of
+from .kinds import is_activation, is_attention, is_linear, is_norm, is_residual
+
+
+class Tree:
+    """The modules of a model by what is hooked on them; found once a watch, and anew with a `block` that it repeats."""
+
+    def __init__(self, model: nn.Module, block: str | None = None) -> None:
+        modules = dict(model.named_modules())
+        self.all = [(name, module, is_attention(module)) for name, module in modules.items()]
+        self.block = block
+        self.stream = [(name, modules[name]) for name in ([block] if block is not None else stream(model))]
+        self.blocks = block is not None or has_blocks(model)
+        self.repeatable = [] if self.blocks else repeatable(model)
+        inside = branches(model, [name for name, _ in self.stream])
+        ours = {name for name, _ in self.stream if is_residual(modules[name])}
+        # A residual of ours says where its branch is; in other layers the sum does.
+        self.branch = [(name, modules[name], modules[layer]) for name, layer in inside.items() if layer in ours]
+        self.sums = {name for name, _ in self.stream if name not in ours}
+        self.inside = [
+            (name, part, module) for name in sorted(ours) for part, module in inside_of(modules[name]).items()
+        ]
+        self.weighted = {
+            name for name, part in modules.items() if not is_norm(part) and any(True for _ in part.parameters())
+        }
+        self.linear = [(name, module) for name, module in modules.items() if is_linear(module)]
+        self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
+        self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
+        self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
+        self._images = any(weight.dim() == 4 for _, weight in self.weight)
+
+    def storages(self) -> set[int]:
+        """Return where the parameters lie now."""
+        return {p.untyped_storage().data_ptr() for p in self.all[0][1].parameters() if type(p) is nn.Parameter}
+
+    def rows(self, values: list[Tensor]) -> list[Tensor]:
+        """Return what a layer was given or gave, a token as one row: its streams, [B, T, S, D], stand side by side.
+
+        Four axes are an image, [B, C, H, W], where the model has the weights of a convolution.
+        """
+        return values if self._images else [x.flatten(2) if x.dim() == 4 else x for x in values]
