@@ -1,6 +1,6 @@
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -192,6 +192,53 @@ def test_it_can_be_abandoned_in_the_middle() -> None:
     with pytest.raises(Abandoned):
         over(model, [window, window, window], stop=lambda: next(asked))
     assert model.training
+
+
+def test_what_measures_nothing_is_refused() -> None:
+    for name, number in (("windows", 0), ("windows", -1), ("context", 0), ("batch", -1)):
+        given: dict[str, Any] = {name: number}
+        with pytest.raises(BadInput, match=f"An evaluation with {name}={number} measures nothing: give at least 1"):
+            evaluate(Bigram(), _tokens([1, 2, 3], 3), **given)
+
+
+class Uniform(nn.Module):
+    """Knows nothing, and has no parameter; `beyond` is its loss where nothing is asked of it."""
+
+    context = 4
+
+    def __init__(self, beyond: float = 0.0) -> None:
+        super().__init__()
+        self.beyond = beyond
+
+    def losses(self, x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
+        loss_BT = torch.full(x_BT.shape, math.log(5))
+        loss_BT[-1, 1:] = self.beyond
+        return loss_BT
+
+
+@pytest.mark.parametrize("beyond", [0.0, math.inf, math.nan])
+def test_a_loss_without_a_weight_counts_nothing_whatever_it_is(beyond: float) -> None:
+    """Of six tokens the second window has one target; the model has no parameter to say where it lies."""
+    held = evaluate(Uniform(beyond), _tokens([0, 1, 2, 3, 4, 0], 6))
+    assert held.nats_per_token == pytest.approx(math.log(5)) and held.tokens == 5
+
+
+class Half(NamedTuple):
+    """The first of two processes, which hears of nothing from the other."""
+
+    size: int = 2
+
+    def slots(self, batch: int) -> range:
+        return range(batch // 2)
+
+    def total(self, value: Tensor) -> Tensor:
+        return value
+
+
+def test_losses_have_one_type_however_many_processes_measure_them() -> None:
+    alone, shared = (evaluate(Bigram(), _tokens([1, 2, 3] * 8, 24), among=among) for among in (None, Half()))
+    assert alone.losses_N is not None and shared.losses_N is not None
+    assert alone.losses_N.dtype == shared.losses_N.dtype == torch.float32
 
 
 def test_nothing_to_predict_is_refused() -> None:

@@ -94,7 +94,7 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
     import torch
 
     from ..measure import page, watch
-    from ..measure.cross_entropy import cross_entropy_BT
+    from ..measure.cross_entropy import cross_entropy_BT, weighted
     from ..measure.evaluate import Held
     from ..measure.quantity import calibration, held_out
     from ..train.gap import between
@@ -112,7 +112,7 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
             with torch.set_grad_enabled(backward), place.autocast():
                 logits_BTV = model(side.x_BT, side.documents_BT)
             loss_BT = cross_entropy_BT(logits_BTV, side.y_BT)
-            nats_W, tokens_W = (loss_BT * side.weight_BT).sum(1), side.weight_BT.sum(1)
+            nats_W, tokens_W = weighted(loss_BT, side.weight_BT).sum(1), side.weight_BT.sum(1)
             mean = nats_W.sum() / tokens_W.sum()
             parts = nats_W.detach().cpu().double(), tokens_W.cpu().double()
             measured.append(Held(float(mean.detach()), math.nan, int(tokens_W.sum()), *parts, side.windows))

@@ -21,10 +21,21 @@ def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor, weight_BT: Tensor | No
     """
     if weight_BT is None:
         return functional.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), reduction="sum")
-    return (cross_entropy_BT(logits_BTV, targets_BT) * weight_BT).sum()
+    return weighted(cross_entropy_BT(logits_BTV, targets_BT), weight_BT).sum()
 
 
 def cross_entropy_BT(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
     """Return each position's cross-entropy in nats, float32 [B, T]."""
     flat = functional.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), reduction="none")
     return flat.view_as(targets_BT)
+
+
+def weighted(loss_BT: Tensor, weight_BT: Tensor) -> Tensor:
+    """Return each position's loss times its weight; 0 without a weight, whatever the loss is there.
+
+    Example:
+        >>> import torch
+        >>> weighted(torch.tensor([[2.0, float("inf")]]), torch.tensor([[0.5, 0.0]]))
+        tensor([[1., 0.]])
+    """
+    return (loss_BT * weight_BT).masked_fill(weight_BT == 0, 0.0)

@@ -7,6 +7,7 @@ targets that were measured.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 
 from ..data.batches import at_once, held_out_windows, num_windows, spread
 from ..errors import BadInput
+from ..modes import evaluating
 from ..wording import several
-from .cross_entropy import cross_entropy_BT
+from .cross_entropy import cross_entropy_BT, weighted
 
 Window = tuple[Tensor, Tensor, Tensor | None, Tensor]
 """x_BT, y_BT, documents_BT or None, weight_BT (0 where a position is padding)."""
@@ -74,12 +76,14 @@ class Among(Protocol):
 
 
 def error(nats_W: Tensor, tokens_W: Tensor) -> float:
-    """Return the standard error of ``r = sum nats / sum tokens`` over evenly spread windows, in their order.
+    """Return the standard error of nats per token over evenly spread windows, in their order; nan for fewer than two.
 
-    ``sqrt(n / (2 (n - 1)) sum_w (e_w - e_(w-1))^2) / sum tokens`` with ``e_w = nats_w - r tokens_w``: the tokens of a
-    window are alike, so windows are counted, not tokens; and neighbours are alike, as they often come from one
-    document, which makes an evenly spread sample better than a random one. By differences between neighbours the error
-    is as small as that; for windows in no order it is that of a random sample. nan for fewer than two windows.
+    The tokens of a window are alike, so windows are counted, not tokens. Neighbours are alike too, as they often come
+    from one document, which makes an evenly spread sample better than a random one; by differences between neighbours
+    the error is as small as that. For windows in no order it is that of a random sample.
+
+    Formula:
+        sqrt(n / (2 (n - 1)) sum_w (e_w - e_(w-1))^2) / sum tokens, e_w = nats_w - r tokens_w, r = sum nats / sum tokens
 
     Source:
         Wolter 2007, Introduction to Variance Estimation, chapter 8, estimator v2 of systematic sampling, for the ratio
@@ -110,27 +114,41 @@ def evaluate(
     tell: Callable[[int], None] | None = None,
     among: Among | None = None,
 ) -> Held:
-    """Return the loss of `model` on `tokens` (`data.Tokens`): every token that has a predecessor counts once.
+    """Return the loss of `model` on `tokens`: every token that has a predecessor counts once.
 
-    ``nats_per_token = sum_t -ln p(token_t | its window so far) / (len - 1)`` in windows of `context` (the model's own
-    by default) without overlap. ``bits_per_byte = nats_per_token / ln 2 * len / num_bytes``: the first token, which
-    nothing predicts, is counted at the average of the rest.
+    Of the bytes, those of the first token, which nothing predicts, are counted at the average of the rest.
 
-    With a `stride` below `context`, windows begin so many tokens apart, and each token counts in the first one that has
-    it: with ``context - stride + 1`` tokens or more before it, where the text has them, in place of 1 or more.
+    Formula:
+        nats_per_token = sum_t -ln p(token_t | its window so far) / (len - 1)
+        bits_per_byte = nats_per_token / ln 2 * len / num_bytes
 
-    With `windows`, no more than that many are measured, evenly spread and the same at every call; `Held.error` says how
-    near that comes to all of them. `batch` windows are computed at once, or as many as have 8192 tokens.
-    ``tell(tokens)`` is called after each batch with the number of tokens so far. `among` several processes, which all
-    call this with the same arguments, each computes a share of the windows and all get the whole; ``stop()``, which
-    they may agree on, is asked equally often in each.
+    Args:
+        model: a network that gives logits, or the losses themselves, as `over` says.
+        tokens: the text, as `data.Tokens`.
+        context: how many tokens a window has; the model's own context if left out.
+        stride: how many tokens apart windows begin; `context` if left out, so that none overlap. With a smaller one
+            each token counts in the first window that has it: with ``context - stride + 1`` tokens or more before it,
+            where the text has them, in place of 1 or more.
+        windows: how many windows are measured at most, evenly spread and the same at every call; `Held.error` says how
+            near that comes to all of them.
+        documents: whether the model is told which document each token is of.
+        batch: how many windows are computed at once; as many as have 8192 tokens if left out.
+        autocast: gives the context in which the model computes.
+        stop: is asked before each batch whether to abandon the pass.
+        tell: is called after each batch with the number of tokens so far.
+        among: several processes, which all call this with the same arguments: each computes a share of the windows, and
+            all get the whole. ``stop()``, which they may agree on, is asked equally often in each.
 
     Raises:
-        BadInput: for fewer than two tokens and for a stride outside 1 to `context`, `Abandoned` as soon as `stop()` is
-            true.
+        BadInput: for fewer than two tokens, for a stride outside 1 to `context`, and for a `context`, `windows` or
+            `batch` below 1.
+        Abandoned: as soon as `stop()` is true.
     """
     if len(tokens) < 2:
         raise BadInput(f"Nothing to predict in {several(len(tokens), 'token')}: give at least two.")
+    for name, number in (("context", context), ("windows", windows), ("batch", batch)):
+        if number is not None and number < 1:
+            raise BadInput(f"An evaluation with {name}={number} measures nothing: give at least 1, or leave it out.")
     length = context if context is not None else _context(model)
     if stride is not None:
         check_stride(stride, length)
@@ -165,16 +183,14 @@ def over(
     rounds: int = 0,
     spare: Iterable[Window] = (),
 ) -> Held:
-    """Return the loss over `windows`, with `bits_per_byte` left nan; the model's mode is what it was afterwards.
+    """Return the loss over `windows`, with `bits_per_byte` left nan; each module's mode is what it was afterwards.
 
     ``stop()`` is asked once a batch, and `rounds` times at least; beyond `windows` the model computes `spare` then,
-    which counts nothing.
-    A model that has a method ``losses(x_BT, y_BT, documents_BT)`` -> [B, T], as ours, is asked for these; else logits
-    [B, T, V] are made, which are large where V is.
+    which counts nothing. A model that has a method ``losses(x_BT, y_BT, documents_BT)`` -> [B, T], as ours, is asked
+    for these; else logits [B, T, V] are made, which are large where V is.
     """
-    device = next(model.parameters()).device
-    training = model.training
-    model.eval()
+    held = next(itertools.chain(model.parameters(), model.buffers()), None)
+    device = torch.device("cpu") if held is None else held.device
 
     def computed(x_BT: Tensor, y_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
         documents_BT = None if documents_BT is None else documents_BT.to(device)
@@ -182,11 +198,11 @@ def over(
             return _losses(model, x_BT.to(device), y_BT.to(device), documents_BT)
 
     nats, counts, losses, done = [_NONE], [_NONE], [torch.zeros(0)], 0
-    try:
+    with evaluating(model):
         for x_BT, y_BT, documents_BT, weight_BT in windows:
             if stop is not None and stop():
                 raise Abandoned
-            loss_BT = computed(x_BT, y_BT, documents_BT) * weight_BT.to(device)
+            loss_BT = weighted(computed(x_BT, y_BT, documents_BT), weight_BT.to(device))
             nats.append(loss_BT.sum(dim=1).cpu().double())
             losses.append(loss_BT.cpu()[weight_BT > 0])
             counts.append(weight_BT.sum(dim=1).double())
@@ -199,8 +215,6 @@ def over(
                 raise Abandoned
             for x_BT, y_BT, documents_BT, _ in idle:
                 computed(x_BT, y_BT, documents_BT)
-    finally:
-        model.train(training)
     return _held(torch.cat(nats), torch.cat(counts), torch.cat(losses))
 
 
@@ -220,7 +234,8 @@ def _joined(held: Held, mine: range, count: int, among: Among) -> Held:
     nats_W, tokens_W = (among.total(_placed(part_W, mine.start, count)) for part_W in (held.nats_W, held.tokens_W))
     assert held.losses_N is not None
     first, every = int(tokens_W[: mine.start].sum()), int(tokens_W.sum())
-    return _held(nats_W, tokens_W, among.total(_placed(held.losses_N, first, every)))
+    losses_N = among.total(_placed(held.losses_N, first, every)).to(held.losses_N.dtype)
+    return _held(nats_W, tokens_W, losses_N)
 
 
 def _placed(part: Tensor, first: int, size: int) -> Tensor:

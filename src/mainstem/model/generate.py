@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .. import counter
 from ..errors import BadInput
+from ..modes import evaluating
 from ..nn import Cache
 from .build import Network
 
@@ -90,11 +91,9 @@ def generate_rows(
     device = next(model.parameters()).device
     if device.type == "meta":
         raise BadInput("The model is on meta, where weights have no numbers, and texts are on cpu: load its weights.")
-    training = model.training
-    model.eval()
     texts, seen = [list(row) for row in rows], [list(row)[-model.context :] for row in rows]
     cache, new = Cache(), seen
-    try:
+    with evaluating(model):
         for number in range(num_tokens):
             if number % _DRAWN == 0:
                 drawn = [_uniforms(seed, number, min(_DRAWN, num_tokens - number)) for seed in seeds]
@@ -113,8 +112,6 @@ def generate_rows(
             for text, token in zip(texts, made, strict=True):
                 text.append(token)
             yield made
-    finally:
-        model.train(training)
 
 
 def _mixed(mixed: Mixed, logits_V: Tensor, before: Sequence[int]) -> Tensor:

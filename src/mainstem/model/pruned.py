@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput, reason
+from ..modes import evaluating
 from ..nn import Attention, FeedForward
 from ..optim.units import Units, units
 from .language_model import LanguageModel
@@ -141,7 +142,6 @@ def _apart(model: LanguageModel, smaller: LanguageModel) -> float:
     generator = torch.Generator().manual_seed(0)
     x_BT = torch.randint(0, model.settings.vocab, (4, model.context), generator=generator)
     x_BT = x_BT.to(next(model.parameters()).device)
-    was = model.training
-    one, other = model.eval()(x_BT), smaller(x_BT)
-    model.train(was)
+    with evaluating(model):
+        one, other = model(x_BT), smaller(x_BT)
     return float((one - other).abs().max() / one.abs().max().clamp(min=1.0))

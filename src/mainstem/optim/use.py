@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import BadInput
+from ..modes import evaluating
 from ..names import parameters
 from .kinds import note_use
 from .roles import untold
@@ -65,10 +66,8 @@ def roles_by_use(model: nn.Module, *args: Any, **kwargs: Any) -> dict[str, str]:
     for given in tree_leaves((args, kwargs)):
         if isinstance(given, Tensor):
             watched.known[given] = None
-    training = {part: part.training for part in model.modules()}
-    model.eval()
     try:
-        with torch.no_grad(), watched:
+        with evaluating(model), torch.no_grad(), watched:
             model(*args, **kwargs)
     except RuntimeError as error:
         given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor) and each.dim()]
@@ -79,9 +78,6 @@ def roles_by_use(model: nn.Module, *args: Any, **kwargs: Any) -> dict[str, str]:
             f"The model and its input are on {' and on '.join(places)}: move them to one device, and a model from the "
             "meta device by to_empty and its weights."
         ) from error
-    finally:
-        for part, was in training.items():
-            part.training = was
     found, free = {}, untold(held)
     for name in held.named:
         if name in watched.used and name in free:

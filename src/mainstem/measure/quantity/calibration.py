@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -9,14 +10,22 @@ from torch import Tensor
 
 
 class Calibration(NamedTuple):
-    """The expected calibration error, and (mean confidence, share right, number) of each bin that is not empty."""
+    """The expected calibration error, nan of nothing, and (mean confidence, share right, number) of each bin in use."""
 
     ece: float
     bins: list[tuple[float, float, int]]
 
 
 def calibration(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> Calibration:
-    """Return ``ECE = sum_b n_b/n * abs(share right_b - mean confidence_b)`` in equal bins (lo, hi] of confidence.
+    """Return the expected calibration error, over equal bins (lo, hi] of confidence.
+
+    Formula:
+        ECE = sum_b n_b / n abs(share right_b - mean confidence_b)
+
+    Args:
+        confidence_N: the probability of what each prediction chose.
+        right_N: 1 where that was right, 0 elsewhere.
+        bins: how many bins there are from 0 to 1.
 
     Source:
         Guo et al. 2017 (1706.04599), equation 3.
@@ -26,10 +35,10 @@ def calibration(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> Calibr
         >>> round(found.ece, 6)
         0.4375
     """
-    confidence, right = confidence_N.detach().double().cpu(), right_N.detach().double().cpu()
+    confidence, right = confidence_N.detach().cpu().double(), right_N.detach().cpu().double()
     # Float32 stands a little beside the tenth that it means, and would fall into the neighbouring bin.
     place = (confidence * bins - 1e-6).ceil().clamp(1, bins).long() - 1
-    found, error = [], 0.0
+    found, error = [], 0.0 if len(place) else math.nan
     for index in place.unique().tolist():
         here = place == index
         sure, correct, number = float(confidence[here].mean()), float(right[here].mean()), int(here.sum())
