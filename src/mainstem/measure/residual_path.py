@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,14 +21,16 @@ _MOST = 2000
 def passes(before: Sequence[Any], after: Sequence[Tensor]) -> bool | None:
     """Return whether some way from `after` back to a graph node of `before` meets no matrix product and no attention.
 
-    Additions, norms, dropout, scales and changes of shape are such a way, and a ReLU is; None where none is recorded.
+    Additions, norms, dropout, scales and changes of shape are such a way, and a ReLU is; None where none is recorded,
+    and where there are too many nodes to tell.
     """
     if not before or not any(tensor.grad_fn is not None for tensor in after):
         return None
-    waiting: list[Any] = [tensor.grad_fn for tensor in after if tensor.grad_fn is not None]
+    # The nearest first: a sum with the stream is at the end of a layer, whatever its branch is made of.
+    waiting: deque[Any] = deque(tensor.grad_fn for tensor in after if tensor.grad_fn is not None)
     seen = set(waiting)
     while waiting and len(seen) < _MOST:
-        node = waiting.pop()
+        node = waiting.popleft()
         if any(node is each for each in before):
             return True
         name = type(node).__name__
@@ -37,4 +40,4 @@ def passes(before: Sequence[Any], after: Sequence[Tensor]) -> bool | None:
             if following is not None and following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    return False
+    return None if waiting else False

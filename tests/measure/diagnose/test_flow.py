@@ -1,7 +1,9 @@
 """Gradients and streams that are lost, grow or collapse by depth; the same model without the fault has none."""
 
 import torch
-from faulty import X32, Layers, watched
+from faulty import X32, Layers, faults, watched
+
+from mainstem import measure
 
 
 def test_vanishing_names_the_factor_the_layers_and_the_place():
@@ -32,3 +34,14 @@ def test_rank_collapse():
             layer.ff.weight.copy_(torch.ones(32, 1) @ torch.ones(1, 32) / 32 + 1e-3 * layer.ff.weight)
     assert "rank collapse" in watched(model, x)
     assert "rank collapse" not in watched(Layers(1.0), x)
+
+
+def test_an_explosion_is_told_whole_also_where_a_single_jump_is_none():
+    model = Layers(2.0)
+    with torch.no_grad():
+        model.encoder[1].ff.weight *= 1e4
+    with measure.watch(model) as m:
+        model(X32).square().mean().backward()
+    first, *_, last = m.results["gradient_flow"].values()
+    assert first / last > 1e6
+    assert f"over 11 layers, {first / last:.2g}x in all" in faults(m)["exploding gradient"].evidence

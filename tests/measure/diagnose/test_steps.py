@@ -81,6 +81,9 @@ def test_weight_decay_on_biases_and_gates():
     found = trained(model, adamw(model, small=0.1))
     assert "weight decay 0.1 on biases and gates: `first.bias`" in found["decayed bias"].evidence
     model = Net()
+    found = trained(model, adamw(model, decay=0.3, small=0.05))  # each rate is that of its own group
+    assert "weight decay 0.05 on biases and gates: `first.bias`" in found["decayed bias"].evidence
+    model = Net()
     only = [{"params": [layer.gate for layer in model.layers], "weight_decay": 0.2}]
     rest = [p for name, p in model.named_parameters() if "gate" not in name]
     found = trained(model, torch.optim.AdamW([*only, {"params": rest, "weight_decay": 0.0}], 1e-3))

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..watch import Watch
 
 _EVALUATIONS = 3
-_RISE = 1.005
+_RISE = 0.005
+"""Of the size of the loss, which may be negative, as that of a density."""
 
 
 def overfitting(watch: Watch) -> Iterator[Finding]:
@@ -23,7 +24,7 @@ def overfitting(watch: Watch) -> Iterator[Finding]:
     best = min(range(len(curves)), key=lambda index: curves[index][2])
     after = len(curves) - 1 - best
     (step, train, held), (_, train_now, held_now) = curves[best], curves[-1]
-    if after >= _EVALUATIONS and train_now < train and held_now > _RISE * held:
+    if after >= _EVALUATIONS and train_now < train and held_now - held > _RISE * abs(held):
         words = (
             f"held-out loss rose for {several(after, 'evaluation')} ({held:.4g} to {held_now:.4g}) while "
             "training loss fell "

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...wording import several
 from ..quantity.flow import SLOPE
@@ -25,7 +25,7 @@ _SHRINKS, _GROWS = SLOPE
 
 def vanishing(watch: Watch) -> Iterator[Finding]:
     """Gradients that are lost on the way back."""
-    ratio, factor, typical, layers = _flow(watch)
+    _, ratio, factor, typical, layers = _flow(watch)
     if layers >= _LAYERS and ratio < _VANISHED and max(factor, typical) < _SHRINKS:
         around = [name for name, there in watch.seen.paths.items() if not there]
         why = f"no residual path around {few(around)}" if around else "each layer has a small gain"
@@ -36,9 +36,9 @@ def vanishing(watch: Watch) -> Iterator[Finding]:
 
 def exploding(watch: Watch) -> Iterator[Finding]:
     """Gradients that grow on the way back."""
-    ratio, factor, typical, layers = _flow(watch)
+    whole, ratio, factor, typical, layers = _flow(watch)
     if layers >= _LAYERS and ratio > _EXPLODED and min(factor, typical) > _GROWS:
-        words = f"gradients grow {factor:.3g}x a layer over {several(layers, 'layer')}, {ratio:.2g}x in all"
+        words = f"gradients grow {factor:.3g}x a layer over {several(layers, 'layer')}, {whole:.2g}x in all"
         fix = "Put a norm before each layer, or divide the initial weights of output projections by sqrt(2 * layers)."
         yield Finding("exploding gradient", words, fix, 3)
 
@@ -67,15 +67,26 @@ def collapse(watch: Watch) -> Iterator[Finding]:
         yield Finding("rank collapse", words, "Tokens have become alike: add residual paths around attention.", 2)
 
 
-def _flow(watch: Watch) -> tuple[float, float, float, int]:
-    """Return the gradient at the first tap over that at the last, the factor a layer, the median one, and the layers.
+class _Flow(NamedTuple):
+    """The gradient at the first tap over that at the last, and without a single jump; the factor a layer, and layers.
 
-    A single jump is left out: behind a small embedding the first norm alone makes the gradient larger.
+    Behind a small embedding the first norm alone makes the gradient larger: that is a jump.
     """
+
+    whole: float
+    ratio: float
+    factor: float
+    typical: float
+    layers: int
+
+
+def _flow(watch: Watch) -> _Flow:
+    """Return the flow of the gradient; `typical` is the median factor."""
     values = [v for v in watch.results.get("gradient_flow", {}).values() if v > 0 and math.isfinite(v)]
     if len(values) < 2 or watch.slope is None:
-        return 1.0, 1.0, 1.0, 0
+        return _Flow(1.0, 1.0, 1.0, 1.0, 0)
     steps = [math.log(before / after) for before, after in pairwise(values)]
     *others, jump = sorted(steps, key=abs)
-    whole = sum(others) if others and abs(jump) > _JUMP * abs(others[-1]) else sum(steps)
-    return math.exp(min(whole, 700.0)), watch.slope, math.exp(statistics.median(steps)), len(values) - 1
+    smooth = sum(others) if others and abs(jump) > _JUMP * abs(others[-1]) else sum(steps)
+    whole, ratio = (math.exp(min(logarithm, 700.0)) for logarithm in (sum(steps), smooth))
+    return _Flow(whole, ratio, watch.slope, math.exp(statistics.median(steps)), len(values) - 1)

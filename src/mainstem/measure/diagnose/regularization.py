@@ -49,9 +49,10 @@ def decayed_biases(watch: Watch) -> Iterator[Finding]:
              if p.requires_grad and p.dim() <= 1 and id(p) not in norms
              and (p.numel() == 1 or _GATE.search(name.rpartition(".")[2]))}  # fmt: skip
     groups = [group for optimizer in watch.optimizers for group in optimizer.param_groups if group.get("weight_decay")]
-    names = [small[id(p)] for group in groups for p in group["params"] if id(p) in small]
-    if names:
-        words = f"weight decay {max(group['weight_decay'] for group in groups):g} on biases and gates: {few(names)}"
+    found = [(small[id(p)], group["weight_decay"]) for group in groups for p in group["params"] if id(p) in small]
+    if found:
+        names = [name for name, _ in found]
+        words = f"weight decay {max(rate for _, rate in found):g} on biases and gates: {few(names)}"
         yield Finding("decayed bias", words, "Put them into a group of their own with weight_decay=0.")
 
 
