@@ -1,9 +1,11 @@
 """What a watch sees is the same with our own kernels and without, and however gradients are left out."""
 
+import faulty
 import pytest
 import torch
 from arrays import needs_kernels
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mainstem import measure
 from mainstem.model import LanguageModel, Settings
@@ -42,3 +44,26 @@ def test_attention_is_measured_in_inference_mode_too():
                 model(x, x, x.clone(), need_weights=needs)
             found.append([*m.results["attention_logit"].values(), *m.results["attention_entropy"].values()])
     assert len(found[0]) == 2 and all(each == pytest.approx(found[0], rel=1e-5) for each in found[1:])
+
+
+class Sizes(TorchDispatchMode):
+    """Notes how many numbers each operator has made at most."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.numbers[func._schema.name] = max(self.numbers.get(func._schema.name, 0), out.numel())
+        return out
+
+
+def test_scores_are_measured_on_two_samples_whatever_the_batch():
+    model = faulty.Attend().eval()
+    with Sizes() as sizes, measure.watch(model, every={"attention_entropy": 1}):
+        model(torch.randn(32, 4, 16))
+    assert sizes.numbers["aten::_softmax"] == 32 * 4 * 4
+    for name in ("aten::masked_fill", "aten::le"):
+        assert sizes.numbers[name] == 2 * 4 * 4, name

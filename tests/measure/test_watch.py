@@ -1,6 +1,7 @@
 """A watch changes nothing, leaves nothing behind, and refuses what it cannot measure."""
 
 import contextlib
+import copy
 import math
 import re
 import sys
@@ -11,12 +12,13 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from torch.optim import Optimizer
-from torch.utils._python_dispatch import _get_current_dispatch_mode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 import mainstem
 from mainstem import measure
 from mainstem.errors import BadInput
 from mainstem.measure import depth
+from mainstem.measure.quantity.update import ZeroWeights
 from mainstem.model import LanguageModel, Settings
 
 optimizer = sys.modules[Optimizer.__module__]
@@ -234,3 +236,157 @@ def test_what_goes_wrong_in_a_forward_is_what_is_raised_and_the_next_pass_is_mea
         model(x)
         assert len(model._forward_hooks) == before
     assert m.results["stream"] and not any(part._forward_hooks for part in model.modules())
+
+
+class Again(nn.Module):
+    """Is interrupted at its first call, or calls itself."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.linear, self.way = nn.Linear(4, 4), way
+
+    def forward(self, x):
+        way, self.way = self.way, None
+        if way == "interrupted":
+            raise KeyboardInterrupt
+        return self.linear(self(x) if way == "calls itself" else x)
+
+
+@pytest.mark.parametrize("way", ["interrupted", "calls itself"])
+def test_a_pass_that_does_not_end_as_others_leaves_nothing_behind(way):
+    model, x = Again(way), torch.ones(2, 4)
+    with measure.watch(model) as m:
+        with contextlib.suppress(KeyboardInterrupt):
+            model(x)
+        y = model(x)
+        assert _get_current_dispatch_mode() is None
+        assert m.results["stream"]["input"] == 1.0
+    assert y.equal(model(x)) and hooks(model) == 0
+
+
+def test_hooks_are_removed_where_a_pass_cannot_begin(monkeypatch):
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(ZeroWeights, "weight", fails)
+    model = chain([1.0] * 3)
+    with measure.watch(model), pytest.raises(MemoryError):
+        model(torch.randn(2, 16, dtype=torch.float64))
+    assert hooks(model) == 0 and global_hooks() == 0 and _get_current_dispatch_mode() is None
+
+
+def test_a_model_that_was_frozen_since_is_watched():
+    model = chain([1.0] * 3)
+    watch = measure.watch(model)
+    model.requires_grad_(False)
+    with watch as m:
+        model(torch.randn(2, 16, dtype=torch.float64))
+    assert m.results["stream"] and hooks(model) == 0 and global_hooks() == 0
+
+
+def test_a_copy_of_a_watched_model_is_not_watched():
+    model, x = chain([1.0] * 3), torch.randn(2, 16, dtype=torch.float64)
+    with measure.watch(model) as m:
+        model(x)
+        copied = copy.deepcopy(model)
+        copied(x)
+        assert m.passes == 1
+        with measure.watch(copied) as other:
+            copied(x)
+        model(x)
+    assert (m.passes, other.passes) == (2, 1)
+    assert m.results["stream"] == other.results["stream"]
+    with measure.watch(copied):
+        pass
+
+
+class Looks(TorchDispatchMode):
+    """Notes what makes the host wait for a device, as what comes next depends on a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._schema.name in ("aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::_linalg_eigh"):
+            self.seen.append(func._schema.name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", healthy.MODELS)
+def test_no_pass_waits_for_a_number(name):
+    """Ranks are computed when somebody asks for them, and that of a pass before the newest never."""
+    torch.manual_seed(0)
+    model = healthy.MODELS[name]()
+    x, y = healthy.batch(name)
+    with measure.watch(model) as m, Looks() as looks:
+        for _ in range(2):
+            nn.functional.cross_entropy(model(x).flatten(0, -2), y).backward()
+    assert looks.seen == []
+    assert m.results["effective_rank"] and m.diagnose() == []
+
+
+@pytest.mark.parametrize("name", healthy.MODELS)
+def test_an_empty_batch_has_no_numbers(name):
+    model = healthy.MODELS[name]().eval()
+    x, _ = healthy.batch(name)
+    with measure.watch(model) as m:
+        model(x[:0]).sum().backward()
+    assert set(m.results) == {"zero_weights"} and m.diagnose() == []
+
+
+class Experts(nn.Module):
+    """Of two experts the second is given no token."""
+
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4)) for _ in range(2))
+
+    def forward(self, x):
+        return torch.cat([self.experts[0](x), self.experts[1](x[:0])])
+
+
+def test_an_expert_without_a_token_has_no_numbers():
+    model = Experts()
+    with measure.watch(model) as m:
+        model(torch.randn(6, 4)).square().sum().backward()
+    assert set(m.results["effective_rank"]) == {"input", "experts.0"} and set(m.results["dead_units"]) == {
+        "experts.0.1"
+    }
+    assert {name for name, taps in m.results.items() if any("experts.1" in tap for tap in taps)} == {"zero_weights"}
+
+
+class Siamese(nn.Module):
+    """One encoder for both halves of what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+
+    def forward(self, x):
+        return self.encoder(x[0]) - self.encoder(x[1])
+
+
+def test_tensors_without_a_number_are_not_one_another():
+    """All of them lie nowhere: an encoder that is given two was taken for a block that reads what it wrote."""
+    with measure.watch(Siamese()) as m:
+        m.model(torch.ones(2, 0, 4))
+    assert set(m.results) == {"zero_weights"} and m.taps().names("stream") == ["encoder.0", "encoder.2"]
+
+
+class Tables(nn.Module):
+    """Blocks that are given whole numbers, a column of a table each."""
+
+    def __init__(self):
+        super().__init__()
+        self.columns = nn.ModuleList(nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4)) for _ in range(3))
+
+    def forward(self, ids):
+        return sum(column(ids[:, at]) for at, column in enumerate(self.columns))
+
+
+def test_blocks_that_are_given_whole_numbers_are_measured_by_what_they_return():
+    with measure.watch(Tables()) as m:
+        m.model(torch.arange(12).view(4, 3) % 9).square().sum().backward()
+    taps = [f"columns.{number}" for number in range(3)]
+    assert list(m.results["stream"]) == list(m.results["gradient_flow"]) == taps

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from . import residual_path
-from .leaves import mapped, tensors
+from .leaves import mapped, measurable
 from .ops_seen import Ops
 from .passes import INPUT, Pass
 from .repeated import Repeated
@@ -30,7 +30,6 @@ class Hooks:
         self._last_linear: tuple[str, nn.Module] | None = None
         self._ops: Ops | None = None
         self._repeated = Repeated(tree.repeatable if record.wants("stream") or record.wants("gradient") else ())
-        self._open()
 
     def close(self) -> None:
         """Remove what is on modules: the forward pass is over."""
@@ -69,7 +68,8 @@ class Hooks:
             handle.remove()
         self._tensor_handles.clear()
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Put the hooks on the modules: the forward pass begins."""
         keep, record, tree = self._handles.append, self._record, self._tree
         if record.wants("stream") or record.wants("gradient") or record.wants("branch"):
             for name, module in tree.stream:
@@ -92,6 +92,8 @@ class Hooks:
         listeners = record.wants("ops")
 
         def logits(name: str, values: Tensor) -> None:
+            if not values.numel():
+                return
             name = self._once("logits", name)
             if values.shape[-2] == values.shape[-1] > 1:
                 behind = torch.ones(values.shape[-2:], dtype=torch.bool, device=values.device).triu(1)
@@ -100,7 +102,11 @@ class Hooks:
                 quantity.logits(name, values)
 
         def activation(name: str, values: Tensor) -> None:
+            if not values.numel():
+                return
             name = self._once("activation", name)
+            if values.dim() == 4 and self._linear_made(values):  # tokens in a plane, and no image
+                values = values.flatten(0, 2)
             for quantity in listeners:
                 quantity.activation(name, values)
 
@@ -118,7 +124,7 @@ class Hooks:
         def branch(name: str, stream: Tensor, output: Tensor) -> None:
             name = self._once("branch", name)
             for quantity in record.wants("branch"):
-                quantity.branch(name, self._tree.rows([stream]), self._tree.rows([output]))
+                quantity.branch(name, [stream], [output])
 
         ops = Ops(logits, function, Sums(branch, self._tree.blocks), self._tree.weighted, self._tree.storages())
         for name, module in self._tree.activation:
@@ -136,7 +142,7 @@ class Hooks:
                 )
             )
         for name, part, module in self._tree.inside:
-            keep(module.register_forward_pre_hook(lambda _m, args: ops.sums.enter(tensors(args)[:1])))
+            keep(module.register_forward_pre_hook(lambda _m, args: ops.sums.enter(measurable(args)[:1])))
             keep(module.register_forward_hook(self._leave_part(ops.sums, name, part)))
         root, module, attention = self._tree.all[0]
         ops.enter(root or type(module).__name__, attention)
@@ -145,7 +151,7 @@ class Hooks:
 
     def _leave_part(self, sums: Sums, name: str, part: str) -> Any:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            adds = SUM in sums.leave(tensors(output)[:1], tell=False)
+            adds = SUM in sums.leave(measurable(output)[:1], tell=False)
             self._record.inside.setdefault(name, {})[part] = adds
 
         return hook
@@ -158,27 +164,35 @@ class Hooks:
     def _ran(self, name: str, module: nn.Module) -> None:
         self._last_linear = name, module
 
+    def _linear_made(self, values: Tensor) -> bool:
+        """Return whether the last axis of `values` is the width, or half of it, that a linear layer has just made."""
+        width = None if self._last_linear is None else getattr(self._last_linear[1], "out_features", None)
+        return width in (values.shape[3], 2 * values.shape[3]) and values.shape[1] not in (width, values.shape[3])
+
     def _norm(self, name: str, args: Any) -> None:
-        if (found := tensors(args)) and found[0].is_floating_point():
-            # Asked as an attribute, a parametrized weight is computed, by modules that may be norms themselves.
-            zero = self._last_linear is not None and _all_zero(self._last_linear[1]._parameters.get("weight"))
-            before = self._last_linear[0] if zero and self._last_linear is not None else None
-            self._record.norms.append((name, before, found[0].detach().count_nonzero() > 0))
+        if found := measurable(args):
+            last = self._last_linear
+            # Asked as an attribute, a parametrized weight is computed, by modules that may be norms themselves; and one
+            # that lies in parts has no number here.
+            weight = None if last is None else last[1]._parameters.get("weight")
+            if last is not None and isinstance(weight, Tensor) and not hasattr(weight, "full_tensor"):
+                zero = (weight.detach().count_nonzero() == 0).to(found[0].device)
+                self._record.norms.append((name, last[0], zero & (found[0].detach().count_nonzero() == 0)))
 
     def _enter_layer(self, name: str) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            key = None if args else next((name for name, value in kwargs.items() if tensors(value)), None)
+            key = None if args else next((name for name, value in kwargs.items() if measurable(value)), None)
             given = args[0] if args else kwargs.get(key) if key is not None else None
-            if not tensors(given):
+            if not measurable(given):
                 return None
             first, self._first = self._first, False
             noted = self._gradients(self._once("stream", INPUT)) if first else None
             # Every layer is given a name of its own for what it reads, so that a way around it can be recognised.
             changed = mapped(given, lambda x: self._alias(x, noted))
-            read = tensors(changed)
+            read = measurable(changed)
             if first:
                 for quantity in self._record.wants("stream"):
-                    quantity.stream(INPUT, [], self._tree.rows(read))
+                    quantity.stream(INPUT, [], self._tree.rows(name, read))
             # A stream may be several tensors of one shape, of which a layer writes one.
             nodes = [x.grad_fn for x in read if x.shape == read[0].shape and x.grad_fn is not None]
             self._nodes.setdefault(id(module), []).append((nodes, read))
@@ -195,7 +209,7 @@ class Hooks:
             self._record.calls[name] = self._record.calls.get(name, 0) + 1
             stack = self._nodes.get(id(module))
             nodes, read = stack.pop() if stack else ([], [])
-            written = tensors(output)
+            written = measurable(output)
             if read and self._ops is not None and name in self._tree.sums:
                 self._record.streams[name] = self._ops.sums.leave(written)
                 self._ops.sums.left(name, read, written)
@@ -206,7 +220,7 @@ class Hooks:
             if same and tap not in self._record.paths and (way := residual_path.passes(nodes, written)) is not None:
                 self._record.paths[tap] = way
             for quantity in self._record.wants("stream"):
-                quantity.stream(tap, self._tree.rows(read), self._tree.rows(written))
+                quantity.stream(tap, self._tree.rows(name, read), self._tree.rows(name, written))
             if not self._record.wants("gradient"):
                 return None
             noted = self._gradients(tap)
@@ -238,11 +252,11 @@ class Hooks:
     def _branch(self, name: str, layer: nn.Module) -> Any:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
             stack = self._nodes.get(id(layer))
-            written = tensors(output)
+            written = measurable(output)
             if stack and stack[-1][1] and written:
                 tap = self._once("branch", name)
                 for quantity in self._record.wants("branch"):
-                    quantity.branch(tap, self._tree.rows(stack[-1][1]), self._tree.rows(written))
+                    quantity.branch(tap, stack[-1][1], written)
 
         return hook
 
@@ -250,7 +264,7 @@ class Hooks:
         listeners = self._record.wants("linear")
 
         def hook(_module: nn.Module, args: Any, output: Any) -> None:
-            if not (isinstance(output, Tensor) and output.requires_grad and args):
+            if not (isinstance(output, Tensor) and output.requires_grad and args and output.numel()):
                 return
             x = args[0].detach()
 
@@ -261,7 +275,3 @@ class Hooks:
             self._tensor_handles.append(output.register_hook(note))
 
         return hook
-
-
-def _all_zero(weight: Any) -> bool:
-    return isinstance(weight, Tensor) and int(weight.detach().count_nonzero()) == 0

@@ -54,3 +54,14 @@ def tensors(value: Any) -> list[Tensor]:
 
     mapped(value, keep)
     return found
+
+
+def measurable(value: Any) -> list[Tensor]:
+    """Return those of `tensors` that have a size: of floats, and one or more of them.
+
+    Example:
+        >>> import torch
+        >>> measurable(torch.ones(2)), measurable(torch.ones(0, 4)), measurable(torch.ones(2).long())
+        ([tensor([1., 1.])], [], [])
+    """
+    return [tensor for tensor in tensors(value) if tensor.is_floating_point() and tensor.numel()]

@@ -82,6 +82,8 @@ class _Seeing:
         name = func._schema.name.rpartition("::")[2]
         made = self.sums.before(name, args, self._branch)
         result = func(*args, **kwargs)
+        if isinstance(first := _first(result), Tensor) and not first.numel():
+            return result  # tensors are known by where they lie, and those without a number lie nowhere
         self.sums.after(name, args, result, made)
         self._see(func, args, kwargs, result)
         return result
@@ -108,7 +110,7 @@ class _Seeing:
             self._activation(inner, result)
         elif name in ("softmax", "_softmax", "_safe_softmax") and args[0].dim() >= 3:
             if (by := attention or self._scores.maker(args[0])) is not None:
-                self._logits(by, self._before_softmax(args[0]).movedim(args[1], -1)[:_SAMPLES])
+                self._logits(by, self._before_softmax(args[0], args[1]))
                 self._scores.weighed(result, args[1], by)
         elif name.startswith(("_scaled_dot_product", "scaled_dot_product")) and "backward" not in name:
             given = {**{a.name: v for a, v in zip(func._schema.arguments, args, strict=False)}, **kwargs}
@@ -132,10 +134,12 @@ class _Seeing:
             x, mask = args[:2] if _in(args[1], self._masks) else args[1::-1]
             self._drop(inner, x, result, mask.numel(), name.endswith("_"))
 
-    def _before_softmax(self, x: Tensor) -> Tensor:
-        """Return scores with -inf where they were masked."""
+    def _before_softmax(self, scores: Tensor, axis: int) -> Tensor:
+        """Return the scores of the first samples with the keys in the last axis, -inf where they were masked."""
+        x, masked = scores.movedim(axis, -1)[:_SAMPLES], self._scores.masked(scores)
         gone = x <= max(_MASKED, 0.9 * torch.finfo(x.dtype).min)
-        masked = self._scores.masked(x)
+        if masked is not None:
+            masked = masked.movedim(axis, -1)[:_SAMPLES]
         return x.float().masked_fill(gone if masked is None else gone | masked, float("-inf"))
 
     def _drop(self, inner: str, x: Tensor | None, y: Tensor, draws: int, in_place: bool = False) -> None:
@@ -170,7 +174,7 @@ def _drops(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _first(result: Any) -> Any:
-    return result[0] if isinstance(result, (tuple, list)) else result
+    return result[0] if isinstance(result, (tuple, list)) and result else result
 
 
 def _version(x: Tensor) -> int:

@@ -37,8 +37,8 @@ class Pass:
     wrong_axis: list[str] = field(default_factory=list)
     repeated: str | None = None
     """The block that was called repeatedly, where that was found out in this pass."""
-    norms: list[tuple[str, str | None, Tensor]] = field(default_factory=list)
-    """Each norm that was called, the linear layer that ran before it, and whether its input had a number besides 0."""
+    norms: list[tuple[str, str, Tensor]] = field(default_factory=list)
+    """Each norm behind a linear layer, that layer, and whether its weight and what the norm was given are all 0."""
 
     def wants(self, event: str) -> list[Quantity]:
         """Return the quantities that listen to an event."""

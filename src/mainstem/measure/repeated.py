@@ -38,7 +38,7 @@ class Repeated:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             given = next(iter([*tensors(args), *tensors(list(kwargs.values()))]), None)
             wrote = self._wrote.get(name)
-            if given is not None and wrote is not None and given.shape == wrote.shape:
+            if given is not None and given.numel() and wrote is not None and given.shape == wrote.shape:
                 self.times[name] += given.data_ptr() == wrote.data_ptr()
 
         return hook

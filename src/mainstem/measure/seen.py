@@ -27,7 +27,7 @@ class Seen:
         self.ahead: dict[str, Tensor] = {}
         self.targets: dict[int, list[Tensor]] = {}
         self.shared: dict[str, int] = {}
-        self.norms: list[tuple[str, str | None, Tensor]] = []
+        self.norms: list[tuple[str, str, Tensor]] = []
 
     def add(self, record: Pass) -> None:
         """Take in a pass whose forward has ended."""

@@ -21,11 +21,12 @@ class Steps:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.backwards = self.in_eval = self.taken = self.judged = self.kept = 0
+        self.backwards = self.in_eval = self.taken = self.judged = 0
         self.still = False
         self.frozen_norms: list[str] = []
         self.zeros = {name for name, weight in model.named_parameters() if weight.dim() > 1 and not weight.any()}
-        self._live = False
+        # Tensors, so that no step waits for a device.
+        self._kept = self._live = torch.tensor(0)
         learned = [p for p in model.parameters() if p.requires_grad and p.is_floating_point()]
         self._parameter = min(learned, key=lambda p: p.numel(), default=None)
         self._start = None if self._parameter is None else self._parameter.detach().clone()
@@ -36,26 +37,29 @@ class Steps:
         """Begin to listen; `remove()` of each handle that this returns ends it."""
         if self._parameter is None:
             return []
-        return [
-            self._parameter.register_hook(self._note),
+        handles: list[Any] = [
             register_optimizer_step_pre_hook(self._before),
             register_optimizer_step_post_hook(self._after),
         ]
+        if self._parameter.requires_grad:  # it may have been frozen since
+            handles.append(self._parameter.register_hook(self._note))
+        return handles
 
     def _note(self, gradient: Tensor) -> None:
         self.backwards += 1
         self.in_eval += not self.model.training
         self._came = gradient.detach().clone() if self._came is None else self._came + gradient.detach()
-        self._live = self._live or bool(gradient.ne(0).any())
+        self._live = self._live.to(gradient.device) + gradient.detach().ne(0).any()
         if self.model.training and self.backwards == 1:
             self.frozen_norms = [name for name, part in self.model.named_modules() if _in_eval(part)]
 
-    def _mine(self, optimizer: torch.optim.Optimizer) -> bool:
+    def mine(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Return whether `optimizer` has a parameter of the model."""
         mine = {id(parameter) for parameter in self.model.parameters()}
         return any(id(parameter) in mine for group in optimizer.param_groups for parameter in group["params"])
 
     def _before(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        if not self._mine(optimizer):
+        if not self.mine(optimizer):
             return
         self.taken += 1
         self.still = all(float(group["lr"]) == 0 for group in optimizer.param_groups if "lr" in group)
@@ -66,19 +70,27 @@ class Steps:
         self.judged += 1
         summed = self._came + self._left
         apart = (now - self._came).norm() > 1e-3 * now.norm()
-        self.kept += bool(apart and (now - summed).norm() <= 1e-5 * summed.norm())
+        kept = apart & ((now - summed).norm() <= 1e-5 * summed.norm())
+        self._kept = self._kept.to(kept.device) + kept
 
     def _after(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        if not self._mine(optimizer):
+        if not self.mine(optimizer):
             return
         now = None if self._parameter is None else self._parameter.grad
         self._left = None if now is None else now.detach().clone()
         self._came = None
 
     @property
+    def kept(self) -> int:
+        """In how many of the judged steps the gradient held that of the step before."""
+        return int(self._kept)
+
+    @property
     def unmoved(self) -> bool:
         """Whether gradients came and the parameter is what it was."""
-        return self._live and self._parameter is not None and self._parameter.detach().equal(self._start)  # type: ignore[arg-type]
+        if self._parameter is None or self._start is None:
+            return False
+        return bool(self._live) and self._parameter.detach().equal(self._start)
 
 
 def _in_eval(part: nn.Module) -> bool:

@@ -32,7 +32,7 @@ def tokens(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> T
     named = [*zip([*names, *[""] * len(args)], args, strict=False), *kwargs.items()]
     inputs = [value for name, value in named if not any(word in name for word in _NOT_INPUT)]
     found = [value for value in inputs if isinstance(value, Tensor) and value.dim() == 2
-             and value.dtype in (torch.int64, torch.int32)]  # fmt: skip
+             and value.dtype in (torch.int64, torch.int32) and value.numel()]  # fmt: skip
     return found[0].detach() if len(found) == 1 else None
 
 

@@ -17,6 +17,7 @@ class Tree:
         self.all = [(name, module, is_attention(module)) for name, module in modules.items()]
         self.block = block
         self.stream = [(name, modules[name]) for name in ([block] if block is not None else stream(model))]
+        self._shapes = {name: _Shapes(module) for name, module in self.stream}
         self.blocks = block is not None or has_blocks(model)
         self.repeatable = [] if self.blocks else repeatable(model)
         inside = branches(model, [name for name, _ in self.stream])
@@ -34,15 +35,35 @@ class Tree:
         self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
-        self._images = any(weight.dim() == 4 for _, weight in self.weight)
 
     def storages(self) -> set[int]:
         """Return where the parameters lie now."""
         return {p.untyped_storage().data_ptr() for p in self.all[0][1].parameters() if type(p) is nn.Parameter}
 
-    def rows(self, values: list[Tensor]) -> list[Tensor]:
-        """Return what a layer was given or gave, a token as one row: its streams, [B, T, S, D], stand side by side.
+    def rows(self, layer: str, values: list[Tensor]) -> list[Tensor]:
+        """Return what a layer was given or gave, with each token in one row.
 
-        Four axes are an image, [B, C, H, W], where the model has the weights of a convolution.
+        Of four axes, the streams of a residual of ours, [B, T, S, D], stand side by side in the row of their token, and
+        tokens that lie in a plane, [B, H, W, D], one after the other. An image, [B, C, H, W], stays as it is.
         """
-        return values if self._images else [x.flatten(2) if x.dim() == 4 else x for x in values]
+        shapes = self._shapes[layer]
+        return [x.flatten(*shapes.token(x)) if x.dim() == 4 and not shapes.image(x) else x for x in values]
+
+
+class _Shapes:
+    """What is known of four axes by the parameters of a layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        weights = list(layer.parameters())
+        self._sizes = {size for weight in weights for size in weight.shape[:2]}
+        self._convolves = any(weight.dim() == 4 for weight in weights)
+        self._streams = getattr(getattr(layer, "connection", None), "count", None)
+
+    def token(self, x: Tensor) -> tuple[int, int]:
+        """Return which axes become one."""
+        return (2, 3) if self._streams == x.shape[2] else (1, 2)
+
+    def image(self, x: Tensor) -> bool:
+        """Return whether the width is the second axis and not the last: by its size, where that is one of a weight."""
+        second, last = x.shape[1] in self._sizes, x.shape[3] in self._sizes
+        return self._streams is None and (second if second != last else self._convolves)

@@ -19,6 +19,7 @@ from .quantity.dead import DeadUnits
 from .seen import Seen
 from .steps import Steps
 from .tree import Tree
+from .updates import Updates
 from .watchable import Every, check, check_inputs, periods
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ _WATCHED = "_mainstem_watched"
 def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer | None = None) -> Watch:
     """Measure `model` inside a ``with``: every quantity of `mainstem.measure.quantity`, in each forward pass.
 
-    `every` n measures each n-th forward pass; a mapping says n by the quantity's name, and leaves out the others:
-    ``every={"gradient_flow": 1, "similarity": 100}``. A pass in which nothing is due has one hook, on the model.
-    `optimizer` lets `diagnose` judge its groups before its first step; one that steps in the ``with`` is seen anyway.
-    Outputs stay the same to the bit. Each call of a block that is called repeatedly is a tap of its own, as `block#2`;
-    one that stands in no list is found by its use in the first pass, which a warning says. A layer that returns a
-    branch alone, whose sum the model makes, is named by a warning: its stream is not what later layers read.
+    A pass in which nothing is due has one hook, on the model. Outputs stay the same to the bit. Each call of a block
+    that is called repeatedly is a tap of its own, as `block#2`; one that stands in no list is found by its use in the
+    first pass, which a warning says. A layer that returns a branch alone, whose sum the model makes, is named by a
+    warning: its stream is not what later layers read. A copy of the model is not watched.
+
+    Args:
+        model: anybody's module.
+        every: n measures each n-th forward pass. A mapping says n by the quantity's name, and leaves out the others:
+            ``{"gradient_flow": 1, "similarity": 100}``.
+        optimizer: lets `diagnose` judge its groups before its first step. Each one that steps in the ``with`` is seen
+            anyway.
+
+    Returns:
+        the `Watch`, which measures inside a ``with``.
 
     Raises:
         BadInput: for a model without parameters, without numbers (the meta device) or compiled, for one that is watched
@@ -72,19 +81,20 @@ class Watch:
         self._periods = periods
         self._tree = Tree(model)
         self._dead = DeadUnits()
-        self._results: dict[str, dict[str, float]] = {}
         self._last: dict[str, Quantity] = {}
+        self._kept: dict[str, Quantity] = {}
         self._handles: list[Any] = []
         self._hooks: list[Hooks] = []
-        self._before: dict[str, Tensor] = {}
+        self._running: Hooks | None = None
+        self._updates = Updates(self._tree.weight)
         self._tokens: Tensor | None = None
         self._open = self._warned = False
 
     def __enter__(self) -> Watch:
-        if self._open or getattr(self.model, _WATCHED, False):
+        if self._open or watched(self.model):
             raise BadInput("The model is being watched already: leave the other `with measure.watch` first.")
         self._open = True
-        object.__setattr__(self.model, _WATCHED, True)
+        object.__setattr__(self.model, _WATCHED, self)
         keep = self._handles.append
         keep(self.model.register_forward_pre_hook(self._begin, with_kwargs=True))
         keep(self.model.register_forward_hook(self._end, always_call=True))
@@ -92,6 +102,10 @@ class Watch:
             keep(register_optimizer_step_pre_hook(self._before_step))
             keep(register_optimizer_step_post_hook(self._after_step))
             self._handles += self.steps.listen()
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Watch:
+        """Return this watch itself, which the hooks of a copied model lead to, and which listens to no copy."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,7 +120,8 @@ class Watch:
             hooks.remove()
         self._handles.clear()
         self._hooks.clear()
-        self._before.clear()
+        self._updates.clear()
+        self._running = None
         self._open = False
         if hasattr(self.model, _WATCHED):
             object.__delattr__(self.model, _WATCHED)
@@ -116,12 +131,10 @@ class Watch:
         """Return the newest numbers of each quantity, by tap."""
         found = {}
         for kind in QUANTITIES:
-            quantity = self._last.get(kind.name)
-            numbers = {} if quantity is None else quantity.result()
-            if not numbers:
-                numbers = self._results.get(kind.name, {})
-            if numbers:
-                found[kind.name] = numbers
+            for quantity in (self._last.get(kind.name), self._kept.get(kind.name)):
+                if quantity is not None and (numbers := quantity.result()):
+                    found[kind.name] = numbers
+                    break
         return found
 
     @property
@@ -185,9 +198,11 @@ class Watch:
             quantity.begin()
         return made
 
-    def _begin(self, _model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.compiler.is_compiling():
+    def _begin(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if model is not self.model or torch.compiler.is_compiling():
             return
+        # A call that calls the model again, or that was interrupted, is over.
+        self._close_pass()
         for hooks in self._hooks:
             hooks.settle()
         quantities = self._due()
@@ -203,12 +218,20 @@ class Watch:
         for quantity in quantities:
             self._last[quantity.name] = quantity
         self.record, self._tokens = record, targets_seen.tokens(self.model, args, kwargs)
-        self._hooks.append(Hooks(self._tree, record))
+        self._running = Hooks(self._tree, record)
+        self._hooks.append(self._running)
+        self._running.open()
 
-    def _end(self, _model: nn.Module, _args: Any, output: Any) -> None:
-        if self._hooks:
-            self._hooks[-1].close()
-        if self.record is None or self.record.number != self.passes:
+    def _close_pass(self) -> Hooks | None:
+        """Remove the hooks of the pass that is running, and return them."""
+        hooks, self._running = self._running, None
+        if hooks is not None:
+            hooks.close()
+        return hooks
+
+    def _end(self, model: nn.Module, _args: Any, output: Any) -> None:
+        hooks = self._close_pass() if model is self.model else None
+        if hooks is None or self.record is None:
             return
         self.seen.add(self.record)
         if (block := self.record.repeated) is not None:
@@ -223,36 +246,28 @@ class Watch:
             self._warned = True
             warnings.warn(_outside(self.record.outside), stacklevel=2)
         if self.record.ahead and self._tokens is not None and torch.is_grad_enabled():
-            self._hooks[-1].keep(targets_seen.listen(output, self._tokens, self.seen.target))
+            hooks.keep(targets_seen.listen(output, self._tokens, self.seen.target))
 
     def _keep(self) -> None:
-        """Read the numbers of quantities that are about to be measured anew, where they have some."""
+        """Hold on to quantities that are about to be measured anew, where they have numbers, which nobody reads yet."""
         due = {name for name, every in self._periods.items() if (self.passes - 1) % every == 0}
         for name in due & set(self._last):
-            if numbers := self._last[name].result():
-                self._results[name] = numbers
-
-    def _mine(self, optimizer: torch.optim.Optimizer) -> bool:
-        mine = {id(parameter) for parameter in self.model.parameters()}
-        return any(id(parameter) in mine for group in optimizer.param_groups for parameter in group["params"])
+            if self._last[name].measured:
+                self._kept[name] = self._last[name]
 
     def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        quantity = self._last.get("update_ratio")
-        if quantity is None or getattr(quantity, "_values", None) or not self._mine(optimizer):
+        if not self.steps.mine(optimizer):
             return
         if optimizer not in self.optimizers:
             self.optimizers.append(optimizer)
-        self._find_unreached()
-        self._before = {name: weight.detach().clone() for name, weight in self._tree.weight if weight.grad is not None}
+        if (quantity := self._last.get("update_ratio")) is not None:
+            if not quantity.measured:
+                self._find_unreached()
+            self._updates.begin(optimizer, quantity)
 
     def _after_step(self, _optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        quantity = self._last.get("update_ratio")
-        if quantity is None or not self._before:
-            return
-        for name, weight in self._tree.weight:
-            if name in self._before:
-                quantity.update(name, self._before[name], weight)
-        self._before = {}
+        if (quantity := self._last.get("update_ratio")) is not None:
+            self._updates.end(quantity)
 
     def _find_unreached(self) -> None:
         """Note which parameters no backward pass gave a gradient, while there are gradients to see.
@@ -267,6 +282,12 @@ class Watch:
             before = missed if self.unreached is None else self.unreached
             still = set(missed)
             self.unreached = [name for name in before if name in still]
+
+
+def watched(model: nn.Module) -> bool:
+    """Return whether a watch of this very model is open; a copy of one that is watched is not."""
+    watch = getattr(model, _WATCHED, None)
+    return isinstance(watch, Watch) and watch.model is model
 
 
 def _outside(names: list[str]) -> str:

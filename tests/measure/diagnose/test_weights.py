@@ -1,8 +1,11 @@
 """Faults of weights, units and steps; the same model without the fault has none."""
 
+import pytest
 import torch
-from faulty import X8, Attend, Projected, watched
+from faulty import X8, Attend, Projected, faults, watched
 from torch import nn
+
+from mainstem import measure
 
 
 def test_zero_projection_under_an_output_norm():
@@ -34,3 +37,14 @@ def test_updates_out_of_proportion():
 def test_saturated_attention():
     assert "`attention`" in watched(Attend(scale=2000.0), torch.randn(2, 4, 16))["saturated attention"].evidence
     assert "saturated attention" not in watched(Attend(), torch.randn(2, 4, 16))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("attention_logit", "largest logit is"), ("attention_entropy", "entropy is")]
+)
+def test_saturated_attention_is_told_by_what_was_measured_alone(kind, said):
+    torch.manual_seed(0)
+    with measure.watch(Attend(scale=2000.0), every={kind: 1}) as m:
+        m.model(torch.randn(2, 4, 16))
+    evidence = faults(m)["saturated attention"].evidence
+    assert f"in `attention`: its {said} " in evidence and evidence.count(" its ") == 1

@@ -6,6 +6,8 @@ import torch
 from sklearn.calibration import calibration_curve
 from torch import nn
 
+from mainstem.errors import BadInput
+from mainstem.measure.quantity import Quantity
 from mainstem.measure.quantity.calibration import calibration, of_logits
 from mainstem.measure.quantity.held_out import by_position, gap
 
@@ -50,3 +52,50 @@ def test_the_gap_is_taken_in_eval_mode_and_modes_come_back():
     assert (train, held) == (0.0, 1.5)
     assert between == 1.5
     assert model.training and not model[0].training and model[1].training
+
+
+@pytest.mark.parametrize("empty", ["train", "held_out"])
+@pytest.mark.parametrize("nothing", [list, lambda: iter([(torch.ones(0, 2), torch.ones(0, 1))])], ids=["none", "rows"])
+def test_a_side_without_a_sample_is_refused_by_its_name(empty, nothing):
+    model = nn.Linear(2, 1)
+    sides = {side: [(torch.ones(4, 2), torch.ones(4, 1))] for side in ("train", "held_out")} | {empty: nothing()}
+    with pytest.raises(BadInput, match=f"The batches of {empty} have no sample: give at least one"):
+        gap(model, **sides, loss=nn.functional.l1_loss)
+    assert model.training
+
+
+def test_calibration_of_nothing_is_not_perfect():
+    found = calibration(torch.ones(0), torch.ones(0))
+    assert np.isnan(found.ece) and found.bins == []
+
+
+def test_losses_by_position_are_summed_in_float64():
+    losses = torch.full((1001, 1), 1.5, dtype=torch.bfloat16)
+    assert by_position(losses) == [1.5]
+    assert by_position(torch.tensor([[1.0, float("inf")], [2.0, 3.0]]), torch.tensor([[1.0, 0.0], [1.0, 1.0]])) == [
+        1.5,
+        3.0,
+    ]
+
+
+class Metal(torch.Tensor):
+    """A tensor on a device that has no float64."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        out = super().__torch_function__(func, types, args, kwargs or {})
+        with torch._C.DisableTorchFunctionSubclass():
+            if func is torch.Tensor.cpu:
+                return out.as_subclass(torch.Tensor)
+            if isinstance(out, Metal) and out.dtype == torch.float64:
+                raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return out
+
+
+def test_what_lies_on_a_device_without_float64_leaves_it_first():
+    numbers, ones = torch.tensor([0.9, 0.6]).as_subclass(Metal), torch.ones(1, 2).as_subclass(Metal)
+    assert len(calibration(numbers, ones[0]).bins) == 2
+    assert by_position(numbers[None], ones) == pytest.approx([0.9, 0.6])
+    quantity = Quantity()
+    quantity.note("tap", numbers.sum())
+    assert quantity.result() == {"tap": pytest.approx(1.5)}

@@ -40,3 +40,16 @@ def test_it_is_that_of_single_samples_through_all_linear_layers(head, feedforwar
     names = sum(isinstance(module, nn.Linear) for module in model.modules())
     assert names == (7 if feedforward == "swiglu" else 6) + (head == "untied")
     assert m.results["noise_scale"]["model"] == pytest.approx(expected(model, x_BT, y_BT), rel=1e-4)
+
+
+def test_it_is_the_same_however_small_gradients_are():
+    """The squares of 1e-25 are none in float32."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+    x, y = torch.randn(8, 6), 3 + torch.randn(8, 3)
+    found = []
+    for factor in (1.0, 1e-25):
+        with measure.watch(model, every={"noise_scale": 1}) as m:
+            (factor * (model(x) - y).square().mean()).backward()
+        found.append(m.results["noise_scale"]["model"])
+    assert 0 < found[0] < float("inf") and found[1] == pytest.approx(found[0], rel=1e-4)

@@ -127,6 +127,16 @@ def test_dead_units_count_over_all_passes():
         assert m.results["dead_units"] == {"1": 0.0}
 
 
+def test_rows_are_those_of_whole_numbers_whatever_the_default_type():
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        found = rows(torch.arange(300)[:, None])[:, 0].tolist()
+    finally:
+        torch.set_default_dtype(before)
+    assert len(set(found)) == 256 and (found[0], found[-1]) == (0, 299)
+
+
 def test_rows_are_the_same_tokens_in_every_layer():
     assert torch.equal(rows(torch.arange(600.0)[:, None])[:, 0], rows(torch.arange(600.0)[:, None] + 5)[:, 0] - 5)
 

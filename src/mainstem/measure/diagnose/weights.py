@@ -23,9 +23,9 @@ _LOGIT, _ENTROPY = AttentionLogit.normal[1], AttentionEntropy.normal[0]
 
 def zero_under_norm(watch: Watch) -> Iterator[Finding]:
     """A projection that begins at zero, and a norm that divides by its output."""
-    pairs = [(norm, linear) for norm, linear, has in watch.seen.norms if linear is not None and not bool(has)]
+    pairs = [(norm, linear) for norm, linear, zero in watch.seen.norms if bool(zero)]
     if pairs:
-        words = f"a zero-initialised projection under an output norm: {few([linear for _, linear in pairs if linear])} "
+        words = f"a zero-initialised projection under an output norm: {few([linear for _, linear in pairs])} "
         words += f"feeds {few([norm for norm, _ in pairs])}"
         fix = "The norm's slope at zero is 1/sqrt(eps): initialise the norm's gain with zero instead, not the weight."
         yield Finding("zero under norm", words, fix, 2)
@@ -64,11 +64,14 @@ def updates(watch: Watch) -> Iterator[Finding]:
 def saturated(watch: Watch) -> Iterator[Finding]:
     """Attention that looks at one key and no other."""
     logits, entropy = watch.results.get("attention_logit", {}), watch.results.get("attention_entropy", {})
-    names = [name for name in logits if logits[name] > _LOGIT or entropy.get(name, 1.0) < _ENTROPY]
+    taps = dict.fromkeys([*logits, *entropy])
+    names = [name for name in taps if logits.get(name, 0.0) > _LOGIT or entropy.get(name, 1.0) < _ENTROPY]
     if names:
-        worst = max(names, key=logits.__getitem__)
-        words = f"attention is saturated in {few(names)}: its largest logit is {logits[worst]:.3g}, its entropy "
-        words += f"{entropy.get(worst, 0.0):.2g} of ln keys"
+        worst = max(names, key=lambda name: (logits.get(name, 0.0), -entropy.get(name, 1.0)))
+        said = [f"its largest logit is {logits[worst]:.3g}"] if worst in logits else []
+        if worst in entropy:
+            said.append(f"its entropy {'' if said else 'is '}{entropy[worst]:.2g} of ln keys")
+        words = f"attention is saturated in {few(names)}: {', '.join(said)}"
         yield Finding(
             "saturated attention", words, "Normalise queries and keys, or scale logits by 1/sqrt(head width).", 2
         )

@@ -43,9 +43,19 @@ class Quantity:
         """Keep a number of the tap `name`."""
         self._values.setdefault(name, []).append(value.detach())
 
+    def has(self, name: str) -> bool:
+        """Return whether the tap `name` has a number."""
+        return bool(self._values.get(name))
+
+    @property
+    def measured(self) -> bool:
+        """Whether any tap has a number; no number is looked at."""
+        return any(self._values.values())
+
     def result(self) -> dict[str, float]:
         """Return the numbers of this pass by tap, in order; where a tap has several, their mean."""
-        return {name: float(torch.stack(values).double().mean().cpu()) for name, values in self._values.items()
+        # Metal has no float64, so that numbers leave the device first.
+        return {name: float(torch.stack(values).cpu().double().mean()) for name, values in self._values.items()
                 if values}  # fmt: skip
 
     def stream(self, name: str, before: list[Tensor], after: list[Tensor]) -> None:
@@ -104,5 +114,5 @@ def rows(values: Tensor, most: int = 256) -> Tensor:
         values.flatten(2).mean(2) if values.dim() == 4 else values.flatten(0, -2) if values.dim() > 1 else values[None]
     )
     if len(flat) > most:
-        flat = flat[torch.linspace(0, len(flat) - 1, most, device=flat.device).long()]
+        flat = flat[torch.arange(most, device=flat.device) * (len(flat) - 1) // (most - 1)]
     return flat.float() if flat.dtype != torch.float64 else flat

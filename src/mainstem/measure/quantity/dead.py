@@ -27,6 +27,10 @@ class DeadUnits(Quantity):
         self.rows: dict[str, int] = {}
         """How many tokens or places each unit has seen."""
 
+    @property
+    def measured(self) -> bool:
+        return bool(self._alive)
+
     def activation(self, name: str, output: Tensor) -> None:
         if output.dim() < 2:
             return

@@ -11,10 +11,17 @@ from .base import Quantity, wide
 
 
 def noise_scale(each: Tensor, whole: Tensor, batch: int) -> Tensor:
-    """Return ``tr(S) / |G|^2`` in samples, from the mean ``|g_b|^2`` of single samples and ``|mean g_b|^2`` of a batch.
+    """Return tr(S) / |G|^2 in samples, from the gradients of a batch and of each sample in it.
 
-    ``|G|^2 = (B whole - each) / (B - 1)`` and ``tr(S) = (each - whole) / (1 - 1/B)`` are unbiased; their ratio is inf
-    where the first is not positive: the batch is too small to tell.
+    Both parts are unbiased; their ratio is inf where |G|^2 is not positive: the batch is too small to tell.
+
+    Formula:
+        |G|^2 = (B whole - each) / (B - 1), tr(S) = (each - whole) / (1 - 1/B)
+
+    Args:
+        each: the mean of |g_b|^2 over the samples b.
+        whole: |mean g_b|^2.
+        batch: B.
 
     Source:
         McCandlish et al. 2018 (1812.06162), appendix A.1, with batches of 1 and B.
@@ -47,12 +54,20 @@ class NoiseScale(Quantity):
         self._whole: list[Tensor] = []
         self._batch: int | None = None
 
+    @property
+    def measured(self) -> bool:
+        return self._batch is not None
+
     def linear(self, name: str, x: Tensor, gradient: Tensor) -> None:
         batch = len(x)
         if x.dim() < 2 or batch < 2 or self._batch not in (None, batch):
             return
         self._batch = batch
-        x_BTD, g_BTF = (t.detach().reshape(batch, -1, t.shape[-1]).float() for t in (x, gradient))
+        g = gradient.detach() if gradient.dtype == torch.float64 else gradient.detach().float()
+        # A square of 1e-30 is 0 in float32, so that the largest number is 1 until all are summed.
+        largest = g.abs().amax()
+        largest = torch.where(largest > 0, largest, 1.0)
+        x_BTD, g_BTF = (t.reshape(batch, -1, t.shape[-1]).float() for t in (x.detach(), g / largest))
         # The loss is taken for a mean over the batch, so a sample's own gradient is B times its part. Whichever way
         # is shorter: the gradient itself, or the products of positions with each other.
         length, size = x_BTD.shape[1], x_BTD.shape[2] * g_BTF.shape[2]
@@ -62,11 +77,12 @@ class NoiseScale(Quantity):
             squares = torch.stack([(x_TD.T @ g_TF).square().sum() for x_TD, g_TF in zip(x_BTD, g_BTF, strict=True)])
         whole = x_BTD.flatten(0, 1).T @ g_BTF.flatten(0, 1)
         kind = wide(x)
-        self._each.append(squares.to(kind).mean() * batch**2)
-        self._whole.append(whole.square().sum(dtype=kind))
+        scale = largest.to(kind) ** 2
+        self._each.append(squares.to(kind).mean() * batch**2 * scale)
+        self._whole.append(whole.square().sum(dtype=kind) * scale)
 
     def result(self) -> dict[str, float]:
         if self._batch is None:
             return {}
-        each, whole = torch.stack(self._each).sum(), torch.stack(self._whole).sum()
+        each, whole = (torch.stack([one.cpu() for one in found]).sum() for found in (self._each, self._whole))
         return {"model": float(noise_scale(each, whole, self._batch))}

@@ -53,19 +53,31 @@ class EffectiveRank(Quantity):
     normal: ClassVar[tuple[float, float] | None] = (COLLAPSED, float("inf"))
     definition = "exp(-sum p ln p), p = sigma / sum sigma, of at most 256 tokens of the stream"
     source = "Roy and Vetterli 2007"
-    cost = "eigenvalues of a matrix of at most 256 x 256 a layer"
+    cost = "a copy of at most 256 tokens a layer; the eigenvalues of their products, where the number is looked at"
     wants: ClassVar[frozenset[str]] = frozenset({"stream"})
 
     def begin(self) -> None:
         super().begin()
+        self._samples: dict[str, Tensor] = {}
         self.tokens: dict[str, int] = {}
         """Of how many tokens each number is: a layer may return that of the class alone."""
 
+    @property
+    def measured(self) -> bool:
+        return bool(self._samples) or super().measured
+
     def stream(self, name: str, before: list[Tensor], after: list[Tensor]) -> None:
+        # A copy, as the stream may be changed in place; its rank is computed when somebody asks for it.
         sample = rows(after[0])
+        self._samples[name] = torch.empty_like(sample).copy_(sample)
         self.tokens[name] = len(sample)
-        if sample.isfinite().all():
-            self.note(name, self.of(singular_values(sample)))
+
+    def result(self) -> dict[str, float]:
+        for name in [*self._samples]:
+            sample = self._samples.pop(name)
+            if sample.isfinite().all():
+                self.note(name, self.of(singular_values(sample)))
+        return super().result()
 
     def of(self, sigma: Tensor) -> Tensor:
         """Return the rank that these singular values have."""

@@ -28,6 +28,12 @@ def _gram(x_ND: Tensor) -> Tensor:
     return centred @ centred.T
 
 
+def _alike(a: Tensor, b: Tensor) -> float:
+    """Return the similarity of two layers by their products, which may lie on different devices."""
+    b = b.to(a.device)
+    return float((a * b).sum() / (a.norm() * b.norm()).clamp_min(torch.finfo(a.dtype).tiny))
+
+
 class Similarity(Quantity):
     """Linear CKA of the stream after each layer with the stream before it; `matrix` has every pair."""
 
@@ -43,6 +49,10 @@ class Similarity(Quantity):
         super().begin()
         self._grams: dict[str, Tensor] = {}
 
+    @property
+    def measured(self) -> bool:
+        return len(self._grams) > 1
+
     def stream(self, name: str, before: list[Tensor], after: list[Tensor]) -> None:
         self._grams[name] = _gram(rows(after[0]))
 
@@ -51,11 +61,10 @@ class Similarity(Quantity):
         for earlier, name in pairwise(names):
             a, b = self._grams[earlier], self._grams[name]
             if a.shape == b.shape:
-                found[name] = float((a * b).sum() / (a.norm() * b.norm()).clamp_min(torch.finfo(a.dtype).tiny))
+                found[name] = _alike(a, b)
         return found
 
     def matrix(self) -> list[list[float]]:
         """Return the similarity of every pair of layers of the last pass; nan where their tokens are not the same."""
         grams = list(self._grams.values())
-        return [[float((a * b).sum() / (a.norm() * b.norm()).clamp_min(torch.finfo(a.dtype).tiny))
-                 if a.shape == b.shape else float("nan") for b in grams] for a in grams]  # fmt: skip
+        return [[_alike(a, b) if a.shape == b.shape else float("nan") for b in grams] for a in grams]

@@ -1,0 +1,101 @@
+"""Which of four axes are those of a token: of an image, of several streams, and of tokens that lie in a plane."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mainstem import Stack, measure
+
+WIDTH = 12
+
+
+class Block(nn.Module):
+    """A block of a Swin Transformer, without its attention; of its hidden units a quarter is dead."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.up, self.act = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 2 * WIDTH), nn.ReLU()
+        self.down = nn.Linear(2 * WIDTH, WIDTH)
+        with torch.no_grad():
+            self.up.bias[: WIDTH // 2] = -50.0
+
+    def forward(self, x):
+        return x + self.down(self.act(self.up(self.norm(x))))
+
+
+class Plane(nn.Module):
+    """Patches of an image, whose tokens stay in rows and columns."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.blocks = nn.Conv2d(3, WIDTH, 2, 2), nn.ModuleList(Block() for _ in range(4))
+
+    def forward(self, x):
+        x = self.patch(x).permute(0, 2, 3, 1)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def test_tokens_in_a_plane_are_tokens():
+    """By the definitions, in numpy, of the streams that a hook of our own has seen."""
+    torch.manual_seed(0)
+    model, seen = Plane(), []
+    for block in model.blocks:
+        block.register_forward_hook(lambda _m, args, y: seen.extend([args[0], y] if not seen else [y]))
+    with measure.watch(model) as m:
+        model(torch.randn(2, 3, 10, 14))
+    tokens = [x.detach().reshape(-1, WIDTH).double().numpy() for x in seen]
+    assert tokens[0].shape == (2 * 5 * 7, WIDTH)
+    for found, rows in zip(m.results["effective_rank"].values(), tokens, strict=True):
+        sigma = np.linalg.svd(rows, compute_uv=False)
+        share = sigma / sigma.sum()
+        assert found == pytest.approx(float(np.exp(-(share * np.log(share)).sum())), rel=1e-4)
+    for found, a, b in zip(m.results["block_influence"].values(), tokens[:-1], tokens[1:], strict=True):
+        cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+        assert found == pytest.approx(1 - cosine.mean(), abs=1e-4)
+    for number in range(4):
+        assert m.results["dead_units"][f"blocks.{number}.act"] == 0.25 and m.dead_rows[f"blocks.{number}.act"] == 70
+
+
+class Patches(nn.Module):
+    """Patches of an image, side by side, and what comes behind them."""
+
+    def __init__(self, behind):
+        super().__init__()
+        self.patch, self.behind = nn.Conv2d(3, WIDTH, 2, 2), behind
+
+    def tokens(self, x):
+        return self.patch(x).flatten(2).mT
+
+    def forward(self, x):
+        return self.behind(self.tokens(x))
+
+
+@pytest.mark.parametrize("form", ["hyper", "pre_norm"])
+def test_streams_are_those_of_tokens_behind_a_convolution_too(form):
+    torch.manual_seed(0)
+    stack = Stack(form, [nn.Linear(WIDTH, WIDTH) for _ in range(3)], WIDTH)
+    model, x = Patches(stack), torch.randn(2, 3, 8, 8)
+    with measure.watch(model) as m:
+        model(x)
+    with measure.watch(stack) as alone:
+        stack(model.tokens(x))
+    for name in ("effective_rank", "similarity", "block_influence"):
+        assert list(m.results[name].values()) == pytest.approx(list(alone.results[name].values()))
+        assert len(m.results[name]) >= 3
+
+
+@pytest.mark.parametrize("size", [8, WIDTH])
+def test_an_image_is_one_also_where_it_is_as_high_as_it_has_channels(size):
+    torch.manual_seed(0)
+    model, x = (
+        nn.Sequential(*[nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(3)]),
+        torch.randn(4, WIDTH, size, size),
+    )
+    with measure.watch(model, every={"block_influence": 1}) as m:
+        y = model[0](x)
+        model(x)
+    cosine = torch.nn.functional.cosine_similarity(x, y, dim=1)
+    assert m.results["block_influence"]["0"] == pytest.approx(1 - float(cosine.mean().detach()), abs=1e-5)
