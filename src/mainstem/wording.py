@@ -12,7 +12,16 @@ def several(count: float, thing: str, form: str = ",.0f") -> str:
         >>> several(1, "layer"), several(1200, "layer"), several(0.5, "pass", ".3g")
         ('1 layer', '1,200 layers', '0.5 passes')
     """
-    said = f"{count:{form}}"
+    return counted(f"{count:{form}}", thing)
+
+
+def counted(said: str, thing: str) -> str:
+    """Return things behind a number that is said already, or behind the words that stand in its place.
+
+    Example:
+        >>> counted("1", "block"), counted("1 or 2", "block")
+        ('1 block', '1 or 2 blocks')
+    """
     many = "es" if thing.endswith(_HISSING) else "s"
     return f"{said} {thing}{'' if said == '1' else many}"
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from .. import config, data
 from ..draw.words import short
-from ..wording import several
+from ..wording import counted, several
 from .trial import spread
 
 _OVER = 0.02
@@ -73,12 +73,12 @@ class Conditions(NamedTuple):
 
     def said(self) -> str:
         """Return the conditions in a sentence."""
-        text = f"{_many(self.bytes, 'byte')} of {' or '.join(self.texts)}"
+        text = f"{counted(_either(self.bytes), 'byte')} of {' or '.join(self.texts)}"
         still = self.steps == (0,)
         how = f"{text}; networks at their initial weights" if still else f"{text} {_read(self.passes)}"
-        blocks = f"{_many(self.layers, 'block')} of width {_either(self.width)}"
+        blocks = f"{counted(_either(self.layers), 'block')} of width {_either(self.width)}"
         sizes = f"{blocks}, context {_either(self.context)}"
-        taken = f"{_many(self.steps, 'step')} of {_many(self.batch, 'sequence')}; "
+        taken = f"{counted(_either(self.steps), 'step')} of {counted(_either(self.batch), 'sequence')}; "
         seeds = several(self.seeds, "seed")
         return f"{how}; {sizes}; {'' if still else taken}{seeds}."
 
@@ -122,16 +122,6 @@ def _either(values: Sequence[float]) -> str:
     """
     shown = [f"{value:,}" for value in values]
     return " or ".join(shown) if len(shown) <= 2 else f"{shown[0]} to {shown[-1]}"
-
-
-def _many(values: Sequence[int], thing: str) -> str:
-    """Return `_either` of the numbers of a thing.
-
-    Example:
-        >>> _many([1], "block"), _many([1, 2], "block")
-        ('1 block', '1 or 2 blocks')
-    """
-    return f"{_either(values)} {thing}{'' if tuple(values) == (1,) else 's'}"
 
 
 def _read(passes: Sequence[float]) -> str:

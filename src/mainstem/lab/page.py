@@ -11,7 +11,7 @@ from ..draw.figure_page import Drawing, Section
 from ..draw.forest import Forest, Interval
 from ..draw.table import Table
 from ..draw.words import duration, short, visible
-from ..wording import several
+from ..wording import counted, several
 from .experiment import Contrast
 from .result import Results
 from .statistics import Paired, Verdict
@@ -152,16 +152,12 @@ def _where(results: Results) -> str:
         return ""
     commit = results.facts.get("commit")
     at = f" (commit {str(commit)[:12]})" if commit else ""
+    cores, threads = (visible(machine.get(name), limit=40) for name in ("cores", "threads"))
     return (
-        f" On {_several(machine.get('cores'), 'core')} ({machine.get('architecture')}, {machine.get('instructions')}), "
-        f"{_several(machine.get('threads'), 'thread')}, torch {versions.get('torch')}, mainstem "
+        f" On {counted(cores, 'core')} ({machine.get('architecture')}, {machine.get('instructions')}), "
+        f"{counted(threads, 'thread')}, torch {versions.get('torch')}, mainstem "
         f"{versions.get('mainstem')}{at}."
     )
-
-
-def _several(count: object, thing: str) -> str:
-    """Return a number of things; what a file says may be no number."""
-    return several(count, thing) if isinstance(count, int) else f"{visible(count, limit=40)} {thing}s"
 
 
 def _summary(found: Sequence[Results]) -> Table:
