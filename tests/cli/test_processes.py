@@ -130,6 +130,27 @@ def test_a_launched_run_has_the_code_of_its_worst_process() -> None:
         launch.code(failed(p0=-signal.SIGKILL, p1=1))
 
 
+def test_a_run_whose_leading_process_was_killed_says_what_there_is_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said "from the last checkpoint" where none had been saved, or not even a folder was there."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(out: str | None) -> str:
+        with pytest.raises(RunFailed) as raised:
+            launch.code({0: SimpleNamespace(exitcode=-signal.SIGKILL)}, out)
+        return str(raised.value).partition("memory runs out: ")[2]
+
+    assert said(None).endswith("goes on from the last checkpoint, or from the start where none was saved.")
+    assert said("run") == "no run was in 'run' yet, so give the command again."
+    (tmp_path / "run").mkdir()
+    assert said("run") == "no run was in 'run' yet, so give the command again."
+    (tmp_path / "run" / "config.yaml").write_text("version: 2\n")
+    assert said("run") == "nothing was saved yet. Go on with: `mainstem train --resume run`."
+    (tmp_path / "run" / "checkpoints" / "step-40").mkdir(parents=True)
+    assert said("run") == "saved at step 40. Go on with: `mainstem train --resume run`."
+
+
 def test_who_is_started_again_needs_a_name(
     monkeypatch: pytest.MonkeyPatch, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

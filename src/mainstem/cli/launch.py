@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from .. import files, runs
 from ..errors import BadInput, RunFailed
 from . import processes
 
@@ -37,10 +38,11 @@ def number(text: str) -> int:
     return int(text)
 
 
-def start(count: int, words: list[str], began: float) -> int:
+def start(count: int, words: list[str], began: float, out: str | None = None) -> int:
     """Run ``mainstem`` with `words` in `count` processes on this machine, and return the exit code of the first.
 
-    They have the cores between them, unless OMP_NUM_THREADS says otherwise. `began` is when the command did.
+    They have the cores between them, unless OMP_NUM_THREADS says otherwise. `began` is when the command did, `out` the
+    folder of the run, where the command says it.
 
     Raises:
         RunFailed: where the process was killed that speaks for all.
@@ -58,7 +60,7 @@ def start(count: int, words: list[str], began: float) -> int:
         except SignalException as asked:
             return 128 + int(asked.sigval)
         except ChildFailedError as error:
-            return code(error.failures)
+            return code(error.failures, out)
     return 0
 
 
@@ -82,17 +84,33 @@ def _launch(count: int, words: list[str], logs: str) -> None:
         api.elastic_launch(settings, sys.executable)("-m", "mainstem", *words)
 
 
-def code(failures: dict[int, Any]) -> int:
-    """Return the exit code that a run has of which these processes have failed; raise where nobody could say why."""
+def code(failures: dict[int, Any], out: str | None = None) -> int:
+    """Return the exit code that a run has of which these processes have failed; raise where nobody could say why.
+
+    `out` is the folder of the run, where the command says it.
+    """
     first = failures[0].exitcode if 0 in failures else 0
     if first < 0:
         name = signal.Signals(-first).name
         why = ", as the system does where memory runs out" if name == "SIGKILL" else ""
-        raise RunFailed(
-            f"The process that leads was ended by {name}{why}: `mainstem train --resume RUN` goes on from the last "
-            "checkpoint."
-        )
+        raise RunFailed(f"The process that leads was ended by {name}{why}: {_remedy(out)}")
     return max(1, *(failure.exitcode for failure in failures.values()), first)
+
+
+def _remedy(out: str | None) -> str:
+    """Return how to go on after the leading process was killed, by what lies in the run's folder."""
+    if out is None:
+        return (
+            "`mainstem train --resume RUN` goes on from the last checkpoint, or from the start where none was saved."
+        )
+    from ..runs.run_folder import RunFolder
+    from ..train.resuming import how
+
+    folder = RunFolder(runs.follow(out))
+    if not files.is_file(folder.config):
+        return f"no run was in {files.shown(out)} yet, so give the command again."
+    again, where = how(folder)
+    return f"{where}. Go on with: `{again}`."
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ def _run(words: list[str], began: float, world: World | None) -> int:
             terminal.line(found.whole if asked in help_text.PLANS else found.screen)
         return 0
     if world is None and count > 1:
-        return launch.start(count, ["train", *words], began)
+        return launch.start(count, ["train", *words], began, tree.out)
     _check_restarts(tree)
     memory.keep()
     try:
