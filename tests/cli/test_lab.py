@@ -81,6 +81,9 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "exploding", "--optim.average", "0.1"], "optim.average cannot be set for exploding"),
         (["lab", "exploding", "--loss.z-loss", "0.1"], "--loss.z-loss cannot be set for exploding"),
         (["lab", "exploding", "--data.documents", "mask"], "data.documents cannot be set for exploding"),
+        (["lab", "--all", "--model.members", "2"], "model.members cannot be set for any of the experiments"),
+        (["lab", "dropout", "--noise.attention", "0.3"], "noise.attention cannot be set for dropout, which decides"),
+        (["lab", "sites", "--noise.rate", "0.3"], "cannot be set for sites, which decides over noise.embedding"),
         (["lab", "vanishing", "--repeated", "4096"], "--repeated 4096 is for a text that is read many times, and van"),
         (["lab", "dropout", "--repeated", "1023"], "repeated is 1023"),
         (["lab", "--repeated", "4096"], "--repeated 4096 is for an experiment, and none is named"),
@@ -115,6 +118,25 @@ def test_a_text_that_is_read_many_times_has_another_size_and_is_read_as_often(
     assert f"--repeated 1000000 is more than the {once['tokens']:,} tokens of the training text: give a smaller" in (
         capsys.readouterr().err
     )
+
+
+def test_a_field_holds_for_all_experiments_that_do_not_decide_over_it(
+    corpus: Path, tmp_path: Path, monkeypatch, capsys: Capture
+) -> None:
+    """`--all --train.steps 2` was refused for all, as one experiment takes no step."""
+    every = catalogue.names
+    monkeypatch.setattr(catalogue, "names", lambda kind: ["exploding", "sites"] if kind == "experiment" else every(kind))
+    out = tmp_path / "lab"
+    assert main(["lab", "--all", "--seeds", "1", "--out", str(out), "--data.paths", str(corpus), *SMALL]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("exploding keeps its own train.steps, over which it decides itself.\n")
+    found = {name: json.loads((out / f"{name}.json").read_text()) for name in ("exploding", "sites")}
+    assert found["sites"]["facts"]["settings"]["train.steps"] == "2"
+    assert {cell["setting"]["steps"] for cell in found["sites"]["cells"]} == {2}
+    assert "train.steps" not in found["exploding"]["facts"]["settings"]
+    assert found["exploding"]["facts"]["settings"]["model.width"] == "8"
+    assert main(["lab", "exploding", "sites", "--seeds", "1", "--out", str(out), *SMALL]) == 2
+    assert "train.steps cannot be set for exploding" in capsys.readouterr().err
 
 
 def test_refusals_come_before_any_text_is_read(tmp_path, monkeypatch, capsys: Capture) -> None:

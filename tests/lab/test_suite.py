@@ -112,6 +112,17 @@ def test_results_go_into_no_run_and_no_file(tmp_path: Path) -> None:
         suite.check_folder(tmp_path)
 
 
+def test_the_name_of_a_variant_is_kept_with_its_values() -> None:
+    """L1's proximal step is AdamW's: what was given for another optimizer is nothing to it."""
+    settings = {"optim.name": "muon", "optim.muon_lr": "0.01", "optim.lr": "0.1", "train.steps": "3"}
+    l1, sites = (catalogue.resolve("experiment", name) for name in ("l1", "sites"))
+    assert (l1.free(settings), sites.free(settings)) == ({"train.steps": "3"}, settings)
+    plan = suite.Plan(Path(), settings, None, 1, "mainstem lab --all")
+    assert list(suite.kept([l1, sites, dataclasses.replace(l1, name="other")], plan)) == [
+        "l1 and other keep their own optim.name, optim.muon_lr and optim.lr, over which they decide themselves."
+    ]
+
+
 def test_all_but_those_that_read_a_text_once_take_another_size_of_it() -> None:
     """`--all --repeated N`: an experiment without such a text runs as it is."""
     for spec in catalogue.specs("experiment"):

@@ -39,6 +39,8 @@ SCREENS = (
     "lab deviation --seeds 3 --model.width 18 --model.layers 2 --train.steps 3 --data.paths corpus.txt "
     "--machine.threads 1",
     "lab explodin",
+    "lab exploding --train.steps 3",
+    "lab --all --model.members 2",
     "list init",
     "doctor",
 )

@@ -119,8 +119,10 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     pages: list[str] = []
     answer = Answer(options.json)
     experiments = [_sized(spec.load(), options) for spec in specs]
-    suite.check(experiments, plan)
+    suite.check(experiments, plan, every=options.all)
     progress = console.make(sys.stderr if options.json else None)
+    for sentence in suite.kept(experiments, plan):
+        progress.say(sentence)
     try:
         with signals.catch():
             for results, page in suite.run(experiments, plan, began, progress):

@@ -20,6 +20,7 @@ from ..report import Page, metrics
 from ..runs import facts
 from ..runs.score import NATS
 from ..train.language import Language
+from ..wording import listed
 from .experiment import Cell, Contrast, Experiment, Numbers, against
 from .figures import drawn, spread
 from .result import Results
@@ -164,20 +165,11 @@ def _conditions(sides: Sequence[Side]) -> str:
     flat = [_flat(config.plain(side.run)) for side in sides]
     names = [name for name in dict.fromkeys(name for one in flat for name in one) if name not in ("out", "seed")]
     differ = [name for name in names if any(one.get(name) != flat[0].get(name) for one in flat)]
-    told = "; ".join(f"{name} {_listed([str(one.get(name)) for one in flat])}" for name in differ[:20])
+    told = "; ".join(f"{name} {listed([str(one.get(name)) for one in flat])}" for name in differ[:20])
     more = f"; and {len(differ) - 20} more" if len(differ) > 20 else ""
     budget = sides[0].run.train.budget
     length = f"train.budget {budget} each" if budget else "equally many tokens"
-    return f"{_listed([side.name for side in sides])} differ in: {told}{more}. Trained for {length}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return names as a sentence has them.
-
-    >>> _listed(["a", "b"]), _listed(["a", "b", "c"])
-    ('a and b', 'a, b and c')
-    """
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+    return f"{listed([side.name for side in sides])} differ in: {told}{more}. Trained for {length}."
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:

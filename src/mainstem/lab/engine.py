@@ -102,8 +102,9 @@ class Engine:
         """Return the whole configuration of a trial: the lab's, the experiment's, the user's, the cell's, the seed."""
         if cell.whole is not None:
             return config.override(cell.whole, {"seed": seed})
-        values = {**LAB, **experiment.base, **self.settings, **cell.settings, "seed": seed}
-        if double and "train.steps" not in self.settings:
+        free = experiment.free(self.settings)
+        values = {**LAB, **experiment.base, **free, **cell.settings, "seed": seed}
+        if double and "train.steps" not in free:
             values["train.steps"] = 2 * int(values["train.steps"])
         return config.load(values)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..config import SITES
 from ..errors import BadInput
 
 if TYPE_CHECKING:
@@ -118,20 +119,36 @@ class Experiment:
         return replace(self, cells=cells, base={**self.base, "train.steps": steps}, needs=tokens)
 
     def check(self, settings: Iterable[str]) -> None:
-        """Raise `BadInput` where a field among `settings` would not hold in every training: a cell sets it, or `trial`.
-
-        Every experiment looks inside one network, so `model.members` is never free.
-        A whole list or mapping that is set (`penalty`, `model.residual`) is one with its parts.
-        """
-        own = ["model.members", *self.decides, *(name for cell in self.cells for name in cell.settings)]
+        """Raise `BadInput` where a field among `settings` would not hold in every training."""
         for name in settings:
-            taken = next((one for one in own if _same(name, one)), None)
+            taken = self.decided(name)
             if taken is not None:
                 raise BadInput(
                     f"{name} cannot be set for {self.name}, which decides over {taken} itself: leave it out, or take "
                     "another experiment (`mainstem lab` lists them)."
                 )
 
+    def decided(self, name: str) -> str | None:
+        """Return the field by which a cell or `trial` decides over the field `name` itself; None where nothing does.
+
+        Every experiment looks inside one network, so `model.members` is never free.
+        A whole list or mapping that is set (`penalty`, `model.residual`) is one with its parts.
+        """
+        own = ["model.members", *self.decides, *(name for cell in self.cells for name in cell.settings)]
+        return next((one for one in own if _same(name, one)), None)
+
+    def free(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of `settings` that hold in every training; without the name of a variant its values do not."""
+        gone = [name for name in settings if self.decided(name) is not None]
+        values = tuple(name.removesuffix("name") for name in gone if name.endswith(".name"))
+        return {
+            name: value for name, value in settings.items() if name not in gone and not name.startswith(values)
+        }
+
+
+_RATES = frozenset(("noise.rate", *(f"noise.{site}" for site in SITES)))
+"""The first one is that of each site which has none of its own."""
+
 
 def _same(a: str, b: str) -> bool:
-    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
+    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.") or ("noise.rate" in (a, b) and {a, b} <= _RATES)

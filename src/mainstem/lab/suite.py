@@ -20,6 +20,7 @@ from ..runs.cache import cache_folder
 from ..runs.run_folder import RunFolder
 from ..train import refuse, unread
 from ..train.console import Plain, Progress
+from ..wording import listed
 from . import page, text
 from .cache import Cache
 from .commit import commit
@@ -88,7 +89,7 @@ def run(
                 "three."
             )
             continue
-        results.facts.update({**facts(plan), **more})
+        results.facts.update({**facts(plan, experiment), **more})
         made += 1
         yield results, write(plan, results)
     if late:
@@ -110,16 +111,39 @@ def doubled(budget: float, count: int) -> bool:
     return budget / max(1, count) >= _LONG
 
 
-def check(experiments: Sequence[Experiment], plan: Plan) -> None:
-    """Raise `BadInput` for what is wrong with a training of any of the experiments, before a text is read."""
+def check(experiments: Sequence[Experiment], plan: Plan, every: bool = False) -> None:
+    """Raise `BadInput` for what is wrong with a training of any of the experiments, before a text is read.
+
+    Where it was asked for `every` experiment, a field that some of them decide over themselves holds for the others.
+    """
+    for name in plan.settings if every else ():
+        if all(experiment.decided(name) for experiment in experiments):
+            raise BadInput(f"{name} cannot be set for any of the experiments, as each decides over it: leave it out.")
     engine = _engine(plan, Plain(None))
     for experiment in experiments:
-        experiment.check(plan.settings)
+        if not every:
+            experiment.check(plan.settings)
         runs = [engine.configured(experiment, cell, 0, double=False) for cell in experiment.cells]
         for run in runs:
             refuse.early(run)
         # No step of a trial is watched.
-        unread.check([msgspec.structs.replace(run, log=config.Log(quantities=0)) for run in runs], plan.settings)
+        bare = [msgspec.structs.replace(run, log=config.Log(quantities=0)) for run in runs]
+        unread.check(bare, experiment.free(plan.settings))
+
+
+def kept(experiments: Sequence[Experiment], plan: Plan) -> Iterator[str]:
+    """Yield a sentence for the experiments that keep fields of their own where others were given."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for experiment in experiments:
+        free = experiment.free(plan.settings)
+        if own := tuple(name for name in plan.settings if name not in free):
+            found.setdefault(own, []).append(experiment.name)
+    for own, names in found.items():
+        one = len(names) == 1
+        yield (
+            f"{listed(names)} {'keeps its' if one else 'keep their'} own {listed(own)}, over which "
+            f"{'it decides itself' if one else 'they decide themselves'}."
+        )
 
 
 def _engine(plan: Plan, progress: Progress) -> Engine:
@@ -127,11 +151,11 @@ def _engine(plan: Plan, progress: Progress) -> Engine:
     return Engine(read, Cache(plan.folder / "trials"), plan.settings, progress.say, plan.clock, progress.measuring)
 
 
-def facts(plan: Plan) -> dict[str, Any]:
+def facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
     """Return what made the numbers: the command, the commit where there is one, versions, machine."""
     return {
         "command": plan.command, "commit": commit(), "versions": environment.versions(),
-        "machine": environment.machine(torch.device("cpu")), "settings": dict(plan.settings),
+        "machine": environment.machine(torch.device("cpu")), "settings": experiment.free(plan.settings),
     }  # fmt: skip
 
 
