@@ -218,3 +218,18 @@ def test_given_passes_are_those_that_regularize() -> None:
 def test_a_budget_without_a_step_is_not_said_to_have_all_of_them(budget: float, said: str) -> None:
     (passes,) = [each for each in choose(TEXT, Speed(), budget, RECIPE).decisions if each.title == "passes"]
     assert said in passes.why and "all 0" not in passes.why
+
+
+@pytest.mark.parametrize("budget", [8.0, 60.0, 600.0])
+@pytest.mark.parametrize("share", [0.2, 1.0, 3.0])
+def test_steps_that_were_timed_stand_in_the_place_of_those_of_the_cost_model(budget: float, share: float) -> None:
+    plain = choose(TEXT, Speed(), budget, RECIPE)
+    number = 7 + round(share * plain.steps)
+    found = choose(TEXT, Speed(), budget, RECIPE, timed=number)
+    assert found.steps == number
+    assert found.count == number // found.values["model.members"]
+    sizes = ("model.layers", "model.width", "model.heads", "model.context", "train.batch")
+    assert [found.values[name] for name in sizes] == [plain.values[name] for name in sizes]
+    (why,) = [one.why for one in found.decisions if one.title == "size"]
+    assert why.startswith(f"{number:,} steps fit")
+    assert found.least > budget or found.doubt is None

@@ -21,12 +21,13 @@ from .width import around, batched
 class Choice(msgspec.Struct, frozen=True):
     """What was decided for a budget of so many seconds.
 
-    `steps` are those of one network that fit by the cost model, and `least` is the budget that a run needs to learn
-    something.
+    `steps` are those of one network that fit, `count` those that each of the networks takes, and `least` is the budget
+    that a run needs to learn something.
     """
 
     budget: float
     steps: int
+    count: int
     least: float
     decisions: list[Decision]
 
@@ -48,7 +49,13 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(
-    corpus: Corpus, speed: Speed, budget: float, run: config.Run, given: Collection[str] = (), spent: float = 0.0
+    corpus: Corpus,
+    speed: Speed,
+    budget: float,
+    run: config.Run,
+    given: Collection[str] = (),
+    spent: float = 0.0,
+    timed: int | None = None,
 ) -> Choice:
     """Return what a run on `corpus` with `budget` seconds is to be like.
 
@@ -61,6 +68,8 @@ def choose(
         budget: seconds of wall time, of which `spent` have passed already.
         run: a resolved configuration, which holds for all that is not chosen.
         given: dotted names of fields.
+        timed: steps of one network that fit, of the size that the same arguments without it choose; where members are
+            given, of all of them together. By default the cost model says so.
 
     Returns:
         The decisions, each with the fields that were free and the reason.
@@ -78,8 +87,9 @@ def choose(
     best = max((number for number, size in enumerate(sizes) if _fits(size, steps[number], corpus)), default=0)
     size, basis = batched(sizes[best], steps[best], run, given, corpus.tokens)
     took = seconds(shape(size, corpus, held), speed)
-    fit = int(room / took)
-    least = math.ceil(spent + FIXED + (FEWEST + 1) * took / USABLE)
+    fit = int(room / took) if timed is None else timed
+    each = room / timed if timed and room else took
+    least = math.ceil(spent + FIXED + (FEWEST + 1) * max(took, each) / USABLE)
     once = corpus.tokens / (size.context * size.batch)
     wanted = rules.most(run, given) * once
     bound = "model.members" in given or run.optim.around is not None  # which takes one network
@@ -95,10 +105,10 @@ def choose(
         rules.passes(count, fit // members),
         *rules.rates(size, run),
         *rules.regularization(count * size.context * size.batch / max(1, corpus.tokens)),
-        *rules.cadence(count, count * took * members),
+        *rules.cadence(count, count * each * members),
     ]
     free = [left for one in decided if (left := one.without(given)) is not None]
-    return Choice(budget, fit, least, free)
+    return Choice(budget, fit, count, least, free)
 
 
 def shape(size: Size, corpus: Corpus, members: int = 1) -> Shape:

@@ -30,11 +30,12 @@ def assemble(
     clock: Clock = perf_counter,
     tell: Tell | None = None,
     past: Past = NOTHING,
+    steps: int | None = None,
 ) -> tuple[Learner, facts.Facts]:
     """Return what learns as `run` says, of which `past` is known, and the facts that are known before its first step.
 
     `began` is when the time of `train.budget` began, by `clock`; now, where it is not given.
-    ``tell(what, done, total)`` is called while a few steps are timed for it.
+    ``tell(what, done, total)`` is called while a few steps are timed for it, unless it is known that `steps` fit.
     Raises `BadInput` where two parts do not go together.
     """
     start = clock() if began is None else began
@@ -44,6 +45,8 @@ def assemble(
     loss = target_loss.of(run, task, network, data, device.choose(run.machine))
 
     def fitting(seconds: float) -> int:
+        if steps is not None:
+            return steps
         trial = budget.thrown_away(run, task, data, copy.deepcopy(network), clock, world, loss)
         return budget.steps(trial, seconds, start, clock, tell)
 

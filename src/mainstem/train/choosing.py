@@ -16,7 +16,7 @@ from .. import catalogue, choice, config, files, runs
 from ..choice.given import FIELDS, FOLLOWING, implied
 from ..config.reader import LIMIT
 from ..errors import BadInput
-from . import length, speed
+from . import budget, length, speed
 from .phases import Clock
 from .task import Task, Tell
 from .world import ALONE, World
@@ -61,7 +61,8 @@ def choose(
 ) -> tuple[config.Run, dict[str, Any] | None]:
     """Return `run` with what was chosen for it, and what facts.json says of that; None where nothing is.
 
-    `began` is when the time of the budget began, by `clock`. Nothing is chosen for a run whose length is given in
+    `began` is when the time of the budget began, by `clock`. The steps that fit are in `count` there, for `assemble`.
+    Nothing is chosen for a run whose length is given in
     steps or passes, for its recipe's values are those of a few minutes, nor for a task that has no corpus.
     """
     corpus = task.corpus(data)
@@ -69,19 +70,40 @@ def choose(
         return run, None
     fixed, seconds = implied(given), length.seconds(run.train.budget)
     timed = speed.measure(run, task, data, corpus, seconds, clock, tell, world)
-    now, known = decided(corpus, choice.fitted(timed), seconds, run, fixed, clock() - began)
+    here, spent = choice.fitted(timed), clock() - began
+    table = choice.choose(corpus, here, seconds, run, fixed, spent)
+    # What the table chooses is timed itself, so that the reasons and the length of the run go by one number of steps.
+    trial = _with(run, table.values, fixed)
+    learner = budget.thrown_away(trial, task, data, task.build(trial, data), clock, world)
+    fit = budget.steps(learner, seconds, began, clock, tell) * table.values.get("model.members", 1)
+    now, known = decided(corpus, here, seconds, run, fixed, spent, fit)
     known["timed"] = [{**shape._asdict(), "seconds": round(took, 6)} for shape, took in timed]
     return _with(run, now.values, fixed), known
 
 
 def decided(
-    corpus: choice.Corpus, here: choice.Speed, seconds: float, run: config.Run, given: Collection[str], spent: float
+    corpus: choice.Corpus,
+    here: choice.Speed,
+    seconds: float,
+    run: config.Run,
+    given: Collection[str],
+    spent: float,
+    fit: int | None = None,
 ) -> tuple[choice.Choice, dict[str, Any]]:
     """Return the choice of these arguments, as `choice.choose` has them, and what is to be known of it, as JSON values.
 
-    That has what half and twice the time would have chosen, and all that the choice was made from.
+    That has what half and twice the time would have chosen, and all that the choice was made from. `fit` are the steps
+    that fit by a timing of what is chosen; then half and twice the time have by the same factor more or fewer of them.
     """
-    now, half, twice = (choice.choose(corpus, here, factor * seconds, run, given, spent) for factor in (1.0, 0.5, 2.0))
+
+    def chosen(factor: float, timed: int | None = None) -> choice.Choice:
+        return choice.choose(corpus, here, factor * seconds, run, given, spent, timed)
+
+    now, half, twice = (chosen(factor) for factor in (1.0, 0.5, 2.0))
+    if fit is not None:
+        share = fit / now.steps if now.steps else 1.0
+        now = chosen(1.0, fit)
+        half, twice = chosen(0.5, round(share * half.steps)), chosen(2.0, round(share * twice.steps))
     return now, {
         **msgspec.to_builtins(now),
         "doubt": now.doubt,
@@ -91,6 +113,7 @@ def decided(
         "corpus": msgspec.to_builtins(corpus),
         "speed": msgspec.to_builtins(here),
         "spent": round(spent, 3),
+        "fit": fit,
     }
 
 

@@ -61,10 +61,13 @@ def plan(
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
             corpus = task.prepare(run, cache, tell)
-        made = before.choice
+        made, steps = before.choice, None
         if before is NOTHING:
             run, made = choosing.choose(run, given, task, corpus, clock, began, tell)
-        learner, facts = assemble(run, task, corpus, ALONE, began=began, clock=clock, tell=tell, past=before)
+            steps = None if made is None else made["count"]
+        learner, facts = assemble(
+            run, task, corpus, ALONE, began=began, clock=clock, tell=tell, past=before, steps=steps
+        )
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),
             ("data", _pairs(corpus.facts)),

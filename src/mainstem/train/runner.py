@@ -94,13 +94,14 @@ def run(
         for doubt in doubts:
             progress.warn(doubt)
         stack.enter_context(task.guard(run, data))
-        made = before.choice
+        made, steps = before.choice, None
         if not there:
             run, made = choosing.choose(run, given, task, data, clock, began, progress.measuring, world)
+            steps = None if made is None else made["count"]
             if made is not None and made["doubt"] is not None:
                 progress.warn(made["doubt"])
         learner, known = assemble(
-            run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before
+            run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before, steps=steps
         )
         if made is not None:
             known["choice"] = made
