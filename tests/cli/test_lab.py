@@ -125,7 +125,8 @@ def test_a_field_holds_for_all_experiments_that_do_not_decide_over_it(
 ) -> None:
     """`--all --train.steps 2` was refused for all, as one experiment takes no step."""
     every = catalogue.names
-    monkeypatch.setattr(catalogue, "names", lambda kind: ["exploding", "sites"] if kind == "experiment" else every(kind))
+    few = {"experiment": ["exploding", "sites"]}
+    monkeypatch.setattr(catalogue, "names", lambda kind: few.get(kind) or every(kind))
     out = tmp_path / "lab"
     assert main(["lab", "--all", "--seeds", "1", "--out", str(out), "--data.paths", str(corpus), *SMALL]) == 0
     said = capsys.readouterr().out

@@ -29,12 +29,13 @@ def test_a_damaged_one_is_none(tmp_path, damage):
 
 def test_the_key_is_of_all_that_decides():
     same = key(["e", 1], RUN, "text")
-    moved = config.override(RUN, {"out": "elsewhere", "log.every": 3})
+    moved = config.override(RUN, {"out": "elsewhere", "log.every": 3, "data.paths": ["moved.txt"], "data.verify": True})
     assert key(["e", 1], moved, "text") == same
     others = [
         key(["e", 2], RUN, "text"), key(["f", 1], RUN, "text"), key(["e", 1], RUN, "other"),
         *(key(["e", 1], config.override(RUN, change), "text")
           for change in ({"seed": 1}, {"train.steps": 6}, {"noise.rate": 0.1}, {"model.residual": "post_norm"},
-                         {"optim.lr": 1e-4}, {"penalty.0.name": "l1", "penalty.0.coef": 1e-4})),
+                         {"optim.lr": 1e-4}, {"penalty.0.name": "l1", "penalty.0.coef": 1e-4},
+                         {"data.documents": "mask"}, {"data.sealed": 0.1})),
     ]  # fmt: skip
     assert len({same, *others}) == 1 + len(others)

@@ -38,9 +38,11 @@ class Kept(NamedTuple):
 def key(name: Sequence[Any], run: config.Run, corpus: str) -> str:
     """Return the name of a trial: a hash of what is measured, the whole configuration, the text, and the versions.
 
-    Where the run is written and what is shown decide nothing.
+    Where the run is written and what is shown decide nothing. What the text is, `corpus` says, but for how documents
+    are kept apart and how much of it is sealed.
     """
-    bare = msgspec.structs.replace(run, out="-", log=config.Log(), data=config.Data())
+    text = config.Data(documents=run.data.documents, sealed=run.data.sealed)
+    bare = msgspec.structs.replace(run, out="-", log=config.Log(), data=text)
     versions = [metadata.version(package) for package in ("mainstem", "torch")]
     content = [list(name), msgspec.to_builtins(bare), corpus, versions]
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:32]
