@@ -66,6 +66,7 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "vanishing", "--train.patience", "3"], "--train.patience cannot be given here"),
         (["lab", "vanishing", "--train.init-from", "runs/x"], "--train.init-from cannot be given here"),
         (["lab", "vanishing", "--model.prior", "counts"], "--model.prior cannot be given here"),
+        (["lab", "l2", "--data.tokenizer", "bpe"], "--data.tokenizer cannot be given here, since the losses of an exp"),
         (["lab", "--budget", "3m"], "--budget 3m is for an experiment, and none is named: give the name of one"),
         (["lab", "--train.steps", "3"], "--train.steps 3 is for an experiment, and none is named"),
         (["lab", "vanishing", "--save.every", "3"], "--save.every cannot be given here"),
@@ -162,7 +163,8 @@ def test_every_field_of_a_run_holds_or_is_refused() -> None:
     names = {field.name for field in config.fields(config.Run)} - {"out"}
     said = {name: _refusal(name) for name in names}
     refused = {name for name, sentence in said.items() if "cannot be given here, since " in sentence}
-    own = ("train.budget", "train.epochs", "train.patience", "train.init_from", "model.preset", "model.prior")
+    own = ("train.budget", "train.epochs", "train.patience", "train.init_from", "model.preset", "model.prior",
+           "data.tokenizer")  # fmt: skip
     assert refused == {
         name for name in names
         if name.partition(".")[0] in ("seed", "recipe", "evaluate", "save", "log") or name.startswith(own)

@@ -30,6 +30,7 @@ _UNUSED = {
     "seed": "an experiment takes seeds from 0 on: give --seeds N",
     "recipe": "an experiment has settings of its own: set single fields",
     "model.preset": "an experiment has sizes of its own: set model.layers, model.width and others",
+    "data.tokenizer": "the losses of an experiment are in nats per byte, for which a token is a byte",
     "train.budget": _LENGTH,
     "train.epochs": _LENGTH,
     "train.patience": "a training of an experiment takes all its steps",
