@@ -1,11 +1,14 @@
 """Flow through a network: the gradient that autograd itself gives at the embedding, and nothing left behind."""
 
+import numpy as np
 import torch
 from lab import trial
 
+from mainstem import config, data
 from mainstem.data.batches import Plan, fetch
 from mainstem.lab import Cell
-from mainstem.lab.measured import Flow, flow
+from mainstem.lab.experiments import deviation, scale
+from mainstem.lab.measured import Flow, first_batch, flow
 
 
 def test_the_first_gradient_is_that_of_the_embedded_text():
@@ -33,3 +36,22 @@ def test_the_first_gradient_is_that_of_the_embedded_text():
 def test_the_factor_is_one_layer_s_share():
     assert abs(Flow([], [1.0, 2.0, 4.0, 8.0]).factor - 0.5) < 1e-9
     assert abs(Flow([], [8.0, 4.0, 2.0]).factor - 2.0) < 1e-9
+
+
+def test_documents_are_kept_apart_where_the_training_keeps_them_apart():
+    """Networks that were trained so were measured as if the text were one document."""
+    one = trial(Cell("c"), data__documents="mask", model__layers=2, noise__rate=0.5)
+    text = one.corpus.train
+    short = data.Tokens(text.ids, np.arange(0, len(text), 5), text.num_bytes, text.lengths_V)
+    one.corpus = one.corpus._replace(train=short)
+    network = one.build()
+    measured = {}
+    for kept in ("mask", "join"):
+        one.run = config.override(one.run, {"data.documents": kept})
+        documents_BT = first_batch(one, network)[2]
+        assert (documents_BT is not None) == (kept == "mask")
+        logits, stream = scale.shift(one, network)
+        measured[kept] = [*flow(one, network).stream, *deviation.shares(one, network)[0], logits, *stream]
+    # What is embedded is the same, and so is the first number of a stream; of shares not even the first.
+    same = [a == b for a, b in zip(measured["mask"], measured["join"], strict=True)]
+    assert sum(same) <= 2 and len(same) > 10

@@ -31,13 +31,16 @@ class Flow(NamedTuple):
         return None if found is None else 1 / found
 
 
-def first_batch(trial: Trial, network: LanguageModel) -> tuple[Tensor, Tensor, range]:
-    """Return inputs, targets and slots of the trial's first step, on the device of `network`."""
+def first_batch(trial: Trial, network: LanguageModel) -> tuple[Tensor, Tensor, Tensor | None, range]:
+    """Return inputs, targets, documents where they are kept apart, and slots of the trial's first step.
+
+    Tensors are on the device of `network`, which takes the documents behind the inputs, as in training.
+    """
     plan = Plan(len(trial.corpus.train), network.context, trial.run.train.batch, trial.run.seed)
     slots = plan.slots(1)
-    x_BT, y_BT, _ = fetch(trial.corpus.train, plan, 1, slots)
+    x_BT, y_BT, documents_BT = fetch(trial.corpus.train, plan, 1, slots, trial.run.data.documents == "mask")
     device = next(network.parameters()).device
-    return x_BT.to(device), y_BT.to(device), slots
+    return x_BT.to(device), y_BT.to(device), None if documents_BT is None else documents_BT.to(device), slots
 
 
 def flow(trial: Trial, network: LanguageModel) -> Flow:
@@ -47,8 +50,9 @@ def flow(trial: Trial, network: LanguageModel) -> Flow:
     behind a softmax with one weight near 1 is far more than its gradient: in `exploding` it made the growth 10^13 where
     it is 10^8, and another number on each kind of processor.
     """
-    x_BT, y_BT, _ = first_batch(trial, network)
+    x_BT, y_BT, documents_BT, _ = first_batch(trial, network)
+    apart_BT = None if documents_BT is None else documents_BT.cpu()
     exact = copy.deepcopy(network).to("cpu", torch.float64).eval()
     with depth.norms(exact) as norms, torch.enable_grad():
-        (exact(x_BT.cpu(), None, targets_BT=y_BT.cpu()) / y_BT.numel()).backward()
+        (exact(x_BT.cpu(), apart_BT, targets_BT=y_BT.cpu()) / y_BT.numel()).backward()
     return Flow(norms.stream, norms.gradient)

@@ -36,3 +36,10 @@ def test_a_block_of_nothing_costs_nothing():
     _, costs = costs_of(trained)
     assert costs[1] == pytest.approx(0.0, abs=1e-6)
     assert abs(costs[0]) > 1e-6
+
+
+def test_losses_are_measured_as_the_network_was_trained():
+    """They were measured in float32 and across documents, whatever the training was like."""
+    trained = lab.trial(Cell("c"), model__layers=2, machine__dtype="bfloat16").train()
+    whole, _ = costs_of(trained)
+    assert whole == trained.held_out(depth_used._WINDOWS).nats_per_token

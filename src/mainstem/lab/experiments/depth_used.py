@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from torch import nn
 
 from ...draw.chart import Figure
-from ...measure.evaluate import over
-from ...model import LanguageModel
-from ...train.gap import training_windows
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_curves
 from ..result import Results
@@ -35,21 +32,20 @@ def trial(trial: Trial) -> Numbers:
 def costs_of(trained: Trained) -> tuple[float, list[float]]:
     """Return the held-out loss, and how much it rises when a block is left out, block by block; weights stay."""
     network = trained.model
-    whole = _loss(network, trained)
+    whole = _loss(trained)
     blocks = network.blocks
     try:
         costs = []
         for left_out in range(len(blocks)):
             network.blocks = nn.ModuleList(block for i, block in enumerate(blocks) if i != left_out)
-            costs.append(_loss(network, trained) - whole)
+            costs.append(_loss(trained) - whole)
     finally:
         network.blocks = blocks
     return whole, costs
 
 
-def _loss(network: LanguageModel, trained: Trained) -> float:
-    windows = training_windows(trained.corpus.held_out, network.context, _WINDOWS)
-    return over(network, windows).nats_per_token
+def _loss(trained: Trained) -> float:
+    return trained.held_out(_WINDOWS).nats_per_token
 
 
 def _mean(values: Sequence[float]) -> float:

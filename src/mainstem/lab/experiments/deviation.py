@@ -45,12 +45,12 @@ def trial(trial: Trial) -> Numbers:
 
 def shares(trial: Trial, network: LanguageModel) -> tuple[list[float], list[float]]:
     """Return RMS(F(x)) / RMS(x) of every sublayer, and 1 - cos(x, x') of each, on the trial's first batch."""
-    x_BT, _, _ = first_batch(trial, network)
+    x_BT, _, documents_BT, _ = first_batch(trial, network)
     training = network.training
     network.eval()
     every = {"branch_share": 1, "block_influence": 1}
     with torch.no_grad(), trial.place.autocast(), watch(network, every=every) as seen:
-        network(x_BT)
+        network(x_BT, documents_BT)
     network.train(training)
     return list(seen.results["branch_share"].values()), list(seen.results["block_influence"].values())
 

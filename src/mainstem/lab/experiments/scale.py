@@ -101,17 +101,17 @@ def shift(trial: Trial, network: LanguageModel) -> tuple[float, list[float]]:
     ``log2(RMS in evaluation / RMS in training)``: 0 is the same size, 1 twice it. Logits of training are the mean over
     `MASKS` passes; the stream's size is that of single passes, with the spread that the masks give it.
     """
-    x_BT, _, slots = first_batch(trial, network)
+    x_BT, _, documents_BT, slots = first_batch(trial, network)
     network.eval()
     with torch.no_grad(), trial.place.autocast():
         with depth.norms(network) as still:
-            plain_BTV = network(x_BT)
+            plain_BTV = network(x_BT, documents_BT)
         network.train()
         total_BTV = torch.zeros_like(plain_BTV, dtype=torch.float32)
         with depth.norms(network) as noisy:
             for i in range(MASKS):
                 with noise.counter(seed=trial.run.seed, step=_STEP + i, samples=slots):
-                    total_BTV += network(x_BT)
+                    total_BTV += network(x_BT, documents_BT)
     return larger(rms(plain_BTV), rms(total_BTV / MASKS)), list(map(larger, still.stream, noisy.stream))
 
 
