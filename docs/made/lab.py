@@ -149,6 +149,8 @@ def effect(judged: Judged, language: str) -> str:
         told = f"步數相差 {mean} {unit}，即 2 的 {mean} 次方倍"
     elif "／" in unit:
         told = f"相差 {mean} {unit}"
+    if not math.isfinite(found.mean):
+        return f"沒有差異值：有數字缺少或不是有限值（{found.n} 個種子）。"
     if math.isnan(found.low):
         return f"{told}（{found.n} 個種子，太少，算不出區間）。"
     ends = f"{page.percent(found.level)} 信賴區間 {page.signed(found.low)} 至 {page.signed(found.high)}"

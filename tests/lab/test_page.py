@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,6 +72,29 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
     section = page.section(compared(tmp_path, [2.0]))
     assert section.badge == "undecided"
     assert "(1 seed: too few for an interval)" in "\n".join(section.paragraphs)
+
+
+def test_where_a_number_is_missing_that_is_what_is_said(tmp_path: Path) -> None:
+    """Three seeds were "too few for an interval", and the remedy was for one seed."""
+    results = compared(tmp_path)
+    results.trials["old"][1] = {**results.trials["old"][1], "best": math.nan}
+    section = page.section(results)
+    said = "\n".join(section.paragraphs)
+    assert section.badge == "undecided"
+    assert "No difference: a number is missing or not finite (3 seeds). Where a number is missing, nothing" in said
+    assert "too few" not in said and "One seed" not in said
+
+
+def test_where_every_difference_is_of_interest_nothing_is_shaded(tmp_path: Path) -> None:
+    """A whole bit per byte to both sides of 0 was, and the axis was in units of an effect of 0."""
+    results = compared(tmp_path)
+    sides = [comparing.Side(cell.name, cell.whole) for cell in results.experiment.cells if cell.whole is not None]
+    results.experiment = comparing.experiment(sides, tmp_path, delta=0.0)
+    forest = page.effects(results)
+    assert [row.region for row in forest.rows] == [None, None]
+    assert forest.unit == "bits per byte" and "shaded" not in forest.caption
+    assert forest.rows[0].value == pytest.approx(0.202)
+    assert page.section(results).badge == "supported"
 
 
 def test_many_experiments_begin_with_a_table_of_verdicts(tmp_path: Path) -> None:

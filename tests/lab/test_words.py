@@ -1,8 +1,11 @@
 """Results in words fit a terminal and say the verdict first."""
 
+from pathlib import Path
+
 import pytest
 
-from mainstem.lab import Cell, Contrast, Experiment, against, words
+from mainstem import config
+from mainstem.lab import Cell, Contrast, Experiment, against, comparing, words
 from mainstem.lab.result import Results
 
 
@@ -52,3 +55,15 @@ def test_each_side_but_the_first_has_a_sentence_by_the_number_that_decides() -> 
         "a is better than c by 0.25 bits per byte.",
     ]
     assert words.of(results, 80)[1].startswith("  supported   b is better than a, best.")
+
+
+@pytest.mark.parametrize(
+    ("length", "flag"), [({"train.steps": 4}, "steps"), ({"train.budget": "9s"}, "budget"), ({"train.epochs": 2}, "epochs")]
+)
+def test_what_has_learned_nothing_is_sent_to_the_flag_that_it_was_given(length, flag) -> None:
+    """It said --train.steps, which is refused beside a budget."""
+    sides = [comparing.Side(name, config.load({**length, "optim.lr": lr})) for name, lr in (("a", 0.1), ("b", 0.2))]
+    found = comparing.experiment(sides, Path())
+    assert found.longer == f"--train.{flag}"
+    said = words.better_by("a", "b", "undecided: nothing learned yet", 0.0, "bits per byte", 0.01, found.longer)
+    assert said.endswith(f"give more --train.{flag}.")

@@ -106,6 +106,13 @@ class Experiment:
         """How many tokens the text has that cells read many times; None where no cell reads a part of the text."""
         return next((cell.tokens for cell in self.cells if cell.tokens is not None), None)
 
+    @property
+    def longer(self) -> str:
+        """The flag by which the trainings become longer."""
+        run = self.cells[0].whole
+        given = () if run is None else [name for name in ("budget", "epochs") if getattr(run.train, name) is not None]
+        return f"--train.{given[0]}" if given else "--train.steps"
+
     def repeating(self, tokens: int) -> Experiment:
         """Return the experiment on another size of the text that is read many times, with as many passes.
 

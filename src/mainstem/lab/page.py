@@ -21,7 +21,7 @@ _MEANING = {
     "refuted": "The effect is there with the opposite sign, and larger than the smallest of interest.",
     "no effect": "Whatever effect there is, it is smaller than the smallest of interest.",
     "undecided": "So many seeds cannot tell: the interval reaches over the smallest effect of interest.",
-    "undecided: nothing learned yet": "No arm knows more than how often each token occurs: give more --train.steps.",
+    "undecided: nothing learned yet": "No arm knows more than how often each token occurs: give more {longer}.",
 }
 
 
@@ -40,9 +40,10 @@ def section(results: Results) -> Section:
     """Return what the page says and draws of one experiment."""
     experiment, judged = results.experiment, results.judged()
     contrast, statistics, verdict = judged[0]
+    meaning = _meaning(verdict, statistics, experiment.longer)
     paragraphs = [
         f"The question{f' (section {experiment.section})' if experiment.section else ''}: {experiment.question}",
-        f"Put to the test: {contrast.says} {said(contrast, statistics)} {_meaning(verdict, statistics)}",
+        f"Put to the test: {contrast.says} {said(contrast, statistics)} {meaning}",
         _conditions(results, contrast),
         _how(results),
         f"Sources: {'; '.join(experiment.sources)}." if experiment.sources else "",
@@ -69,6 +70,8 @@ def said(contrast: Contrast, statistics: Paired) -> str:
         smallest of interest 0.01, smallest detectable 0.04264).
     """
     seeds = several(statistics.n, "seed")
+    if not math.isfinite(statistics.mean):
+        return f"No difference: a number is missing or not finite ({seeds})."
     if math.isnan(statistics.low):
         return f"Difference {signed(statistics.mean)} {contrast.unit} ({seeds}: too few for an interval)."
     interval = f"{percent(statistics.level)} interval {signed(statistics.low)} to {signed(statistics.high)}"
@@ -76,10 +79,12 @@ def said(contrast: Contrast, statistics: Paired) -> str:
     return f"Difference {signed(statistics.mean)} {contrast.unit} ({interval}, {seeds}; {seen})."
 
 
-def _meaning(verdict: Verdict, statistics: Paired) -> str:
+def _meaning(verdict: Verdict, statistics: Paired, longer: str) -> str:
+    if verdict == "undecided" and not math.isfinite(statistics.mean):
+        return "Where a number is missing, nothing can be told."
     if verdict == "undecided" and math.isnan(statistics.low):
         return "One seed cannot tell: give more --seeds."
-    return _MEANING[verdict]
+    return _MEANING[verdict].format(longer=longer)
 
 
 def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
@@ -107,16 +112,27 @@ def table(judged: Sequence[tuple[Contrast, Paired, Verdict]]) -> Table:
 
 
 def effects(results: Results) -> Forest:
-    """Return the forest plot: every contrast in units of its smallest effect of interest, plus being as claimed."""
-    rows = []
-    for contrast, found, verdict in results.judged():
-        unit = contrast.expected / contrast.delta if contrast.delta else float(contrast.expected)
+    """Return the forest plot: every contrast in units of its smallest effect of interest, plus being as claimed.
+
+    Where every effect is of interest, contrasts have the unit of what was measured.
+    """
+    rows, judged = [], results.judged()
+    scaled = all(contrast.delta for contrast, _, _ in judged)
+    for contrast, found, verdict in judged:
+        unit = contrast.expected / contrast.delta if scaled else float(contrast.expected)
         low, high = sorted((found.low * unit, found.high * unit))
         rows.append(
             Interval(
-                visible(contrast.says, limit=300), found.mean * unit, low, high, verdict, (-1.0, 1.0),
-                shown=(found.mean, found.low, found.high), unit=contrast.unit,
+                visible(contrast.says, limit=300), found.mean * unit, low, high, verdict,
+                (-1.0, 1.0) if scaled else None, shown=(found.mean, found.low, found.high), unit=contrast.unit,
             )
+        )  # fmt: skip
+    if not scaled:
+        return Forest(
+            "effects", "Effects",
+            "Mean difference over seeds with the interval that its verdict goes by, drawn so that to the right the "
+            "claim is borne out and to the left its opposite.",
+            judged[0][0].unit, rows,
         )  # fmt: skip
     return Forest(
         "effects", "Effects",

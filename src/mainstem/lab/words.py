@@ -39,17 +39,21 @@ def better(results: Results) -> list[str]:
     for contrast, statistics, verdict in judged:
         if contrast.value == judged[0][0].value:
             (b, a) = sorted(contrast.weights, key=lambda cell: -contrast.weights[cell])
-            found.append(better_by(a, b, verdict, statistics.mean, contrast.unit, contrast.delta))
+            found.append(
+                better_by(a, b, verdict, statistics.mean, contrast.unit, contrast.delta, results.experiment.longer)
+            )
     return found
 
 
-def better_by(a: str, b: str, verdict: Verdict, difference: float, unit: str, delta: float) -> str:
-    """Return a verdict in a sentence, where `difference` is b's loss minus a's."""
+def better_by(
+    a: str, b: str, verdict: Verdict, difference: float, unit: str, delta: float, longer: str = "--train.steps"
+) -> str:
+    """Return a verdict in a sentence, where `difference` is b's loss minus a's and `longer` trains longer."""
     size = f"{short(abs(difference))} {unit}"
     return {
         "supported": f"{b} is better than {a} by {size}.",
         "refuted": f"{a} is better than {b} by {size}.",
         "no effect": f"{a} and {b} differ by less than {short(delta)} {unit}, the smallest difference of interest.",
-        NOTHING: f"Neither {a} nor {b} knows more than how often each token occurs: give more --train.steps.",
+        NOTHING: f"Neither {a} nor {b} knows more than how often each token occurs: give more {longer}.",
         "undecided": f"So many seeds cannot tell {a} from {b}: give more --seeds, or a larger --delta.",
     }[verdict]
