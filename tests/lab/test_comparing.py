@@ -7,6 +7,7 @@ from mainstem import config
 from mainstem.errors import BadInput
 from mainstem.lab import comparing, text
 from mainstem.lab.comparing import Side, experiment
+from mainstem.lab.result import Results
 
 SIZES = {
     "model.layers": 1, "model.width": 16, "model.heads": 2, "model.context": 16, "train.steps": 4, "train.batch": 4,
@@ -110,3 +111,21 @@ def test_a_comparison_is_named_by_its_configurations_and_not_by_their_order(size
         == comparing.digest([side(sizes, "other", seed=5, out="elsewhere"), sides[1]])
     )
     assert comparing.digest(sides) != comparing.digest([sides[0], side(sizes, "b", **{"optim.lr": 0.03})])
+
+
+@pytest.mark.parametrize(
+    ("steps", "points"),
+    [([[2, 4, 6], [2, 4, 6]], [(2, 1.5), (4, 1.5), (6, 1.5)]), ([[2, 4, 5], [2, 4, 6, 7]], [(2, 1.5), (4, 1.5)]),
+     ([[5], [7]], [(6, 1.5)]), ([[], []], [])],
+)  # fmt: skip
+def test_losses_are_averaged_at_the_steps_of_all_seeds(sizes, tmp_path, steps, points):
+    """Within a budget each training ends at a step of its own: the first one's stood for all."""
+    sides = [side(sizes, "old"), side(sizes, "new", **{"optim.lr": 0.03})]
+    found = experiment(sides, tmp_path)
+    trials = {
+        one.name: {seed: {"best": 1.0, "curve_steps": [float(x) for x in xs], "curve": [1.0 + seed] * len(xs)}
+                   for seed, xs in enumerate(steps)}
+        for one in sides
+    }  # fmt: skip
+    curves, _ = found.figures(Results(found, [0, 1], trials))
+    assert [line.points for line in curves.lines] == [points, points]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from ..runs.score import NATS
 from ..train.language import Language
 from ..wording import listed
 from .experiment import Cell, Contrast, Experiment, Numbers, against
-from .figures import drawn, spread
+from .figures import Spread, drawn, spread
 from .result import Results
 from .trial import Trial
 
@@ -106,7 +107,7 @@ def run(trial: Trial, folder: Path) -> Numbers:
         "best": done.best.values[_SCORE.name],
         "last": last.value,
         "held_out": done.best.values[NATS.name],
-        "gap": last.gap.value if last.gap is not None else 0.0,
+        "gap": last.gap.value if last.gap is not None else math.nan,
         "steps": float(found.last_step),
         "seconds": done.seconds,
         "curve_steps": [bin.x for bin in passes],
@@ -118,19 +119,33 @@ def figures(results: Results) -> Sequence[Figure]:
     """Held-out loss over steps, and the best of every seed."""
     curves, best = {}, {}
     for cell in results.experiment.cells:
-        lines = results.curves(cell.name, "curve")
-        places = results.curves(cell.name, "curve_steps")
-        shortest = min(map(len, lines), default=0)
-        points = [spread(places[0][i], [line[i] for line in lines]) for i in range(shortest)]
-        curves[cell.name] = [point for point in points if point is not None]
+        curves[cell.name] = _together(results, cell.name)
         each = [spread(float(i), [value]) for i, value in enumerate(results.values(cell.name, "best"))]
         best[cell.name] = [point for point in each if point is not None]
     return [
-        drawn("compare-curves", "Held-out loss", "Mean over seeds; the band holds all.", curves, "step", _SCORE.unit),
-        drawn("compare-seeds", "Best held-out pass by seed", "A seed has the same order "
-              "of the text, the same masks, and the same initial weights by name on both sides.",
+        drawn("compare-curves", "Held-out loss", "Mean over seeds at the steps at which all were measured; the band "
+              "holds all.", curves, "step", _SCORE.unit),
+        drawn("compare-seeds", "Best held-out pass by seed", "On both sides a seed has the same initial weights by "
+              "name, the same masks, and the same order of the text, where shapes, batches and tokens are the same.",
               best, "seed", _SCORE.unit, names=[str(seed) for seed in results.seeds]),
     ]  # fmt: skip
+
+
+def _together(results: Results, cell: str) -> list[Spread]:
+    """Return the held-out losses of a side at the steps at which every seed was measured.
+
+    Within a budget each ends at a step of its own. Where no step is that of all, the ends stand at their mean.
+    """
+    places, losses = results.curves(cell, "curve_steps"), results.curves(cell, "curve")
+    found = [dict(zip(xs, ys, strict=True)) for xs, ys in zip(places, losses, strict=True) if xs]
+    if not found:
+        return []
+    common = sorted(set.intersection(*map(set, found)))
+    points = [spread(x, [one[x] for one in found]) for x in common]
+    if not points:
+        ends = [max(one) for one in found]
+        points = [spread(math.fsum(ends) / len(ends), [one[x] for one, x in zip(found, ends, strict=True)])]
+    return [point for point in points if point is not None]
 
 
 def check(sides: Sequence[Side], read: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..draw.chart import Axis, Band, Figure, Line, of_names
 from ..draw.scale import Scale, around
-from ..draw.table import Table
+from ..draw.table import Table, thin
 from ..draw.words import short
 from .arms import styles
 from .result import Results
@@ -17,6 +17,9 @@ Spread = tuple[float, float, float, float]
 
 MOST = 60
 """Points of a curve: more cannot be told apart, and five curves of so many fit into the table below the figure."""
+
+ROWS = 300
+"""Of the table below a figure: of longer lines it has points spread evenly over each, the first and the last."""
 
 
 def over_cells(
@@ -28,13 +31,15 @@ def over_cells(
     Where the places have no order, `names` says what stands at 0, 1 and so on.
     """
     found: dict[str, list[Spread]] = {}
+    everything = []
     for cell in results.experiment.cells:
         if x in cell.at and arms in cell.at:
-            one = spread(float(cell.at[x]), results.values(cell.name, value), log)
+            everything.append(results.values(cell.name, value))
+            one = spread(float(cell.at[x]), everything[-1], log)
             if one is not None:
                 found.setdefault(str(cell.at[arms]), []).append(one)
-    return drawn(key, title, caption, {arm: sorted(points) for arm, points in found.items()}, x_title, y_title, log,
-                 log_x, names)  # fmt: skip
+    return drawn(key, title, _said(caption, everything, log), {arm: sorted(points) for arm, points in found.items()},
+                 x_title, y_title, log, log_x, names)  # fmt: skip
 
 
 def over_curves(
@@ -46,23 +51,22 @@ def over_curves(
     ``places(n)`` are the x of a curve of n numbers: 0 to n - 1 by default. Of more than `MOST` numbers in a row the
     means of as many up to each point are drawn, geometric ones on a logarithmic axis, and the caption says of how many.
     """
-    found, together = {}, 1
-    for name, cell in cells.items():
-        curves = [curve for curve in results.curves(cell, value) if curve]
-        if not curves:
-            continue
-        n = min(map(len, curves))
+    every = {name: [curve for curve in results.curves(cell, value) if curve] for name, cell in cells.items()}
+    shortest = {name: min(map(len, curves)) for name, curves in every.items() if curves}
+    each = max(1, -(-max(shortest.values(), default=0) // MOST))
+    found, everything = {}, []
+    for name, n in shortest.items():
         xs = [float(i) for i in range(n)] if places is None else list(places(n))
-        each = -(-n // MOST)
-        together = max(together, each)
-        points = [
-            spread(xs[end - 1], [middle(curve[max(0, end - each) : end], log) for curve in curves], log)
-            for end in (min(at + each, n) for at in range(0, n, each))
-        ]
+        ends = [min(at + each, n) for at in range(0, n, each)]
+        seeds = [[middle(curve[max(0, end - each) : end], log) for curve in every[name]] for end in ends]
+        points = [spread(xs[end - 1], values, log) for end, values in zip(ends, seeds, strict=True)]
         found[name] = [point for point in points if point is not None]
-    if together > 1:
-        caption = f"{caption} Each point is the mean of the {together} up to it."
-    return drawn(key, title, caption, found, x_title, y_title, log)
+        everything += seeds
+    if each > 1:
+        caption = f"{caption} Each point is the mean of the {each} up to it."
+    if any(len(curve) > n for name, n in shortest.items() for curve in every[name]):
+        caption = f"{caption} A line ends where the first of its seeds does."
+    return drawn(key, title, _said(caption, everything, log), found, x_title, y_title, log)
 
 
 def middle(values: Sequence[float], log: bool = False) -> float:
@@ -90,18 +94,21 @@ def drawn(
     ys = [y for point in everything for y in point[1:]]
     low, high = min(xs), max(xs)
     scale = around(xs, log=True, pad=0.03) if log_x else Scale(low, high if high > low else low + 1.0)
+    room = max(2, ROWS // max(1, len(lines)))
     rows = [
         [name, names[int(x)] if names else short(x), short(mean), short(a), short(b)]
-        for name, points in lines.items() for x, mean, a, b in points
+        for name, points in lines.items() for x, mean, a, b in thin(list(points), room)
     ]  # fmt: skip
+    note = "The mean over seeds, and the smallest and the largest of them."
+    if len(rows) < len(everything):
+        note += f" {len(rows)} of {len(everything):,} points."
     numeric = frozenset({2, 3, 4} if names else {1, 2, 3, 4})
     drawn = [(name, points, style) for (name, points), style in zip(lines.items(), styles(list(lines)), strict=True)]
     return Figure(
         key, title, caption,
         of_names(x_title, names) if names else Axis(x_title, scale, whole=all(x == int(x) for x in xs)),
         Axis(y_title, around(ys or [0.0], log=log)),
-        Table(title, ["", x_title, y_title, "smallest", "largest"], rows[:300], numeric,
-              "The mean over seeds, and the smallest and the largest of them."),
+        Table(title, ["", x_title, y_title, "smallest", "largest"], rows, numeric, note),
         lines=[Line(name, [(x, y) for x, y, _, _ in points], style, dots=True,
                     spread=[(x, a, b) for x, _, a, b in points] if names else ())
                for name, points, style in drawn],
@@ -118,8 +125,18 @@ def spread(x: float, values: Sequence[float], log: bool = False) -> Spread | Non
         >>> spread(1.0, [1.0, 3.0])
         (1.0, 2.0, 1.0, 3.0)
     """
-    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    finite = _drawable(values, log)
     if not finite:
         return None
     mean = math.fsum(map(math.log, finite) if log else finite) / len(finite)
     return x, math.exp(mean) if log else mean, min(finite), max(finite)
+
+
+def _drawable(values: Sequence[float], log: bool) -> list[float]:
+    return [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+
+
+def _said(caption: str, everything: Sequence[Sequence[float]], log: bool) -> str:
+    """Return the caption of points, each the mean of some values, with a sentence where one of these has no place."""
+    whole = all(len(_drawable(values, log)) == len(values) for values in everything)
+    return caption if whole else f"{caption} A seed is left out where it has no number that can be drawn."
