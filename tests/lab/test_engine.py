@@ -118,6 +118,17 @@ def test_a_whole_configuration_gets_the_seed_alone(tmp_path):
     assert found == config.override(whole, {"seed": 6})
 
 
+def test_steps_are_those_of_all_configurations_or_are_not_said(tmp_path):
+    """Those of the first stood for all, as in a comparison of batches, where the others take more or fewer."""
+    world = World(tmp_path)
+    results = world.engine.run(world.experiment, None, 1)
+    assert results.facts["steps"] == 20
+    assert world.lines[0].startswith("e: seed 0 done, 2 configurations, ")
+    cells = (world.experiment.cells[0], Cell("b", {"train.steps": 40}))
+    world.experiment = Experiment(**{**vars(world.experiment), "cells": cells})
+    assert world.engine.run(world.experiment, None, 1).facts["steps"] is None
+
+
 def test_contrasts_of_cells_that_are_not_there_are_an_error():
     contrast = Contrast("x", against("a", "z"), "value", "", 0.1, 1)
     with pytest.raises(ValueError, match="cells"):

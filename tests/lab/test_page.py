@@ -61,6 +61,15 @@ def test_a_section_says_question_verdict_effect_conditions_and_machine(tmp_path:
     assert len({figure.key for figure in section.figures}) == len(section.figures) == 3
 
 
+def test_how_it_was_done_says_what_was(tmp_path: Path) -> None:
+    """Networks that no step was taken with had "1 step each", and a GPU was not named."""
+    (exploding,) = [results for results in stored() if results.experiment.name == "exploding"]
+    assert ", none of them trained, " in "\n".join(page.section(exploding).paragraphs)
+    results = compared(tmp_path)
+    results.facts["machine"] = {**FACTS["machine"], "device": "cuda", "gpu": "NVIDIA H200"}
+    assert "2 threads, NVIDIA H200, torch 2.13.0" in "\n".join(page.section(results).paragraphs)
+
+
 def test_the_forest_turns_every_effect_so_that_right_is_as_claimed(tmp_path: Path) -> None:
     first, second = page.effects(compared(tmp_path)).rows
     assert first.value == pytest.approx(20.2)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from lab import Heard, corpus
 
 from mainstem import catalogue
@@ -101,6 +102,15 @@ def test_nothing_is_tried_where_no_time_is_left(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="too small for one seed of any of the 2 experiments"):
         run(tmp_path, suite._END, None, late, late)
     assert timed == []
+
+
+def test_the_machine_is_described_as_it_was_used(tmp_path: Path) -> None:
+    """The threads were those of this process, whatever --machine.threads said."""
+    before = torch.get_num_threads()
+    plan = suite.Plan(tmp_path, {"machine.threads": "3"}, None, 1, "mainstem lab x")
+    ((results, _),) = suite.run([experiment("one")], plan, 0.0, Heard())
+    assert results.facts["machine"]["threads"] == 3
+    assert torch.get_num_threads() == before
 
 
 def test_results_go_into_no_run_and_no_file(tmp_path: Path) -> None:

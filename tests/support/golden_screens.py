@@ -72,7 +72,7 @@ def _run(words: list[str], width: int) -> tuple[int, list[str], int]:
 def _masked(text: str) -> str:
     """Return the screens without what the machine, the clock and the place of a folder decide."""
     text = re.sub(r"-[0-9a-f]{8}(?=\.html|/|\b)", "-........", text)
-    text = re.sub(r"(trainings), \d+ s", r"\1, ... s", text)
+    text = re.sub(r"(configurations?), \d+ s", r"\1, ... s", text)
     head, doctor, rest = text.partition("$ mainstem doctor\n")
     # A line without two blanks is the end of a folder's name that was too long for the line before it.
     names = [line.split("  ")[0] for line in rest.splitlines() if line[:1] not in ("", " ") and "  " in line]

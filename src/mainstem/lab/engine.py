@@ -89,13 +89,15 @@ class Engine:
             results.seeds.append(seed)
             expected = _SLACK * max(self.clock() - before, sum(kept.seconds for kept in found.values()))
             self.say(
-                f"{experiment.name}: seed {seed} done, {several(len(found), 'training')}, {self.clock() - before:.0f} s"
+                f"{experiment.name}: seed {seed} done, {several(len(found), 'configuration')}, "
+                f"{self.clock() - before:.0f} s"
             )
         for cell in experiment.cells:
             run = self.configured(experiment, cell, 0, double)
             results.settings[cell.name] = conditions.of(run, self.text(run.data), cell.tokens)
         results.facts["seconds"] = round(spent, 1)
-        results.facts["steps"] = self.configured(experiment, experiment.cells[0], 0, double).train.steps
+        steps = {self.configured(experiment, cell, 0, double).train.steps for cell in experiment.cells}
+        results.facts["steps"] = steps.pop() if len(steps) == 1 else None
         return results
 
     def configured(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> config.Run:

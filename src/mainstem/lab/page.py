@@ -157,7 +157,12 @@ def _how(results: Results) -> str:
     when = f", {duration(float(taken))}" if isinstance(taken, (int, float)) else ""
     steps = results.facts.get("steps")
     each = f", {several(steps, 'step', '')} each" if isinstance(steps, int) else ""
-    shared = "within a seed all share initial weights by name, order of the text and masks"
+    if all(contrast.untrained for contrast in results.experiment.contrasts):
+        each = ", none of them trained"
+    shared = (
+        "within a seed all share initial weights by name and masks, and the order of the text where text, context and "
+        "batch are the same"
+    )
     return f"How: {trials}{each}{when}; {shared}.{_where(results)}"
 
 
@@ -169,9 +174,10 @@ def _where(results: Results) -> str:
     commit = results.facts.get("commit")
     at = f" (commit {str(commit)[:12]})" if commit else ""
     cores, threads = (visible(machine.get(name), limit=40) for name in ("cores", "threads"))
+    gpu = f", {visible(machine['gpu'], limit=100)}" if "gpu" in machine else ""
     return (
         f" On {counted(cores, 'core')} ({machine.get('architecture')}, {machine.get('instructions')}), "
-        f"{counted(threads, 'thread')}, torch {versions.get('torch')}, mainstem "
+        f"{counted(threads, 'thread')}{gpu}, torch {versions.get('torch')}, mainstem "
         f"{versions.get('mainstem')}{at}."
     )
 

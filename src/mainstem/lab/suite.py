@@ -11,14 +11,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
-import torch
 
 from .. import config, files
 from ..errors import BadInput, command
 from ..runs import environment
 from ..runs.cache import cache_folder
 from ..runs.run_folder import RunFolder
-from ..train import refuse, unread
+from ..train import device, refuse, unread
 from ..train.console import Plain, Progress
 from ..wording import listed
 from . import page, text
@@ -89,7 +88,8 @@ def run(
                 "three."
             )
             continue
-        results.facts.update({**facts(plan, experiment), **more})
+        run = engine.configured(experiment, experiment.cells[0], 0, double)
+        results.facts.update({**facts(plan, experiment, run), **more})
         made += 1
         yield results, write(plan, results)
     if late:
@@ -151,11 +151,13 @@ def _engine(plan: Plan, progress: Progress) -> Engine:
     return Engine(read, Cache(plan.folder / "trials"), plan.settings, progress.say, plan.clock, progress.measuring)
 
 
-def facts(plan: Plan, experiment: Experiment) -> dict[str, Any]:
-    """Return what made the numbers: the command, the commit where there is one, versions, machine."""
+def facts(plan: Plan, experiment: Experiment, run: config.Run) -> dict[str, Any]:
+    """Return what made the numbers: the command, the commit where there is one, versions, the machine as `run` uses it."""
+    with device.threads(run.machine.threads):
+        machine = environment.machine(device.choose(device.settle(run).machine).device)
     return {
         "command": plan.command, "commit": commit(), "versions": environment.versions(),
-        "machine": environment.machine(torch.device("cpu")), "settings": experiment.free(plan.settings),
+        "machine": machine, "settings": experiment.free(plan.settings),
     }  # fmt: skip
 
 
