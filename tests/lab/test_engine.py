@@ -58,7 +58,7 @@ def test_a_budget_too_small_for_one_seed_says_what_is_needed(tmp_path):
     world = World(tmp_path)
     with pytest.raises(TooSmall, match=r"one seed of e takes about 24s$") as caught:
         world.engine.run(world.experiment, 15, None)
-    assert caught.value.budget == 84
+    assert caught.value.seconds == 24
     assert world.ran == []
     assert not list(tmp_path.iterdir())
 
@@ -84,6 +84,17 @@ def test_a_stop_loses_one_trial_at_most(tmp_path):
     later = World(tmp_path)
     later.engine.run(later.experiment, None, 2)
     assert later.ran == [("a", 1)]
+
+
+def test_what_a_stop_left_of_a_seed_needs_time_for_the_rest_alone(tmp_path):
+    """A seed of which one training was missing needed the time of all."""
+    world = World(tmp_path)
+    world.stop_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        world.engine.run(world.experiment, None, 1)
+    later = World(tmp_path)
+    assert later.engine.run(later.experiment, 15.0, None).seeds == [0]
+    assert later.ran == [("b", 0)]
 
 
 def test_a_slow_seed_makes_the_next_one_wait_for_another_time(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,20 @@ def test_one_whose_share_is_too_small_is_left_out_by_name(tmp_path: Path) -> Non
     assert [results.experiment.name for results, _ in made] == ["short"]
     assert said[0] == (
         "long was left out: one seed of long takes about 2s, and 0s were its share. "
-        "`mainstem lab long --budget 7s` has time for three."
+        "By itself it has time for three seeds with --budget 7s."
     )
     with pytest.raises(BadInput, match=r"^A budget of 3s .* one seed of long, .* about 2s .* --budget 7s for three"):
         run(tmp_path, 1.0 + suite._END, None, experiment("long", 1.0))
+
+
+def test_a_budget_that_is_said_to_be_enough_is_where_trainings_become_longer_with_it(tmp_path: Path) -> None:
+    """700 s were said to hold three seeds of 200 s, and from 600 s on a seed takes 400."""
+    clock = Clock()
+    with pytest.raises(BadInput, match=r"takes about 200s on this machine: give --budget 140\ds for three seeds") as said:
+        run(tmp_path, 100.0, None, experiment("long", 100.0), clock=clock)
+    needed = float(re.findall(r"--budget (\d+)s", str(said.value))[0])
+    made, _ = run(tmp_path, needed, None, experiment("long", 200.0, clock), clock=clock)
+    assert len(made[0][0].seeds) == 3
 
 
 def test_nothing_is_tried_where_no_time_is_left(tmp_path: Path) -> None:

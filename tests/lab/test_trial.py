@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ import torch
 
 from mainstem import config, data, train
 from mainstem.lab import Cell, Contrast, Experiment
+from mainstem.lab import trial as trials
 from mainstem.lab.cache import Cache
 from mainstem.lab.engine import Engine
 from mainstem.lab.trial import Trial, spread
 from mainstem.measure.evaluate import evaluate
+from mainstem.train import Learner
 
 SETTINGS = {
     "model.layers": 2, "model.width": 16, "model.heads": 2, "model.context": 16, "noise.rate": 0.1,
@@ -153,3 +156,27 @@ def test_what_the_laboratory_keeps_of_a_training_is_what_a_run_records_to_the_bi
     assert stored["losses"] == [line["loss"] for line in lines]
     for name in ("nats_per_token", "bits_per_byte"):
         assert stored[name] == lines[-1]["held_out"][name]
+
+
+def test_seconds_are_those_of_steps_alone(text, tmp_path, monkeypatch):
+    """What a seed costs was taken from them, and so building and compiling counted as often as there are steps."""
+    _, trial = made(text, tmp_path)
+    now, build, step = [0.0], Trial.build, Learner.step
+
+    def built(self):
+        now[0] += 100.0
+        return build(self)
+
+    def stepped(self, number, **how):
+        now[0] += 50.0 if number == 1 else 1.0
+        return step(self, number, **how)
+
+    monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(Trial, "build", built)
+    monkeypatch.setattr(Learner, "step", stepped)
+    trial.limit = 4
+    trial.train()
+    assert trial.seconds == 4.0
+    trial.limit = 1
+    trial.train()
+    assert trial.seconds == 50.0

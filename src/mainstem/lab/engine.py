@@ -67,12 +67,14 @@ class Engine:
         results = Results(experiment, [], {cell.name: {} for cell in experiment.cells})
         most = seeds if seeds is not None else MOST_SEEDS
         spent = 0.0
-        expected = 0.0 if budget is None else self._expected(experiment, double)
+        costs: dict[str, float] = {} if budget is None else self._costs(experiment, double)
+        slack = 1.0
         for seed in range(most):
             left = math.inf if budget is None else budget - (self.clock() - began)
-            if expected > left and not self.kept(experiment, seed, double):
+            missing = [] if budget is None else self._missing(experiment, seed, double)
+            if missing and slack * math.fsum(costs[name] for name in missing) > left:
                 if seed == 0:
-                    raise TooSmall(experiment.name, expected + (self.clock() - began))
+                    raise TooSmall(experiment.name, math.fsum(costs.values()) + (self.clock() - began))
                 break
             before = self.clock()
             # Back and forth by turns, so that a machine that slows down favours none.
@@ -87,7 +89,7 @@ class Engine:
                 results.trials[name][seed] = kept.numbers
                 spent += kept.seconds
             results.seeds.append(seed)
-            expected = _SLACK * max(self.clock() - before, sum(kept.seconds for kept in found.values()))
+            costs, slack = {name: kept.seconds for name, kept in found.items()}, _SLACK
             self.say(
                 f"{experiment.name}: seed {seed} done, {several(len(found), 'configuration')}, "
                 f"{self.clock() - before:.0f} s"
@@ -157,28 +159,33 @@ class Engine:
 
     def kept(self, experiment: Experiment, seed: int, double: bool) -> bool:
         """Return whether all trainings of a seed are there already."""
-        return all(
-            self.cache.get(self._key(experiment, cell, self.configured(experiment, cell, seed, double))) is not None
-            for cell in experiment.cells
-        )
+        return not self._missing(experiment, seed, double)
 
-    def _expected(self, experiment: Experiment, double: bool) -> float:
-        """Return about how many seconds a seed takes: from what is kept, or from a few steps of each cell."""
-        total, what = 0.0, f"{experiment.name}, timing a few steps"
+    def _missing(self, experiment: Experiment, seed: int, double: bool) -> list[str]:
+        """Return the cells whose trainings with a seed are not there yet, as after a stop in the middle of it."""
+        return [
+            cell.name for cell in experiment.cells
+            if self.cache.get(self._key(experiment, cell, self.configured(experiment, cell, seed, double))) is None
+        ]  # fmt: skip
+
+    def _costs(self, experiment: Experiment, double: bool) -> dict[str, float]:
+        """Return about how many seconds each cell takes: from what is kept, or from a few steps."""
+        costs: dict[str, float] = {}
+        what = f"{experiment.name}, timing a few steps"
         for number, cell in enumerate(experiment.cells):
             self.tell(what, number, len(experiment.cells))
             run = self.configured(experiment, cell, 0, double)
             kept = self.cache.get(self._key(experiment, cell, run))
             if kept is not None:
-                total += kept.seconds
+                costs[cell.name] = kept.seconds
                 continue
             before = self.clock()
             trial = Trial(cell, device.settle(run), self.text(run.data), limit=_SAMPLE)
             self._numbers(experiment, trial)
             whole, steps = self.clock() - before, run.train.steps or 1
-            total += whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
+            costs[cell.name] = whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
         self.tell(what, 1, 1)
-        return total
+        return costs
 
 
 class TooSmall(Exception):
@@ -187,5 +194,3 @@ class TooSmall(Exception):
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(f"one seed of {name} takes about {seconds:.0f}s")
         self.seconds = seconds
-        self.budget = math.ceil(3.5 * seconds)
-        """Seconds that are enough for three seeds."""

@@ -31,7 +31,7 @@ def over_cells(
     Where the places have no order, `names` says what stands at 0, 1 and so on.
     """
     found: dict[str, list[Spread]] = {}
-    everything = []
+    everything: list[list[float]] = []
     for cell in results.experiment.cells:
         if x in cell.at and arms in cell.at:
             everything.append(results.values(cell.name, value))
@@ -54,7 +54,8 @@ def over_curves(
     every = {name: [curve for curve in results.curves(cell, value) if curve] for name, cell in cells.items()}
     shortest = {name: min(map(len, curves)) for name, curves in every.items() if curves}
     each = max(1, -(-max(shortest.values(), default=0) // MOST))
-    found, everything = {}, []
+    found: dict[str, list[Spread]] = {}
+    everything: list[list[float]] = []
     for name, n in shortest.items():
         xs = [float(i) for i in range(n)] if places is None else list(places(n))
         ends = [min(at + each, n) for at in range(0, n, each)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import config, files
-from ..errors import BadInput, command
+from ..errors import BadInput
 from ..runs import environment
 from ..runs.cache import cache_folder
 from ..runs.run_folder import RunFolder
@@ -77,15 +78,15 @@ def run(
             with progress.running():
                 results = engine.run(experiment, share, plan.seeds, double)
         except TooSmall as error:
+            needed = enough(error.seconds, double or "train.steps" in experiment.free(plan.settings))
             if len(experiments) == 1:
                 raise BadInput(
-                    f"A budget of {plan.budget:.0f}s is too small for one seed of {experiment.name}, which takes about "
-                    f"{error.seconds:.0f}s on this machine: give --budget {error.budget}s for three seeds."
+                    f"A budget of {plan.budget:g}s is too small for one seed of {experiment.name}, which takes about "
+                    f"{error.seconds:.0f}s on this machine: give --budget {needed}s for three seeds."
                 ) from None
-            alone = command("lab", experiment.name, "--budget", f"{error.budget}s")
             progress.say(
-                f"{experiment.name} was left out: {error}, and {share:.0f}s were its share. `{alone}` has time for "
-                "three."
+                f"{experiment.name} was left out: {error}, and {share:.0f}s were its share. By itself it has time for "
+                f"three seeds with --budget {needed}s."
             )
             continue
         run = engine.configured(experiment, experiment.cells[0], 0, double)
@@ -96,7 +97,7 @@ def run(
         progress.say(f"No time was left for {', '.join(late)}: give a longer --budget.")
     if not made:
         raise BadInput(
-            f"A budget of {plan.budget:.0f}s is too small for one seed of any of the {len(experiments)} experiments: "
+            f"A budget of {plan.budget:g}s is too small for one seed of any of the {len(experiments)} experiments: "
             "give a longer one, or name one experiment."
         )
 
@@ -109,6 +110,19 @@ def doubled(budget: float, count: int) -> bool:
         (True, False)
     """
     return budget / max(1, count) >= _LONG
+
+
+def enough(seconds: float, fixed: bool) -> int:
+    """Return how many seconds are a budget for three seeds of one experiment, each of which takes `seconds` now.
+
+    A budget may be so long that trainings take twice the steps, unless these are `fixed`.
+
+    Example:
+        >>> enough(100.0, False), enough(200.0, False), enough(200.0, True)
+        (350, 1400, 700)
+    """
+    needed = math.ceil(3.5 * seconds)
+    return 2 * needed if doubled(needed, 1) and not fixed else needed
 
 
 def check(experiments: Sequence[Experiment], plan: Plan, every: bool = False) -> None:
@@ -152,7 +166,7 @@ def _engine(plan: Plan, progress: Progress) -> Engine:
 
 
 def facts(plan: Plan, experiment: Experiment, run: config.Run) -> dict[str, Any]:
-    """Return what made the numbers: the command, the commit where there is one, versions, the machine as `run` uses it."""
+    """Return what made the numbers: command, commit where there is one, versions, and the machine as `run` uses it."""
     with device.threads(run.machine.threads):
         machine = environment.machine(device.choose(device.settle(run).machine).device)
     return {

@@ -35,7 +35,8 @@ class Trial:
     """What an experiment's `trial` is given: the cell and its whole configuration, the seed in it, and the text.
 
     `limit` ends a training after as many steps, however many the configuration says: the engine measures with it what
-    a trial costs. ``tell(step, steps)`` is called after each step. `optimizer` is that of the last training, for an
+    a trial costs. ``tell(step, steps)`` is called after each step. `seconds` are those of the steps of the last training
+    alone, each like those behind the first, which warms up and compiles. `optimizer` is the one of that training, for an
     `after_step` that needs its moments.
     """
 
@@ -70,7 +71,6 @@ class Trial:
         ``after_step(step, model)`` is called after each update. A loss that is no longer finite ends the training; the
         losses then end with nan.
         """
-        began = time.perf_counter()
         run = device.settle(self.run)
         network = self.build() if network is None else network
         text = self.corpus.train if self.cell.tokens is None else spread(self.corpus.train, self.cell.tokens)
@@ -78,6 +78,7 @@ class Trial:
         learner = Learner.of(run, Language(), corpus, ALONE, steps=steps, network=network)
         self.optimizer = learner.optimizer
         losses: list[float] = []
+        began = warm = time.perf_counter()
         for step in range(1, min(steps, self.limit or steps) + 1):
             losses.append(float(learner.step(step).numbers["loss"]))
             if not math.isfinite(losses[-1]):
@@ -85,8 +86,10 @@ class Trial:
             self.tell(step, steps)
             if after_step is not None:
                 after_step(step, network)
+            warm = time.perf_counter() if step == 1 else warm
+        now, count = time.perf_counter(), len(losses)
+        self.seconds = (now - warm) * count / (count - 1) if count > 1 else now - began
         weights.put(network, keeping.measured(learner), "the average of the weights")
-        self.seconds = time.perf_counter() - began
         return Trained(network, losses, text, self.corpus, learner)
 
 
