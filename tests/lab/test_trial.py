@@ -119,12 +119,14 @@ def test_a_limited_text_comes_from_all_of_it():
     lengths = np.ones(256, np.int64)
     tokens = data.Tokens(np.arange(100_000) % 251, np.array([0, 50_000]), 100_000, lengths)
     few = spread(tokens, 10_000)
-    assert len(few) == 9 * 1024 == few.num_bytes
-    assert few.documents.tolist() == [i * 1024 for i in range(9)][: len(few.documents)] or len(few.documents) == 10
+    assert len(few) == 9 * 1111 == few.num_bytes
+    assert few.documents.tolist() == [i * 1111 for i in range(9)][: len(few.documents)] or len(few.documents) == 10
     assert few.ids[0] == tokens.ids[0]
     assert few.ids[-1] == tokens.ids[-1]
     assert spread(tokens, 100_000) is tokens
     assert len(spread(tokens, 500)) == 500
+    for count in (1024, 1500, 2047, 8192, 20_000):  # 1,500 were 1,024, read half as often again as was said
+        assert count - count // 1024 <= len(spread(tokens, count)) <= count
 
 
 def test_fewer_tokens_are_more_epochs(text, tmp_path):

@@ -120,8 +120,7 @@ def _either(values: Sequence[float]) -> str:
         >>> _either([2, 16]), _either([1, 2, 3, 4])
         ('2 or 16', '1 to 4')
     """
-    shown = [f"{value:,}" for value in values]
-    return " or ".join(shown) if len(shown) <= 2 else f"{shown[0]} to {shown[-1]}"
+    return _ends([f"{value:,}" for value in values])
 
 
 def _read(passes: Sequence[float]) -> str:
@@ -130,8 +129,14 @@ def _read(passes: Sequence[float]) -> str:
     Example:
         >>> _read([25.0]), _read([0.02]), _read([0.5, 3.0])
         ('read 25 times', 'of which 2% is read', 'read 0.5 or 3 times')
+        >>> _read([0.01, 0.02, 0.4]), _read([0.5, 1.0, 3.0])
+        ('of which 1% to 40% is read', 'read 0.5 to 3 times')
     """
     if all(value < 1 for value in passes):
-        return f"of which {' or '.join(f'{100 * value:.2g}%' for value in passes)} is read"
-    told = " or ".join(short(value) for value in passes[:: max(1, len(passes) - 1)])
+        return f"of which {_ends([f'{100 * value:.2g}%' for value in passes])} is read"
+    told = _ends([short(value) for value in passes])
     return "read once" if told == "1" else f"read {told} times"
+
+
+def _ends(shown: Sequence[str]) -> str:
+    return " or ".join(shown) if len(shown) <= 2 else f"{shown[0]} to {shown[-1]}"

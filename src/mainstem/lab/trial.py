@@ -155,11 +155,11 @@ class Trained(NamedTuple):
 
 
 def spread(tokens: data.Tokens, count: int) -> data.Tokens:
-    """Return about `count` tokens in pieces of 1,024 spread evenly over `tokens`; all of them where there are fewer."""
+    """Return `count` tokens, or a few less, in pieces of 1,024 or more spread evenly over `tokens`, or all of them."""
     if count >= len(tokens):
         return tokens
     pieces = max(1, count // _PIECE)
-    size = min(_PIECE, count)
+    size = count // pieces
     starts = (np.arange(pieces) * (len(tokens) - size)) // max(1, pieces - 1) if pieces > 1 else np.zeros(1, int)
     parts = [tokens.part(int(start), int(start) + size) for start in starts]
     ids = np.concatenate([np.asarray(part.ids) for part in parts])
