@@ -38,6 +38,10 @@ def test_sides_must_differ_and_be_as_long_as_each_other(sizes, tmp_path):
     timed = {"train.steps": None, "train.budget": "9s"}
     found = experiment([side(sizes, "a", **timed), side(sizes, "b", **timed, **{"optim.lr": 0.1})], tmp_path)
     assert "train.budget 9s each" in found.conditions
+    assert "epochs" not in found.conditions
+    read = {"train.steps": None, "train.epochs": 2.0}
+    found = experiment([side(sizes, "a", **read), side(sizes, "b", **read, **{"optim.lr": 0.1})], tmp_path)
+    assert "Trained for train.epochs 2.0 each" in found.conditions  # which are not as many tokens by another tokenizer
 
 
 def test_sides_are_judged_on_one_text(sizes, tmp_path):

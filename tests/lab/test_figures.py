@@ -69,7 +69,10 @@ def curved(lengths):
     """Results whose seeds have curves of so many numbers, by cell."""
     results = made()
     trials = {
-        cell: {seed: {**found, "curve": [1.0] * length} for (seed, found), length in zip(seeds.items(), of, strict=True)}
+        cell: {
+            seed: {**found, "curve": [1.0] * length}
+            for (seed, found), length in zip(seeds.items(), of, strict=True)
+        }
         for (cell, seeds), of in zip(results.trials.items(), lengths, strict=True)
     }
     return figures.over_curves(

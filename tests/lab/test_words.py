@@ -58,7 +58,8 @@ def test_each_side_but_the_first_has_a_sentence_by_the_number_that_decides() -> 
 
 
 @pytest.mark.parametrize(
-    ("length", "flag"), [({"train.steps": 4}, "steps"), ({"train.budget": "9s"}, "budget"), ({"train.epochs": 2}, "epochs")]
+    ("length", "flag"),
+    [({"train.steps": 4}, "steps"), ({"train.budget": "9s"}, "budget"), ({"train.epochs": 2}, "epochs")],
 )
 def test_what_has_learned_nothing_is_sent_to_the_flag_that_it_was_given(length, flag) -> None:
     """It said --train.steps, which is refused beside a budget."""

@@ -182,8 +182,11 @@ def _conditions(sides: Sequence[Side]) -> str:
     differ = [name for name in names if any(one.get(name) != flat[0].get(name) for one in flat)]
     told = "; ".join(f"{name} {listed([str(one.get(name)) for one in flat])}" for name in differ[:20])
     more = f"; and {len(differ) - 20} more" if len(differ) > 20 else ""
-    budget = sides[0].run.train.budget
-    length = f"train.budget {budget} each" if budget else "equally many tokens"
+    train = sides[0].run.train
+    given = [f"train.{name} {value} each" for name in ("budget", "epochs") if (value := getattr(train, name))]
+    length = given[0] if given else "equally many tokens" if train.steps else "as many passes"
+    if any(side.run.train.patience for side in sides):
+        length += ", or until patience ends it"
     return f"{listed([side.name for side in sides])} differ in: {told}{more}. Trained for {length}."
 
 

@@ -35,9 +35,9 @@ class Trial:
     """What an experiment's `trial` is given: the cell and its whole configuration, the seed in it, and the text.
 
     `limit` ends a training after as many steps, however many the configuration says: the engine measures with it what
-    a trial costs. ``tell(step, steps)`` is called after each step. `seconds` are those of the steps of the last training
-    alone, each like those behind the first, which warms up and compiles. `optimizer` is the one of that training, for an
-    `after_step` that needs its moments.
+    a trial costs. ``tell(step, steps)`` is called after each step. `seconds` are those of the steps of the last
+    training alone, each like those behind the first, which warms up and compiles. `optimizer` is that of the last
+    training, for an `after_step` that needs its moments.
     """
 
     cell: Cell
