@@ -1,5 +1,7 @@
 """How many seeds a budget buys, that nothing is run twice, and that a stop loses one trial at most."""
 
+import dataclasses
+
 import lab
 import pytest
 
@@ -138,6 +140,21 @@ def test_steps_are_those_of_all_configurations_or_are_not_said(tmp_path):
     cells = (world.experiment.cells[0], Cell("b", {"train.steps": 40}))
     world.experiment = Experiment(**{**vars(world.experiment), "cells": cells})
     assert world.engine.run(world.experiment, None, 1).facts["steps"] is None
+
+
+def test_a_text_that_is_too_short_to_be_read_once_is_named(tmp_path):
+    """On a small text of one's own "a text that is read once" was read several times, without a word."""
+    world = World(tmp_path)
+    cells = (Cell("a", {"train.batch": 100}, tokens=1024), Cell("b", {"train.batch": 100}))
+    for settings, said in (({}, 1), ({"train.steps": "2"}, 0)):
+        world.engine.settings = settings
+        world.lines.clear()
+        world.engine.run(Experiment(**{**vars(world.experiment), "cells": cells}), None, 1)
+        assert sum("what is to be read once is read" in line for line in world.lines) == said
+    world.engine.settings = {}
+    once = tuple(dataclasses.replace(cell, tokens=None) for cell in cells)
+    world.engine.run(Experiment(**{**vars(world.experiment), "cells": once}), None, 1)
+    assert not any("read once" in line for line in world.lines)
 
 
 def test_contrasts_of_cells_that_are_not_there_are_an_error():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import config, data
+from ..draw.words import short
 from ..errors import BadInput
 from ..train import device
 from ..wording import several
@@ -63,7 +64,7 @@ class Engine:
         `double` takes twice the steps. Raises `TooSmall` where not even one seed fits.
         """
         began = self.clock()
-        self._check_text(experiment)
+        self._check_text(experiment, double)
         results = Results(experiment, [], {cell.name: {} for cell in experiment.cells})
         most = seeds if seeds is not None else MOST_SEEDS
         spent = 0.0
@@ -112,15 +113,26 @@ class Engine:
             values["train.steps"] = 2 * int(values["train.steps"])
         return config.load(values)
 
-    def _check_text(self, experiment: Experiment) -> None:
-        """Raise `BadInput` where the text is smaller than what cells are to read of it."""
-        if experiment.needs:
-            count = len(self.text(self.configured(experiment, experiment.cells[0], 0, double=False).data).train)
-            if count < experiment.needs:
-                raise BadInput(
-                    f"--repeated {experiment.needs} is more than the {count:,} tokens of the training text: give a "
-                    "smaller number, or more text."
-                )
+    def _check_text(self, experiment: Experiment, double: bool) -> None:
+        """Raise `BadInput` where the text is smaller than what cells are to read of it again and again.
+
+        Where others read it beside them, which is to be once, it is said that they read it more often.
+        """
+        if experiment.repeated is None:
+            return
+        run = self.configured(experiment, experiment.cells[0], 0, double)
+        count = len(self.text(run.data).train)
+        if count < experiment.needs:
+            raise BadInput(
+                f"--repeated {experiment.needs} is more than the {count:,} tokens of the training text: give a "
+                "smaller number, or more text."
+            )
+        read = (run.train.steps or 1) * run.train.batch * (run.model.context or 1) / count
+        if read > 1 and any(cell.tokens is None for cell in experiment.cells):
+            self.say(
+                f"{experiment.name}: what is to be read once is read {short(read)} times, as the training text has "
+                f"{several(count, 'token')}: give more text, or fewer --train.steps."
+            )
 
     def _telling(self, what: str, number: int, count: int) -> Callable[[int, int], None]:
         """Return what training `number` of `count` tells its steps: one that trains several networks goes not back."""
