@@ -151,3 +151,17 @@ def test_the_page_is_quiet_and_nothing_overlaps(
     tab: browser.Page, pages: dict[str, Path], name: str, width: int, dark: bool
 ) -> None:
     browser.assert_quiet(tab, pages[name], width, dark)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["compare", "all"])
+def test_a_phone_shows_whole_rows_of_effects(tab: browser.Page, pages: dict[str, Path], name: str) -> None:
+    """Eight columns were twice as wide as a phone, so that one scrolled sideways through each row."""
+    tab.show(pages[name], 390, False)
+    wide = "return [...document.querySelectorAll('.cards')].map((t) => [t.scrollWidth, t.parentElement.clientWidth])"
+    tables = tab.run(wide)
+    assert tables and all(inner <= outer for inner, outer in tables)
+    heads = "return [...document.querySelectorAll('.cards td')].map((t) => getComputedStyle(t, '::before').content)"
+    assert '"detectable "' in tab.run(heads)
+    tab.show(pages[name], 1400, False)
+    assert set(tab.run(heads)) == {"none"}
