@@ -99,6 +99,18 @@ def test_what_a_stop_left_of_a_seed_needs_time_for_the_rest_alone(tmp_path):
     assert later.ran == [("b", 0)]
 
 
+def test_a_training_that_went_on_took_what_it_took_before_too(tmp_path):
+    """Of a comparison that was stopped the time of the last process alone stood on the page."""
+    world = World(tmp_path)
+
+    def went_on(trial):
+        world.now, trial.seconds = world.now + 1.0, 10.0
+        return {"value": 1.0}
+
+    world.experiment = Experiment(**{**vars(world.experiment), "trial": went_on})
+    assert world.engine.run(world.experiment, None, 1).facts["seconds"] == 20.0
+
+
 def test_a_slow_seed_makes_the_next_one_wait_for_another_time(tmp_path):
     world = World(tmp_path)
     plain = world.trial

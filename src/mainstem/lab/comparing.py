@@ -97,6 +97,7 @@ def run(trial: Trial, folder: Path) -> Numbers:
     out = folder / f"{file_name(trial.cell.name)}-seed{trial.run.seed}-{_digest(trial.run)}"
     quiet = _Quiet(trial)
     done = train.run(msgspec.structs.replace(trial.run, out=str(out)), console=quiet, listeners=[Page(quiet.warn)])
+    trial.seconds = done.seconds
     found = metrics.read(out / "metrics.jsonl", _SCORE)
     passes = [bin for bin in found.evaluations if bin.mean("held_out") is not None]
     last = found.last

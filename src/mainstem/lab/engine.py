@@ -154,8 +154,10 @@ class Engine:
         kept = self.cache.get(name)
         if kept is None:
             before = self.clock()
-            numbers = self._numbers(experiment, Trial(cell, device.settle(run), self.text(run.data), tell=told))
-            kept = Kept(numbers, self.clock() - before)
+            trial = Trial(cell, device.settle(run), self.text(run.data), tell=told)
+            numbers = self._numbers(experiment, trial)
+            # A run that was stopped and went on knows what it took before.
+            kept = Kept(numbers, max(self.clock() - before, trial.seconds))
             self.cache.put(name, kept)
         return kept
 
