@@ -84,7 +84,7 @@ def test_an_experiment_gives_a_verdict_results_and_a_page(corpus: Path, tmp_path
         (["lab", "exploding", "--data.documents", "mask"], "data.documents cannot be set for exploding"),
         (["lab", "--all", "--model.members", "2"], "model.members cannot be set for any of the experiments"),
         (["lab", "dropout", "--noise.attention", "0.3"], "noise.attention cannot be set for dropout, which decides"),
-        (["lab", "sites", "--noise.rate", "0.3"], "cannot be set for sites, which decides over noise.embedding"),
+        (["lab", "sites", "--noise.rate", "0.3"], "cannot be set for sites, which decides over --noise.embedding"),
         (["lab", "vanishing", "--repeated", "4096"], "--repeated 4096 is for a text that is read many times, and van"),
         (["lab", "dropout", "--repeated", "1023"], "repeated is 1023"),
         (["lab", "--repeated", "4096"], "--repeated 4096 is for an experiment, and none is named"),

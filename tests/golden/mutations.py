@@ -142,6 +142,10 @@ SCREENS = tuple(Fault(*words) for words in (
     ("conditions count the cells", "lab/result.py", "steps, len(self.seeds))", "steps, len(cells))", "lab deviation"),
     ("no experiment is near", "catalogue.py", "names(kind), 1)\n    hint", "names(kind), 1, 0.99)\n    hint",
      "lab explodin"),
+    ("a field is refused for itself", "lab/experiment.py", "cannot be set for {self.name}", "cannot be set for {name}",
+     "lab exploding"),
+    ("an experiment is refused for all", "lab/suite.py", 'f"{name} cannot be set for any',
+     'f"{experiments[0].name} cannot be set for any', "lab --all"),
     ("a name without its option", "cli/list.py", "if field in known else", "if field not in known else", "list init"),
     ("doctor forgets the disk", "cli/doctor.py", "_devices, _cache, _disk)", "_devices, _cache)", "doctor"),
 ))  # fmt: skip

@@ -70,8 +70,7 @@ def curved(lengths):
     results = made()
     trials = {
         cell: {
-            seed: {**found, "curve": [1.0] * length}
-            for (seed, found), length in zip(seeds.items(), of, strict=True)
+            seed: {**found, "curve": [1.0] * length} for (seed, found), length in zip(seeds.items(), of, strict=True)
         }
         for (cell, seeds), of in zip(results.trials.items(), lengths, strict=True)
     }

@@ -100,9 +100,7 @@ def code(failures: dict[int, Any], out: str | None = None) -> int:
 def _remedy(out: str | None) -> str:
     """Return how to go on after the leading process was killed, by what lies in the run's folder."""
     if out is None:
-        return (
-            "`mainstem train --resume RUN` goes on from the last checkpoint, or from the start where none was saved."
-        )
+        return "`mainstem train --resume RUN` goes on from the last checkpoint, or from the start where none was saved."
     from ..runs.run_folder import RunFolder
     from ..train.resuming import how
 

@@ -148,13 +148,11 @@ class Experiment:
         """Return those of `settings` that hold in every training; without the name of a variant its values do not."""
         gone = [name for name in settings if self.decided(name) is not None]
         values = tuple(name.removesuffix("name") for name in gone if name.endswith(".name"))
-        return {
-            name: value for name, value in settings.items() if name not in gone and not name.startswith(values)
-        }
+        return {name: value for name, value in settings.items() if name not in gone and not name.startswith(values)}
 
 
 _RATES = frozenset(("noise.rate", *(f"noise.{site}" for site in SITES)))
-"""The first one is that of each site which has none of its own."""
+"""`noise.rate` is that of each site which has none of its own."""
 
 
 def _same(a: str, b: str) -> bool:

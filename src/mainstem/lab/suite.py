@@ -89,8 +89,8 @@ def run(
                 f"three seeds with --budget {needed}s."
             )
             continue
-        run = engine.configured(experiment, experiment.cells[0], 0, double)
-        results.facts.update({**facts(plan, experiment, run), **more})
+        first = engine.configured(experiment, experiment.cells[0], 0, double)
+        results.facts.update({**facts(plan, experiment, first), **more})
         made += 1
         yield results, write(plan, results)
     if late:

@@ -61,9 +61,9 @@ def choose(
 ) -> tuple[config.Run, dict[str, Any] | None]:
     """Return `run` with what was chosen for it, and what facts.json says of that; None where nothing is.
 
-    `began` is when the time of the budget began, by `clock`. The steps that fit are in `count` there, for `assemble`.
-    Nothing is chosen for a run whose length is given in
-    steps or passes, for its recipe's values are those of a few minutes, nor for a task that has no corpus.
+    `began` is when the time of the budget began, by `clock`; `count` there are the steps of the run, for `assemble`.
+    Nothing is chosen for a run whose length is given in steps or passes, for its recipe's values are those of a few
+    minutes, nor for a task that has no corpus.
     """
     corpus = task.corpus(data)
     if given is None or not may(run, given) or run.train.budget is None or corpus is None:
