@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from .. import config
 from ..config import owned
-from ..data import Tokenizer, documents
+from ..data import Corpus, Tokenizer, documents
 from ..data import tokenizer as tokenizers
 from ..errors import BadInput
-from ..runs import weights
+from ..runs import facts, weights
 from . import keeping
 from .world import World
 
@@ -49,6 +49,22 @@ def tokenizer(run: config.Run) -> Tokenizer | None:
         return None
     own = Path(run.out) / _FILE if run.out is not None else None
     return tokenizers.load(own) if own is not None and own.is_file() else _of(source)
+
+
+def kept(run: config.Run, corpus: Corpus) -> Tokenizer | None:
+    """Return the tokenizer with which the run in the folder `run.out` was begun, where that is not the one of `corpus`.
+
+    Another version of this program may choose or learn another one for the same text. None where there is no such run,
+    where it has that tokenizer, and where its text was another one, of which others speak.
+    """
+    own = Path(run.out) / _FILE if run.out is not None else None
+    if own is None or not own.is_file():
+        return None
+    before = (facts.read(own.parent) or {}).get("corpus")
+    if isinstance(before, dict) and before.get("hash") != corpus.facts["hash"]:
+        return None
+    found = tokenizers.load(own)
+    return None if found.to_json() == corpus.tokenizer.to_json() else found
 
 
 def check(run: config.Run, here: Tokenizer) -> None:

@@ -50,7 +50,9 @@ class Language(Task):
     reads_loss = True
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
-        return data.prepare(run.data, cache, tell, init_from.tokenizer(run))
+        found = data.prepare(run.data, cache, tell, init_from.tokenizer(run))
+        kept = init_from.kept(run, found)
+        return found if kept is None else data.prepare(run.data, cache, tell, kept)
 
     def build(self, run: config.Run, data: Any) -> model.Network:
         memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))

@@ -254,6 +254,12 @@ def test_other_data_is_named_in_every_process() -> None:
     assert at_once([lambda w=w: together.same_data(w, data[0]) for w in worlds()]) == [None, None]  # type: ignore[misc]
 
 
+def test_another_tokenizer_is_named_in_every_process() -> None:
+    data = [Facts({"hash": "aa" * 20, "train_tokens": 900}), Facts({"hash": "aa" * 20, "train_tokens": 870})]
+    found = at_once([lambda w=w, d=d: together.same_data(w, d) for w, d in zip(worlds(), data, strict=True)])  # type: ignore[misc]
+    assert all("Process 1 of 2 reads the text as 870 tokens, and process 0 as 900" in str(e) for e in found)
+
+
 class Task:
     """Notes who prepares, when, in which cache."""
 

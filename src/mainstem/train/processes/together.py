@@ -53,15 +53,21 @@ def greet(world: World, run: config.Run) -> list[str]:
 
 
 def same_data(world: World, data: Data) -> None:
-    """Raise `BadInput` where a process has other data than the first one."""
+    """Raise `BadInput` where a process has other data than the first one, or reads it by another tokenizer."""
     if world.meeting is None:
         return
-    first, *others = world.meeting.everyone("hash", data.facts["hash"], LONG)
-    for rank, found in enumerate(others, 1):
+    known = [data.facts["hash"], data.facts.get("train_tokens")]
+    (first, size), *others = world.meeting.everyone("hash", known, LONG)
+    for rank, (found, tokens) in enumerate(others, 1):
         if found != first:
             raise BadInput(
                 f"Process {rank} of {world.size} has other data than process 0 (its hash is {found[:12]}, and not "
                 f"{first[:12]}): give all machines the same files."
+            )
+        if tokens != size:
+            raise BadInput(
+                f"Process {rank} of {world.size} reads the text as {tokens} tokens, and process 0 as {size}: give all "
+                "machines the same version of mainstem, and the folder of the run."
             )
 
 
