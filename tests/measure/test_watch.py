@@ -390,3 +390,22 @@ def test_blocks_that_are_given_whole_numbers_are_measured_by_what_they_return():
         m.model(torch.arange(12).view(4, 3) % 9).square().sum().backward()
     taps = [f"columns.{number}" for number in range(3)]
     assert list(m.results["stream"]) == list(m.results["gradient_flow"]) == taps
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_torchs_encoder_with_padding_is_measured_in_evaluation():
+    """It nests what is padded, for layers without hooks alone; the numbers of padding are not its output then."""
+    torch.manual_seed(0)
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 2).eval()
+    x, padding = torch.randn(3, 5, 16), torch.arange(5) >= torch.tensor([[3], [5], [4]])
+    with torch.no_grad():
+        plain = model(x, src_key_padding_mask=padding)
+        with measure.watch(model) as m:
+            seen = model(x, src_key_padding_mask=padding)
+            assert model.use_nested_tensor
+            with pytest.raises(BadInput):
+                model(x.to("meta"))
+        again = model(x, src_key_padding_mask=padding)
+    torch.testing.assert_close(seen[~padding], plain[~padding])
+    assert again.equal(plain) and list(m.results["stream"]) == ["input", "layers.0", "layers.1"]
+    assert set(m.results["attention_entropy"]) == {f"layers.{number}.self_attn" for number in range(2)}

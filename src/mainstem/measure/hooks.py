@@ -41,6 +41,8 @@ class Hooks:
             self._ops = None
         self._record.repeated = self._repeated.block()
         self._repeated.remove()
+        for module in self._tree.nesting:
+            module.use_nested_tensor = True
         hooks = self._tree.all[0][1]._forward_hooks
         for handle in self._handles:
             # After an exception torch walks through the model's own hooks, of which none may be taken away meanwhile.
@@ -71,6 +73,8 @@ class Hooks:
     def open(self) -> None:
         """Put the hooks on the modules: the forward pass begins."""
         keep, record, tree = self._handles.append, self._record, self._tree
+        for module in tree.nesting:
+            module.use_nested_tensor = False
         if record.wants("stream") or record.wants("gradient") or record.wants("branch"):
             for name, module in tree.stream:
                 keep(module.register_forward_pre_hook(self._enter_layer(name), with_kwargs=True))

@@ -57,11 +57,12 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def measurable(value: Any) -> list[Tensor]:
-    """Return those of `tensors` that have a size: of floats, and one or more of them.
+    """Return those of `tensors` that have a size: of floats, one or more of them, in rows of one length.
 
     Example:
         >>> import torch
         >>> measurable(torch.ones(2)), measurable(torch.ones(0, 4)), measurable(torch.ones(2).long())
         ([tensor([1., 1.])], [], [])
     """
-    return [tensor for tensor in tensors(value) if tensor.is_floating_point() and tensor.numel()]
+    found = [tensor for tensor in tensors(value) if tensor.is_floating_point() and not tensor.is_nested]
+    return [tensor for tensor in found if tensor.numel()]

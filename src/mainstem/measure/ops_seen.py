@@ -77,12 +77,12 @@ class _Seeing:
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not self.path:
+        if not self.path or any(isinstance(given, Tensor) and given.is_nested for given in args):
             return func(*args, **kwargs)
         name = func._schema.name.rpartition("::")[2]
         made = self.sums.before(name, args, self._branch)
         result = func(*args, **kwargs)
-        if isinstance(first := _first(result), Tensor) and not first.numel():
+        if isinstance(first := _first(result), Tensor) and (first.is_nested or not first.numel()):
             return result  # tensors are known by where they lie, and those without a number lie nowhere
         self.sums.after(name, args, result, made)
         self._see(func, args, kwargs, result)

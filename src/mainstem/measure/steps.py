@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from .quantity.base import whole
+
 _Batch = nn.modules.batchnorm._BatchNorm
 
 
@@ -24,7 +26,8 @@ class Steps:
         self.backwards = self.in_eval = self.taken = self.judged = 0
         self.still = False
         self.frozen_norms: list[str] = []
-        self.zeros = {name for name, weight in model.named_parameters() if weight.dim() > 1 and not weight.any()}
+        matrices = [(name, weight.detach()) for name, weight in model.named_parameters() if weight.dim() > 1]
+        self.zeros = {name for name, weight in matrices if not whole(weight.any())}
         # Tensors, so that no step waits for a device.
         self._kept = self._live = torch.tensor(0)
         learned = [p for p in model.parameters() if p.requires_grad and p.is_floating_point()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from .blocks import branches, has_blocks, repeatable, stream
@@ -35,6 +37,8 @@ class Tree:
         self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
+        self.nesting: list[Any] = [module for module in modules.values() if getattr(module, "use_nested_tensor", False)]
+        """torch's encoders, which in evaluation nest what is padded, and fail where a layer has a hook."""
 
     def storages(self) -> set[int]:
         """Return where the parameters lie now."""

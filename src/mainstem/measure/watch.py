@@ -32,10 +32,12 @@ _WATCHED = "_mainstem_watched"
 def watch(model: nn.Module, every: Every = 1, optimizer: torch.optim.Optimizer | None = None) -> Watch:
     """Measure `model` inside a ``with``: every quantity of `mainstem.measure.quantity`, in each forward pass.
 
-    A pass in which nothing is due has one hook, on the model. Outputs stay the same to the bit. Each call of a block
-    that is called repeatedly is a tap of its own, as `block#2`; one that stands in no list is found by its use in the
-    first pass, which a warning says. A layer that returns a branch alone, whose sum the model makes, is named by a
-    warning: its stream is not what later layers read. A copy of the model is not watched.
+    A pass in which nothing is due has one hook, on the model. Outputs stay the same to the bit, but those of
+    torch's encoders in evaluation, whose fast path leaves padding out and takes no layer with a hook. Each call of a
+    block that is called repeatedly is a tap of its own, as `block#2`; one that stands in no list is found by its use in
+    the first pass, which a warning says. A layer that returns a branch alone, whose sum the model makes, is named by a
+    warning: its stream is not what later layers read. A copy of the model is not watched; one that lies in parts on
+    several processes is to be watched by all of them.
 
     Args:
         model: anybody's module.

@@ -85,15 +85,15 @@ class Quantity:
 
 def rms(values: list[Tensor]) -> Tensor:
     """Return ``sqrt(mean(x^2))`` over all numbers, summed where nothing of 1e-30 is lost."""
-    norms = [_whole(torch.linalg.vector_norm(part.detach(), dtype=wide(part))) for part in values]
+    norms = [whole(torch.linalg.vector_norm(part.detach(), dtype=wide(part))) for part in values]
     number = sum(part.numel() for part in values)
-    whole = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
-    return whole / max(1, number) ** 0.5
+    norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+    return norm / max(1, number) ** 0.5
 
 
-def _whole(norm: Any) -> Tensor:
-    """Return the norm of all of a tensor that may be spread over processes."""
-    found: Tensor = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+def whole(number: Any) -> Tensor:
+    """Return a number of all of a tensor, which may be spread over processes."""
+    found: Tensor = number.full_tensor() if hasattr(number, "full_tensor") else number
     return found
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .base import Quantity, rms, wide
+from .base import Quantity, rms, whole, wide
 
 SLOPE = (0.8, 1.25)
 """Between which factors a layer, on the way back, gradients neither vanish nor explode within a few dozen layers."""
@@ -32,7 +32,7 @@ class GradientFlow(Quantity):
 
     def gradient(self, name: str, gradient: Tensor) -> None:
         # Norms, and what they are over, apart: a state of several tensors has one gradient.
-        self.note(name, torch.linalg.vector_norm(gradient.detach(), dtype=wide(gradient)))
+        self.note(name, whole(torch.linalg.vector_norm(gradient.detach(), dtype=wide(gradient))))
         self._numbers[name] = self._numbers.get(name, 0) + gradient.numel()
 
     def result(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from .base import Quantity, rms
+from .base import Quantity, rms, whole
 
 
 class UpdateRatio(Quantity):
@@ -41,7 +41,7 @@ class ZeroWeights(Quantity):
     by_depth = False
 
     def weight(self, name: str, weight: nn.Parameter) -> None:
-        self.note(name, (weight.detach() == 0).float().mean())
+        self.note(name, whole((weight.detach() == 0).float().mean()))
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
