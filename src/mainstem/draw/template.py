@@ -24,7 +24,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 _DARK = ':root[data-theme="dark"]'
 
-_WORDS, _PARTS, _DOTS, _BEHIND = (re.compile(f"(?<={sign})") for sign in (r"\s", "=", r"\.", "[._]"))
+_WORDS, _PARTS, _BEHIND = (re.compile(f"(?<={sign})") for sign in (r"\s", "=", "[._]"))
+_DOTS = re.compile(r"(?<=\.)(?!(?<=\d\.)\d)")  # a number stays whole
 
 
 def page(name: str, /, **content: Any) -> str:
@@ -100,6 +101,8 @@ def breakable(text: str) -> markupsafe.Markup:
         Markup('model.<wbr>residual=<wbr>pre_norm')
         >>> breakable("blocks.0.attention.<b>_query")
         Markup('blocks.<wbr>0.<wbr>attention.<wbr>&lt;b&gt;_<wbr>query')
+        >>> breakable("detectable 0.07252.")
+        Markup('detectable 0.07252.<wbr>')
     """
     words = [[piece for part in _PARTS.split(word) for piece in _pieces(part)] for word in _WORDS.split(text)]
     return markupsafe.Markup("").join(markupsafe.Markup("<wbr>").join(word) for word in words)
