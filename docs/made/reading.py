@@ -36,7 +36,7 @@ _WORDS = {
         "{most} with one seed. A form that is not farther from 0 than that says nothing, and of {forms} forms about "
         "{chance} look different by chance.",
         "no floor": "The placebo has not been run, so nothing is known of the noise.",
-        "cost": "**Time**: of a step on two cores, in turns with pre-norm ([same page]({page})).",
+        "cost": "**Time**: of a step on two cores, in turns with pre-norm ([first reading]({page})).",
         "seeds": "{} seeds", "seed": "1 seed", "either": "{} to {} seeds", "stop": " ",
     },
     "zh": {

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from mainstem.data.tokenizer import bpe, learned, words
+from mainstem.errors import BadInput
 
 SOURCE = (Path(sysconfig.get_paths()["stdlib"]) / "argparse.py").read_bytes()
 
@@ -87,3 +88,12 @@ def test_a_tokenizer_keeps_the_words_it_was_learned_with(tokenizer: bpe.Bpe) -> 
     assert old.longest == 24 and old.state() == state
     assert bpe.Bpe.from_state(tokenizer.state()).longest == words.LONGEST
     assert old.encode("e" * 60) == [i for part in ("e" * 24, "e" * 24, "e" * 12) for i in tokenizer.encode(part)]
+
+
+def test_merges_of_a_stranger_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubling = [(97, 97), *((256 + i, 256 + i) for i in range(12))]
+    with pytest.raises(BadInput, match="makes a token of 8192 bytes"):
+        bpe.Bpe(doubling)
+    monkeypatch.setattr(bpe, "_MOST", 5000)
+    with pytest.raises(BadInput, match="tokens of more than 5,000 bytes in all"):
+        bpe.Bpe([*doubling[:11], (266, 97)])

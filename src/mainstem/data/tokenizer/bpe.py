@@ -24,6 +24,9 @@ from .words import BEFORE, BREAK, LONGEST, letters, spelled, words
 _LONGEST = 1 << 12
 """Bytes of a token: no word has as many, so none is ever learned."""
 
+_MOST = 1 << 26
+"""Bytes of all tokens together: a million of them have a tenth of that."""
+
 _GROUP = 1 << 18
 """Characters whose words are held at once: as strings they take twenty times the room."""
 
@@ -64,6 +67,7 @@ class Bpe(Tokenizer):
     def __init__(self, merges: Sequence[tuple[int, int]], end: bool = False, longest: int = LONGEST) -> None:
         tokens = list(SINGLE)
         ids = {token: i for i, token in enumerate(tokens)}
+        held = len(tokens)
         for left, right in merges:
             if not (0 <= left < len(tokens) and 0 <= right < len(tokens)):
                 raise BadInput(f"The merge of {left} and {right} joins tokens that are not there yet.")
@@ -71,6 +75,9 @@ class Bpe(Tokenizer):
             if len(token) > _LONGEST:  # else a few merges of a stranger's file would fill the memory
                 raise BadInput(f"The merge of {left} and {right} makes a token of {len(token)} bytes.")
             if token not in ids:
+                held += len(token)
+                if held > _MOST:
+                    raise BadInput(f"The merges make tokens of more than {_MOST:,} bytes in all.")
                 ids[token] = len(tokens)
                 tokens.append(token)
         self.merges = [(int(left), int(right)) for left, right in merges]
