@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.batches import Window, held_out_windows, num_windows, spread
 from ..measure.evaluate import error
 from ..measure.quantity.calibration import calibration
+from ..modes import evaluating
 from .learner import Learner
 
 _LOGITS = 1 << 22
@@ -37,15 +38,12 @@ def sureness(learner: Learner, late: Callable[[], bool] = lambda: False) -> dict
     vocabulary = learner.data.tokenizer.vocab_size
     which = spread(num_windows(text, context), max(2, -(-settings.tokens // context)))
     batch = max(1, _LOGITS // (context * vocabulary))
-    training, found = learner.model.training, []
-    learner.model.eval()
-    try:
+    found = []
+    with evaluating(learner.model):
         for window in held_out_windows(text, context, learner.run.data.documents == "mask", which, batch):
             if late():
                 return None
             found.append(_of(learner, window))
-    finally:
-        learner.model.train(training)
     confidence_N, right_N, nats_W, tokens_W = (torch.cat(parts) for parts in zip(*found, strict=True))
     sure = calibration(confidence_N, right_N)
     return {

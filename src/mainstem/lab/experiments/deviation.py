@@ -13,6 +13,7 @@ import torch
 from ...draw.chart import Figure
 from ...measure import watch
 from ...model import LanguageModel
+from ...modes import evaluating
 from ..experiment import Cell, Contrast, Experiment, Numbers
 from ..figures import over_curves
 from ..measured import first_batch
@@ -46,12 +47,9 @@ def trial(trial: Trial) -> Numbers:
 def shares(trial: Trial, network: LanguageModel) -> tuple[list[float], list[float]]:
     """Return RMS(F(x)) / RMS(x) of every sublayer, and 1 - cos(x, x') of each, on the trial's first batch."""
     x_BT, _, documents_BT, _ = first_batch(trial, network)
-    training = network.training
-    network.eval()
     every = {"branch_share": 1, "block_influence": 1}
-    with torch.no_grad(), trial.place.autocast(), watch(network, every=every) as seen:
+    with evaluating(network), torch.no_grad(), trial.place.autocast(), watch(network, every=every) as seen:
         network(x_BT, documents_BT)
-    network.train(training)
     return list(seen.results["branch_share"].values()), list(seen.results["block_influence"].values())
 
 
