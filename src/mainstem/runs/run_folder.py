@@ -16,7 +16,8 @@ from . import lock, paths
 EXTENDABLE = (
     "out", "recipe", "log", "model.prior", "train.steps", "train.epochs", "train.budget", "train.passes",
     "train.patience", "train.max_skipped", "save",
-    "machine.device", "machine.threads", "machine.shard", "data.paths", "data.held_out_paths", "data.verify",
+    "machine.device", "machine.threads", "machine.shard", "data.paths", "data.glob", "data.held_out_paths",
+    "data.verify",
 )  # fmt: skip
 """What may change when a run goes on: how long, where, what is said about it, what is mixed with the model once it is
 trained, and where the same data lies now

@@ -84,9 +84,8 @@ def remarks(reached: Reached, found: dict[str, float]) -> list[str]:
     ahead = {kind: reached.bits - value for kind, value in least(found).items()
              if reached.beside(value) == "not beaten"}  # fmt: skip
     by = " and by ".join(f"{_KINDS[kind]} ({_few(bits)} bits per byte fewer)" for kind, bits in ahead.items())
-    said = [
-        f"The model is beaten by {by}." if by else "The model beats every yardstick, or comes as near as can be told."
-    ]
+    every = "every yardstick" if least(found).keys() == _KINDS.keys() else "each of the yardsticks that are there"
+    said = [f"The model is beaten by {by}." if by else f"The model beats {every}, or comes as near as can be told."]
     share = found.get("repeated_share", 0.0)
     if share >= REPEATED:
         said.append(

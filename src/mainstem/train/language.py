@@ -52,7 +52,10 @@ class Language(Task):
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
         found = data.prepare(run.data, cache, tell, init_from.tokenizer(run))
         kept = init_from.kept(run, found)
-        return found if kept is None else data.prepare(run.data, cache, tell, kept)
+        if kept is None:
+            return found
+        found = data.prepare(run.data, cache, tell, kept)
+        return found._replace(facts={**found.facts, "tokenizer_reason": "that of the run which goes on"})
 
     def build(self, run: config.Run, data: Any) -> model.Network:
         memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))

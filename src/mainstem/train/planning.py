@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import msgspec
+
 from .. import config, optim, runs
 from ..errors import BadInput, RunFailed
 from ..runs import new_folder, past
@@ -60,7 +62,8 @@ def plan(
         folder, before, where, refused = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
-            corpus = task.prepare(run, cache, tell)
+            # Of a run that would be refused there, nothing that lies there is meant.
+            corpus = task.prepare(run if refused is None else msgspec.structs.replace(run, out=None), cache, tell)
         made, steps = before.choice, None
         if before is NOTHING:
             run, made = choosing.choose(run, given, task, corpus, clock, began, tell)
