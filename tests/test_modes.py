@@ -51,9 +51,11 @@ def fails(_module, _args):
 
 @pytest.mark.parametrize("failing", [False, True])
 @pytest.mark.parametrize("name", CALLERS)
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_each_part_has_the_mode_and_the_weights_that_it_had(name, failing, training):
+def test_each_part_has_the_mode_and_the_weights_that_it_had(name, failing, training, apart):
     model = Model().train(training)
+    model.merging.train(training != apart)
     model.norm.eval()
     model.drop.train()
     modes = {part: module.training for part, module in model.named_modules()}

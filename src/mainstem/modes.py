@@ -29,5 +29,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(modes[model])
-        for module, mode in modes.items():
-            module.training = mode
+        for module, mode in modes.items():  # a part comes before its own parts
+            if module.training != mode:
+                module.train(mode)

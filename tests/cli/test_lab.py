@@ -197,13 +197,22 @@ def test_the_folder_of_a_run_is_left_alone(finished: Path, capsys: Capture) -> N
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("words", [["lab", "dropout"], ["compare", "--vary", "optim.lr=0.1,0.2", "--train.steps", "2"]])
 def test_a_signal_stops_and_the_same_command_goes_on(
-    words: list[str], number: signal.Signals, code: int, corpus: Path, tmp_path: Path, monkeypatch, capsys: Capture
+    words: list[str],
+    number: signal.Signals,
+    code: int,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch,
+    capsys: Capture,
+    request: pytest.FixtureRequest,
 ) -> None:
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), number)
         time.sleep(60)
 
     monkeypatch.setattr("mainstem.lab.engine.Engine.run", stopped)
+    before = signal.signal(number, signal.SIG_DFL)  # nohup ignores SIGHUP, and what is ignored stays so
+    request.addfinalizer(lambda: signal.signal(number, before))
     assert main([*words, "--out", str(tmp_path / "out"), "--data.paths", str(corpus)]) == code
     said = capsys.readouterr()
     assert said.out == f"Stopped by {number.name}: the same command goes on where this one stopped.\n"

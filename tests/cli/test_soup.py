@@ -144,7 +144,7 @@ def test_a_name_may_have_any_characters_and_bytes_that_are_none_are_said(
     assert main(["soup", none, str(trained / "run2"), *words]) == 2
     assert r"r\udcff/model.safetensors' has a name that is no UTF-8" in capsys.readouterr().err
     assert main(["soup", str(odd), str(trained / "run2"), *words]) == 0
-    assert r"r\n\u202e: " in capsys.readouterr().out.replace("\n", "")
+    assert r"r\n\u202e:" in capsys.readouterr().out.replace("\n", "")
     assert str(odd) in json.loads((tmp_path / "new" / "facts.json").read_text())["soup"]["runs"]
 
 

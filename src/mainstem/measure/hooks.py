@@ -24,6 +24,7 @@ class Hooks:
         self._handles: list[Any] = []
         self._tensor_handles: list[Any] = []
         self._late: list[Any] = []
+        self._nesting: list[Any] = []
         self._names: dict[str, int] = {}
         self._nodes: dict[int, list[tuple[Any, list[Tensor]]]] = {}
         self._first = True
@@ -41,8 +42,9 @@ class Hooks:
             self._ops = None
         self._record.repeated = self._repeated.block()
         self._repeated.remove()
-        for module in self._tree.nesting:
+        for module in self._nesting:
             module.use_nested_tensor = True
+        self._nesting.clear()
         hooks = self._tree.all[0][1]._forward_hooks
         for handle in self._handles:
             # After an exception torch walks through the model's own hooks, of which none may be taken away meanwhile.
@@ -73,7 +75,8 @@ class Hooks:
     def open(self) -> None:
         """Put the hooks on the modules: the forward pass begins."""
         keep, record, tree = self._handles.append, self._record, self._tree
-        for module in tree.nesting:
+        self._nesting += [module for module in tree.nesting if module.use_nested_tensor]
+        for module in self._nesting:
             module.use_nested_tensor = False
         if record.wants("stream") or record.wants("gradient") or record.wants("branch"):
             for name, module in tree.stream:

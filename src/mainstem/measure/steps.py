@@ -18,16 +18,17 @@ class Steps:
 
     `backwards` are the gradients that came, `in_eval` those of a model in evaluation, `taken` the steps; `kept` of
     `judged` steps had a gradient to which that of the step before still belonged. `still`: the last one had no rate.
-    `zeros` are the matrices that were 0 at the start.
+    `zeros` are the matrices that were 0 at the start, where they are asked for: of a model that FSDP2 spreads over
+    processes all must ask.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, zeros: bool = True) -> None:
         self.model = model
         self.backwards = self.in_eval = self.taken = self.judged = 0
         self.still = False
         self.frozen_norms: list[str] = []
         matrices = [(name, weight.detach()) for name, weight in model.named_parameters() if weight.dim() > 1]
-        self.zeros = {name for name, weight in matrices if not whole(weight.any())}
+        self.zeros = {name for name, weight in matrices if not whole(weight.any())} if zeros else set()
         # Tensors, so that no step waits for a device.
         self._kept = self._live = torch.tensor(0)
         learned = [p for p in model.parameters() if p.requires_grad and p.is_floating_point()]

@@ -37,7 +37,7 @@ class Tree:
         self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
-        self.nesting: list[Any] = [module for module in modules.values() if getattr(module, "use_nested_tensor", False)]
+        self.nesting: list[Any] = [module for module in modules.values() if isinstance(module, nn.TransformerEncoder)]
         """torch's encoders, which in evaluation nest what is padded, and fail where a layer has a hook."""
 
     def storages(self) -> set[int]:

@@ -77,7 +77,7 @@ class Watch:
         self.passes = 0
         self.record: Pass | None = None
         """The last pass that was measured."""
-        self.seen, self.steps = Seen(), Steps(model)
+        self.seen, self.steps = Seen(), Steps(model, "update_ratio" in periods)
         self.curves: list[tuple[int, float, float]] = []
         self.unreached: list[str] | None = None
         self._periods = periods
@@ -255,6 +255,9 @@ class Watch:
         due = {name for name, every in self._periods.items() if (self.passes - 1) % every == 0}
         for name in due & set(self._last):
             if self._last[name].measured:
+                before = self._kept.get(name)
+                if before is not None and before is not self._last[name]:
+                    before.begin()  # nobody can ask for it any more, and it may hold samples of every layer
                 self._kept[name] = self._last[name]
 
     def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:

@@ -65,7 +65,7 @@ class NoiseScale(Quantity):
         self._batch = batch
         g = gradient.detach() if gradient.dtype == torch.float64 else gradient.detach().float()
         # A square of 1e-30 is 0 in float32, so that the largest number is 1 until all are summed.
-        largest = g.abs().amax()
+        largest = torch.linalg.vector_norm(g, float("inf"))  # without a copy, as abs() would make
         largest = torch.where(largest > 0, largest, 1.0)
         x_BTD, g_BTF = (t.reshape(batch, -1, t.shape[-1]).float() for t in (x.detach(), g / largest))
         # The loss is taken for a mean over the batch, so a sample's own gradient is B times its part. Whichever way
