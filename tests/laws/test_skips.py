@@ -101,3 +101,12 @@ def test_every_value_has_limits(name: str) -> None:
     for key in owned.of("skip", name):
         with pytest.raises(BadInput, match=f"optim.skip.{key} of {name} is -1"):
             variants.resolve("skip", {"name": name, key: -1})
+
+
+@each
+def test_it_goes_on_with_the_newest_where_it_looks_less_far_back_than_before(name: str) -> None:
+    long, short = (optim.Skipping(catalogue.resolve("skip", name)(last=last)) for last in (LAST, LAST // 2))
+    for norm in range(LAST):
+        long(torch.tensor(1.0 + norm))
+    short.load(long.state())
+    assert short.state()["norms"].tolist() == [1.0 + norm for norm in range(LAST // 2, LAST)]

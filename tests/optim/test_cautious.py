@@ -44,3 +44,11 @@ def test_a_configuration_names_it(name):
     layer.roles = lambda: {"weight": "feedforward.in"}
     assert optim.make(layer, run.optim).before == (optim.Cautious(),)
     assert optim.make(layer, config.Optim(name=name)).before == (optim.Decay(),)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_signs_decide_where_the_product_is_too_small_for_the_type(dtype):
+    small = torch.finfo(dtype).tiny
+    w, u = torch.full((2,), small, dtype=dtype), torch.tensor([-small, small], dtype=dtype)
+    optim.Cautious()([w], [u], [{"lr": 0.5, "weight_decay": 1.0}])
+    assert w.tolist() == [small, small / 2]

@@ -59,3 +59,10 @@ def test_rows_of_zeros_stay_and_what_is_not_finite_is_not_hidden():
 def test_impossible_limits_are_refused(limit):
     with pytest.raises(BadInput, match=f"limit {limit} of MaxNorm"):
         optim.MaxNorm(limit)
+
+
+def test_a_scalar_is_one_row():
+    model = nn.Module()
+    model.gain = nn.Parameter(torch.tensor(-5.0))
+    stepped(model, 2.0, on="gain")
+    assert model.gain.shape == () and model.gain.item() == -2.0

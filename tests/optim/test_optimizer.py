@@ -125,3 +125,24 @@ def test_complex_parameters_are_moved_as_torch_moves_them():
             p.grad = p.detach() * 2 + 1j
             optimizer.step()
     torch.testing.assert_close(w[0], w[1])
+
+
+@pytest.mark.parametrize("empty", [0, 1], ids=["first", "last"])
+@pytest.mark.parametrize("make", [optim.AdamW, optim.SGD, optim.Muon], ids=["adamw", "sgd", "muon"])
+def test_a_group_without_parameters_is_kept_as_torch_keeps_it(make, empty):
+    w = nn.Parameter(torch.eye(2))
+    groups = [{"params": [w], "lr": 0.1}]
+    groups.insert(empty, {"params": [], "lr": 0.2})
+    optimizer = make(groups)
+    assert [(len(group["params"]), group["peak"]) for group in optimizer.param_groups] == (
+        [(0, 0.2), (1, 0.1)] if empty == 0 else [(1, 0.1), (0, 0.2)]
+    )
+    torch.optim.lr_scheduler.LambdaLR(optimizer, [lambda step: 0.5] * 2)
+    w.grad = torch.eye(2)
+    optimizer.step()
+    assert not w.equal(torch.eye(2))
+
+
+def test_a_group_without_parameters_is_no_matrix_for_muon():
+    with pytest.raises(BadInput, match="no 2-D matrix"):
+        optim.Muon([{"params": []}, {"params": [nn.Parameter(torch.ones(2))]}])

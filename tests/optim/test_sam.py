@@ -6,6 +6,7 @@ from learners import made
 from torch import nn
 
 from mainstem import config, optim
+from mainstem.errors import BadInput
 from mainstem.train import Learner
 from mainstem.train.world import ALONE
 
@@ -97,3 +98,19 @@ def test_a_configuration_names_it_and_its_rho():
         ({}, None),
     ):
         assert optim.make(nn.Linear(2, 2), config.load(flags).optim).around == right
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["at once", "after a whole one"])
+def test_a_second_gradient_that_was_broken_off_is_none(earlier):
+    """The gradients are then the first ones, or half of the second."""
+    p = nn.Parameter(torch.ones(2))
+    p.grad = torch.ones(2)
+    optimizer = optim.SGD([p], lr=1.0, around=optim.SAM(0.5))
+    if earlier:
+        with optimizer.perturbed():
+            pass
+    with pytest.raises(KeyError), optimizer.perturbed():
+        raise KeyError
+    with pytest.raises(BadInput, match="needs a second gradient"):
+        optimizer.step()
+    assert p.tolist() == [1.0, 1.0]

@@ -219,3 +219,42 @@ def test_a_decay_that_moved_a_tensor_to_another_group_is_refused():
     other.param_groups[0]["params"].append(other.param_groups[1]["params"].pop())
     with pytest.raises(BadInput, match="in another group"):
         restore(other, model, *saved)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda model: torch.optim.SGD(model.parameters(), 0.1, weight_decay=0.4),
+        lambda model: optim.AdamW(optim.groups(model, decay=0.4), 0.1),
+    ],
+    ids=["torch", "own"],
+)
+def test_rates_and_decays_go_on_by_the_peak_that_a_schedule_found_at_its_first_step(make):
+    """torch's optimizers have no peak until then, and no optimizer has the full decay."""
+    model = net()
+    first, second = make(model), make(model)
+    optim.schedule.apply(first, 0.5)
+    optim.decay_course.apply(first, 0.5)
+    restore(second, model, *flatten(first, model))
+    for optimizer in (first, second):
+        optim.schedule.apply(optimizer, 0.25)
+        optim.decay_course.apply(optimizer, 0.25)
+    options = [[(group["lr"], group["weight_decay"]) for group in each.param_groups] for each in (first, second)]
+    assert options[0] == options[1]
+    assert (0.025, 0.1) in options[0]
+
+
+def test_a_scheduler_of_torch_that_comes_after_a_restore_finds_the_first_rate():
+    model = net()
+    first, second = (torch.optim.SGD(model.parameters(), 0.1) for _ in range(2))
+    torch.optim.lr_scheduler.LambdaLR(first, lambda step: 0.5)
+    restore(second, model, *flatten(first, model))
+    assert torch.optim.lr_scheduler.LambdaLR(second, lambda step: 0.5).base_lrs == [0.1]
+
+
+def test_a_first_rate_that_is_no_number_is_refused():
+    model = net()
+    tensors, saved = flatten(torch.optim.SGD(model.parameters(), 0.1), model)
+    saved["groups"][0]["options"]["peak"] = "high"
+    with pytest.raises(BadInput, match="'high' for peak of a group"):
+        restore(torch.optim.SGD(model.parameters(), 0.1), model, tensors, saved)

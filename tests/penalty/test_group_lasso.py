@@ -171,3 +171,13 @@ def test_two_proximal_steps_that_claim_one_tensor_are_refused():
         optim.AdamW(optim.groups(network), after=both)
     apart = [optim.Proximal(penalty.L1(0.1, on="feedforward")), optim.Proximal(penalty.L2(0.1, on="attention"))]
     assert len(optim.AdamW(optim.groups(network), after=apart).after) == 2
+
+
+@pytest.mark.parametrize("over", ["rows", "columns"])
+def test_a_scalar_is_one_group(over):
+    model = torch.nn.Module()
+    model.gain = torch.nn.Parameter(torch.tensor(5.0))
+    model.gain.grad = torch.zeros(())
+    term = GroupLasso(1.0, on="gain", over=over).begin(model)
+    optim.SGD(optim.groups(model, decay=0.0), 0.5, proximal=term).step()
+    assert model.gain.shape == () and model.gain.item() == 4.5

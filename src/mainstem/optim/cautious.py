@@ -33,5 +33,6 @@ class Cautious(Before):
 
     def __call__(self, params: list[Tensor], updates: list[Tensor], groups: Sequence[Group]) -> None:
         for w, u, group in zip(params, updates, groups, strict=True):
+            # By the sign of u: a product of two small numbers is 0 in half precision, whatever their signs.
             if rate := float(group["lr"]) * group["weight_decay"]:
-                w.sub_(torch.where(u * w >= 0, w, torch.zeros_like(w)), alpha=rate)
+                w.sub_(torch.where(u.sign() * w >= 0, w, torch.zeros_like(w)), alpha=rate)

@@ -72,6 +72,8 @@ def split(group: dict[str, Any], methods: Mapping[str, Direction], after: Sequen
         raise BadInput("A parameter group has the coupled weight decay of torch.optim.Adam: use torch.optim.AdamW's.")
     if group.get("method", next(iter(methods))) not in methods:
         raise BadInput(f"A parameter group has the method {group['method']!r}: choose {' or '.join(methods)}.")
+    if not group["params"]:  # torch keeps it, and schedulers count it
+        return [complete({**group, "method": group.get("method", next(iter(methods))), "after": []}, methods)]
     found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for index, (p, known) in enumerate(zip(group["params"], known_of(group), strict=True)):
         method = group["method"] if "method" in group else _method(p, known, methods)

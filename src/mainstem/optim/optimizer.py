@@ -95,6 +95,7 @@ class Update(Light):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what `state_dict` returned, or torch.optim.AdamW's: what that does not know stays as it is here."""
+        self.settle()
         before = [{key: value for key, value in group.items() if key != "peak"} for group in self.param_groups]
         super().load_state_dict(state_dict)
         for group, own in zip(self.param_groups, before, strict=True):
@@ -169,6 +170,7 @@ class Update(Light):
         happens there. e is what `around` makes of the present gradients."""
         assert self.around is not None
         self._refuse_scaler()
+        self._is_second = False
         params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         here = sharded.local_all(p.detach() for p in params)
         own = [w.clone() for w in here]
@@ -179,7 +181,7 @@ class Update(Light):
             yield
         finally:
             torch._foreach_copy_(here, own)
-            self._is_second = True
+        self._is_second = True  # not where it was broken off: the gradients may be the first ones
 
     def _refuse_scaler(self) -> None:
         if getattr(self, "found_inf", None) is not None or getattr(self, "grad_scale", None) is not None:

@@ -121,7 +121,7 @@ def Muon(
     """
     methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
     made = Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
-    if not any(group["method"] == "muon" for group in made.param_groups):
+    if not any(group["method"] == "muon" and group["params"] for group in made.param_groups):
         found = sorted({str(group.get("role", "none")) for group in made.param_groups})
         raise BadInput(
             f"Muon was given no 2-D matrix of the roles {', '.join(roles)}, only {', '.join(found)}: "

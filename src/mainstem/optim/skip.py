@@ -64,5 +64,5 @@ class Skipping:
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state` returned."""
-        norms = state["norms"]
+        norms = state["norms"][-self.skip.last :]
         self._norms = torch.cat([norms.new_full((self.skip.last - len(norms),), torch.inf), norms])

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from ..errors import BadInput
 from ..wording import several
+from .decay_course import FULL
 from .optimizer import Update
 from .roles import named
 
@@ -22,6 +23,9 @@ _NOT_SAVED = frozenset(
 
 _OWN = frozenset({"role", "after"})
 """Of a group: what this optimizer knows better than the one that was saved, in `restore` as in `load_state_dict`."""
+
+_ADDED = frozenset({"peak", "initial_lr", FULL})
+"""Of a group: numbers that a schedule puts there at its first step, and goes by from then on."""
 
 
 class _Group(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,11 +92,13 @@ def restore(optimizer: Optimizer, model: nn.Module, tensors: Mapping[str, Tensor
         raise BadInput(f"The saved optimizer cannot be read ({error}): use an earlier checkpoint.") from None
     groups = _names(optimizer, model)
     _check(optimizer, groups, tensors, saved)
+    if isinstance(optimizer, Update):
+        optimizer.settle()  # what is pending belongs to the state that goes
     optimizer.state.clear()
     for names, group, told in zip(groups, optimizer.param_groups, saved.groups, strict=True):
         for key, value in told.options.items():
-            if key in group and key not in _OWN:
-                group[key] = _like(group[key], value)
+            if _is_restored(key, group):
+                group[key] = _like(group.get(key, 0.0), value)
         on_device = bool(group.get("fused") or group.get("capturable"))
         for name, p in names.items():
             held = {entry: _placed(tensors[f"{entry}/{name}"], p, on_device) for entry in saved.entries.get(name, [])}
@@ -128,8 +134,8 @@ def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mappi
         _refuse(f"has {several(len(saved.groups), 'group')}, and this one {len(groups)}")
     for told, group in zip(saved.groups, optimizer.param_groups, strict=True):
         for key, value in told.options.items():
-            if key in group and key not in _OWN and not _alike(group[key], value):
-                _refuse(f"has {str(value)[:40]!r} for {key} of a group, where this one has {group[key]!r}")
+            if _is_restored(key, group) and not _alike(present := group.get(key, 0.0), value):
+                _refuse(f"has {str(value)[:40]!r} for {key} of a group, where this one has {present!r}")
     expected = {f"{entry}/{name}" for name, entries in saved.entries.items() for entry in entries}
     if expected != set(tensors):
         _refuse(f"names tensors that are not there, or leaves out some that are: {sorted(expected ^ set(tensors))[0]}")
@@ -138,6 +144,10 @@ def _check(optimizer: Optimizer, groups: list[dict[str, Tensor]], tensors: Mappi
             value = tensors[f"{entry}/{name}"]
             if value.ndim and value.shape != p.shape:
                 _refuse(f"has {entry} of {name} in shape {list(value.shape)}, and the model has {list(p.shape)}")
+
+
+def _is_restored(key: str, group: Mapping[str, Any]) -> bool:
+    return key in _ADDED or (key in group and key not in _OWN)
 
 
 def _refuse(what: str) -> None:

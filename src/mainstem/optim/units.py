@@ -46,8 +46,9 @@ class Units:
         for p, axis in zip(self.params, self.axes, strict=True):
             width = p.numel() // self.count
             shape = list(p.shape)
-            length = shape.pop(axis)
-            found.append(flat_GS[:, first : first + width].reshape(length, *shape).movedim(0, axis))
+            length = shape.pop(axis) if shape else 1
+            part = flat_GS[:, first : first + width].reshape(length, *shape).movedim(0, axis)
+            found.append(part.reshape(p.shape))
             first += width
         return found
 
