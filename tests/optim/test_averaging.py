@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mainstem.errors import BadInput
+from mainstem.optim import SWA
 from mainstem.optim.averaging import Average
 
 
@@ -142,3 +143,21 @@ def test_another_model_and_another_decay_are_refused():
         average.load(zeros)
     with pytest.raises(BadInput, match=r"1\.0"):
         Average(net(), decay=1.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first"), [(30, 5, 10), (5, 3, 5), (5, 12, 12), (30, 10, 10), (30, 15, 15), (5, 5, 5)]
+)
+def test_a_mean_of_the_last_weights_is_one_where_their_number_changes_in_between(
+    before: int, after: int, first: int
+) -> None:
+    """As in a run with a budget: the mean begins when it should, or at once, and keeps the weights that it has."""
+    model = nn.Linear(1, 1, bias=False)
+    average = Average(model, SWA(begin=before))
+    for number in range(20):
+        if number == 10:
+            average.go_by(SWA(begin=after), number)
+        model.weight.data.fill_(float(number))
+        average.update(model)
+    with average.swap(model):
+        assert model.weight.item() == pytest.approx(sum(range(first, 20)) / (20 - first))

@@ -68,6 +68,18 @@ def test_one_that_ended_before_the_other_claimed_is_not_gone_on_with() -> None:
         assert run.out == "runs/2026-11-29-default-2"
 
 
+def test_a_named_folder_that_another_process_has_trained_in_meanwhile_is_left_alone() -> None:
+    """It was chosen when it was not there; from step 0 on all that lies there now would be written over."""
+    run, free = config.Run(out="a"), new_folder.places("default")
+    folder, there = new_folder.choose(run, False, free)
+    assert not there
+    with new_folder.claim(run, folder, free):
+        (folder.checkpoints / "step-4").mkdir(parents=True)
+    match = r"'a' has been trained by another process meanwhile: give the command again"
+    with pytest.raises(BadInput, match=match), new_folder.claim(run, folder, free):
+        pass
+
+
 def test_what_a_kill_left_before_the_configuration_is_used_and_what_somebody_put_there_is_not() -> None:
     os.makedirs("runs/2026-11-29-default")
     Path("runs/2026-11-29-default/notes.txt").write_text("mine")

@@ -170,9 +170,11 @@ def test_what_others_may_see_has_no_folder_above_the_run(tmp_path: Path) -> None
     run = config.load(
         {"data.paths": [str(tmp_path / "a b.txt"), "/far/c.txt"], "train.init_from": str(tmp_path / "runs/y")}
     )
+    run = config.override(run, {"loss.name": "distillation", "loss.teacher": str(tmp_path / "runs/z")})
     text = config.dump(runs.recorded(run, tmp_path / "runs" / "@x"))
     shown = runs.public(text, config.read(text))
     assert str(tmp_path) not in shown
+    assert config.read(shown)["loss"]["teacher"] == "./z"
     tree = config.read(shown)
     assert (tree["out"], tree["train"]["init_from"], tree["data"]["paths"][0]) == ("./@x", "./y", "../a b.txt")
     assert runs.public("seed: 3", {"seed": 3}) == "seed: 3"

@@ -10,6 +10,8 @@ from learners import made
 
 from mainstem import config
 from mainstem.noise import Noise
+from mainstem.optim import SWA
+from mainstem.runs.state import Length
 from mainstem.train import Learner, keeping
 from mainstem.train.world import ALONE
 
@@ -94,3 +96,12 @@ def test_a_rate_that_changes_over_the_steps_follows_them(tmp_path: Path) -> None
         learner.step(step)
         rates.append({module.rate for module in learner.model.modules() if isinstance(module, Noise)})
     assert rates == [{0.0}, {0.4}]
+
+
+def test_the_mean_of_the_last_weights_goes_by_the_steps_that_a_budget_turns_out_to_have(tmp_path: Path) -> None:
+    """By those of the first guess it would begin behind the end, and be no mean, or go on from another one resumed."""
+    found = with_(made(tmp_path, steps=1000), optim={"swa": 0.25})
+    now, again = found.lasting(Length(1000).anew(10, 40)), with_(made(tmp_path, steps=40), optim={"swa": 0.25})
+    assert now.average is not None
+    assert again.average is not None
+    assert now.average.rule == SWA(begin=30) == again.average.rule

@@ -13,9 +13,9 @@ import torch
 from small_runs import Heard, lines_of, nats, small_run
 
 from mainstem import train
-from mainstem.errors import RunFailed
+from mainstem.errors import BadInput, RunFailed
 from mainstem.runs import weights
-from mainstem.train import learner, loop
+from mainstem.train import budget, learner, loop, saver
 from mainstem.train.language import Language
 
 
@@ -135,3 +135,35 @@ def test_a_full_disk_fails_the_run_and_it_goes_on_later(tmp_path: Path, monkeypa
     train.run(small_run(tmp_path), resume=True, console=Heard())
     for name in ("model.safetensors", "last/model.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_request_that_comes_while_the_last_checkpoint_is_written_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows may take minutes: it waits for the yardsticks."""
+    real = saver.Saver.wait
+
+    def wait(self: saver.Saver) -> None:
+        real(self)
+        if self._offered is not None and not asked:
+            asked.append(True)
+            signal.raise_signal(signal.SIGTERM)
+
+    asked: list[bool] = []
+    run = small_run(tmp_path, train={"steps": 4}, evaluate={"every": 4, "tokens": 100000})
+    monkeypatch.setattr(saver.Saver, "wait", wait)
+    with pytest.raises(train.Stop) as stop:
+        train.run(run, console=Heard())
+    assert (asked, stop.value.code, stop.value.saved) == ([True], 143, True)
+    assert train.run(run, resume=True, console=Heard()).reason == "steps"
+
+
+@pytest.mark.parametrize(("field", "value"), [("steps", 2), ("epochs", 0.001), ("budget", "1s")])
+def test_a_run_that_is_to_be_shorter_than_it_is_names_the_field_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, value: Any
+) -> None:
+    train.run(small_run(tmp_path, train={"steps": 4}), console=Heard())
+    monkeypatch.setattr(budget, "steps", lambda *_: 1)
+    shorter = small_run(tmp_path, train={"steps": None, field: value})
+    with pytest.raises(BadInput, match=rf"has taken 4 steps already.*: leave --train\.{field} out, or give a l"):
+        train.run(shorter, resume=True, console=Heard())

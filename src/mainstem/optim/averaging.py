@@ -73,6 +73,16 @@ class Average:
             torch._foreach_lerp_(held, list(left.values()), 1 - self.coming)
         self._count += 1
 
+    def go_by(self, rule: Rule, updates: int) -> None:
+        """Go by `rule` after so many `updates`, as it is known only now how many there will be.
+
+        A mean of the last weights begins now where it should have begun before, and keeps what it has.
+        """
+        if isinstance(rule, SWA) and isinstance(self.rule, SWA) and rule != self.rule:
+            had = max(0, self._count - self.rule.begin)
+            self._count = rule.begin + had if updates > rule.begin else updates
+        self.rule = rule
+
     def _follow_devices(self, weights: Mapping[str, Tensor]) -> None:
         """Bring the averages to where the weights are now.
 
@@ -192,11 +202,17 @@ class Follow:
 
 def make(model: nn.Module, section: Optim, steps: int) -> Average | None:
     """Return the average that a configuration asks for in a run of `steps` updates, or None."""
+    found = rule(section, steps)
+    return None if found is None else Average(model, found)
+
+
+def rule(section: Optim, steps: int) -> Rule | None:
+    """Return the rule of that average, or None."""
     if section.soup:
-        return Average(model, _soup(steps, max(1, round(section.swa * steps)), section.soup))
+        return _soup(steps, max(1, round(section.swa * steps)), section.soup)
     if section.swa:
-        return Average(model, SWA(begin=steps - max(1, round(section.swa * steps))))
-    return Average(model, EMA(section.average)) if section.average else None
+        return SWA(begin=steps - max(1, round(section.swa * steps)))
+    return EMA(section.average) if section.average else None
 
 
 def _soup(steps: int, last: int, count: int) -> Soup:

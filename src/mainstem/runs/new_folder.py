@@ -14,7 +14,7 @@ import msgspec
 
 from .. import config, files
 from ..errors import BadInput
-from . import lock, paths, run_folder
+from . import checkpoint, lock, paths, run_folder
 from .run_folder import RunFolder
 
 _LONGEST = 60
@@ -56,6 +56,13 @@ def claim(run: config.Run, folder: RunFolder, free: Iterator[RunFolder]) -> Iter
     """
     if run.out is not None:
         with run_folder.claim(run, folder):
+            if (
+                checkpoint.last(folder.checkpoints) is not None
+            ):  # else its metrics would be cut and its steps taken again
+                raise lock.Taken(
+                    f"{run.out!r} has been trained by another process meanwhile: give the command again to go on with "
+                    "it, or give another --out."
+                )
             yield run, folder
         return
     for place in itertools.chain([folder], free):

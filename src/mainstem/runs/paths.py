@@ -23,6 +23,8 @@ LAST = "last"
 _PATHS = ("paths", "held_out_paths")
 """The fields of the data that say where files are."""
 
+_TEACHER = "loss.teacher"
+
 _LONGEST = 4096
 _TRIES = 100
 
@@ -87,12 +89,14 @@ def recorded(run: config.Run, folder: Path) -> config.Run:
 
 
 def settled(run: config.Run) -> config.Run:
-    """Return `run` with the folder that `train.init_from` means now: `runs/last` will stand for this run soon."""
-    source = run.train.init_from
-    if source is None:
-        return run
-    train = msgspec.structs.replace(run.train, init_from=_absolute(follow(source)))
-    return msgspec.structs.replace(run, train=train)
+    """Return `run` with the folders that `train.init_from` and `loss.teacher` mean now: `runs/last` will stand for this
+    run soon, and one that goes on may do so from another folder. A teacher that is not there stays as it is."""
+    source, teacher = run.train.init_from, config.at(run, _TEACHER)
+    if source is not None:
+        run = config.put(run, "train.init_from", _absolute(follow(source)))
+    if isinstance(teacher, str) and files.is_folder(follow(teacher)):
+        run = config.put(run, _TEACHER, _absolute(follow(teacher)))
+    return run
 
 
 def stored(folder: Path) -> config.Run:
@@ -139,14 +143,16 @@ def public(text: str, tree: Mapping[str, Any]) -> str:
 
     Its paths are those from the folder that holds the run: the names of folders above it are nobody's matter.
     """
-    out, data, train = tree.get("out"), tree.get("data"), tree.get("train")
+    out, data = tree.get("out"), tree.get("data")
     if not isinstance(out, str) or not os.path.isabs(out):
         return text
     paths: list[Any] = [out]
     if isinstance(data, Mapping):
         paths += [path for name in _PATHS if isinstance(data.get(name), list) for path in data[name]]
-    if isinstance(train, Mapping):
-        paths.append(train.get("init_from"))
+    for section, field in (("train", "init_from"), ("loss", "teacher")):
+        part = tree.get(section)
+        if isinstance(part, Mapping):
+            paths.append(part.get(field))
     above = os.path.dirname(out)
     for path in sorted(
         (path for path in paths if isinstance(path, str) and os.path.isabs(path)), key=len, reverse=True

@@ -136,7 +136,7 @@ def changes(text: str, run: config.Run) -> list[str]:
     name = f"config.yaml of {run.out!r}"
     tree = version.without(config.read(text, name), name, stored=True)
     try:
-        stored = _whole(config.parse(text))
+        stored = _whole(paths.settled(config.parse(text)))
     except BadInput:  # of a newer version, or changed by hand: as it stands there
         stored = tree
     return differences(stored, _whole(run))

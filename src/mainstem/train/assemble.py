@@ -91,11 +91,16 @@ def _check_loss(learner: Learner, before: facts.Facts | None, run: config.Run) -
     if not learner.task.reads_loss:
         return
     for name, now in learner.target_loss.facts.items():
-        if before is not None and before.get(name, now) != now:
+        if before is not None and _what(before.get(name, now)) != _what(now):
             raise BadInput(
                 f"The {name} of {run.out!r} has changed since the run began: {now} was {before[name]}. Put the old one "
                 "back, or begin another run under another --out."
             )
+
+
+def _what(fact: Any) -> Any:
+    """Return what `fact` says, but for the folder in which it lies: that may be written otherwise now."""
+    return {name: value for name, value in fact.items() if name != "run"} if isinstance(fact, dict) else fact
 
 
 def _check_data(data: Data, before: str | None, run: config.Run) -> None:

@@ -48,10 +48,11 @@ def begin(
         best = restore(learner, path, content)
         state = content.state
         if state.step > learner.steps:
+            field = next((name for name in ("epochs", "budget") if getattr(run.train, name) is not None), "steps")
+            more = "longer time" if field == "budget" else "larger number"
             raise BadInput(
                 f"The run in {str(folder.path)!r} has taken {several(state.step, 'step')} already, more "
-                f"than the {learner.steps} "
-                "asked for: leave --train.steps out, or give a larger number."
+                f"than the {learner.steps} asked for: leave --train.{field} out, or give a {more}."
             )
         if learner.steps != content.length.steps:  # somebody wants more than the listener that had asked for an end
             state.pruned = False

@@ -134,7 +134,10 @@ class Learner:
         return optim.parse(self.run.optim).peak
 
     def lasting(self, length: Length) -> Learner:
-        """Return the same learner with another number of steps."""
+        """Return the same learner with another number of steps; its average of the last ones goes by it from now on."""
+        rule = optim.averaging.rule(self.run.optim, length.steps)
+        if self.average is not None and rule is not None:
+            self.average.go_by(rule, length.since)
         return dataclasses.replace(self, length=length)
 
     def named(self, run: config.Run) -> Learner:

@@ -77,6 +77,8 @@ class Loop:
                     self.requests.save = False
                 if done and self.state.reached is not None:
                     self.written()
+                    if (code := self._asked()) > SAVE:  # while the last checkpoint was written
+                        raise Stop(code, saved=True)
                     return done
                 if done:
                     self._reach()

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 import mainstem
-from mainstem import config, data, ops, train
+from mainstem import config, data, ops, runs, train
 from mainstem.errors import BadInput
 from mainstem.runs import weights
 from mainstem.train import Learner, keeping, refuse
@@ -115,6 +115,24 @@ def test_a_run_goes_on_with_the_same_teacher_alone(text: Path, teacher: str, tmp
         train.run(longer, resume=True)
     shutil.copy(Path(teacher) / "model.safetensors", path)
     assert train.run(longer, resume=True).reason == "steps"
+
+
+def test_a_run_goes_on_with_the_teacher_that_the_newest_run_was_and_from_any_folder(
+    text: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`runs/last` is the student's own folder by then; and a run of before has a path as it was typed."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(teacher, "runs/first")
+    assert runs.point(Path("runs/first")) is None
+    done = train.run(taught(text, "runs/last"), name="student")
+    assert runs.find("runs/last").resolve() == done.path
+    there = runs.stored(done.path)
+    assert config.at(there, "loss.teacher") == str(tmp_path / "runs" / "first")
+    for path in (done.path / "config.yaml", done.path / "facts.json"):
+        path.write_text(path.read_text().replace(str(tmp_path / "runs/first"), "runs/first"))
+    assert train.run(config.override(runs.stored(done.path), {"train.steps": 3}), resume=True).reason == "steps"
+    monkeypatch.chdir("/")
+    assert train.run(config.override(runs.stored(done.path), {"train.steps": 4}), resume=True).reason == "steps"
 
 
 @pytest.mark.parametrize("budget", [None, "3s"])
