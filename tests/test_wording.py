@@ -52,7 +52,9 @@ def test_zero_has_no_sign(number: float, form: str, said: str) -> None:
 
 
 def test_a_size_is_said_in_the_unit_that_fits() -> None:
-    assert [size(count) for count in (1, 999, 1000, 2.5e9)] == ["1 byte", "999 bytes", "1 kB", "2.5 GB"]
+    assert [size(count) for count in (1, 999, 1000, 999_999, 2.5e9, 1e13)] == [
+        "1 byte", "999 bytes", "1 kB", "1 MB", "2.5 GB", "10 TB",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["card.md", "chosen.txt", "display.txt", "plain.txt", "plan.txt", "screens.txt"])

@@ -47,8 +47,8 @@ def size(count: float) -> str:
         >>> size(999), size(1_115_394), size(12_345_678)
         ('999 bytes', '1.12 MB', '12.3 MB')
     """
-    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= limit:
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= 0.9995 * limit:  # three digits round it up to one of the unit
             return f"{count / limit:.3g} {unit}"
     return several(count, "byte")
 

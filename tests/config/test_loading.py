@@ -98,3 +98,22 @@ def test_what_is_wrong_in_a_file_is_said_of_it_and_of_a_flag_not(tmp_path: Path)
     path.write_text("train: {batch: 4}")
     with pytest.raises(BadInput, match=r"^train\.steps is 'x'"):
         config.load({"train.steps": "x"}, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train: {steps: 5}\ntrain.steps: 6\n", "train.steps is given twice, as 5 and as 6"),
+        ("1: 2\n", "1 is not the name of a field"),
+        ("0: {a: 1}\n", "0 is not the name of a field"),
+        ('"": 2\n', "'' is not the name of a field"),
+        ('version: "2"\n', "has version '2', and this mainstem reads version 2"),
+        ("seed: 1e400\n", "seed is 1e400, which is not a finite number"),
+    ],
+)
+def test_keys_and_versions_that_are_none(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "given.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInput) as error:
+        config.load(file=file)
+    assert said in str(error.value) and repr(str(file)) in str(error.value)

@@ -130,3 +130,11 @@ def test_every_text_is_put_as_the_reader_has_it() -> None:
 def test_times_stand_at_their_steps_where_there_is_room() -> None:
     drawn = view(figure(times=[(1.0, "10 s"), (1.5, "20 s"), (5.0, "1 min")]))
     assert drawn["times"] == [(10.0, "10 s"), (50.0, "1 min")]
+
+
+def test_steps_under_the_pointer_keep_all_their_digits() -> None:
+    axis = Axis("step", Scale(0.0, 2e6), whole=True)
+    figure = Figure("k", "t", "c", axis, Axis("y", Scale(0.0, 1.0)), Table("t", [], []),
+                    lines=[Line("a", [(1234567.0, 0.123456789)], "series1")])  # fmt: skip
+    (line,) = view(figure)["data"]["lines"]
+    assert (line["x"], line["y"]) == ([1234567.0], [0.12346])

@@ -40,3 +40,14 @@ def test_a_number_is_said_to_three_digits_at_least(number: float) -> None:
     scale = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}.get(said[-1])
     value = float(said[:-1]) * scale if scale else float(said.replace(",", ""))
     assert value == pytest.approx(number, rel=6e-3)
+
+
+def test_what_rounds_up_to_the_next_unit_is_said_in_it() -> None:
+    assert [compact(number) for number in (999_700, 999_499, 999.7e6, 1e13, 5e21)] == [
+        "1M",
+        "999k",
+        "1G",
+        "10T",
+        "5e21",
+    ]
+    assert [short(number) for number in (9999.6, -9999.6, 9999.4)] == ["10,000", "-10,000", "9,999"]

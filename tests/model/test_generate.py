@@ -96,3 +96,8 @@ def test_pick_follows_the_distribution():
 def test_bad_input(given, said):
     with pytest.raises(BadInput, match=said):
         list(generate(small("pre_norm"), **{"tokens": [1], "num_tokens": 1, **given}))
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-300, 1e-308, 5e-324])
+def test_the_smallest_temperatures_take_the_likeliest(temperature):
+    assert pick(torch.tensor([0.0, 9.0, 3.0]), 0.5, temperature) == 1

@@ -75,3 +75,11 @@ def test_groups_of_one_beginning_keep_names_of_their_own(tmp_path: Path) -> None
     found = group(tmp_path, r1={"seed": 1}, r2={"seed": 2}, r3={"seed": 1, "noise": config.Noise()},
                   r4={"seed": 2, "noise": config.Noise()})  # fmt: skip
     assert len({one.name for one in found}) == 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_group_is_not_called_as_a_run_is(tmp_path: Path, first: bool) -> None:
+    alone = {"wide": {"noise": config.Noise()}}
+    several = {"wide-s1": {"seed": 1}, "wide-s2": {"seed": 2}}
+    found = group(tmp_path, **(alone | several if first else several | alone))
+    assert sorted(one.name for one in found) == ["wide", "wide-s1 …"]

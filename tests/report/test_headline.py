@@ -106,3 +106,11 @@ def test_stopping_early_names_the_patience(tmp_path: Path) -> None:
     run = source.read(run_folders.make(tmp_path / "run"))
     run.facts["outcome"]["reason"] = "patience"
     assert headline.status(run) == "Stopped early, after 5 evaluations without gain"
+
+
+@pytest.mark.parametrize("patience", ["abc", [1], None, 10**200])
+def test_a_patience_that_is_no_number_costs_its_words_alone(tmp_path: Path, patience: object) -> None:
+    run = source.read(run_folders.make(tmp_path / "run"))
+    run.facts["outcome"]["reason"] = "patience"
+    run.config["train"]["patience"] = patience
+    assert headline.status(run) == "Stopped early"

@@ -50,7 +50,7 @@ def unknown(name: str, root: type[Section], more: Sequence[str] = ()) -> BadInpu
         return BadInput(f"{name} is now {now}: give it by that name.")
     meant = suggestion(name, [*more, *(field.name.replace(".N.", ".0.") for field in fields(root))])
     remedy = meant or "leave it out, or find it in `mainstem train --help`."
-    return BadInput(f"{name} is not the name of a field: {remedy}")
+    return BadInput(f"{name or show(name)} is not the name of a field: {remedy}")
 
 
 def _section(tree: Any, kind: type[Section], path: str, root: type[Section], each: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from ..errors import BadInput
 from . import owned, replaced
-from .building import as_list, as_named
+from .building import as_list, as_named, unknown
 from .fields import MANY, bare, children, items_of, named_kind, optional, own_field, section_of
 from .presets import SITES
 from .reader import scalar, value
@@ -54,6 +54,13 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
     Another name leaves the old one's values behind, a new `noise.rate` the rates of single sites, and a new length of
     the run takes the old one's place.
     """
+    values: dict[str, Any] = {}
+    for name, item in settings:  # a file may say a field by its section and by its dotted name
+        if name in values:
+            raise _twice(name, values[name], item)
+        if _is_index(name.partition(".")[0]):
+            raise unknown(name, root)
+        values[name] = item
     given = {name for name, item in settings if item is not None}
     freed: Settings = replaced.left_behind(tree, settings)
     if "noise.rate" in given:
@@ -106,9 +113,13 @@ def flags(pairs: Iterable[tuple[str, Any]], root: type[Section] = Run) -> Settin
     found: dict[str, Any] = {}
     for name, text in pairs:
         if name in found:
-            raise BadInput(f"{name} is given twice, as {show(found[name])} and as {show(text)}: keep one of them.")
+            raise _twice(name, found[name], text)
         found[name] = typed(name, text, root)
     return list(found.items())
+
+
+def _twice(name: str, first: Any, second: Any) -> BadInput:
+    return BadInput(f"{name} is given twice, as {show(first)} and as {show(second)}: keep one of them.")
 
 
 def _order(setting: tuple[str, Any]) -> list[tuple[int, str]]:

@@ -41,7 +41,9 @@ def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None,
     tree: dict[str, Any] = {} if recipe is None else {"recipe": recipe}
     name = ""
     if file is not None:
-        tree, name = from_file(Path(file)), repr(str(file))
+        name = repr(str(file))
+        with _naming(name):
+            tree = from_file(Path(file))
     with _naming(name):
         lower = _over_recipe(tree)
     try:

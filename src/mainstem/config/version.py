@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import BadInput
 from .moved import moved
+from .words import show
 
 VERSION = 2
 """Raised where a field is renamed or means something else; a new field needs none."""
@@ -28,7 +29,7 @@ def without(tree: Mapping[str, Any], name: str, stored: bool = False) -> dict[st
     found = tree.get("version", 1 if stored else VERSION)
     if found != VERSION or isinstance(found, bool):
         raise BadInput(
-            f"{name} has version {str(found)[:40]}, and this mainstem reads version {VERSION}: use the mainstem that "
+            f"{name} has version {show(found)}, and this mainstem reads version {VERSION}: use the mainstem that "
             "wrote it, or train anew."
         )
     rest = {key: value for key, value in tree.items() if key != "version"}

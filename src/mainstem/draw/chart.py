@@ -250,17 +250,18 @@ def _rules(figure: Figure) -> list[dict[str, Any]]:
 
 
 def _data(figure: Figure, say: Say) -> dict[str, Any]:
-    def three(value: float) -> float:
-        return float(f"{value:.5g}")
+    def digits(value: float, many: int = 5) -> float:
+        return float(f"{value:.{many}g}")
 
+    many = 9 if figure.x.whole else 5  # a step is shown with all its digits
     scale = figure.x.scale
     return {
         "x": [scale.low, scale.high, scale.log], "y": [figure.y.scale.low, figure.y.scale.high, figure.y.scale.log],
         "title": say(figure.x.title).split(" (")[0].split("（")[0], "whole": figure.x.whole,
         "names": [say(name) for name in figure.x.names],
         "lines": [
-            {"name": say(line.name), "style": line.style, "x": [three(x) for x, _ in line.points],
-             "y": [three(y) for _, y in line.points]}
+            {"name": say(line.name), "style": line.style, "x": [digits(x, many) for x, _ in line.points],
+             "y": [digits(y) for _, y in line.points]}
             for line in figure.lines if line.points
         ],
     }  # fmt: skip

@@ -55,7 +55,7 @@ def around(values: list[float], log: bool = False, zero: bool = False, pad: floa
         Scale(low=2.7, high=3.3, log=False)
     """
     if log:
-        values = [value for value in values if value > 0] or [1.0]
+        values = [value for value in values if value > 1e-290] or [1.0]
         low, high = math.log10(min(values)), math.log10(max(values))
         room = max(pad * (high - low), 0.08)
         return Scale(10 ** max(low - room, -300.0), 10 ** min(high + room, 300.0), True)
@@ -78,26 +78,41 @@ def labels(ticks: list[float], log: bool = False) -> list[str]:
         (['1.0', '1.5', '2.0'], ['0', '20k', '40k'], ['2.5e-4', '5e-4'])
         >>> labels([1e-6, 1.0, 1e6, 1e12], log=True)
         ['1e-6', '1', '1e6', '1e12']
+        >>> labels([12340.0, 12345.0, 12350.0]), labels([0.001, 0.00100001])
+        (['12,340', '12,345', '12,350'], ['1e-3', '1.00001e-3'])
     """
     largest = max((abs(tick) for tick in ticks), default=0.0)
     if log and largest >= 1e9:
         return ["1" if tick == 1 else _power(tick) for tick in ticks]
     if log or largest >= 1e4:
-        return [compact(tick) if tick == 0 or abs(tick) >= 1 else _small(tick) for tick in ticks]
-    if 0 < largest < 0.002:
-        return ["0" if tick == 0 else _power(tick) for tick in ticks]
-    gap = min((b - a for a, b in pairwise(ticks)), default=1.0)
-    digits = next(d for d in range(12) if abs(round(gap, d) - gap) < 1e-6 * gap)
+        found = [compact(tick) if tick == 0 or abs(tick) >= 1 else _small(tick) for tick in ticks]
+        if len(set(found)) == len(ticks) and (log or _enough(ticks, 3)):
+            return found
+    if 0 < largest < 0.002 or largest >= 1e12:
+        digits = next((digits for digits in range(4, 17) if _enough(ticks, digits)), 17)
+        return ["0" if tick == 0 else _power(tick, digits - 1) for tick in ticks]
+    gap = _gap(ticks)
+    # A gap is a difference, which has lost the last digits of its ticks.
+    digits = next((d for d in range(15) if abs(round(gap, d) - gap) < 1e-4 * gap), 15)
     return [f"{tick:,.{digits}f}" for tick in ticks]
+
+
+def _gap(ticks: list[float]) -> float:
+    return min((b - a for a, b in pairwise(ticks)), default=1.0)
+
+
+def _enough(ticks: list[float], digits: int) -> bool:
+    """Return whether so many digits of each tick say where it stands."""
+    return all(abs(float(f"{tick:.{digits}g}") - tick) <= 1e-3 * _gap(ticks) for tick in ticks)
 
 
 def _small(value: float) -> str:
     return short(value) if abs(value) >= 0.01 else _power(value)
 
 
-def _power(value: float) -> str:
-    mantissa, exponent = f"{value:.3e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
+def _power(value: float, digits: int = 3) -> str:
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def _round(low: float, high: float, wanted: int, whole: bool = False) -> list[float]:

@@ -31,12 +31,15 @@ def compact(number: float) -> str:
     """Return three digits of a number and a letter, for axes and tiles.
 
     Example:
-        >>> [compact(n) for n in (0, 950, 12_000, 3_160_000)]
-        ['0', '950', '12k', '3.16M']
+        >>> [compact(n) for n in (0, 950, 12_000, 999_700, 3_160_000)]
+        ['0', '950', '12k', '1M', '3.16M']
     """
-    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(number) >= limit:
-            return f"{number / (limit if letter != 'k' else 1e3):.3g}{letter}"
+    if abs(number) >= 999.5e12:
+        return short(number)
+    # What three digits round up to a thousand of a unit is said in the next one.
+    for least, unit, letter in ((999.5e9, 1e12, "T"), (999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(number) >= least:
+            return f"{number / unit:.3g}{letter}"
     return f"{number:.3g}" if abs(number) < 999.5 else f"{number:,.0f}"
 
 
@@ -50,7 +53,7 @@ def short(number: float) -> str:
     if number == 0 or not math.isfinite(number):
         return "0" if number == 0 else "–"
     if 1e-4 <= abs(number) < 1e6:
-        return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
+        return f"{number:,.4g}" if abs(number) < 9999.5 else f"{number:,.0f}"
     mantissa, exponent = f"{number:.3e}".split("e")
     return f"{float(mantissa):g}e{int(exponent)}"
 

@@ -32,7 +32,8 @@ def pick(logits_V: Tensor, uniform: float, temperature: float = 1.0, top_k: int 
     """
     if temperature == 0:
         return int(logits_V.argmax())
-    logits = logits_V.double() / temperature
+    logits = logits_V.double()
+    logits = (logits - logits.max()) / temperature  # no temperature takes the likeliest out of what a number can be
     if top_k is not None and top_k < len(logits):
         floor = logits.topk(top_k).values[-1]
         logits = logits.masked_fill(logits < floor, -math.inf)

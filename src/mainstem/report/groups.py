@@ -42,11 +42,11 @@ def grouped(runs: Sequence[Source], folders: Sequence[Path]) -> list[Group]:
     found: dict[bytes, list[int]] = {}
     for index, run in enumerate(runs):
         found.setdefault(_key(run, index), []).append(index)
-    groups, taken = [], set[str]()
+    groups, taken = [], {names[members[0]] for members in found.values() if len(members) == 1}
     for members in found.values():
         name = common([names[i] for i in members])
-        if name in taken:  # two groups whose runs have names of one beginning
-            name = names[members[0]] + " …" * (len(members) > 1)
+        if name in taken and len(members) > 1:  # two groups whose runs have names of one beginning
+            name = f"{names[members[0]]} …"
         taken.add(name)
         first = {_seed(runs[i]): i for i in reversed(members)}
         counted = sorted(first.values())

@@ -67,7 +67,7 @@ def title(score: Score) -> str:
 def status(source: Source) -> str:
     """Return how the run ended, if it has."""
     reason = source.fact("outcome").get("reason")
-    patience = source.section("train").get("patience")
+    patience = number(source.section("train").get("patience"))
     if reason == "patience":
         return f"Stopped early, after {several(patience, 'evaluation')} without gain" if patience else "Stopped early"
     if reason == "pruned":

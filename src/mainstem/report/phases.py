@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..draw.table import Table
-from ..draw.words import duration
+from ..draw.words import duration, short
 from ..runs.metrics import PHASES
 from ..wording import several
 from .metrics import Metrics
@@ -41,7 +41,7 @@ def split(curves: Metrics) -> Split | None:
         parts.append(Part(name, took, took / total, round(100 * left, 3)))
         left += took / total
     steps = max(curves.steps.rows, 1)
-    rows = [[part.name, duration(part.seconds), f"{part.share:.1%}", f"{1000 * part.seconds / steps:.3g}"]
+    rows = [[part.name, duration(part.seconds), f"{part.share:.1%}", short(1000 * part.seconds / steps)]
             for part in parts]  # fmt: skip
     title = f"Time over {several(curves.steps.rows, 'step')}"
     return Split(parts, Table(title, ["phase", "time", "share", "ms a step"], rows, frozenset({1, 2, 3})))
