@@ -1,9 +1,11 @@
 """What a finished run leaves, and what it says of what it could not leave."""
 
 import io
+import time
 
 import pytest
 import tiny_run
+from small_runs import small_run
 
 from mainstem import report, train
 from mainstem.report import page
@@ -48,3 +50,15 @@ def test_one_that_fails_leaves_the_other(tmp_path, monkeypatch, capsys, missing)
     there = {"samples.json", "report.html"} - {missing}
     assert all((tmp_path / "my runs" / "first" / name).exists() for name in there)
     assert not (tmp_path / "my runs" / "first" / missing).exists()
+
+
+def test_a_run_that_goes_on_at_its_end_has_all_that_it_had_though_its_budget_has_passed(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"line {i * i % 97} of {i}\n" for i in range(1000)))
+    run = small_run(tmp_path, data={"paths": [str(text)]}, train={"steps": None, "budget": "3s"})
+    train.run(run, console=Plain(None))
+    before = facts.read(tmp_path / "run")
+    train.run(run, console=Plain(None), resume=True, began=time.perf_counter() - 60)
+    after = facts.read(tmp_path / "run")
+    for name in ("calibration", "yardsticks", "outcome", "remarks"):
+        assert after.get(name) == before[name], name

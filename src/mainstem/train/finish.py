@@ -46,10 +46,10 @@ def made(loop: Loop) -> Made:
     )
 
 
-def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[Outcome, list[str]]:
+def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows, again: bool = False) -> tuple[Outcome, list[str]]:
     """Write what a finished run offers beside what is `known` of it; return what it came to, and lines of its task.
 
-    All is made again, the same, when a run goes on at its end.
+    All is made `again`, the same, when a run goes on at its end: then no budget, which has passed, leaves a part out.
     """
     learner, tensors, last = made(loop)
     state, progress, folder = loop.state, loop.progress, loop.folder
@@ -62,7 +62,7 @@ def finish(loop: Loop, reason: str, known: facts.Facts, shows: Shows) -> tuple[O
         best = publish.model(folder.path, task.name, settings, tensors, state.reached)
         publish.model(folder.last, task.name, settings, last, state.last)
     weights.put(learner.model, tensors, "the best weights")
-    late = loop.pace.over if loop.pace is not None else lambda: False
+    late = loop.pace.over if loop.pace is not None and not again else lambda: False
     shows.published(folder.path, best.sha256)
     found = shows.found(outcome.best, progress.measuring, late)
     written = {

@@ -123,8 +123,9 @@ def run(
             progress.say(opening(learner, shows.opening(learner), known, loop.state, place(folder.path), left))
             if made is not None and not there:
                 progress.say("\n".join(chosen.lines(made)))
+            first = loop.state.step
             reason = loop.go()
-            outcome, closing = finish(loop, reason, known, shows)
+            outcome, closing = finish(loop, reason, known, shows, again=loop.state.step == first)
             ended.append(outcome)
         page = folder.page if files.is_file(folder.page) else None  # which a listener has made
         progress.say(ending(loop.learner, loop.state.step, outcome, closing, page))
