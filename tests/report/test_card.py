@@ -91,3 +91,11 @@ def test_a_stranger_s_text_stays_text(tmp_path: Path) -> None:
     assert "\u202e" not in text
     choices = text.partition("## Choices")[2].partition("##")[0].splitlines()
     assert {line.replace("\\|", "").count("|") for line in choices if line.startswith("|")} == {4}
+
+
+def test_a_remark_with_lines_and_signs_of_its_own_stays_one_sentence(tmp_path: Path) -> None:
+    run = source.read(run_folders.make(tmp_path / "run"))
+    run.facts["remarks"] = ["of a.txt\n\n# Injected &lt;b&gt;"]
+    made = card.markdown(run)
+    assert "of a.txt␊␊\\# Injected \\&lt;b\\&gt;" in made
+    assert "\n# Injected" not in made

@@ -58,8 +58,9 @@ def markdown(source: Source) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return `text` so that Markdown reads it as it stands."""
-    for sign in "\\`*_<>[]|":
+    """Return `text` so that Markdown reads it as it stands, on one line."""
+    text = visible(text)
+    for sign in "\\`*_<>[]|#&~":
         text = text.replace(sign, f"\\{sign}")
     return text
 
