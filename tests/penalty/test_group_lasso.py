@@ -181,3 +181,13 @@ def test_a_scalar_is_one_group(over):
     term = GroupLasso(1.0, on="gain", over=over).begin(model)
     optim.SGD(optim.groups(model, decay=0.0), 0.5, proximal=term).step()
     assert model.gain.shape == () and model.gain.item() == 4.5
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_step_in_half_precision_is_that_of_wide_numbers_rounded(dtype):
+    torch.manual_seed(0)
+    v = torch.randn(64, 32).to(dtype)
+    metric = (10 ** torch.empty(64, 32).uniform_(-3, 0)).to(dtype)
+    threshold = 0.5 * float(torch.linalg.vector_norm(metric.double() * v.double(), dim=1).median())
+    right = shrunk(v.double(), metric.double(), threshold)
+    torch.testing.assert_close(shrunk(v, metric, threshold).double(), right, rtol=torch.finfo(dtype).eps, atol=1e-6)

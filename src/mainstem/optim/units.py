@@ -112,6 +112,8 @@ def shrunk(v_GS: Tensor, metric_GS: Tensor | float, threshold: float) -> Tensor:
     """
     if threshold == 0:
         return v_GS
+    if v_GS.dtype in (torch.bfloat16, torch.float16):  # norms and roots want more digits than these have
+        return shrunk(v_GS.float(), metric_GS, threshold).to(v_GS.dtype)
     metric = torch.as_tensor(metric_GS, dtype=v_GS.dtype, device=v_GS.device)
     force = metric * v_GS
     alive = torch.linalg.vector_norm(force, dim=1, keepdim=True) > threshold
