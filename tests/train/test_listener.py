@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import tiny_run
+from small_runs import small_run
 
 from mainstem import train
 from mainstem.runs import facts
 from mainstem.runs.listener import Listeners, Outcome, Start
+from mainstem.runs.metrics import Metrics
 from mainstem.runs.state import Best
 from mainstem.train.console import Plain
 
@@ -118,3 +120,31 @@ def test_what_one_raises_in_a_step_ends_the_run_and_it_goes_on_later(tmp_path: P
     heard = Heard()
     assert trained(tmp_path, heard).reason == "steps"
     assert heard.events[0] == ("began", 4, 8)
+
+
+def test_what_one_raises_at_the_beginning_is_said_to_those_that_had_begun(tmp_path: Path) -> None:
+    """Else a file of each failed run stays open, metrics.jsonl among them."""
+
+    class Open(train.Listener):
+        def began(self, start: Start) -> None:
+            heard.append("began")
+
+        def ended(self, outcome: Outcome | None) -> None:
+            heard.append(outcome)
+
+    class Fails(train.Listener):
+        def began(self, start: Start) -> None:
+            raise ValueError("not today")
+
+        def ended(self, outcome: Outcome | None) -> None:
+            raise AssertionError("it has not begun")
+
+    heard: list[Any] = []
+    closed: list[bool] = []
+    real = Metrics.close
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Metrics, "close", lambda self: (closed.append(True), real(self))[1])
+        with pytest.raises(ValueError, match="not today"):
+            train.run(small_run(tmp_path), console=Plain(None), listeners=[Open(), Fails()])
+    assert (heard, closed) == (["began", None], [True])
+    assert train.run(small_run(tmp_path), console=Plain(None), listeners=[Open()]).reason == "steps"

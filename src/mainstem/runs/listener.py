@@ -73,8 +73,12 @@ class Listeners(Listener):
         self._all = list(listeners)
 
     def began(self, start: Start) -> None:
-        for each in self._all:
-            each.began(start)
+        """Tell all of them; where one raises something, those before it hear that the run has failed."""
+        with contextlib.ExitStack() as stack:
+            for each in self._all:
+                each.began(start)
+                stack.callback(each.ended, None)
+            stack.pop_all()
 
     def planned(self, steps: int) -> None:
         for each in self._all:
