@@ -11,7 +11,7 @@ from run_folders import Made
 
 from mainstem import config
 from mainstem.report import source
-from mainstem.report.groups import common, differences, grouped
+from mainstem.report.groups import common, differences, grouped, unique
 
 SHORT = Made(steps=4, eval_every=2, quantities=2, layers=1)
 
@@ -83,3 +83,8 @@ def test_a_group_is_not_called_as_a_run_is(tmp_path: Path, first: bool) -> None:
     several = {"wide-s1": {"seed": 1}, "wide-s2": {"seed": 2}}
     found = group(tmp_path, **(alone | several if first else several | alone))
     assert sorted(one.name for one in found) == ["wide", "wide-s1 …"]
+
+
+def test_names_that_differ_at_their_ends_alone_differ() -> None:
+    names = unique([Path("/a", f"{'wide' * 40}{end}") for end in "12"])
+    assert names == ["wide" * 40 + "1", "wide" * 40 + "2"]

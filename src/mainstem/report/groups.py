@@ -68,7 +68,7 @@ def unique(folders: Sequence[Path]) -> list[str]:
     found = []
     for own in parts:
         length = next((n for n in range(1, len(own)) if sum(other[-n:] == own[-n:] for other in parts) == 1), len(own))
-        found.append(visible("/".join(own[-length:]), limit=80))
+        found.append(visible("/".join(own[-length:]), limit=600))  # cut, two names could be the same
     return found
 
 
