@@ -62,3 +62,15 @@ def test_a_run_that_goes_on_at_its_end_has_all_that_it_had_though_its_budget_has
     after = facts.read(tmp_path / "run")
     for name in ("calibration", "yardsticks", "outcome", "remarks"):
         assert after.get(name) == before[name], name
+
+
+def test_samples_of_the_model_before_do_not_stay_where_there_can_be_no_new_ones(tmp_path, monkeypatch, capsys):
+    def fails(*_):
+        raise RuntimeError("no ink")
+
+    train.run(small_run(tmp_path, train={"steps": 3}), console=Plain(None))
+    assert (tmp_path / "run" / facts.SAMPLES).exists()
+    monkeypatch.setattr(samples, "drawn", fails)
+    train.run(small_run(tmp_path, train={"steps": 4}), console=Plain(None), resume=True)
+    assert "samples.json is missing" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run" / facts.SAMPLES).exists()

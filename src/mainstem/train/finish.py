@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
+from .. import files
 from ..errors import command
 from ..runs import facts, publish, weights
 from ..runs.disk import disk
@@ -86,6 +88,9 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is whole without it
+        if files.is_file(loop.folder.path / name):  # of the model that the run had before it went on
+            with contextlib.suppress(OSError):
+                files.remove(loop.folder.path / name)
         where = place(loop.folder.path)
         remedy = f"`{command('sample', where)}` makes other ones"
         loop.progress.warn(f"{where}/{name} is missing: it could not be written ({error}). {remedy}.")
