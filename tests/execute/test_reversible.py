@@ -4,7 +4,7 @@ import pytest
 import torch
 from variants import NOISY, shaken, small, tokens
 
-from mainstem import execute, noise
+from mainstem import Stack, execute, noise
 from mainstem.errors import BadInput
 from mainstem.execute import plain
 from mainstem.nn import Context
@@ -73,6 +73,61 @@ def kept_bytes(layers, residual):
         held = model(tokens(4, 8)).sum()
     assert held.requires_grad
     return sum(seen.values())
+
+
+@pytest.mark.filterwarnings("ignore:something inside noise.counter drew")
+@pytest.mark.parametrize("residual", ["reversible", "midpoint"])
+def test_torchs_dropout_inside_a_scope_drops_the_same_again(residual):
+    layers = [torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Dropout(0.5)) for _ in range(4)]
+    model, x = Stack(residual, layers, 8).double(), torch.randn(3, 5, 8, dtype=torch.float64)
+    grads = []
+    for stored in (True, False):
+        torch.manual_seed(0)
+        model.zero_grad()
+        with noise.counter(seed=3, step=4, samples=range(len(x))):
+            state = model.stream.open(x)
+            run = (
+                plain.through(model.blocks, state, Context())
+                if stored
+                else execute.through(model.stream, model.blocks, state)
+            )
+        before = torch.get_rng_state()
+        torch.tanh(model.stream.close(run)).sum().backward()
+        assert torch.get_rng_state().equal(before)
+        grads.append([p.grad.clone() for p in model.parameters()])
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_a_scope_that_is_open_in_backward_alone_changes_no_mask():
+    model = shaken(small("reversible", rates=NOISY)).double()
+    x = tokens(4, 8)
+    grads = []
+    for scope in (False, True):
+        torch.manual_seed(0)
+        model.zero_grad()
+        loss = torch.tanh(model.stream.close(state_of(model, x, False))).sum()
+        if scope:
+            with noise.counter(seed=3, step=4, samples=range(len(x))):
+                loss.backward()
+        else:
+            loss.backward()
+        grads.append([p.grad.clone() for p in model.parameters()])
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("residual", FORMS)
+@pytest.mark.parametrize("of", ["parameters", "input"])
+def test_a_gradient_of_a_gradient_is_refused(residual, of):
+    model = shaken(small(residual))
+    x = model.embedding(tokens(4, 8)).detach().requires_grad_()
+    wanted = list(model.blocks.parameters()) if of == "parameters" else [x]
+    with noise.counter(seed=3, step=4, samples=range(len(x))):
+        y = model.stream.close(execute.through(model.stream, model.blocks, model.stream.open(x)))
+    grads = torch.autograd.grad(y.sum(), wanted, create_graph=True)
+    with pytest.raises(BadInput, match="gradient of a gradient"):
+        torch.autograd.grad(sum(grad.square().sum() for grad in grads), wanted)
 
 
 def test_what_is_kept_does_not_grow_with_depth():

@@ -185,3 +185,17 @@ def test_a_scope_that_names_another_number_of_samples_is_refused_by_the_name_of_
     with pytest.raises(BadInput, match=rf"'0.*, was given 4 samples, and noise.counter names {len(samples)}: "):
         masked(model, torch.ones(4, 8), samples=samples)
     masked(model.eval(), torch.ones(4, 8), samples=samples)
+
+
+@pytest.mark.filterwarnings("ignore:something inside noise.counter drew")
+def test_recomputed_torch_dropout_drops_the_same_inside_a_scope():
+    layer = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5), Dropout(0.5), nn.Linear(8, 8))
+    bind(layer)
+    x, grads = torch.randn(4, 8), []
+    for call in (lambda x: layer(x), lambda x: noise.checkpoint(layer, x)):
+        torch.manual_seed(0)
+        layer.zero_grad()
+        masked(call, x).square().sum().backward()
+        grads.append([p.grad.clone() for p in layer.parameters()])
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other)

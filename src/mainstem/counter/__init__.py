@@ -19,4 +19,5 @@ from .scope import counter as counter
 from .scope import current as current
 from .scope import drawn as drawn
 from .scope import enter as enter
+from .scope import generators as generators
 from .scope import other_view as other_view

@@ -192,9 +192,19 @@ def drawn() -> bytes:
         >>> drawn() == before
         False
     """
-    generators = [torch.default_generator]
-    if torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
-        generators += torch.cuda.default_generators
-    states = [generator.get_state() for generator in generators]
+    states = [generator.get_state() for generator in generators()]
     # Not by an operator, which a mode or a transform would look at.
     return b"".join(ctypes.string_at(state.data_ptr(), state.nbytes) for state in states)
+
+
+def generators() -> list[torch.Generator]:
+    """Return torch's generators whose states can be asked for, the one of the CPU first.
+
+    Example:
+        >>> generators()[0] is torch.default_generator
+        True
+    """
+    found = [torch.default_generator]
+    if torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
+        found += torch.cuda.default_generators
+    return found

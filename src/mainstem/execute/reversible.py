@@ -65,8 +65,8 @@ def _undoes(connection: nn.Module, state: State) -> bool:
 def through(residuals: list[Residual], state: State, ctx: Context) -> State:
     """Return the state behind `residuals`, which alone is kept."""
     run = _Run(residuals, ctx, tuple(state.side))
-    parameters = [p for residual in residuals for p in residual.parameters() if p.requires_grad]
-    outputs = _Reverse.apply(run, *state.main, *state.side.values(), *parameters)
+    given = (*state.main, *state.side.values())
+    outputs = _Reverse.apply(run, *(t[..., :0].clone() for t in given), *given, *run.parameters)
     return State(outputs[:2], dict(zip(run.names, outputs[2:], strict=True)))
 
 
@@ -76,38 +76,61 @@ class _Run:
     def __init__(self, chain: list[Residual], ctx: Context, names: tuple[str, ...]) -> None:
         self.chain, self.ctx, self.names = chain, ctx, list(names)
         self.given = len(names)
+        self.parameters = [p for residual in chain for p in residual.parameters() if p.requires_grad]
         self.scope = counter.current()
         self.calls: list[dict[str, int]] = []
-        self.seeds: list[Tensor] = []
+        self.generators: list[list[tuple[torch.Generator, Tensor]]] = []
         self.published: list[list[str]] = []
         self.loses: list[bool] = []
         device = "cuda" if torch.is_autocast_enabled("cuda") else "cpu"
         self.autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
     def note(self) -> None:
-        """Keep what the masks of the next residual depend on."""
-        if self.scope is not None:
-            self.calls.append(dict(self.scope.calls))
-        else:
-            self.seeds.append(torch.get_rng_state())
+        """Keep what the masks of the next residual depend on: our own of a counter, if any, others of generators."""
+        self.calls.append({} if self.scope is None else dict(self.scope.calls))
+        self.generators.append([(each, each.get_state()) for each in counter.generators()])
 
     @contextlib.contextmanager
     def again(self, number: int) -> Any:
         """Compute the residual `number` a second time as it was the first."""
         device, dtype, enabled = self.autocast
-        with torch.enable_grad(), torch.autocast(device, dtype=dtype, enabled=enabled):
-            if self.scope is not None:
-                with replay(self.scope, self.calls[number]):
-                    yield
-            else:
-                with torch.random.fork_rng(devices=[]):
-                    torch.set_rng_state(self.seeds[number])
-                    yield
+        noted = self.generators[number]
+        now = [(each, each.get_state()) for each, _ in noted]
+        with (
+            torch.enable_grad(),
+            torch.autocast(device, dtype=dtype, enabled=enabled),
+            replay(self.scope, self.calls[number]),
+        ):
+            try:
+                for each, state in noted:
+                    each.set_state(state)
+                yield
+            finally:
+                for each, state in now:
+                    each.set_state(state)
+
+
+class _Twice(torch.autograd.Function):
+    """Hands `count` gradients on, and says of theirs that there is none; what they depend on stands behind them."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *grads: Tensor) -> tuple[Tensor, ...]:
+        return tuple(grad.view_as(grad) for grad in grads[:count])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        raise BadInput(
+            "A gradient of a gradient was asked of a reversible stream, whose activations are computed back and have "
+            "no second one: take it by torch.func, such as torch.func.hessian, where they are stored."
+        )
 
 
 class _Reverse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, run: _Run, first: Tensor, second: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, run: _Run, *inputs: Tensor) -> tuple[Tensor, ...]:
+        # Of each array first nothing of its numbers, by which a gradient knows what it depends on.
+        count = 2 + run.given
+        ends, (first, second, *rest) = inputs[:count], inputs[count:]
         side = dict(zip(run.names, rest, strict=False))
         state = State((first, second), side)
         kept: list[Tensor] = []
@@ -125,15 +148,29 @@ class _Reverse(torch.autograd.Function):
         ctx.run = run
         # A state that passed nothing through (an empty chain) must not return its inputs themselves.
         ctx.save_for_backward(
-            *(t.detach() for t in state.main), *(state.side[name].detach() for name in run.names), *kept
+            *ends, *(t.detach() for t in state.main), *(state.side[name].detach() for name in run.names), *kept
         )
         return tuple(t.view_as(t) for t in (*state.main, *state.side.values()))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        with torch.no_grad():
+            found = _Reverse.back(ctx, grads)
+        if not torch.is_grad_enabled():
+            return found
+        # Somebody asked for a graph of the gradients. What is computed back has none, which must not pass for zero.
+        whole = [grad for grad in found if grad is not None]
         run: _Run = ctx.run
-        count = 2 + len(run.names)
-        saved, kept = ctx.saved_tensors[:count], list(ctx.saved_tensors[count:])
+        some = iter(_Twice.apply(len(whole), *whole, *ctx.saved_tensors[: 2 + run.given], *run.parameters))
+        return tuple(None if grad is None else next(some) for grad in found)
+
+    @staticmethod
+    def back(ctx: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+        """Return the gradients of all inputs, for those of the outputs."""
+        run: _Run = ctx.run
+        given, count = 2 + run.given, 2 + len(run.names)
+        stored = ctx.saved_tensors[given:]
+        saved, kept = stored[:count], list(stored[count:])
         state = State(tuple(saved[:2]), dict(zip(run.names, saved[2:], strict=True)))
         zero = [torch.zeros_like(t) if g is None else g for g, t in zip(grads, saved, strict=True)]
         grad_first, grad_second = zero[:2]
@@ -144,9 +181,8 @@ class _Reverse(torch.autograd.Function):
             state, grad_first, grad_second = _step_back(
                 run, number, lost, state, (grad_first, grad_second), grad_side, by_parameter
             )
-        parameters = [p for residual in run.chain for p in residual.parameters() if p.requires_grad]
-        given = [grad_side[name] for name in run.names[: run.given]]
-        return None, grad_first, grad_second, *given, *_once(parameters, by_parameter)
+        by_name = [grad_side[name] for name in run.names[: run.given]]
+        return None, *[None] * given, grad_first, grad_second, *by_name, *_once(run.parameters, by_parameter)
 
 
 def _once(parameters: list[nn.Parameter], grads: dict[Tensor, Tensor]) -> list[Tensor | None]:

@@ -22,7 +22,8 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     """Call ``function(*args)`` without keeping its activations; backward computes them again, with the same masks.
 
     The counter of the forward pass is carried along, which `torch.utils.checkpoint.checkpoint` does not do: backward
-    runs after the ``with`` has closed, or in another thread.
+    runs after the ``with`` has closed, or in another thread. So is the state of torch's generators, for what draws
+    from those.
     """
     scope = counter.current()
     if torch.compiler.is_compiling() or scope is None:
@@ -34,6 +35,5 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
         function,
         *args,
         use_reentrant=False,
-        preserve_rng_state=False,
         context_fn=lambda: (contextlib.nullcontext(), replay(scope, calls)),
     )
