@@ -41,9 +41,7 @@ def load(flags: Flags | None = None, file: str | os.PathLike[str] | None = None,
     tree: dict[str, Any] = {} if recipe is None else {"recipe": recipe}
     name = ""
     if file is not None:
-        name = repr(str(file))
-        with _naming(name):
-            tree = from_file(Path(file))
+        tree, name = from_file(Path(file)), repr(str(file))
     with _naming(name):
         lower = _over_recipe(tree)
     try:
@@ -110,8 +108,9 @@ def from_file(path: Path) -> dict[str, Any]:
     """Return the tree that a YAML file holds; of a bounded size, as a pipe or a device would never end."""
     if files.is_folder(path):
         raise BadInput(f"{str(path)!r} is a folder: give a YAML file to --config, or a run's folder to --resume.")
-    name = repr(str(path))
-    return version.without(read(files.read(path, LIMIT, "give a YAML file"), name), name)
+    name, data = repr(str(path)), files.read(path, LIMIT, "give a YAML file")
+    with _naming(name):
+        return version.without(read(data, name), name)
 
 
 class _naming:
