@@ -1,4 +1,4 @@
-"""Whoever puts a model in eval mode gives it back as it was."""
+"""What evaluates a model leaves each of its parts in the mode that the part was in."""
 
 import pytest
 import torch

@@ -13,7 +13,7 @@ with contextlib.suppress(ImportError):  # Windows has none, and no files are wri
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Wait for whoever else holds `folder`, and hold it; where the file system has no locks, go on without.
+    """Hold `folder`, once no other process does; where the file system has no locks, go on without one.
 
     Example:
         >>> import tempfile

@@ -56,9 +56,8 @@ def claim(run: config.Run, folder: RunFolder, free: Iterator[RunFolder]) -> Iter
     """
     if run.out is not None:
         with run_folder.claim(run, folder):
-            if (
-                checkpoint.last(folder.checkpoints) is not None
-            ):  # else its metrics would be cut and its steps taken again
+            # To begin here would cut its metrics and take its steps again.
+            if checkpoint.last(folder.checkpoints) is not None:
                 raise lock.Taken(
                     f"{run.out!r} has been trained by another process meanwhile: give the command again to go on with "
                     "it, or give another --out."
