@@ -6,26 +6,21 @@ unless it is told otherwise; one that has another tokenizer is refused.
 
 from __future__ import annotations
 
-import logging
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import config
 from ..config import owned
-from ..data import Corpus, Tokenizer, documents
+from ..data import Tokenizer, documents
 from ..data import tokenizer as tokenizers
 from ..errors import BadInput
-from ..files import Unusable
-from ..runs import checkpoint, facts, weights
-from ..runs.run_folder import RunFolder
+from ..runs import weights
 from . import keeping
 from .world import World
 
 if TYPE_CHECKING:
     from .learner import Learner
-
-_log = logging.getLogger(__name__)
 
 _FILE, _WEIGHTS = "vocabulary.json", "model.safetensors"
 
@@ -54,29 +49,6 @@ def tokenizer(run: config.Run) -> Tokenizer | None:
         return None
     own = Path(run.out) / _FILE if run.out is not None else None
     return tokenizers.load(own) if own is not None and own.is_file() else _of(source)
-
-
-def kept(run: config.Run, corpus: Corpus) -> Tokenizer | None:
-    """Return the tokenizer of the checkpoint in the folder `run.out`, where that is not the one of `corpus`.
-
-    Another version of this program may choose or learn another one for the same text. None where there is no
-    checkpoint, where it has that tokenizer, where its text was another one, of which others speak, and where the file
-    is damaged: the one of the text is then as near as there is.
-    """
-    if run.out is None:
-        return None
-    folder = RunFolder(Path(run.out))
-    if not (folder.path / _FILE).is_file() or checkpoint.last(folder.checkpoints) is None:
-        return None
-    before = (facts.read(folder.path) or {}).get("corpus")
-    if isinstance(before, dict) and before.get("hash") != corpus.facts["hash"]:
-        return None
-    try:
-        found = tokenizers.load(folder.path / _FILE)
-    except Unusable as error:
-        _log.warning("%s It is learned from the text again.", error)
-        return None
-    return None if found.to_json() == corpus.tokenizer.to_json() else found
 
 
 def check(run: config.Run, here: Tokenizer) -> None:

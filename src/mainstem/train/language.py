@@ -21,7 +21,7 @@ from ..measure.evaluate import evaluate
 from ..runs import publish
 from ..runs.score import BITS, NATS
 from ..runs.state import Scores
-from . import device, init_from, memory, refuse
+from . import device, init_from, memory, own_tokenizer, refuse
 from .batch import Batch
 from .device import Forward
 from .gap import between
@@ -51,10 +51,10 @@ class Language(Task):
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
         found = data.prepare(run.data, cache, tell, init_from.tokenizer(run))
-        kept = init_from.kept(run, found)
-        if kept is None:
+        own = own_tokenizer.other(run, found)
+        if own is None:
             return found
-        found = data.prepare(run.data, cache, tell, kept)
+        found = data.prepare(run.data, cache, tell, own)
         return found._replace(facts={**found.facts, "tokenizer_reason": "that of the run which goes on"})
 
     def build(self, run: config.Run, data: Any) -> model.Network:

@@ -1,0 +1,40 @@
+"""The tokenizer of a run that goes on: its weights mean the tokens of that one, whatever its text would have now."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from .. import config
+from ..data import Corpus, Tokenizer
+from ..data import tokenizer as tokenizers
+from ..files import Unusable
+from ..runs import checkpoint, facts
+from ..runs.run_folder import RunFolder
+
+_FILE = "vocabulary.json"
+
+_log = logging.getLogger(__name__)
+
+
+def other(run: config.Run, corpus: Corpus) -> Tokenizer | None:
+    """Return the tokenizer of the checkpoint in the folder `run.out`, where that is not the one of `corpus`.
+
+    Another version of this program may choose or learn another one for the same text. None where there is no
+    checkpoint, where it has that tokenizer, where its text was another one, of which others speak, and where the file
+    is damaged: the one of the text is then as near as there is.
+    """
+    if run.out is None:
+        return None
+    folder = RunFolder(Path(run.out))
+    if not (folder.path / _FILE).is_file() or checkpoint.last(folder.checkpoints) is None:
+        return None
+    before = (facts.read(folder.path) or {}).get("corpus")
+    if isinstance(before, dict) and before.get("hash") != corpus.facts["hash"]:
+        return None
+    try:
+        found = tokenizers.load(folder.path / _FILE)
+    except Unusable as error:
+        _log.warning("%s It is learned from the text again.", error)
+        return None
+    return None if found.to_json() == corpus.tokenizer.to_json() else found
