@@ -25,7 +25,7 @@ class Published:
         return statistics.fmean(trial[value] for trial in self.content["trials"][cell].values())
 
     def floor(self, cell: str) -> float:
-        """The loss on held-out text of who knows how often each byte occurs."""
+        """The loss on held-out text of the frequencies of single bytes in the training text."""
         (found,) = (each["setting"]["floor_held_out"] for each in self.content["cells"] if each["name"] == cell)
         return float(found)
 

@@ -1,4 +1,4 @@
-"""Faults of who sees whom."""
+"""Faults of attention: which positions are seen by which."""
 
 from __future__ import annotations
 
