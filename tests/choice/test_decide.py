@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 from examples import one_in
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mainstem import choice, config
-from mainstem.choice import Corpus, Speed, choose, table
+from mainstem.choice import Corpus, Speed, choose, rules, table
 from mainstem.choice.given import FIELDS
 from mainstem.choice.table import Size
+from mainstem.train import cadence
 
 RECIPE = config.load(recipe="default")
 TEXT = Corpus(3_700_000, 1, 1_150_000, 128_000, "bpe", 4096, "3700000 characters: enough text; more")
@@ -233,3 +234,23 @@ def test_steps_that_were_timed_stand_in_the_place_of_those_of_the_cost_model(bud
     (why,) = [one.why for one in found.decisions if one.title == "size"]
     assert why.startswith(f"{number:,} steps fit")
     assert found.least > budget or found.doubt is None
+
+
+@given(st.integers(1, 100_000), st.floats(1e-3, 1e6))
+@example(250, 30.0)
+def test_as_many_passes_are_said_as_a_run_makes(steps: int, seconds: float) -> None:
+    measured, _ = rules.cadence(steps, seconds)
+    every = measured.values["evaluate.every"]
+    assert measured.said == f"each {every:,}"
+    assert int(measured.why.split()[0]) == cadence.passes(steps, every)
+
+
+@pytest.mark.parametrize(
+    ("passes", "said"), [(300.0, "two want 300 passes each"), (None, "train.passes sets no end"), (2.0, "each takes")]
+)
+def test_the_reason_for_one_network_goes_by_the_passes_that_are_given(passes: float | None, said: str) -> None:
+    run = config.load({"train.passes": passes, "train.budget": "10m"}, recipe="default")
+    small = msgspec.structs.replace(TEXT, tokens=180_000, tokenizer="char", vocabulary=318)
+    found = choose(small, Speed(), 600.0, run, {"train.passes"}).decisions
+    (members,) = [each for each in found if each.title == "members"]
+    assert said in members.why and "6 passes" not in members.why

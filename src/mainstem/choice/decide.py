@@ -99,7 +99,7 @@ def choose(
     decided = [
         rules.tokens(corpus),
         rules.size(size, fit, larger, run, given),
-        rules.members(members, fit, count, run),
+        rules.members(members, fit, count, run, given),
         rules.context(size, SIZES[best], corpus),
         rules.batch(size, basis),
         rules.passes(count, fit // members),

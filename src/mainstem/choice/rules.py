@@ -88,10 +88,13 @@ def networks(fit: int, each: float) -> int:
     return max(1, min(MEMBERS, int(fit / math.ceil(each)))) if math.isfinite(each) else 1
 
 
-def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
-    """Decide how many networks there are: of one so many steps `fit`, and each takes `count`."""
+def members(number: int, fit: int, count: int, run: config.Run, given: Collection[str]) -> Decision:
+    """Decide how many networks there are: of one so many steps `fit`, and each takes `count`; passes may be given."""
+    each, basis = (most(run, given), "as given") if "train.passes" in given else (EACH, MEMBERS_BASIS)
     if run.optim.around is not None:
         why = "optim.around takes one network"
+    elif math.isinf(each):
+        why = "it takes every step that fits, as train.passes sets no end"
     elif number > 1:
         why = (
             f"{several(fit, 'step')} of one network {'fits' if fit == 1 else 'fit'}, and each takes "
@@ -99,8 +102,8 @@ def members(number: int, fit: int, count: int, run: config.Run) -> Decision:
         )
     else:
         why = (
-            f"two want {EACH:g} passes each, and {several(fit, 'step')} of one network "
-            f"{'fits' if fit == 1 else 'fit'} ({MEMBERS_BASIS})"
+            f"two want {each:g} passes each, and {several(fit, 'step')} of one network "
+            f"{'fits' if fit == 1 else 'fit'} ({basis})"
         )
     return Decision("members", {"model.members": number}, f"{number}", why)
 
@@ -136,7 +139,7 @@ def regularization(passes: float) -> list[Decision]:
 def cadence(steps: int, seconds: float) -> list[Decision]:
     """Decide when a run of so many steps, in so many `seconds`, is measured and saved, and when it ends early."""
     every = max(1, min(steps, max(APART, _round(min(steps / PASSES, MINUTE * steps / max(seconds, 1e-9))))))
-    number = max(1, round(steps / every))
+    number = max(1, (2 * steps + every) // (2 * every))  # as `train.cadence` counts them: half an interval has one
     waits, passes = max(LEAST, math.ceil(WAITS * number)), "pass" if number == 1 else "passes"
     return [
         Decision(
