@@ -61,6 +61,13 @@ def test_yardsticks_calibration_choices_text_cost_and_limits(folder: Path) -> No
     assert found["Stages"].rows[0][0] == "before the first step"
 
 
+def test_one_time_is_in_the_singular(folder: Path) -> None:
+    facts = json.loads((folder / "facts.json").read_text())
+    facts["corpus"]["train_tokens"] = 2000 * 4096
+    (folder / "facts.json").write_text(json.dumps(facts))
+    assert "It saw its training text 1 time, and" in " ".join(parts(folder)["Limits"].sentences)
+
+
 def test_the_page_and_the_file_say_the_same(folder: Path) -> None:
     page.write(folder)
     text = (folder / "card.md").read_text()

@@ -96,6 +96,7 @@ def test_a_short_run_is_shown_whole() -> None:
     assert figure is not None
     assert figure.y.scale.low < 10 / 3 < 10 < figure.y.scale.high
     assert "above" not in figure.caption
+    assert figure.caption == "There is no held-out pass yet."
 
 
 def test_the_table_behind_the_loss_is_at_the_held_out_passes(run: source.Source) -> None:

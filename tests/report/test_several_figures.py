@@ -11,6 +11,7 @@ import run_folders
 from run_folders import Made
 
 from mainstem import config
+from mainstem.draw.words import short
 from mainstem.report import source
 from mainstem.report.figures import nats_per_bit
 from mainstem.report.groups import grouped
@@ -55,6 +56,9 @@ def test_every_line_is_drawn_at_the_mean_of_its_runs(tmp_path: Path) -> None:
     assert [y for _, y in drawn["flow"].lines[0].points] == pytest.approx(expected)
     seconds = [lines[-1]["seconds"] for lines in rows]
     assert drawn["held-seconds"].lines[0].points[-1][0] == pytest.approx(min(seconds))
+    table = drawn["held-seconds"].table
+    assert table.heads[-1] == "held-out loss"
+    assert [row[1] for row in table.rows] == [short(x) for x, _ in drawn["held-seconds"].lines[0].points]
 
 
 def test_bits_per_byte_are_what_is_drawn_where_tokens_differ(tmp_path: Path) -> None:

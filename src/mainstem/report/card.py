@@ -13,7 +13,7 @@ from ..draw.table import Table
 from ..draw.words import compact, count, duration, short, visible
 from ..runs.metrics import number
 from ..runs.score import BITS, NATS
-from ..wording import fixed, several, size
+from ..wording import counted, fixed, several, size
 from .headline import YARDSTICKS, best_of, gap_of, overfitting, title, yardsticks
 from .mixture import mixture, offered
 from .source import Source, mapping
@@ -190,7 +190,7 @@ def _cost(source: Source) -> Part:
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         rows.append(["parameters", f"{count(parameters)}, {size(4 * parameters)} in float32{_members(source)}"])
     if curves.tokens is not None:
-        rows.append(["training", f"{several(curves.last_step, 'step')}, {compact(curves.tokens)} tokens"])
+        rows.append(["training", f"{several(curves.last_step, 'step')}, {compact(curves.tokens)} {source.counted}"])
     if (seconds := number(outcome.get("seconds"))) is not None:
         budget = source.section("train").get("budget")
         rows.append(["time", f"{duration(seconds)}{visible(f', of a budget of {budget}', limit=60) if budget else ''}"])
@@ -219,7 +219,8 @@ def _limits(source: Source) -> Part:
         found.append(f"It sees at most {several(context, 'token')} before the one that it predicts.")
     if (tokens := number(facts.get("train_tokens"))) and source.metrics.tokens:
         found.append(
-            f"It saw its training text {short(source.metrics.tokens / tokens)} times, and may repeat lines of it."
+            f"It saw its training text {counted(short(source.metrics.tokens / tokens), 'time')}, and may repeat lines "
+            "of it."
         )
     if (share := number(source.fact("yardsticks").get("repeated_share"))) is not None and math.isfinite(share):
         found.append(

@@ -11,7 +11,7 @@ from ..draw.scale import Scale, around
 from ..draw.table import of_points
 from ..draw.words import clock, count, short, visible
 from ..runs.metrics import number
-from .headline import best_of, yardsticks
+from .headline import best_of, title, yardsticks
 from .source import Source, mapping
 
 _SETTLING = 0.06
@@ -57,25 +57,19 @@ def loss(source: Source) -> Figure | None:
         for name, bits in yardsticks(source).items() if factor is not None
     ]  # fmt: skip
     best, penalty = best_of(source), curves.steps.points("penalty")
-    x = _steps(source)
+    x = step_axis(source)
     y = loss_scale(x, training, held + seen, [rule.y for rule in rules])
-    envelope = [
-        (bin.x, low, high) for bin in curves.steps
-        if bin.rows > 1 and (low := bin.low("loss")) is not None and (high := bin.high("loss")) is not None
-    ]  # fmt: skip
-    lines = [Line("training, as it went", training, "train")]
-    if len(training) >= _LONG:
-        lines.append(Line("training, smoothed", smoothed(training), "smooth"))
+    lines = training_lines(training)
     if seen:
         lines.append(Line("training text, without noise", seen, "seen", dots=True))
     lines += [Line("held-out", held, "held", dots=True), Line("penalty", penalty, "seen", shown=False)]
     below = "training text" if seen else "training loss"
-    bands = [Band("smallest to largest of neighbouring steps", envelope, "train", legend=bool(envelope)),
-             Band(f"gap: held-out less {below}", _between(seen or training, held), "gap")]  # fmt: skip
+    bands = [around_steps(source),
+             Band(f"gap: held-out less {below}", between(seen or training, held), "gap")]  # fmt: skip
     heads = ["step", "training", "training text", "held-out", "gap"]
     gaps = curves.evaluations.points("gap")
     return Figure(
-        "loss", "Training and held-out loss", _loss_caption(training, y, bool(seen), rules),
+        "loss", "Training and held-out loss", _loss_caption(training, y, held, bool(seen), rules),
         x, Axis(f"loss ({source.score.unit})", y),
         of_points(f"Loss in {source.score.unit}", heads, _table_columns(training, seen, held, gaps)),
         right=None if factor is None else Axis("bits per byte", y, 1 / factor),
@@ -83,6 +77,23 @@ def loss(source: Source) -> Figure | None:
         marks=[Mark(f"best: {one.value:.4f} at step {count(one.step)}", one.step, one.value) for one in [best] if one],
         times=times(source),
     )  # fmt: skip
+
+
+def training_lines(training: list[Point]) -> list[Line]:
+    """Return the training loss as it went, and smoothed where there are many steps of it."""
+    lines = [Line("training, as it went", training, "train")]
+    if len(training) >= _LONG:
+        lines.append(Line("training, smoothed", smoothed(training), "smooth"))
+    return lines
+
+
+def around_steps(source: Source) -> Band:
+    """Return the training loss from the smallest to the largest of the steps that one point of the curve is of."""
+    ends = [
+        (bin.x, low, high) for bin in source.metrics.steps
+        if bin.rows > 1 and (low := bin.low("loss")) is not None and (high := bin.high("loss")) is not None
+    ]  # fmt: skip
+    return Band("smallest to largest of neighbouring steps", ends, "train", legend=bool(ends))
 
 
 def smoothed(points: list[Point]) -> list[Point]:
@@ -109,7 +120,7 @@ def times(source: Source) -> list[tuple[float, str]]:
     if last < _SHORT:
         return []
     by_time = [(seconds, step) for step, seconds in taken]
-    x = _steps(source).scale
+    x = step_axis(source).scale
     for apart in (*_ROUND, *(_ROUND[-1] * i for i in range(2, 400))):
         found = [(at(by_time, apart * i), clock(apart * i)) for i in range(1, int(last / apart) + 1)]
         gaps = [x.place(b) - x.place(a) for (a, _), (b, _) in itertools.pairwise(found)]
@@ -126,8 +137,8 @@ def gap(source: Source) -> Figure | None:
     y = around([*(end for _, *ends in band for end in ends), 0.0])
     columns = [dict(points), {x: low for x, low, _ in band}, {x: high for x, _, high in band}]
     return Figure(
-        "gap", "Gap", "Held-out loss less loss on training text, both without noise; the band is its 95% interval. The "
-        "windows are the same at every pass, so changes are surer than the height.", _steps(source),
+        "gap", "Gap", f"{title(source.score)} less the same on training text, both without noise; the band is its 95% "
+        "interval. The windows are the same at every pass, so changes are surer than the height.", step_axis(source),
         Axis(source.score.unit, y), of_points("Gap", ["step", "gap", "from", "to"], columns),
         lines=[Line("gap", points, "held", dots=True)], bands=[Band("95% interval", band, "gap")],
         rules=[Rule("no gap", 0.0, "unigram")],
@@ -156,7 +167,7 @@ def rate(source: Source) -> Figure | None:
     both = [(x, y * muon / peak) for x, y in points]
     return Figure(
         "rate", "Learning rate",
-        visible(f"Schedule {schedule}, peaks {short(muon)} (Muon) and {short(peak)} (AdamW)."), _steps(source),
+        visible(f"Schedule {schedule}, peaks {short(muon)} (Muon) and {short(peak)} (AdamW)."), step_axis(source),
         Axis("learning rate", around([y for _, y in [*points, *both]], zero=True)),
         of_points("Learning rate", ["step", "Muon", "AdamW"], [dict(both), dict(points)]),
         lines=[Line(_MATRICES, both, "series1"), Line(_OTHERS, points, "series2")],
@@ -164,14 +175,15 @@ def rate(source: Source) -> Figure | None:
 
 
 def speed(source: Source) -> Figure | None:
-    """Tokens a second over steps."""
+    """Tokens, or what a task counts, a second over steps."""
     points = [
         (bin.x, done / took)
         for bin in source.metrics.steps
         if (done := bin.mean("done")) is not None and (took := bin.mean("took")) is not None
     ]
-    caption = "Training alone: data, forward, backward and update. Evaluating and saving are in the next figure."
-    return _simple(source, "speed", "Speed", caption, "tokens per second", points, "speed") if points else None
+    caption = "Training alone: data, forward, backward and update. Evaluating and saving stand under Time."
+    unit = f"{source.counted} per second"
+    return _simple(source, "speed", "Speed", caption, unit, points, "speed") if points else None
 
 
 def gradient(source: Source) -> Figure | None:
@@ -183,7 +195,7 @@ def gradient(source: Source) -> Figure | None:
     rules = [Rule(f"clipped at {short(clip)}", clip, "unigram")] if clip else []
     y = around([y for _, y in points] + [rule.y for rule in rules], log=True)
     return Figure(
-        "gradient", "Gradient norm", "The norm over all parameters, before clipping.", _steps(source),
+        "gradient", "Gradient norm", "The norm over all parameters, before clipping.", step_axis(source),
         Axis("norm", y), of_points("Gradient norm", ["step", "norm"], [dict(points)]),
         lines=[Line("gradient norm", points, "grad")], rules=rules,
     )  # fmt: skip
@@ -211,17 +223,18 @@ def _measured(source: Source, key: str, title: str, caption: str, unit: str, poi
     table = of_points(title, ["step", unit], [dict(points)])
     scale = around([y for _, y in points], log=True)
     line = Line(unit, points, "grad", dots=True)
-    return Figure(key, title, caption, _steps(source), Axis(unit, scale), table, lines=[line])
+    return Figure(key, title, caption, step_axis(source), Axis(unit, scale), table, lines=[line])
 
 
 def _simple(source: Source, key: str, title: str, caption: str, unit: str, points: list[Point], style: str) -> Figure:
     scale = around([y for _, y in points], zero=True)
     table = of_points(title, ["step", unit], [dict(points)])
     line = Line(unit, points, style)
-    return Figure(key, title, caption, _steps(source), Axis(unit, scale), table, lines=[line])
+    return Figure(key, title, caption, step_axis(source), Axis(unit, scale), table, lines=[line])
 
 
-def _steps(source: Source) -> Axis:
+def step_axis(source: Source) -> Axis:
+    """Return the axis of all steps that were taken."""
     last = max(source.metrics.last_step, 1)
     return Axis("step", Scale(0.0, float(last)), whole=True)
 
@@ -236,12 +249,13 @@ def loss_scale(x: Axis, training: list[Point], passes: list[Point], rules: list[
     return around([*curves, *(rule for rule in rules if low - span <= rule <= high + _REACH * span)])
 
 
-def _loss_caption(training: list[Point], scale: Scale, seen: bool, rules: list[Rule]) -> str:
-    how = (
-        "The gap is taken between two passes without noise, over held-out and over training text."
-        if seen
-        else "The gap is drawn against the training loss, which is taken with noise."
-    )
+def _loss_caption(training: list[Point], scale: Scale, held: list[Point], seen: bool, rules: list[Rule]) -> str:
+    if not held:
+        how = "There is no held-out pass yet."
+    elif seen:
+        how = "The gap is taken between two passes without noise, over held-out and over training text."
+    else:
+        how = "The gap is drawn against the training loss, which is taken with noise."
     if above := [y for _, y in training if y > scale.high]:
         how += f" The first steps, from {short(max(above))} down, lie above the figure."
     for rule in rules:
@@ -251,7 +265,7 @@ def _loss_caption(training: list[Point], scale: Scale, seen: bool, rules: list[R
     return how
 
 
-def _between(below: list[Point], above: list[Point]) -> list[tuple[float, float, float]]:
+def between(below: list[Point], above: list[Point]) -> list[tuple[float, float, float]]:
     """Return the area from one curve, interpolated, to the points of another."""
     if not below:
         return []

@@ -199,7 +199,8 @@ def _tiles(source: Source, best: Evaluation | None) -> list[tuple[str, str, str]
     if (parameters := number(source.facts.get("num_parameters"))) is not None:
         tiles.append(("Parameters", compact(parameters), "numbers learned"))
     if curves.training_seconds > 0:
-        tiles.append(("Speed", compact(curves.training_tokens / curves.training_seconds), "tokens per second"))
+        speed = compact(curves.training_tokens / curves.training_seconds)
+        tiles.append(("Speed", speed, f"{source.counted} per second"))
     seconds = number(source.fact("outcome").get("seconds"))
     seconds = seconds if seconds is not None else curves.seconds
     if seconds is not None:

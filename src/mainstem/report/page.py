@@ -7,15 +7,16 @@ and run nothing but its own script (see template.py).
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import catalogue, files
 from ..draw import template
-from ..draw.chart import view
+from ..draw.chart import Figure, view
 from ..draw.words import short, visible
 from ..runs.metrics import number
-from . import card, depth_figures, figures, phases, source, tables
+from . import card, depth_figures, figures, phases, score_figures, source, tables
 from .headline import headline
 from .source import Source
 from .waterfall import waterfall
@@ -67,8 +68,8 @@ def content(run: Source) -> dict[str, Any]:
         "notes": [visible(note, limit=500) for note in run.notes],
         "stages": waterfall(run),
         "card": card.card(run),
-        "loss": _drawn(figures.loss(run)),
-        "over_time": [_drawn(figure) for draw in (figures.gap, figures.rate, figures.gradient, figures.speed,
+        "loss": _drawn((figures.loss if run.score.is_loss else score_figures.training)(run)),
+        "over_time": [_drawn(figure) for draw in (*_scored(run), figures.rate, figures.gradient, figures.speed,
                                                    figures.update, figures.slope)
                       if (figure := draw(run)) is not None],
         "phases": phases.split(run.metrics),
@@ -87,6 +88,10 @@ def content(run: Source) -> dict[str, Any]:
                     if (table := tables.pairs(title, run.fact(key), {})) is not None],
         "config": visible(run.config_text, True, _CONFIG),
     }  # fmt: skip
+
+
+def _scored(run: Source) -> tuple[Callable[[Source], Figure | None], ...]:
+    return (figures.gap,) if run.score.is_loss else (score_figures.held, figures.gap)
 
 
 def _drawn(figure: Any) -> dict[str, Any] | None:

@@ -35,7 +35,8 @@ def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
                 "seconds", unit, lambda run: _timed(run, bits)),
         _curves(groups, "training", "Training loss over steps",
                 "As it went, with noise where there is some; each point is the mean of neighbouring steps.",
-                "step", unit, lambda run: per_byte(run, _smooth(run.metrics.steps.points("loss")), bits), settle=True),
+                "step", unit if bits or score.is_loss else "loss",
+                lambda run: per_byte(run, _smooth(run.metrics.steps.points("loss")), bits), settle=True),
         _gaps(groups, bits),
         _curves(groups, "gradient", "Gradient norm over steps",
                 "Over all parameters, before clipping; each point is the geometric mean of neighbouring steps.",
@@ -152,8 +153,9 @@ def legend(group: Group) -> str:
 def _table(title: str, x_title: str, drawn: Sequence[tuple[Group, str, list[Spread]]]) -> Table:
     columns = [{x: y for x, y, _, _ in points} for _, _, points in drawn]
     if x_title == "seconds":  # no two runs share a time, so that one row for each would be mostly empty
-        rows = [[group.name, count(x), short(y)] for group, _, points in drawn for x, y, _, _ in thin(points, 60)]
-        return Table(title, ["", "seconds", "held-out loss"], rows, frozenset({1, 2}))
+        rows = [[group.name, short(x), short(y)] for group, _, points in drawn for x, y, _, _ in thin(points, 60)]
+        score = drawn[0][0].runs[0].score
+        return Table(title, ["", "seconds", score.title], rows, frozenset({1, 2}))
     return of_points(title, [x_title, *(legend(group) for group, _, _ in drawn)], columns)
 
 

@@ -36,7 +36,6 @@ _COLUMNS: Sequence[_Column] = (
     ("steps", lambda run: float(run.metrics.last_step), count),
     ("time", lambda run: _seconds(run), duration),
     ("parameters", lambda run: number(run.facts.get("num_parameters")), compact),
-    ("tokens/s", lambda run: _speed(run), compact),
 )
 _WITH_COUNTS: _Column = (
     "with counts",
@@ -80,8 +79,12 @@ def numbers(found: Sequence[Group]) -> list[Table]:
 
 
 def _columns(found: Sequence[Group]) -> list[_Column]:
-    """Return the columns; that of networks with counts is there where a run has some."""
-    columns = list(_COLUMNS)
+    """Return the columns; that of networks with counts is there where a run has some.
+
+    What is done in a second is called what each task counts.
+    """
+    counted = dict.fromkeys(run.counted for group in found for run in group.runs)
+    columns = [*_COLUMNS, (f"{' or '.join(counted)}/s", _speed, compact)]
     if any(mixture(run) is not None for group in found for run in group.runs):
         columns.insert(2, _WITH_COUNTS)
     return columns

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .. import config, files, runs
+from ..draw.words import visible
 from ..errors import BadInput
 from ..runs.score import NATS, Score
 from . import metrics
@@ -41,6 +42,12 @@ class Source:
     def score(self) -> Score:
         """What its held-out passes are compared by."""
         return self.metrics.score
+
+    @property
+    def counted(self) -> str:
+        """What it counts its targets by: tokens, or what its task says."""
+        found = self.facts.get("counted")
+        return visible(found, limit=40) if isinstance(found, str) else "tokens"
 
     def fact(self, name: str) -> dict[str, Any]:
         """Return a group of facts; empty where there is none."""

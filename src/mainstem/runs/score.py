@@ -28,6 +28,11 @@ class Score(Struct, frozen=True):
         return difference < 0 if self.lower else difference > 0
 
     @property
+    def is_loss(self) -> bool:
+        """Whether it is of the kind that a training minimises, as its title says, so that both share an axis."""
+        return self.lower and self.title.endswith("loss")
+
+    @property
     def best(self) -> str:
         """What is better, as a sentence has it."""
         return "lower is better" if self.lower else "higher is better"

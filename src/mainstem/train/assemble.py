@@ -73,6 +73,7 @@ def gather(learner: Learner) -> facts.Facts:
         },
         "task": learner.task.name,
         "scores": msgspec.to_builtins(learner.task.scores),
+        "counted": learner.task.counted,
         **learner.task.facts(learner.data),
         **(learner.target_loss.facts if learner.task.reads_loss else {}),
         "parameters": [row._asdict() for row in rows],
