@@ -138,3 +138,15 @@ def test_steps_under_the_pointer_keep_all_their_digits() -> None:
                     lines=[Line("a", [(1234567.0, 0.123456789)], "series1")])  # fmt: skip
     (line,) = view(figure)["data"]["lines"]
     assert (line["x"], line["y"]) == ([1234567.0], [0.12346])
+
+
+@pytest.mark.parametrize("many", [1, 8, 16])
+def test_points_over_names_are_nearest_to_their_own_name_however_many_lines_there_are(many: int) -> None:
+    axis = of_names("seed", ["0", "1", "2"])
+    lines = [Line(f"arm {i}", [(0, 3), (1, 2), (2, 1)], "series1") for i in range(many)]
+    drawn = view(Figure("k", "T", "c", axis, Y, TABLE, lines=lines))
+    ticks = [10 * place for place, _ in drawn["x_ticks"]]
+    for _, _, dots, _ in drawn["lines"]:
+        places = [float(x) for x in re.findall(r"M(-?[\d.]+)", dots)]
+        assert [min(ticks, key=lambda tick: abs(tick - x)) for x in places] == ticks
+        assert all(0 < x < 1000 for x in places)

@@ -65,7 +65,9 @@ def test_lists_differ_field_by_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "called"),
     [(["deep-s0", "deep-s1"], "deep"), (["deep_seed_1", "deep_seed_2"], "deep"), (["bias0", "bias1"], "bias"),
-     (["seed0", "seed1"], "seed0, seed1"), (["run1", "run12"], "run"), (["x", "y", "z", "w"], "x, y, z, …")],
+     (["seed0", "seed1"], "seed0, seed1"), (["run1", "run12"], "run"), (["x", "y", "z", "w"], "x, y, z, …"),
+     (["layers-8-0", "layers-8-1"], "layers-8"), (["lr0.1-s10", "lr0.1-s11"], "lr0.1"), (["lr0.1", "lr0.1-b"], "lr0.1"),
+     (["2026-12-01-a", "2026-12-02-a"], "2026-12-01-a, 2026-12-02-a")],
 )  # fmt: skip
 def test_a_group_is_called_by_what_its_names_share(names: list[str], called: str) -> None:
     assert common(names) == called

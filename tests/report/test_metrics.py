@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,16 @@ def test_no_file_and_an_empty_one_have_no_steps(tmp_path: Path) -> None:
     for name in ("missing", "empty"):
         found = metrics.read(tmp_path / name)
         assert (len(found.steps), found.last_step, found.best) == (0, 0, None)
+
+
+@pytest.mark.parametrize("many", [1, 64, 65, 66, 131, 1000])
+def test_of_many_snapshots_the_first_and_the_last_are_kept_and_some_evenly_between(many: int) -> None:
+    found = metrics.Metrics()
+    for step in range(1, many + 1):
+        found.add({"step": step, "stream": [float(step)]})
+    steps = [snapshot.step for snapshot in found.snapshots]
+    assert (steps[0], steps[-1]) == (1, many) and min(many, 32) <= len(steps) <= 65
+    assert len({b - a for a, b in pairwise(steps[:-1])}) <= 1
 
 
 def test_a_long_file_takes_bounded_memory_and_keeps_its_extremes(tmp_path: Path) -> None:

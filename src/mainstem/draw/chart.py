@@ -22,7 +22,8 @@ SERIES = 6
 """Styles for lines that mean different things, `series1` to `series6` in style.css."""
 
 _FEW, _APART = 8, 12.0  # ticks at the curves' own places, and percent between two of them
-_ASIDE = 0.09  # between two lines over an axis of names, whose places are 1 apart
+_ASIDE, _ASIDE_ALL = 0.09, 0.8
+"""Between two lines over an axis of names, whose places are 1 apart, and of all lines together at most."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def _drawn(figure: Figure, line: Line) -> tuple[Line, str, str, str]:
 def _aside(figure: Figure, line: Line) -> float:
     """How far a line's points stand beside the place of their name, so that no two lines lie on each other."""
     shown = [one for one in figure.lines if one.shown]
-    return _ASIDE * (shown.index(line) - (len(shown) - 1) / 2)
+    apart = min(_ASIDE, _ASIDE_ALL / len(shown))  # many would reach the next name
+    return apart * (shown.index(line) - (len(shown) - 1) / 2)
 
 
 def _beside(figure: Figure, say: Say) -> Beside | None:

@@ -62,12 +62,12 @@ def duration(seconds: float) -> str:
     """Return a time in the two units that matter.
 
     Example:
-        >>> [duration(s) for s in (0.25, 42.4, 200, 3725, 90000)]
-        ['0.25 s', '42 s', '3 min 20 s', '1 h 2 min', '25 h 0 min']
+        >>> [duration(s) for s in (0.25, 42.4, 59.6, 200, 3725, 90000)]
+        ['0.25 s', '42 s', '1 min 0 s', '3 min 20 s', '1 h 2 min', '25 h 0 min']
     """
     if seconds < 10:
         return f"{seconds:.2g} s"
-    if seconds < 60:
+    if seconds < 59.5:  # what rounds up to a minute is said in minutes
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

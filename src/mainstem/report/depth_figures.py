@@ -79,4 +79,5 @@ def _table(title: str, chosen: list[tuple[int, list[Point]]], unit: str) -> Tabl
     kept = thin(depths, 200)
     rows = [[count(x), *(short(column[x]) if x in column else "" for column in columns)] for x in kept]
     heads = ["residual", *(f"step {count(step)}" for step, _ in chosen)]
-    return Table(f"{title}: {unit}", heads, rows, frozenset(range(len(heads))))
+    note = f"{len(kept)} of {count(len(depths))} residuals." if len(kept) < len(depths) else ""
+    return Table(f"{title}: {unit}", heads, rows, frozenset(range(len(heads))), note)

@@ -82,12 +82,15 @@ def common(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     letters = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
-    start = "".join(column[0] for column in letters).rstrip(_JOINTS + "0123456789")
+    start = "".join(column[0] for column in letters)
+    if any(name[len(start) : len(start) + 1].isdigit() for name in names):  # what ends it is the beginning of a number
+        start = start.rstrip("0123456789")
+    start = start.rstrip(_JOINTS)
     for word in ("seed", "s"):
         if (cut := start.removesuffix(word)) != start and (not cut or cut[-1] in _JOINTS):
             start = cut.rstrip(_JOINTS)
             break
-    return start or ", ".join(names[:3]) + ", …" * (len(names) > 3)
+    return start if any(map(str.isalpha, start)) else ", ".join(names[:3]) + ", …" * (len(names) > 3)
 
 
 def differences(groups: Sequence[Group]) -> dict[str, list[str]]:

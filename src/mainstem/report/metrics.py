@@ -58,7 +58,10 @@ class Snapshot(NamedTuple):
 
 @dataclass
 class Metrics:
-    """What a metrics.jsonl says; `score` is what its held-out passes are compared by."""
+    """What a metrics.jsonl says; `score` is what its held-out passes are compared by.
+
+    Of many snapshots some are kept, evenly, and the last one.
+    """
 
     score: Score = NATS
     steps: Series = field(default_factory=Series)
@@ -77,6 +80,7 @@ class Metrics:
     _before: tuple[float, float] | None = (0.0, 0.0)
     _every: int = 1
     _seen: int = 0
+    _passing: bool = False  # the last snapshot stays only until there is another
 
     def add(self, line: dict[str, Any]) -> None:
         """Take in one line; its step is a whole number."""
@@ -136,12 +140,14 @@ class Metrics:
         stream, gradient = _numbers(line.get("stream")), _numbers(line.get("gradient"))
         if not stream and not gradient:
             return
-        if self._seen % self._every == 0:
-            self.snapshots.append(Snapshot(step, stream, gradient))
-            if len(self.snapshots) > _SNAPSHOTS:
-                self.snapshots = self.snapshots[::2]
-                self._every *= 2
+        if self._passing:
+            self.snapshots.pop()
+        self.snapshots.append(Snapshot(step, stream, gradient))
+        self._passing = self._seen % self._every != 0
         self._seen += 1
+        if len(self.snapshots) > _SNAPSHOTS and not self._passing:
+            self.snapshots = self.snapshots[::2]
+            self._every *= 2
 
 
 def evaluation(step: int, found: dict[str, Any], score: Score = NATS) -> Evaluation | None:
