@@ -30,3 +30,7 @@ def test_an_arm_has_one_style_in_all_published_figures_and_no_two_of_a_figure_sh
 def test_more_arms_than_styles_begin_again() -> None:
     assert styles([f"arm {i}" for i in range(8)]) == [f"series{1 + i % 6}" for i in range(8)]
     assert styles(["residual, post-norm", "new"]) == ["series2", "series1"]
+
+
+def test_two_arms_of_one_kind_have_a_style_each() -> None:
+    assert styles(["pre-norm", "layer norm", "post-norm"]) == ["series1", "series3", "series2"]

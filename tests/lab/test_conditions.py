@@ -124,6 +124,10 @@ def test_what_was_measured_once_is_judged_once():
     assert found.judged()[0][1].level == 0.95
     same["b"][2] = {"best": 1.69, "last": 1.75}
     assert [contrast.says for contrast, _, _ in found.judged()] == ["b, best", "b, last"]
+    for each in same.values():
+        each[0] = {"best": math.nan, "last": math.nan}
+        each[1] = each[2] = {"best": 1.0, "last": 1.0}
+    assert [contrast.says for contrast, _, _ in found.judged()] == ["b, best", "b, last"]  # both of them are missing
 
 
 def test_a_verdict_on_a_terminal_has_its_conditions(tmp_path):

@@ -41,6 +41,17 @@ def test_json_and_back():
     assert math.isnan(again.trials["b"][0]["curve"][1])
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_written_as_none_and_judges_nothing(wrong):
+    results = made()
+    for cell in "ab":
+        results.trials[cell][1]["loss"] = wrong
+    content = json.loads(json.dumps(results.to_json(), allow_nan=False))
+    assert content["verdict"] == "undecided"
+    assert [one is None for one in content["contrasts"][0]["differences"]] == [False, True, False]
+    assert content["contrasts"][0]["mean"] is None
+
+
 def test_one_seed_has_no_interval_and_is_written_all_the_same():
     content = json.loads(json.dumps(made((0,)).to_json(), allow_nan=False))
     assert content["verdict"] == "undecided"

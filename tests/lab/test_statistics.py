@@ -61,7 +61,7 @@ def test_the_expected_sign_turns_support_into_refutation():
     assert verdicts([found, found], [+1, -1]) == ["supported", "refuted"]
 
 
-@pytest.mark.parametrize("differences", [[], [0.3], [0.1, math.nan, 0.2], [0.1, math.inf]])
+@pytest.mark.parametrize("differences", [[], [0.3], [0.1, math.nan, 0.2], [0.1, math.inf], [math.inf, -math.inf]])
 def test_what_cannot_be_judged_is_undecided(differences):
     assert verdicts([paired(differences, 0.1)], [1]) == ["undecided"]
 

@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def styles(arms: Sequence[str]) -> list[str]:
-    """Return a style for each of a figure's arms, by its name where it is a kind of network.
+    """Return a style for each of a figure's arms, by its name where it is the first of a kind of network.
 
     More arms than there are styles begin again.
 
@@ -41,7 +41,8 @@ def styles(arms: Sequence[str]) -> list[str]:
         >>> styles(["no residual", "repeated", "residual, pre-norm", "fresh"])
         ['series4', 'series2', 'series1', 'series3']
     """
-    known = [_PLACES.get(_KINDS.get(arm, "")) for arm in arms]
+    places = [_PLACES.get(_KINDS.get(arm, "")) for arm in arms]
+    known = [place if place not in places[:number] else None for number, place in enumerate(places)]
     free = [place for place in range(1, SERIES + 1) if place not in known] or list(range(1, SERIES + 1))
     others = iter(free * len(arms))
     return [f"series{next(others) if place is None else place}" for place in known]

@@ -133,9 +133,19 @@ def _read(passes: Sequence[float]) -> str:
         ('of which 1% to 40% is read', 'read 0.5 to 3 times')
     """
     if all(value < 1 for value in passes):
-        return f"of which {_ends([f'{100 * value:.2g}%' for value in passes])} is read"
+        return f"of which {_ends([_share(value) for value in passes])} is read"
     told = _ends([short(value) for value in passes])
     return "read once" if told == "1" else f"read {told} times"
+
+
+def _share(passes: float) -> str:
+    """Return a part of a pass in percent, by two digits, or by three where two would say that it is a whole one.
+
+    Example:
+        >>> _share(0.188), _share(0.996)
+        ('19%', '99.6%')
+    """
+    return f"{100 * passes:.{2 if passes < 0.995 else 3}g}%"
 
 
 def _ends(shown: Sequence[str]) -> str:

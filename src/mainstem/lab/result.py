@@ -40,9 +40,10 @@ class Results:
         return [one for one in found if isinstance(one, list)]
 
     def differences(self, contrast: Contrast) -> list[float]:
-        """Return the weighted sums of a contrast, seed by seed."""
+        """Return the weighted sums of a contrast, seed by seed; nan where one of its numbers is not finite."""
         columns = [(weight, self.values(cell, contrast.value)) for cell, weight in contrast.weights.items()]
-        return [math.fsum(weight * column[i] for weight, column in columns) for i in range(len(self.seeds))]
+        parts = [[weight * column[i] for weight, column in columns] for i in range(len(self.seeds))]
+        return [math.fsum(some) if all(map(math.isfinite, some)) else math.nan for some in parts]
 
     def judged(self) -> list[tuple[Contrast, Paired, Verdict]]:
         """Return every contrast with its verdict, and with the interval by which it came about.
@@ -66,7 +67,9 @@ class Results:
         found: dict[str, Contrast] = {}
         for contrast in self.experiment.contrasts:
             numbers = [(cell, weight, self.values(cell, contrast.value)) for cell, weight in contrast.weights.items()]
-            found.setdefault(repr((numbers, contrast.delta, contrast.expected)), contrast)
+            known = all(math.isfinite(one) for _, _, values in numbers for one in values)
+            value = "" if known else contrast.value  # what is missing twice is not the same
+            found.setdefault(repr((numbers, contrast.delta, contrast.expected, value)), contrast)
         return list(found.values())
 
     def idle(self, contrast: Contrast) -> bool:
@@ -110,7 +113,8 @@ class Results:
             "contrasts": [
                 {"says": contrast.says, "value": contrast.value, "unit": contrast.unit, "delta": contrast.delta,
                  "expected": contrast.expected, "weights": dict(contrast.weights), "verdict": verdict,
-                 "differences": self.differences(contrast), **_plain(statistics._asdict()),
+                 "differences": [_finite(one) for one in self.differences(contrast)],
+                 **_plain(statistics._asdict()),
                  "conditions": None if (found := self.conditions(contrast)) is None else found._asdict()}
                 for contrast, statistics, verdict in self.judged()
             ],

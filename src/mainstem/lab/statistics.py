@@ -43,7 +43,7 @@ def paired(differences: Sequence[float], delta: float) -> Paired:
     mean within +-delta, so that it is below .05 exactly where the 95% interval lies beyond delta. ``p_within``: the
     larger of the two one-sided tests of a mean beyond +-delta, below .05 exactly where the 90% interval lies inside.
     `detectable` is `smallest` for one contrast. Fewer than two pairs, or one that is not finite, show nothing:
-    everything but n and mean is nan.
+    everything but n and mean is nan, and the mean too where one is not finite.
 
     Example:
         >>> found = paired([-0.02, -0.01, -0.03, -0.015, -0.005], delta=0.0)
@@ -53,7 +53,7 @@ def paired(differences: Sequence[float], delta: float) -> Paired:
         Source: the paired t-test (Student 1908); two one-sided tests (Schuirmann 1987).
     """
     n = len(differences)
-    mean = math.fsum(differences) / n if n else math.nan
+    mean = math.fsum(differences) / n if n and all(map(math.isfinite, differences)) else math.nan
     if n < 2 or not math.isfinite(mean):
         return Paired(n, mean, *[math.nan] * 7)
     from scipy.special import stdtr, stdtrit

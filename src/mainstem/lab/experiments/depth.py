@@ -33,7 +33,7 @@ def figures(results: Results) -> Sequence[Figure]:
     return [
         over_cells(
             results, "held-out", "Held-out loss over depth", f"After {steps} steps at the same learning rate; less is "
-            "better. 5.55 is a uniform guess over 257 tokens.",
+            "better. 5.55 is a uniform guess over all tokens.",
             x="layers", value="held_out", x_title="blocks", y_title="held-out loss (nats per byte)", log_x=True,
         ),
         over_cells(

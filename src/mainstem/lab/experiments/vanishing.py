@@ -64,7 +64,7 @@ def figures(results: Results) -> Sequence[Figure]:
         ),
         over_curves(
             results, "loss", f"What {DEEPEST} blocks learn",
-            "Training loss over steps, at one learning rate. 5.55 is a uniform guess over 257 tokens.",
+            "Training loss over steps, at one learning rate. 5.55 is a uniform guess over all tokens.",
             value="losses", x_title="step", y_title="loss (nats per byte)", cells=deepest,
             places=lambda n: [float(i) for i in range(1, n + 1)],
         ),
