@@ -2,7 +2,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mainstem.data import overlap
@@ -46,14 +46,44 @@ def test_a_part_that_was_seen_is_its_share(monkeypatch: pytest.MonkeyPatch, part
     assert share(prose(2, 4000) + seen, held) == pytest.approx(part, abs=0.05 if sample < 1 << 20 else 0.005)
 
 
-@given(st.text("ab 源\n", max_size=300), st.text("ab 源\n", max_size=300))
-def test_it_is_the_share_of_the_distinct_windows(train: str, held: str) -> None:
-    def windows(text: str) -> set[bytes]:
-        data = "".join(text.split()).encode()
+PIECES = ["", "ab\n", "源 流"] + [
+    "".join(random.Random(length).choices("ab源 ", k=length)) for length in (20, 70, 90, 150)
+]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
+
+
+@given(TEXTS, TEXTS)
+@example(PIECES[4] + PIECES[6], PIECES[5] + PIECES[6] + PIECES[4])
+def test_it_is_the_share_of_the_places_inside_a_window_that_was_seen(train: str, held: str) -> None:
+    def bare(text: str) -> bytes:
+        return "".join(text.split()).encode()
+
+    def windows(data: bytes) -> set[bytes]:
         return {data[at : at + WINDOW] for at in range(len(data) - WINDOW + 1)}
 
-    own, other = windows(held), windows(train)
-    assert share(train, held) == pytest.approx(len(own & other) / len(own) if own else 0.0)
+    own, other = bare(held), windows(bare(train))
+    places = range(len(own) - 7) if len(own) >= WINDOW else range(0)
+    seen = [
+        any(own[begin : begin + WINDOW] in other for begin in range(place, place - WINDOW + 7, -8) if begin >= 0)
+        for place in places
+    ]
+    assert share(train, held) == pytest.approx(sum(seen) / len(seen) if seen else 0.0)
+
+
+def test_what_is_seen_counts_as_often_as_it_occurs() -> None:
+    """A licence above each file: of the windows that differ it is few."""
+    licence = "".join(random.Random(0).choices("abcdefgh", k=400))
+    files = [prose(seed, 100).replace(" ", "") for seed in range(20)]
+    held = "".join(licence + file for file in files)
+    assert share(licence, held) == pytest.approx((400 - 7) * len(files) / (len(held.encode()) - 7))
+
+
+@pytest.mark.parametrize(("length", "counts"), [(63, 0), (71, 71 - 7), (100, 100 - 7), (300, 300 - 7)])
+def test_a_match_counts_from_end_to_end(length: int, counts: int) -> None:
+    """But for its last 7 bytes, from which no 8 lie inside it."""
+    shared = "".join(random.Random(1).choices("abcdefgh", k=length))
+    held = f"{'0123456789' * 50}{shared}{'9876543210' * 50}"
+    assert share(f"xyz{shared}zyx", held) == pytest.approx(counts / (len(held) - 7))
 
 
 def test_a_sample_is_small_and_the_same_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,5 +96,5 @@ def test_a_sample_is_small_and_the_same_on_both_sides(monkeypatch: pytest.Monkey
             found.add(side, text[at : at + (1 << 12)].encode())
     # Windows across the ends of batches are no common ones.
     assert 0.95 < found.share() <= 1
-    kept = np.unique(np.concatenate(found._found[True]))
+    kept = np.concatenate(found._found[True])
     assert 200 < len(kept) < 1000

@@ -32,12 +32,12 @@ from .tokenizer.store import from_json
 from .tokens import Tokens
 from .units import Choice
 
-_VERSION = 7
+_VERSION = 8
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _SEEN = 0.25
-"""Share of the held-out text, found in the training text, from which on a loss is doubtful; books and sources have less
-than a tenth, for their licences and tables."""
+"""Share of the held-out text, found in the training text, from which on a loss is doubtful; books and sources have a
+tenth or so at most, for their licences and tables."""
 
 _GIVEN = "that of the weights that training begins with"
 

@@ -1,6 +1,6 @@
-"""How much of the held-out text stands in the training text as well: a sample of windows, compared by their hashes.
+"""How much of the held-out text stands in the training text as well: a sample of places, and the windows around them.
 
-A loss on text that was trained on says nothing about new text. Shapes: W windows.
+A loss on text that was trained on says nothing about new text. Shapes: P places, W windows around each, S words.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ WINDOW = 64
 """Bytes, white space aside, that must agree: about a line. Phrases and idioms repeat, whole lines seldom do."""
 
 _SAMPLE = 1 << 15
-"""Windows that are kept of a text, about; of a shorter one all are."""
+"""Places that are kept of a text, about; of a shorter one all are."""
 
 _BATCH = 1 << 20
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_WORD = 8
+_WORDS = WINDOW // _WORD
 
 
 class Overlap:
-    """Takes the text of both sides, in any order, and says which share of the held-out windows the other side has.
+    """Takes the text of both sides, in any order, and says which share of the held-out text the training text has.
 
-    A window is one of the sample where a hash of its first 8 bytes is small, so that both sides choose the same ones
-    wherever these stand. Windows are counted once, however often they occur.
+    A place is in the sample where a hash of the 8 bytes from there on is small, so that both sides choose the same ones
+    wherever these stand. It counts, as often as it occurs, where one of the 8 windows around these bytes that begin at
+    multiples of 8 bytes before them stands in the training text too. So a match of 71 bytes or more counts from end to
+    end, one of 64 to 70 in part, and a shorter one not.
     """
 
     def __init__(self, num_bytes: int) -> None:
@@ -41,33 +45,38 @@ class Overlap:
             self._flush(held)
 
     def _flush(self, held: bool) -> None:
-        self._found[held].append(_windows(folded(b"".join(self._waiting[held])), self._limit))
+        found_PW = _windows(folded(b"".join(self._waiting[held])), self._limit)
+        self._found[held].append(found_PW if held else np.unique(found_PW))
         self._waiting[held], self._sizes[held] = [], 0
 
     def share(self) -> float:
-        """Return the share of the distinct held-out windows that the training text has; 0 where there are none."""
+        """Return the share of the held-out places that count; 0 where there are none."""
         for held in (False, True):
             self._flush(held)
-        train_W, held_W = (np.unique(np.concatenate(self._found[held])) for held in (False, True))
-        return float(np.isin(held_W, train_W).mean()) if len(held_W) else 0.0
+        train, held_PW = (np.concatenate(self._found[held]) for held in (False, True))
+        return float((np.isin(held_PW, train) & (held_PW != _NONE)).any(1).mean()) if len(held_PW) else 0.0
+
+
+_NONE = np.uint64(0)
+"""Stands for a window that begins before the text or ends behind it."""
 
 
 def _windows(text: bytes, limit: np.uint64) -> NDArray[np.uint64]:
-    """Return a hash of each window of `text` whose first 8 bytes have a hash of at most `limit`."""
+    """Return a hash of each of the windows around the places of `text` whose 8 bytes have a hash of at most `limit`."""
     if len(text) < WINDOW:
-        return np.zeros(0, np.uint64)
-    places = []
-    for start in range(8):
-        words = np.frombuffer(text[start : start + (len(text) - start) // 8 * 8], "<u8")
-        places.append(np.flatnonzero(words * _MIX <= limit) * 8 + start)
-    place_W = np.concatenate(places)
-    place_W = place_W[place_W <= len(text) - WINDOW]
-    all_bytes = np.frombuffer(text, np.uint8)
-    words_W = np.lib.stride_tricks.sliding_window_view(all_bytes, WINDOW)[place_W].view("<u8")
-    hash_W = np.zeros(len(place_W), np.uint64)
-    for column in words_W.T:
-        hash_W = _mixed(hash_W ^ column)
-    return hash_W
+        return np.zeros((0, _WORDS), np.uint64)
+    places, last = [], len(text) - _WORD
+    for start in range(_WORD):
+        words = np.frombuffer(text[start : start + (len(text) - start) // _WORD * _WORD], "<u8")
+        places.append(np.flatnonzero(words * _MIX <= limit) * _WORD + start)
+    at_PS = np.concatenate(places)[:, None] + np.arange(_WORD - WINDOW, WINDOW, _WORD)
+    bytes_PS8 = np.lib.stride_tricks.sliding_window_view(np.frombuffer(text, np.uint8), _WORD)[at_PS.clip(0, last)]
+    words_PS = bytes_PS8.view("<u8")[..., 0]
+    hash_PW = np.ones((len(at_PS), _WORDS), np.uint64)
+    for word in range(_WORDS):
+        hash_PW = _mixed(hash_PW ^ words_PS[:, word : word + _WORDS])
+    is_whole_PW = (at_PS[:, :_WORDS] >= 0) & (at_PS[:, _WORDS - 1 :] <= last)
+    return np.where(is_whole_PW, hash_PW, _NONE)
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
