@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -18,6 +19,10 @@ class Percentile(Skip):
 
     Formula:
         g_t > factor * sorted(g_(t-last), ..., g_(t-1))[ceil(below * last)], counted from 1.
+
+    It is the percentile by nearest rank, the least of these norms at which at least a share `below` of them lies or
+    below it: numpy's `inverted_cdf`, where numpy.percentile and torch.quantile by themselves interpolate. The product
+    is that of the number as it is written: 0.55 of 100 norms are 55, where floating point makes 56 of it.
 
     A norm counts among those before whether its step was left out or not. So of norms that lie within `factor` of one
     another at most last - ceil(below * last) + 1 in a row are left out, however large they are. The first
@@ -37,5 +42,5 @@ class Percentile(Skip):
     factor: Positive = 2.0
 
     def is_spike(self, norm: Tensor, before: Tensor) -> Tensor:
-        place = max(1, math.ceil(self.below * self.last))
+        place = math.ceil(Fraction(repr(float(self.below))) * self.last)  # the product of floats may lie just above
         return norm > self.factor * torch.kthvalue(before, place).values
