@@ -30,9 +30,9 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """
     ratio = [1.0]
 
-    def measure(run: config.Run, task: Any, data: Any, corpus: choice.Corpus, *_: Any) -> list[Any]:
+    def measure(run: config.Run, task: Any, data: Any, corpus: choice.Corpus, *_: Any) -> tuple[list[Any], None]:
         shapes = [choice.Shape(4, width, 128, 16, corpus.vocabulary) for width in (128, 256)]
-        return [(shape, ratio[0] * choice.seconds(shape, choice.Speed())) for shape in shapes]
+        return [(shape, ratio[0] * choice.seconds(shape, choice.Speed())) for shape in shapes], None
 
     monkeypatch.setattr(speed, "measure", measure)
     monkeypatch.setattr(budget, "timed", lambda *_: budget.Costs(step=0.02 * ratio[0], token=0.0, once=0.0))
@@ -196,7 +196,7 @@ def test_the_speed_is_that_of_two_shapes(tmp_path: Path) -> None:
     data = task.prepare(run, tmp_path / "cache")
     corpus = task.corpus(data)
     looks = iter(range(10**6))
-    found = speed.measure(run, task, data, corpus, 1.0, lambda: float(next(looks)), None)
+    found, _ = speed.measure(run, task, data, corpus, 1.0, lambda: float(next(looks)), None)
     assert [shape[:4] for shape, _ in found] == [(4, 128, 16, 4), (4, 256, 16, 4)]
     assert all(took > 0 for _, took in found)
     assert next(looks) < 60  # two steps of each, and nothing else

@@ -15,6 +15,7 @@ from ..runs.past import NOTHING, Past
 from . import budget, device, length
 from .learner import Learner
 from .losses import target_loss
+from .losses.target_loss import TargetLoss
 from .phases import Clock, Phases
 from .task import Data, Task, Tell
 from .world import World
@@ -31,18 +32,20 @@ def assemble(
     tell: Tell | None = None,
     past: Past = NOTHING,
     steps: int | None = None,
+    loss: TargetLoss | None = None,
 ) -> tuple[Learner, facts.Facts]:
     """Return what learns as `run` says, of which `past` is known, and the facts that are known before its first step.
 
     `began` is when the time of `train.budget` began, by `clock`; now, where it is not given.
     ``tell(what, done, total)`` is called while a few steps are timed for it, unless it is known that `steps` fit.
+    `loss` is what it minimises, where that has begun already.
     Raises `BadInput` where two parts do not go together.
     """
     start = clock() if began is None else began
     network = task.build(run, data)
     _check_data(data, past.corpus, run)
 
-    loss = target_loss.of(run, task, network, data, device.choose(run.machine))
+    loss = target_loss.of(run, task, network, data, device.choose(run.machine), loss)
 
     def fitting(seconds: float) -> int:
         if steps is not None:

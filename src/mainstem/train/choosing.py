@@ -17,6 +17,7 @@ from ..choice.given import FIELDS, FOLLOWING, implied
 from ..config.reader import LIMIT
 from ..errors import BadInput
 from . import budget, length, speed
+from .losses.target_loss import TargetLoss
 from .phases import Clock
 from .task import Task, Tell
 from .world import ALONE, World
@@ -58,8 +59,10 @@ def choose(
     began: float,
     tell: Tell | None = None,
     world: World = ALONE,
-) -> tuple[config.Run, dict[str, Any] | None]:
-    """Return `run` with what was chosen for it, and what facts.json says of that; None where nothing is.
+) -> tuple[config.Run, dict[str, Any] | None, TargetLoss | None]:
+    """Return `run` with what was chosen for it, what facts.json says of that, and the loss that has begun for it.
+
+    Where nothing is chosen, there is neither of the last two.
 
     `began` is when the time of the budget began, by `clock`; `count` there are the steps of the run, for `assemble`.
     Nothing is chosen for a run whose length is given in steps or passes, for its recipe's values are those of a few
@@ -67,18 +70,18 @@ def choose(
     """
     corpus = task.corpus(data)
     if given is None or not may(run, given) or run.train.budget is None or corpus is None:
-        return run, None
+        return run, None, None
     fixed, seconds = implied(given), length.seconds(run.train.budget)
-    timed = speed.measure(run, task, data, corpus, seconds, clock, tell, world)
+    timed, loss = speed.measure(run, task, data, corpus, seconds, clock, tell, world)
     here, spent = choice.fitted(timed), clock() - began
     table = choice.choose(corpus, here, seconds, run, fixed, spent)
     # What the table chooses is timed itself, so that the reasons and the length of the run go by one number of steps.
     trial = _with(run, table.values, fixed)
-    learner = budget.thrown_away(trial, task, data, task.build(trial, data), clock, world)
+    learner = budget.thrown_away(trial, task, data, task.build(trial, data), clock, world, loss)
     fit = budget.steps(learner, seconds, began, clock, tell) * table.values.get("model.members", 1)
     now, known = decided(corpus, here, seconds, run, fixed, spent, fit)
     known["timed"] = [{**shape._asdict(), "seconds": round(took, 6)} for shape, took in timed]
-    return _with(run, now.values, fixed), known
+    return _with(run, now.values, fixed), known, learner.target_loss
 
 
 def decided(

@@ -73,13 +73,13 @@ class Learner:
     ) -> Learner:  # fmt: skip
         """Return what learns `task` as `run` says, before its first step of `steps`.
 
-        `network` is trained in place of a new model of the task, where it is given, and `loss`, which has begun, in
-        place of a new one; `phases` note where time goes.
+        `network` is trained in place of a new model of the task, where it is given, and `loss`, which has begun for
+        another model, is minimised in place of a new one; `phases` note where time goes.
         """
         world.check(run)
         place = device.choose(run.machine)
         model = task.build(run, data) if network is None else network
-        minimised = target_loss.of(run, task, model, data, place) if loss is None else loss
+        minimised = target_loss.of(run, task, model, data, place, loss)
         if run.machine.recompute == "blocks":
             model.set_checkpoint(True)  # type: ignore[operator]
         parts = run.machine.shard and not world.alone

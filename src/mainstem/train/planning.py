@@ -64,12 +64,12 @@ def plan(
         with used(folder) as cache:
             # Of a run that would be refused there, nothing that lies there is meant.
             corpus = task.prepare(run if refused is None else msgspec.structs.replace(run, out=None), cache, tell)
-        made, steps = before.choice, None
+        made, steps, loss = before.choice, None, None
         if before is NOTHING:
-            run, made = choosing.choose(run, given, task, corpus, clock, began, tell)
+            run, made, loss = choosing.choose(run, given, task, corpus, clock, began, tell)
             steps = None if made is None else made["count"]
         learner, facts = assemble(
-            run, task, corpus, ALONE, began=began, clock=clock, tell=tell, past=before, steps=steps
+            run, task, corpus, ALONE, began=began, clock=clock, tell=tell, past=before, steps=steps, loss=loss
         )
         sections = [
             ("configuration", config.dump(run).rstrip().splitlines()),

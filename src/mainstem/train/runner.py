@@ -94,14 +94,23 @@ def run(
         for doubt in doubts:
             progress.warn(doubt)
         stack.enter_context(task.guard(run, data))
-        made, steps = before.choice, None
+        made, steps, loss = before.choice, None, None
         if not there:
-            run, made = choosing.choose(run, given, task, data, clock, began, progress.measuring, world)
+            run, made, loss = choosing.choose(run, given, task, data, clock, began, progress.measuring, world)
             steps = None if made is None else made["count"]
             if made is not None and made["doubt"] is not None:
                 progress.warn(made["doubt"])
         learner, known = assemble(
-            run, task, data, world, began=began, clock=clock, tell=progress.measuring, past=before, steps=steps
+            run,
+            task,
+            data,
+            world,
+            began=began,
+            clock=clock,
+            tell=progress.measuring,
+            past=before,
+            steps=steps,
+            loss=loss,
         )
         if made is not None:
             known["choice"] = made

@@ -29,20 +29,21 @@ def measure(
     clock: Clock,
     tell: Tell | None,
     world: World = ALONE,
-) -> list[tuple[choice.Shape, float]]:
-    """Return the seconds of a step of two shapes, in a run of `world` with a budget of so many `seconds`."""
+) -> tuple[list[tuple[choice.Shape, float]], TargetLoss | None]:
+    """Return the seconds of a step of two shapes, in a run of `world` with a budget of so many `seconds`, and the loss
+    that has begun with them."""
     each = min(_MOST, _SHARE * seconds) / len(_PROBES)
     found = []
     loss: TargetLoss | None = None
     for layers, width in _PROBES:
         small = _probe(run, layers, width, corpus.tokens)
         trial = budget.thrown_away(small, task, data, task.build(small, data), clock, world, loss)
-        loss = trial.target_loss  # both shapes have one context, by which a teacher may be refused
+        loss = trial.target_loss
         took = budget.timed(trial, each, clock, tell).step
         assert small.model.context is not None
         shape = choice.Shape(layers, width, small.model.context, small.train.batch, corpus.vocabulary)
         found.append((shape, took))
-    return found
+    return found, loss
 
 
 def _probe(run: config.Run, layers: int, width: int, tokens: int) -> config.Run:

@@ -1,5 +1,6 @@
 """A trained model as a second target: what it adds to the loss, which models it may be, and that it stays the same."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -135,11 +136,12 @@ def test_a_run_goes_on_with_the_teacher_that_the_newest_run_was_and_from_any_fol
     assert train.run(config.override(runs.stored(done.path), {"train.steps": 4}), resume=True).reason == "steps"
 
 
-@pytest.mark.parametrize("budget", [None, "3s"])
+@pytest.mark.parametrize(("budget", "chosen"), [(None, False), ("3s", False), ("3s", True)])
 def test_a_teacher_is_read_once_for_a_run(
-    text: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str | None
+    text: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str | None, chosen: bool
 ) -> None:
-    """Copies of the learner, as one with another number of steps, and those that are timed for a budget have it."""
+    """Copies of the learner, as one with another number of steps, and those that are timed for a budget, or before a
+    choice, have it."""
     seen: list[Path] = []
     real = weights.read
 
@@ -151,5 +153,11 @@ def test_a_teacher_is_read_once_for_a_run(
     run = taught(text, teacher, out=str(tmp_path / "run"))
     if budget is not None:
         run = config.override(run, {"train.steps": None, "train.budget": budget})
-    assert train.run(run).reason == "steps"
+    given = None
+    if chosen:
+        flags = {**TINY, "data.paths": [str(text)], "out": run.out, "loss.teacher": teacher, "train.budget": budget}
+        del flags["train.steps"]
+        run, given = config.load(flags, recipe="default"), config.said(flags)
+    assert train.run(run, given=given).reason == "steps"
     assert seen == [Path(teacher) / "model.safetensors"]
+    assert ("choice" in json.loads((tmp_path / "run" / "facts.json").read_text())) == chosen

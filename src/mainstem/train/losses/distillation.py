@@ -74,6 +74,17 @@ class Distillation(TargetLoss):
             loaded.look(self.teacher)  # which says what is wrong with it
 
     def begin(self, model: nn.Module, data: Any, place: Place) -> Distillation:
+        held = self._loaded(data, place) if self.held is None else self.held
+        context: int = model.context  # type: ignore[assignment]
+        longest: int = held.model.context  # type: ignore[assignment]
+        if longest < context:
+            raise BadInput(
+                f"loss.teacher {self.teacher!r} has a context of {several(longest, 'token')}, and model.context is "
+                f"{context}: give that many or fewer."
+            )
+        return replace(self, held=held)
+
+    def _loaded(self, data: Any, place: Place) -> Teacher:
         assert self.teacher is not None  # it has been refused
         found, tokenizer = loaded.load(self.teacher, prior=False), data.tokenizer
         if found.tokenizer.to_json() != tokenizer.to_json():
@@ -81,16 +92,9 @@ class Distillation(TargetLoss):
                 f"loss.teacher {self.teacher!r} has another tokenizer ({found.tokenizer.vocab_size} tokens, here "
                 f"{tokenizer.vocab_size}), so that its predictions mean other tokens: give a run on the same text."
             )
-        context: int = model.context  # type: ignore[assignment]
-        if found.model.context < context:
-            raise BadInput(
-                f"loss.teacher {self.teacher!r} has a context of {several(found.model.context, 'token')}, "
-                "and model.context is "
-                f"{context}: give that many or fewer."
-            )
         weights = (runs.find(self.teacher) / "model.safetensors").read_bytes()
         teacher = found.model.to(place.device).requires_grad_(False)
-        return replace(self, held=Teacher(teacher, hashlib.sha256(weights).hexdigest()))
+        return Teacher(teacher, hashlib.sha256(weights).hexdigest())
 
     @property
     def facts(self) -> dict[str, Any]:

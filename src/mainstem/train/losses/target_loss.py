@@ -58,7 +58,10 @@ class TargetLoss(ABC):
         return
 
     def begin(self, model: nn.Module, data: Any, place: Place) -> TargetLoss:
-        """Return the loss of a training of `model` on `data`, with what it needs beyond its values."""
+        """Return the loss of a training of `model` on `data`, with what it needs beyond its values.
+
+        It may have that already, from another model of the same run.
+        """
         return self
 
     @property
@@ -85,12 +88,14 @@ def parse(section: config.Loss) -> TargetLoss:
     return found
 
 
-def of(run: config.Run, task: Task, model: nn.Module, data: Any, place: Place) -> TargetLoss:
+def of(
+    run: config.Run, task: Task, model: nn.Module, data: Any, place: Place, begun: TargetLoss | None = None
+) -> TargetLoss:
     """Return what a training of `model` by `run` minimises, with what that needs; raise `BadInput` for what cannot be.
 
-    It is made once for a run, and handed on: a teacher is read here.
+    A teacher is read here: once for a run, where the loss that was `begun` for another model of it is handed on.
     """
-    found = parse(run.loss)
+    found = parse(run.loss) if begun is None else begun
     if not task.reads_loss:
         if found != parse(config.Loss()):
             raise BadInput(f"loss says what a language model minimises, and the task is {task.name}: leave it out.")
