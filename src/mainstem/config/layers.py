@@ -17,7 +17,7 @@ from .fields import MANY, bare, children, items_of, named_kind, optional, own_fi
 from .presets import SITES
 from .reader import scalar, value
 from .sections import Run, Section
-from .words import show
+from .twice import is_index, refuse_parts, twice
 
 Settings = list[tuple[str, Any]]
 _LENGTHS = ("train.steps", "train.epochs", "train.budget")
@@ -57,10 +57,11 @@ def stack(tree: Mapping[str, Any], settings: Settings, root: type[Section] = Run
     values: dict[str, Any] = {}
     for name, item in settings:  # a file may say a field by its section and by its dotted name
         if name in values:
-            raise _twice(name, values[name], item)
-        if _is_index(name.partition(".")[0]):
+            raise twice(name, values[name], item)
+        if is_index(name.partition(".")[0]):
             raise unknown(name, root)
         values[name] = item
+    refuse_parts(values)
     given = {name for name, item in settings if item is not None}
     freed: Settings = replaced.left_behind(tree, settings)
     if "noise.rate" in given:
@@ -113,17 +114,13 @@ def flags(pairs: Iterable[tuple[str, Any]], root: type[Section] = Run) -> Settin
     found: dict[str, Any] = {}
     for name, text in pairs:
         if name in found:
-            raise _twice(name, found[name], text)
+            raise twice(name, found[name], text)
         found[name] = typed(name, text, root)
     return list(found.items())
 
 
-def _twice(name: str, first: Any, second: Any) -> BadInput:
-    return BadInput(f"{name} is given twice, as {show(first)} and as {show(second)}: keep one of them.")
-
-
 def _order(setting: tuple[str, Any]) -> list[tuple[int, str]]:
-    return [(int(part) if _is_index(part) else -1, part) for part in setting[0].split(".")]
+    return [(int(part) if is_index(part) else -1, part) for part in setting[0].split(".")]
 
 
 def _put(node: Any, parts: list[str], item: Any, name: str) -> Any:
@@ -131,7 +128,7 @@ def _put(node: Any, parts: list[str], item: Any, name: str) -> Any:
     if not parts:
         return item
     head, rest = parts[0], parts[1:]
-    if _is_index(head) and isinstance(node, (str, list, tuple, Mapping)):
+    if is_index(head) and isinstance(node, (str, list, tuple, Mapping)):
         if isinstance(node, str) and "|" in node:
             node = [part.strip() for part in node.split("|")]
         return _put_item(list(as_list(node)), int(head), rest, item, name)
@@ -151,10 +148,6 @@ def _put_item(items: list[Any], index: int, rest: list[str], item: Any, name: st
     return items
 
 
-def _is_index(part: str) -> bool:
-    return part.isascii() and part.isdigit() and len(part) < 9
-
-
 def _section(root: type[Section], name: str) -> type[Section] | None:
     kind = _kind(root, name.split("."))
     return None if kind is None else section_of(kind)
@@ -171,7 +164,7 @@ def _kind(root: type[Section], parts: list[str]) -> inspect.Type | None:
                 kind = owned.type_of(keeps[1], part)
         elif kind is not None and (of := named_kind(kind)) and of not in MANY:
             kind = owned.type_of(of, part)
-        elif kind is not None and _is_index(part):
+        elif kind is not None and is_index(part):
             here, plain = None, bare(kind)
             if isinstance(plain, inspect.ListType):
                 kind = plain.item_type
