@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
@@ -14,6 +15,7 @@ import msgspec
 
 from . import catalogue
 from .errors import BadInput
+from .wording import several
 
 
 def resolve(kind: str, value: Any, path: str | None = None) -> Any:
@@ -146,8 +148,14 @@ def checked(
     return found, taken
 
 
-def within(made: Any) -> None:
+def within(made: Any, values: Mapping[str, Any] | None = None) -> None:
     """Refuse a dataclass of which a field is beyond the limits of its type, as a configuration refuses it.
+
+    Numbers of NumPy and PyTorch are taken for Python's.
+
+    Args:
+        values: what stands in the place of some of its fields, by their names; the fields themselves are not looked at
+            then.
 
     Raises:
         BadInput: the field, its value, and what may be given.
@@ -160,11 +168,28 @@ def within(made: Any) -> None:
     """
     kind: Any = type(made)
     for name, hint in _types(kind).items():
-        value = getattr(made, name)
+        if values is not None and name not in values:
+            continue
+        value = _plain(getattr(made, name) if values is None else values[name])
+        if not _is_finite(value):
+            raise BadInput(f"{name} of {kind.__name__} is {value!r}, which is not finite: give {_words(hint)}.")
         try:
             msgspec.convert(value, type=hint, strict=True)
         except msgspec.ValidationError:
             raise BadInput(f"{name} of {kind.__name__} is {value!r}: give {_words(hint)}.") from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy's or PyTorch's as Python's own, and a list or tuple of them."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    return value.item() if getattr(value, "shape", None) in ((), (1,)) and hasattr(value, "item") else value
+
+
+def _is_finite(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def types(made: Any) -> dict[str, Any]:
@@ -216,6 +241,9 @@ def _words(kind: Any) -> str:
     """Return what may be given: the choices, or the type's name and its limits; of one that may be null, the other."""
     kind = next((some for some in get_args(kind) if get_origin(kind) is UnionType and some is not NoneType), kind)
     kind, *metas = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    if get_origin(kind) is tuple:
+        first, *more = get_args(kind)
+        return f"{'values' if ... in more else several(len(more) + 1, 'value')}, each {_words(first)}"
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     limits = [_limits(meta) for meta in metas if isinstance(meta, msgspec.Meta)]

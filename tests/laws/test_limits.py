@@ -1,10 +1,12 @@
-"""A whole number that makes a loop or a tensor longer has a largest value, which the constructor names."""
+"""A whole number that makes a loop or a tensor longer has a largest value, and each number of an update's parts has
+limits: the constructor names them."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from mainstem.train.losses.multi_token import MultiToken
 
 KINDS = ("residual", "noise", "penalty", "loss", "optimizer", "decay", "around", "after", "average", "skip", "schedule",
          "course", "tokenizer", "embedding")  # fmt: skip
+UPDATE = ("optimizer", "decay", "around", "after", "average", "skip", "schedule", "course")
 
 FREE = {
     ("laurel", "rank"): "a rank above the width is the width",
@@ -42,6 +45,29 @@ def integers() -> list[tuple[str, str, str]]:
     return found
 
 
+def floats() -> list[tuple[str, str, str, float]]:
+    """Return kind, name and field of each number of an update's parts, and values just beyond its limits."""
+    found = []
+    for kind in UPDATE:
+        for spec in catalogue.specs(kind):
+            made: Any = spec.load()
+            for name, hint in variants.types(made).items() if dataclasses.is_dataclass(made) else ():
+                one = get_args(hint)[0] if get_origin(hint) is tuple else hint
+                if one is float or (get_origin(one) is Annotated and get_args(one)[0] is float):
+                    found += [(kind, spec.name, name, value) for value in beyond(get_args(one)[1:])]
+    return found
+
+
+def beyond(metas: Any) -> list[float]:
+    """Return numbers that no limit of these allows: those next to it, and those that are none or below 0."""
+    found = [-1.0, math.nan, math.inf, -math.inf]
+    for meta in metas:
+        found += [value for value in (meta.gt, meta.lt) if value is not None]
+        found += [math.nextafter(meta.ge, -math.inf)] if meta.ge is not None else []
+        found += [math.nextafter(meta.le, math.inf)] if meta.le is not None else []
+    return [float(value) for value in found]
+
+
 def needed(made: Any) -> dict[str, Any]:
     """Return values of the fields that have no default."""
     return {field.name: 0.1 for field in dataclasses.fields(made)
@@ -58,6 +84,17 @@ def test_a_number_beyond_any_sense_is_refused_with_its_value_and_the_remedy(kind
         with pytest.raises(BadInput, match=str(value)) as caught:
             made(**{**needed(made), field: value})
         assert re.search(r"give|choice|use |paper's", str(caught.value))
+
+
+@pytest.mark.parametrize(("kind", "name", "field", "value"), floats())
+def test_a_number_beyond_its_limits_is_refused_in_python_too(kind: str, name: str, field: str, value: float) -> None:
+    made: Any = catalogue.resolve(kind, name)
+    given = needed(made)
+    usual = {each.name: each.default for each in dataclasses.fields(made)}[field]
+    for wrong in [value] if not isinstance(usual, tuple) else [(value, *usual[1:]), (*usual[:-1], value)]:
+        with pytest.raises(BadInput) as caught:
+            made(**{**given, field: wrong})
+        assert str(value) in str(caught.value) and "give" in str(caught.value)
 
 
 def test_those_that_are_free_are_fields() -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mainstem.errors import BadInput
 from mainstem.optim import clip
 from mainstem.optim.clip import share
 
@@ -52,3 +53,13 @@ def test_zero_gradients_stay_zero():
 def test_the_share_needs_no_look_at_the_norm():
     norms = [0.0, 1.0, 2.0, 8.0, float("inf"), float("nan")]
     assert [share(torch.tensor(norm), 2.0).item() for norm in norms] == [1.0, 1.0, 1.0, 0.25, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan")])
+def test_a_norm_below_0_would_turn_the_gradients_round_and_is_refused(wrong):
+    params = parameters([3.0, 0.0], [4.0])
+    with pytest.raises(BadInput, match=f"max_norm {wrong} cannot be used: give a number of at least 0"):
+        clip(params, wrong)
+    assert grads(params) == [[3.0, 0.0], [4.0]]
+    assert clip(params, float("inf")).item() == 5.0
+    assert grads(params) == [[3.0, 0.0], [4.0]]

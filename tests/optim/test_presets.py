@@ -59,7 +59,7 @@ def test_a_decay_beside_the_parameters_is_that_of_all_that_say_none():
 
 @pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf")])
 def test_a_decay_is_a_finite_number_from_0(wrong):
-    with pytest.raises(BadInput, match=f"weight_decay {wrong} cannot be used: give a finite number >= 0"):
+    with pytest.raises(BadInput, match=f"weight_decay {wrong} cannot be used: give a finite number of at least 0"):
         optim.AdamW(small().parameters(), weight_decay=wrong)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.sections import NonNegative, Positive, Rate
 from . import sharded
 from .direction import Direction, Group, Moved
 from .places import together
@@ -23,9 +24,9 @@ class Adam(Direction):
         Kingma and Ba, "Adam" (arXiv 1412.6980), algorithm 1.
     """
 
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
+    lr: NonNegative = 1e-3
+    betas: tuple[Rate, Rate] = (0.9, 0.999)
+    eps: Positive = 1e-8
 
     def begin(self, parameter: Tensor) -> dict[str, Tensor]:
         return {

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..errors import BadInput
 from . import sharded
 
 
@@ -20,7 +21,7 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     what is returned, finds the gradients as they were.
 
     Raises:
-        BadInput: some parameters are on the meta device, and others are not.
+        BadInput: `max_norm` is negative or no number, or some parameters are on the meta device, and others are not.
 
     Source:
         Pascanu et al., "On the difficulty of training recurrent neural networks" (arXiv 1211.5063), algorithm 1.
@@ -31,6 +32,8 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         >>> clip([w], 1.0), w.grad
         (tensor(5.), tensor([0.6000, 0.8000]))
     """
+    if not max_norm >= 0:
+        raise BadInput(f"max_norm {max_norm} cannot be used: give a number of at least 0, where 0 only measures.")
     grads = [p.grad for p in parameters if p.grad is not None]
     norm = sharded.norm(grads)
     Clip(norm, max_norm).scale(sharded.local_all(grads))

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
+from .. import variants
+from ..config.sections import NonNegative
 from .owners import Among
 from .roles import is_within
 
@@ -69,10 +71,17 @@ class Moved(NamedTuple):
 class Direction(ABC):
     """w <- w - lr * size * u, where u is what is called for: a tensor for each gradient. Abstract.
 
-    The fields are the defaults of what a parameter group may say otherwise; `lr` is among them.
+    The fields are the defaults of what a parameter group may say otherwise; `lr` is among them. Their types have the
+    limits of both.
+
+    Raises:
+        BadInput: a field is beyond the limits of its type.
     """
 
-    lr: float
+    lr: NonNegative
+
+    def __post_init__(self) -> None:
+        variants.within(self)
 
     def defaults(self) -> dict[str, Any]:
         """Return the defaults of a parameter group."""

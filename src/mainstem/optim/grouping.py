@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from .. import variants
 from ..errors import BadInput
 from .after import After, Proximal
 from .direction import Direction
@@ -101,7 +103,11 @@ def _refuse_two(p: Tensor, known: Known, claims: Sequence[Proximal]) -> None:
 
 
 def complete(group: dict[str, Any], methods: Mapping[str, Direction]) -> dict[str, Any]:
-    """Return a group with all that its method wants: what it says itself, or else the defaults; its `peak` too."""
+    """Return a group with all that its method wants: what it says itself, or else the defaults; its `peak` too.
+
+    Raises:
+        BadInput: for a number that the method cannot take, and for a decay or factor that `at_least_zero` refuses.
+    """
     # The options of all methods, as torch gives each group the defaults of the whole optimizer.
     defaults: dict[str, Any] = {}
     for direction in reversed([*methods.values(), methods[group["method"]]]):
@@ -113,7 +119,17 @@ def complete(group: dict[str, Any], methods: Mapping[str, Direction]) -> dict[st
         full["peak"] = float(full["lr"])
         if "eps" in full:
             full["eps"] *= full["eps_scale"]
+    for key in ("weight_decay", "lr_scale", "eps_scale"):
+        at_least_zero(key, full[key])
+    variants.within(methods[group["method"]], full)
     return full
+
+
+def at_least_zero(name: str, value: float) -> float:
+    """Return `value` as a float; `BadInput` where it is not a finite number of at least 0."""
+    if not (math.isfinite(value) and value >= 0):
+        raise BadInput(f"{name} {value} cannot be used: give a finite number of at least 0.")
+    return float(value)
 
 
 def _method(p: Tensor, known: Known, methods: Mapping[str, Direction]) -> str:

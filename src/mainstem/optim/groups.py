@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from ..errors import BadInput
+from .grouping import at_least_zero
 from .roles import aliases, fitting, modules, named, roles, select
 
 
@@ -52,8 +52,8 @@ def groups(
     factors = multipliers(model)
     decays = _decays(model, decay, on)
     of = {name: item for item in special for name in select(model, item.on)}
-    decays |= {name: _number("decay", item.decay) for name, item in of.items() if item.decay is not None}
-    rates = {name: _number("lr", item.lr) for name, item in of.items()}
+    decays |= {name: at_least_zero("decay", item.decay) for name, item in of.items() if item.decay is not None}
+    rates = {name: at_least_zero("lr", item.lr) for name, item in of.items()}
     role_of = roles(model)
     known = aliases(model)
     found: dict[tuple[str, float, float, float], dict[str, Any]] = {}
@@ -98,14 +98,8 @@ def multipliers(model: nn.Module) -> dict[str, Multipliers]:
     return factors
 
 
-def _number(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise BadInput(f"{name} {value} cannot be used: give a finite number of at least 0.")
-    return float(value)
-
-
 def _decays(model: nn.Module, decay: float, on: str | None) -> dict[str, float]:
-    _number("decay", decay)
+    at_least_zero("decay", decay)
     # A pattern that fits nothing is a mistake; a model without matrices has nothing to decay.
     chosen = fitting(model) if on is None else select(model, on)
     return {name: float(decay) if name in chosen else 0.0 for name in named(model)}

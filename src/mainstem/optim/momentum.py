@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.sections import NonNegative, Rate
 from . import sharded
 from .direction import Direction, Moved
 
@@ -20,8 +21,8 @@ class Momentum(Direction):
         torch.optim.SGD's order of operations.
     """
 
-    lr: float = 1e-3
-    momentum: float = 0.0
+    lr: NonNegative = 1e-3
+    momentum: Rate = 0.0
 
     def begin(self, parameter: Tensor) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(parameter)} if self.momentum else {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config.sections import NonNegative, Rate
 from ..errors import BadInput
 from . import sharded
 from .direction import Direction, Group, Moved, has_role, is_matrix
@@ -30,18 +31,19 @@ class Orthogonal(Direction):
     It takes matrices whose role is in `roles`; where there are no roles, every matrix.
 
     Raises:
-        BadInput: for an unknown scale.
+        BadInput: for an unknown scale, and for a field beyond the limits of its type.
 
     Source:
         Jordan et al., "Muon" (2024).
     """
 
-    lr: float = 0.02
-    momentum: float = 0.95
+    lr: NonNegative = 0.02
+    momentum: Rate = 0.95
     scale: str = "original"
     roles: tuple[str, ...] = ("attention", "feedforward")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.scale not in SCALES:
             raise BadInput(f"Muon has no scale {self.scale!r}: choose {' or '.join(SCALES)}.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,7 @@ from .before import Before
 from .clip import Clip
 from .direction import Direction, Moved
 from .gate import Gate
-from .grouping import BY_PARAMETER, Groups, complete, listed, split, with_names
+from .grouping import BY_PARAMETER, Groups, at_least_zero, complete, listed, split, with_names
 from .light import Light
 from .owners import Among
 
@@ -44,7 +43,8 @@ class Update(Light):
     tensor by tensor.
 
     Raises:
-        BadInput: where there is no parameter, a group names an unknown method, or an `after` selects nothing.
+        BadInput: where there is no parameter, a group names an unknown method or has a number that this cannot take, or
+            an `after` selects nothing.
 
     Example:
         >>> from mainstem.optim import Decay, Momentum
@@ -65,8 +65,7 @@ class Update(Light):
         around: Around | None = None,
         weight_decay: float = 0.0,
     ) -> None:
-        if not (math.isfinite(weight_decay) and weight_decay >= 0):
-            raise BadInput(f"weight_decay {weight_decay} cannot be used: give a finite number >= 0.")
+        at_least_zero("weight_decay", weight_decay)
         self.methods = dict(methods)
         self.before, self.around = tuple(before), around
         self._is_second = False

@@ -32,6 +32,9 @@ class Falling(Schedule):
 
     floor: Share = 0.0
 
+    def __post_init__(self) -> None:
+        variants.within(self)
+
     def __call__(self, step: float, start: int, steps: int) -> float:
         # Written so that both ends are exact: x = 1 gives 1 and x = 0 the floor, without rounding.
         x = self.fall(step, start, steps)

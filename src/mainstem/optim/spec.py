@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .. import variants
 from .after import After
 from .around import Around
 from .before import Before
@@ -24,6 +25,9 @@ class OptimizerSpec(ABC):
 
     rates: ClassVar[tuple[str, ...]] = ("lr",)
     moments: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        variants.within(self)
 
     @property
     @abstractmethod
