@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from metal import NoFloat64
 from torch import Tensor, nn
 
 from mainstem import Residual, Stack, blocks, measure, noise, optim
@@ -90,3 +91,15 @@ def test_a_language_model_that_is_on_meta_as_a_whole_has_shapes(targets: bool) -
     model, tokens = language().to("meta"), TOKENS.to("meta")
     found = model(tokens, targets_BT=tokens, reduction="none") if targets else model(tokens)
     assert found.is_meta and found.shape == ((2, 3) if targets else (2, 3, 11))
+
+
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_a_language_model_goes_to_a_device_without_float64_and_learns_there(positions: Any) -> None:
+    model = LanguageModel(Settings(vocab=11, layers=1, width=WIDTH, heads=2, context=6, positions=positions), seed=0)
+    with NoFloat64():
+        model, tokens = model.to("meta"), TOKENS.to("meta")
+        with pytest.raises(TypeError, match="float64"):
+            tokens.double()
+        with noise.counter(seed=0, step=1, samples=range(2)):
+            model(tokens, targets_BT=tokens).backward()
+    assert all(p.grad is not None for p in model.parameters())

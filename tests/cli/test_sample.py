@@ -2,12 +2,12 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 
-from mainstem import model
 from mainstem.cli import terminal
 from mainstem.cli.main import main
 from mainstem.cli.sample import beginning
@@ -71,6 +71,18 @@ def test_control_characters_are_written_out(finished: Path, capsys: Capture) -> 
     assert capsys.readouterr().out.startswith("\\x1b[2J")
 
 
+def test_a_prompt_longer_than_the_context_is_said_to_be_cut_once(finished: Path, capsys: Capture) -> None:
+    words = ["sample", str(finished), "--num-tokens", "1"]
+    assert main([*words, "--prompt", "the river carries", "--num-samples", "2"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("the river carries") == 2
+    assert " ".join(said.err.split()) == (
+        "the prompt has 17 tokens, more than the context of 16: the network sees the last 16 of them alone"
+    )
+    assert main([*words, "--prompt", "the river carrie"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_last_weights(finished: Path, capsys: Capture) -> None:
     assert main(["sample", str(finished), "--last", "--num-tokens", "3"]) == 0
     assert capsys.readouterr().out
@@ -103,7 +115,8 @@ def test_it_draws_as_the_report_does(finished: Path, capsys: Capture) -> None:
 
 
 def test_half_a_character_is_not_printed(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "generate", lambda *_: iter("né".encode() + "é".encode()[:1]))
+    made = [[byte] for byte in "né".encode() + "é".encode()[:1]]
+    monkeypatch.setattr(sys.modules["mainstem.model.generate"], "generate_rows", lambda *_: iter(made))
     assert main(["sample", str(finished), "--prompt", "the "]) == 0
     assert capsys.readouterr().out == "the né\n"
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from metal import Metal
 from variants import shaken, small
 
 from mainstem import counter
@@ -40,8 +41,13 @@ def test_greedy_text_is_what_the_whole_pass_says_until_the_context_is_full(chang
         text.append(token)
 
 
-def test_longer_than_the_context_goes_on():
-    assert len(list(generate(small("denseformer"), list(range(12)), 40))) == 40
+def test_longer_than_the_context_goes_on_and_says_what_it_sees():
+    model = small("denseformer")  # a context of 8
+    with pytest.warns(UserWarning, match="has 12 tokens, more than the context of 8: .* the last 8 ") as said:
+        found = list(generate(model, list(range(12)), 40))
+    assert [each.filename for each in said] == [__file__]
+    assert len(found) == 40
+    assert found == list(generate(model, list(range(4, 12)), 40))  # which fits, and no warning is an error here
 
 
 def test_a_full_context_goes_on_from_its_later_half():
@@ -81,6 +87,7 @@ def test_pick_follows_the_distribution():
     logits = torch.log(torch.tensor([0.5, 0.25, 0.25]))
     assert [pick(logits, u) for u in (0.0, 0.49, 0.51, 0.74, 0.76, 0.999999)] == [0, 0, 1, 1, 2, 2]
     assert {pick(logits, u / 100, top_k=1) for u in range(100)} == {0}
+    assert {pick(logits, u / 100, top_k=2) for u in range(100)} == {0, 1}
     assert pick(torch.tensor([0.0, -float("inf")]), 1 - 1e-16) == 0
 
 
@@ -101,3 +108,26 @@ def test_bad_input(given, said):
 @pytest.mark.parametrize("temperature", [1e-3, 1e-300, 1e-308, 5e-324])
 def test_the_smallest_temperatures_take_the_likeliest(temperature):
     assert pick(torch.tensor([0.0, 9.0, 3.0]), 0.5, temperature) == 1
+
+
+EVEN = [1.0, 3.0, 3.0, 2.0, 3.0, -float("inf")]
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 0.5, 1.0, 1e300])
+@pytest.mark.parametrize(("top_k", "kept"), [(1, {1}), (2, {1, 2}), (3, {1, 2, 4}), (4, {1, 2, 3, 4})])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_of_equal_tokens_the_first_are_kept_and_no_more_than_were_asked_for(temperature, top_k, kept, dtype):
+    """One token alone is that of temperature 0, whatever is drawn."""
+    logits = torch.tensor(EVEN, dtype=dtype)
+    found = {pick(logits, u / 1000, temperature, top_k) for u in range(1000)}
+    assert found == (kept & {1, 2, 4} if temperature < 1e-3 else kept)
+    assert pick(logits, 0.999, temperature, 1) == pick(logits, 0.999, 0) == 1
+
+
+def test_what_is_drawn_on_a_device_without_float64_is_what_the_cpu_draws():
+    logits = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    on_device = logits.as_subclass(Metal)
+    for top_k in (None, 1, 7):
+        for number in range(20):
+            chance = drawn(3, number)
+            assert pick(on_device, chance, 0.8, top_k) == pick(logits, chance, 0.8, top_k)

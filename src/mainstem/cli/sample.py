@@ -39,6 +39,7 @@ def run(asked: Asked) -> int:
     _check([name for name, _ in asked.given.flags], options)
     folder = arguments.run_folder(path)
     from ..loaded import load
+    from ..model.generate import cut
     from ..train import device
 
     loaded = load(folder, last=options.last, prior=options.prior == "counts")
@@ -47,6 +48,8 @@ def run(asked: Asked) -> int:
     if loaded.remark and sys.stderr is not None:
         terminal.sentence(loaded.remark, sys.stderr)
     tokens = beginning(prompt, loaded.tokenizer)
+    if (remark := cut(loaded.model, tokens)) and sys.stderr is not None:
+        terminal.sentence(remark, sys.stderr)
     loaded.model.to(device.choose(config.Machine(device=options.device)).device)
     for number in range(options.num_samples):
         seed = (options.seed + number) % 2**63
@@ -70,16 +73,16 @@ def _check(given: list[str], options: Options) -> None:
 
 def _write(loaded: LoadedRun, tokens: list[int], options: Options, seed: int, prompted: bool) -> None:
     """Print what follows `tokens` with this seed as it comes, behind the prompt where they are one."""
-    from .. import model
     from ..data.tokenizer import Whole
+    from ..model.generate import generate_rows
 
     mixed = None if loaded.prior is None else loaded.prior.mixed
-    made = model.generate(loaded.model, tokens, options.num_tokens, seed, options.temperature, options.top_k, mixed)
+    made = generate_rows(loaded.model, [tokens], options.num_tokens, [seed], options.temperature, options.top_k, mixed)
     text = Whole(loaded.tokenizer)
     if prompted:  # else what stands before every document
         terminal.write(text(tokens))
-    for token in made:
-        terminal.write(text([token]))
+    for row in made:
+        terminal.write(text(row))
         terminal.flush()
     terminal.line()
 

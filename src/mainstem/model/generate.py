@@ -6,6 +6,7 @@ Shapes: B texts, T positions, V vocabulary.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -24,22 +25,28 @@ from .build import Network
 def pick(logits_V: Tensor, uniform: float, temperature: float = 1.0, top_k: int | None = None) -> int:
     """Return the token at `uniform` of the distribution softmax(logits / temperature) over the `top_k` likeliest.
 
-    Temperature 0 takes the likeliest.
+    Temperature 0 and a `top_k` of 1 take the likeliest; of equal ones those with the lowest numbers are the likelier.
 
     Example:
         >>> pick(torch.tensor([0.0, 9.0]), 0.5, temperature=0)
         1
     """
-    if temperature == 0:
+    if temperature == 0 or top_k == 1:
         return int(logits_V.argmax())
-    logits = logits_V.double()
-    logits = (logits - logits.max()) / temperature  # no temperature takes the likeliest out of what a number can be
+    logits = logits_V.cpu().double()  # MPS has no float64
     if top_k is not None and top_k < len(logits):
-        floor = logits.topk(top_k).values[-1]
-        logits = logits.masked_fill(logits < floor, -math.inf)
+        logits = logits.masked_fill(~_likeliest(logits, top_k), -math.inf)
+    logits = (logits - logits.max()) / temperature  # no temperature takes the likeliest out of what a number can be
     upto = torch.softmax(logits, dim=0).cumsum(0)
     # The sum may end a rounding below 1; the last token with any weight takes what is left.
     return min(int(torch.searchsorted(upto, uniform * upto[-1], right=True)), int((upto < upto[-1]).sum()))
+
+
+def _likeliest(logits_V: Tensor, count: int) -> Tensor:
+    """Return which tokens are the `count` likeliest, of equal ones those with the lowest numbers."""
+    floor = logits_V.topk(count).values[-1]
+    above, equal = logits_V > floor, logits_V == floor
+    return above | (equal & (equal.cumsum(0) <= count - above.sum()))
 
 
 Mixed = Callable[[NDArray[Any], Sequence[int]], NDArray[np.float64]]
@@ -55,14 +62,26 @@ def generate(
     top_k: int | None = None,
     mixed: Mixed | None = None,
 ) -> Iterator[int]:
-    """Yield `num_tokens` tokens that follow `tokens`; the n-th is a function of the seed, n and what came before.
+    """Return `num_tokens` tokens that follow `tokens`; the n-th is a function of the seed, n and what came before.
 
     Keys and values of tokens already seen are cached; where the context is full, its later half begins a new one. With
     `mixed`, such as `counts.Prior.mixed`, tokens are drawn from what that makes of the network's log-probabilities:
-    temperature and `top_k` come behind it.
+    temperature and `top_k` come behind it. Of a prompt longer than the context the network sees the end alone, which a
+    warning says.
     """
-    for (token,) in generate_rows(model, [tokens], num_tokens, [seed], temperature, top_k, mixed):
-        yield token
+    if remark := cut(model, tokens):
+        warnings.warn(remark, stacklevel=2)
+    return (token for (token,) in generate_rows(model, [tokens], num_tokens, [seed], temperature, top_k, mixed))
+
+
+def cut(model: Network, tokens: Sequence[int]) -> str:
+    """Return what to say of a prompt of which the network does not see all; nothing where it does."""
+    if len(tokens) <= model.context:
+        return ""
+    return (
+        f"the prompt has {len(tokens):,} tokens, more than the context of {model.context:,}: the network sees the last "
+        f"{model.context:,} of them alone"
+    )
 
 
 @torch.no_grad()

@@ -49,9 +49,12 @@ class Rotary(nn.Module):
         self.register_buffer("sine_TK", sine.to(torch.float32), persistent=False)
 
     def _tables(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        half = torch.arange(0, self.head_width, 2, dtype=torch.float64, device=positions.device)
-        angle = positions.to(torch.float64)[:, None] * self.base ** (-half / self.head_width)
-        return angle.cos(), angle.sin()
+        at = positions.cpu() if positions.device.type == "mps" else positions  # Metal has no float64
+        half = torch.arange(0, self.head_width, 2, dtype=torch.float64, device=at.device)
+        angle = at.to(torch.float64)[:, None] * self.base ** (-half / self.head_width)
+        if at is positions:
+            return angle.cos(), angle.sin()
+        return angle.cos().float().to(positions.device), angle.sin().float().to(positions.device)
 
     def angles(self, length: int, like: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the cosines and sines of `length` rows, [T, K / 2], for an array on the device of `like`."""
@@ -68,8 +71,9 @@ class Rotary(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rotary:
         # The tables are numbers, not state: made anew they are right after `to_empty` too, and exact in any dtype.
         super()._apply(fn, recurse)
-        cosine, sine = self._tables(torch.arange(len(self.cosine_TK), device=self.cosine_TK.device))
-        self.cosine_TK, self.sine_TK = cosine.to(torch.float32), sine.to(torch.float32)
+        device = self.cosine_TK.device
+        cosine, sine = self._tables(torch.arange(len(self.cosine_TK), device="cpu"))  # not every device has float64
+        self.cosine_TK, self.sine_TK = cosine.float().to(device), sine.float().to(device)
         return self
 
     def forward(self, x_BHTK: Tensor, positions: Tensor | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from metal import Metal
 from sklearn.calibration import calibration_curve
 from torch import nn
 
@@ -76,20 +77,6 @@ def test_losses_by_position_are_summed_in_float64():
         1.5,
         3.0,
     ]
-
-
-class Metal(torch.Tensor):
-    """A tensor on a device that has no float64."""
-
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        out = super().__torch_function__(func, types, args, kwargs or {})
-        with torch._C.DisableTorchFunctionSubclass():
-            if func is torch.Tensor.cpu:
-                return out.as_subclass(torch.Tensor)
-            if isinstance(out, Metal) and out.dtype == torch.float64:
-                raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
-        return out
 
 
 def test_what_lies_on_a_device_without_float64_leaves_it_first():
