@@ -10,7 +10,8 @@ import pytest
 import tiny_run
 from small_runs import small_run
 
-from mainstem import train
+import mainstem
+from mainstem import report, train
 from mainstem.runs import facts
 from mainstem.runs.listener import Listeners, Outcome, Start
 from mainstem.runs.metrics import Metrics
@@ -79,6 +80,21 @@ def test_it_may_end_a_run_which_stays_ended_until_more_is_wanted(tmp_path: Path)
     assert trained(tmp_path, again, every=2) == outcome._replace(seconds=pytest.approx(outcome.seconds, abs=60))
     assert again.events == [("began", 4, 8), "ended"]
     assert trained(tmp_path, Heard(), every=2, steps=10).reason == "steps"
+
+
+def test_it_may_end_a_run_before_its_first_step_which_leaves_the_model_that_was_measured(tmp_path: Path) -> None:
+    heard = Heard(until=0)
+    outcome = trained(tmp_path, heard)
+    assert (outcome.reason, outcome.best.step) == ("pruned", 0)
+    assert heard.events == [("began", 0, 8), ("evaluated", 0), "ended"]
+    assert mainstem.load(tmp_path / "run").facts["outcome"]["steps"] == 0
+    again = Heard()
+    assert trained(tmp_path, again) == outcome._replace(seconds=pytest.approx(outcome.seconds, abs=60))
+    assert again.events == [("began", 0, 8), "ended"]  # what was measured and asked for is in its checkpoint
+    report.write(tmp_path / "run")
+    longer = Heard()
+    assert trained(tmp_path, longer, steps=10).reason == "steps"
+    assert [event for event in longer.events if event[0] == "stepped"] == [("stepped", step) for step in range(1, 11)]
 
 
 def test_an_interrupted_run_tells_of_no_outcome_and_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Loop:
             Stop: where it was asked to leave.
         """
         with self.requests.finish_first():
-            if self.state.step == 0 and self.learner.run.evaluate.start:
+            if self.state.step == 0 and self.state.start is None and self.learner.run.evaluate.start:
                 self._start()
             while True:
                 if self.saver is not None:
@@ -189,7 +189,10 @@ class Loop:
         found = self._pass(self.learner.task.sample(self.learner), self.learner.evaluate)
         if found is not None:
             self.state.start = Best.at(0, found)
-            self.listener.evaluated(0, self.state.start)
+            self._tell(self.state.start)
+            if self.state.pruned:  # the weights before the first step are the best that there will be
+                self._judge(self.state.start)
+                self._saved = False
 
     def _evaluate(self) -> None:
         """Complete the pending line with a held-out pass; a request to leave in its middle leaves it pending."""
@@ -205,6 +208,10 @@ class Loop:
         line["seconds"] = round(self.clock() - self._began, 4)
         line["phases"] = {**line["phases"], **self.learner.phases.take()}
         self.listener.stepped(line)
+        self._tell(now)
+
+    def _tell(self, now: Best) -> None:
+        """Tell listeners of a held-out pass; one of them may ask for an end, in all processes."""
         pruned = bool(self.listener.evaluated(now.step, now))
         self.state.pruned = bool(self.learner.world.agree(int(pruned)))
 
