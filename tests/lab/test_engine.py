@@ -65,6 +65,31 @@ def test_a_budget_too_small_for_one_seed_says_what_is_needed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("steps", "trains"), [("20", False), ("4", True), ("1", True)])
+def test_what_a_few_steps_do_already_is_not_done_again(tmp_path, steps, trains):
+    """Networks that are measured untrained were measured twice, once to see how long it takes."""
+    world = World(tmp_path, settings={"train.steps": steps})
+    calls = []
+
+    def trial(trial):
+        calls.append((trial.cell.name, trial.run.seed))
+        world.now, trial.seconds = world.now + 3.0, 3.0 if trains else 0.0
+        return {"value": 1.0}
+
+    experiment = dataclasses.replace(world.experiment, trial=trial)
+    assert world.engine.run(experiment, 10.0, None).seeds == [0]
+    assert calls == [("a", 0), ("b", 0)] and world.now == 6.0
+    assert world.engine.run(experiment, None, 1).facts["seconds"] == 6.0
+
+
+def test_a_budget_ends_while_cells_are_timed(tmp_path):
+    world = World(tmp_path, seconds=1000.0)
+    with pytest.raises(TooSmall) as caught:
+        world.engine.run(world.experiment, 15, None)
+    assert world.now == 200.0  # of one of the two
+    assert caught.value.seconds == pytest.approx(2 * (1000 + 200))
+
+
 def test_nothing_is_run_twice_and_what_is_there_costs_no_budget(tmp_path):
     first = World(tmp_path)
     first.engine.run(first.experiment, None, 2)

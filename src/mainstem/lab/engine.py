@@ -68,14 +68,14 @@ class Engine:
         results = Results(experiment, [], {cell.name: {} for cell in experiment.cells})
         most = seeds if seeds is not None else MOST_SEEDS
         spent = 0.0
-        costs: dict[str, float] = {} if budget is None else self._costs(experiment, double)
+        costs, timing = ({}, 0.0) if budget is None else self._costs(experiment, double, began, budget)
         slack = 1.0
         for seed in range(most):
             left = math.inf if budget is None else budget - (self.clock() - began)
             missing = [] if budget is None else self._missing(experiment, seed, double)
             if missing and slack * math.fsum(costs[name] for name in missing) > left:
                 if seed == 0:
-                    raise TooSmall(experiment.name, math.fsum(costs.values()) + (self.clock() - began))
+                    raise TooSmall(experiment.name, math.fsum(costs.values()) + timing)
                 break
             before = self.clock()
             # Back and forth by turns, so that a machine that slows down favours none.
@@ -182,24 +182,38 @@ class Engine:
             if self.cache.get(self._key(experiment, cell, self.configured(experiment, cell, seed, double))) is None
         ]  # fmt: skip
 
-    def _costs(self, experiment: Experiment, double: bool) -> dict[str, float]:
-        """Return about how many seconds each cell takes: from what is kept, or from a few steps."""
+    def _costs(
+        self, experiment: Experiment, double: bool, began: float, budget: float
+    ) -> tuple[dict[str, float], float]:
+        """Return about how many seconds each cell takes, from what is kept or from a few steps, and what else passed.
+
+        A cell that takes no more steps than these, or none, is done with them, and kept. Raises `TooSmall` where the
+        `budget`, whose time began at `began`, ends before all cells are timed.
+        """
         costs: dict[str, float] = {}
-        what = f"{experiment.name}, timing a few steps"
+        done = 0.0
+        what, count = f"{experiment.name}, timing a few steps", len(experiment.cells)
         for number, cell in enumerate(experiment.cells):
-            self.tell(what, number, len(experiment.cells))
+            passed = self.clock() - began
+            if costs and passed > budget:
+                raise TooSmall(experiment.name, (math.fsum(costs.values()) + passed - done) * count / number)
+            self.tell(what, number, count)
             run = self.configured(experiment, cell, 0, double)
-            kept = self.cache.get(self._key(experiment, cell, run))
+            name = self._key(experiment, cell, run)
+            kept = self.cache.get(name)
             if kept is not None:
                 costs[cell.name] = kept.seconds
                 continue
             before = self.clock()
             trial = Trial(cell, device.settle(run), self.text(run.data), limit=_SAMPLE)
-            self._numbers(experiment, trial)
+            numbers = self._numbers(experiment, trial)
             whole, steps = self.clock() - before, run.train.steps or 1
             costs[cell.name] = whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
+            if steps <= _SAMPLE or not trial.seconds:
+                self.cache.put(name, Kept(numbers, whole))
+                done += whole
         self.tell(what, 1, 1)
-        return costs
+        return costs, self.clock() - began - done
 
 
 class TooSmall(Exception):
