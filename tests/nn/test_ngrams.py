@@ -60,6 +60,37 @@ def test_with_a_cache_parts_are_the_whole(parts):
     assert torch.equal(torch.cat(found, dim=1), module(x))
 
 
+@pytest.mark.parametrize("parts", [[1] * 9, [3, 1, 5], [8, 1]])
+@pytest.mark.parametrize("given", ["always", "where some are hidden"])
+def test_with_a_cache_hidden_tokens_stay_hidden_for_what_comes_behind(parts, given):
+    module, x, cache = made(), tokens(2, 9, 7), Cache()
+    shown = torch.tensor([[1.0, 1, 0, 1, 1, 1, 1, 1, 0], [1.0, 1, 1, 1, 1, 0, 1, 1, 1]])
+    found = []
+    for part, own in zip(x.split(parts, dim=1), shown.split(parts, dim=1), strict=True):
+        none = given != "always" and bool(own.all())
+        found.append(module(part, Context(cache=cache, shown=None if none else own)))
+    assert torch.equal(torch.cat(found, dim=1), module(x, Context(shown=shown)))
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_with_a_cache_documents_are_refused_behind_the_first_part(first):
+    module, x, documents = made(), tokens(2, 9, 7), torch.zeros(2, 9, dtype=torch.int64)
+    cache = Cache()
+    module(x[:, :first], Context(cache=cache, documents=documents[:, :first]))
+    with pytest.raises(BadInput, match="document mask and a key-value cache"):
+        module(x[:, first:], Context(cache=cache, documents=documents[:, first:]))
+
+
+def test_a_model_with_hidden_tokens_is_the_same_token_by_token():
+    model, x, cache = small("pre_norm", embedding={"name": "ngrams", "order": 3, "rows": 40}), tokens(2, 7), Cache()
+    with torch.no_grad():
+        model.embedding.ngrams.weight.normal_(generator=torch.Generator().manual_seed(0))
+    shown = torch.tensor([[1.0, 1, 0, 1, 1, 1, 1], [1.0, 0, 1, 1, 1, 1, 0]])
+    model.eval()
+    found = [model(x[:, t : t + 1], cache=cache, shown_BT=shown[:, t : t + 1]) for t in range(7)]
+    torch.testing.assert_close(torch.cat(found, dim=1), model(x, shown_BT=shown))
+
+
 def test_two_tables_of_one_cache_keep_their_own_tokens():
     one, two, x, cache = made(order=2), made(order=4), tokens(2, 9, 7), Cache()
     found = [[module(part, Context(cache=cache)) for part in x.split(3, dim=1)] for module in (one, two)]

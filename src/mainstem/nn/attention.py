@@ -20,7 +20,7 @@ from ..ops.dispatch import has_kernel
 from ..ops.gradient import transformed
 from . import fused_attention, points
 from .built import absent, as_built
-from .context import Context
+from .context import APART, Context
 from .linear import Linear
 from .norm import NormSpec
 from .rotary import Rotary
@@ -163,7 +163,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         new, seen, drop = query_BHQK.shape[2], key_BHCK.shape[2], self.dropout
         if documents is not None and new != seen:
-            raise BadInput("A document mask and a key-value cache do not go together: generate within one document.")
+            raise BadInput(APART)
         plain = points.quiet(self, self._points, "logits", "weights")
         quiet = plain and (drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping))
         if plain and (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):

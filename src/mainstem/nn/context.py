@@ -16,13 +16,15 @@ from ..errors import BadInput
 from ..wording import several
 from .tally import Tally
 
+APART = "A document mask and a key-value cache do not go together: generate within one document."
+
 
 class Cache:
     """What modules keep of the positions already seen; for generating one token after another."""
 
     def __init__(self) -> None:
         self._held: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        self._tokens: dict[nn.Module, Tensor] = {}
+        self._before: dict[nn.Module, Tensor] = {}
         self._parts: dict[int, Cache] = {}
         self.length = 0
 
@@ -39,12 +41,17 @@ class Cache:
         """Return the cache of one of several networks that see the same tokens, each of them all of its own length."""
         return self._parts.setdefault(number, Cache())
 
-    def preceded(self, module: nn.Module, tokens_BT: Tensor, count: int) -> Tensor:
-        """Return `tokens_BT` behind up to `count` tokens that `module` was given before them."""
-        before = self._tokens.get(module, tokens_BT[:, :0])
-        tokens_BT = torch.cat((before, tokens_BT), dim=1)
-        self._tokens[module] = tokens_BT[:, max(0, tokens_BT.shape[1] - count) :]
-        return tokens_BT
+    def preceded(self, module: nn.Module, x_BT: Tensor, count: int, documents: Tensor | None = None) -> Tensor:
+        """Return `x_BT`, tokens or what stands for each, behind up to `count` that `module` was given before them.
+
+        Raises:
+            BadInput: the new positions have `documents`, which those before them are not known to have.
+        """
+        if documents is not None and module in self._before:
+            raise BadInput(APART)
+        x_BT = torch.cat((self._before.get(module, x_BT[:, :0]), x_BT), dim=1)
+        self._before[module] = x_BT[:, max(0, x_BT.shape[1] - count) :]
+        return x_BT
 
 
 @dataclass(frozen=True)

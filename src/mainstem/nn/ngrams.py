@@ -74,9 +74,15 @@ class NGrams(nn.Module):
             >>> rows[there].tolist()
             [1, 5]
         """
-        cache, documents_BT = (None, None) if ctx is None else (ctx.cache, ctx.documents)
-        shown_BT = None if ctx is None or ctx.shown is None else ctx.shown != 0
-        tokens_BP = tokens_BT if cache is None else cache.preceded(self, tokens_BT, self.order - 1)
+        ctx = Context() if ctx is None else ctx
+        documents_BT, shown_BP = ctx.documents, None if ctx.shown is None else ctx.shown != 0
+        tokens_BP = tokens_BT
+        if ctx.cache is not None:
+            # A token that is hidden stays so for the n-grams that end behind it, in later calls too.
+            shown_BT = torch.ones_like(tokens_BT) if shown_BP is None else shown_BP.to(tokens_BT.dtype)
+            both_BT = torch.stack((tokens_BT, shown_BT), -1)
+            tokens_BP, shown_BP = ctx.cache.preceded(self, both_BT, self.order - 1, documents_BT).unbind(-1)
+            shown_BP = shown_BP != 0
         at_P = torch.arange(tokens_BP.shape[1], device=tokens_BP.device)
         number_BP, first = tokens_BP, 0
         rows, there = [], []
@@ -87,9 +93,9 @@ class NGrams(nn.Module):
             there_BP = (at_P >= n - 1).expand_as(tokens_BP)
             if documents_BT is not None:
                 there_BP = there_BP & (_back(documents_BT, n - 1) == documents_BT)
-            if shown_BT is not None:
+            if shown_BP is not None:
                 for back in range(n):
-                    there_BP = there_BP & _back(shown_BT, back)
+                    there_BP = there_BP & _back(shown_BP, back)
             there.append(there_BP)
             first += size
         new = slice(tokens_BP.shape[1] - tokens_BT.shape[1], None)
