@@ -62,3 +62,22 @@ def test_a_tied_tensor_is_taken_under_any_of_its_names():
         assert [group["after"] for group in made.param_groups] == [[repr(made.after[0])]]
     with pytest.raises(BadInput, match=r"No parameter.*'linear\.\*'"):
         optim.AdamW(optim.groups(Tied()), proximal=penalty.L1(1.0, on="linear.*"))
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.AdamW])
+@pytest.mark.parametrize("term", [penalty.L1(0.1), penalty.L2(0.7), penalty.ElasticNet(0.2)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_step_in_half_precision_is_that_of_wide_numbers_rounded(make, term, dtype):
+    """A threshold that is rounded as well takes weights that lie above it, and leaves others that lie below."""
+    found = []
+    for more in ({}, {"proximal": term}):
+        w = nn.Parameter(torch.linspace(-0.5, 0.5, 64 * 64).view(64, 64).to(dtype))
+        made = make([w], lr=1.0, **more)
+        w.grad = torch.zeros_like(w) if make is optim.SGD else torch.linspace(0.3, 1.0, 64).to(dtype).repeat(64, 1)
+        made.step()
+        found.append(w.detach().double())
+    metric, group = 1.0, made.param_groups[0]
+    if make is optim.AdamW:
+        metric = (made.state[w]["exp_avg_sq"].double() / (1 - group["betas"][1])).sqrt() + group["eps"]
+    right = term.prox(found[0], 1.0, metric)
+    torch.testing.assert_close(found[1], right, rtol=torch.finfo(dtype).eps / 2 * 1.01, atol=1e-7)

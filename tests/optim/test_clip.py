@@ -63,3 +63,24 @@ def test_a_norm_below_0_would_turn_the_gradients_round_and_is_refused(wrong):
     assert grads(params) == [[3.0, 0.0], [4.0]]
     assert clip(params, float("inf")).item() == 5.0
     assert grads(params) == [[3.0, 0.0], [4.0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_gradients_in_half_precision_have_a_norm_in_float32(dtype):
+    """300 * 1000^0.5 is 9487 and 1e4 * 100^0.5 is 1e5: of the squares float16 has none, of the second norm neither."""
+    for number, size, max_norm in ((300.0, 1000, 1.0), (1e4, 100, 4e4)):
+        params = [torch.zeros(size // 2, dtype=dtype, requires_grad=True) for _ in range(2)]
+        for p in params:
+            p.grad = torch.full_like(p, number)
+        stored = params[0].grad[0].item()
+        expected = stored * size**0.5
+        norm = clip(params, max_norm)
+        assert norm.dtype == torch.float32 and norm.item() == pytest.approx(expected, rel=1e-6)
+        assert params[0].grad[0].item() == pytest.approx(stored * max_norm / expected, rel=torch.finfo(dtype).eps)
+
+
+def test_a_norm_is_over_halves_and_others_together():
+    params = parameters([3.0, 0.0], [4.0])
+    half = torch.zeros(1, dtype=torch.float16, requires_grad=True)
+    half.grad = torch.full((1,), 12.0, dtype=torch.float16)
+    assert clip([*params, half], 0.0).item() == 13.0

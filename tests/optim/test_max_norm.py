@@ -66,3 +66,13 @@ def test_a_scalar_is_one_row():
     model.gain = nn.Parameter(torch.tensor(-5.0))
     stepped(model, 2.0, on="gain")
     assert model.gain.shape == () and model.gain.item() == -2.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_rows_in_half_precision_are_those_of_wide_numbers_rounded(dtype):
+    """The first row's norm is 8e4, which float16 has not."""
+    layer = nn.Linear(64, 2, bias=False).to(dtype)
+    layer.weight.data = torch.stack([torch.full((64,), 1e4), torch.linspace(0.1, 0.7, 64)]).to(dtype)
+    right = torch.renorm(layer.weight.detach().double(), 2, 0, 2.0)
+    stepped(layer, 2.0)
+    torch.testing.assert_close(layer.weight.detach().double(), right, rtol=torch.finfo(dtype).eps / 2, atol=1e-7)

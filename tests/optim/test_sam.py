@@ -114,3 +114,14 @@ def test_a_second_gradient_that_was_broken_off_is_none(earlier):
     with pytest.raises(BadInput, match="needs a second gradient"):
         optimizer.step()
     assert p.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("around", [optim.SAM(0.05), optim.ASAM(0.05)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_in_half_precision_they_go_where_wide_numbers_would(around, dtype):
+    """The norm of these gradients is none of float16, and rho over it has hardly a digit there."""
+    w, g = torch.full((100,), 2.0, dtype=dtype), torch.linspace(2e3, 2e4, 100).to(dtype)
+    (found,) = around.away([w], [g])
+    (right,) = around.away([w.double()], [g.double()])
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), right, rtol=torch.finfo(dtype).eps, atol=1e-7)

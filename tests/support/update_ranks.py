@@ -126,6 +126,19 @@ def check_idle(make: Any, shard: Any) -> None:
     assert total == 2 * len(counts), f"{total} steps counted of {2 * len(counts)}"
 
 
+def check_halves(make: Any, shard: Any) -> None:
+    """The norm of what is spread in float16 is in float32, beside what is not: 3e4 fifteen times, 2e4 four times, 7."""
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    mesh = init_device_mesh("cpu", (2,))
+    whole = [torch.full((5, 3), 3e4, dtype=torch.float16), torch.full((4,), 2e4, dtype=torch.float16)]
+    spread = [distribute_tensor(tensor, mesh, [Shard(0)]) for tensor in whole]
+    norm = optim.sharded.norm([*spread, torch.full((1,), 7.0)])
+    assert norm.dtype == torch.float32
+    right = torch.tensor((15 * 3e4**2 + 4 * 2e4**2 + 49) ** 0.5)
+    torch.testing.assert_close(norm, right, rtol=1e-6, atol=0)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
@@ -136,6 +149,7 @@ def main() -> None:
         for how, shard in SHARDED.items()
     }
     cases["idle"] = (check_idle, MAKERS["adamw"], SHARDED["all"])
+    cases["halves"] = (check_halves, None, None)
     for name, (run, make, shard) in cases.items():
         try:
             run(make, shard)

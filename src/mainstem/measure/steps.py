@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from .quantity.base import whole
+from .quantity.base import whole, wide
 
 _Batch = nn.modules.batchnorm._BatchNorm
 
@@ -73,8 +73,8 @@ class Steps:
             return
         self.judged += 1
         summed = self._came + self._left
-        apart = (now - self._came).norm() > 1e-3 * now.norm()
-        kept = apart & ((now - summed).norm() <= 1e-5 * summed.norm())
+        apart = _norm(now - self._came) > 1e-3 * _norm(now)
+        kept = apart & (_norm(now - summed) <= 1e-5 * _norm(summed))
         self._kept = self._kept.to(kept.device) + kept
 
     def _after(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
@@ -95,6 +95,11 @@ class Steps:
         if self._parameter is None or self._start is None:
             return False
         return bool(self._live) and self._parameter.detach().equal(self._start)
+
+
+def _norm(gradient: Tensor) -> Tensor:
+    """Return the norm, which of float16 may be above all that float16 has."""
+    return torch.linalg.vector_norm(gradient, dtype=wide(gradient))
 
 
 def _in_eval(part: nn.Module) -> bool:

@@ -54,7 +54,7 @@ class Adam(Direction):
         return [found[id(p)] for p in moved.params]
 
     def metric(self, state: Mapping[str, Tensor], group: Group) -> Tensor | float:
-        return _roots([sharded.local(state["exp_avg_sq"])], [float(state["step"])], [group])[0]
+        return _roots([sharded.wide(sharded.local(state["exp_avg_sq"]))], [float(state["step"])], [group])[0]
 
 
 def _roots(squares: list[Tensor], counts: Sequence[float], groups: Sequence[Group]) -> list[Tensor]:

@@ -110,7 +110,7 @@ class Proximal(After):
         for p, state, group, rate in zip(moved.params, moved.states, moved.groups, rates, strict=True):
             if rate > 0:
                 v = sharded.local(p)
-                v.copy_(self.penalty.prox(v, rate, direction.metric(state, group)))
+                v.copy_(self.penalty.prox(sharded.wide(v), rate, direction.metric(state, group)))
 
     def _of_units(self, moved: Moved, direction: Direction, rates: Sequence[float]) -> None:
         penalty = self._joint
@@ -125,7 +125,7 @@ class Proximal(After):
                     "all of them, by one optimizer."
                 )
             params = [moved.params[at] for at in found]
-            whole = [sharded.whole(sharded.local(p), p) for p in params]
+            whole = [sharded.wide(sharded.whole(sharded.local(p), p)) for p in params]
             metrics = []
             for at, p, v in zip(found, params, whole, strict=True):
                 d = direction.metric(moved.states[at], moved.groups[at])

@@ -34,7 +34,7 @@ class ASAM(Around):
     rho: Positive = 0.5
 
     def away(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:
-        scaled = [p.detach().abs() * g for p, g in zip(params, grads, strict=True)]
+        scaled = [sharded.wide(p.detach()).abs() * sharded.wide(g) for p, g in zip(params, grads, strict=True)]
         share = self.share(sharded.norm(scaled))
         parts = zip(sharded.local_all(p.detach() for p in params), sharded.local_all(scaled), strict=True)
-        return [w.abs() * s * share.to(s.device, s.dtype) for w, s in parts]
+        return [(sharded.wide(w).abs() * s * share.to(s.device, s.dtype)).to(w.dtype) for w, s in parts]

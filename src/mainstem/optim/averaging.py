@@ -67,8 +67,10 @@ class Average:
         weights = self._weights(model)
         self._follow_devices(weights)
         if not self._held:
-            self._held = {name: _wide(w).clone() for name, w in weights.items()}
-        elif left := {name: sharded.local(_wide(w)) for name, w in weights.items() if id(w) not in done}:
+            self._held = {name: sharded.wide(w.detach()).clone() for name, w in weights.items()}
+        elif left := {
+            name: sharded.local(sharded.wide(w.detach())) for name, w in weights.items() if id(w) not in done
+        }:
             held = sharded.local_all(self._held[name] for name in left)
             torch._foreach_lerp_(held, list(left.values()), 1 - self.coming)
         self._count += 1
@@ -224,10 +226,6 @@ def _soup(steps: int, last: int, count: int) -> Soup:
     """
     every = max(1, last // count)
     return Soup(begin=max(0, steps - 1 - (count - 1) * every), every=every)
-
-
-def _wide(w: Tensor) -> Tensor:
-    return w.detach().float() if w.dtype in (torch.bfloat16, torch.float16) else w.detach()
 
 
 def _unlike(a: Mapping[str, torch.Size], b: Mapping[str, torch.Size]) -> list[str]:

@@ -47,8 +47,8 @@ class MaxNorm(After):
     def __call__(self, moved: Moved, direction: Direction) -> None:
         for p in moved.params:
             w = sharded.whole(sharded.local(p), p)
-            rows = w.flatten(1) if w.ndim > 1 else w.reshape(1, -1)
+            rows = sharded.wide(w.flatten(1) if w.ndim > 1 else w.reshape(1, -1))
             norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
             factors = (self.limit / norms).clamp(max=1.0).nan_to_num(nan=1.0)
-            kept = (rows * factors.to(w.dtype)).view(w.shape)
+            kept = (rows * factors).to(w.dtype).view(w.shape)
             sharded.local(p).copy_(sharded.part_of(kept, p))

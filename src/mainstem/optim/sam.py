@@ -42,4 +42,7 @@ class SAM(Around):
 
     def away(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:
         share = self.share(sharded.norm(grads))
-        return [g * share.to(g.device, g.dtype) for g in sharded.local_all(grads)]
+        here = sharded.local_all(grads)
+        return [
+            (w * share.to(w.device, w.dtype)).to(g.dtype) for g, w in zip(here, map(sharded.wide, here), strict=True)
+        ]

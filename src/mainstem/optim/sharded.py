@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from .places import refuse_meta, together
 
 _PLAIN = {Tensor, nn.Parameter}
+_HALVES = frozenset({torch.float16, torch.bfloat16})
 
 
 def local(tensor: Tensor) -> Tensor:
@@ -93,6 +95,12 @@ def spread_as(full: Tensor, like: Any) -> Tensor:
     return joined(part_of(full, like).clone(), like)
 
 
+def wide(tensor: Tensor) -> Tensor:
+    """Return `tensor` in float32 where it has fewer digits, as squares of float16 may be above what that has, or 0."""
+    kept = tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype.itemsize >= 4)
+    return tensor if kept else tensor.float()
+
+
 def beside(held: Tensor, p: Tensor) -> Tensor:
     """Return `held` as it stands beside `p`: where that is the part of a parameter that lies here, its part."""
     return held if is_sharded(p) else local(held)
@@ -101,7 +109,7 @@ def beside(held: Tensor, p: Tensor) -> Tensor:
 def norm(tensors: Sequence[Tensor], names: Callable[[], Sequence[str]] | None = None) -> Tensor:
     """Return the Euclidean norm over all elements of `tensors`, which may be spread or not: a plain 0-d tensor.
 
-    They may lie on several devices; it is on that of the first.
+    They may lie on several devices; it is on that of the first. Of tensors in half precision it is in float32.
 
     Raises:
         BadInput: some of them are on the meta device; `names` says what they are called.
@@ -116,12 +124,18 @@ def norm(tensors: Sequence[Tensor], names: Callable[[], Sequence[str]] | None = 
     for tensor in tensors:
         spread: Any = tensor
         key = (spread.device_mesh, spread.placements) if is_sharded(tensor) else None
-        alike.setdefault(key, []).append(tensor)
+        alike.setdefault((key, tensor.dtype in _HALVES), []).append(tensor)
     # Each kind becomes a plain number before it meets another: torch adds no spread tensor to a plain one.
-    norms = [_full(torch.nn.utils.get_total_norm(kind)) for kind in alike.values()]
+    norms = [_full(_of_halves(kind) if half else get_total_norm(kind)) for (_, half), kind in alike.items()]
     if len(norms) == 1:
         return norms[0]
     return torch.linalg.vector_norm(torch.stack(together(norms))) if norms else torch.zeros(())
+
+
+def _of_halves(tensors: list[Tensor]) -> Tensor:
+    """Return the norm in float32, where `get_total_norm` has it as the tensors are: float16 ends at 65504."""
+    norms = torch._foreach_norm(tensors, 2, dtype=torch.float32)
+    return torch.linalg.vector_norm(torch.stack(together(norms)))
 
 
 def _full(norm: Any) -> Tensor:

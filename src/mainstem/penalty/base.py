@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..counter import constant
 from ..errors import BadInput
-from ..optim import select
+from ..optim import select, sharded
 from ..optim.places import refuse_meta, together
 
 
@@ -82,7 +82,7 @@ def total(tensors: Sequence[Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
 
     It is on the device of the first.
     """
-    return torch.stack(together([of(w if w.dtype == torch.float64 else w.float()) for w in tensors])).sum()
+    return torch.stack(together([of(sharded.wide(w)) for w in tensors])).sum()
 
 
 def soft(v: Tensor, threshold: Tensor | float) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
+from ..optim import sharded
 from ..optim.places import refuse_meta, together
 from ..optim.units import KINDS, Units, shrunk, units, weight
 from .base import Penalty
@@ -68,7 +69,7 @@ class GroupLasso(Penalty):
         every = units(model, self.over, self.on)
         named = {name: p for each in every for name, p in zip(each.names, each.params, strict=True)}
         refuse_meta(list(named.values()), list(named))
-        norms = [_norms(each.flat([_wide(p) for p in each.params])).sum() * weight(each.size) for each in every]
+        norms = [_norms(each.flat([sharded.wide(p) for p in each.params])).sum() * weight(each.size) for each in every]
         return self.coef * torch.stack(together(norms)).sum()
 
     def of(self, w: Tensor) -> Tensor:
@@ -97,7 +98,3 @@ class GroupLasso(Penalty):
 
 def _norms(rows_GS: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rows_GS, dim=1)
-
-
-def _wide(w: Tensor) -> Tensor:
-    return w if w.dtype == torch.float64 else w.float()

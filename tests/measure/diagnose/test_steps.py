@@ -182,6 +182,16 @@ def test_a_gradient_of_0_is_no_gradient_that_was_kept():
     assert trained(model, adamw(model), steps=5) == {}
 
 
+def test_gradients_whose_norm_float16_has_not_are_seen_to_be_kept():
+    model = nn.Linear(64, 1, bias=False).half()
+    step = torch.optim.SGD(model.parameters(), lr=1e-9)
+    with measure.watch(model, every={"update_ratio": 1}) as m:
+        for _ in range(4):
+            model(torch.full((1, 64), 1e4).half()).sum().backward()
+            step.step()
+    assert m.steps.kept == 3 == m.steps.judged
+
+
 def test_a_first_step_of_a_warm_up_is_no_small_update():
     model = Net()
     step = adamw(model)
