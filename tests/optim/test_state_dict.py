@@ -88,3 +88,16 @@ def test_what_torch_alone_can_do_is_refused_when_it_is_loaded_or_given():
             ours.load_state_dict(theirs.state_dict())
     with pytest.raises(BadInput, match="maximize=True"):
         optim.SGD([{"params": model.parameters(), "maximize": True}])
+
+
+@each
+def test_the_state_of_another_shape_is_refused(make):
+    """In float64 a kernel of torch's would read the first numbers of a larger moment without a word."""
+    optimizers = []
+    for size in (3, 4):
+        model = torch.nn.Linear(5, size).double()
+        optimizers.append(make(optim.groups(model)))
+        model(torch.ones(1, 5).double()).square().sum().backward()
+        optimizers[-1].step()
+    with pytest.raises(BadInput, match=r"of shape \[4.*for a parameter of shape \[3"):
+        optimizers[0].load_state_dict(optimizers[1].state_dict())

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mainstem import config, penalty
+from mainstem.errors import BadInput
 from mainstem.train import Learner, init_from, keeping
 from mainstem.train.world import ALONE
 
@@ -77,3 +78,16 @@ def test_a_run_that_fine_tunes_holds_on_to_the_weights_that_it_was_given(tmp_pat
     init_from.start(learner, ALONE)
     held = learner.penalties[0].anchor()
     assert held and all(value.equal(given[name]) for name, value in held.items())
+
+
+def test_the_weights_of_another_model_are_refused_whatever_their_shapes_would_make_of_them():
+    """[1, 3] may be subtracted from [2, 3], and [3] from it too."""
+    one, other, third = nn.Linear(3, 1), nn.Linear(3, 2), nn.Sequential(nn.Linear(3, 2))
+    for anchor in ({"weight": torch.zeros(1, 3)}, {"weight": torch.zeros(3)}, {"weight": torch.zeros(())}):
+        with pytest.raises(BadInput, match=r"differ in 'weight', of shape .* there and \[2, 3\] here: use its own"):
+            penalty.L2SP(1.0).begin(other, anchor)
+    term = penalty.L2SP(1.0).begin(one)
+    with pytest.raises(BadInput, match=r"of shape \[1, 3\] there and \[2, 3\] here"):
+        term(other)
+    with pytest.raises(BadInput, match=r"differ in '0\.weight': use its own"):
+        term(third)

@@ -94,6 +94,7 @@ class Update(Light):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what `state_dict` returned, or torch.optim.AdamW's: what that does not know stays as it is here."""
+        _refuse_unlike(self.param_groups, state_dict)
         self.settle()
         before = [{key: value for key, value in group.items() if key != "peak"} for group in self.param_groups]
         super().load_state_dict(state_dict)
@@ -235,6 +236,19 @@ def along(params: Sequence[Tensor], updates: Sequence[Tensor], rates: Sequence[f
     for rate in dict.fromkeys(rates):
         some = [i for i, own in enumerate(rates) if own == rate]
         torch._foreach_add_([params[i] for i in some], [updates[i] for i in some], alpha=-rate)
+
+
+def _refuse_unlike(groups: Sequence[Mapping[str, Any]], state_dict: Mapping[str, Any]) -> None:
+    """Refuse moments of another shape than their parameter's: torch's kernel reads as many numbers as that has."""
+    params = [p for group in groups for p in group["params"]]
+    saved = [number for group in state_dict["param_groups"] for number in group["params"]]
+    for number, p in zip(saved, params, strict=False):  # torch counts them
+        for entry, value in state_dict["state"].get(number, {}).items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != p.shape:
+                raise BadInput(
+                    f"The state has {entry} of shape {list(value.shape)} for a parameter of shape {list(p.shape)}: "
+                    "load that of an optimizer of the same model."
+                )
 
 
 def _idle(moved: Mapping[str, Moved]) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
@@ -29,7 +28,7 @@ class L2SP(Penalty):
         held: w0 by the names of the parameters; `begin` fills it.
 
     Raises:
-        BadInput: where it is called before `begin`, or given to an optimizer as a proximal step.
+        BadInput: where it is called before `begin`, or with another model, or given to an optimizer as a proximal step.
 
     Source:
         Li, Grandvalet and Davoine, "Explicit inductive bias for transfer learning" (2018, 1802.01483), equation 3,
@@ -55,28 +54,34 @@ class L2SP(Penalty):
         chosen = select(model, self.on)
         if anchor is None:
             return replace(self, held={name: p.detach().clone() for name, p in chosen.items()})
-        if unlike := sorted({*anchor} ^ {*chosen}):
-            raise BadInput(f"The weights that {self!r} holds on to and the model differ in {unlike[0]!r}: use its own.")
+        self._refuse_unlike(anchor, chosen)
         return replace(self, held={name: anchor[name].to(p.device) for name, p in chosen.items()})
 
     def anchor(self) -> dict[str, Tensor]:
         return dict(self.held or {})
 
     def __call__(self, model: nn.Module) -> Tensor:
-        held = self.held
-        if held is None:
+        if self.held is None:
             raise BadInput(f"{self!r} does not know where training began: call term = term.begin(model) before it.")
         chosen = select(model, self.on)
         refuse_meta(list(chosen.values()), list(chosen))
-        moved = [_wide(p) - _wide(sharded.beside(held[name], p)).to(p.device) for name, p in chosen.items()]
+        held = {name: sharded.beside(w, chosen[name]) if name in chosen else w for name, w in self.held.items()}
+        self._refuse_unlike(held, chosen)
+        moved = [sharded.wide(p) - sharded.wide(held[name]).to(p.device) for name, p in chosen.items()]
         return self.coef * total(moved, self.of)
+
+    def _refuse_unlike(self, held: Mapping[str, Tensor], chosen: Mapping[str, Tensor]) -> None:
+        """Refuse the weights of another model, of which a smaller one would be taken for several by its shape."""
+        for name in sorted({*held, *chosen}):
+            there, here = (list(some[name].shape) if name in some else None for some in (held, chosen))
+            if there != here:
+                shapes = "" if there is None or here is None else f", of shape {there} there and {here} here"
+                raise BadInput(
+                    f"The weights that {self!r} holds on to and the model differ in {name!r}{shapes}: use its own."
+                )
 
     def of(self, w: Tensor) -> Tensor:
         return w.square().sum()
 
     def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
         raise BadInput(f"{self!r} cannot be a proximal step, which does not know where training began: use its loss.")
-
-
-def _wide(w: Tensor) -> Tensor:
-    return w if w.dtype == torch.float64 else w.float()
