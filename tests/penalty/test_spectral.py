@@ -26,3 +26,10 @@ def test_few_steps_are_near_and_never_above():
     assert Spectral(1.0, iterations=1).of(w) < Spectral(1.0).of(w)
     with pytest.raises(BadInput, match="iterations 0 of Spectral"):
         Spectral(1.0, iterations=0)
+
+
+def test_several_rows_in_one_direction_count_though_each_is_smaller_than_the_largest():
+    """The largest row, of 1.1, is orthogonal to two of 1, which together stretch by the root of 2."""
+    w = torch.tensor([[1.1, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    assert Spectral(1.0).of(w).item() == pytest.approx(2.0, rel=1e-4)
+    assert Spectral(1.0).of(torch.zeros(2, 3)).item() == 0.0

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..errors import BadInput
 from .base import Penalty
@@ -23,7 +24,7 @@ class Spectral(Penalty):
     Formula:
         R(w) = coef * sum s^2, s the largest singular value; gradient 2 coef s u v^T
 
-    s is found by steps of power iteration that begin anew each time, at the row of the largest norm, so there is no
+    s is found by steps of power iteration that begin anew each time, near the row of the largest norm, so there is no
     state that a stop could lose. It is never above the true one, and below it where the first two are close. A vector
     is a matrix of one row. It is no proximal step.
 
@@ -61,9 +62,12 @@ class Spectral(Penalty):
     def of(self, w: Tensor) -> Tensor:
         rows = w.reshape(1, -1) if w.dim() < 2 else w.flatten(1)
         with torch.no_grad():
-            v = rows[torch.linalg.vector_norm(rows, dim=1).argmax()]
+            # A little of every direction: the largest row may be orthogonal to what several smaller ones share.
+            every = torch.arange(rows.shape[1], dtype=torch.float32, device=rows.device).cos().to(rows.dtype)
+            largest = rows[torch.linalg.vector_norm(rows, dim=1).argmax()]
+            v = normalize(largest, dim=0) + 0.01 * normalize(every, dim=0)
             for _ in range(self.iterations):
-                v = torch.nn.functional.normalize(rows.t() @ (rows @ v), dim=0)
+                v = normalize(rows.t() @ (rows @ v), dim=0)
         return (rows @ v).square().sum()
 
     def prox(self, v: Tensor, lr: float, metric: Tensor | float = 1.0) -> Tensor:
