@@ -99,3 +99,85 @@ def test_an_image_is_one_also_where_it_is_as_high_as_it_has_channels(size):
         model(x)
     cosine = torch.nn.functional.cosine_similarity(x, y, dim=1)
     assert m.results["block_influence"]["0"] == pytest.approx(1 - float(cosine.mean().detach()), abs=1e-5)
+
+
+def signals(axes, depth=3):
+    """Convolutions over `axes` axes with activations between them, of whose channels a quarter is dead."""
+    kind = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[axes]
+    model = nn.Sequential()
+    for number in range(depth):
+        model.append(kind(WIDTH, WIDTH, 3, padding=1))
+        model.append(nn.ReLU() if number % 2 else nn.GELU())
+        with torch.no_grad():
+            model[-2].bias[: WIDTH // 4] = -500.0
+    return model
+
+
+@pytest.mark.parametrize("size", [5, WIDTH])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_channels_of_a_convolution_are_its_units_whatever_it_goes_over(axes, size):
+    """By the definitions, with the channels in the last axis: of signals and volumes they were those of tokens."""
+    torch.manual_seed(0)
+    model, x = signals(axes), torch.randn(32, WIDTH, *[size] * axes)
+    seen = [x]
+    for layer in model:
+        seen.append(layer(seen[-1]).detach())
+    with measure.watch(model) as m:
+        model(x)
+    assert set(m.dead_rows.values()) == {32 * size**axes}
+    for found, after in zip(m.results["dead_units"].values(), seen[2::2], strict=True):
+        dead = 1 - float((after > 0).flatten(2).any(2).any(0).float().mean())
+        assert found == pytest.approx(dead) and found >= 0.25
+    for number, found in enumerate(m.results["block_influence"].values()):
+        before, after = (t.movedim(1, -1).flatten(0, -2) for t in seen[2 * number : 2 * number + 2])
+        cosine = torch.nn.functional.cosine_similarity(before, after)
+        assert found == pytest.approx(1 - float(cosine.mean()), abs=1e-5)
+    for found, after in zip([*m.results["effective_rank"].values()][1:], seen[1::2], strict=True):
+        sigma = np.linalg.svd(after.flatten(2).mean(2).double().numpy(), compute_uv=False)
+        share = sigma / sigma.sum()
+        assert found == pytest.approx(float(np.exp(-(share * np.log(share)).sum())), rel=1e-4)
+
+
+class Spoken(nn.Module):
+    """A signal, by convolutions, as tokens: as the encoder of Whisper."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv1d(4, WIDTH, 3, padding=1), nn.Conv1d(WIDTH, WIDTH, 3, padding=1)
+        self.blocks = nn.ModuleList(Block() for _ in range(3))
+
+    def forward(self, x):
+        x = torch.nn.functional.gelu(self.conv2(torch.nn.functional.gelu(self.conv1(x)))).mT
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+@pytest.mark.parametrize("size", [5, WIDTH])
+def test_tokens_behind_convolutions_are_tokens(size):
+    torch.manual_seed(0)
+    model, seen, active = Spoken(), [], []
+    for block in model.blocks:
+        block.register_forward_hook(lambda _m, args, y: seen.extend([args[0], y] if not seen else [y]))
+        block.act.register_forward_hook(lambda _m, _args, y: active.append(y.detach()))
+    with measure.watch(model) as m:
+        model(torch.randn(64, 4, size))
+    for number, y in enumerate(active):
+        dead = 1 - float((y > 0).flatten(0, 1).any(0).float().mean())
+        assert m.results["dead_units"][f"blocks.{number}.act"] == pytest.approx(dead)
+    assert set(m.dead_rows.values()) == {64 * size}
+    for found, a, b in zip(m.results["block_influence"].values(), seen[:-1], seen[1:], strict=True):
+        cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1)
+        assert found == pytest.approx(1 - float(cosine.mean().detach()), abs=1e-4)
+
+
+def test_tokens_in_a_volume_are_tokens():
+    torch.manual_seed(0)
+    model = nn.Sequential(*[Block() for _ in range(3)])
+    x = torch.randn(2, 3, 4, 5, WIDTH)
+    with measure.watch(model) as m:
+        model(x)
+    assert set(m.dead_rows.values()) == {2 * 3 * 4 * 5} and set(m.results["dead_units"].values()) == {0.25}
+    assert m.results["block_influence"]["0"] == pytest.approx(
+        1 - float(torch.nn.functional.cosine_similarity(x, model[0](x), dim=-1).mean().detach()), abs=1e-4
+    )

@@ -75,6 +75,8 @@ def _why(watch: Watch, kind: type[Quantity]) -> str:
         for event, tap in (("branch", "branch"), ("linear", "linear"), ("ops", kind.name.partition("_")[0])):
             if event in kind.wants and tap in absent:
                 return f"the model has no such tap, as {absent[tap]}"
+    if "linear" in kind.wants and watch.record is not None and watch.record.samples.unlike:
+        return watch.record.samples.unlike
     if kind.wants & {"gradient", "linear"}:
         return "call the model and backward inside the `with`, with gradients enabled"
     if "update" in kind.wants:

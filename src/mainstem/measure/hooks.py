@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from . import residual_path
+from .kinds import Convolution, is_linear
 from .leaves import mapped, measurable
 from .ops_seen import Ops
 from .passes import INPUT, Pass
 from .repeated import Repeated
 from .sums import SUM, Sums
-from .tree import Tree
+from .tree import Tree, image
 
 
 class Hooks:
@@ -29,6 +30,7 @@ class Hooks:
         self._nodes: dict[int, list[tuple[Any, list[Tensor]]]] = {}
         self._first = True
         self._last_linear: tuple[str, nn.Module] | None = None
+        self._last_product: nn.Module | None = None
         self._ops: Ops | None = None
         self._repeated = Repeated(tree.repeatable if record.wants("stream") or record.wants("gradient") else ())
 
@@ -88,6 +90,8 @@ class Hooks:
         if record.wants("linear"):
             for name, module in tree.linear:
                 keep(module.register_forward_hook(self._linear(name)))
+            for name, module in tree.positions_first:
+                keep(module.register_forward_pre_hook(self._positions_first(name), with_kwargs=True))
         for name, weight in tree.weight:
             for quantity in record.wants("weight"):
                 quantity.weight(name, weight)
@@ -111,9 +115,7 @@ class Hooks:
         def activation(name: str, values: Tensor) -> None:
             if not values.numel():
                 return
-            name = self._once("activation", name)
-            if values.dim() == 4 and self._linear_made(values):  # tokens in a plane, and no image
-                values = values.flatten(0, 2)
+            name, values = self._once("activation", name), self._units(values)
             for quantity in listeners:
                 quantity.activation(name, values)
 
@@ -139,7 +141,7 @@ class Hooks:
         for name, module, attention in self._tree.all:
             keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.enter(n, t)))
             keep(module.register_forward_hook(lambda _m, _a, output: ops.leave(output), always_call=True))
-        for name, module in self._tree.linear:
+        for name, module in (*self._tree.linear, *self._tree.convolution):
             keep(module.register_forward_hook(lambda m, _a, _o, n=name: self._ran(n, m)))
         for name, module in self._tree.norm:
             keep(module.register_forward_pre_hook(lambda _m, args, n=name: self._norm(n, args)))
@@ -169,12 +171,29 @@ class Hooks:
         return name if times == 1 else f"{name}#{times}"
 
     def _ran(self, name: str, module: nn.Module) -> None:
-        self._last_linear = name, module
+        self._last_product = module
+        if is_linear(module):
+            self._last_linear = name, module
 
-    def _linear_made(self, values: Tensor) -> bool:
-        """Return whether the last axis of `values` is the width, or half of it, that a linear layer has just made."""
-        width = None if self._last_linear is None else getattr(self._last_linear[1], "out_features", None)
-        return width in (values.shape[3], 2 * values.shape[3]) and values.shape[1] not in (width, values.shape[3])
+    def _units(self, values: Tensor) -> Tensor:
+        """Return an activation with its units in the last axis, or as an image, by the layer that has just run.
+
+        The units of a convolution are its channels, [B, C, ...]; of a linear layer the last axis, also where tokens lie
+        in a plane or a volume. Where it is neither, three axes are tokens, and more an image.
+        """
+        axes, layer = values.dim(), self._last_product
+        if axes < 3:
+            return values
+        second, last = values.shape[1], values.shape[-1]
+        if isinstance(layer, Convolution) and axes == len(layer.kernel_size) + 2:
+            channels: int = layer.out_channels
+            if channels in (second, 2 * second):  # half of them, where one half is a gate
+                return image(values)
+        if axes == 3:
+            return values
+        width = getattr(layer, "out_features", None)
+        tokens = width in (last, 2 * last) and second not in (width, last)
+        return values.flatten(0, -2) if tokens else image(values)
 
     def _norm(self, name: str, args: Any) -> None:
         if found := measurable(args):
@@ -267,17 +286,30 @@ class Hooks:
 
         return hook
 
+    def _positions_first(self, name: str) -> Any:
+        def hook(_module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+            for x in measurable((*args, *kwargs.values())):
+                self._record.samples.positions_first(name, x)
+
+        return hook
+
     def _linear(self, name: str) -> Any:
-        listeners = self._record.wants("linear")
+        listeners, samples = self._record.wants("linear"), self._record.samples
 
         def hook(_module: nn.Module, args: Any, output: Any) -> None:
             if not (isinstance(output, Tensor) and output.requires_grad and args and output.numel()):
                 return
             x = args[0].detach()
+            for quantity in listeners:
+                quantity.expect(name)
 
             def note(gradient: Tensor) -> None:
+                axis = samples.axis(name, x)  # known when the whole pass has been seen
                 for quantity in listeners:
-                    quantity.linear(name, x, gradient)
+                    if axis is None:
+                        quantity.begin()
+                    else:
+                        quantity.linear(name, x.movedim(axis, 0), gradient.movedim(axis, 0))
 
             self._tensor_handles.append(output.register_hook(note))
 

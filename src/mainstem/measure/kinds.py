@@ -7,6 +7,7 @@ import re
 from torch import nn
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, nn.Mish, nn.Hardswish)
+Convolution = nn.modules.conv._ConvNd
 ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 _NORM = re.compile(r"norm", re.IGNORECASE)
 _ACTIVATION = re.compile(r"(?<!linear)activation$|[a-z]elu$|silu$|swish$|mish$", re.IGNORECASE)

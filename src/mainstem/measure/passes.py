@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .ops_seen import Dropped
 from .quantity import Quantity
+from .samples import Samples
 
 INPUT = "input"
 """The tap in front of the first layer."""
@@ -21,6 +22,7 @@ class Pass:
     quantities: list[Quantity]
     training: bool
     graph: bool
+    samples: Samples = field(default_factory=Samples)
     calls: dict[str, int] = field(default_factory=dict)
     backward: bool = False
     dropped: Dropped = field(default_factory=Dropped)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .blocks import branches, has_blocks, repeatable, stream
 from .blocks import inside as inside_of
-from .kinds import is_activation, is_attention, is_linear, is_norm, is_residual
+from .kinds import Convolution, is_activation, is_attention, is_linear, is_norm, is_residual
 
 
 class Tree:
@@ -34,6 +34,10 @@ class Tree:
             name for name, part in modules.items() if not is_norm(part) and any(True for _ in part.parameters())
         }
         self.linear = [(name, module) for name, module in modules.items() if is_linear(module)]
+        self.convolution = [(name, module) for name, module in modules.items() if isinstance(module, Convolution)]
+        self.positions_first = [
+            (name, part) for name, part in modules.items() if getattr(part, "batch_first", None) is False
+        ]
         self.activation = [(name, module) for name, module in modules.items() if is_activation(module)]
         self.norm = [(name, module) for name, module in modules.items() if is_norm(module)]
         self.weight = [(name, weight) for name, weight in model.named_parameters() if weight.dim() >= 2]
@@ -45,29 +49,54 @@ class Tree:
         return {p.untyped_storage().data_ptr() for p in self.all[0][1].parameters() if type(p) is nn.Parameter}
 
     def rows(self, layer: str, values: list[Tensor]) -> list[Tensor]:
-        """Return what a layer was given or gave, with each token in one row.
+        """Return what a layer was given or gave, with each token in one row, and images as [B, C, H, W].
 
-        Of four axes, the streams of a residual of ours, [B, T, S, D], stand side by side in the row of their token, and
-        tokens that lie in a plane, [B, H, W, D], one after the other. An image, [B, C, H, W], stays as it is.
+        Tokens are [B, T, D], or lie in a plane or a volume, [B, ..., D], and then follow one another; the streams of a
+        residual of ours, [B, T, S, D], stand side by side in the row of their token. What convolutions make of a
+        signal or a volume, [B, C, ...], is an image too. Which of both it is the sizes of the layer's weights tell.
         """
-        shapes = self._shapes[layer]
-        return [x.flatten(*shapes.token(x)) if x.dim() == 4 and not shapes.image(x) else x for x in values]
+        return [self._shapes[layer].rows(x) for x in values]
+
+
+def image(x: Tensor) -> Tensor:
+    """Return the channels [B, C, ...] of a convolution as those of an image, [B, C, H, W].
+
+    Example:
+        >>> import torch
+        >>> [list(image(torch.zeros(2, 3, *[4] * axes)).shape) for axes in (1, 2, 3)]
+        [[2, 3, 4, 1], [2, 3, 4, 4], [2, 3, 4, 16]]
+    """
+    return x[..., None] if x.dim() == 3 else x.flatten(3)
 
 
 class _Shapes:
-    """What is known of four axes by the parameters of a layer."""
+    """What is known of three axes or more by the parameters of a layer."""
 
     def __init__(self, layer: nn.Module) -> None:
         weights = list(layer.parameters())
+        parts = list(layer.modules())
         self._sizes = {size for weight in weights for size in weight.shape[:2]}
-        self._convolves = any(weight.dim() == 4 for weight in weights)
+        self._axes = {weight.dim() for weight in weights}
+        self._signals = {size for part in parts if isinstance(part, Convolution) and len(part.kernel_size) == 1
+                         for size in (part.in_channels, part.out_channels)}  # fmt: skip
+        self._last = {part.normalized_shape[-1] for part in parts if isinstance(part, (nn.LayerNorm, nn.RMSNorm))}
         self._streams = getattr(getattr(layer, "connection", None), "count", None)
+        self._ours = is_residual(layer)
 
-    def token(self, x: Tensor) -> tuple[int, int]:
-        """Return which axes become one."""
-        return (2, 3) if self._streams == x.shape[2] else (1, 2)
+    def rows(self, x: Tensor) -> Tensor:
+        """Return tokens in rows, or an image."""
+        if x.dim() == 4 and self._streams == x.shape[2]:
+            return x.flatten(2)
+        if x.dim() < 3 or self._streams is not None or not self._channels_first(x):
+            return x.flatten(1, -2) if x.dim() > 3 else x
+        return image(x)
 
-    def image(self, x: Tensor) -> bool:
+    def _channels_first(self, x: Tensor) -> bool:
         """Return whether the width is the second axis and not the last: by its size, where that is one of a weight."""
-        second, last = x.shape[1] in self._sizes, x.shape[3] in self._sizes
-        return self._streams is None and (second if second != last else self._convolves)
+        second, last = x.shape[1] in self._sizes, x.shape[-1] in self._sizes
+        if x.dim() > 3:
+            return second if second != last else x.dim() in self._axes
+        # Of three axes most are tokens, of which there may be as many as a convolution has channels.
+        if self._ours or x.shape[1] not in self._signals:
+            return False
+        return not last or (2 not in self._axes and x.shape[2] not in self._last)

@@ -16,6 +16,7 @@ from .hooks import Hooks
 from .passes import INPUT, Pass
 from .quantity import QUANTITIES, Quantity
 from .quantity.dead import DeadUnits
+from .samples import Samples
 from .seen import Seen
 from .steps import Steps
 from .tree import Tree
@@ -213,7 +214,8 @@ class Watch:
             return
         check_inputs(self.model, args, kwargs)
         self._find_unreached()
-        record = Pass(self.passes, quantities, self.model.training, torch.is_grad_enabled(), paths=self.seen.paths)
+        now = self.model.training, torch.is_grad_enabled(), Samples(args, kwargs)
+        record = Pass(self.passes, quantities, *now, paths=self.seen.paths)
         while len(self._hooks) > 4:  # graphs of passes long gone need no hooks
             self._hooks.pop(0).remove()
         self._keep()

@@ -74,7 +74,7 @@ class Quantity:
         """Take what an activation function returned."""
 
     def linear(self, name: str, x: Tensor, gradient: Tensor) -> None:
-        """Take the input of a linear layer and the gradient of its output."""
+        """Take the input of a linear layer and the gradient of its output, both with an axis of samples in front."""
 
     def weight(self, name: str, weight: nn.Parameter) -> None:
         """Take a weight matrix as it is after the pass."""

@@ -1,0 +1,52 @@
+"""Along which axis the samples of a batch lie, from what a model and its layers are called with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from .leaves import tensors
+
+
+class Samples:
+    """The samples of one pass: the first axis, or the second one where a layer of torch's own reads positions first.
+
+    Args:
+        args, kwargs: what the model is called with; without a tensor in them the layers have to agree alone.
+
+    Example:
+        >>> import torch
+        >>> samples = Samples([torch.zeros(2, 3)])
+        >>> samples.axis("up", torch.zeros(2, 3, 4)), samples.axis("down", torch.zeros(6, 4)), samples.unlike
+        (0, None, "'down' reads [6, 4], whose first axis is not that of the samples")
+    """
+
+    def __init__(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
+        given = [tensor for value in (*args, *(kwargs or {}).values()) for tensor in tensors(value)]
+        self._shapes = [tensor.shape for tensor in given if tensor.dim()]
+        self._axis = 0
+        self._number: int | None = None
+        self.unlike = ""
+        """Why samples cannot be told apart, or nothing."""
+
+    def positions_first(self, name: str, x: Tensor) -> None:
+        """Note that a layer reads [T, B, D]; where the model is called with [B, T] it is given the other way round."""
+        if x.dim() == 3 and any(shape[:2] == x.shape[:2] for shape in self._shapes):
+            self._axis = 1
+            if x.shape[0] == x.shape[1]:
+                self.unlike = (
+                    f"{name!r} reads positions first, and the samples are as many: give another number of them"
+                )
+
+    def axis(self, name: str, x: Tensor) -> int | None:
+        """Return the axis of samples in what a layer reads; None where there is none, or where others have another."""
+        axis = min(self._axis, x.dim() - 2)
+        numbers = {shape[self._axis] for shape in self._shapes if len(shape) > self._axis}
+        if axis >= 0 and self._number in (None, x.shape[axis]) and (not numbers or x.shape[axis] in numbers):
+            self._number = x.shape[axis]
+        elif not self.unlike:
+            which = "second" if axis > 0 else "first"
+            self.unlike = f"{name!r} reads {list(x.shape)}, whose {which} axis is not that of the samples"
+        return None if self.unlike else axis
