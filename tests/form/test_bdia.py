@@ -5,7 +5,7 @@ import torch
 from identities import closed, sharing
 from variants import shaken, small, tokens
 
-from mainstem import execute, noise
+from mainstem import Stack, execute, noise
 from mainstem.execute import plain
 from mainstem.form.bdia import Bidirectional, Coin, odd, rounded
 from mainstem.nn import Context
@@ -103,3 +103,35 @@ def test_what_cannot_be_undone_is_stored(changed, monkeypatch):
     model = model.bfloat16() if changed == "bfloat16" else model.train(changed != "evaluation")
     model(tokens()).sum().backward()
     assert not calls
+
+
+@pytest.mark.parametrize("bits", [BITS, None])
+def test_in_evaluation_a_gradient_of_a_gradient_is_that_of_finite_differences(bits, monkeypatch):
+    """Differences see the steps of the grid; so each rounding adds there what it has added where they are taken."""
+    torch.manual_seed(0)
+    layers = [torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.Tanh()) for _ in range(4)]
+    model = Stack({"name": "bdia", "bits": bits}, layers, 6).double().eval()
+    weights, x = dict(model.named_parameters()), torch.randn(2, 3, 6, dtype=torch.float64)
+    along = [torch.randn_like(w) for w in weights.values()]
+    added = []
+
+    def noted(x, bits):
+        y = rounded(x, bits)
+        added.append((y - x).detach())
+        return y
+
+    monkeypatch.setattr("mainstem.form.bdia.rounded", noted)
+    grads = torch.autograd.grad(model(x).square().sum(), weights.values(), create_graph=True)
+    found = torch.autograd.grad(sum((g * a).sum() for g, a in zip(grads, along, strict=True)), weights.values())
+    assert all(bits is None or step.any() for step in added)
+
+    def at(share):
+        moved = {n: (w.detach() + share * a).requires_grad_() for (n, w), a in zip(weights.items(), along, strict=True)}
+        left = iter(added)
+        monkeypatch.setattr("mainstem.form.bdia.rounded", lambda x, bits: x + next(left))
+        loss = torch.func.functional_call(model, moved, (x,)).square().sum()
+        return torch.autograd.grad(loss, moved.values())
+
+    size = 1e-5
+    for second, above, below in zip(found, at(size), at(-size), strict=True):
+        torch.testing.assert_close(second, (above - below) / (2 * size), rtol=1e-5, atol=1e-7)

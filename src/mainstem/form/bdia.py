@@ -173,8 +173,10 @@ class BDIA(Form):
     The random step regularizes, as the stream of a training is one of 2^(N-1). With `bits` the stream lies on the grid
     of 2^-bits, in evaluation too, and every step can be undone to the last bit: activations are computed back in
     backward, and one bit of each element is kept. That needs a stream in float32 or wider and below 2^(24 - bits) in
-    size; in another dtype activations are stored. In the paper a step is a whole block; here it is a sublayer, as in
-    `midpoint`, so that evaluation is the same and a training has more draws.
+    size; in another dtype, and in evaluation, activations are stored. The gradient of rounding is taken to be 1, in
+    gradients of gradients too, so that finite differences, which see the steps of the grid, are others. In the paper a
+    step is a whole block; here it is a sublayer, as in `midpoint`, so that evaluation is the same and a training has
+    more draws.
 
     Args:
         bits: of the grid, 1 to 16, as in the paper's experiments 9; None for no grid, which stores activations.
