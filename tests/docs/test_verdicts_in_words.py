@@ -120,14 +120,14 @@ def the_control_of_l2_narrows_the_gap() -> None:
     assert f"{control['mean']:.2f}" == "-0.21" and 0.2 < control["mean"] / decay["mean"] < 0.3
 
 
-def layer_normalization_is_undecided_at_the_borders() -> None:
-    gap, train, held = Published("layernorm").contrasts
-    assert [each["verdict"] for each in (gap, train, held)] == ["undecided"] * 3
-    assert [each["value"] for each in (gap, held)] == ["gap", "held_out"]
-    assert [each["delta"] for each in (gap, held)] == [0.1, 0.02]
-    assert gap["low"] > -gap["delta"] and held["low"] > -held["delta"]
-    assert gap["low"] < 0 < gap["delta"] < gap["high"] and held["low"] < 0 < held["high"]
-    assert (f"{gap['mean']:.2f}", f"{held['mean']:.3f}", len(gap["differences"])) == ("0.09", "0.017", 8)
+def layer_normalization_lowers_the_loss_and_not_the_gap() -> None:
+    found = Published("layernorm")
+    gap, train, held = found.contrasts
+    assert [each["verdict"] for each in (gap, train, held)] == ["no effect", "undecided", "supported"]
+    assert (gap["delta"], gap["n"]) == (0.1, 5)
+    assert (f"{train['mean']:.3f}", f"{held['mean']:.3f}") == ("-0.041", "-0.063")
+    rates = [trial["rate"] for seeds in found.content["trials"].values() for trial in seeds.values()]
+    assert sorted(rates) == [0.003] + [0.01] * 9
 
 
 def two_of_three_places_help() -> None:
@@ -200,11 +200,14 @@ SAID = (
     ("regularization", "narrows the gap all the same, by 0.21 nats per byte, about a quarter of what a decay of 3 of "
      "all matrices does", "泛化差距仍然縮小每位元組 0.21 nat，大約是所有矩陣衰減 3 時的四分之一",
      the_control_of_l2_narrows_the_gap),
-    ("regularized-transformer", "eight seeds rule out that layer normalization narrows the gap by 0.1",
-     "八個種子可以排除：層正規化把泛化差距縮小每位元組 0.1 nat", layer_normalization_is_undecided_at_the_borders),
-    ("regularized-transformer", "both means, 0.09 and 0.017, lie next to the borders of 0.1 and 0.02",
-     "兩個平均值 0.09 與 0.017，就落在 0.1 與 0.02 這兩條界線旁邊",
-     layer_normalization_is_undecided_at_the_borders),
+    ("regularized-transformer", "the held-out loss is lower with it by 0.063 nats per byte, and the gap is the same to "
+     "within 0.1", "保留資料的損失低了每位元組 0.063 nat，泛化差距則相差不到 0.1",
+     layer_normalization_lowers_the_loss_and_not_the_gap),
+    ("regularized-transformer", "Its loss on the training text is lower in the mean as well, by 0.041, though five "
+     "seeds do not settle that", "它在訓練文字上的損失平均也低了 0.041，不過五個種子還不足以判定",
+     layer_normalization_lowers_the_loss_and_not_the_gap),
+    ("regularized-transformer", "the largest of the three learning rates was the best one for nearly every seed",
+     "幾乎每個種子都是三個學習率中最大的那一個最好", layer_normalization_lowers_the_loss_and_not_the_gap),
     ("regularized-transformer", "at the outputs of the branches the effect is too small to tell",
      "用在分支的輸出，效果小到看不出來", two_of_three_places_help),
     ("regularized-transformer", "Without residuals the network hardly fits its own text, the gap is small",
