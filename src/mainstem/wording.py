@@ -1,10 +1,11 @@
-"""How messages, screens and pages say a number: beside what it counts, and without a sign where it is shown as zero."""
+"""How messages, screens and pages say numbers beside what they count, names in a row, and what would be too long."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _HISSING = ("s", "x", "ch", "sh")
+_VOWELS = ("ay", "ey", "oy", "uy")
 
 
 def several(count: float, thing: str, form: str = ",.0f") -> str:
@@ -21,11 +22,14 @@ def counted(said: str, thing: str) -> str:
     """Return things behind a number that is said already, or behind the words that stand in its place.
 
     Example:
-        >>> counted("1", "block"), counted("1 or 2", "block")
-        ('1 block', '1 or 2 blocks')
+        >>> counted("1", "block"), counted("1 or 2", "block"), counted("3", "copy")
+        ('1 block', '1 or 2 blocks', '3 copies')
     """
-    many = "es" if thing.endswith(_HISSING) else "s"
-    return f"{said} {thing}{'' if said == '1' else many}"
+    if said == "1":
+        return f"{said} {thing}"
+    if thing.endswith("y") and not thing.endswith(_VOWELS):
+        return f"{said} {thing[:-1]}ies"
+    return f"{said} {thing}{'es' if thing.endswith(_HISSING) else 's'}"
 
 
 def fixed(number: float, form: str) -> str:
@@ -61,3 +65,24 @@ def listed(names: Sequence[str]) -> str:
         ('a', 'a and b', 'a, b and c')
     """
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Return names, the first of them where there are many.
+
+    Example:
+        >>> few(["a", "b"]), few(["a", "b", "c", "d", "e"])
+        ('a, b', 'a, b, c and 2 more')
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def brief(text: str, most: int = 60) -> str:
+    """Return the beginning of what is longer than `most`.
+
+    Example:
+        >>> brief("a whole number", 10), brief("a number", 10)
+        ('a whole...', 'a number')
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import NODEFAULT, inspect
 
+from ..wording import brief
 from .fields import Field
 from .sections import Time
 from .wrapping import fill
@@ -100,7 +101,7 @@ def show(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > 200:
         return f"a number of {value.bit_length() * 3 // 10} digits"  # repr of a long one is refused by Python itself
     said = "null" if value is None else repr(value[:80] if isinstance(value, (str, list)) else value)
-    return said if len(said) <= 60 else f"{said[:57]}..."
+    return brief(said)
 
 
 def wrap(text: str, width: int, indent: int = 0, first: str = "") -> list[str]:

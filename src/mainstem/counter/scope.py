@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput
+from ..wording import brief
 from .philox import WHOLE_BATCH, Draw, signed
 
 MAX_STEP = 1 << 28
@@ -122,16 +123,12 @@ def _rows(samples: Sequence[int] | Tensor) -> Tensor:
     try:
         rows = samples if isinstance(samples, Tensor) else torch.tensor(samples)
     except (TypeError, ValueError, RuntimeError):
-        raise BadInput(f"The samples are {_shown(samples)}: give a whole number for each row of the batch.") from None
+        shown = brief(repr(samples))
+        raise BadInput(f"The samples are {shown}: give a whole number for each row of the batch.") from None
     if not rows.numel():
         rows = rows.to(torch.int64)
     _checked("sample", rows, WHOLE_BATCH)
     return rows.to(torch.int64)
-
-
-def _shown(value: object) -> str:
-    said = repr(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."
 
 
 def counter(

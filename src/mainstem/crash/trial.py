@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import RunFailed
+from ..wording import few
 from . import damage, look, process
 from .damage import Damaged
 from .pace import Pace
@@ -117,11 +118,11 @@ def run(plan: Plan, tell: Tell) -> Found:
     (ended, whole), (again, twice) = _undisturbed(plan, "first"), _undisturbed(plan, "second")
     if apart := look.differing(whole, twice):
         raise RunFailed(
-            f"The same command gave other bytes the second time, undisturbed: {_several(apart)}. Nothing can be said "
+            f"The same command gave other bytes the second time, undisturbed: {few(apart)}. Nothing can be said "
             "of a run that was killed: give it a seed and a number of threads."
         )
     seconds, pace = min(ended.seconds, again.seconds), Pace(ended, again)
-    tell(f"undisturbed: {seconds:.1f} s, twice the same {_several(tuple(whole))}")
+    tell(f"undisturbed: {seconds:.1f} s, twice the same {few(tuple(whole))}")
     kills: list[Killed] = []
     for number in range(1, plan.kills + 1):
         if number in plan.before:
@@ -144,14 +145,14 @@ def of_kill(kill: Killed) -> str:
         return "went on and did not end"
     if not kill.resumed:
         return f"did not go on (exit code {kill.code}: {kill.said})"
-    return f"went on, and {_several(kill.differs)} differs" if kill.differs else "went on to the same bytes"
+    return f"went on, and {few(kill.differs)} differs" if kill.differs else "went on to the same bytes"
 
 
 def of_damage(found: Damaged) -> str:
     """Return in words what came of damage."""
     if found.code is None:
         return "went on and did not end"
-    end = f"{_several(found.differs)} differs" if found.differs else "the same bytes"
+    end = f"{few(found.differs)} differs" if found.differs else "the same bytes"
     if found.code:
         return f"refused (exit code {found.code})"
     return f"named, and {end}" if found.named else f"not noticed, and {end}"
@@ -262,8 +263,3 @@ def _line(said: str) -> str:
     """Return the last line that says something, shortened."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "nothing was said"
-
-
-def _several(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import config
 from ..errors import BadInput
+from ..wording import several
 from .survey import Survey
 
 SHARE, CAP = 0.1, 2_000_000
@@ -110,7 +111,7 @@ def _cut(found: Survey, way: str, wanted: float) -> Split:
         if way == "document" or 0.5 <= held / wanted <= 2:
             return chosen
         return _tail(found, group_N, wanted, f"choosing whole documents would hold out {held:.0%}")
-    few = f"{_count(distinct, 'distinct document')}, too few to choose among"
+    few = f"{several(distinct, 'distinct document', 'd')}, too few to choose among"
     why = "asked for" if way == "tail" else few
     return _tail(found, group_N, wanted, why)
 
@@ -146,7 +147,7 @@ def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share
         held_N = np.zeros(len(order), bool)
         held_N[order[: last + 1]] = True
         reason = "those of the smallest hashes, as many as come nearest the share"
-    return Split(held_N, None, "document", f"{_count(distinct, 'distinct document')}, {reason}")
+    return Split(held_N, None, "document", f"{several(distinct, 'distinct document', 'd')}, {reason}")
 
 
 def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> Split:
@@ -155,8 +156,8 @@ def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> 
     place = int(int(ends_N[-1]) * (1 - share))
     if not 0 < place < int(ends_N[-1]):
         raise BadInput(
-            f"The corpus has {_count(int(ends_N[-1]), 'character')}, too few to train on and to hold out {share:g} of: "
-            "give more text."
+            f"The corpus has {several(int(ends_N[-1]), 'character', 'd')}, too few to train on and to hold out "
+            f"{share:g} of: give more text."
         )
     first = int(np.searchsorted(ends_N, place, side="right"))
     inside = place - int(ends_N[first] - found.chars_N[first])
@@ -177,7 +178,7 @@ def _tail(found: Survey, group_N: NDArray[np.int64], share: float, why: str) -> 
             "document."
         )
     if copies_N.any():
-        why += f"; {_count(int(copies_N.sum()), 'copy')} of training documents left in the training text"
+        why += f"; {several(int(copies_N.sum()), 'copy', 'd')} of training documents left in the training text"
     return Split(held_N, cut, "tail", why)
 
 
@@ -190,13 +191,8 @@ def _the_same(found: Survey) -> BadInput:
 
 def _unsealable(rest: Survey, of_held: bool) -> BadInput:
     """Return what is said of a part of a text, held out or trained on, of which no part can be sealed."""
-    size = f"{_count(len(rest), 'document')} and {_count(int(rest.chars_N.sum()), 'character')}"
+    size = f"{several(len(rest), 'document', 'd')} and {several(int(rest.chars_N.sum()), 'character', 'd')}"
     return BadInput(
         f"The {'held-out' if of_held else 'training'} part has {size}, of which nothing can be sealed: give more text, "
         "or leave data.sealed out."
     )
-
-
-def _count(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"

@@ -149,7 +149,7 @@ def evaluate(
     for name, number in (("context", context), ("windows", windows), ("batch", batch)):
         if number is not None and number < 1:
             raise BadInput(f"An evaluation with {name}={number} measures nothing: give at least 1, or leave it out.")
-    length = context if context is not None else _context(model)
+    length = context if context is not None else context_of(model)
     if stride is not None:
         check_stride(stride, length)
     every = num_windows(tokens, length, stride)
@@ -259,7 +259,8 @@ def _in_parts(model: nn.Module) -> bool:
     return any(hasattr(part, "set_requires_gradient_sync") for part in model.modules())
 
 
-def _context(model: nn.Module) -> int:
+def context_of(model: nn.Module) -> int:
+    """Return how many tokens a window of `model` has, as it says itself. Raises `BadInput` where it does not."""
     context = getattr(model, "context", None)
     if not isinstance(context, int):
         raise BadInput(f"{type(model).__name__} does not say its context: give context= to evaluate.")

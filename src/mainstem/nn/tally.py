@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..ops.precision import widened
+
 
 class Gathered:
     """What the parts of a tally share. It is no list, as FSDP hands copies of lists and dataclasses on to a block."""
@@ -54,7 +56,7 @@ class Tally:
 
     def add(self, h_BTF: Tensor) -> None:
         """Gather from `h_BTF`."""
-        wide = h_BTF.to(torch.promote_types(h_BTF.dtype, torch.float32))
+        wide = widened(h_BTF)
         value_BT = self.l1 * wide.abs().mean(-1) + self.l2 * wide.square().mean(-1)
         if self.kept is not None:
             value_BT = torch.where(self.kept.view(-1, 1), value_BT, torch.zeros_like(value_BT))

@@ -170,6 +170,15 @@ def info() -> dict[str, Any]:
     }
 
 
+CODES = {torch.float32: 0, torch.bfloat16: 1}
+"""The types of arrays that kernels read, as the library is told of them."""
+
+
+def address(tensor: Tensor | None) -> int | None:
+    """Return where the numbers of `tensor` lie, None for none."""
+    return None if tensor is None else tensor.data_ptr()
+
+
 def int64(tensor: Tensor) -> Tensor:
     """Return `tensor` as the library reads it: int64, on the host, contiguous."""
     if tensor.dtype is torch.int64 and tensor.is_cpu and tensor.is_contiguous():

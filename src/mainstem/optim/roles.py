@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import BadInput
 from ..names import Parameters, networks, parameters
+from ..wording import few
 from .kinds import by_type, by_use
 
 MATRICES = ("embedding", "position", "head", "attention", "feedforward", "linear", "mix.dynamic")
@@ -245,9 +246,8 @@ def _warn_of_unknown(module: nn.Module, held: Parameters, names: set[str]) -> No
         if large and name in names and not said and not held.origins[name][1]:
             unknown.append(f"{name} {list(parameter.shape)}")
     if unknown:
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         warnings.warn(
-            f"nobody says whether {', '.join(unknown[:5])}{more} of {type(module).__name__} are matrices, so they are "
+            f"nobody says whether {few(unknown, 5)} of {type(module).__name__} are matrices, so they are "
             "neither decayed nor penalised: call optim.roles_by_use(model, *inputs) once, which sees how a forward "
             "uses them, or name them by on=",
             stacklevel=4,

@@ -15,7 +15,7 @@ from ..draw.figure_page import Section
 from ..draw.words import count, short, visible
 from ..errors import BadInput
 from ..runs.score import BITS
-from ..wording import fixed, several
+from ..wording import few, fixed, listed, several
 from . import groups, several_figures, several_tables, source
 from .groups import Group
 from .headline import best_of
@@ -161,7 +161,5 @@ def _notes(group: Group) -> list[str]:
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:
-    shown = [visible(name, limit=60) for name in names[:most]]
-    if len(names) > most:
-        return f"{', '.join(shown)} and {count(len(names) - most)} more"
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    shown = [visible(name, limit=60) for name in names]
+    return few(shown, most) if len(shown) > most else listed(shown)

@@ -15,6 +15,7 @@ from ..runs.past import NOTHING, Past
 from ..runs.paths import place
 from ..runs.run_folder import RunFolder
 from ..runs.state import State
+from ..wording import brief
 from . import budget, cadence, choosing, chosen, device, memory, refuse
 from .assemble import assemble
 from .language import Language
@@ -120,7 +121,7 @@ def _pairs(values: dict[str, Any]) -> list[str]:
 
 def _short(text: str, limit: int = 200) -> str:
     clean = "".join(c if c.isprintable() else "?" for c in text)
-    return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+    return brief(clean, limit)
 
 
 def _length(learner: Learner, where: str) -> dict[str, Any]:

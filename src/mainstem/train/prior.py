@@ -22,8 +22,8 @@ from .. import config, counts, data, files, variants
 from ..counts.stored import NAME, About, Gain, Prior, load, save
 from ..data.batches import num_windows, spread, targets
 from ..errors import reason
+from ..measure.evaluate import context_of, evaluate
 from ..measure.evaluate import error as standard_error
-from ..measure.evaluate import evaluate
 from ..runs.disk import disk
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
@@ -146,7 +146,7 @@ def losses(learner: Learner, best: Best) -> NDArray[np.float64]:
 
 def windows(learner: Learner, best: Best) -> NDArray[np.int64]:
     """Return which windows of the held-out text the pass has measured."""
-    context, held = _context(learner), learner.data.held_out
+    context, held = context_of(learner.model), learner.data.held_out
     return spread(num_windows(held, context), -(-best.tokens // context))
 
 
@@ -158,11 +158,11 @@ def fit(
     `network_N` has the nats of each target. The share is that of all of them; what it came to is measured with each
     half of the text scored by the share of the other half.
     """
-    places = targets(learner.data.held_out, _context(learner), windows(learner, best))
+    places = targets(learner.data.held_out, context_of(learner.model), windows(learner, best))
     network, frozen = -network_N, over.frozen[places].astype(np.float64)
     mixed = counts.crossed(network, frozen)
     # The windows of a pass are of one length but for the last.
-    edges = np.arange(0, len(places), _context(learner))
+    edges = np.arange(0, len(places), context_of(learner.model))
     gain_W = torch.from_numpy(np.add.reduceat(mixed - network, edges))
     tokens_W = torch.from_numpy(np.diff(edges, append=len(places))).double()
     bits = best.values[BITS.name] / best.values[NATS.name]
@@ -200,8 +200,3 @@ def fitted(learner: Learner, best: Best, over: data.yardsticks.OverTokens) -> tu
         gain=gain,
     )
     return Prior(np.asarray(over.tokens), over.discounts, about), ""
-
-
-def _context(learner: Learner) -> int:
-    found: int = learner.model.context  # type: ignore[assignment]
-    return found

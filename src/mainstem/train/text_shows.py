@@ -10,7 +10,7 @@ from ..config.wrapping import columns
 from ..runs.paths import place
 from ..runs.score import BITS, NATS
 from ..runs.state import Best
-from ..wording import several, size
+from ..wording import few, several, size
 from . import alone, beside, prior, samples
 from .learner import Learner
 from .lines import WIDTH
@@ -97,8 +97,7 @@ def text(learner: Learner) -> str:
 def _source(given: list[str], facts: dict[str, Any]) -> str:
     if not given:
         return f"{facts['origin']}, as no file was given"
-    named = ", ".join(place(Path(path)) for path in given[:_NAMED])
-    return named if len(given) <= _NAMED else f"{named} and {len(given) - _NAMED} more"
+    return few([place(Path(path)) for path in given], _NAMED)
 
 
 def form(residual: Any) -> str:

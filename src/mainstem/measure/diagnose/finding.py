@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ... import wording
+
 
 class Finding(NamedTuple):
     """A fault by name, what shows it, and what to do; `weight` puts the worst first."""
@@ -25,5 +27,4 @@ def few(names: list[str], most: int = 3) -> str:
         >>> few(["a", "b"]), few(["a", "b", "c", "d", "e"])
         ('`a`, `b`', '`a`, `b`, `c` and 2 more')
     """
-    shown = ", ".join(f"`{name}`" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    return wording.few([f"`{name}`" for name in names], most)

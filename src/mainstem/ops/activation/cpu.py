@@ -15,8 +15,6 @@ from ..mask import Mask, from_tensors, tensors
 from . import reference
 from .kind import Activation, of_code
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
-
 
 class Shape(ctypes.Structure):
     """`MainstemActivation` of kernels/activation_api.h."""
@@ -45,12 +43,12 @@ _operators.define(
 
 def _shape(x: Tensor, numbers: list[Tensor], kind: int, site: int) -> Shape:
     if not numbers or x.numel() == 0:  # without a mask all samples are one row
-        return Shape(1, 1, x.numel(), _CODES[x.dtype], kind, None, None, None, 0)
+        return Shape(1, 1, x.numel(), library.CODES[x.dtype], kind, None, None, None, 0)
     # As `ops.layout` numbers them: a vector has one element a sample.
     columns = x.shape[-1] if x.dim() > 1 else 1
     rows = x.numel() // columns // x.shape[0]
     return Shape(
-        x.shape[0], rows, columns, _CODES[x.dtype], kind, *(number.data_ptr() for number in numbers), site
+        x.shape[0], rows, columns, library.CODES[x.dtype], kind, *(number.data_ptr() for number in numbers), site
     )  # fmt: skip
 
 
@@ -71,7 +69,7 @@ def run(
     x, gate = x.contiguous(), None if gate is None else gate.contiguous()
     y, numbers = x if over else torch.empty_like(x), _numbers(threshold, key, samples)
     _kernel(
-        y.data_ptr(), x.data_ptr(), None if gate is None else gate.data_ptr(),
+        y.data_ptr(), x.data_ptr(), library.address(gate),
         ctypes.byref(_shape(x, numbers, kind, site)), variant,
     )  # fmt: skip
     return y
@@ -91,7 +89,7 @@ def run_backward(
     dgate = x.new_empty(0) if gate is None else torch.empty_like(gate)
     _backward_kernel(
         dx.data_ptr(), None if gate is None else dgate.data_ptr(), dy.data_ptr(), x.data_ptr(),
-        None if gate is None else gate.data_ptr(), ctypes.byref(_shape(x, numbers, kind, site)), variant,
+        library.address(gate), ctypes.byref(_shape(x, numbers, kind, site)), variant,
     )  # fmt: skip
     return dx, dgate
 

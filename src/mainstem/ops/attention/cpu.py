@@ -14,7 +14,6 @@ from ..gradient import observed, plain
 from . import reference
 from .reference import Settings
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
 _REST = (library.NUMBER, library.POINTER, library.REAL, *[library.POINTER] * 4, library.NUMBER, library.NUMBER)
 _NUMBERS = 8 + 8 * 3
 _SHAPE = ctypes.c_int64 * _NUMBERS
@@ -54,10 +53,6 @@ def _shape(query: Tensor, key: Tensor, context: int, causal: bool, arrays: Seque
     return _SHAPE(*sizes, *(distance for array in arrays for distance in array.stride()[:3]))
 
 
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
 def _whole(*tensors: Tensor | None) -> list[Tensor | None]:
     return [None if tensor is None else library.int64(tensor) for tensor in tensors]
 
@@ -83,8 +78,8 @@ def run(
     lse = query.new_empty(query.shape[:3], dtype=torch.float32)
     shape = _shape(query, key, context, causal, (query, key, value, out))
     _kernel(
-        out.data_ptr(), lse.data_ptr(), query.data_ptr(), key.data_ptr(), value.data_ptr(), _CODES[query.dtype],
-        ctypes.addressof(shape), scale, *map(_pointer, numbers), site, variant,
+        out.data_ptr(), lse.data_ptr(), query.data_ptr(), key.data_ptr(), value.data_ptr(), library.CODES[query.dtype],
+        ctypes.addressof(shape), scale, *map(library.address, numbers), site, variant,
     )  # fmt: skip
     return out, lse
 
@@ -119,8 +114,8 @@ def run_backward(
     shape = _shape(query, key, context, causal, (query, key, value, out, dout, *grads))
     _backward_kernel(
         *(grad.data_ptr() for grad in grads), dout.data_ptr(), out.data_ptr(), lse.data_ptr(), query.data_ptr(),
-        key.data_ptr(), value.data_ptr(), _CODES[query.dtype], ctypes.addressof(shape), scale, *map(_pointer, numbers),
-        site, variant,
+        key.data_ptr(), value.data_ptr(), library.CODES[query.dtype], ctypes.addressof(shape), scale,
+        *map(library.address, numbers), site, variant,
     )  # fmt: skip
     return grads
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..dropout.reference import dropout
 from ..layout import Layout
 from ..mask import Mask, from_tensors, tensors
+from ..precision import widened
 
 
 class Settings(NamedTuple):
@@ -70,10 +71,6 @@ def weights(query_BHQK: Tensor, key_BHCK: Tensor, settings: Settings) -> tuple[T
     return weight_BHQC, dropout(ones, settings.mask, where)
 
 
-def _wide(*arrays: Tensor) -> list[Tensor]:
-    return [array.to(torch.promote_types(array.dtype, torch.float32)) for array in arrays]
-
-
 def _repeat(shared: Tensor, heads: int) -> Tensor:
     return shared if shared.shape[1] == heads else shared.repeat_interleave(heads // shared.shape[1], dim=1)
 
@@ -81,7 +78,7 @@ def _repeat(shared: Tensor, heads: int) -> Tensor:
 def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings) -> Tensor:
     """Return dropout(softmax(scale q k^T + mask)) v, for any device and dtype; autograd knows its gradient."""
     heads = query_BHQK.shape[1]
-    query, key, value = _wide(query_BHQK, key_BGCK, value_BGCK)
+    query, key, value = map(widened, (query_BHQK, key_BGCK, value_BGCK))
     weight, kept = weights(query, _repeat(key, heads), settings)
     return (weight * kept @ _repeat(value, heads)).to(query_BHQK.dtype)
 
@@ -95,7 +92,7 @@ def backward(
     dscore = w (dw - sum(w dw)), dq = scale dscore k, dk = scale dscore^T q.
     """
     heads, groups = query_BHQK.shape[1], key_BGCK.shape[1]
-    dout, query, shared_key, shared_value = _wide(dout_BHQK, query_BHQK, key_BGCK, value_BGCK)
+    dout, query, shared_key, shared_value = map(widened, (dout_BHQK, query_BHQK, key_BGCK, value_BGCK))
     key, value = _repeat(shared_key, heads), _repeat(shared_value, heads)
     weight, kept = weights(query, key, settings)
     dweight = kept * (dout @ value.transpose(2, 3))

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..precision import widened
+
 
 class Terms(NamedTuple):
     """What the loss of a token has beside its cross-entropy, and the bound of its logits; 0: none."""
@@ -48,7 +50,7 @@ def of_logits(logits_NV: Tensor, target_N: Tensor, terms: Terms, ignored: int) -
 def cross_entropy(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, terms: Terms, ignored: int) -> Tensor:
     """Return the loss of each token [N] from whole logits; autograd knows its gradient, and that one's."""
     logits_NV = torch.nn.functional.linear(x_ND, weight_VD.to(x_ND.dtype))
-    logits_NV = logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32))
+    logits_NV = widened(logits_NV)
     return of_logits(capped(logits_NV, terms.soft_cap), target_N, terms, ignored)
 
 

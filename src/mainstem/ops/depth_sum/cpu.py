@@ -13,7 +13,6 @@ from .. import library
 from ..gradient import differentiable
 from . import reference
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
 CHUNK = 8192
 """Elements of one partial sum of a weight's gradient: of all arrays together they stay in the cache."""
 
@@ -46,8 +45,8 @@ def run(arrays: Sequence[Tensor], weights: Tensor, variant: int = library.BEST) 
     y, count = torch.empty_like(held[-1]), len(held)
     order = (ctypes.c_int64 * count)(count - 1, *range(count - 1))
     depth = Depth(
-        count, y.numel(), _CODES[y.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
-        ctypes.cast(order, ctypes.c_void_p), y.data_ptr(),
+        count, y.numel(), library.CODES[y.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p),
+        weights.data_ptr(), ctypes.cast(order, ctypes.c_void_p), y.data_ptr(),
     )  # fmt: skip
     _kernel(ctypes.byref(depth), variant)
     return y
@@ -70,8 +69,9 @@ def run_dots(
     parts = weights.new_empty(max(1, -(-dy.numel() // CHUNK)), count)
     to = _addresses(gradients) if gradients else (ctypes.c_void_p * count)()
     depth = Depth(
-        count, dy.numel(), _CODES[dy.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p), weights.data_ptr(),
-        None, None, dy.data_ptr(), ctypes.cast(to, ctypes.c_void_p), parts.data_ptr(), dweights.data_ptr(),
+        count, dy.numel(), library.CODES[dy.dtype], CHUNK, ctypes.cast(_addresses(held), ctypes.c_void_p),
+        weights.data_ptr(), None, None, dy.data_ptr(), ctypes.cast(to, ctypes.c_void_p), parts.data_ptr(),
+        dweights.data_ptr(),
     )  # fmt: skip
     _backward_kernel(ctypes.byref(depth), variant)
     return dweights

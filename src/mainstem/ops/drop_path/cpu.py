@@ -10,7 +10,6 @@ from ..gradient import operator
 from ..layout import Layout
 from ..mask import Mask
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
 _kernel = library.function(
     "drop_path", *[library.POINTER] * 2, *[library.NUMBER] * 3, *[library.POINTER] * 3, library.NUMBER, library.NUMBER
 )
@@ -26,7 +25,7 @@ def run(
     x, threshold, key, samples = x.contiguous(), *map(library.int64, (threshold, key, samples))
     y = torch.empty_like(x)
     _kernel(
-        y.data_ptr(), x.data_ptr(), _CODES[x.dtype], len(x), x.numel() // max(1, len(x)),
+        y.data_ptr(), x.data_ptr(), library.CODES[x.dtype], len(x), x.numel() // max(1, len(x)),
         threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
     )  # fmt: skip
     return y

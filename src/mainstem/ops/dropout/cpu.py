@@ -13,7 +13,6 @@ from ..gradient import operator
 from ..layout import Layout
 from ..mask import Mask
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
 _kernel = library.function(
     "dropout", *[library.POINTER] * 2, library.NUMBER, ctypes.POINTER(library.Shape),
     *[library.POINTER] * 3, library.NUMBER, library.NUMBER,
@@ -39,7 +38,7 @@ def run(
     y = torch.empty_like(x)
     shape = library.Shape(*where)
     _kernel(
-        y.data_ptr(), x.data_ptr(), _CODES[x.dtype], ctypes.byref(shape),
+        y.data_ptr(), x.data_ptr(), library.CODES[x.dtype], ctypes.byref(shape),
         threshold.data_ptr(), key.data_ptr(), samples.data_ptr(), site, variant,
     )  # fmt: skip
     return y

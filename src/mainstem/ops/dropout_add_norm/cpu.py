@@ -21,8 +21,6 @@ from . import reference
 COLUMNS = 65536
 """The widest row that the kernel takes: its keep bits lie on a thread's stack."""
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
-
 
 class Fused(ctypes.Structure):
     """The arrays as the library reads them."""
@@ -60,10 +58,6 @@ _operators.define(
 )
 
 
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
 def _mask(draw: Sequence[Tensor | None], site: int) -> tuple[Drawn, list[Tensor]]:
     """Return the draw's addresses, and the arrays that must live as long."""
     if draw[0] is None:
@@ -96,11 +90,11 @@ def run(
     stream, normed = torch.empty_like(residual), torch.empty_like(residual)
     inverse = x.new_empty(x.shape[:-1], dtype=torch.float32)
     mean = torch.empty_like(inverse) if layer else inverse.new_empty(0)
-    shape = Fused(*where[1:4], _CODES[x.dtype], _CODES[residual.dtype], layer, eps, scale)
+    shape = Fused(*where[1:4], library.CODES[x.dtype], library.CODES[residual.dtype], layer, eps, scale)
     mask, _held = _mask((threshold, key, samples), site)
     _kernel(
         stream.data_ptr(), normed.data_ptr(), inverse.data_ptr(), mean.data_ptr(), x.data_ptr(), residual.data_ptr(),
-        _address(gain), _address(bias), ctypes.byref(shape), ctypes.byref(mask), variant,
+        library.address(gain), library.address(bias), ctypes.byref(shape), ctypes.byref(mask), variant,
     )  # fmt: skip
     return stream, normed, inverse, mean
 
@@ -134,12 +128,12 @@ def run_backward(
     # A function of the array alone: were it one of the number of threads, so would be the sums.
     chunk = min(max(-(-rows // PARTS), FEWEST), MOST)
     parts = inverse.new_empty(-(-rows // chunk), 2, width)
-    shape = Fused(*where[1:4], _CODES[dtype], _CODES[stream.dtype], layer, eps, scale)
+    shape = Fused(*where[1:4], library.CODES[dtype], library.CODES[stream.dtype], layer, eps, scale)
     mask, _held = _mask((threshold, key, samples), site)
     _backward_kernel(
         d_residual.data_ptr(), None if same else d_x.data_ptr(), None if gain is None else d_gain.data_ptr(),
-        d_bias.data_ptr() if bias else None, parts.data_ptr(), _address(d_stream), d_normed.data_ptr(),
-        stream.data_ptr(), inverse.data_ptr(), mean.data_ptr(), _address(gain),
+        d_bias.data_ptr() if bias else None, parts.data_ptr(), library.address(d_stream), d_normed.data_ptr(),
+        stream.data_ptr(), inverse.data_ptr(), mean.data_ptr(), library.address(gain),
         ctypes.byref(shape), ctypes.byref(mask), chunk, variant,
     )  # fmt: skip
     return d_residual, d_x, d_gain, d_bias

@@ -8,11 +8,12 @@ from torch import Tensor
 from ..layout import Layout
 from ..mask import Mask
 from ..mask_bits.reference import keep
+from ..precision import widened
 
 
 def dropped(x: Tensor, mask: Mask | None, where: Layout, scale: float) -> Tensor:
     """Return scale * dropout(x) in float32, or float64 where x is; it is its own transpose."""
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    x = widened(x)
     if mask is None:
         return x * scale
     kept = keep(mask, where, x.device).reshape(x.shape)
@@ -22,7 +23,7 @@ def dropped(x: Tensor, mask: Mask | None, where: Layout, scale: float) -> Tensor
 
 def normalise(stream: Tensor, eps: float, norm: str) -> tuple[Tensor, Tensor]:
     """Return (s - mean) / root [..., D] and 1 / root [..., 1], in float32 or float64; "rms" takes no mean away."""
-    wide = stream.to(torch.promote_types(stream.dtype, torch.float32))
+    wide = widened(stream)
     if norm == "layer":
         wide = wide - wide.mean(-1, keepdim=True)
     inverse = (wide.square().mean(-1, keepdim=True) + eps).rsqrt()

@@ -15,7 +15,6 @@ from .. import library
 from ..gradient import differentiable, observed, operator
 from . import reference
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
 MOST = 16
 """Streams that the kernel has room for."""
 VECTOR = 16
@@ -57,7 +56,7 @@ def _call(name: str, variant: int, held: dict[str, Tensor | None], h: Tensor, ep
     streams, columns = h.shape[-2:]
     tokens = h.numel() // max(1, streams * columns)
     strides = (streams * (streams + 2) if t is not None and t.dim() > 2 else 0 for t in (held["weights"], held["base"]))
-    mix = Mix(tokens, streams, columns, _CODES[h.dtype], *strides, eps, chunk=chunk)
+    mix = Mix(tokens, streams, columns, library.CODES[h.dtype], *strides, eps, chunk=chunk)
     for field, tensor in held.items():
         if tensor is not None:
             setattr(mix, field, tensor.data_ptr())

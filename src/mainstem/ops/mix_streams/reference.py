@@ -8,14 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+from ..precision import widened
 
 
 def mix_streams(h: Tensor, weights: Tensor, y: Tensor) -> Tensor:
     """Return weights[t, S + 1] y + sum_s weights[s, 1 + t] h_s."""
-    wide, streams = _wide(h), h.shape[-2]
+    wide, streams = widened(h), h.shape[-2]
     weights = weights.to(wide.dtype)
     mixed = weights[..., 1 : 1 + streams].transpose(-1, -2) @ wide
     return (mixed + weights[..., -1:] * y.to(wide.dtype).unsqueeze(-2)).to(h.dtype)
@@ -23,13 +21,13 @@ def mix_streams(h: Tensor, weights: Tensor, y: Tensor) -> Tensor:
 
 def read_streams(h: Tensor, weights: Tensor) -> Tensor:
     """Return sum_s weights[s, 0] h_s."""
-    wide = _wide(h)
+    wide = widened(h)
     return (weights.to(wide.dtype)[..., :1] * wide).sum(-2).to(h.dtype)
 
 
 def weigh_streams(h: Tensor, base: Tensor, project: Tensor, scales: Tensor, eps: float) -> Tensor:
     """Return base + scale tanh(h / rms(h) @ project^T), [..., S, K]; scales[0] for the first S + 1, then scales[1]."""
-    wide, streams = _wide(h), h.shape[-2]
+    wide, streams = widened(h), h.shape[-2]
     inverse = (wide.square().mean(-1, keepdim=True) + eps).rsqrt()
     factor = torch.cat([scales[:1].expand(streams + 1), scales[1:]]).to(wide.dtype)
     return base.to(wide.dtype) + factor * torch.tanh((wide @ project.to(wide.dtype).T) * inverse)

@@ -10,7 +10,6 @@ from torch import Tensor
 from .. import library
 from ..gradient import operator
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
 _NONE = ctypes.c_int64 * 3
 
 
@@ -76,8 +75,8 @@ def run(
     angles = _angles(cosine, sine)
     shape = _rows(x, y, y, inverse.numel(), angles)
     _kernel(
-        y.data_ptr(), inverse.data_ptr(), x.data_ptr(), None if gain is None else gain.data_ptr(),
-        _CODES[x.dtype], ctypes.byref(shape), eps, variant,
+        y.data_ptr(), inverse.data_ptr(), x.data_ptr(), library.address(gain),
+        library.CODES[x.dtype], ctypes.byref(shape), eps, variant,
     )  # fmt: skip
     return y, inverse
 
@@ -103,8 +102,8 @@ def run_backward(
     shape = _rows(x, dx, dy, rows, angles)
     _backward_kernel(
         dx.data_ptr(), dgain.data_ptr(), parts.data_ptr(), dy.data_ptr(), x.data_ptr(),
-        None if gain is None else gain.data_ptr(), inverse.data_ptr(),
-        _CODES[x.dtype], ctypes.byref(shape), chunk, variant,
+        library.address(gain), inverse.data_ptr(),
+        library.CODES[x.dtype], ctypes.byref(shape), chunk, variant,
     )  # fmt: skip
     return dx, dgain
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..precision import widened
+
 Angles = tuple[Tensor, Tensor] | None
 """Cosines and sines, both [T, D/2], by which pairs of columns are rotated."""
 
@@ -12,7 +14,7 @@ Angles = tuple[Tensor, Tensor] | None
 def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Return x / rms [..., D] and 1 / rms [..., 1] with rms = sqrt(mean(x^2) + eps); float32, or float64 where x is."""
     # Once: a gradient that came through two conversions would be rounded twice.
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    wide = widened(x)
     inverse = (wide.square().mean(-1, keepdim=True) + eps).rsqrt()
     return wide * inverse, inverse
 

@@ -136,7 +136,7 @@ def run_adamw(
         numbers = [_numbers(_starts(params)), *map(_pointers, (params, grads, m, v, steps, averages, masters)),
                    _numbers(halves), _reals(rates), _reals(decays)]  # fmt: skip
         lists = _Adamw(
-            len(params), *map(_address, numbers), None if norm is None else norm.data_ptr(),
+            len(params), *map(_address, numbers), library.address(norm),
             beta1, beta2, eps, average_decay, max_norm,
         )  # fmt: skip
         _adamw(ctypes.addressof(lists), variant)
@@ -154,7 +154,7 @@ def run_momentum(
 
     def call(buffers: Tensors, updates: Tensors) -> None:
         numbers = [_numbers(_starts(buffers)), *map(_pointers, (buffers, grads, updates)), _numbers(halves)]
-        at = None if norm is None else norm.data_ptr()
+        at = library.address(norm)
         lists = _Momentum(len(buffers), *map(_address, numbers), at, momentum, max_norm)
         _momentum(ctypes.addressof(lists), variant)
 

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..precision import widened
+
 Tensors = Sequence[Tensor]
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def norm(grads: Tensors) -> Tensor:
@@ -47,14 +45,14 @@ def adamw(
     factor = share(norm, max_norm)
     for i, (param, m, v) in enumerate(zip(params, exp_avgs, exp_avg_sqs, strict=True)):
         master = masters[i] if masters else None
-        grad = _wide(grads[i]) * factor
+        grad = widened(grads[i]) * factor
         count = steps[i].add_(1).item()
-        mean = torch.lerp(_wide(m), grad.to(_wide(m).dtype), 1 - beta1)
-        square = _wide(v) * beta2 + (1 - beta2) * grad * grad
+        mean = torch.lerp(widened(m), grad.to(widened(m).dtype), 1 - beta1)
+        square = widened(v) * beta2 + (1 - beta2) * grad * grad
         m.copy_(mean)
         v.copy_(square)
         root = square.sqrt() / math.sqrt(1 - beta2**count) + eps
-        weight = _wide(param if master is None else master) * (1 - rates[i] * decays[i])
+        weight = widened(param if master is None else master) * (1 - rates[i] * decays[i])
         weight = weight - rates[i] / (1 - beta1**count) * mean / root
         _store(weight, param, master, averages[i] if averages else None, average_decay)
 
@@ -63,8 +61,8 @@ def momentum(buffers: Tensors, grads: Tensors, momentum: float, norm: Tensor | N
     """Do what `ops.update.momentum` says, for any device and dtype."""
     factor, updates = share(norm, max_norm), []
     for buffer, own in zip(buffers, grads, strict=True):
-        grad = (_wide(own) * factor).to(_wide(buffer).dtype)
-        gathered = torch.lerp(_wide(buffer), grad, 1 - momentum)
+        grad = (widened(own) * factor).to(widened(buffer).dtype)
+        gathered = torch.lerp(widened(buffer), grad, 1 - momentum)
         buffer.copy_(gathered)
         updates.append(torch.lerp(grad, gathered, momentum))
     return updates
@@ -77,5 +75,5 @@ def step(
     """Do what `ops.update.step` says, for any device and dtype."""
     for i, (param, update) in enumerate(zip(params, updates, strict=True)):
         master = masters[i] if masters else None
-        weight = _wide(param if master is None else master) * keeps[i] - sizes[i] * _wide(update)
+        weight = widened(param if master is None else master) * keeps[i] - sizes[i] * widened(update)
         _store(weight, param, master, averages[i] if averages else None, average_decay)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...errors import BadInput, RunFailed
+from ...wording import listed
 from ..signals import LEAVING, Stop
 
 
@@ -108,4 +109,4 @@ def silent(ranks: Sequence[int], size: int, seconds: float | None) -> Lost:
 
 
 def _listed(ranks: Sequence[int]) -> str:
-    return f"{', '.join(map(str, ranks[:-1]))} and {ranks[-1]}"
+    return listed([str(rank) for rank in ranks])
