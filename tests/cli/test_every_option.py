@@ -31,7 +31,7 @@ CHANGED = {
 """By command and option: what is typed behind the run without it, and with it."""
 
 DEVICE = "cli/test_every_option.py::test_a_device_that_is_absent_is_named"
-RUN_S_OWN = "cli/test_evaluate.py::test_without_the_training_text_the_loss_is_printed_still"
+RUN_S_OWN = "cli/test_own_text.py::test_without_the_training_text_the_loss_is_printed_still"
 ELSEWHERE = {
     "sample.last": "cli/test_sample.py::test_the_last_weights",
     "sample.device": DEVICE,
@@ -40,13 +40,13 @@ ELSEWHERE = {
     "probe.last": "cli/test_probe.py::test_the_last_weights_are_looked_into_where_that_is_asked_for",
     "evaluate.sealed": "cli/test_evaluate.py::test_each_look_at_the_sealed_part_is_counted",
     "evaluate.data.paths": RUN_S_OWN,
-    "evaluate.data.held_out_paths": "cli/test_evaluate.py::test_held_out_files_that_have_moved_are_named",
-    "evaluate.data.verify": "cli/test_evaluate.py::test_its_own_text_is_read_again_where_that_is_asked_for",
-    "evaluate.data.glob": "cli/test_evaluate.py::test_which_files_of_a_folder_are_read_may_differ",
-    "evaluate.data.field": "cli/test_evaluate.py::test_how_files_are_read_may_differ",
-    "evaluate.data.format": "cli/test_evaluate.py::test_how_files_are_read_may_differ",
+    "evaluate.data.held_out_paths": "cli/test_own_text.py::test_held_out_files_that_have_moved_are_named",
+    "evaluate.data.verify": "cli/test_own_text.py::test_its_own_text_is_read_again_where_that_is_asked_for",
+    "evaluate.data.glob": "cli/test_evaluated_files.py::test_which_files_of_a_folder_are_read_may_differ",
+    "evaluate.data.field": "cli/test_evaluated_files.py::test_how_files_are_read_may_differ",
+    "evaluate.data.format": "cli/test_evaluated_files.py::test_how_files_are_read_may_differ",
     "probe.data.paths": RUN_S_OWN,
-    "probe.data.held_out_paths": "cli/test_evaluate.py::test_held_out_files_that_have_moved_are_named",
+    "probe.data.held_out_paths": "cli/test_own_text.py::test_held_out_files_that_have_moved_are_named",
     "probe.data.verify": "cli/test_probe.py::test_its_own_text_is_read_again_where_that_is_asked_for",
     "compare.vary": "cli/test_compare.py::test_values_of_a_field_are_compared_on_one_page_below_runs",
     "compare.seeds": "cli/test_compare.py::test_the_better_one_is_named",

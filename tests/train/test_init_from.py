@@ -8,11 +8,7 @@ from small_runs import Heard, lines_of, small_run
 
 from mainstem import config, train
 from mainstem.cli.main import main
-from mainstem.data.tokenizer import learned
-from mainstem.data.units import table
 from mainstem.errors import BadInput
-
-_merges = learned._merges
 
 
 @pytest.fixture
@@ -63,43 +59,3 @@ def test_weights_of_another_tokenizer_are_refused(first: Path) -> None:
     with pytest.raises(BadInput, match=rf"another tokenizer \(char, {size} ids; here char, {size}\).*leave --data.tok"):
         train.run(run, console=Heard())
     assert not (first.parent / "second").exists()
-
-
-@pytest.mark.parametrize("tokenizer", ["auto", "bpe"])
-def test_a_run_goes_on_by_the_tokenizer_it_was_begun_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tokenizer: str
-) -> None:
-    """Another version may choose another one for the same text, or learn another one of the same size."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    begun, lasting = {"tokenizer": tokenizer}, ["--train.steps", "10", "--train.patience", "0"]
-    train.run(small_run(tmp_path, "first", data=begun), console=Heard())
-    shutil.copytree(tmp_path / "first", tmp_path / "second")
-    assert main(["train", "--resume", str(tmp_path / "first"), *lasting]) == 0
-    monkeypatch.setattr(table, "TABLE", (table.Row(0, "bpe", 300),))
-    monkeypatch.setattr(learned, "_merges", lambda *given: [*_merges(*given)[:-1], (122, 122)])
-    assert main(["train", "--resume", str(tmp_path / "second"), *lasting]) == 0
-    assert "(that of the run which goes on)" in " ".join(capsys.readouterr().out.split())
-    for name in ("vocabulary.json", "model.safetensors"):
-        assert (tmp_path / "second" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
-
-
-def test_another_text_is_said_to_be_another_and_not_read_by_the_tokenizer_of_before(
-    first: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (first.parent / "corpus.txt").write_text("0123456789" * 200)
-    assert main(["train", "--resume", str(first)]) == 2
-    assert "The data of" in capsys.readouterr().err
-
-
-def test_a_damaged_vocabulary_is_learned_again(first: Path, caplog: pytest.LogCaptureFixture) -> None:
-    whole = (first / "vocabulary.json").read_bytes()
-    (first / "vocabulary.json").write_bytes(whole[:-9])
-    assert main(["train", "--resume", str(first), "--train.steps", "10", "--train.patience", "0"]) == 0
-    assert (first / "vocabulary.json").read_bytes() == whole
-    assert "It is learned from the text again." in caplog.text
-
-
-def test_a_plan_that_would_be_refused_is_of_what_was_asked_for(first: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = str(first.parent / "corpus.txt")
-    assert main(["train", text, "--plan", "--out", str(first), "--data.tokenizer", "byte", "--train.steps", "5"]) == 0
-    assert "tokenizer byte (asked for)" in " ".join(capsys.readouterr().out.split())

@@ -13,26 +13,16 @@ from .. import config, files
 from ..config.sections import Section, Text, about
 from ..errors import BadInput
 from ..wording import fixed, several
-from . import arguments, mixtures, terminal, waiting
+from . import arguments, mixtures, own_text, terminal, waiting
 from .answer import Answer
 from .arguments import Asked
 
 if TYPE_CHECKING:
-    from ..data import Corpus, Tokens
+    from ..data import Tokens
     from ..loaded import LoadedRun
 
 
-class Own(Section, frozen=True, kw_only=True):
-    """Where the run's own data is."""
-
-    paths: Annotated[list[Text] | None, about("where the run's own text is now", "where it was")] = None
-    held_out_paths: Annotated[list[Text] | None, about("where its own held-out files are now", "where they were")] = (
-        None
-    )
-    verify: Annotated[bool, about("read the run's text again, unchanged or not")] = False
-
-
-class Reading(Own, frozen=True, kw_only=True):
+class Reading(own_text.Own, frozen=True, kw_only=True):
     """The same, and how FILES are read, where that differs from what the run has."""
 
     glob: Annotated[Text | None, about("which files of a folder", "as the run")] = None
@@ -97,7 +87,7 @@ def _evaluate(folder: Path, paths: list[str], options: Options, asked: bool) -> 
     if options.stride is not None:
         check_stride(options.stride, loaded.model.context)
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
-    cache = cache_of(folder)
+    cache = own_text.cache_of(folder)
     tokens = _tokens(loaded, paths, options, cache)
     look = looks.add(folder) if options.sealed else 0
     answer = Answer(options.json)
@@ -171,8 +161,8 @@ def _tokens(loaded: LoadedRun, paths: list[str], options: Options, cache: Path) 
         for line in said:
             Answer(options.json).say(line)
         return found
-    corpus = own_corpus(loaded, options.data, cache)
-    warn(corpus)
+    corpus = own_text.corpus(loaded, options.data, cache)
+    own_text.warn(corpus)
     return corpus.sealed if options.sealed and corpus.sealed is not None else corpus.held_out
 
 
@@ -181,58 +171,6 @@ def _looked(look: int) -> str:
     if look == 1:
         return "the first look at the sealed part: nothing was chosen by it"
     return f"look {look} at the sealed part: what was chosen by an earlier one is not measured by this one"
-
-
-def warn(corpus: Corpus) -> None:
-    """Say why a loss on the run's own text may say little, where it does."""
-    from ..train.console import make
-
-    for doubt in corpus.doubts:
-        make().warn(doubt)
-
-
-def own_corpus(loaded: LoadedRun, own: Own, cache: Path) -> Corpus:
-    """Return the text that the run was trained on, from where it is now.
-
-    Raises:
-        BadInput: where it is not there, or is another one.
-    """
-    from .. import data, runs
-
-    section = msgspec.structs.replace(loaded.run.data, verify=own.verify or loaded.run.data.verify)
-    if own.held_out_paths is not None and not section.held_out_paths:
-        raise BadInput(
-            f"--data.held-out-paths {own.held_out_paths[0]!r} is for files that the run holds out, and it has none: "
-            "leave it out."
-        )
-    for name in ("paths", "held_out_paths"):
-        given = getattr(own, name)
-        if given is None:
-            runs.check_data(getattr(section, name), loaded.run.out, f"--data.{name.replace('_', '-')}")
-        else:
-            section = msgspec.structs.replace(section, **{name: given})
-    begun = loaded.run.train.init_from is not None  # such a run has the tokenizer of another text
-    with waiting.told() as tell:
-        corpus = data.prepare(section, cache, tell, loaded.tokenizer if begun else None)
-        _check(corpus, loaded)
-        if corpus.tokenizer.to_json() != loaded.tokenizer.to_json():  # another version has learned another one
-            corpus = data.prepare(section, cache, tell, loaded.tokenizer)
-    return corpus
-
-
-def _check(corpus: Corpus, loaded: LoadedRun) -> None:
-    before = (loaded.facts.get("corpus") or {}).get("hash")
-    if before is not None and before != corpus.facts["hash"]:
-        raise BadInput(
-            f"The run's data has changed since (its hash is {corpus.facts['hash'][:12]}, and was {before[:12]}): put "
-            "the old data back, or name files to evaluate on."
-        )
-    held, now = (loaded.facts.get("corpus") or {}).get("held_out_hash"), corpus.facts["held_out_hash"]
-    if isinstance(held, str) and held != now:
-        raise BadInput(
-            f"The run's held-out part would be another one (its hash is {now[:12]}, and was {held[:12]}), with text "
-            "that was trained on: use the mainstem that trained it, or name files to evaluate on."
-        )
 
 
 def _yardsticks(
@@ -244,7 +182,7 @@ def _yardsticks(
     found = loaded.facts.get("yardsticks") or {}
     if tokens is not None or "repeated_share" not in found:  # a budget may have ended before all were known
         try:
-            corpus = own_corpus(loaded, options.data, cache)
+            corpus = own_text.corpus(loaded, options.data, cache)
         except BadInput as error:
             return {}, f"no yardsticks, which need the training text: {error}"
         if tokens is not None:
@@ -258,11 +196,3 @@ def _yardsticks(
             except BadInput as error:  # too many tokens to be counted, or too little memory
                 return found, f"no more yardsticks: {error}"
     return found, ""
-
-
-def cache_of(folder: Path) -> Path:
-    """Return where what is read of texts lies for the run in `folder`."""
-    from ..runs.cache import cache_folder
-    from ..runs.run_folder import RunFolder
-
-    return cache_folder(RunFolder(folder.resolve()))

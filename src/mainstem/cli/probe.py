@@ -12,9 +12,8 @@ from .. import config
 from ..config.sections import Section, about
 from ..errors import BadInput
 from ..wording import fixed, several
-from . import arguments, terminal
+from . import arguments, own_text, terminal
 from .arguments import Asked
-from .evaluate import Own
 
 if TYPE_CHECKING:
     from ..draw.chart import Figure
@@ -29,7 +28,7 @@ class Options(Section, frozen=True, kw_only=True):
 
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it runs")] = "auto"
-    data: Own = Own()
+    data: own_text.Own = own_text.Own()
     windows: Annotated[int, Meta(ge=2, le=4096), about("sequences that the model is measured on")] = 16
 
 
@@ -98,10 +97,9 @@ def _measure(loaded: LoadedRun, folder: Path, place: Any, options: Options) -> t
     from ..measure.evaluate import Held
     from ..measure.quantity import calibration, held_out
     from ..train.gap import between
-    from .evaluate import cache_of, own_corpus, warn
 
-    corpus = own_corpus(loaded, options.data, cache_of(folder))
-    warn(corpus)
+    corpus = own_text.corpus(loaded, options.data, own_text.cache_of(folder))
+    own_text.warn(corpus)
     masked = loaded.run.data.documents == "mask"
     model = loaded.model.to(place.device)
     train, held = (_windows(tokens, loaded.model.context, options.windows, masked, place)

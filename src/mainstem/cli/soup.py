@@ -10,9 +10,8 @@ from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
 from ..wording import fixed, several
-from . import arguments, model_folder, terminal
+from . import arguments, model_folder, own_text, terminal
 from .arguments import Asked
-from .evaluate import Own
 
 if TYPE_CHECKING:
     from ..loaded import LoadedRun
@@ -28,7 +27,7 @@ class Options(Section, frozen=True, kw_only=True):
     ] = "greedy"
     last: Annotated[bool, about("the weights of the last step instead of the best")] = False
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], about("where it is measured")] = "auto"
-    data: Own = Own()
+    data: own_text.Own = own_text.Own()
 
 
 def run(asked: Asked) -> int:
@@ -57,7 +56,7 @@ def run(asked: Asked) -> int:
     said = {"runs": names, "of": len(models), "kind": options.kind, "last": options.last, "nats_per_token": found}
     known = {name: value for name, value in loaded[first].facts.items() if name != "outcome"} | {"soup": said}
     model_folder.write(out, folders[first], made, known, options.last)
-    _say(f"the mean of {_count(len(taken))}, {', '.join(names)}: {fixed(found, '.4f')} nats per token")
+    _say(f"the mean of {several(len(taken), 'run')}, {', '.join(names)}: {fixed(found, '.4f')} nats per token")
     terminal.sentence("The held-out part has chosen it, so that its loss there is a little too good.")
     terminal.line(f"next: {command('evaluate', str(out))}")
     return 0
@@ -65,10 +64,6 @@ def run(asked: Asked) -> int:
 
 def _say(text: str) -> None:
     terminal.sentence(terminal.clean(text, keep=""))  # a name may have a line break
-
-
-def _count(number: int) -> str:
-    return several(number, "run")
 
 
 def _check(paths: Sequence[str], loaded: Sequence[LoadedRun]) -> None:
@@ -103,10 +98,9 @@ def _judge(loaded: LoadedRun, folder: Path, options: Options) -> Callable[[Seque
     from .. import measure
     from ..model import soup
     from ..train import device
-    from .evaluate import cache_of, own_corpus, warn
 
-    corpus = own_corpus(loaded, options.data, cache_of(folder))
-    warn(corpus)
+    corpus = own_text.corpus(loaded, options.data, own_text.cache_of(folder))
+    own_text.warn(corpus)
     place = device.choose(config.Machine(device=options.device, dtype=loaded.run.machine.dtype))
     how: dict[str, Any] = {
         "documents": loaded.run.data.documents == "mask", "batch": loaded.run.evaluate.batch,

@@ -2,12 +2,14 @@
 
 from . import batches, tokenizer, units, yardsticks
 from .corpus import Corpus, check_length, prepare
+from .given import Given
 from .other import encode_files
 from .tokenizer import Tokenizer
 from .tokens import Tokens
 
 __all__ = [
     "Corpus",
+    "Given",
     "Tokenizer",
     "Tokens",
     "batches",

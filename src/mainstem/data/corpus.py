@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from .. import config, files, variants
+from .. import config, files
 from ..errors import BadInput
 from ..wording import several
 from . import seen, store
 from .choose import choose
 from .documents import Documents
 from .encode import Side, Sizes, opened
+from .given import Given, Place, places
 from .meter import Progress
 from .overlap import Overlap
 from .reading import Text, read
@@ -32,14 +32,9 @@ from .tokenizer.store import from_json
 from .tokens import Tokens
 from .units import Choice
 
-_VERSION = 8
-"""Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
-
 _SEEN = 0.25
 """Share of the held-out text, found in the training text, from which on a loss is doubtful; books and sources have a
 tenth or so at most, for their licences and tables."""
-
-_GIVEN = "that of the weights that training begins with"
 
 _NAMES = ("train", "held_out", "sealed")
 """Of the sides, by their number."""
@@ -107,12 +102,11 @@ class Corpus(NamedTuple):
     sealed: Tokens | None = None
 
 
-def prepare(
-    section: config.Data, cache: Path, progress: Progress | None = None, tokenizer: Tokenizer | None = None
-) -> Corpus:
+def prepare(section: config.Data, cache: Path, progress: Progress | None = None, given: Given | None = None) -> Corpus:
     """Return the corpus that `section` describes, its tokens mapped from files in the folder `cache`.
 
-    `tokenizer` is one that is there already, as that of weights to begin with, in place of the section's.
+    `given` is a tokenizer that is there already, as that of a run which goes on or of weights to begin with, in place
+    of the section's.
 
     Each file is read once, checked and hashed, and tokens are made where the cache has none for this content and these
     settings. Files that have not changed since by size and time are not read, unless `section.verify` asks for it or
@@ -123,17 +117,18 @@ def prepare(
     """
     documents = Documents(section, find(section))
     known = None if section.verify else seen.find(cache, documents)
-    content = None
+    made = None
     if known is not None:
         known.recall(documents)
-        content = store.find(cache, _name(section, documents, known.hash, tokenizer), _Content)
-    if known is None or content is None:
-        known, content = _read(section, documents, cache, progress, tokenizer)
+        made = _made(cache, places(section, documents, known.hash, given))
+    if known is None or made is None:
+        known, made = _read(section, documents, cache, progress, given)
         seen.keep(cache, documents, known)
-    folder = cache / _name(section, documents, known.hash, tokenizer)
+    (name, given), content = made
     tokenizer = from_json(content["tokenizer"].encode())
     train, held_out, *sealed = (
-        opened(folder, name, tokenizer, content["sizes"][name]) for name in _NAMES[: 2 + (section.sealed is not None)]
+        opened(cache / name, side, tokenizer, content["sizes"][side])
+        for side in _NAMES[: 2 + (section.sealed is not None)]
     )
     if sealed and len(sealed[0]) < 2:
         raise BadInput(
@@ -141,15 +136,27 @@ def prepare(
             "or a larger --data.sealed."
         )
     facts = {**content["facts"], **_origin(documents)}
+    if given is not None:  # who made these tokens may have had another reason
+        facts["tokenizer_reason"] = given.reason
     without = f"left out: {documents.left_out}" if documents.left_out and section.paths else ""
     doubts = (*documents.doubts(), *_doubts(facts, known.nothing_but, section.documents == "mask"))
     return Corpus(train, held_out, tokenizer, facts, without, doubts, *sealed)
 
 
+def _made(cache: Path, where: list[Place]) -> tuple[Place, dict[str, Any]] | None:
+    """Return the first place that has the tokens, by the tokenizer that the last one is for, and its manifest."""
+    wanted = where[-1].given
+    for place in where:
+        content = store.find(cache, place.name, _Content)
+        if content is not None and (wanted is None or content["tokenizer"] == wanted.tokenizer.to_json().decode()):
+            return place, content
+    return None
+
+
 def _read(
-    section: config.Data, documents: Documents, cache: Path, progress: Progress | None, tokenizer: Tokenizer | None
-) -> tuple[Seen, dict[str, Any]]:
-    """Read the text; return what it is, and the manifest of its tokens, which are made where they are not there."""
+    section: config.Data, documents: Documents, cache: Path, progress: Progress | None, given: Given | None
+) -> tuple[Seen, tuple[Place, dict[str, Any]]]:
+    """Read the text; return what it is, and where its tokens are, which are made where the cache has none."""
     with read(documents, cache, progress) as text:
         found = text.found
         chosen = split(found, section, documents.sources.held_out)
@@ -157,14 +164,15 @@ def _read(
             cut = f"{found.hash} {int(chosen.held_N.argmax())}"
             found = found.named(hashlib.sha256(cut.encode()).hexdigest())
             text = text._replace(found=found)
-        name = _name(section, documents, found.hash, tokenizer)
-        content = store.find(cache, name, _Content)
-        if content is None:
+        where = places(section, documents, found.hash, given)
+        made = _made(cache, where)
+        if made is None:
+            place = where[-1]
             fill = functools.partial(
-                _fill, section=section, text=text, chosen=chosen, progress=progress, tokenizer=tokenizer
+                _fill, section=section, text=text, chosen=chosen, progress=progress, given=place.given
             )
-            content = store.make(cache, name, fill, _Content)
-    return Seen(found.hash, found.nothing_but, documents.empty, list(documents.dropped), documents.meant), content
+            made = place, store.make(cache, place.name, fill, _Content)
+    return Seen(found.hash, found.nothing_but, documents.empty, list(documents.dropped), documents.meant), made
 
 
 def check_length(corpus: Corpus, context: int) -> None:
@@ -185,30 +193,17 @@ def check_length(corpus: Corpus, context: int) -> None:
         )
 
 
-def _name(section: config.Data, documents: Documents, content: str, tokenizer: Tokenizer | None) -> str:
-    """Return the name of the folder that has the tokens of this content, given by its hash."""
-    chosen = variants.resolve("tokenizer", section.tokenizer)
-    units: tuple[Any, Any] = (variants.written("tokenizer", chosen), chosen.follows())
-    if tokenizer is not None:
-        units = ("given", tokenizer.to_json().decode())
-    settings = [
-        _VERSION, content, documents.format, *units, section.held_out, section.split, section.sealed,
-        documents.sources.held_out > 0,
-    ]  # fmt: skip
-    return f"tokens-{hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]}"
-
-
 def _fill(
     folder: Path,
     section: config.Data,
     text: Text,
     chosen: Split,
     progress: Progress | None,
-    tokenizer: Tokenizer | None,
+    given: Given | None,
 ) -> dict[str, Any]:
     """Write the tokens of both sides into `folder`, and return what the manifest says of them."""
     found = text.found
-    choice = choose(section, text, chosen, progress) if tokenizer is None else Choice(tokenizer, _GIVEN)
+    choice = choose(section, text, chosen, progress) if given is None else Choice(given.tokenizer, given.reason)
     overlap, shift = Overlap(found.num_bytes), Shift(found.num_bytes)
     names = _NAMES[: 2 + (chosen.sealed is not None)]
     parts = [Side(folder, name, choice.tokenizer) for name in names]

@@ -81,7 +81,8 @@ def find(cache: Path, name: str, kind: type[Content] = Content) -> dict[str, Any
             if files.measure(folder / file) != files.Entry(*entry):
                 raise files.Unusable(file, "differs from what was written")
     except files.Unusable as error:
-        _log.warning("The cache %s is damaged (%s %s): it is made again.", shown(folder), error.path.name, error.why)
+        why = f"{error.path.name} {error.why}"
+        _log.warning("The cache %s is damaged (%s): its tokens are made again.", shown(folder), why)
         return None
     return content
 

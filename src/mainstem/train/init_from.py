@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import config
 from ..config import owned
-from ..data import Tokenizer, documents
+from ..data import Given, Tokenizer, documents
 from ..data import tokenizer as tokenizers
 from ..errors import BadInput
 from ..runs import weights
@@ -39,7 +39,7 @@ def start(learner: Learner, world: World) -> None:
         learner.begin()
 
 
-def tokenizer(run: config.Run) -> Tokenizer | None:
+def tokenizer(run: config.Run) -> Given | None:
     """Return the tokenizer by which `run` reads its text, where its weights decide that; None where it is chosen.
 
     A run that goes on has a copy in its own folder: what it began with may be gone.
@@ -48,7 +48,8 @@ def tokenizer(run: config.Run) -> Tokenizer | None:
     if source is None or owned.name_of(run.data.tokenizer) != "auto" or documents.kind(run.data) == "bytes":
         return None
     own = Path(run.out) / _FILE if run.out is not None else None
-    return tokenizers.load(own) if own is not None and own.is_file() else _of(source)
+    found = tokenizers.load(own) if own is not None and own.is_file() else _of(source)
+    return None if found is None else Given(found, "that of the weights that training begins with")
 
 
 def check(run: config.Run, here: Tokenizer) -> None:

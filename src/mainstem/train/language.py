@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .. import choice, config, data, model
 from ..data import check_length
 from ..data.batches import Plan, fetch, num_windows
-from ..measure.evaluate import evaluate
+from ..measure.evaluate import context_of, evaluate
 from ..runs import publish
 from ..runs.score import BITS, NATS
 from ..runs.state import Scores
@@ -50,12 +50,7 @@ class Language(Task):
     reads_loss = True
 
     def prepare(self, run: config.Run, cache: Path, tell: Tell | None = None) -> data.Corpus:
-        found = data.prepare(run.data, cache, tell, init_from.tokenizer(run))
-        own = own_tokenizer.other(run, found)
-        if own is None:
-            return found
-        found = data.prepare(run.data, cache, tell, own)
-        return found._replace(facts={**found.facts, "tokenizer_reason": "that of the run which goes on"})
+        return data.prepare(run.data, cache, tell, init_from.tokenizer(run) or own_tokenizer.of(run))
 
     def build(self, run: config.Run, data: Any) -> model.Network:
         memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))
@@ -67,11 +62,11 @@ class Language(Task):
         return len(data.train)
 
     def targets(self, model: nn.Module) -> int:
-        return _context(model)
+        return context_of(model)
 
     def batch(self, learner: Learner, step: int, slots: range) -> Batch:
         run, text = learner.run, learner.data.train
-        plan = Plan(len(text), _context(learner.model), run.train.batch, run.seed)
+        plan = Plan(len(text), context_of(learner.model), run.train.batch, run.seed)
         x_BT, y_BT, documents_BT = fetch(text, plan, step, slots, run.data.documents == "mask")
         inputs = {"tokens_BT": x_BT} if documents_BT is None else {"tokens_BT": x_BT, "documents_BT": documents_BT}
         return Batch(inputs, y_BT, slots)
@@ -126,7 +121,7 @@ class Language(Task):
         token takes a quarter to a third of the time here that it takes in a step, so 0.3 is a tenth of the time of
         training; in tokens it is the same anywhere.
         """
-        length, few = _context(learner.model), _wanted(learner)
+        length, few = context_of(learner.model), _wanted(learner)
         every = num_windows(learner.data.held_out, length)
         room = int(learner.run.evaluate.cap * trained) // length - every
         if every <= few or room < 0:
@@ -137,7 +132,7 @@ class Language(Task):
         self, learner: Learner, part: Part, stop: Stop | None = None, tell: Callable[[int], None] | None = None
     ) -> Scores:
         how: dict[str, Any] = {
-            "context": _context(learner.model), "documents": learner.run.data.documents == "mask",
+            "context": context_of(learner.model), "documents": learner.run.data.documents == "mask",
             "batch": learner.run.evaluate.batch, "autocast": learner.place.autocast, "stop": stop,
             "among": learner.world,
         }  # fmt: skip
@@ -153,17 +148,12 @@ class Language(Task):
         )
 
 
-def _context(model: nn.Module) -> int:
-    found: int = model.context  # type: ignore[assignment]
-    return found
-
-
 def _wanted(learner: Learner) -> int:
-    return max(FEWEST, -(-learner.run.evaluate.tokens // _context(learner.model)))
+    return max(FEWEST, -(-learner.run.evaluate.tokens // context_of(learner.model)))
 
 
 def _part(learner: Learner, held: int, training: int) -> Part:
-    length = _context(learner.model)
+    length = context_of(learner.model)
     held = min(held, num_windows(learner.data.held_out, length))
     training = min(training, num_windows(learner.data.train, length))
     return Part(held, training, (held + training) * length)

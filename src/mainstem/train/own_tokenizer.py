@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from .. import config
-from ..data import Corpus, Tokenizer
+from ..data import Given
 from ..data import tokenizer as tokenizers
 from ..files import Unusable
 from ..runs import checkpoint, facts
@@ -17,24 +17,19 @@ _FILE = "vocabulary.json"
 _log = logging.getLogger(__name__)
 
 
-def other(run: config.Run, corpus: Corpus) -> Tokenizer | None:
-    """Return the tokenizer of the checkpoint in the folder `run.out`, where that is not the one of `corpus`.
+def of(run: config.Run) -> Given | None:
+    """Return the tokenizer of the checkpoint in the folder `run.out`, for the text that it was made for.
 
-    Another version of this program may choose or learn another one for the same text. None where there is no
-    checkpoint, where it has that tokenizer, where its text was another one, of which others speak, and where the file
-    is damaged: the one of the text is then as near as there is.
+    None where there is no checkpoint, and where the file is damaged: the one of the text is then as near as there is.
     """
     if run.out is None:
         return None
     folder = RunFolder(Path(run.out))
     if not (folder.path / _FILE).is_file() or checkpoint.last(folder.checkpoints) is None:
         return None
-    before = (facts.read(folder.path) or {}).get("corpus")
-    if isinstance(before, dict) and before.get("hash") != corpus.facts["hash"]:
-        return None
     try:
         found = tokenizers.load(folder.path / _FILE)
     except Unusable as error:
         _log.warning("%s It is learned from the text again.", error)
         return None
-    return None if found.to_json() == corpus.tokenizer.to_json() else found
+    return Given.of_run(found, facts.read(folder.path) or {})
