@@ -1,7 +1,7 @@
 """A disk that fails: the process ends at the n-th operation, and what was not synced by then is garbled or undone.
 
-`Medium` replaces the functions of `os` through which mainstem writes. It keeps what a power cut would take: bytes that
-were written and not synced, and names whose folder was not synced since.
+`Medium` replaces the functions of `os` through which mainstem writes, and `exchange`, which is none of them. It keeps
+what a power cut would take: bytes that were written and not synced, and names whose folder was not synced since.
 """
 
 import functools
@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mainstem.files import writing
 
 OPERATIONS = ("open", "write", "fsync", "ftruncate", "replace", "mkdir", "unlink", "rmdir")
 EXIT = 9
@@ -27,13 +29,15 @@ class Medium:
         self._paths: dict[int, Path] = {}
         self._synced: dict[Path, int] = {}
         self._dirty: set[Path] = set()
-        self._names: list[tuple[Path, Path, Path | None]] = []
+        self._exchange = writing.exchange
+        self._names: list[tuple[Path, Callable[[], Any]]] = []
         self._turn = threading.RLock()
         self._attic = root.parent / f"attic-{os.getpid()}"
 
     def install(self) -> None:
         for name in OPERATIONS:
             setattr(os, name, self._alone(getattr(self, name)))
+        writing.exchange = self._alone(self.exchange)  # type: ignore[assignment]
 
     def _alone(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         """Return `operation` as one thread at a time does it: none goes on while another one ends the process."""
@@ -96,7 +100,16 @@ class Medium:
             backup.write_bytes(new.read_bytes())
         self._real["replace"](source, target)
         self._synced = {(new if path == old else path): size for path, size in self._synced.items()}
-        self._names.append((new, old, backup))
+        self._names.append((new, functools.partial(self._undo, new, old, backup)))
+
+    def exchange(self, a: Path, b: Path) -> bool:
+        self._tick()
+        if any(a.absolute() in path.parents for path in self._dirty):
+            self.broken.append(f"{b.name} appears before its bytes are synced")
+        done = self._exchange(a, b)
+        if done:
+            self._names.append((b.absolute(), functools.partial(self._exchange, a, b)))
+        return done
 
     def mkdir(self, path: Any, *rest: Any, **more: Any) -> None:
         if self._inside(path, more):
@@ -141,8 +154,13 @@ class Medium:
             if path.is_file():
                 kept = path.read_bytes()[: self._synced.get(path, 0)]
                 path.write_bytes(kept + b"\xa5" * (path.stat().st_size - len(kept)))
-        for new, old, backup in reversed(self._names):
-            if os.path.lexists(new):
-                os.replace(new, old)
-                if backup is not None:
-                    new.write_bytes(backup.read_bytes())
+        for _, undo in reversed(self._names):
+            undo()
+
+    @staticmethod
+    def _undo(new: Path, old: Path, backup: Path | None) -> None:
+        """Take back that `old` was renamed to `new`, which was a file like `backup` before, if that is there."""
+        if os.path.lexists(new):
+            os.replace(new, old)
+            if backup is not None:
+                new.write_bytes(backup.read_bytes())

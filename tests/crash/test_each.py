@@ -30,7 +30,7 @@ def test_a_kill_or_an_error_at_any_call_loses_nothing(tmp_path: Path) -> None:
     found = _each(tmp_path / "first", stride, path)
     print(found["tried"])
     assert found["wrong"] == []
-    assert {"fsync", "rename", "unlink", "mkdir"} <= set(found["tried"]["kill"])
+    assert {"fsync", "rename", "renameat2", "unlink", "mkdir"} <= set(found["tried"]["kill"])
     assert sum(found["tried"]["kill"].values()) * int(stride) > 60
     lines = path.read_bytes()
     assert _each(tmp_path / "second", stride, path) == found

@@ -1,14 +1,17 @@
 import errno
 import fcntl
+import functools
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mainstem import files
 from mainstem.errors import BadInput, RunFailed
+from mainstem.files import writing
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -82,6 +85,87 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             files.write_synced(new / "x", content)
     assert (target / "x").read_bytes() == b"2"
     assert os.listdir(tmp_path) == ["step-1"]
+
+
+class Killed(BaseException):
+    """A process has been killed: nothing that it would have done on an error is done."""
+
+
+def _killed(monkeypatch: pytest.MonkeyPatch, fatal: int, target: Path) -> bool:
+    """Write `target` again and be killed before call number `fatal` that names, syncs or deletes; False: never."""
+    left = fatal
+
+    def counted(real: Any, *args: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            raise Killed
+        return real(*args, **more)
+
+    with monkeypatch.context() as patch:
+        for name in ("open", "fsync", "replace", "mkdir", "unlink", "rmdir"):
+            patch.setattr(os, name, functools.partial(counted, getattr(os, name)))
+        patch.setattr(writing, "exchange", functools.partial(counted, writing.exchange))
+        try:
+            with files.new_folder(target) as new:
+                files.write_synced(new / "x", b"new")
+        except Killed:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("exchanging", [True, False], ids=["names are exchanged", "names cannot be exchanged"])
+def test_a_kill_at_any_call_leaves_the_old_folder_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanging: bool
+) -> None:
+    if not exchanging:
+        monkeypatch.setattr(writing, "exchange", lambda *_: False)
+    found, killed = [], True
+    while killed:
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        target = folder / "step-1"
+        with files.new_folder(target) as new:
+            files.write_synced(new / "x", b"old")
+        killed = _killed(monkeypatch, 1 + len(found), target)
+        whole_at_once = (target / "x").exists()
+        files.sweep(folder)
+        assert os.listdir(folder) == ["step-1"]
+        found.append((whole_at_once, (target / "x").read_bytes()))
+    contents = [content for _, content in found]
+    assert contents == sorted(contents, reverse=True)  # once it is the new one, it stays
+    assert set(contents) == {b"old", b"new"} and len(found) > 10
+    assert all(there for there, _ in found) == writing.exchange(tmp_path / "0", tmp_path / "1")
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, real = tmp_path / "step-1", os.replace
+    with files.new_folder(target) as new:
+        files.write_synced(new / "x", b"old")
+
+    def refuse(source: Path, place: Path) -> None:
+        if source.name.startswith(".new-"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(source, place)
+
+    monkeypatch.setattr(writing, "exchange", lambda *_: False)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output error"), files.new_folder(target) as new:
+        files.write_synced(new / "x", b"new")
+    assert os.listdir(tmp_path) == ["step-1"]
+    assert (target / "x").read_bytes() == b"old"
+
+
+def test_what_was_set_aside_goes_where_the_new_one_has_its_name(tmp_path: Path) -> None:
+    for name in (".aside-step-1", "step-1", ".aside-step-2", ".aside-"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name)
+    files.sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".aside-", "step-1", "step-2"]
+    assert (tmp_path / "step-1" / "x").read_text() == "step-1"
+    assert (tmp_path / "step-2" / "x").read_text() == ".aside-step-2"
 
 
 def test_sweep_removes_what_kills_left_and_nothing_else(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Writing so that a kill or a power cut at any moment leaves either the old file or the new one, never a part.
 
 No name appears before its bytes, and then its folder, are synced. Names that begin with `.new-` or `.old-` are work in
-progress; `sweep` removes those that a kill has left. Links are never followed on write.
+progress; `sweep` removes those that a kill has left. A folder that begins with `.aside-` was about to be replaced by a
+new one; `sweep` gives it its name back, where the new one has not taken it. Links are never followed on write.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput, RunFailed
+from .exchange import exchange
 from .reading import Entry, shown
 
 with contextlib.suppress(ImportError):  # Windows has none; what needs no file is used there all the same
     import fcntl
 
 NEW, OLD = ".new-", ".old-"
+_ASIDE = ".aside-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _STALE = 24 * 3600.0
@@ -157,21 +160,44 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to fill, which becomes `path` when the ``with`` ends well and nothing when it does not."""
+    """Give a folder to fill, which becomes `path` when the ``with`` ends well and nothing when it does not.
+
+    What was called `path` before stays until then, whole: a kill at any moment leaves the old one or the new one, if
+    need be under a name from which `sweep` brings it back.
+    """
     new = path.with_name(NEW + path.name)
     _delete(new)
     try:
         os.mkdir(new)
         yield new
         sync_folder(new)
-        if os.path.lexists(path):
-            os.replace(path, _free_name(path))
-        os.replace(new, path)
+        old = _replace(new, path)
     except Exception:
         _delete(new)
         raise
     sync_folder(path.parent)
+    if old is not None:
+        os.replace(old, _free_name(path))
     sweep(path.parent, OLD + path.name)
+
+
+def _replace(new: Path, path: Path) -> Path | None:
+    """Let the folder `new` be `path`; return where that is now which was called so before, None where nothing was."""
+    if not os.path.lexists(path):
+        os.replace(new, path)
+        return None
+    if exchange(new, path):
+        return new
+    aside = path.with_name(_ASIDE + path.name)
+    if os.path.lexists(aside):  # left by a kill, behind which `path` was there all the same
+        os.replace(aside, _free_name(path))
+    os.replace(path, aside)
+    try:
+        os.replace(new, path)
+    except OSError:
+        os.replace(aside, path)
+        raise
+    return aside
 
 
 def remove(path: Path) -> None:
@@ -183,10 +209,24 @@ def remove(path: Path) -> None:
 
 
 def sweep(folder: Path, *prefixes: str) -> None:
-    """Delete what earlier kills have left in `folder`, and nothing else: no file that somebody is writing now."""
+    """Delete what earlier kills have left in `folder`, and nothing else: no file that somebody is writing now.
+
+    What one of them has kept from being replaced gets its name back. With `prefixes` only names that begin so go.
+    """
     for child in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if child.name.startswith(prefixes or (NEW, OLD)):
+        if not prefixes and child.name.startswith(_ASIDE) and child.name != _ASIDE:
+            _put_back(child)
+        elif child.name.startswith(prefixes or (NEW, OLD)):
             _delete_unless_held(child)
+
+
+def _put_back(aside: Path) -> None:
+    path = aside.with_name(aside.name.removeprefix(_ASIDE))
+    if os.path.lexists(path):  # the new one has taken the name
+        remove(aside)
+        return
+    os.replace(aside, path)
+    sync_folder(path.parent)
 
 
 def _free_name(path: Path) -> Path:
