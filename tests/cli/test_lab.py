@@ -1,18 +1,23 @@
 """The laboratory from the command line: the list, a run with its page, and what is refused."""
 
+import dataclasses
 import json
 import os
 import re
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from lab import made
 
-from mainstem import catalogue, config
+from mainstem import catalogue, config, train
 from mainstem.cli import lab
 from mainstem.cli.main import main
 from mainstem.errors import BadInput
+from mainstem.lab import Experiment, suite
+from mainstem.lab.result import Results
 
 Capture = pytest.CaptureFixture[str]
 SMALL = ["--model.width", "8", "--model.heads", "1", "--model.context", "8", "--train.batch", "2", "--train.steps", "2"]
@@ -139,6 +144,60 @@ def test_a_field_holds_for_all_experiments_that_do_not_decide_over_it(
     assert found["exploding"]["facts"]["settings"]["model.width"] == "8"
     assert main(["lab", "exploding", "sites", "--seeds", "1", "--out", str(out), *SMALL]) == 2
     assert "train.steps cannot be set for exploding" in capsys.readouterr().err
+
+
+def _made_up(name: str) -> Results:
+    results = made()
+    results.experiment = dataclasses.replace(results.experiment, name=name)
+    return results
+
+
+def _claims(path: Path) -> str:
+    """Return how many claims a page says that it is about."""
+    found = re.search(r"(\d+(?: of \d+)?) claims about residual", path.read_text())
+    return found[1] if found else "none"
+
+
+@pytest.mark.parametrize("ends", ["stopped", "lasts"])
+def test_the_page_of_all_is_as_new_as_the_others_wherever_it_is_stopped(
+    ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def some(*_: object) -> Iterator[tuple[Results, Path]]:
+        for name in ("vanishing", "exploding"):
+            yield _made_up(name), tmp_path / f"{name}.html"
+        if ends == "stopped":
+            raise train.Stop(130)
+
+    whole = tmp_path / "all.html"
+    whole.write_text("5 claims about residual connections, of yesterday")
+    monkeypatch.setattr(suite, "run", some)
+    monkeypatch.setattr(suite, "check", lambda *_, **__: None)
+    assert main(["lab", "--all", "--out", str(tmp_path)]) == {"stopped": 130, "lasts": 0}[ends]
+    count = len(catalogue.names("experiment"))
+    assert _claims(whole) == f"2 of {count}"
+    assert ("all.html" in capsys.readouterr().out) == (ends == "lasts")
+
+
+def test_some_experiments_have_a_page_of_their_own_beside_that_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def some(experiments: Sequence[Experiment], *_: object) -> Iterator[tuple[Results, Path]]:
+        for each in experiments:
+            yield _made_up(each.name), tmp_path / f"{each.name}.html"
+
+    whole = tmp_path / "all.html"
+    whole.write_text("of all")
+    monkeypatch.setattr(suite, "run", some)
+    monkeypatch.setattr(suite, "check", lambda *_, **__: None)
+    for names in (["vanishing", "depth-used"], ["depth-used", "vanishing"]):
+        assert main(["lab", *names, "--out", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "depth-used-and-vanishing.html")
+    assert _claims(tmp_path / "depth-used-and-vanishing.html") == "2"
+    assert main(["lab", "vanishing", "--out", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["all.html", "depth-used-and-vanishing.html"]
+    assert whole.read_text() == "of all"
+    assert main(["lab", *catalogue.names("experiment"), "--out", str(tmp_path)]) == 0
+    assert _claims(whole) == str(len(catalogue.names("experiment")))
 
 
 def test_refusals_come_before_any_text_is_read(tmp_path, monkeypatch, capsys: Capture) -> None:

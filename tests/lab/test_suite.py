@@ -66,7 +66,8 @@ def test_every_experiment_has_its_results_and_its_page(tmp_path: Path) -> None:
     assert found["facts"]["command"] == "mainstem lab x"
     assert {"commit", "versions", "machine", "settings", "steps", "seconds"} <= set(found["facts"])
     plan = suite.Plan(tmp_path, {}, None, 3, "mainstem lab x")
-    whole = suite.write_all(plan, [results for results, _ in made]).read_text()
+    both = [experiment("one"), experiment("two")]
+    whole = suite.write_all(plan, both, [results for results, _ in made]).read_text()
     assert "one: A claim." in whole
     assert "two: A claim." in whole
 

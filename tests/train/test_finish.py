@@ -7,7 +7,7 @@ import pytest
 import tiny_run
 from small_runs import small_run
 
-from mainstem import report, train
+from mainstem import files, report, train
 from mainstem.report import page
 from mainstem.runs import facts, run_folder
 from mainstem.train import samples
@@ -74,3 +74,50 @@ def test_samples_of_the_model_before_do_not_stay_where_there_can_be_no_new_ones(
     train.run(small_run(tmp_path, train={"steps": 4}), console=Plain(None), resume=True)
     assert "samples.json is missing" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "run" / facts.SAMPLES).exists()
+
+
+def test_a_page_of_the_model_before_is_neither_left_nor_offered_where_there_can_be_no_new_one(
+    tmp_path, monkeypatch, capsys
+):
+    def fails(*_):
+        raise RuntimeError("no ink")
+
+    screen, names = io.StringIO(), ("report.html", "card.md")
+    console = Plain(screen)
+    train.run(small_run(tmp_path, train={"steps": 3}), console=console, listeners=[report.Page(console.warn)])
+    assert screen.getvalue().count("see its page") == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(page, "write", fails)
+        again = small_run(tmp_path, train={"steps": 4})
+        train.run(again, console=console, resume=True, listeners=[report.Page(console.warn)])
+    assert "report.html is missing: it could not be written (no ink)" in " ".join(capsys.readouterr().err.split())
+    assert screen.getvalue().count("see its page") == 1
+    assert not [name for name in names if (tmp_path / "run" / name).exists()]
+
+
+def test_a_page_that_no_listener_has_written_again_is_not_offered(tmp_path):
+    screen = io.StringIO()
+    train.run(small_run(tmp_path, train={"steps": 3}), console=Plain(screen), listeners=[report.Page()])
+    before = (tmp_path / "run" / "report.html").read_bytes()
+    train.run(small_run(tmp_path, train={"steps": 4}), console=Plain(screen), resume=True)
+    assert "going on at step 3" in screen.getvalue() and screen.getvalue().count("see its page") == 1
+    assert (tmp_path / "run" / "report.html").read_bytes() == before
+
+
+def test_a_page_of_the_model_before_that_cannot_be_deleted_is_called_that(tmp_path, monkeypatch):
+    said, real = [], files.remove
+
+    def fails(*_):
+        raise RuntimeError("no ink")
+
+    def refuses(path):
+        if path.name in ("report.html", "card.md"):
+            raise OSError(13, "Permission denied")
+        real(path)
+
+    train.run(small_run(tmp_path, train={"steps": 3}), console=Plain(None), listeners=[report.Page()])
+    monkeypatch.setattr(page, "write", fails)
+    monkeypatch.setattr(files, "remove", refuses)
+    again = small_run(tmp_path, train={"steps": 4})
+    train.run(again, console=Plain(None), resume=True, listeners=[report.Page(said.append)])
+    assert "run/report.html is that of an earlier end: it could not be written (no ink)" in said[0]

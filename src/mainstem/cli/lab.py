@@ -118,6 +118,7 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
     memory.keep()
     found: list[Results] = []
     pages: list[str] = []
+    whole: Path | None = None
     answer = Answer(options.json)
     experiments = [_sized(spec.load(), options) for spec in specs]
     suite.check(experiments, plan, every=options.all)
@@ -129,13 +130,15 @@ def _run(specs: list[Any], options: Options, settings: dict[str, str], command: 
             for results, page in suite.run(experiments, plan, began, progress):
                 found.append(results)
                 pages.append(str(page))
+                if len(experiments) > 1:  # each time, so that it is as new as the others where this is stopped
+                    whole = suite.write_all(plan, experiments, found)
                 for line in words.of(results, terminal.width()):
                     answer.say(line)
                 answer.say(f"  {page}")
     except Stop as stop:
         return answer.stopped(stop)
-    if len(found) > 1:
-        answer.say(str(suite.write_all(plan, found)))
+    if whole is not None:
+        answer.say(str(whole))
     answer.give({"experiments": [{**each.to_json(), "page": page} for each, page in zip(found, pages, strict=True)]})
     return 0
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .. import config, files
+from .. import catalogue, config, files
 from ..errors import BadInput
 from ..runs import environment
 from ..runs.cache import cache_folder
@@ -185,10 +185,16 @@ def write(plan: Plan, results: Results) -> Path:
     return files.write_text(plan.folder / f"{name}.html", page.page(name, about, [results], plan.command))
 
 
-def write_all(plan: Plan, found: Sequence[Results]) -> Path:
-    """Write one page of all the experiments, and return its path."""
-    about = f"{len(found)} claims about residual connections and regularization, put to the test on this machine."
-    return files.write_text(plan.folder / ALL, page.page("The laboratory", about, found, plan.command))
+def write_all(plan: Plan, experiments: Sequence[Experiment], found: Sequence[Results]) -> Path:
+    """Write one page of what is `found` of the experiments by now, and return its path.
+
+    It is called `ALL` where these are all that there are; some have a page with their names, and leave that alone.
+    """
+    names = sorted(experiment.name for experiment in experiments)
+    name = ALL if names == sorted(catalogue.names("experiment")) else f"{'-and-'.join(names)}.html"
+    many = f"{len(found)} of {len(names)}" if len(found) < len(names) else f"{len(found)}"
+    about = f"{many} claims about residual connections and regularization, put to the test on this machine."
+    return files.write_text(plan.folder / name, page.page("The laboratory", about, found, plan.command))
 
 
 def tokens(folder: Path) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
+from .. import files
 from ..errors import command
 from ..runs.listener import Listener, Outcome
 from ..runs.paths import place
 
-_NAME = "report.html"
+_NAME, _CARD = "report.html", "card.md"
 
 
 class Page(Listener):
@@ -35,9 +38,19 @@ class Page(Listener):
             page.write(outcome.path)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run is whole without it
             where = place(outcome.path)
+            state = "is missing" if _gone(outcome.path) else "is that of an earlier end"
             self._warn(
-                f"{where}/{_NAME} is missing: it could not be written ({error}). `{command('report', where)}` "
+                f"{where}/{_NAME} {state}: it could not be written ({error}). `{command('report', where)}` "
                 "makes it again."
             )
         finally:
             self._tell(what, 1, 1)
+
+
+def _gone(folder: Path) -> bool:
+    """Delete the pages that the run had before it went on, which show other numbers; return whether none is left."""
+    there = [folder / name for name in (_NAME, _CARD) if files.is_file(folder / name)]
+    for path in there:
+        with contextlib.suppress(OSError):
+            files.remove(path)
+    return not any(files.is_file(path) for path in there)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from time import perf_counter
 
 from .. import config, files, runs
@@ -125,6 +126,7 @@ def run(
         world.first(Lead.of(run, folder, learner.length, before.checkpoint), Lead)
         several = Listeners([*listeners, *([tensorboard.Board()] if run.log.tensorboard else [])])
         loop = begin(learner, known, folder, before, progress, requests, several, clock, began)
+        earlier = _stamp(folder.page)
         with _leaving(loop), _told(loop) as ended, _written(loop):
             left = budget.left(loop.learner, loop.state, loop.clock, loop.progress.measuring)
             shows = task.shows(learner, cache)
@@ -136,8 +138,8 @@ def run(
             reason = loop.go()
             outcome, closing = finish(loop, reason, known, shows, again=loop.state.step == first)
             ended.append(outcome)
-        page = folder.page if files.is_file(folder.page) else None  # which a listener has made
-        progress.say(ending(loop.learner, loop.state.step, outcome, closing, page))
+        new = files.is_file(folder.page) and _stamp(folder.page) != earlier  # which a listener has made
+        progress.say(ending(loop.learner, loop.state.step, outcome, closing, folder.page if new else None))
     return outcome
 
 
@@ -173,3 +175,11 @@ def _leaving(loop: Loop) -> Iterator[None]:
         again, where = how(loop.folder)
         loop.progress.say(f"{stop}; {where}. Go on with:\n  {again}")
         raise
+
+
+def _stamp(page: Path) -> tuple[int, int] | None:
+    """Return what is another one once `page` has been written again; None where there is none."""
+    with contextlib.suppress(OSError):
+        found = page.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
