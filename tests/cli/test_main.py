@@ -209,6 +209,36 @@ def test_without_an_output() -> None:
     assert (found.returncode, found.stderr) == (0, "")
 
 
+GONE = (
+    "mainstem: The working folder has been deleted or cannot be read (No such file or directory): go to another one, "
+    "and give the command again.\n"
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_working_folder_that_has_been_deleted_is_told_whatever_the_command(
+    name: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main([name]) == 2
+    assert capsys.readouterr() == ("", GONE)
+
+
+def test_a_process_that_begins_in_a_deleted_folder_ends_with_the_sentence() -> None:
+    """MKL ended `doctor` and trainings with "Cannot load libtorch_cpu.so", others ended with a traceback."""
+    source = str(Path(mainstem.__file__).parents[1])
+    line = 'cd "$(mktemp -d)" && rmdir "$PWD" && "$PYTHON" -m mainstem '
+    env = {"PYTHON": sys.executable, "PYTHONPATH": source, "PATH": os.environ["PATH"]}
+    for word, code, said in (("doctor", 2, GONE), ("--version", 0, "")):
+        found = subprocess.run(
+            ["/bin/bash", "-c", line + word], capture_output=True, text=True, check=False, timeout=60, env=env
+        )
+        own = [line for line in found.stderr.splitlines(keepends=True) if not line.startswith("shell-init: ")]
+        assert (found.returncode, "".join(own)) == (code, said)  # PYTHON may be a script, whose shell complains too
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_a_sentence() -> None:
     found = run("list", shell="> /dev/full")

@@ -72,9 +72,21 @@ def _dispatch(words: list[str]) -> int:
             "The command runs on Linux and macOS: use it in WSL. On Windows itself the parts for Python work, such as "
             "`from mainstem import Residual`."
         )
+    _check_working_folder()
     if COMMANDS[name].alone and not processes.alone():
         return 2
     return _run(name, words[1:])
+
+
+def _check_working_folder() -> None:
+    """Refuse to work in a folder that has been deleted: no path can be followed there, and MKL ends the process."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise BadInput(
+            f"The working folder has been deleted or cannot be read ({error.strerror or error}): go to another one, "
+            "and give the command again."
+        ) from None
 
 
 def _run(name: str, words: list[str]) -> int:
