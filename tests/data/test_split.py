@@ -146,6 +146,38 @@ def test_at_most_two_megabytes_are_held_out_unless_a_share_is_asked_for(how: str
     assert share(config.Data(), 10**6) == 0.1
 
 
+def _sealed(found: Survey, **how: Any) -> set[int]:
+    """Return the hashes of the documents that are sealed."""
+    chosen = split(found, config.Data(**how))
+    assert chosen.of_held and chosen.sealed is not None and chosen.sealed.name == "document"
+    return set(found.digests_N[chosen.held_N][chosen.sealed.held_N].tolist())
+
+
+@pytest.mark.parametrize("held_out", [0.1, 0.2, None])
+def test_sealed_documents_stay_sealed_when_the_text_grows_and_in_any_order(held_out: float | None) -> None:
+    """The threshold went by what else is held out, so that one document more sealed others, or opened them."""
+    whole = survey([f"document {number} says {number * number}" for number in range(900)])
+    size = np.full(900, 100_000)  # from 20 MB on the share that is held out falls, where none was asked for
+    how = {"held_out": held_out, "sealed": 0.1}
+
+    def first(count: int) -> Survey:
+        return Survey(size[:count], size[:count], whole.digests_N[:count], "")
+
+    before = _sealed(first(300), **how)
+    assert 15 < len(before) < 45
+    for count in range(301, 901, 7):
+        assert _sealed(first(count), **how) & set(whole.digests_N[:300].tolist()) == before, count
+    mixed = Survey(size[:300], size[:300], whole.digests_N[:300][::-1].copy(), "")
+    assert _sealed(mixed, **how) == before
+
+
+@pytest.mark.parametrize("count", [20, 40, 300])
+def test_the_sealed_share_is_near_what_was_asked_for(count: int) -> None:
+    texts = [f"{number:04}" for number in range(count)]
+    sealed = _sealed(survey(texts), held_out=0.2, sealed=0.2, split="document")
+    assert 0.1 <= len(sealed) / count <= 0.4
+
+
 def test_a_sealed_part_that_leaves_nothing_to_train_on_is_refused() -> None:
     texts = [f"document {number}" for number in range(100)]
     for how in ("auto", "tail", "document"):

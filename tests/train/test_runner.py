@@ -126,6 +126,18 @@ def test_data_that_changed_is_refused_and_the_run_stays(tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in before} == before
 
 
+def test_a_held_out_part_that_would_be_another_one_is_refused_and_the_run_stays(tmp_path: Path) -> None:
+    """As by another version, which cuts the same text elsewhere."""
+    train.run(small_run(tmp_path), resume=False, console=Heard())
+    path = tmp_path / "run" / "facts.json"
+    known = json.loads(path.read_text())
+    known["corpus"]["held_out_hash"] = "0" * 64
+    path.write_text(json.dumps(known))
+    with pytest.raises(BadInput, match=r"^The held-out part of .* has changed since the run began .* was 000000000000"):
+        train.run(small_run(tmp_path), resume=True, console=Heard())
+    assert json.loads(path.read_text()) == known
+
+
 @pytest.mark.parametrize(
     ("section", "values", "said"),
     [("model", {"context": 5000}, "fewer than one window"), ("train", {"epochs": 1.0}, "give one of them"),

@@ -15,6 +15,9 @@ from .tokenizer import Tokenizer
 _VERSION = 8
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
+_SEALED = 1
+"""Of how a sealed part is cut: another number makes the tokens of those texts anew that have one."""
+
 
 class Given(NamedTuple):
     """A tokenizer in place of the one that a text's settings ask for, and why it is taken.
@@ -58,6 +61,6 @@ def places(section: config.Data, documents: Documents, text: str, given: Given |
 def _name(section: config.Data, documents: Documents, text: str, *units: Any) -> str:
     settings = [
         _VERSION, text, documents.format, *units, section.held_out, section.split, section.sealed,
-        documents.sources.held_out > 0,
+        documents.sources.held_out > 0, *([_SEALED] if section.sealed is not None else []),
     ]  # fmt: skip
     return f"tokens-{hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]}"

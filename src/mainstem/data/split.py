@@ -60,15 +60,18 @@ def split(found: Survey, section: config.Data, held_out_files: int = 0) -> Split
                 f"data.sealed {sealed:g} and a share of {wanted:g} that is held out leave nothing to train on: give a "
                 "smaller one."
             )
-        chosen, part = _cut(found, section.split, wanted + sealed), sealed / (wanted + sealed)
+        both = wanted + sealed
+        chosen, part = _cut(found, section.split, both, both), sealed / both
     if not sealed:
         return chosen
     rest = _of_side(found, chosen, chosen.of_held)
     way = "tail" if section.split == "tail" else "auto"
     if chosen.name == "document" and len(np.unique(rest.digests_N)) > 1:
         way = "document"  # a document that nothing cuts stays whole
+    # What is held out has small hashes only: by the share of the whole text the same are sealed when the text grows.
+    below = sealed if chosen.name == "document" else part
     try:
-        return chosen._replace(sealed=_cut(rest, way, part))
+        return chosen._replace(sealed=_cut(rest, way, part, below))
     except BadInput:  # which speaks of the whole text
         raise _unsealable(rest, chosen.of_held) from None
 
@@ -101,12 +104,12 @@ def _of_side(found: Survey, chosen: Split, held: bool) -> Survey:
     return Survey(bytes_N, chars_N, found.digests_N[which_N], found.hash)
 
 
-def _cut(found: Survey, way: str, wanted: float) -> Split:
-    """Return how a share `wanted` of the bytes is cut off."""
+def _cut(found: Survey, way: str, wanted: float, below: float) -> Split:
+    """Return how a share `wanted` of the bytes is cut off: the tail, or documents with a hash `below` that."""
     _, group_N = np.unique(found.digests_N, return_inverse=True)
     distinct = int(group_N.max()) + 1
     if way == "document" or (way == "auto" and distinct >= _ENOUGH):
-        chosen = _by_document(found, group_N, distinct, wanted)
+        chosen = _by_document(found, group_N, distinct, wanted, below)
         held = float(found.bytes_N[chosen.held_N].sum()) / found.num_bytes
         if way == "document" or 0.5 <= held / wanted <= 2:
             return chosen
@@ -125,10 +128,10 @@ def share(section: config.Data, num_bytes: int) -> float:
     return section.held_out if section.held_out is not None else min(SHARE, CAP / max(1, num_bytes))
 
 
-def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share: float) -> Split:
-    """Hold out the documents whose hash, as a number in [0, 1), is below the share.
+def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share: float, below: float) -> Split:
+    """Cut off the documents whose hash, as a number in [0, 1), is `below` that, where they are about a `share` of all.
 
-    Whether a document is held out then depends on nothing but its content. Few or uneven documents may miss the share
+    Whether a document is cut off then depends on nothing but its content. Few or uneven documents may miss the share
     by far; then the threshold is moved to where they come nearest.
     """
     if distinct < 2:
@@ -136,7 +139,7 @@ def _by_document(found: Survey, group_N: NDArray[np.int64], distinct: int, share
             raise _the_same(found)
         raise BadInput("The corpus has 1 document, so none can be held out whole: use --data.split tail.")
     place_N = found.digests_N.astype(np.float64) / 2.0**64
-    held_N = place_N < share
+    held_N = place_N < below
     part = float(found.bytes_N[held_N].sum()) / found.num_bytes
     reason = "each by the hash of its content"
     if not 0.5 * share <= part <= 2 * share or held_N.all():

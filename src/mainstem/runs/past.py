@@ -45,8 +45,16 @@ class Past(NamedTuple):
         """The hash of the run's text."""
         if self.checkpoint is not None:
             return self.checkpoint[1].corpus
-        found: str | None = ((self.facts or {}).get("corpus") or {}).get("hash")
-        return found
+        return self._told("hash")
+
+    @property
+    def held_out(self) -> str | None:
+        """The hash of what was held out of that text; None where nobody has noted it."""
+        return self._told("held_out_hash")
+
+    def _told(self, name: str) -> str | None:
+        found = ((self.facts or {}).get("corpus") or {}).get(name)
+        return found if isinstance(found, str) else None
 
 
 NOTHING = Past()

@@ -43,7 +43,7 @@ def assemble(
     """
     start = clock() if began is None else began
     network = task.build(run, data)
-    _check_data(data, past.corpus, run)
+    _check_data(data, past, run)
 
     loss = target_loss.of(run, task, network, data, device.choose(run.machine), loss)
 
@@ -107,9 +107,15 @@ def _what(fact: Any) -> Any:
     return {name: value for name, value in fact.items() if name != "run"} if isinstance(fact, dict) else fact
 
 
-def _check_data(data: Data, before: str | None, run: config.Run) -> None:
-    if before is not None and before != data.facts["hash"]:
-        raise BadInput(
-            f"The data of {run.out!r} has changed since the run began (its hash is {data.facts['hash'][:12]}, and "
-            f"was {before[:12]}): put the old data back, or begin another run under another --out."
-        )
+def _check_data(data: Data, past: Past, run: config.Run) -> None:
+    parts = (
+        ("data", "hash", past.corpus, "put the old data back"),
+        ("held-out part", "held_out_hash", past.held_out, "use the mainstem that began it"),
+    )
+    for what, name, before, remedy in parts:
+        now = data.facts.get(name)
+        if before is not None and now is not None and before != now:
+            raise BadInput(
+                f"The {what} of {run.out!r} has changed since the run began (its hash is {now[:12]}, and was "
+                f"{before[:12]}): {remedy}, or begin another run under another --out."
+            )
