@@ -31,11 +31,13 @@ def test_the_key_is_of_all_that_decides():
     same = key(["e", 1], RUN, "text")
     moved = config.override(RUN, {"out": "elsewhere", "log.every": 3, "data.paths": ["moved.txt"], "data.verify": True})
     assert key(["e", 1], moved, "text") == same
+    assert key(["e", 1], config.override(RUN, {"data.tokenizer": "byte"}), "text") == same  # as the laboratory has it
     others = [
         key(["e", 2], RUN, "text"), key(["f", 1], RUN, "text"), key(["e", 1], RUN, "other"),
         *(key(["e", 1], config.override(RUN, change), "text")
           for change in ({"seed": 1}, {"train.steps": 6}, {"noise.rate": 0.1}, {"model.residual": "post_norm"},
                          {"optim.lr": 1e-4}, {"penalty.0.name": "l1", "penalty.0.coef": 1e-4},
-                         {"data.documents": "mask"}, {"data.sealed": 0.1})),
+                         {"data.documents": "mask"}, {"data.sealed": 0.1}, {"data.tokenizer": "char"},
+                         {"data.tokenizer": {"name": "bpe", "vocabulary": 300}}, {"data.tokenizer": "bpe"})),
     ]  # fmt: skip
     assert len({same, *others}) == 1 + len(others)

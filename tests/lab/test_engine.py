@@ -7,8 +7,9 @@ import pytest
 
 from mainstem import config
 from mainstem.lab import Cell, Contrast, Experiment, against
-from mainstem.lab.cache import Cache
+from mainstem.lab.cache import Cache, key
 from mainstem.lab.engine import MOST_SEEDS, Engine, TooSmall
+from mainstem.train import device
 
 TEXT = lab.corpus()
 
@@ -198,3 +199,35 @@ def test_contrasts_of_cells_that_are_not_there_are_an_error():
     contrast = Contrast("x", against("a", "z"), "value", "", 0.1, 1)
     with pytest.raises(ValueError, match="cells"):
         Experiment("e", "", "", "?", (Cell("a"), Cell("b")), (contrast,), lambda t: {}, lambda r: [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens", "found"),
+    [({}, None, True), ({}, 8192, True), ({}, 102_400, True), ({"machine.dtype": "float32"}, None, True),
+     ({}, 1500, False), ({"machine.dtype": "bfloat16"}, None, False), ({"data.documents": "mask"}, None, False)],
+)  # fmt: skip
+def test_a_trial_that_was_measured_otherwise_before_is_not_found_and_every_other_one_is(
+    tmp_path, settings, tokens, found
+):
+    """Of depth-used in bfloat16 and of --repeated 1500 the folder has numbers that are none of theirs now."""
+    world = World(tmp_path, settings=settings)
+    cell = dataclasses.replace(world.experiment.cells[0], tokens=tokens)
+    run = world.engine.configured(world.experiment, cell, 0, False)
+    text = "".join(str(TEXT.facts[name]) for name in ("hash", "held_out_hash", "vocab_size"))
+    earlier = key(["e", 1, sorted(cell.at.items()), tokens], run, text)
+    assert (world.engine._key(world.experiment, cell, run) == earlier) == found
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_key_goes_by_the_precision_that_auto_is_here_which_is_found_out_once(tmp_path, monkeypatch, fast):
+    asked = []
+    monkeypatch.setattr(device, "bfloat16_is_faster", lambda: asked.append(1) or fast)
+
+    def keys(dtype):
+        world = World(tmp_path, settings={"machine.dtype": dtype, "machine.device": "cpu"})
+        runs = [world.engine.configured(world.experiment, cell, 0, False) for cell in world.experiment.cells]
+        return [world.engine._key(world.experiment, *each) for each in zip(world.experiment.cells, runs, strict=True)]
+
+    found = keys("auto")
+    assert len(asked) == 1
+    assert found == keys("bfloat16" if fast else "float32") != keys("float32" if fast else "bfloat16")

@@ -39,9 +39,10 @@ def key(name: Sequence[Any], run: config.Run, corpus: str) -> str:
     """Return the name of a trial: a hash of what is measured, the whole configuration, the text, and the versions.
 
     Where the run is written and what is shown decide nothing. What the text is, `corpus` says, but for how documents
-    are kept apart and how much of it is sealed.
+    are kept apart, how much of it is sealed, and how it became tokens, which is by bytes where nothing else is said.
     """
-    text = config.Data(documents=run.data.documents, sealed=run.data.sealed)
+    tokenizer = config.Data().tokenizer if run.data.tokenizer == "byte" else run.data.tokenizer
+    text = config.Data(documents=run.data.documents, sealed=run.data.sealed, tokenizer=tokenizer)
     bare = msgspec.structs.replace(run, out="-", log=config.Log(), data=text)
     versions = [metadata.version(package) for package in ("mainstem", "torch")]
     content = [list(name), msgspec.to_builtins(bare), corpus, versions]

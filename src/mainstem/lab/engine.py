@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from .. import config, data
 from ..draw.words import short
@@ -21,7 +23,7 @@ from . import conditions
 from .cache import Cache, Kept, key
 from .experiment import Cell, Experiment, Numbers
 from .result import Results
-from .trial import Trial
+from .trial import PIECE, Trial
 
 MOST_SEEDS = 10
 """With a budget: more seeds than this are asked for by number."""
@@ -57,6 +59,7 @@ class Engine:
     say: Callable[[str], None]
     clock: Callable[[], float] = time.perf_counter
     tell: Callable[[str, int, int], None] = lambda what, done, total: None
+    _machines: dict[config.Machine, config.Machine] = field(default_factory=dict, init=False, repr=False)
 
     def run(self, experiment: Experiment, budget: float | None, seeds: int | None, double: bool = False) -> Results:
         """Return the results of `seeds` seeds, or of as many as `budget` seconds allow (at most 10, at least 1).
@@ -106,12 +109,18 @@ class Engine:
     def configured(self, experiment: Experiment, cell: Cell, seed: int, double: bool) -> config.Run:
         """Return the whole configuration of a trial: the lab's, the experiment's, the user's, the cell's, the seed."""
         if cell.whole is not None:
-            return config.override(cell.whole, {"seed": seed})
+            return self._settled(config.override(cell.whole, {"seed": seed}))
         free = experiment.free(self.settings)
         values = {**LAB, **experiment.base, **free, **cell.settings, "seed": seed}
         if double and "train.steps" not in free:
             values["train.steps"] = 2 * int(values["train.steps"])
-        return config.load(values)
+        return self._settled(config.load(values))
+
+    def _settled(self, run: config.Run) -> config.Run:
+        """Return `run` in the precision that it is computed in: that is found out once, and is part of the key."""
+        if run.machine not in self._machines:
+            self._machines[run.machine] = device.settle(run).machine
+        return msgspec.structs.replace(run, machine=self._machines[run.machine])
 
     def _check_text(self, experiment: Experiment, double: bool) -> None:
         """Raise `BadInput` where the text is smaller than what cells are to read of it again and again.
@@ -154,7 +163,7 @@ class Engine:
         kept = self.cache.get(name)
         if kept is None:
             before = self.clock()
-            trial = Trial(cell, device.settle(run), self.text(run.data), tell=told)
+            trial = Trial(cell, run, self.text(run.data), tell=told)
             numbers = self._numbers(experiment, trial)
             # A run that was stopped and went on knows what it took before.
             kept = Kept(numbers, max(self.clock() - before, trial.seconds))
@@ -167,7 +176,7 @@ class Engine:
             return experiment.trial(trial)
 
     def _key(self, experiment: Experiment, cell: Cell, run: config.Run) -> str:
-        what = [experiment.name, experiment.version, sorted(cell.at.items()), cell.tokens]
+        what = [experiment.name, experiment.version, sorted(cell.at.items()), cell.tokens, *_revision(cell, run)]
         facts = self.text(run.data).facts
         return key(what, run, str(facts["hash"]) + str(facts["held_out_hash"]) + str(facts["vocab_size"]))
 
@@ -205,7 +214,7 @@ class Engine:
                 costs[cell.name] = kept.seconds
                 continue
             before = self.clock()
-            trial = Trial(cell, device.settle(run), self.text(run.data), limit=_SAMPLE)
+            trial = Trial(cell, run, self.text(run.data), limit=_SAMPLE)
             numbers = self._numbers(experiment, trial)
             whole, steps = self.clock() - before, run.train.steps or 1
             costs[cell.name] = whole + trial.seconds / _SAMPLE * max(0, steps - _SAMPLE)
@@ -214,6 +223,16 @@ class Engine:
                 done += whole
         self.tell(what, 1, 1)
         return costs, self.clock() - began - done
+
+
+def _revision(cell: Cell, run: config.Run) -> list[int]:
+    """Return what makes another key for trials that were measured or read otherwise by an earlier version.
+
+    These were measured in float32 and across documents, or read pieces of 1,024 tokens alone; all others have the
+    numbers that they had, and are found by the key that they had.
+    """
+    otherwise = run.machine.dtype != "float32" or run.data.documents == "mask"
+    return [2] if cell.whole is None and (otherwise or (cell.tokens or 0) % PIECE) else []
 
 
 class TooSmall(Exception):

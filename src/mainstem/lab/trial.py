@@ -24,7 +24,9 @@ from ..train.language import Language
 from ..train.world import ALONE
 from .experiment import Cell
 
-_PIECE = 1024
+PIECE = 1024
+"""Tokens of a piece, at least: a part of a text is made of such, from all over it."""
+
 _WINDOWS = 128
 
 AfterStep = Callable[[int, nn.Module], None]
@@ -158,7 +160,7 @@ def spread(tokens: data.Tokens, count: int) -> data.Tokens:
     """Return `count` tokens, or a few less, in pieces of 1,024 or more spread evenly over `tokens`, or all of them."""
     if count >= len(tokens):
         return tokens
-    pieces = max(1, count // _PIECE)
+    pieces = max(1, count // PIECE)
     size = count // pieces
     starts = (np.arange(pieces) * (len(tokens) - size)) // max(1, pieces - 1) if pieces > 1 else np.zeros(1, int)
     parts = [tokens.part(int(start), int(start) + size) for start in starts]
