@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..errors import BadInput
 from .before import Before
 from .direction import Group
-from .independent import share
+from .independent import Independent
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,4 @@ class Passes(Before):
         return found
 
     def __call__(self, params: list[Tensor], updates: list[Tensor], groups: Sequence[Group]) -> None:
-        keeps = [1 - share(group) * group["weight_decay"] for group in groups]
-        if any(keep != 1 for keep in keeps):
-            torch._foreach_mul_(params, keeps)
+        Independent()(params, updates, groups)
