@@ -119,7 +119,7 @@ SCREENS = tuple(Fault(*words) for words in (
      "loaded.model.context - 1", "evaluate plain corpus.txt --stride 8"),
     ("the prompt is not written", "cli/sample.py", "        terminal.write(text(tokens))\n", "        text(tokens)\n",
      "sample plain --num-tokens 40 --prompt river"),
-    ("the next seed's text", "cli/sample.py", "options.num_tokens, seed,", "options.num_tokens, seed + 1,",
+    ("the next seed's text", "cli/sample.py", "options.num_tokens, [seed],", "options.num_tokens, [seed + 1],",
      "sample plain --num-tokens 40 --prompt river"),
     ("what is normal ends nowhere", "measure/table.py", 'return f"{number(low)} to {number(high)}"',
      'return f"from {number(low)}"', "probe plain --windows 4"),
