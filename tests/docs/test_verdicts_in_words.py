@@ -91,7 +91,7 @@ def every_block_is_needed() -> None:
     first, *others = (statistics.fmean(block) for block in zip(*(trial["cost"] for trial in trials), strict=True))
     assert first > 3 and 0.095 < min(others) and max(others) < 0.3
     cell = "residual, post-norm"
-    assert found.mean(cell, "held_out") > 0.97 * found.floor(cell)
+    assert found.mean(cell, "held_out") > 0.99 * found.floor(cell)
 
 
 def strength_decides_about_zeros() -> None:
@@ -205,9 +205,9 @@ SAID = (
      "near the loss of single bytes", "有殘差連接的只用大約一半的步數", half_the_steps_in_two_blocks),
     ("transformer", "After 2,000 steps every block is needed in pre-norm: without the first the loss rises by more "
      "than 3 nats per byte, without any other by 0.1 to 0.3. In post-norm, at the same learning rate, the network "
-     "knows hardly more by then than how frequent each byte is",
+     "knows no more by then than how frequent each byte is",
      "走 2,000 步之後，pre-norm 的每個區塊都少不得：拿掉第一個，損失會高出每位元組 3 nat 以上，拿掉其他任何一個，"
-     "會高出 0.1 到 0.3。換成 post-norm，用同樣的學習率，網路走完這些步幾乎只學到每個位元組有多常出現",
+     "會高出 0.1 到 0.3。換成 post-norm，用同樣的學習率，網路走完這些步也只學到每個位元組有多常出現",
      every_block_is_needed),
     ("regularization", "four of five weights are exactly zero, and the held-out loss is lower by 0.32 nats per byte",
      "五個權重有四個恰好是零，保留資料的損失反而低了每位元組 0.32 nat", strength_decides_about_zeros),
