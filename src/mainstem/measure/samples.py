@@ -32,7 +32,7 @@ class Samples:
         """Why samples cannot be told apart, or nothing."""
 
     def positions_first(self, name: str, x: Tensor) -> None:
-        """Note that a layer reads [T, B, D]; where the model is called with [B, T] it is given the other way round."""
+        """Note that a layer reads [T, B, D], positions first, whichever order the model itself is called with."""
         if x.dim() == 3 and any(shape[:2] == x.shape[:2] for shape in self._shapes):
             self._axis = 1
             if x.shape[0] == x.shape[1]:

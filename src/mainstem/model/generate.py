@@ -75,7 +75,7 @@ def generate(
 
 
 def cut(model: Network, tokens: Sequence[int]) -> str:
-    """Return what to say of a prompt of which the network does not see all; nothing where it does."""
+    """Return a warning where the network sees the end of the prompt alone, as it exceeds the context; else nothing."""
     if len(tokens) <= model.context:
         return ""
     return (
