@@ -1,4 +1,4 @@
-"""Write the table of verdicts in docs/results/lab.md anew, from the results beside it.
+"""Write the tables of trainings and of verdicts in docs/results/lab.md anew, from the results beside it.
 
 python benchmarks/verdicts.py
 """
@@ -16,11 +16,27 @@ from mainstem.lab.result import Results, from_json
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 PAGE = RESULTS / "lab.md"
+_RUNS = re.compile(r"\| experiment \| command .*?\n\n", re.DOTALL)
 _TABLE = re.compile(r"\| experiment \| where supported.*?\n\n", re.DOTALL)
 
 
+def runs() -> str:
+    """Return the table of commands: how each experiment was run, on which commit and with which instructions."""
+    rows = ["| experiment | command | seeds | commit | machine |", "|---|---|---|---|---|"]
+    for name in catalogue.names("experiment"):
+        content = json.loads((RESULTS / "lab" / f"{name}.json").read_text(encoding="utf-8"))
+        facts, machine = content["facts"], content["facts"]["machine"]
+        words = facts["command"].removesuffix(" --out build/claims")
+        cells = [
+            f"`{name}`", f"`{words}`", str(len(content["seeds"])), facts["commit"][:12],
+            f"{machine['architecture']}, {machine['instructions']}",
+        ]  # fmt: skip
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
 def table() -> str:
-    """Return the table: a row for each contrast of each experiment, in the order of the catalogue."""
+    """Return the table of verdicts: a row for each contrast of each experiment, in the order of the catalogue."""
     rows = [
         "| experiment | where supported, this is so | verdict | difference (interval) | smallest of interest "
         "| smallest detectable | conditions |",
@@ -49,9 +65,14 @@ def _rows(name: str, results: Results) -> list[str]:
     return rows
 
 
+def filled(page: str) -> str:
+    """Return the text of the page with both tables as the results have them."""
+    page = _RUNS.sub(lambda _: f"{runs()}\n", page, count=1)
+    return _TABLE.sub(lambda _: f"{table()}\n", page, count=1)
+
+
 def main() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(_TABLE.sub(lambda _: f"{table()}\n", page, count=1), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
