@@ -62,13 +62,3 @@ def test_a_model_made_token_by_token_says_what_it_says_at_once():
 def test_fewer_than_two_positions_are_refused():
     with pytest.raises(BadInput, match="canon with count 1 reads no earlier position"):
         parse({"name": "canon", "count": 1})
-
-
-@pytest.mark.parametrize("first", [1, 3])
-def test_with_a_cache_documents_are_refused_behind_the_first_part(first):
-    module, x, cache = part(), torch.randn(2, 5, 3, dtype=torch.float64), Cache()
-    documents = torch.zeros(2, 5, dtype=torch.int64)
-    whole = module(x[:, :first], Context(cache=cache, documents=documents[:, :first]))
-    torch.testing.assert_close(whole, module(x[:, :first]))
-    with pytest.raises(BadInput, match="document mask and a key-value cache"):
-        module(x[:, first:], Context(cache=cache, documents=documents[:, first:]))

@@ -72,15 +72,6 @@ def test_with_a_cache_hidden_tokens_stay_hidden_for_what_comes_behind(parts, giv
     assert torch.equal(torch.cat(found, dim=1), module(x, Context(shown=shown)))
 
 
-@pytest.mark.parametrize("first", [1, 4])
-def test_with_a_cache_documents_are_refused_behind_the_first_part(first):
-    module, x, documents = made(), tokens(2, 9, 7), torch.zeros(2, 9, dtype=torch.int64)
-    cache = Cache()
-    module(x[:, :first], Context(cache=cache, documents=documents[:, :first]))
-    with pytest.raises(BadInput, match="document mask and a key-value cache"):
-        module(x[:, first:], Context(cache=cache, documents=documents[:, first:]))
-
-
 def test_a_model_with_hidden_tokens_is_the_same_token_by_token():
     model, x, cache = small("pre_norm", embedding={"name": "ngrams", "order": 3, "rows": 40}), tokens(2, 7), Cache()
     with torch.no_grad():

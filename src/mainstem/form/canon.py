@@ -51,7 +51,7 @@ class Neighbours(nn.Module):
         count, new = len(self.weight), x_BTD.shape[1]
         weight = self.weight.to(x_BTD.dtype)
         if ctx.cache is not None:
-            x_BTD = ctx.cache.preceded(self, x_BTD, count - 1, ctx.documents)
+            x_BTD = ctx.cache.preceded(self, x_BTD, count - 1)
         y_BTD = x_BTD * (1 + weight[0])
         for k in range(1, min(count, x_BTD.shape[1])):
             earlier_BTD = x_BTD[:, :-k] * weight[k]

@@ -20,7 +20,7 @@ from ..ops.dispatch import has_kernel
 from ..ops.gradient import transformed
 from . import fused_attention, points
 from .built import absent, as_built
-from .context import APART, Context
+from .context import Context
 from .linear import Linear
 from .norm import NormSpec
 from .rotary import Rotary
@@ -162,8 +162,6 @@ class Attention(nn.Module):
         self, query_BHQK: Tensor, key_BHCK: Tensor, value_BHCK: Tensor, documents: Tensor | None, at: At
     ) -> Tensor:
         new, seen, drop = query_BHQK.shape[2], key_BHCK.shape[2], self.dropout
-        if documents is not None and new != seen:
-            raise BadInput(APART)
         plain = points.quiet(self, self._points, "logits", "weights")
         quiet = plain and (drop is None or absent(drop) or (as_built(drop, Dropout) and not drop.dropping))
         if plain and (quiet or as_built(drop, Dropout)) and _by_our_op(query_BHQK, seen, quiet and documents is None):

@@ -16,8 +16,6 @@ from ..errors import BadInput
 from ..wording import several
 from .tally import Tally
 
-APART = "A document mask and a key-value cache do not go together: generate within one document."
-
 
 class Cache:
     """What modules keep of the positions already seen; for generating one token after another."""
@@ -41,14 +39,8 @@ class Cache:
         """Return the cache of one of several networks that see the same tokens, each of them all of its own length."""
         return self._parts.setdefault(number, Cache())
 
-    def preceded(self, module: nn.Module, x_BT: Tensor, count: int, documents: Tensor | None = None) -> Tensor:
-        """Return `x_BT`, tokens or what stands for each, behind up to `count` that `module` was given before them.
-
-        Raises:
-            BadInput: the new positions have `documents`, which those before them are not known to have.
-        """
-        if documents is not None and module in self._before:
-            raise BadInput(APART)
+    def preceded(self, module: nn.Module, x_BT: Tensor, count: int) -> Tensor:
+        """Return `x_BT`, tokens or what stands for each, behind up to `count` that `module` was given before them."""
         x_BT = torch.cat((self._before.get(module, x_BT[:, :0]), x_BT), dim=1)
         self._before[module] = x_BT[:, max(0, x_BT.shape[1] - count) :]
         return x_BT
@@ -62,6 +54,9 @@ class Context:
     `given` are arguments by name for the modules that take them, and `shape` the axes between samples and width as
     somebody's layers have them, who see [B, *shape, D] where the stream is [B, T, D]. A `tally` is told of hidden
     units.
+
+    Raises:
+        BadInput: for documents beside a cache, which does not keep of which document its positions are.
     """
 
     positions: Tensor | None = None
@@ -73,6 +68,10 @@ class Context:
     given: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
     tally: Tally | None = None
+
+    def __post_init__(self) -> None:
+        if self.documents is not None and self.cache is not None:
+            raise BadInput("A document mask and a key-value cache do not go together: generate within one document.")
 
     def with_side(self, side: Mapping[str, Tensor]) -> Context:
         return replace(self, side=side) if side else self

@@ -81,7 +81,7 @@ class NGrams(nn.Module):
             # A token that is hidden stays so for the n-grams that end behind it, in later calls too.
             shown_BT = torch.ones_like(tokens_BT) if shown_BP is None else shown_BP.to(tokens_BT.dtype)
             both_BT = torch.stack((tokens_BT, shown_BT), -1)
-            tokens_BP, shown_BP = ctx.cache.preceded(self, both_BT, self.order - 1, documents_BT).unbind(-1)
+            tokens_BP, shown_BP = ctx.cache.preceded(self, both_BT, self.order - 1).unbind(-1)
             shown_BP = shown_BP != 0
         at_P = torch.arange(tokens_BP.shape[1], device=tokens_BP.device)
         number_BP, first = tokens_BP, 0
