@@ -138,6 +138,24 @@ def test_channels_of_a_convolution_are_its_units_whatever_it_goes_over(axes, siz
         assert found == pytest.approx(float(np.exp(-(share * np.log(share)).sum())), rel=1e-4)
 
 
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_one_sample_without_an_axis_of_samples_is_a_batch_of_one(axes, blocks):
+    """Its channels were read as samples or tokens, and the numbers along its last axis as units."""
+    torch.manual_seed(0)
+    model, x = signals(axes, depth=4), torch.randn(WIDTH, *[5] * axes)
+    if blocks:
+        model = nn.Sequential(*[model[at : at + 2] for at in range(0, 8, 2)])
+    found = []
+    for given in (x, x[None]):
+        with measure.watch(model) as m:
+            model(given)
+        found.append((m.results, m.dead_rows))
+    for name in ("dead_units", "block_influence", "effective_rank", "similarity", "stream"):
+        assert found[0][0][name] == pytest.approx(found[1][0][name], abs=1e-6), name
+    assert found[0][1] == found[1][1] and set(found[0][1].values()) == {5**axes}
+
+
 class Spoken(nn.Module):
     """A signal, by convolutions, as tokens: as the encoder of Whisper."""
 

@@ -31,6 +31,7 @@ class Hooks:
         self._first = True
         self._last_linear: tuple[str, nn.Module] | None = None
         self._last_product: nn.Module | None = None
+        self._one_sample = False
         self._ops: Ops | None = None
         self._repeated = Repeated(tree.repeatable if record.wants("stream") or record.wants("gradient") else ())
 
@@ -142,7 +143,7 @@ class Hooks:
             keep(module.register_forward_pre_hook(lambda _m, _a, n=name, t=attention: ops.enter(n, t)))
             keep(module.register_forward_hook(lambda _m, _a, output: ops.leave(output), always_call=True))
         for name, module in (*self._tree.linear, *self._tree.convolution):
-            keep(module.register_forward_hook(lambda m, _a, _o, n=name: self._ran(n, m)))
+            keep(module.register_forward_hook(lambda m, _a, y, n=name: self._ran(n, m, y)))
         for name, module in self._tree.norm:
             keep(module.register_forward_pre_hook(lambda _m, args, n=name: self._norm(n, args)))
             keep(
@@ -170,18 +171,23 @@ class Hooks:
         times = self._names[kind + name] = self._names.get(kind + name, 0) + 1
         return name if times == 1 else f"{name}#{times}"
 
-    def _ran(self, name: str, module: nn.Module) -> None:
+    def _ran(self, name: str, module: nn.Module, output: Any) -> None:
         self._last_product = module
+        if isinstance(module, Convolution) and isinstance(output, Tensor):
+            self._one_sample = output.dim() == len(module.kernel_size) + 1
         if is_linear(module):
             self._last_linear = name, module
 
     def _units(self, values: Tensor) -> Tensor:
         """Return an activation with its units in the last axis, or as an image, by the layer that has just run.
 
-        The units of a convolution are its channels, [B, C, ...]; of a linear layer the last axis, also where tokens lie
-        in a plane or a volume. Where it is neither, three axes are tokens, and more an image.
+        The units of a convolution are its channels, [B, C, ...], or of one sample [C, ...]; of a linear layer the last
+        axis, also where tokens lie in a plane or a volume. Where it is neither, three axes are tokens, and more an
+        image.
         """
         axes, layer = values.dim(), self._last_product
+        if isinstance(layer, Convolution) and self._one_sample and axes == len(layer.kernel_size) + 1:
+            values, axes = values[None], axes + 1
         if axes < 3:
             return values
         second, last = values.shape[1], values.shape[-1]
@@ -295,13 +301,14 @@ class Hooks:
 
     def _linear(self, name: str) -> Any:
         listeners, samples = self._record.wants("linear"), self._record.samples
+        weight = self._tree.shared[name]
 
         def hook(_module: nn.Module, args: Any, output: Any) -> None:
             if not (isinstance(output, Tensor) and output.requires_grad and args and output.numel()):
                 return
             x = args[0].detach()
             for quantity in listeners:
-                quantity.expect(name)
+                quantity.expect(weight)
 
             def note(gradient: Tensor) -> None:
                 axis = samples.axis(name, x)  # known when the whole pass has been seen
@@ -309,7 +316,7 @@ class Hooks:
                     if axis is None:
                         quantity.begin()
                     else:
-                        quantity.linear(name, x.movedim(axis, 0), gradient.movedim(axis, 0))
+                        quantity.linear(weight, x.movedim(axis, 0), gradient.movedim(axis, 0))
 
             self._tensor_handles.append(output.register_hook(note))
 

@@ -1,4 +1,7 @@
-"""Along which axis the samples of a batch lie, from what a model and its layers are called with."""
+"""Along which axis the samples of a batch lie, from what a model and its layers are called with.
+
+Shapes: B samples, T positions, D width.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from .leaves import tensors
 
 class Samples:
     """The samples of one pass: the first axis, or the second one where a layer of torch's own reads positions first.
+
+    So it is too where a model that is called with [B, T] has all its layers read [T, B, D]. As many positions as
+    samples are not told apart there.
 
     Args:
         args, kwargs: what the model is called with; without a tensor in them the layers have to agree alone.
@@ -28,6 +34,7 @@ class Samples:
         self._shapes = [tensor.shape for tensor in given if tensor.dim()]
         self._axis = 0
         self._number: int | None = None
+        self._orders: dict[bool, str] = {}
         self.unlike = ""
         """Why samples cannot be told apart, or nothing."""
 
@@ -42,11 +49,23 @@ class Samples:
 
     def axis(self, name: str, x: Tensor) -> int | None:
         """Return the axis of samples in what a layer reads; None where there is none, or where others have another."""
-        axis = min(self._axis, x.dim() - 2)
+        turned = x.dim() > 2 and self._is_turned(x)
+        axis = min(1 - self._axis if turned else self._axis, x.dim() - 2)
         numbers = {shape[self._axis] for shape in self._shapes if len(shape) > self._axis}
-        if axis >= 0 and self._number in (None, x.shape[axis]) and (not numbers or x.shape[axis] in numbers):
+        reads = f"{name!r} reads {list(x.shape)}"
+        if x.dim() > 2:
+            self._orders.setdefault(turned, reads)
+        # Where only some layers have turned axes, those may be of windows, so many that they look like positions.
+        alike = len(self._orders) < 2
+        if alike and axis >= 0 and self._number in (None, x.shape[axis]) and (not numbers or x.shape[axis] in numbers):
             self._number = x.shape[axis]
         elif not self.unlike:
-            which = "second" if axis > 0 else "first"
-            self.unlike = f"{name!r} reads {list(x.shape)}, whose {which} axis is not that of the samples"
+            which = "second" if self._axis and axis > 0 else "first"
+            self.unlike = f"{reads if alike else self._orders[True]}, whose {which} axis is not that of the samples"
         return None if self.unlike else axis
+
+    def _is_turned(self, x: Tensor) -> bool:
+        """Return whether `x` has the first two axes of something the model is called with, the other way round."""
+        starts = {tuple(shape[:2]) for shape in self._shapes}
+        first, second = x.shape[:2]
+        return (second, first) in starts and (first, second) not in starts

@@ -8,6 +8,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from .passes import Pass
+    from .targets_seen import Place
 
 _TARGETS = 64
 
@@ -25,7 +26,7 @@ class Seen:
         self.streams: dict[str, list[str]] = {}
         self.inside: dict[str, dict[str, bool]] = {}
         self.ahead: dict[str, Tensor] = {}
-        self.targets: dict[int, list[Tensor]] = {}
+        self.targets: dict[Place, list[Tensor]] = {}
         self.shared: dict[str, int] = {}
         self.norms: list[tuple[str, str, Tensor]] = []
 
@@ -49,6 +50,6 @@ class Seen:
         self.paths.clear()
         self.streams.clear()
 
-    def target(self, part: int, counts: Tensor) -> None:
+    def target(self, place: Place, counts: Tensor) -> None:
         """Take in how many targets the gradient of an output named, how many were next tokens, and other ones."""
-        self.targets[part] = [*self.targets.get(part, [])[1 - _TARGETS :], counts]
+        self.targets[place] = [*self.targets.get(place, [])[1 - _TARGETS :], counts]

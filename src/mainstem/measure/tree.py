@@ -34,6 +34,12 @@ class Tree:
             name for name, part in modules.items() if not is_norm(part) and any(True for _ in part.parameters())
         }
         self.linear = [(name, module) for name, module in modules.items() if is_linear(module)]
+        kept: dict[tuple[int, bool], str] = {}
+        self.shared = {
+            name: kept.setdefault((id(part._parameters.get("weight", part)), isinstance(part, nn.Linear)), name)
+            for name, part in self.linear
+        }
+        """The first linear layer that has the weight of each; GPT-2's Conv1D has it the other way round."""
         self.convolution = [(name, module) for name, module in modules.items() if isinstance(module, Convolution)]
         self.positions_first = [
             (name, part) for name, part in modules.items() if getattr(part, "batch_first", None) is False
@@ -53,7 +59,8 @@ class Tree:
 
         Tokens are [B, T, D], or lie in a plane or a volume, [B, ..., D], and then follow one another; the streams of a
         residual of ours, [B, T, S, D], stand side by side in the row of their token. What convolutions make of a
-        signal or a volume, [B, C, ...], is an image too. Which of both it is the sizes of the layer's weights tell.
+        signal or a volume, [B, C, ...], is an image too, and so is one such without an axis of samples, [C, ...], in a
+        batch of its own. Which of these it is the sizes of the layer's weights tell.
         """
         return [self._shapes[layer].rows(x) for x in values]
 
@@ -77,19 +84,29 @@ class _Shapes:
         parts = list(layer.modules())
         self._sizes = {size for weight in weights for size in weight.shape[:2]}
         self._axes = {weight.dim() for weight in weights}
-        self._signals = {size for part in parts if isinstance(part, Convolution) and len(part.kernel_size) == 1
-                         for size in (part.in_channels, part.out_channels)}  # fmt: skip
+        self._channels = {(len(part.kernel_size), size) for part in parts if isinstance(part, Convolution)
+                          for size in (part.in_channels, part.out_channels)}  # fmt: skip
+        self._is_convolution = isinstance(layer, Convolution)
         self._last = {part.normalized_shape[-1] for part in parts if isinstance(part, (nn.LayerNorm, nn.RMSNorm))}
         self._streams = getattr(getattr(layer, "connection", None), "count", None)
         self._ours = is_residual(layer)
 
     def rows(self, x: Tensor) -> Tensor:
         """Return tokens in rows, or an image."""
+        if self._is_alone(x):
+            return image(x[None])
         if x.dim() == 4 and self._streams == x.shape[2]:
             return x.flatten(2)
         if x.dim() < 3 or self._streams is not None or not self._channels_first(x):
             return x.flatten(1, -2) if x.dim() > 3 else x
         return image(x)
+
+    def _is_alone(self, x: Tensor) -> bool:
+        """Return whether `x` is what a convolution reads or makes of one sample, [C, ...]."""
+        if x.dim() < 2 or (x.dim() - 1, x.shape[0]) not in self._channels:
+            return False
+        # Of a batch as large as there are channels, some other axis is the width.
+        return self._is_convolution or not self._sizes.intersection(x.shape[1:])
 
     def _channels_first(self, x: Tensor) -> bool:
         """Return whether the width is the second axis and not the last: by its size, where that is one of a weight."""
@@ -97,6 +114,6 @@ class _Shapes:
         if x.dim() > 3:
             return second if second != last else x.dim() in self._axes
         # Of three axes most are tokens, of which there may be as many as a convolution has channels.
-        if self._ours or x.shape[1] not in self._signals:
+        if self._ours or (1, x.shape[1]) not in self._channels:
             return False
         return not last or (2 not in self._axes and x.shape[2] not in self._last)

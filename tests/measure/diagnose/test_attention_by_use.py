@@ -140,3 +140,30 @@ def test_what_is_no_fault_of_attention_is_not_said(kind):
     m = watched(model)
     assert not {"wrong softmax", "no causal mask"} & {*faults(m)}
     assert ("attention_logit" in m.results) == (kind is not Experts)
+
+
+class First(nn.Module):
+    """A language model that is given positions first, or returns them so, and as rows of one axis where `flat`."""
+
+    def __init__(self, model, given, returned, flat):
+        super().__init__()
+        self.model, self.given, self.returned, self.flat = model, given, returned, flat
+
+    def forward(self, ids):
+        logits = self.model(ids.mT if self.given else ids)
+        logits = logits.transpose(0, 1) if self.returned else logits
+        return logits.flatten(0, 1) if self.flat else logits
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(("given", "returned"), [(True, True), (True, False), (False, True)])
+def test_next_tokens_are_known_in_either_order_of_axes(given, returned, flat):
+    """As in PyTorch's own tutorial, whose models are called with positions first."""
+    torch.manual_seed(0)
+    ids = torch.randint(strangers.VOCAB, (5, 12))
+    for fault in ("", "no mask"):
+        model, following = First(renamed(fault), given, returned, flat), ids.roll(-1, 1)
+        answers = (following.mT if returned else following).flatten()
+        with measure.watch(model) as m:
+            F.cross_entropy(model(ids.mT if given else ids).flatten(0, -2), answers).backward()
+        assert ("no causal mask" in faults(m)) == bool(fault)

@@ -109,6 +109,36 @@ def test_as_many_positions_as_samples_are_refused_where_positions_may_come_first
         m.figure("noise_scale")
 
 
+class Turned(nn.Module):
+    """Called with [B, T, D], it has its layers read [T, B, D], all of them or those behind the first."""
+
+    def __init__(self, at_once):
+        super().__init__()
+        self.first, self.second, self.at_once = nn.Linear(3, 8), nn.Linear(8, 3), at_once
+
+    def forward(self, x):
+        x = self.first(x.transpose(0, 1)) if self.at_once else self.first(x).transpose(0, 1)
+        return self.second(x.tanh()).transpose(0, 1)
+
+
+def test_samples_are_told_from_positions_that_come_first_by_how_many_there_are():
+    """Such a pass had no number."""
+    torch.manual_seed(0)
+    model, x, y = Turned(True), torch.randn(6, 4, 3), 1 + torch.randn(6, 4, 3)
+    found = measured(model, x, y)
+    assert found.results["noise_scale"]["model"] == pytest.approx(by_samples(model, x, y), rel=1e-3)
+
+
+@pytest.mark.parametrize("number", [4, 6])
+def test_layers_of_which_some_have_turned_axes_have_no_number(number):
+    """They may be windows: as many samples as positions hide the turn."""
+    m = measured(Turned(False), torch.randn(6, number, 3), torch.randn(6, number, 3))
+    assert ("noise_scale" in m.results) == (number == 6)
+    if number == 4:
+        with pytest.raises(BadInput, match=r"'second' reads \[4, 6, 8\], whose first axis is not that of the samples"):
+            m.figure("noise_scale")
+
+
 class Changed(nn.Module):
     """Two layers of which the second one reads what `changed` makes of [B, T, D]."""
 
@@ -148,6 +178,17 @@ def test_a_layer_that_is_called_again_has_one_gradient(length):
     x, y = torch.randn(6, length, 3), 1 + torch.randn(6, length, 3)
     found = measured(model, x, y).results["noise_scale"]["model"]
     assert found == pytest.approx(by_samples(model, x, y), rel=1e-3)
+
+
+@pytest.mark.parametrize("length", [1, 7])
+def test_a_weight_of_two_layers_has_one_gradient(length):
+    """Each of the two counted, and what they have in common did not."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    x, y = torch.randn(6, length, 3), 1 + torch.randn(6, length, 3)
+    found = measured(model, x, y).results["noise_scale"]["model"]
+    assert found == pytest.approx(by_samples(model, x, y, [model[0].weight, model[4].weight]), rel=1e-3)
 
 
 def test_a_sum_over_samples_has_the_number_of_their_mean():

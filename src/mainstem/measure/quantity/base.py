@@ -74,7 +74,10 @@ class Quantity:
         """Take what an activation function returned."""
 
     def linear(self, name: str, x: Tensor, gradient: Tensor) -> None:
-        """Take the input of a linear layer and the gradient of its output, both with an axis of samples in front."""
+        """Take the input of a linear layer and the gradient of its output, both with an axis of samples in front.
+
+        Layers that share a weight have one `name`.
+        """
 
     def weight(self, name: str, weight: nn.Parameter) -> None:
         """Take a weight matrix as it is after the pass."""

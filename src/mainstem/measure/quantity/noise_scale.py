@@ -39,11 +39,13 @@ class NoiseScale(Quantity):
     """The gradient noise scale, from one backward pass.
 
     A sample is what lies at one place of the first axis of what the model and its linear layers are called with, or of
-    the second one where layers of torch's with ``batch_first=False`` are called as the model is. A pass has no number
-    where layers disagree in how many samples there are, as where tokens of all samples lie in one axis or are sent to
-    several experts; `Watch.figure` then says which does. Positions that come first in somebody's own layers are not
-    told from samples: the number is that of positions. The loss has to be a sum or a mean over samples, none of which
-    depends on another one, as a batch norm lets it.
+    the second one where layers of torch's with ``batch_first=False`` are called as the model is, and in layers that
+    read [T, B, D] of a model called with [B, T]. A pass has no number where layers disagree in how many samples there
+    are, as where tokens of all samples lie in one axis or are sent to several experts; `Watch.figure` then says which
+    does. Positions that come first in somebody's own layers cannot be told from samples where there are as many, or
+    where the model itself is called with [T, B]: the number is that of positions. The loss has to be a sum or a mean
+    over samples, none of which depends on another one, as a batch norm lets it. A weight of several layers, or of one
+    that is called several times, counts once; where it is an embedding's too, without what that adds to its gradient.
     """
 
     name = "noise_scale"
@@ -83,7 +85,7 @@ class NoiseScale(Quantity):
             self._add(self._parts.pop(name))
 
     def _add(self, parts: list[tuple[Tensor, Tensor]]) -> None:
-        """Add a layer: the positions of all its calls have one weight, of which a sample has one gradient."""
+        """Add a weight: the positions of all calls with it have one, of which a sample has one gradient."""
         x_BTD, g_BTF = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
         # A square of 1e-30 is 0 in float32, so that the largest number is 1 until all are summed.
         largest = torch.linalg.vector_norm(g_BTF, float("inf"))  # without a copy, as abs() would make
