@@ -167,16 +167,27 @@ def within(made: Any, values: Mapping[str, Any] | None = None) -> None:
         mainstem.errors.BadInput: last of Percentile is 1000000000: give a whole number from 1 to 16777216.
     """
     kind: Any = type(made)
-    for name, hint in _types(kind).items():
-        if values is not None and name not in values:
-            continue
-        value = _plain(getattr(made, name) if values is None else values[name])
-        if not _is_finite(value):
-            raise BadInput(f"{name} of {kind.__name__} is {value!r}, which is not finite: give {_words(hint)}.")
-        try:
-            msgspec.convert(value, type=hint, strict=True)
-        except msgspec.ValidationError:
-            raise BadInput(f"{name} of {kind.__name__} is {value!r}: give {_words(hint)}.") from None
+    for name in _types(kind):
+        if values is None or name in values:
+            hold(kind, name, getattr(made, name) if values is None else values[name], f"{name} of {kind.__name__}")
+
+
+def hold(kind: Any, name: str, value: Any, said: str) -> None:
+    """Refuse a `value` beyond the limits that the field `name` of the dataclass `kind` has; `said` names the value.
+
+    Example:
+        >>> from mainstem.optim import Adam
+        >>> hold(Adam, "lr", -1.0, "adamw_lr of Muon")
+        Traceback (most recent call last):
+        mainstem.errors.BadInput: adamw_lr of Muon is -1.0: give a number of at least 0.
+    """
+    hint, value = _types(kind)[name], _plain(value)
+    if not _is_finite(value):
+        raise BadInput(f"{said} is {value!r}, which is not finite: give {_words(hint)}.")
+    try:
+        msgspec.convert(value, type=hint, strict=True)
+    except msgspec.ValidationError:
+        raise BadInput(f"{said} is {value!r}: give {_words(hint)}.") from None
 
 
 def _plain(value: Any) -> Any:

@@ -194,7 +194,11 @@ def test_parameters_without_a_gradient_stay_and_the_closures_loss_is_returned():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Muon(nn.Linear(2, 2).parameters(), scale="rms"), "no scale 'rms'.*match_rms_adamw"),
+        (lambda: Muon(nn.Linear(2, 2).parameters(), scale="rms"), "^scale of Muon is 'rms': give one of .*match"),
+        (
+            lambda: Muon([{"params": nn.Linear(2, 2).weight, "scale": "rms"}]),
+            "^scale of .* is 'rms': give one of .*match",
+        ),
         (lambda: Muon(optim.groups(nn.Linear(2, 2))), r"only bias, linear.*roles=\(\"linear\",\)"),
         (lambda: Muon([{"params": nn.Linear(2, 2).bias, "method": "muon"}]), r"takes matrices.*\[2\] is none"),
         (lambda: Muon([{"params": nn.Linear(2, 2).weight, "method": "lion"}]), "'lion'.*muon or adamw"),

@@ -108,3 +108,16 @@ def test_it_leaves_the_callers_groups_alone():
 def test_no_parameters_are_refused():
     with pytest.raises(BadInput, match="no parameter"):
         optim.AdamW([])
+
+
+@pytest.mark.parametrize(
+    ("make", "argument", "value"),
+    [
+        (optim.Muon, "adamw_lr", -1.0), (optim.Muon, "lr", -1.0), (optim.Muon, "momentum", 1.0),
+        (optim.Muon, "betas", (0.9, 1.0)), (optim.Muon, "eps", 0.0), (optim.AdamW, "lr", float("nan")),
+        (optim.AdamW, "eps", -1e-8), (optim.SGD, "lr", -1.0), (optim.SGD, "momentum", 2.0),
+    ],
+)  # fmt: skip
+def test_a_number_beyond_its_limits_is_named_as_the_argument_that_it_is(make, argument, value):
+    with pytest.raises(BadInput, match=rf"^{argument} of {make.__name__} is .*: give "):
+        make(small().parameters(), **{argument: value})

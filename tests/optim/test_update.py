@@ -77,6 +77,17 @@ def test_together_is_one_by_one(name, kernels, monkeypatch):
     assert found[3][1] == right[3][1]
 
 
+@pytest.mark.parametrize("wrong", [-1.0, float("nan")])
+@pytest.mark.parametrize("make", [optim.SGD, torch.optim.SGD])
+def test_a_norm_below_0_would_turn_the_gradients_round_and_is_refused(make, wrong):
+    net = torch.nn.Linear(1, 1, bias=False)
+    net(torch.ones(1)).backward()
+    before = net.weight.detach().clone()
+    with pytest.raises(BadInput, match=f"max_norm {wrong} cannot be used: give a number of at least 0"):
+        optim.update(make(net.parameters(), lr=0.1), net, max_norm=wrong)
+    assert torch.equal(net.weight, before)
+
+
 @each
 def test_without_clipping_and_average(name):
     model = net()

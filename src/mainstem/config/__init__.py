@@ -5,6 +5,7 @@ from .at import NOT_THERE, at, put
 from .building import build
 from .fields import Field, fields, switches
 from .layers import flags, stack
+from .limits import held
 from .loading import checked, load, override, parse
 from .origins import Origin, origins, said
 from .presets import SITES, resolve
@@ -55,6 +56,7 @@ __all__ = [
     "dump",
     "fields",
     "flags",
+    "held",
     "load",
     "origins",
     "override",

@@ -86,13 +86,13 @@ def _field(value: Any, parent: type[Section], name: str, path: str, root: type[S
                 f"{path} is {show(value)}: give a list, each item of it with fields as {path}.0.{_first(section)}."
             )
         return [_section(as_named(item), section, f"{path}.{number}", root, each) for number, item in enumerate(items)]
-    _sane(value, path)
+    sane(value, path)
     if (of := named_kind(kind)) and of not in MANY:
         optional_ = next(info.default is None for info in fields(parent) if info.name == name)
         return None if value is None and optional_ else _named(value, of, path, root)
     if of:
         return _listed(value, of, path, root)
-    return _leaf(value, kind, annotation_of(parent, name) if each else None, path)
+    return leaf(value, kind, annotation_of(parent, name) if each else None, path)
 
 
 def _named(value: Any, kind: str, path: str, root: type[Section]) -> Any:
@@ -132,9 +132,9 @@ def _brought(value: Any, key: str, kind: str, name: Any, path: str, root: type[S
     who = owned.owners(kind, key)
     there = isinstance(name, str) and name in catalogue.names(kind)
     if name in who:
-        _sane(value, f"{path}.{key}")
+        sane(value, f"{path}.{key}")
         hint = owned.annotation(kind, name, key)
-        value = _leaf(value, msgspec.inspect.type_info(hint), hint, f"{path}.{key}")
+        value = leaf(value, msgspec.inspect.type_info(hint), hint, f"{path}.{key}")
         return msgspec.convert(value, hint)
     said = f"{path}.name" if kind in in_sections() else path
     if who and not there and name is not None:  # the name is what is wrong, not the value beside it
@@ -158,7 +158,8 @@ def as_named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
+def leaf(value: Any, kind: inspect.Type, annotation: Any, path: str) -> Any:
+    """Return a plain value as its field asks for it; without an `annotation` its limits are not asked for."""
     plain = bare(kind)
     if isinstance(plain, inspect.IntType) and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)  # 1e4 steps
@@ -196,7 +197,7 @@ def _listed(value: Any, kind: str, path: str, root: type[Section]) -> Any:
     return _values(value, kind, path, root) if isinstance(value, Mapping) else value
 
 
-def _sane(value: Any, path: str) -> None:
+def sane(value: Any, path: str) -> None:
     """Refuse numbers that are not finite, and text that no file name, or no UTF-8, can hold."""
     if isinstance(value, float) and not math.isfinite(value):
         raise BadInput(f"{path} is {value}, which is not a finite number: give one that is.")
@@ -207,11 +208,11 @@ def _sane(value: Any, path: str) -> None:
             raise BadInput(f"{path} is {show(value)}, which is not UTF-8: write it so, or rename the file.")
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            _sane(key, path)
-            _sane(item, f"{path}.{key}")
+            sane(key, path)
+            sane(item, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
-            _sane(item, f"{path}.{number}")
+            sane(item, f"{path}.{number}")
 
 
 def _first(kind: type[Section]) -> str:

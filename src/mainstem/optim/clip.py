@@ -32,12 +32,17 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         >>> clip([w], 1.0), w.grad
         (tensor(5.), tensor([0.6000, 0.8000]))
     """
-    if not max_norm >= 0:
-        raise BadInput(f"max_norm {max_norm} cannot be used: give a number of at least 0, where 0 only measures.")
+    check(max_norm)
     grads = [p.grad for p in parameters if p.grad is not None]
     norm = sharded.norm(grads)
     Clip(norm, max_norm).scale(sharded.local_all(grads))
     return norm
+
+
+def check(max_norm: float) -> None:
+    """Raise `BadInput` where gradients cannot be kept within `max_norm`."""
+    if not max_norm >= 0:
+        raise BadInput(f"max_norm {max_norm} cannot be used: give a number of at least 0, where 0 only measures.")
 
 
 class Clip(NamedTuple):

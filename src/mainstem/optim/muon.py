@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..config.sections import NonNegative, Rate
-from ..errors import BadInput
 from . import sharded
 from .direction import Direction, Group, Moved, has_role, is_matrix
 from .orthogonal import orthogonalize_all
@@ -31,7 +31,7 @@ class Orthogonal(Direction):
     It takes matrices whose role is in `roles`; where there are no roles, every matrix.
 
     Raises:
-        BadInput: for an unknown scale, and for a field beyond the limits of its type.
+        BadInput: for an unknown scale, or another field beyond the limits of its type.
 
     Source:
         Jordan et al., "Muon" (2024).
@@ -39,13 +39,8 @@ class Orthogonal(Direction):
 
     lr: NonNegative = 0.02
     momentum: Rate = 0.95
-    scale: str = "original"
+    scale: Literal["original", "match_rms_adamw"] = "original"
     roles: tuple[str, ...] = ("attention", "feedforward")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.scale not in SCALES:
-            raise BadInput(f"Muon has no scale {self.scale!r}: choose {' or '.join(SCALES)}.")
 
     def takes(self, parameter: Tensor, known: Sequence[tuple[str, str]]) -> bool:
         return is_matrix(parameter) and (not any(role for _, role in known) or has_role(known, self.roles))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from .. import variants
 from ..errors import BadInput
 from .adam import Adam
 from .after import After, Proximable, Proximal
 from .around import Around
 from .before import Before, Decay
+from .direction import Direction
 from .grouping import Groups
 from .momentum import Momentum
 from .muon import Orthogonal
@@ -44,7 +47,7 @@ def AdamW(
         >>> AdamW(layer.parameters(), lr=0.1).param_groups[0]["peak"]
         0.1
     """
-    methods = {"adamw": Adam(lr, betas, eps)}
+    methods = {"adamw": _made("AdamW", Adam, {"lr": lr, "betas": betas, "eps": eps})}
     return Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
 
 
@@ -75,7 +78,7 @@ def SGD(
         tensor([[ 0.9000, -0.2000],
                 [ 0.0000,  1.9000]])
     """
-    methods = {"sgd": Momentum(lr, momentum)}
+    methods = {"sgd": _made("SGD", Momentum, {"lr": lr, "momentum": momentum})}
     return Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
 
 
@@ -119,7 +122,9 @@ def Muon(
         >>> [group["method"] for group in Muon(net.parameters()).param_groups]
         ['muon', 'adamw']
     """
-    methods = {"muon": Orthogonal(lr, momentum, scale, tuple(roles)), "adamw": Adam(adamw_lr, betas, eps)}
+    own = {"lr": lr, "momentum": momentum, "scale": scale, "roles": tuple(roles)}
+    rest = {"lr": adamw_lr, "betas": betas, "eps": eps}
+    methods = {"muon": _made("Muon", Orthogonal, own), "adamw": _made("Muon", Adam, rest, {"lr": "adamw_lr"})}
     made = Update(groups, methods, before, chain(proximal, after), around, weight_decay=weight_decay)
     if not any(group["method"] == "muon" and group["params"] for group in made.param_groups):
         found = sorted({str(group.get("role", "none")) for group in made.param_groups})
@@ -133,3 +138,12 @@ def Muon(
 def chain(proximal: Proximable | None, after: Sequence[After]) -> list[After]:
     """Return `after` behind the proximal step of a penalty, where there is one."""
     return [*([] if proximal is None else [Proximal(proximal)]), *after]
+
+
+def _made(
+    preset: str, direction: type[Direction], values: Mapping[str, Any], called: Mapping[str, str] | None = None
+) -> Direction:
+    """Return a direction of `preset`, whose argument is what is refused; `called` has its name where it is another."""
+    for name, value in values.items():
+        variants.hold(direction, name, value, f"{(called or {}).get(name, name)} of {preset}")
+    return direction(**values)

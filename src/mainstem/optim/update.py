@@ -14,7 +14,7 @@ from ..ops.dispatch import choose
 from . import sharded
 from .acceptance import Accepts, finite
 from .averaging import Average
-from .clip import Clip
+from .clip import Clip, check
 from .gate import Gate
 from .grouping import known_of
 from .optimizer import Update
@@ -43,6 +43,9 @@ def update(
     our optimizers let the device decide. `among` are the processes that take the step together. With a GradScaler,
     which skips steps, call ``scaler.unscale_``, `clip` and ``scaler.step`` in its place.
 
+    Raises:
+        BadInput: `max_norm` is negative or no number.
+
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
         >>> net(torch.ones(1)).backward()
@@ -50,6 +53,7 @@ def update(
         >>> update(optim.AdamW(net.parameters(), lr=0.1), net, max_norm=0.5)
         tensor(1.)
     """
+    check(max_norm)
     params = [p for group in optimizer.param_groups for p in group["params"]]
     apart = _clipped_apart(params, model, max_norm, looks)
     if apart is not None:

@@ -58,7 +58,7 @@ def plan(
     screen has lines of at most `width` columns, where words allow it.
     """
     began = clock() if began is None else began
-    run, task = choosing.adopted(runs.settled(device.settle(run)), given), Language()
+    run, task = choosing.adopted(runs.settled(device.settle(config.held(run))), given), Language()
     with device.threads(run.machine.threads):
         folder, before, where, refused = _folder(run, name or run.recipe or "run")
         refuse.early(run, begins=not folder.config.is_file())

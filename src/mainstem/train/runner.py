@@ -62,7 +62,7 @@ def run(
     progress = console if console is not None else make_console()
     task = Language() if task is None else task
     began = clock() if began is None else began
-    run = runs.settled(device.settle(run))
+    run = runs.settled(device.settle(config.held(run)))
     with signals.catch() as requests, told(world, requests), advising(world), contextlib.ExitStack() as stack:
         hosts = together.greet(world, run)
         world.check(run)
