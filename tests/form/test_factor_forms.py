@@ -161,3 +161,27 @@ def test_a_gate_beside_fixups_matrices_keeps_its_weights():
     model, plain = (small(form, feedforward="swiglu") for form in ("fixup", "rezero"))
     gates = [each.blocks[1].feedforward.branch.feedforward.gate.weight for each in (model, plain)]
     assert torch.equal(*gates)
+
+
+@pytest.mark.parametrize(
+    "made", [form.Reinjection(keep=1, inject=0), form.ValueResidual(first=0, own=1), form.ReZero(start=1),
+             form.UNetSkips(start=1), form.LayerScale(start=1), form.Highway(start=-2), form.DeepDelta(start=1)]
+)  # fmt: skip
+def test_a_start_may_be_a_whole_number(made):
+    """A tensor of whole numbers has no gradient."""
+    y = small(made)(tokens())
+    assert y.isfinite().all() and y.requires_grad
+
+
+def test_rezero_that_begins_elsewhere_may_have_projections_of_zero():
+    model = small({"name": "rezero", "start": 0.5}, init="zero")
+    model(tokens()).square().sum().backward()
+    matrices = [p for name, p in model.named_parameters() if name.endswith("output.weight")]
+    assert matrices and all((p.grad != 0).any() for p in matrices)
+
+
+def test_complete_p_draws_the_matrices_of_forms_beside_it_by_the_width_too():
+    base = {"name": "complete_p", "base_layers": 2, "base_width": 3}
+    model, at_base = (small([{**base, "base_width": width}, {"name": "highway"}]) for width in (3, 12))
+    name = "blocks.0.attention.connection.gate.weight"
+    torch.testing.assert_close(model.state_dict()[name] * 2, at_base.state_dict()[name])

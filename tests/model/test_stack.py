@@ -294,3 +294,11 @@ def test_arguments_reach_the_layers_that_take_them_with_their_gradients(name):
     torch.testing.assert_close((ends[0] - ends[1]) / 2e-6, memory.grad[1, 1, 2], rtol=1e-5, atol=1e-7)
     with pytest.raises(BadInput, match=r"'masc' is taken by none of Crossing, Sequential.*memory, mask"):
         stack(x, masc=mask)
+
+
+def test_the_norm_at_the_end_is_none_of_the_layers():
+    made = form.CompleteP(base_layers=1, base_width=8, alpha=0.5)
+    layers = [Named() for _ in range(4)]
+    rates = {name: each.lr for name, each in Stack(made, layers, 8).multipliers().items()}
+    assert rates["stream.norm.gain"] == 1.0
+    assert rates["blocks.0.feedforward.branch.norm.gain"] == 0.5

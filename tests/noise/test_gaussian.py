@@ -62,3 +62,9 @@ def test_a_rate_without_a_variance_is_refused_and_bfloat16_stays_that():
     with pytest.raises(BadInput, match=r"does not stand at attention\.weights: use attention\.heads"):
         Gaussian(0.1, at="attention.weights")
     assert factors(0.3, torch.ones(1, 2, 2, dtype=torch.bfloat16), (1,)).dtype == torch.bfloat16
+
+
+def test_the_largest_rate_below_1_has_a_variance():
+    """It is drawn by 16 bits, of which it made 1."""
+    found = factors(math.nextafter(1.0, 0.0), torch.ones(2, 3, 5), (5, 9))
+    assert found.isfinite().all() and found.std() > 100

@@ -125,3 +125,11 @@ def test_in_half_precision_they_go_where_wide_numbers_would(around, dtype):
     (right,) = around.away([w.double()], [g.double()])
     assert found.dtype == dtype
     torch.testing.assert_close(found.double(), right, rtol=torch.finfo(dtype).eps, atol=1e-7)
+
+
+@pytest.mark.parametrize("around", [optim.SAM(0.05), optim.ASAM(0.05)])
+def test_without_a_gradient_it_goes_nowhere(around):
+    """As any other optimizer: torch adds no empty lists."""
+    p = nn.Parameter(torch.ones(2))
+    assert optim.SGD([p], lr=1.0, around=around).step(lambda: 3.0) == 3.0
+    assert p.tolist() == [1.0, 1.0]

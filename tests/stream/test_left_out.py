@@ -7,6 +7,7 @@ from torch import nn
 
 from mainstem import Residual, noise
 from mainstem.noise import StochasticDepth, bind
+from mainstem.stream import Replace
 
 
 def test_a_rate_is_stochastic_depth():
@@ -78,3 +79,23 @@ def test_a_batch_norm_sees_all_samples_whatever_is_left_out():
     torch.testing.assert_close(y, x + torch.where(kept[:, None], 2 * expected, 0.0))
     torch.testing.assert_close(branch[0].running_mean, 0.1 * x.mean(0))
     often(residual, x)
+
+
+def test_a_connection_that_replaces_has_the_branchs_shape_whoever_is_left_out():
+    """Where all were left out it was that of x."""
+    residual, x = bind(Residual(nn.Linear(3, 5), Replace(), drop_path=0.5)), torch.randn(2, 3)
+    kept = set()
+    for step in range(12):
+        with noise.counter(seed=0, step=step, samples=range(2)):
+            y = residual(x)
+        assert y.shape == (2, 5)
+        kept.add(int((y != 0).any(1).sum()))
+    assert kept == {0, 1, 2}
+
+
+@pytest.mark.parametrize("branch", [nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3))])
+def test_of_no_samples_nobody_is_left_out(branch):
+    residual = Residual(branch, drop_path=0.5)
+    y = residual(torch.randn(0, 4, 3, requires_grad=True))
+    assert y.shape == (0, 4, 3)
+    y.sum().backward()

@@ -47,8 +47,8 @@ class Reinject(Connection):
 
     def __init__(self, keep: float, inject: float) -> None:
         super().__init__()
-        self.keep = nn.Parameter(torch.tensor([keep]))
-        self.inject = nn.Parameter(torch.tensor([inject]))
+        self.keep = nn.Parameter(torch.tensor([float(keep)]))
+        self.inject = nn.Parameter(torch.tensor([float(inject)]))
 
     def roles(self) -> dict[str, str]:
         return {"keep": "reinjection.keep", "inject": "reinjection.inject"}

@@ -47,9 +47,9 @@ class ReZero(Form):
         return "xavier"
 
     def refuses(self, init: str) -> str | None:
-        if init == "zero":
+        if init == "zero" and self.start == 0:
             return (
                 "zero-initialised projections behind rezero's zero scale have no gradient, ever: "
-                "use model.init xavier with the rezero form"
+                "use model.init xavier with the rezero form, or a start other than 0"
             )
         return None

@@ -69,7 +69,7 @@ def initialise(
         if kind in ("attention", "feedforward"):
             block, *path = name.split(".")[1:]
             std *= form.init_scale(next(at[block, part] for part in path if (block, part) in at), role)
-        elif role == "head":
+        elif role == "head" or (kind == "linear" and name.startswith("blocks.")):
             std *= form.init_scale(sites[-1], role)
         parameter.copy_(
             normal(within + name, tuple(parameter.shape), seed) * std if std else torch.zeros(parameter.shape)

@@ -112,7 +112,8 @@ class Stack(nn.Module):
 
     def multipliers(self) -> dict[str, Multipliers]:
         """Return the factors that the form puts on learning rates, decay and eps, by parameter."""
-        found = {name: self.form.multipliers(role, self._site, True) for name, role in roles(self).items()}
+        form, site = self.form, self._site
+        found = {name: form.multipliers(role, site, name.startswith("blocks.")) for name, role in roles(self).items()}
         return {name: Multipliers(lr=each.lr, decay=each.decay, eps=each.eps) for name, each in found.items()}
 
     def forward(self, x: Tensor, *args: Any, **given: Any) -> Tensor:

@@ -79,7 +79,7 @@ class ValueMix(nn.Module):
 
     def __init__(self, first: float = 0.5, own: float = 0.5, name: str = "value") -> None:
         super().__init__()
-        self.first, self.own = nn.Parameter(torch.tensor([first])), nn.Parameter(torch.tensor([own]))
+        self.first, self.own = (nn.Parameter(torch.tensor([float(start)])) for start in (first, own))
         self.name = name
 
     def roles(self) -> dict[str, str]:

@@ -89,6 +89,7 @@ class Normal(Noise):
         normal = math.sqrt(2.0) * torch.erfinv(2.0 * uniform - 1.0)
         back = [0, *(1 + order.index(place) for place in range(1, x.dim()))]
         normal = normal.view(x.shape[0], *shape).permute(back).to(x.device)
-        rate = mask.threshold.to(x.device).to(torch.float32) / 65536
+        # Of the 16 bits of a rate the largest would be 1, which has no variance.
+        rate = mask.threshold.to(x.device).clamp(max=65535).to(torch.float32) / 65536
         factor = 1.0 + (rate / (1.0 - rate)).sqrt() * normal
         return (x * factor.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)

@@ -175,12 +175,14 @@ class Update(Light):
         here = sharded.local_all(p.detach() for p in params)
         own = [w.clone() for w in here]
         with torch.no_grad():
-            away = self.around.away(params, [sharded.placed_as(p.grad, p) for p in params])
-            torch._foreach_add_(here, away)
+            away = self.around.away(params, [sharded.placed_as(p.grad, p) for p in params]) if params else []
+            if away:
+                torch._foreach_add_(here, away)
         try:
             yield
         finally:
-            torch._foreach_copy_(here, own)
+            if away:
+                torch._foreach_copy_(here, own)
         self._is_second = True  # not where it was broken off: the gradients may be the first ones
 
     def _refuse_scaler(self) -> None:

@@ -244,15 +244,16 @@ class Residual(nn.Module):
         return into
 
     def _subset(self, x_BTD: Tensor, ctx: Context, index: Tensor, scale: Tensor) -> Output:
-        if len(index) == 0 and not all(returns_tensor(part) for part in self.branch.parts()):
-            # How many values it returns is known by calling it: with one sample, of which nothing is kept.
+        if len(index) == x_BTD.shape[0]:
+            output = self._called(x_BTD, ctx)
+            return output._replace(y=output.y * scale.to(output.y.dtype))
+        known = not self.connection.replaces and all(returns_tensor(part) for part in self.branch.parts())
+        if len(index) == 0 and not known:
+            # How many values it returns, and of which shape, its call tells: with one sample, of which none is kept.
             index, scale = index.new_zeros(1), torch.zeros_like(scale)
         if len(index) == 0:
             parameters = [p for p in self.branch.parameters() if p.requires_grad]
             return Output(_Nothing.apply(x_BTD, *parameters), {})
-        if len(index) == x_BTD.shape[0]:
-            output = self._called(x_BTD, ctx)
-            return output._replace(y=output.y * scale.to(output.y.dtype))
         scope = counter.current()
         rows_BTD = take(x_BTD, index)
         with counter.enter(None if scope is None else scope.rows(index.to(scope.draw.samples.device))):
