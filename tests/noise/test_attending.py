@@ -64,3 +64,19 @@ def test_weights_of_attention_lie_samples_first_wherever_those_of_its_input_lie(
     whole = mixed(x, range(4))
     torch.testing.assert_close(mixed(x[:, 1:3], [1, 2]), whole[:, 1:3], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(whole, layer.eval()(x, x, x)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_in_float64_it_has_the_digits_of_float64(name):
+    """At a rate that 16 bits round to 0 nothing is dropped; weights had the digits of float32."""
+    given, named = ARGUMENTS[name]
+    given = [each.double() for each in given]
+    named = {
+        key: value.double() if key == "attn_mask" and value.is_floating_point() else value
+        for key, value in named.items()
+    }
+    model = Direct()
+    noise.take_over(model)
+    with noise.counter(seed=0, step=0, samples=range(len(given[0]))):
+        found = model(*given, **named, dropout_p=1e-9)
+    torch.testing.assert_close(found, F.scaled_dot_product_attention(*given, **named), rtol=1e-12, atol=1e-12)

@@ -48,7 +48,8 @@ def dot_product(
         score = score + attn_mask
     # A row that sees nothing is 0 for torch, and not a number for a softmax.
     blind = (score == -math.inf).all(-1, keepdim=True)
-    weight = score.float().softmax(-1).to(query.dtype).masked_fill(blind, 0.0)
+    wide = score.to(torch.promote_types(score.dtype, torch.float32))
+    weight = wide.softmax(-1).to(query.dtype).masked_fill(blind, 0.0)
     return call.dropped(weight, dropout_p, 0, context) @ value
 
 
