@@ -16,6 +16,8 @@ from mainstem.cli import terminal
         ("\u202eevil", "\\u202eevil"),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("\ud800", "\\ud800"),
+        ("\u3000\u3000話說天下", "\u3000\u3000話說天下"),
+        ("«\u00a0oui\u202f!\u00a0»\u2028", "«\u00a0oui\u202f!\u00a0»\\u2028"),
     ],
 )
 def test_control_characters_are_written_out(text: str, shown: str) -> None:

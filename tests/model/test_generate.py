@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 from metal import Metal
@@ -22,6 +23,14 @@ def test_equal_seeds_give_equal_text():
     one, same, other = (list(generate(model, [1, 2], 30, seed=seed)) for seed in (1, 1, 2))
     assert one == same != other
     assert model.training
+
+
+@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor, lambda tokens: np.array(tokens, np.uint16)])
+@pytest.mark.parametrize("tokens", [[0], [0, 2]])
+def test_a_prompt_may_be_an_array(kind, tokens):
+    model = shaken(small("pre_norm"))
+    found = list(generate(model, kind(tokens), 5))
+    assert found == list(generate(model, tokens, 5)) and {type(token) for token in found} == {int}
 
 
 @pytest.mark.parametrize(

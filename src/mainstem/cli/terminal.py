@@ -10,6 +10,10 @@ from typing import TextIO
 _JOINERS = "\u200c\u200d"
 """Invisible, and needed to write Persian or a family of emoji; the other format characters can turn a line around."""
 
+_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""Those of Unicode, which Python does not call printable: a Chinese paragraph begins with two, a French colon has one
+before it."""
+
 
 def clean(text: str, keep: str = "\n\t") -> str:
     r"""Return `text` with every control character, but those of `keep`, written out: text from files moves no cursor.
@@ -20,7 +24,7 @@ def clean(text: str, keep: str = "\n\t") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in keep or c in _JOINERS else _escaped(c) for c in text)
+    return "".join(c if c.isprintable() or c in keep or c in _JOINERS + _SPACES else _escaped(c) for c in text)
 
 
 def write(text: str, stream: TextIO | None = None) -> None:

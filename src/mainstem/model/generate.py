@@ -98,11 +98,12 @@ def generate_rows(
 
     The `rows` are beginnings of one length. A small model takes about as long for a few of them as for one.
     """
-    if not all(rows):
+    texts = [[int(token) for token in row] for row in rows]  # of arrays and tensors too
+    if not all(texts):
         raise BadInput("The prompt has no tokens: give at least one character.")
-    if len({len(row) for row in rows}) > 1:
+    if len({len(row) for row in texts}) > 1:
         raise BadInput(
-            f"Prompts of {sorted({len(row) for row in rows})} tokens do not go together: give equal lengths."
+            f"Prompts of {sorted({len(row) for row in texts})} tokens do not go together: give equal lengths."
         )
     if temperature < 0 or not math.isfinite(temperature):
         raise BadInput(f"temperature {temperature} is not a finite number of at least 0: 1 samples as the model says.")
@@ -111,7 +112,7 @@ def generate_rows(
     device = next(model.parameters()).device
     if device.type == "meta":
         raise BadInput("The model is on meta, where weights have no numbers, and texts are on cpu: load its weights.")
-    texts, seen = [list(row) for row in rows], [list(row)[-model.context :] for row in rows]
+    seen = [row[-model.context :] for row in texts]
     cache, new = Cache(), seen
     with evaluating(model):
         for number in range(num_tokens):
