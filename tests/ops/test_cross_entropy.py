@@ -130,6 +130,24 @@ def test_few_logits_are_made_at_once_and_many_in_parts(monkeypatch):
     assert len(seen) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own decompositions
+def test_of_many_logits_transforms_have_derivatives_too(monkeypatch):
+    monkeypatch.setitem(ops.cross_entropy.__globals__, "WORTH", 1)
+    x, weight, target = arrays(6, 5, 4)
+
+    def loss(weight, x, target):
+        return ops.cross_entropy(x, weight, target)
+
+    pairs = x.view(3, 2, 4), target.view(3, 2)
+    found = torch.func.vmap(torch.func.grad(loss), (None, 0, 0))(weight, *pairs)
+    for row, own in enumerate(zip(*pairs, strict=True)):
+        torch.testing.assert_close(found[row], torch.func.grad(loss)(weight, *own))
+    along = torch.func.jvp(lambda weight: loss(weight, x, target), (weight,), (weight.cos(),))[1]
+    torch.testing.assert_close(along, (torch.func.grad(loss)(weight, x, target) * weight.cos()).sum())
+    second = torch.func.hessian(loss)(weight, x, target).view(20, 20)
+    torch.testing.assert_close(second, second.T)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_compiled_it_is_one_graph(reduction):
     x, weight, target = arrays(20, 9, 4)

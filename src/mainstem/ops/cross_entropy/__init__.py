@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ..dispatch import IMPLEMENTATIONS
+from ..gradient import transformed
 from . import chunked, reference
 from .agreement import agreeing, from_logits
 from .reference import Terms, capped
@@ -52,9 +53,9 @@ def cross_entropy(
         targets: int64 [N].
         chunk: how many tokens' logits are held at once; by default as many as are some eight million numbers.
         impl: "auto", "reference" (whole logits), or "cpu" (in parts, by PyTorch's products: on any device, float32 and
-            bfloat16; not the same bits on every number of threads). For "mean" and "sum" the gradients are made with
-            the loss, so that logits are made once; for "none" backward makes them again. Second derivatives go through
-            the reference.
+            bfloat16; not the same bits on every number of threads). Under a transform of torch.func "auto" is
+            "reference". For "mean" and "sum" the gradients are made with the loss, so that logits are made once; for
+            "none" backward makes them again. Second derivatives go through the reference.
 
     Raises:
         BadInput: where shapes or dtypes do not fit.
@@ -94,6 +95,8 @@ def _chosen(impl: str, x: Tensor, weight: Tensor) -> str:
         raise BadInput(f"impl 'cpu' of cross_entropy takes float32 and bfloat16, not {x.dtype}: use reference.")
     if impl != "auto":
         return impl
+    if transformed():  # which can look into whole logits, and into no sum that is made with its gradients
+        return "reference"
     return "cpu" if takes and x.shape[0] * weight.shape[0] >= WORTH else "reference"
 
 
