@@ -13,7 +13,7 @@ from torch import Tensor
 from ..dropout.reference import dropout
 from ..layout import Layout
 from ..mask import Mask, from_tensors, tensors
-from ..precision import widened
+from ..precision import exact, widened
 
 
 class Settings(NamedTuple):
@@ -75,6 +75,7 @@ def _repeat(shared: Tensor, heads: int) -> Tensor:
     return shared if shared.shape[1] == heads else shared.repeat_interleave(heads // shared.shape[1], dim=1)
 
 
+@exact
 def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings) -> Tensor:
     """Return dropout(softmax(scale q k^T + mask)) v, for any device and dtype; autograd knows its gradient."""
     heads = query_BHQK.shape[1]
@@ -83,6 +84,7 @@ def attention(query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings
     return (weight * kept @ _repeat(value, heads)).to(query_BHQK.dtype)
 
 
+@exact
 def backward(
     dout_BHQK: Tensor, query_BHQK: Tensor, key_BGCK: Tensor, value_BGCK: Tensor, settings: Settings
 ) -> tuple[Tensor, Tensor, Tensor]:

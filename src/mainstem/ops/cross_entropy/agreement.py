@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ..precision import exact
 from .chunked import rows_together
 from .reference import Terms, capped, of_logits
 
@@ -72,6 +73,7 @@ def from_logits(views: Sequence[Tensor], targets_N: Tensor, coef: float, terms: 
     return (losses[0] + losses[1] + coef * apart.where(targets_N != ignored, torch.zeros_like(apart))) / 2
 
 
+@exact
 def _chunk(
     x: Tensor, other: Tensor, weight: Tensor, targets: Tensor, coef: float, terms: Terms, ignored: int
 ) -> Tensor:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..precision import widened
+from ..precision import exact, widened
 
 
 class Terms(NamedTuple):
@@ -47,6 +47,7 @@ def of_logits(logits_NV: Tensor, target_N: Tensor, terms: Terms, ignored: int) -
     return loss_N.where(kept_N, torch.zeros((), dtype=loss_N.dtype, device=loss_N.device))
 
 
+@exact
 def cross_entropy(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, terms: Terms, ignored: int) -> Tensor:
     """Return the loss of each token [N] from whole logits; autograd knows its gradient, and that one's."""
     logits_NV = torch.nn.functional.linear(x_ND, weight_VD.to(x_ND.dtype))
@@ -54,6 +55,7 @@ def cross_entropy(x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, terms: Term
     return of_logits(capped(logits_NV, terms.soft_cap), target_N, terms, ignored)
 
 
+@exact
 def backward(
     dloss_N: Tensor, x_ND: Tensor, weight_VD: Tensor, target_N: Tensor, terms: Terms, ignored: int
 ) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..precision import widened
+from ..precision import exact, widened
 
 
+@exact
 def mix_streams(h: Tensor, weights: Tensor, y: Tensor) -> Tensor:
     """Return weights[t, S + 1] y + sum_s weights[s, 1 + t] h_s."""
     wide, streams = widened(h), h.shape[-2]
@@ -25,6 +26,7 @@ def read_streams(h: Tensor, weights: Tensor) -> Tensor:
     return (weights.to(wide.dtype)[..., :1] * wide).sum(-2).to(h.dtype)
 
 
+@exact
 def weigh_streams(h: Tensor, base: Tensor, project: Tensor, scales: Tensor, eps: float) -> Tensor:
     """Return base + scale tanh(h / rms(h) @ project^T), [..., S, K]; scales[0] for the first S + 1, then scales[1]."""
     wide, streams = widened(h), h.shape[-2]
