@@ -183,6 +183,7 @@ def zeros(*shape, dtype=torch.float32):
         (zeros(2, 3, 4, 5), zeros(2, 3, 4, 6), zeros(2, 3, 4, 6), {}, "agree in their samples"),
         (zeros(2, 3, 4, 5), zeros(2, 2, 4, 5), zeros(2, 2, 4, 5), {}, "must divide"),
         (zeros(2, 3, 4, 5), zeros(2, 0, 4, 5), zeros(2, 0, 4, 5), {}, "must divide"),
+        (zeros(2, 0, 4, 5), zeros(2, 3, 4, 5), zeros(2, 3, 4, 5), {}, "must divide"),
         (zeros(2, 3, 4, 5), zeros(2, 3, 4, 5, dtype=torch.bfloat16), zeros(2, 3, 4, 5), {}, r"key torch\.bfloat16"),
         (*[zeros(2, 3, 4, 5, dtype=torch.int64)] * 3, {}, r"query is torch\.int64"),
         (zeros(2, 3, 4, 5), zeros(2, 3, 3, 5), zeros(2, 3, 3, 5), {}, "4 causal queries are more than the 3 keys"),

@@ -18,35 +18,51 @@ def transformed() -> bool:
     return torch._C._are_functorch_transforms_active()
 
 
-def observed(x: Tensor) -> bool:
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def observed(x: Tensor, *others: Any) -> bool:
     """Return whether somebody looks at operators: a compiler, a dispatch mode, a transform or a kind of tensor.
 
-    If nobody does, the function behind an operator may be called past torch's dispatcher, which takes 2 to 4 us.
+    If nobody does, the function behind an operator may be called past torch's dispatcher, which takes 2 to 4 us. Of
+    `others` only the kind is asked: a kernel would find no numbers where those of a sharded weight should lie.
     """
-    return (
+    if (
         type(x) is not Tensor
         or torch.compiler.is_compiling()
         or transformed()
         or torch._C._len_torch_dispatch_stack() > 0
-    )
+    ):
+        return True
+    # A loop, as a generator costs more than what it asks.
+    for each in others:  # noqa: SIM110
+        if isinstance(each, Tensor) and type(each) not in _PLAIN:
+            return True
+    return False
+
+
+def together(name: str, x: Tensor, *others: Any) -> None:
+    """Raise `BadInput` where one of `others` is on another device than `x`: a kernel would read other memory, or none.
+
+    Example:
+        >>> together("dropout", torch.ones(1), torch.ones(2), 0.5, None)
+    """
+    for each in others:
+        if isinstance(each, Tensor) and each.device != x.device:
+            raise BadInput(
+                f"{name} was given tensors on {x.device} and on {each.device}: move the model and its input to one "
+                "device, and a model from the meta device by to_empty and its weights."
+            )
 
 
 def operator(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a call of the operator `mainstem::name`, or of the `function` that it runs, as `observed` says.
-
-    Its first argument is the tensor that is asked.
-    """
+    """Return a call of the operator `mainstem::name`, or of the `function` that it runs, as `observed` says."""
     known: Callable[..., Any] = getattr(torch.ops.mainstem, name)
 
     def call(x: Tensor, *rest: Any) -> Any:
-        if observed(x):
+        if observed(x, *rest):
             return known(x, *rest)
-        for each in rest:  # a kernel would read memory of another device, or none
-            if isinstance(each, Tensor) and each.device != x.device:
-                raise BadInput(
-                    f"{name} was given tensors on {x.device} and on {each.device}: move the model and its input to one "
-                    "device, and a model from the meta device by to_empty and its weights."
-                )
+        together(name, x, *rest)
         return function(x, *rest)
 
     return call

@@ -50,7 +50,7 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
         tensor([1., 2.])
     """
     if (
-        observed(x) or x.dtype != torch.float32 or weight.dtype != torch.float32 or x.dim() < 2
+        observed(x, weight) or x.dtype != torch.float32 or weight.dtype != torch.float32 or x.dim() < 2
         or x.device.type != "cpu" or x.numel() * weight.shape[0] < WORTH or not onednn()
         or torch.is_autocast_enabled("cpu")
     ):  # fmt: skip

@@ -95,7 +95,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, causal: bool, documents: T
     batch, heads, queries, width = query.shape
     if (batch, width) != (key.shape[0], key.shape[3]):
         raise BadInput(f"{shapes}: they must agree in their samples, axis 0, and in their width, axis 3.")
-    if heads % key.shape[1] if key.shape[1] else heads:
+    if heads % key.shape[1] if heads and key.shape[1] else heads != key.shape[1]:
         raise BadInput(f"{shapes}: the heads of key and value, axis 1, must divide those of query.")
     if not query.is_floating_point() or not query.dtype == key.dtype == value.dtype:
         raise BadInput(

@@ -212,6 +212,6 @@ def attention(query: Tensor, key: Tensor, value: Tensor, settings: Settings) -> 
     """Return what `reference.attention` returns, to rounding; autograd and `torch.func` know its gradient."""
     if torch._C._are_functorch_transforms_active():
         return _Transformed.apply(query, key, value, *settings.flat())[0]
-    if observed(query):
+    if observed(query, key, value):
         return torch.ops.mainstem.attention(query, key, value, *settings.flat())[0]
     return _once(query, key, value, settings)

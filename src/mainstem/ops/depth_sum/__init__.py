@@ -9,7 +9,7 @@ from torch import Tensor
 from ...errors import BadInput
 from ...wording import several
 from ..dispatch import choose
-from ..gradient import observed
+from ..gradient import observed, together
 from . import chain, cpu, reference
 from .chain import Link
 
@@ -63,6 +63,7 @@ def chained_depth_sum(
         tensor([23., 46.])
     """
     if _chosen(arrays, weights, "auto") == "cpu" and not any(observed(t) for t in (weights, *arrays)):
+        together("depth_sum", *arrays, weights)
         return chain.depth_sum(arrays, weights, link)
     return depth_sum(arrays, weights), None
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...errors import BadInput
 from ...wording import several
 from ..dispatch import autocasts, choose
-from ..gradient import observed
+from ..gradient import observed, together
 from ..linear import alike
 from ..mask import Mask
 from . import cpu, reference
@@ -76,8 +76,10 @@ def self_attention(
     )  # fmt: skip
     _check(parts, given)
     chosen = choose("attention", impl, x_BTD.device.type, x_BTD.dtype)
-    if chosen != "cpu" or observed(x_BTD) or (gains is None and angles is not None):
+    beside = (*parts[1:], cosine, sine)
+    if chosen != "cpu" or observed(x_BTD, *beside) or (gains is None and angles is not None):
         return reference.self_attention(parts, given, chosen)
+    together("self_attention", x_BTD, *beside)
     if gains is not None:
         parts = parts._replace(query_gain=gains[0].to(torch.float32), key_gain=gains[1].to(torch.float32))
     return cpu.self_attention(parts, given)
