@@ -4,11 +4,12 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.support.read_back import read
+from tests.support.read_back import read, taken
 
 from mainstem.data import utf8
+from mainstem.data.tokenizer.words import words
 from mainstem.errors import BadInput
 
 
@@ -20,16 +21,48 @@ def test_text_comes_back_whole_with_characters_uncut(tmp_path: Path) -> None:
     assert read(tmp_path) == [text, "x"]
 
 
-@given(st.lists(st.text(st.sampled_from("a \n\t\u3000é"), min_size=1), max_size=5))
-def test_text_is_cut_between_a_visible_character_and_a_line_break(texts: list[str]) -> None:
-    found = [data.decode() for data, _ in utf8.cut_at_lines(iter(texts))]
+@given(st.lists(st.text(st.sampled_from("a1! \n\r\t\u3000é"), min_size=1), max_size=5))
+@example(["aa\r\naa\r", "\naa"])
+def test_text_is_cut_between_a_visible_character_and_white_space(texts: list[str]) -> None:
+    found = [data.decode() for data, _ in utf8.cut_between_words(iter(texts))]
     assert "".join(found) == "".join(texts)
     ends = set(itertools.accumulate(map(len, texts)))
     place = 0
     for before, after in itertools.pairwise(found):
         place += len(before)
         # Where a chunk has no such place at all, it is cut at its end.
-        assert place in ends or (after.startswith("\n") and not before[-1].isspace())
+        assert place in ends or (after[0] in " \t\n\r" and not before[-1].isspace())
+
+
+@given(st.lists(st.text(st.sampled_from("a1! \n\r\t\x0b\u2028\u3000é"), min_size=1), max_size=5))
+@example(["!\u3000 a", "a"])
+def test_words_are_those_of_the_whole_text(texts: list[str]) -> None:
+    """Where there is white space at all, behind something visible, in what is read at a time."""
+    parts = [f"a {text}" for text in texts]
+    found = [data.decode() for data, _ in utf8.cut_between_words(iter(parts))]
+    assert [word for part in found for word in words(part)] == words("".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("format", "end"),
+    [
+        ("text", "\n"),
+        ("text", "\r\n"),
+        ("text", "\r"),
+        ("text", " "),
+        ("lines", "\n"),
+        ("lines", "\r\n"),
+        ("lines", " "),
+    ],
+)
+@pytest.mark.usefixtures("small_chunks")
+def test_no_word_is_cut_whatever_ends_a_line(tmp_path: Path, format: str, end: str) -> None:
+    (tmp_path / "a").write_text(end.join(["one two six ten"] * 9) + end, newline="")
+    _, pieces = taken(tmp_path, format=format)
+    found = {word for piece in pieces for word in piece.data.decode().split()}
+    assert found == {"one", "two", "six", "ten"}
+    assert len(pieces) > 9
+    assert all(piece.data for piece in pieces)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class Documents:
         stream, found = chunks(path, consumed, known), None
         if self.format in ("text", "lines"):
             texts, found = self._texts(path, stream)
-            pieces = self._lines(texts) if self.format == "lines" else self._marked(utf8.cut_at_lines(texts))
+            pieces = self._lines(texts) if self.format == "lines" else self._marked(utf8.cut_between_words(texts))
         elif self.format == "bytes":
             pieces = self._marked((data, len(data)) for data in stream)
         else:
@@ -144,11 +144,12 @@ class Documents:
             for line in ended:
                 yield from self._line(f"{waiting}{line}".removesuffix("\r"), first)
                 waiting, first = "", True
-            if len(waiting) > 1 and (waiting.strip() or not first):  # of a line longer than what is read at a time
-                # The last character stays, so that something is left for the end of the line.
-                yield Piece(waiting[:-1].encode(), len(waiting) - 1, first, False)
-                waiting, first = waiting[-1], False
             waiting += rest
+            # Of a line longer than what is read at a time something stays for its end, for which no CR counts.
+            cut = utf8.last_gap(waiting.removesuffix("\r")) or len(waiting.removesuffix("\r")) - 1 if not ended else 0
+            if cut > 0 and (waiting.strip() or not first):
+                yield Piece(waiting[:cut].encode(), cut, first, False)
+                waiting, first = waiting[cut:], False
         if waiting:
             yield from self._line(waiting, first)
 

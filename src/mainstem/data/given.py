@@ -12,7 +12,7 @@ from .. import config, variants
 from .documents import Documents
 from .tokenizer import Tokenizer
 
-_VERSION = 8
+_VERSION = 9
 """Of the cache: a change of what is written there, or of how text becomes tokens, makes all of it anew."""
 
 _SEALED = 1

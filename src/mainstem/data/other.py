@@ -23,7 +23,8 @@ from .tokenizer import Tokenizer
 from .tokens import Tokens
 
 _NAME = "other"
-_VERSION = 1
+_VERSION = 2
+"""Of how text becomes tokens; another one makes those of all texts anew."""
 
 
 class _Content(store.Content):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ _SIGN = 16
 _REPLACED = "\ufffd"
 _NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
 """Categories of Unicode whose characters text does not have, line ends and tabs aside."""
+
+_LAST_GAP = re.compile(r".*\S(?=[ \t\n\r])", re.DOTALL)
+"""White space beyond ASCII is none here: a wide space is a sign, which a word may hold."""
 
 
 def text(path: Path, stream: Iterator[bytes]) -> Iterator[str]:
@@ -119,15 +123,15 @@ def _not_utf8(path: Path, offset: int, byte: int) -> NotText:
     )
 
 
-def cut_at_lines(texts: Iterator[str]) -> Iterator[tuple[bytes, int]]:
-    """Regroup so that pieces end before a line break that follows a visible character, where there is one.
+def cut_between_words(texts: Iterator[str]) -> Iterator[tuple[bytes, int]]:
+    """Regroup so that pieces end between two words, where there is such a place (`last_gap`).
 
-    No rule that finds words joins across that place, so a tokenizer gives what it would for the whole document.
+    So a tokenizer gives what it would for the whole document.
     """
     waiting = ""
     for text in texts:
         if waiting:
-            cut = _before_break(waiting) or len(waiting)
+            cut = last_gap(waiting) or len(waiting)
             yield waiting[:cut].encode(), cut
             waiting = waiting[cut:]
         waiting += text
@@ -135,12 +139,14 @@ def cut_at_lines(texts: Iterator[str]) -> Iterator[tuple[bytes, int]]:
         yield waiting.encode(), len(waiting)
 
 
-def _before_break(text: str) -> int:
-    cut = len(text)
-    for _ in range(1000):
-        cut = text.rfind("\n", 0, cut)
-        if cut <= 0:
-            break
-        if not text[cut - 1].isspace():
-            return cut
-    return 0
+def last_gap(text: str) -> int:
+    r"""Return where the last white space of ASCII begins that follows a visible character; 0 where none does.
+
+    No rule that finds words joins across that place, whether lines end in LF, CRLF or not at all.
+
+    Example:
+        >>> last_gap("one two\r\n"), last_gap("one two"), last_gap("one\n\n")
+        (7, 3, 3)
+    """
+    found = _LAST_GAP.match(text)
+    return found.end() if found is not None else 0

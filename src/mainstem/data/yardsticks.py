@@ -227,7 +227,8 @@ def _name(corpus: Corpus) -> str:
     digest = hashlib.sha256(corpus.tokenizer.to_json())
     for name in ("hash", "held_out_hash"):
         digest.update(str(corpus.facts[name]).encode())
-    digest.update(f" {len(corpus.train)} {corpus.train.num_bytes}".encode())  # a part of it may be sealed
+    sizes = len(corpus.train), corpus.train.num_bytes, len(corpus.held_out)
+    digest.update(f" {sizes}".encode())  # a part of it may be sealed, or encoded by another version
     return f"yardsticks-{digest.hexdigest()[:32]}.json"
 
 

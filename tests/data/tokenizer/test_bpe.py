@@ -42,14 +42,17 @@ def test_merges_are_those_of_the_library(tokenizer: bpe.Bpe) -> None:
     assert library.encode(SOURCE.decode(), add_special_tokens=False).ids == tokenizer.encode(SOURCE)
 
 
-def test_long_text_is_cut_where_no_word_is(tokenizer: bpe.Bpe, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = tokenizer.encode(SOURCE)
+@pytest.mark.parametrize(
+    "text", [SOURCE, SOURCE.replace(b"\n", b"\r\n"), "流れ。\n".encode() * 9000], ids=["LF", "CRLF", "CJK"]
+)
+def test_long_text_is_cut_where_no_word_is(tokenizer: bpe.Bpe, text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tokenizer.encode(text)
     monkeypatch.setattr(bpe, "_GROUP", 100)
-    assert len(list(bpe._groups([SOURCE]))) > 100
-    assert tokenizer.encode(SOURCE) == whole
-    ids, lengths = tokenizer.encode_pieces([SOURCE, b"", SOURCE[:500]])
+    assert len(list(bpe._groups([text]))) > 100
+    assert tokenizer.encode(text) == whole
+    ids, lengths = tokenizer.encode_pieces([text, b"", text[:600]])
     assert ids[: lengths[0]].tolist() == whole
-    assert lengths.tolist() == [len(whole), 0, len(tokenizer.encode(SOURCE[:500]))]
+    assert lengths.tolist() == [len(whole), 0, len(tokenizer.encode(text[:600]))]
 
 
 @given(text=st.text() | st.text("a1 \n\t_é“हि世。"))

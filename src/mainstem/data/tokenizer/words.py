@@ -35,7 +35,7 @@ def _compiled(longest: int) -> re.Pattern[str]:
     return re.compile(pattern(longest))
 
 
-BREAK = re.compile(r"[!-~](?=\n)")
+BREAK = re.compile(r"\S(?=\r?\n)")
 """Between a visible character and a line break no word goes on."""
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

@@ -23,7 +23,7 @@ _SAMPLE = 1 << 24
 _BLOCK = 1 << 16
 """Bytes of text that are taken or left out together."""
 
-_BREAK = re.compile(rb"[!-~](?=\n)")
+_BREAK = re.compile(rb"[!-~](?=\r?\n)")
 """Between a visible character and a line break no word goes on."""
 
 
