@@ -46,8 +46,9 @@ def write(
 
     source = folder / "last" if last else folder
     about: dict[str, Any] = msgspec.json.decode((source / "config.json").read_bytes())
+    about = {name: value for name, value in about.items() if name in ("version", "task")}
     about["model"] = model.config()
-    metadata = msgspec.json.encode({"version": publish.VERSION, "step": about.get("step")}).decode()
+    metadata = publish.metadata(publish.step(source / "model.safetensors"))
     together = {name: (folder / name).read_bytes() for name in _TOGETHER}
     files.make_folder(out.parent)
     try:

@@ -91,6 +91,16 @@ def header(path: Path) -> dict[str, tuple[int, ...]]:
         raise _unreadable(path, error) from None
 
 
+def metadata(path: Path) -> str:
+    """Return what a safetensors file says of its tensors; nothing, where it says nothing."""
+    _check(path)
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return str((opened.metadata() or {}).get("mainstem", ""))
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
 def read(path: Path) -> Tensors:
     """Return the tensors of a safetensors file; its header is checked against its size before anything is allocated.
 
