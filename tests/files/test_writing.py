@@ -162,8 +162,11 @@ def test_what_was_set_aside_goes_where_the_new_one_has_its_name(tmp_path: Path) 
     for name in (".aside-step-1", "step-1", ".aside-step-2", ".aside-"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").write_text(name)
+    before = {name: path.name for name, path in files.names(tmp_path).items()}
+    assert before == {"step-1": "step-1", "step-2": ".aside-step-2"}
     files.sweep(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".aside-", "step-1", "step-2"]
+    assert {name: path.name for name, path in files.names(tmp_path).items()} == {name: name for name in before}
     assert (tmp_path / "step-1" / "x").read_text() == "step-1"
     assert (tmp_path / "step-2" / "x").read_text() == ".aside-step-2"
 

@@ -75,6 +75,17 @@ def test_none_whole_is_not_begun_again(tmp_path: Path) -> None:
         checkpoint.newest(tmp_path, lambda _: None)
 
 
+def test_one_that_a_kill_left_set_aside_is_found_by_who_does_not_sweep(tmp_path: Path) -> None:
+    for step in (1, 2):
+        _save(tmp_path, step)
+    (tmp_path / "checkpoints" / "step-2").rename(tmp_path / "checkpoints" / ".aside-step-2")
+    (tmp_path / "checkpoints" / ".new-step-2").mkdir()
+    found = checkpoint.newest(tmp_path, pytest.fail)
+    assert found is not None
+    assert (found[0].name, found[1].step) == (".aside-step-2", 2)
+    assert checkpoint.last(tmp_path / "checkpoints") == 2
+
+
 def test_a_lost_record_takes_the_checkpoint_that_it_still_covers(tmp_path: Path) -> None:
     for step in (1, 2):
         _save(tmp_path, step)

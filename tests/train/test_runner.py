@@ -194,6 +194,23 @@ def test_the_plan_fits_eighty_columns_and_makes_no_folder(tmp_path: Path) -> Non
     assert max(len(line) for line in table.splitlines()) <= 80
 
 
+def test_the_plan_of_a_run_that_was_killed_says_where_it_goes_on(tmp_path: Path) -> None:
+    """Where a file system cannot exchange names, a kill may leave the newest checkpoint set aside; a start puts it
+    back, and a plan changes nothing."""
+    run = small_run(tmp_path)
+    train.run(run, console=Heard())
+    checkpoints = tmp_path / "run" / "checkpoints"
+    steps = sorted(int(path.name.removeprefix("step-")) for path in checkpoints.iterdir())
+    newest = checkpoints / f"step-{steps[-1]}"
+    newest.rename(checkpoints / f".aside-{newest.name}")
+    assert f"it goes on at step {steps[-1]})" in joined(train.plan(run).screen)
+    (checkpoints / f".aside-{newest.name}" / "model.safetensors").write_bytes(b"")
+    screen = joined(train.plan(run).screen)
+    assert f"it goes on at step {steps[-2]})" in screen
+    assert f"checkpoint {steps[-1]} cannot be used: model.safetensors has 0 bytes" in screen
+    assert not newest.exists()
+
+
 def test_a_folder_that_holds_its_own_runs_is_trained_on_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = tmp_path / "project"
     (project / ".git").mkdir(parents=True)

@@ -10,6 +10,7 @@ from .writing import (
     check_folder,
     check_target,
     make_folder,
+    names,
     new_folder,
     remove,
     sweep,
@@ -23,6 +24,6 @@ from .writing import (
 
 __all__ = [
     "NEW", "OLD", "Count", "Entry", "Unusable", "cannot", "check_folder", "check_target", "checked", "decode",
-    "is_file", "is_folder", "load", "locked", "make_folder", "measure", "new_folder", "opened", "read", "remove",
-    "shown", "sweep", "sync", "sync_folder", "write_all", "write_atomic", "write_synced", "write_text",
+    "is_file", "is_folder", "load", "locked", "make_folder", "measure", "names", "new_folder", "opened", "read",
+    "remove", "shown", "sweep", "sync", "sync_folder", "write_all", "write_atomic", "write_synced", "write_text",
 ]  # fmt: skip

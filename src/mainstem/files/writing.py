@@ -214,10 +214,25 @@ def sweep(folder: Path, *prefixes: str) -> None:
     What one of them has kept from being replaced gets its name back. With `prefixes` only names that begin so go.
     """
     for child in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if not prefixes and child.name.startswith(_ASIDE) and child.name != _ASIDE:
+        if not prefixes and _is_aside(child):
             _put_back(child)
         elif child.name.startswith(prefixes or (NEW, OLD)):
             _delete_unless_held(child)
+
+
+def names(folder: Path) -> dict[str, Path]:
+    """Return where each thing in `folder` is, by the name that it has once `sweep` has put back what was set aside.
+
+    So who may not write, or does not hold the folder, finds what a start would find there.
+    """
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {path.name: path for path in paths if not path.name.startswith((NEW, OLD, _ASIDE))}
+    aside = {path.name.removeprefix(_ASIDE): path for path in paths if _is_aside(path)}
+    return aside | found
+
+
+def _is_aside(path: Path) -> bool:
+    return path.name.startswith(_ASIDE) and path.name != _ASIDE
 
 
 def _put_back(aside: Path) -> None:

@@ -101,7 +101,7 @@ def newest(run: Path, warn: Say) -> tuple[Path, Manifest] | None:
     found = sorted(_numbered(run / "checkpoints"), reverse=True)
     for step, path in found:
         try:
-            content = manifest.read(path)
+            content = manifest.read(path, step)
             check_metrics(run / "metrics.jsonl", content.metrics.offset, content.metrics.sha256)
         except (Damaged, Lost) as damage:
             warn(f"checkpoint {step} cannot be used: {damage}.")
@@ -161,8 +161,9 @@ def _load(path: Path, stem: str) -> Tensors:
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:
-    paths = list(folder.iterdir()) if folder.is_dir() else []
-    return [(step, path) for path in paths if (step := manifest.number(path)) is not None]
+    """Return number and place of each checkpoint, one among them that a kill has left set aside."""
+    named = files.names(folder).items()
+    return [(step, path) for name, path in named if (step := manifest.number(Path(name))) is not None]
 
 
 def _retire(folder: Path, step: int, keep: int) -> None:

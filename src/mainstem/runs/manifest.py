@@ -91,10 +91,13 @@ def decode(data: bytes) -> Manifest:
         raise Damaged(f"{NAME} is nested too deep") from None
 
 
-def read(folder: Path) -> Manifest:
-    """Return the manifest of the checkpoint `folder`, all of whose files have been read and found whole."""
+def read(folder: Path, step: int | None = None) -> Manifest:
+    """Return the manifest of the checkpoint `folder`, all of whose files have been read and found whole.
+
+    It is that of `step`; by default of the one that the folder's name says.
+    """
     content = decode(_read(folder / NAME))
-    if content.step != number(folder):
+    if content.step != (number(folder) if step is None else step):
         raise Damaged(f"{NAME} is that of step {content.step}")
     for name, entry in content.files.items():
         _check(folder / name, files.Entry(entry.size, entry.sha256))

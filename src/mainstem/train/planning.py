@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -60,7 +61,8 @@ def plan(
     began = clock() if began is None else began
     run, task = choosing.adopted(runs.settled(device.settle(config.held(run))), given), Language()
     with device.threads(run.machine.threads):
-        folder, before, where, refused = _folder(run, name or run.recipe or "run")
+        warned: list[str] = []
+        folder, before, where, refused = _folder(run, name or run.recipe or "run", warned.append)
         refuse.early(run, begins=not folder.config.is_file())
         with used(folder) as cache:
             # Of a run that would be refused there, nothing that lies there is meant.
@@ -85,7 +87,7 @@ def plan(
         seconds = budget.left(learner, state, clock)
         needs = f"needs  {_needs(learner)}"
         said = [opening(learner, told(learner), facts, state, where, seconds), needs]
-        said += [] if refused is None else [f"but    {refused}"]
+        said += [f"but    {each}" for each in (*warned, *([] if refused is None else [refused]))]
     if made is None and choosing.may(run, given) and run.train.budget is None:
         said.append(f"rest   as the recipe {run.recipe} has it: nothing is chosen where steps or epochs are given")
     reasons = ["", *chosen.brief(made, width)] if made is not None else []
@@ -96,12 +98,15 @@ def plan(
     )
 
 
-def _folder(run: config.Run, name: str) -> tuple[RunFolder, Past, str, str | None]:
-    """Return where the run would go, what is known of it there, both in words, and why it would be refused there."""
+def _folder(run: config.Run, name: str, warn: Callable[[str], None]) -> tuple[RunFolder, Past, str, str | None]:
+    """Return where the run would go, what is known of it there, both in words, and why it would be refused there.
+
+    Damaged checkpoints are named to `warn`.
+    """
     free = new_folder.places(name)
     try:
         folder, there = new_folder.choose(run, False, free)
-        before = past.read(folder, lambda _: None) if there else NOTHING
+        before = past.read(folder, warn) if there else NOTHING
         past.check(run, before, Language.name)
     except (BadInput, RunFailed) as error:
         return next(free), NOTHING, "no folder", str(error)
