@@ -21,14 +21,21 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _WORD = 8
 _WORDS = WINDOW // _WORD
 
+_FIRST = 1 + (_WORD - 1) / _WORD
+"""What each of the first 8 places of a match counts."""
+
+_SALT = np.uint64(0x5BD1E9955BD1E995)
+"""Without it 8 bytes of 0, of which binary files are full, would be in every sample."""
+
 
 class Overlap:
     """Takes the text of both sides, in any order, and says which share of the held-out text the training text has.
 
     A place is in the sample where a hash of the 8 bytes from there on is small, so that both sides choose the same ones
     wherever these stand. It counts, as often as it occurs, where one of the 8 windows around these bytes that begin at
-    multiples of 8 bytes before them stands in the training text too. So a match of 71 bytes or more counts from end to
-    end, one of 64 to 70 in part, and a shorter one not.
+    multiples of 8 bytes before them stands in the training text too. The first 8 places of a match, before which no
+    such window begins, count for its last 7 as well, from which no 8 bytes lie inside it. So a match of 71 bytes or
+    more counts whole, one of 64 to 70 in part, and a shorter one not.
     """
 
     def __init__(self, num_bytes: int) -> None:
@@ -54,7 +61,10 @@ class Overlap:
         for held in (False, True):
             self._flush(held)
         train, held_PW = (np.concatenate(self._found[held]) for held in (False, True))
-        return float((np.isin(held_PW, train) & (held_PW != _NONE)).any(1).mean()) if len(held_PW) else 0.0
+        seen_PW = np.isin(held_PW, train) & (held_PW != _NONE)
+        earlier_P = seen_PW[:, :-1].any(1)
+        weights_P = earlier_P + _FIRST * (seen_PW[:, -1] & ~earlier_P)
+        return min(1.0, float(weights_P.mean())) if len(held_PW) else 0.0
 
 
 _NONE = np.uint64(0)
@@ -68,7 +78,7 @@ def _windows(text: bytes, limit: np.uint64) -> NDArray[np.uint64]:
     places, last = [], len(text) - _WORD
     for start in range(_WORD):
         words = np.frombuffer(text[start : start + (len(text) - start) // _WORD * _WORD], "<u8")
-        places.append(np.flatnonzero(words * _MIX <= limit) * _WORD + start)
+        places.append(np.flatnonzero((words ^ _SALT) * _MIX <= limit) * _WORD + start)
     at_PS = np.concatenate(places)[:, None] + np.arange(_WORD - WINDOW, WINDOW, _WORD)
     bytes_PS8 = np.lib.stride_tricks.sliding_window_view(np.frombuffer(text, np.uint8), _WORD)[at_PS.clip(0, last)]
     words_PS = bytes_PS8.view("<u8")[..., 0]
