@@ -108,6 +108,9 @@ def test_it_ends_when_asked_to_and_says_how_far_it_is(impl):
 def test_what_cannot_be_counted_is_refused():
     with pytest.raises(BadInput, match="An order of 16 is not one of 0 to 15"):
         counts.KneserNey(16).fit([0, 255])
+    for impl in IMPLS:
+        with pytest.raises(BadInput, match="An order of 16 is not one of 0 to 15"):
+            counts.score(np.array([0, 255], np.uint8), 1, 256, 16, impl=impl)
     with pytest.raises(BadInput, match="Token 9 is none of a vocabulary of 5"):
         counts.KneserNey(1).fit([0, 4]).log_prob([9])
     for wrong in ([-1], [0.5], [[1, 2]]):

@@ -15,6 +15,7 @@ from mainstem import counts, data, train
 from mainstem.cli.main import main
 from mainstem.counts import stored
 from mainstem.data.batches import spread, targets
+from mainstem.errors import BadInput
 from mainstem.runs.state import Best
 from mainstem.train import prior
 from mainstem.train.console import Plain
@@ -152,6 +153,12 @@ def test_a_sample_is_drawn_from_the_mixture(tmp_path, capsys):
 def test_an_order_that_is_given_is_used(tmp_path, order):
     folder, _ = trained(tmp_path, model={"prior": {"name": "counts", "order": order}})
     assert mainstem.load(folder).prior.about.order == order
+
+
+def test_an_order_that_the_vocabulary_leaves_no_room_for_is_refused_before_training(tmp_path):
+    with pytest.raises(BadInput, match=r"model\.prior\.order 31 is not one of 0 to 15, for which a vocabulary of 256"):
+        trained(tmp_path, model={"prior": {"name": "counts", "order": 31}})
+    assert not (tmp_path / "first").exists()
 
 
 def test_none_is_the_network_alone_and_takes_away_what_was_there(tmp_path, capsys):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from . import cpu, reference
-from .scored import Scored, highest
+from .scored import Scored, check_order, highest
 from .work import Work
 
 Tokens = NDArray[Any] | Sequence[int]
@@ -46,11 +46,8 @@ class KneserNey:
         """Return the model that has counted `tokens` [N] of a vocabulary of `vocab`, by default up to the largest."""
         counted = _array(tokens)
         size = vocab if vocab is not None else int(counted.max(initial=0)) + 1
-        if self.order is not None and not 0 <= self.order <= highest(size):
-            raise BadInput(
-                f"An order of {self.order} is not one of 0 to {highest(size)}, for which a vocabulary of {size} leaves "
-                "room: give one of these."
-            )
+        if self.order is not None:
+            check_order(self.order, size)
         return Fitted(counted, size, self.order)
 
 
@@ -91,7 +88,12 @@ def score(
     work: Work | None = None,
     impl: str = "auto",
 ) -> Scored:
-    """Return the log-probabilities of tokens [counted, N) of an unsigned array, by counts of those before `counted`."""
+    """Return the log-probabilities of tokens [counted, N) of an unsigned array, by counts of those before `counted`.
+
+    Raises `BadInput` for a token outside the vocabulary, and for an order that this leaves no room for.
+    """
+    if order is not None:
+        check_order(order, vocab)
     if len(tokens) and int(tokens.max()) >= vocab:
         raise BadInput(f"Token {int(tokens.max())} is none of a vocabulary of {vocab}: give a larger vocabulary.")
     top = highest(vocab) if order is None else order

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadInput
+
 KEY_BITS, KEY_TOKENS = 128, 32
 """A context and the token behind it are compared as one number of so many bits, and of so many tokens at most."""
 
@@ -38,3 +40,12 @@ def highest(vocab: int) -> int:
     """
     bits = max(1, (vocab - 1).bit_length())
     return min(KEY_TOKENS, KEY_BITS // bits) - 1
+
+
+def check_order(order: int, vocab: int, what: str = "An order of") -> None:
+    """Raise `BadInput` where no context of `order` tokens and its next fit into a key; `what` begins the sentence."""
+    if not 0 <= order <= highest(vocab):
+        raise BadInput(
+            f"{what} {order} is not one of 0 to {highest(vocab)}, for which a vocabulary of {vocab} leaves room: give "
+            "one of these."
+        )

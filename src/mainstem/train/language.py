@@ -21,7 +21,7 @@ from ..measure.evaluate import context_of, evaluate
 from ..runs import publish
 from ..runs.score import BITS, NATS
 from ..runs.state import Scores
-from . import device, init_from, memory, own_tokenizer, refuse
+from . import device, init_from, memory, own_tokenizer, prior, refuse
 from .batch import Batch
 from .device import Forward
 from .gap import between
@@ -54,6 +54,7 @@ class Language(Task):
 
     def build(self, run: config.Run, data: Any) -> model.Network:
         memory.refuse(config.resolve(run), data.tokenizer.vocab_size, device.choose(run.machine))
+        prior.check(run, data.tokenizer.vocab_size)
         network = model.build(run.model, run.noise, data.tokenizer.vocab_size, run.seed)
         check_length(data, network.context)
         return network

@@ -19,6 +19,7 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from .. import config, counts, data, files, variants
+from ..counts.scored import check_order
 from ..counts.stored import NAME, About, Gain, Prior, load, save
 from ..data.batches import num_windows, spread, targets
 from ..errors import reason
@@ -40,6 +41,13 @@ def asked(run: config.Run) -> counts.Counts | None:
         return None
     found: counts.Counts = variants.resolve("prior", run.model.prior)
     return found
+
+
+def check(run: config.Run, vocab: int) -> None:
+    """Raise `BadInput` where `run` asks for counts of an order that a vocabulary of `vocab` leaves no room for."""
+    beside = asked(run)
+    if beside is not None and beside.order is not None:
+        check_order(beside.order, vocab, "model.prior.order")
 
 
 @dataclass
