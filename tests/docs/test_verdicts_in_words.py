@@ -124,9 +124,16 @@ def layer_normalization_lowers_the_loss_and_not_the_gap() -> None:
     gap, train, held = found.contrasts
     assert [each["verdict"] for each in (gap, train, held)] == ["no effect", "undecided", "supported"]
     assert (gap["delta"], gap["n"]) == (0.1, 5)
-    assert (f"{train['mean']:.3f}", f"{held['mean']:.3f}") == ("-0.041", "-0.063")
+    assert (f"{train['mean']:.3f}", f"{held['mean']:.3f}") == ("-0.040", "-0.057")
     rates = [trial["rate"] for seeds in found.content["trials"].values() for trial in seeds.values()]
-    assert sorted(rates) == [0.003] + [0.01] * 9
+    assert sorted(rates) == [0.003] + [0.01] * 8 + [0.03]
+
+
+def layer_normalization_bears_a_larger_rate() -> None:
+    found = Published("layernorm")
+    ends = {arm: [trial["held_outs"][-1] for trial in seeds.values()] for arm, seeds in found.content["trials"].items()}
+    assert max(ends["layer norm"]) < 0.8 * found.floor("layer norm")
+    assert sum(loss > 5.5 for loss in ends["no norm"]) == 4 and len(ends["no norm"]) == 5
 
 
 def all_three_places_help() -> None:
@@ -227,14 +234,17 @@ SAID = (
     ("regularization", "narrows the gap all the same, by 0.21 nats per byte, about a quarter of what a decay of 3 of "
      "all matrices does", "泛化差距仍然縮小每位元組 0.21 nat，大約是所有矩陣衰減 3 時的四分之一",
      the_control_of_l2_narrows_the_gap),
-    ("regularized-transformer", "the held-out loss is lower with it by 0.063 nats per byte, and the gap is the same to "
-     "within 0.1", "保留資料的損失低了每位元組 0.063 nat，泛化差距則相差不到 0.1",
+    ("regularized-transformer", "the held-out loss is lower with it by 0.057 nats per byte, and the gap is the same to "
+     "within 0.1", "保留資料的損失低了每位元組 0.057 nat，泛化差距則相差不到 0.1",
      layer_normalization_lowers_the_loss_and_not_the_gap),
-    ("regularized-transformer", "Its loss on the training text is lower in the mean as well, by 0.041, though five "
-     "seeds do not settle that", "它在訓練文字上的損失平均也低了 0.041，不過五個種子還不足以判定",
+    ("regularized-transformer", "Its loss on the training text is lower in the mean as well, by 0.040, though five "
+     "seeds do not settle that", "它在訓練文字上的損失平均也低了 0.040，不過五個種子還不足以判定",
      layer_normalization_lowers_the_loss_and_not_the_gap),
-    ("regularized-transformer", "the largest of the three learning rates was the best one for nearly every seed",
-     "幾乎每個種子都是三個學習率中最大的那一個最好", layer_normalization_lowers_the_loss_and_not_the_gap),
+    ("regularized-transformer", "A learning rate of 0.01 was the best of the four in eight of ten trainings",
+     "四個學習率中，十次訓練有八次是 0.01 最好", layer_normalization_lowers_the_loss_and_not_the_gap),
+    ("regularized-transformer", "At 0.1, the largest, four of the five networks without layer normalization came to "
+     "nothing, and all five with it still learned something", "學習率用最大的 0.1 時，沒有層正規化的五個網路有四個什麼"
+     "也沒學到，有層正規化的五個則都還學得到一些", layer_normalization_bears_a_larger_rate),
     ("regularized-transformer", "the outputs of the branches and the attention weights lower the loss by 0.14 nats "
      "per byte, one like the other, and the embedded tokens by 0.08",
      "分支的輸出與注意力權重各讓損失降低每位元組 0.14 nat，兩者不相上下，嵌入則降低 0.08", all_three_places_help),
