@@ -55,7 +55,7 @@ def test_an_honest_trainer_loses_nothing_and_names_what_is_damaged(capsys: Captu
     lines = " ".join(said.split())
     assert "3 kills: 3 went on to the end, 3 of them to the same bytes" in lines
     assert "3 damages: 2 noticed, 0 not noticed with other bytes at the end" in lines
-    assert (tmp_path / "kept" / "logs" / "kill-1.txt").exists()
+    assert (tmp_path / "kept" / "logs" / "kill-1.txt").exists() and "What the runs wrote" not in lines
 
 
 def test_one_that_forgets_its_momentum_is_found_out(capsys: Capture) -> None:
@@ -88,6 +88,7 @@ def test_one_that_does_not_go_on_is_said_with_its_words(capsys: Capture) -> None
     assert code == 1 and not found["kills"][0]["resumed"]
     said = " ".join(said.split())
     assert "did not go on (exit code 1: there is a run already)" in said
+    assert said.endswith("What the runs wrote is gone: give --out DIR to keep it.")
     assert "damages: none, as the run does not go on without them" in said
 
 
@@ -96,13 +97,23 @@ def test_one_that_does_not_go_on_is_said_with_its_words(capsys: Capture) -> None
     [
         ("random", [], "gave other bytes the second time, undisturbed: model.bin"),
         ("broken", [], "ends with exit code 1 where nobody kills it: there is no such device"),
-        ("honest", ["--compare", "*.safetensors"], "has left nothing to compare in"),
+        ("honest", ["--compare", "*.safetensors"], "/run': --compare fits none of its files ("),
     ],
 )
-def test_what_cannot_be_tried_is_said(capsys: Capture, kind: str, more: list[str], said: str) -> None:
+@pytest.mark.parametrize("out", [None, "kept here"])
+def test_what_cannot_be_tried_is_said_and_where_to_read_more(
+    capsys: Capture, tmp_path: Path, kind: str, more: list[str], said: str, out: str | None
+) -> None:
     words = more or ["--compare", "model.bin"]
-    assert main(["crash", "--command", command(kind), *words]) == 1
-    assert said in " ".join(capsys.readouterr().err.split())
+    kept = [] if out is None else ["--out", str(tmp_path / out)]
+    assert main(["crash", "--command", command(kind), *words, *kept]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    if out is None:
+        assert told.endswith(". What the runs wrote is gone: give --out DIR to keep it.")
+    else:
+        assert told.endswith(f". What the runs wrote is in '{tmp_path / out / 'logs'}'.")
+        assert (tmp_path / out / "logs" / "first.txt").exists()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainstem.crash import process
+from mainstem.errors import BadInput
 
 SLEEPER = "import time; time.sleep(60)"
 PARENT = """
@@ -40,6 +41,15 @@ def test_nothing_is_left_of_what_it_has_started(tmp_path: Path, then: str) -> No
         assert limit < 60
     assert ended.code == wanted
     assert [pid for pid in pids if alive(pid)] == []
+
+
+@pytest.mark.parametrize("text", ["true\n", "#!/nowhere/sh\n"])
+def test_what_the_system_does_not_start_is_said_with_its_remedy(tmp_path: Path, text: str) -> None:
+    script = tmp_path / "a trainer"
+    script.write_text(text)
+    script.chmod(0o755)
+    with pytest.raises(BadInput, match=rf"'{script}' cannot be started \(.+\): .* as in `sh '{script}'`\.$"):
+        process.run([str(script)], tmp_path / "log", 60.0)
 
 
 def test_others_are_left_alone(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from msgspec import Meta
 from .. import files
 from ..config import words as text_words
 from ..config.sections import Section, Text, about
-from ..errors import BadInput
+from ..errors import BadInput, RunFailed
 from ..wording import several
 from . import terminal
 from .answer import Answer
@@ -75,11 +75,21 @@ def run(asked: Asked) -> int:
             command, resume, lambda out: crash.digests(out, patterns), folder, options.kills, options.damage,
             options.checkpoint, options.seed,
         )  # fmt: skip
-        found = crash.run(plan, lambda line: _say(answer, line))
-    for line in said(found):
+        try:
+            found = crash.run(plan, lambda line: _say(answer, line))
+        except RunFailed as error:
+            raise RunFailed(f"{str(error).rstrip('.')}. {_logs(options.out)}") from None
+    for line in [*said(found), *([] if found.whole else [_logs(options.out)])]:
         _say(answer, line)
     answer.give(_object(found))
     return 0 if found.whole else 1
+
+
+def _logs(out: str | None) -> str:
+    """Return where all that the runs have written is, of which only the last line is shown, or how to keep it."""
+    if out is None:
+        return "What the runs wrote is gone: give --out DIR to keep it."
+    return f"What the runs wrote is in {files.shown(os.path.join(out, 'logs'))}."
 
 
 def said(found: Any) -> list[str]:
@@ -122,7 +132,10 @@ def _program(text: str | None, option: str) -> list[str]:
     except ValueError as error:
         raise BadInput(f"{option} {text!r} cannot be read as a shell would ({error}): close its quotes.") from None
     if not words or shutil.which(words[0]) is None:
-        raise BadInput(f"{option} {text!r} begins with no program that is there: give its name, or its path.")
+        raise BadInput(
+            f"{option} {text!r} begins with no program that is there: give its name, or its path, and what a shell is "
+            "to read as sh -c '...'."
+        )
     if not any(_PLACE in word for word in words):
         raise BadInput(
             f"{option} {text!r} does not say where its run lies: put {_PLACE} where the folder stands, which is "

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
+
+from ..errors import BadInput
 
 _MARK = "MAINSTEM_CRASH"
 """The variable by which all that a program has started is found, in whatever group or session it is."""
@@ -36,15 +39,13 @@ def run(words: Sequence[str], log: Path, limit: float, watch: Path | None = None
     """Run a program for at most `limit` seconds, then kill it and every process that it has started.
 
     What it writes goes to `log`. `watch` is a folder that it makes; `after` so many seconds from then on it is killed,
-    however long it took to come to that. Where it ends by itself, what it has left running is killed too.
+    however long it took to come to that. Where it ends by itself, what it has left running is killed too. Raises
+    `BadInput` where it cannot be started.
     """
     mark = uuid.uuid4().hex
     began = time.monotonic()
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, _MARK: mark},
-        )  # fmt: skip
+        process = _started(words, out, mark)
         end, appeared = began + limit, None
         try:
             while True:
@@ -58,6 +59,20 @@ def run(words: Sequence[str], log: Path, limit: float, watch: Path | None = None
         finally:
             _kill(process, mark)
     return Ended(code, time.monotonic() - began, _last(log), appeared)
+
+
+def _started(words: Sequence[str], out: IO[bytes], mark: str) -> subprocess.Popen[bytes]:
+    """Start a program; `BadInput` where the system refuses, as it does a script without its interpreter's name."""
+    try:
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, _MARK: mark},
+        )  # fmt: skip
+    except OSError as error:
+        raise BadInput(
+            f"{words[0]!r} cannot be started ({error.strerror or error}): put in front what runs it, as in `sh "
+            f"{shlex.quote(words[0])}`."
+        ) from None
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:

@@ -164,7 +164,9 @@ def _undisturbed(plan: Plan, name: str) -> tuple[process.Ended, Mapping[str, obj
     _check_end(ended)
     found = dict(plan.look(plan.out)) if plan.out.is_dir() else {}
     if not found:
-        raise RunFailed(f"The command has left nothing to compare in {str(plan.out)!r}: see --compare and {{out}}.")
+        there = sorted(child.name for child in plan.out.iterdir()) if plan.out.is_dir() else []
+        why = f"--compare fits none of its files ({few(there)})" if there else "nothing is there, so see {out}"
+        raise RunFailed(f"The command has left nothing to compare in {str(plan.out)!r}: {why}.")
     return ended, found
 
 
