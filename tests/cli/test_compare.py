@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mainstem.cli import compare
 from mainstem.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
@@ -75,7 +76,10 @@ def test_a_run_can_be_a_side(finished: Path, corpus: Path, tmp_path: Path, capsy
         (lambda a, b: [a, "--vary", "optim.lr=0.1,0.1"], "has a value twice"),
         (lambda a, b: [a, "--vary", "optim.lr=0.1"], "nothing to be compared with"),
         (lambda a, b: [a, "--vary", "optim.lrr=0.1,0.2"], "optim.lrr"),
-        (lambda a, b: [a, "--vary", "seed=1,2"], "--seed is not an option"),
+        (lambda a, b: [a, "--vary", "seed=1,2"], "--seed cannot be given here, since every side"),
+        (lambda a, b: [a, b, "--seed", "1"], "seeds from 0 on: give --seeds N."),
+        (lambda a, b: [a, b, "--log.every", "1"], "--log.every cannot be given here, since"),
+        (lambda a, b: [a, "--vary", "out=x,y"], "each run has a folder of its own below --out"),
         (lambda a, b: [a, "--vary", "optim.lr=1,2", "--vary", "optim.lr=3,4"], "names one field twice"),
         (lambda a, b: [a, "--vary", "optim.lr=1,2", "--optim.lr", "0.1"], "are both given"),
         (lambda a, b: [a, "--vary", f"train.batch={','.join(map(str, range(1, 18)))}"], "17 configurations are more"),
@@ -94,6 +98,15 @@ def test_what_cannot_be_is_refused_in_a_sentence(change, said, pair, corpus, tmp
     assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_side_has_the_name_of_its_file_or_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compare._names(["a.yaml", "b/c.yml"]) == ["a", "c"]
+    assert compare._names(["runs/lr0.1", "runs/lr0.2/"]) == ["lr0.1", "lr0.2"]
+    assert compare._names(["x/a.yaml", "y/a.yaml"]) == ["x/a.yaml", "y/a.yaml"]
+    (tmp_path / "first").mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    assert compare._names([".", "../second"]) == ["first", "second"]
 
 
 def test_values_of_a_field_are_compared_on_one_page_below_runs(

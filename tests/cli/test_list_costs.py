@@ -1,5 +1,7 @@
 """`mainstem list KIND --measure`: its sides, its table at 80 columns, and what it refuses."""
 
+import sys
+
 import pytest
 
 from mainstem import catalogue, config
@@ -51,6 +53,7 @@ def test_the_table(monkeypatch, capsys):
         ([], "name it, as in mainstem list forms --measure"),
     ],
 )
-def test_what_takes_no_step_is_refused(words, message, capsys):
+def test_what_takes_no_step_is_refused_before_torch_is_loaded(words, message, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # which fails where it is imported
     assert main(["list", *words, "--measure"]) == 2
     assert message in capsys.readouterr().err

@@ -92,10 +92,16 @@ def test_launch_trains_in_several_processes_and_answers_once(
     assert left == []
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "4097"])
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "4097", "9" * 30])
 def test_a_number_of_processes_is_one_from_1(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "absent", "--launch", text]) == 2
     assert f"--launch '{text}' is no number of processes: give one from 1" in capsys.readouterr().err
+
+
+def test_a_number_of_processes_that_python_does_not_read_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "absent", "--launch", "9" * 5000]) == 2
+    said = capsys.readouterr().err
+    assert "is no number of processes: give one from 1" in said and len(said) < 200
 
 
 def test_launch_is_for_a_process_that_was_started_alone(monkeypatch: pytest.MonkeyPatch) -> None:

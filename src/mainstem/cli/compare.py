@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -23,7 +23,14 @@ from .arguments import Asked
 if TYPE_CHECKING:
     from ..lab.comparing import Side
 
-_OURS = ("seed", "recipe", "log", "out")
+_OURS = {
+    "seed": "every side is trained with seeds from 0 on: give --seeds N",
+    "recipe": "a side begins from the recipe that its file names",
+    "log": "what is written down of a run makes no side better",
+    "out": "each run has a folder of its own below --out",
+}
+"""Fields of a run that are the comparison's own matter, and why."""
+
 _RESULTS = ("compare.json", "compare.html")
 """What a comparison leaves in its folder besides its runs and trials, in the order in which they are written."""
 
@@ -64,15 +71,23 @@ def run(asked: Asked) -> int:
     options = asked.options(Options, [flag for flag in asked.given.flags if flag[0] in own and flag[0] != "vary"])
     shared = [flag for flag in asked.given.flags if flag[0] not in own]
     fields = [field.name for field in config.fields(config.Run) if field.name.split(".")[0] not in _OURS]
+    _refuse_ours(name for name, _ in shared)
     arguments.refuse_unknown(shared, [*own, *fields], "compare")
     paths = asked.take(0 if varied else 2)
     each = sides(paths, varied, fields)
     for name, _ in shared:
         if name in each[0].values:
-            raise BadInput(f"{arguments.shown(name)} and --vary {name} are both given: keep one of them.")
+            raise BadInput(f"{arguments.shown(name)} and its values by --vary are both given: keep one of them.")
     runs = [config.load({**dict(shared), **side.values}, side.path and _file(side.path)) for side in each]
     given_all = {name for name, _ in shared}
     return _compare([side.name for side in each], runs, given_all, options, asked.line)
+
+
+def _refuse_ours(names: Iterable[str]) -> None:
+    """Raise `BadInput` for the first of `names` that is no field of a side."""
+    for name in names:
+        if (why := _OURS.get(name.partition(".")[0])) is not None:
+            raise BadInput(f"{arguments.shown(name)} cannot be given here, since {why}.")
 
 
 def sides(paths: Sequence[str], varied: Sequence[str], fields: Sequence[str]) -> list[Wanted]:
@@ -116,6 +131,7 @@ def _values(text: str, fields: Sequence[str]) -> tuple[str, list[str]]:
         raise BadInput(
             f"--vary {text!r} is not a field with its values: write it as --vary model.residual=pre_norm,post_norm."
         )
+    _refuse_ours([name])
     arguments.refuse_unknown([(name, rest)], fields, "compare")
     if len(set(values)) < len(values):
         raise BadInput(f"--vary {text!r} has a value twice: give values that differ.")
@@ -218,5 +234,10 @@ def _names(paths: Sequence[str]) -> list[str]:
     for path in paths:
         if list(paths).count(path) > 1:
             raise BadInput(f"{path!r} is given twice: give configurations that differ.")
-    short = [Path(path).stem for path in paths]
+    short = [_name(Path(path)) for path in paths]
     return short if len(set(short)) == len(short) else list(paths)
+
+
+def _name(path: Path) -> str:
+    """Return what a file is called without its ending, or the folder of a run, whose name may have a point in it."""
+    return path.stem if path.suffix in (".yaml", ".yml") else path.name or path.resolve().name

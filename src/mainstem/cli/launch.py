@@ -14,9 +14,12 @@ from typing import Any
 
 from .. import files, runs
 from ..errors import BadInput, RunFailed
+from ..wording import brief
 from . import processes
 
 MOST = 4096
+_DIGITS = 20
+"""Of a number of processes at most; Python itself refuses to read one of thousands."""
 
 
 def number(text: str) -> int:
@@ -25,10 +28,10 @@ def number(text: str) -> int:
     Raises:
         BadInput: for what is no number from 1 to `MOST`, and inside of processes that something else has started.
     """
-    if not (text.isdecimal() and 1 <= int(text) <= MOST):
+    if not (text.isdecimal() and len(text) < _DIGITS and 1 <= int(text) <= MOST):
         raise BadInput(
-            f"--launch {text!r} is no number of processes: give one from 1 to {MOST}, say one for each GPU of this "
-            "machine."
+            f"--launch {brief(text)!r} is no number of processes: give one from 1 to {MOST}, say one for each GPU of "
+            "this machine."
         )
     if processes.several() and processes.began() is None:
         raise BadInput(

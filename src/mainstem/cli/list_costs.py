@@ -59,11 +59,12 @@ def sides(kind: str) -> dict[str, dict[str, object]]:
 
 def lines(kind: str) -> Iterator[str]:
     """Yield what the names of a kind cost, a line each, behind two lines that say how it was measured."""
+    chosen = sides(kind)  # which refuses before torch is loaded
     import torch
 
     from ..train import costs, device
 
-    runs = {name: config.load(flags, recipe="default") for name, flags in sides(kind).items()}
+    runs = {name: config.load(flags, recipe="default") for name, flags in chosen.items()}
     base, run = next(iter(runs)), next(iter(runs.values()))
     with device.threads(run.machine.threads) as threads, waiting.told() as tell:
         found = costs.compared(runs, VOCABULARY, ROUNDS, time.perf_counter, functools.partial(tell, "measuring"))
