@@ -30,10 +30,24 @@ def reason(error: Exception) -> str:
 
 
 def command(*words: "str | os.PathLike[str]") -> str:
-    """Return a command of ours as a remedy to be copied, quoted as a shell wants it.
+    r"""Return a command of ours as a remedy to be copied, in one line, quoted as a shell wants it.
 
     Example:
         >>> command("train", "--resume", "my runs/first")
         "mainstem train --resume 'my runs/first'"
+        >>> print(command("sample", "two\nlines"))
+        mainstem sample $'two\x0alines'
     """
-    return shlex.join(["mainstem", *(os.fspath(word) for word in words)])
+    return " ".join(["mainstem", *(_quoted(os.fspath(word)) for word in words)])
+
+
+def _quoted(word: str) -> str:
+    """Return `word` as bash, zsh and ksh read it; what moves a cursor by its bytes."""
+    if word.isprintable():
+        return shlex.quote(word)
+    parts = (c if c.isprintable() and c not in "'\\" else _bytes(c) for c in word)
+    return f"$'{''.join(parts)}'"
+
+
+def _bytes(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))

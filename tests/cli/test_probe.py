@@ -34,6 +34,15 @@ def test_a_table_findings_and_a_page(finished: Path, tmp_path: Path, capsys: Cap
     assert (run / "model.safetensors").read_bytes() == before
 
 
+def test_the_page_has_the_name_of_the_run_wherever_one_stands(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    monkeypatch.chdir(run)
+    assert main(["probe", ".", "--windows", "2"]) == 0
+    assert "<title>Inside run " in (run / "probe.html").read_text()
+
+
 def test_doubts_about_its_text_are_said(
     finished: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,16 @@ def test_what_cannot_be_pruned_is_said_in_a_sentence(trained: Path, words: list[
     assert not (trained / "new").exists()
 
 
+def test_a_folder_is_proposed_beside_the_run_wherever_one_stands(
+    finished: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "my run")
+    for here, path, proposed in ((tmp_path, "my run/", "my run-pruned"), (run, ".", f"{run}-pruned")):
+        monkeypatch.chdir(here)
+        assert main(["prune", path]) == 2
+        assert f"give one, as in --out '{proposed}'." in " ".join(capsys.readouterr().err.split())
+
+
 def test_the_last_weights_are_pruned_where_that_is_asked_for(trained: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained / "run", tmp_path / "run")
     (run / "model.safetensors").unlink()  # the best ones

@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
 from mainstem import config, files, runs
-from mainstem.errors import BadInput
+from mainstem.errors import BadInput, command
+from mainstem.runs.paths import typed
 
 
 def _stored(folder: Path, *paths: str) -> Path:
@@ -36,6 +38,20 @@ def test_the_name_of_a_run_below_runs_is_answered_with_its_path(
         runs.find("first")
     with pytest.raises(BadInput, match=r"no run at 'second': give the folder that was the --out of a training\.$"):
         runs.find("second")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    "name", ["first", "my run", "-r", "--r", "it's", "two\nlines", "tab\t'\\", "\x1b[2J", "ü\u200b"]
+)
+def test_a_command_that_is_offered_names_the_folder_in_one_line_and_as_no_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    offered = command("sample", typed(tmp_path / name))
+    assert offered.isprintable()
+    found = subprocess.run(["bash", "-c", f"mainstem() {{ printf '%s' \"$2\"; }}; {offered}"], capture_output=True)
+    assert os.path.normpath(found.stdout.decode()) == name and found.stdout[:1] != b"-"
 
 
 def test_where_links_cannot_be_made_it_is_a_text_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

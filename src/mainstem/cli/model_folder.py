@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ def new(out: str | None, what: str, proposed: str) -> Path:
         BadInput: no name, or one that is there or that cannot be made.
     """
     if out is None:
-        raise BadInput(f"{what} needs a folder: give one, as in --out {proposed}.")
+        raise BadInput(f"{what} needs a folder: give one, as in --out {shlex.quote(proposed)}.")
     _check_new(Path(out), out)
     files.check_folder(Path(out))
     return Path(out)

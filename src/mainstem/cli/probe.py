@@ -70,7 +70,7 @@ def run(asked: Asked) -> int:
         terminal.sentence(f"Nothing is wrong by any of the {len(FAULTS)} checks.")
     said = f"{several(measured, 'window')} of held-out text, in eval mode with gradients, the {which}"
     said = f"{said}. {known}" if known else said
-    text = page.page(watch, f"Inside {folder.name}", said, asked.line, figures)
+    text = page.page(watch, f"Inside {folder.resolve().name}", said, asked.line, figures)
     terminal.line(str(files.write_text(folder / NAME, text)))
     return 0
 

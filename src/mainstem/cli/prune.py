@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
+from ..runs.paths import typed
 from ..wording import several
 from . import arguments, model_folder, terminal
 from .arguments import Asked
@@ -28,7 +29,8 @@ def run(asked: Asked) -> int:
     """Write the smaller model, and say what was won; return the exit code."""
     options, (path,) = asked.options(Options), asked.take(1, 1)
     folder = arguments.run_folder(path)
-    out = model_folder.new(options.out, f"The smaller model of {path!r}", f"{path.rstrip('/')}-pruned")
+    beside = folder if folder.name not in ("", "..") else folder.resolve()
+    out = model_folder.new(options.out, f"The smaller model of {path!r}", f"{beside}-pruned")
     from ..loaded import load
     from ..model import LanguageModel
     from ..model.pruned import prune
@@ -46,7 +48,7 @@ def run(asked: Asked) -> int:
     for line in said(loaded.model, found, timed(loaded.model, found.model)):
         terminal.sentence(line)
     terminal.sentence(terminal.clean(f"written to {out}", keep=""))
-    terminal.line(f"next: {command('evaluate', str(out))}")
+    terminal.line(f"next: {command('evaluate', typed(out))}")
     return 0
 
 

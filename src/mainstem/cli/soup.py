@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from .. import config
 from ..config.sections import Section, Text, about
 from ..errors import BadInput, command
+from ..runs.paths import typed
 from ..wording import fixed, several
 from . import arguments, model_folder, own_text, terminal
 from .arguments import Asked
@@ -58,7 +59,7 @@ def run(asked: Asked) -> int:
     model_folder.write(out, folders[first], made, known, options.last)
     _say(f"the mean of {several(len(taken), 'run')}, {', '.join(names)}: {fixed(found, '.4f')} nats per token")
     terminal.sentence("The held-out part has chosen it, so that its loss there is a little too good.")
-    terminal.line(f"next: {command('evaluate', str(out))}")
+    terminal.line(f"next: {command('evaluate', typed(out))}")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import files
 from ..errors import command
 from ..runs.listener import Listener, Outcome
-from ..runs.paths import place
+from ..runs.paths import place, typed
 
 _NAME, _CARD = "report.html", "card.md"
 
@@ -37,10 +37,10 @@ class Page(Listener):
 
             page.write(outcome.path)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run is whole without it
-            where = place(outcome.path)
+            where, again = place(outcome.path), typed(outcome.path)
             state = "is missing" if _gone(outcome.path) else "is that of an earlier end"
             self._warn(
-                f"{where}/{_NAME} {state}: it could not be written ({error}). `{command('report', where)}` "
+                f"{where}/{_NAME} {state}: it could not be written ({error}). `{command('report', again)}` "
                 "makes it again."
             )
         finally:

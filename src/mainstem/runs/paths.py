@@ -123,11 +123,16 @@ def check_data(paths: Iterable[str], folder: str | None, flag: str = "--data.pat
             )
 
 
-def place(path: str | Path) -> str:
-    """Return where `path` is as a person in the working folder would write it, without what moves a cursor."""
+def typed(path: str | Path) -> str:
+    """Return `path` as a person in the working folder would type it behind a command, where no path is an option."""
     whole = os.path.abspath(path)
     inside = os.path.relpath(whole) if whole.startswith(os.path.join(os.path.abspath("."), "")) else whole
-    return "".join(c if c.isprintable() else "?" for c in inside)
+    return os.path.join(".", inside) if inside.startswith("-") else inside
+
+
+def place(path: str | Path) -> str:
+    """Return `path` as `typed` does, for people to read: without what moves a cursor."""
+    return "".join(c if c.isprintable() else "?" for c in typed(path))
 
 
 def _moved(path: str, out: str | None, folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import command
 from ..runs.listener import Outcome
-from ..runs.paths import place
+from ..runs.paths import place, typed
 from ..wording import fixed, several
 from .console import clock
 from .learner import Learner
@@ -44,7 +44,7 @@ def _reached(learner: Learner, steps: int, outcome: Outcome) -> list[str]:
 
 
 def _next(learner: Learner, outcome: Outcome, page: Path | None) -> list[str]:
-    run = place(outcome.path)
+    run = typed(outcome.path)
     longer = ["train", "--resume", run, "--train.steps", str(_GOING_ON * learner.steps)]
     if outcome.reason == "patience":  # which has ended it, and would again
         longer = ["train", "--resume", run, "--train.patience", "0"]

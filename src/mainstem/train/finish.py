@@ -14,7 +14,7 @@ from ..errors import command
 from ..runs import facts, publish, weights
 from ..runs.disk import disk
 from ..runs.listener import Outcome
-from ..runs.paths import place
+from ..runs.paths import place, typed
 from . import keeping
 from .learner import Learner
 from .loop import Loop
@@ -92,7 +92,7 @@ def _offered(loop: Loop, name: str, make: Callable[[], Any]) -> Any:
             with contextlib.suppress(OSError):
                 files.remove(loop.folder.path / name)
         where = place(loop.folder.path)
-        remedy = f"`{command('sample', where)}` makes other ones"
+        remedy = f"`{command('sample', typed(loop.folder.path))}` makes other ones"
         loop.progress.warn(f"{where}/{name} is missing: it could not be written ({error}). {remedy}.")
         return None
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .. import files
 from ..errors import command
 from ..runs import checkpoint
-from ..runs.paths import place
+from ..runs.paths import typed
 from ..runs.run_folder import RunFolder
 from .processes.failure import Lost
 from .processes.joining import named
@@ -17,7 +17,7 @@ from .world import World
 
 def how(folder: RunFolder) -> tuple[str, str]:
     """Return the command that goes on with the run in `folder`, and where that stands."""
-    again = command("train", "--resume", place(folder.path))
+    again = command("train", "--resume", typed(folder.path))
     if not files.is_folder(folder.path):  # of a run that another machine leads
         return again, "what was saved is where process 0 was"
     saved = checkpoint.last(folder.checkpoints)
