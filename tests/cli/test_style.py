@@ -145,6 +145,17 @@ def test_limits_are_named_where_they_help(tmp_path, monkeypatch, capsys):
         assert capsys.readouterr().err == f"mainstem: {said}\n"
 
 
+def test_what_was_typed_is_named_as_it_was_typed(capsys):
+    for line, said in (
+        ("train --penalty.name l1", "--penalty is a list: say which item name is for, as --penalty.0.name."),
+        ("train --model.residual [[hyper]]", "--model.residual.0 is ['hyper'], a list in a list"),
+        ("train --optim.groups norm", "--optim.groups.0 is 'norm', and it has fields of its own"),
+        ("evaluate x --last --last", "--last is given twice, as true and as true"),
+    ):
+        assert main(line.split()) == 2
+        assert capsys.readouterr().err.startswith(f"mainstem: {said}")
+
+
 def test_a_field_in_a_file_keeps_the_form_of_the_file():
     said = "run.yaml: model.layers is 0: give a whole number of at least 1."
     assert styled(said, ["--config", "run.yaml"]) == said

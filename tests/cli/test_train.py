@@ -85,11 +85,11 @@ def test_a_budget_beside_what_says_the_same_is_refused(
     assert not asked
 
 
-@pytest.mark.parametrize("text", ["10", "0s", "-5m", "ten", "5 m", "1d"])
+@pytest.mark.parametrize("text", ["10", "0s", "-5m", "ten", "5 m", "1d", "null"])
 def test_a_budget_that_is_no_time_is_refused(text: str, capsys: Capture, asked: list[Any]) -> None:
     assert main(["train", "a.txt", f"--budget={text}"]) == 2
     err = capsys.readouterr().err
-    assert f"train.budget is {text!r}" in err
+    assert err.startswith(f"mainstem: --budget is {text!r}: give a time such as 90s, 10m or 2h.")
     assert err.count("\n") == 1
     assert not asked
 

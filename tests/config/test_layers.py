@@ -89,8 +89,10 @@ def test_a_new_rate_holds_for_all_sites() -> None:
 
 
 def test_a_flag_may_stand_once() -> None:
-    with pytest.raises(BadInput, match="seed is given twice, as 1 and as '2'"):
+    with pytest.raises(BadInput, match="seed is given twice, as 1 and as 2"):
         config.flags([("seed", "1"), ("seed", "2")])
+    with pytest.raises(BadInput, match=r"log\.tensorboard is given twice, as true and as false"):
+        config.flags([("log.tensorboard", "yes"), ("log.tensorboard", "off")])
 
 
 def test_what_was_given_is_not_changed() -> None:

@@ -84,8 +84,12 @@ def test_no_stream_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "fancy"), [("TERM", "xterm", True), ("TERM", "dumb", False), ("NO_COLOR", "1", False)]
-)
+    ("variable", "value", "fancy"),
+    [
+        ("TERM", "xterm", True), ("TERM", "dumb", False), ("TERM", "unknown", False), ("TERM", "", False),
+        ("NO_COLOR", "1", False),
+    ],
+)  # fmt: skip
 def test_a_display_only_where_it_can_be_shown(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fancy: bool
 ) -> None:

@@ -32,11 +32,12 @@ def styled(text: str, words: Sequence[str] = ()) -> str:
 
     def named(found: re.Match[str]) -> str:
         plain = re.sub(r"\.\d+(?=\.|$)", ".N", found[0])  # an item of a list, by its place
-        return _flag(found[0]) if {plain, found[0]} & (known | typed | parts) else found[0]
+        item = re.sub(r"(\.N)+$", "", plain)
+        return _flag(found[0]) if {plain, item, found[0]} & (known | typed | parts) else found[0]
 
     text = _FIELD.sub(named, text)
     first = text.partition(" ")[0]
-    if first in typed:
+    if first in typed | {name.partition(".")[0] for name in typed}:  # a whole section or list, too
         text = _flag(text)[: len(first) + 2] + text[len(first) :]
     names = {spec.name for kind in catalogue.kinds() for spec in catalogue.specs(kind)}
     if (word := _WORD.match(text)) and word[0] not in names:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import catalogue, config, runs
+from ..config.sections import Time
 from ..errors import BadInput
 from . import arguments, launch, memory, processes, terminal, waiting
 from . import help as help_text
@@ -22,6 +23,12 @@ _BEHIND = {"plan": help_text.PLANS}
 _OWN = (*help_text.TRAIN, "help")
 _ALONE = {"resume": f"{runs.HOME}/{runs.LAST}"}
 _DEFAULT = "default"
+
+
+class _Length(config.Section, frozen=True, kw_only=True):
+    """What ``--budget`` may say, by which it is refused under its own name."""
+
+    budget: Time
 
 
 def run(words: list[str]) -> int:
@@ -105,6 +112,7 @@ def _budget(own: dict[str, str], flags: dict[str, str]) -> None:
     text = own.pop("budget", None)
     if text is None:
         return
+    config.build({"budget": text}, _Length)
     rest = f"say --train.budget {text} to have that much time and nothing chosen"
     if "resume" in own:
         raise BadInput(

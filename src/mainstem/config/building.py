@@ -85,7 +85,9 @@ def _field(value: Any, parent: type[Section], name: str, path: str, root: type[S
             raise BadInput(
                 f"{path} is {show(value)}: give a list, each item of it with fields as {path}.0.{_first(section)}."
             )
-        return [_section(as_named(item), section, f"{path}.{number}", root, each) for number, item in enumerate(items)]
+        if "name" in children(section):
+            items = [as_named(item) for item in items]
+        return [_section(item, section, f"{path}.{number}", root, each) for number, item in enumerate(items)]
     sane(value, path)
     if (of := named_kind(kind)) and of not in MANY:
         optional_ = next(info.default is None for info in fields(parent) if info.name == name)

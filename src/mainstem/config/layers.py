@@ -113,9 +113,10 @@ def flags(pairs: Iterable[tuple[str, Any]], root: type[Section] = Run) -> Settin
     """Return the settings that flags give; a flag may stand once only."""
     found: dict[str, Any] = {}
     for name, text in pairs:
+        value_ = typed(name, text, root)
         if name in found:
-            raise twice(name, found[name], text)
-        found[name] = typed(name, text, root)
+            raise twice(name, found[name], value_)
+        found[name] = value_
     return list(found.items())
 
 

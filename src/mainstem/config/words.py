@@ -95,9 +95,11 @@ def show(value: Any) -> str:
     """Return `value` as an error quotes it: on one line, cut to a length that still lets one find it.
 
     Example:
-        >>> show("a" * 100), show(None), show(1.5)
-        ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...", 'null', '1.5')
+        >>> show("a" * 100), show(None), show(True), show(1.5)
+        ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...", 'null', 'true', '1.5')
     """
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int) and value.bit_length() > 200:
         return f"a number of {value.bit_length() * 3 // 10} digits"  # repr of a long one is refused by Python itself
     said = "null" if value is None else repr(value[:80] if isinstance(value, (str, list)) else value)

@@ -21,6 +21,10 @@ _SILENCE = 5.0
 """Seconds without a line after which a pass says on a plain stream how far it is."""
 
 
+_PLAIN = ("", "dumb", "unknown")
+"""What TERM says of a terminal on which rich would draw nothing, or nobody knows what."""
+
+
 class Progress(Protocol):
     """What a run tells, inside ``with running()``.
 
@@ -51,7 +55,7 @@ def make(stream: TextIO | None = None) -> Progress:
 def _fancy(stream: TextIO) -> bool:
     with contextlib.suppress(ValueError, OSError):
         encoding = (getattr(stream, "encoding", "") or "").lower().replace("-", "")
-        quiet = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+        quiet = os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in _PLAIN
         return stream.isatty() and not quiet and encoding == "utf8"
     return False
 
