@@ -97,6 +97,26 @@ def test_a_number_beyond_its_limits_is_refused_in_python_too(kind: str, name: st
         assert str(value) in str(caught.value) and "give" in str(caught.value)
 
 
+def of_forms() -> list[tuple[str, str, Any]]:
+    """Return name and field of each number and each choice of a form, and what none of them can be."""
+    found: list[tuple[str, str, Any]] = []
+    for spec in catalogue.specs("residual"):
+        for name, hint in variants.types(spec.load()).items():
+            if "float" in str(hint):
+                found += [(spec.name, name, value) for value in (math.nan, math.inf, -math.inf)]
+            elif "Literal" in str(hint):
+                found.append((spec.name, name, "none such"))
+    return found
+
+
+@pytest.mark.parametrize(("name", "field", "value"), of_forms())
+def test_a_form_takes_no_number_that_is_none_and_no_other_word(name: str, field: str, value: Any) -> None:
+    """A configuration refuses them; in Python they made a model of NaN, and `weights` static where it was misspelt."""
+    with pytest.raises(BadInput) as caught:
+        catalogue.resolve("residual", name)(**{field: value})
+    assert str(value) in str(caught.value)
+
+
 def test_those_that_are_free_are_fields() -> None:
     assert set(FREE) <= {(name, field) for _, name, field in integers()}
 

@@ -143,6 +143,7 @@ class AttentionResiduals(Form):
             raise BadInput(
                 f"attention_residuals need a group of at least 1 sublayer, not {self.group}: 1 takes each alone."
             )
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return AttendingStream(sites[0].norm.build(sites[0].width), self._attention(sites[0]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
+from .. import variants
 from ..nn import AttentionSpec, FeedForwardSpec, LayerNorm, RMSNorm, Spec
 from ..nn.unmade import unmade
 from ..stream import Add, Connection, Single, Site, Stream, sites
@@ -71,11 +72,17 @@ class Form:
     pre-norm, and nothing else. Forms combine with ``|``: each changes the branch that the one before it leaves, factors
     multiply, and two that define the same one of `groups`, `stream` and `connection` are refused by name.
 
+    Raises:
+        BadInput: a field is not of its type, or not finite.
+
     Example:
         >>> from mainstem import form
         >>> form.Sandwich() | form.ValueResidual(first=0.25)
         Combined(forms=(Sandwich(), ValueResidual(first=0.25, own=0.5)))
     """
+
+    def __post_init__(self) -> None:
+        variants.within(self)
 
     def groups(self, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
         """Return which sublayers of a block share one residual; by default each has its own.

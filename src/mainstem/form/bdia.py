@@ -200,6 +200,7 @@ class BDIA(Form):
     def __post_init__(self) -> None:
         if self.bits is not None and not 1 <= self.bits <= 16:
             raise BadInput(f"bdia needs bits from 1 to 16, or none for no grid, not {self.bits}: 9 are the paper's.")
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Grid(sites[0].norm.build(sites[0].width), self.bits)

@@ -107,6 +107,7 @@ class Canon(Form):
                 f"canon with count {self.count} passes over the sequence as often: give up to {_MOST}. "
                 "Its authors take 4."
             )
+        super().__post_init__()
 
     def branch(self, site: Site, parts: Parts) -> Parts:
         return parts._replace(before=(*parts.before, Neighbours(site.width, self.count)))

@@ -91,6 +91,7 @@ class CompleteP(Form):
                 raise BadInput(f"complete_p has {name} {size}: give that where rates were tuned, from 1 to {_MOST}.")
         if not 0.5 <= self.alpha <= 1:
             raise BadInput(f"complete_p needs an alpha from 0.5 (depth-muP) to 1 (CompleteP), not {self.alpha}.")
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return ScaledOutput(sites[0].norm.build(sites[0].width), self.base_width / sites[0].width)

@@ -93,6 +93,7 @@ class DeepDelta(Form):
     def __post_init__(self) -> None:
         if not 0 < self.start < 2:
             raise BadInput(f"deep_delta needs a start between 0 and 2, not {self.start}: 1 replaces the component.")
+        super().__post_init__()
 
     def connection(self, site: Site) -> Connection:
         return Delta(site.width, self.start)

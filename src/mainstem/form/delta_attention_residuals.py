@@ -101,6 +101,7 @@ class DeltaAttentionResiduals(Form):
             raise BadInput(
                 f"delta_attention_residuals need a group of at least 1 sublayer, not {self.group}: 1 takes each alone."
             )
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return History(sites[0].norm.build(sites[0].width))

@@ -202,6 +202,7 @@ class Hyper(Form):
 
     def __post_init__(self) -> None:
         check("hyper", self.streams)
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

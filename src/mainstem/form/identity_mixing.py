@@ -64,6 +64,7 @@ class IdentityMixing(Form):
 
     def __post_init__(self) -> None:
         check("identity_mixing", self.streams)
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

@@ -48,6 +48,7 @@ class Keel(Form):
     def __post_init__(self) -> None:
         if self.alpha is not None and not 1 <= self.alpha < math.inf:
             raise BadInput(f"keel needs an alpha of at least 1, or none for the number of sublayers, not {self.alpha}.")
+        super().__post_init__()
 
     def connection(self, site: Site) -> Connection:
         alpha = float(site.writes) if self.alpha is None else self.alpha

@@ -83,6 +83,7 @@ class LAuReL(Form):
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise BadInput(f"laurel needs a rank of at least 1, not {self.rank}: 16 is the paper's choice for ResNets.")
+        super().__post_init__()
 
     def connection(self, site: Site) -> Connection:
         return LowRank(site.width, min(self.rank, site.width))

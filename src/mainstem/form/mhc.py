@@ -165,6 +165,7 @@ class MHC(Form):
             raise BadInput(
                 f"mhc needs iterations from 1 to {_MOST_ITERATIONS}, not {self.iterations}: 20 is the paper's choice."
             )
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

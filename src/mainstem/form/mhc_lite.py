@@ -76,6 +76,7 @@ class MHCLite(Form):
             raise BadInput(
                 f"mhc_lite has S! logits for S streams, and takes from 1 to 4, not {self.streams}: use mhc for more."
             )
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Streams(self.streams, sites[0].norm.build(sites[0].width))

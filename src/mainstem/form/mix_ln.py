@@ -45,6 +45,7 @@ class MixLN(Form):
             raise BadInput(
                 f"mix_ln needs a share of the blocks from 0 to 1, not {self.share}: 0.25 is the paper's choice."
             )
+        super().__post_init__()
 
     def connection(self, site: Site) -> Connection:
         return self._of(site).connection(site)

@@ -102,6 +102,7 @@ class ResiDual(Form):
     def __post_init__(self) -> None:
         if not self.share > 0:
             raise BadInput(f"resi_dual needs a share above 0, not {self.share}: 1 is the paper's choice.")
+        super().__post_init__()
 
     def stream(self, sites: Sequence[Site]) -> Stream:
         return Dual(sites[0].norm.build(sites[0].width), self.share)
