@@ -134,7 +134,7 @@ SCREENS = tuple(Fault(*words) for words in (
      '"supported": f"{a} is better than {b}', "compare 1"),
     ("the level of an interval is always 95%", "lab/page.py", '{percent(statistics.level)} interval', "95% interval",
      "compare 2"),
-    ("idle is no effect", "lab/result.py", "NOTHING if verdict in", '"no effect" if verdict in', "compare 2"),
+    ("idle is no effect", "lab/result.py", "NOTHING if self._idle", '"no effect" if self._idle', "compare 2"),
     ("the list of experiments without the last", "cli/lab.py", 'for spec in catalogue.specs("experiment"):',
      'for spec in catalogue.specs("experiment")[:-1]:', "lab"),
     ("refuted is supported", "lab/statistics.py", 'if one.mean * sign > 0 else "refuted"',

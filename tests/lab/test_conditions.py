@@ -97,8 +97,34 @@ def test_one_arm_that_has_learned_is_enough_and_so_is_one_loss(tmp_path):
     assert one.verdict == "supported"
     by_heart = results(lambda trial: {**alike(trial, floor), "held_out": 2 * floor, "train": 0.5})(tmp_path / "heart")
     assert by_heart.verdict == "no effect"
-    worse = results(lambda trial: {"loss": floor * (2 if trial.cell.name == "b" else 1.0)})(tmp_path / "worse")
+    worse = results(lambda trial: {"loss": floor * (2 if trial.cell.name == "b" else 0.9)})(tmp_path / "worse")
     assert worse.verdict == "refuted"  # one of them fails to reach what the other has
+    neither = results(lambda trial: {"loss": floor * (2 if trial.cell.name == "b" else 1.0)})(tmp_path / "neither")
+    assert neither.verdict == "undecided: nothing learned yet"
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict"),
+    [(math.nan, "undecided: nothing learned yet"), (1.0, "undecided: nothing learned yet"), (0.5, "supported")],
+)
+def test_one_training_that_learned_nothing_is_enough_where_no_loss_is_compared(tmp_path, last, verdict):
+    floor = conditions.of(lab.trial(Cell("a")).run, lab.corpus(), None).floor_train
+
+    def numbers(trial):
+        held_out = floor * (last if trial.run.seed == 2 else 0.5)
+        return {"held_out": held_out, "decades": -1.0 - 0.01 * trial.run.seed}
+
+    found = results(numbers)(tmp_path)
+    contrast = replace(found.experiment.contrasts[0], value="decades", weights={"b": 1.0})
+    assert replace(found, experiment=replace(found.experiment, contrasts=(contrast,))).verdict == verdict
+
+
+def test_in_a_comparison_who_is_ahead_is_the_question(tmp_path):
+    floor = conditions.of(lab.trial(Cell("a")).run, lab.corpus(), None).floor_train
+    ahead = results(lambda trial: {"loss": floor * (2 if trial.cell.name == "b" else 1.0)})(tmp_path / "ahead")
+    alike_ = results(lambda trial: alike(trial, floor))(tmp_path / "alike")
+    for found, verdict in ((ahead, "refuted"), (alike_, "undecided: nothing learned yet")):
+        assert replace(found, experiment=replace(found.experiment, section="")).verdict == verdict
 
 
 def test_results_of_long_ago_have_no_conditions_and_keep_their_verdicts():

@@ -22,7 +22,7 @@ from ..runs import facts
 from ..runs.score import NATS
 from ..train.language import Language
 from ..wording import listed
-from .experiment import Cell, Contrast, Experiment, Numbers, against
+from .experiment import Cell, Contrast, Experiment, Numbers, against, losses, number
 from .figures import Spread, drawn, spread
 from .result import Results
 from .trial import Trial
@@ -51,8 +51,8 @@ def experiment(sides: Sequence[Side], folder: Path, delta: float = DELTA) -> Exp
     first, *others = sides
     for side in others:
         _equal_length(first, side)
-    for number, side in enumerate(sides):
-        for other in sides[number + 1 :]:
+    for place, side in enumerate(sides):
+        for other in sides[place + 1 :]:
             if side.run == msgspec.structs.replace(other.run, out=side.run.out):
                 raise BadInput(
                     f"{side.name} and {other.name} are the same configuration: change something in one of them."
@@ -62,7 +62,7 @@ def experiment(sides: Sequence[Side], folder: Path, delta: float = DELTA) -> Exp
         ends = {"offered": "by all that it offers, counts beside the network included", **ends}
     contrasts = tuple(
         Contrast(f"{side.name} is better than {first.name} {how}.", against(side.name, first.name), value, _SCORE.unit,
-                 delta, -1)
+                 delta, -1, learned_by=_offered if value == "offered" else losses)
         for value, how in ends.items() for side in others
     )  # fmt: skip
     one = others[0].name
@@ -130,6 +130,12 @@ def figures(results: Results) -> Sequence[Figure]:
               "name, the same masks, and the same order of the text, where shapes, batches and tokens are the same.",
               best, "seed", _SCORE.unit, names=[str(seed) for seed in results.seeds]),
     ]  # fmt: skip
+
+
+def _offered(numbers: Numbers) -> dict[str, float]:
+    """Return the loss of all that a run offers: that of its network by as much lower as counts make its score."""
+    share = number(numbers, "offered") / (number(numbers, "best") or 1.0)
+    return {name: value * share for name, value in losses(numbers).items()}
 
 
 def _together(results: Results, cell: str) -> list[Spread]:

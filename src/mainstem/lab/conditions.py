@@ -6,7 +6,7 @@ Shapes: V tokens of the vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,14 +40,10 @@ class Setting(Struct, frozen=True):
     floor_train: float
     floor_held_out: float
 
-    def learned(self, numbers: dict[str, float]) -> bool:
+    def learned(self, numbers: Mapping[str, float]) -> bool:
         """Return whether one of the losses in `numbers`, by its name in a trial, is below that of single tokens."""
         floors = {"held_out": self.floor_held_out, "train": self.floor_train, "loss": self.floor_train}
         return any(value < (1 - _OVER) * floors[name] for name, value in numbers.items() if name in floors)
-
-
-LOSSES = ("held_out", "train", "loss")
-"""Numbers of a trial that are losses in nats per token: on held-out text, on the training text, in the last steps."""
 
 
 class Conditions(NamedTuple):
@@ -133,16 +129,16 @@ def _read(passes: Sequence[float]) -> str:
         ('of which 1% to 40% is read', 'read 0.5 to 3 times')
     """
     if all(value < 1 for value in passes):
-        return f"of which {_ends([_share(value) for value in passes])} is read"
+        return f"of which {_ends([share(value) for value in passes])} is read"
     told = _ends([short(value) for value in passes])
     return "read once" if told == "1" else f"read {told} times"
 
 
-def _share(passes: float) -> str:
+def share(passes: float) -> str:
     """Return a part of a pass in percent, by two digits, or by three where two would say that it is a whole one.
 
     Example:
-        >>> _share(0.188), _share(0.996)
+        >>> share(0.188), share(0.996)
         ('19%', '99.6%')
     """
     return f"{100 * passes:.{2 if passes < 0.995 else 3}g}%"

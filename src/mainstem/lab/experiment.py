@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
 
 Numbers = Mapping[str, float | list[float]]
 """What one trial comes to: numbers, and curves by depth or by step."""
+
+LOSSES = ("held_out", "train", "loss")
+"""Numbers of a trial that are losses in nats per token: on held-out text, on the training text, in the last steps."""
+
+_COMPARED = (*LOSSES, "best", "last", "offered")
+"""Numbers by which one network is better than another: these losses, and those of a comparison."""
+
+
+def number(numbers: Numbers, name: str) -> float:
+    """Return one number of a trial; nan where it has none of that name."""
+    found = numbers.get(name)
+    return found if isinstance(found, (int, float)) else math.nan
+
+
+def losses(numbers: Numbers) -> dict[str, float]:
+    """Return those of `numbers` that are `LOSSES`.
+
+    Example:
+        >>> losses({"loss": 2.0, "decades": -3.0})
+        {'loss': 2.0}
+    """
+    return {name: number(numbers, name) for name in LOSSES if name in numbers}
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,8 @@ class Contrast:
 
     `value` names the number of a trial. `delta` is the smallest effect of interest in its unit, fixed beforehand;
     `expected` the sign that the claim predicts. `says` is the sentence that is true where it is supported. `untrained`
-    is whether the number is that of networks at their initial weights.
+    is whether the number is that of networks at their initial weights. `learned_by` makes from a trial's numbers the
+    losses by which it shows that its networks have learned something, under names of `LOSSES`.
     """
 
     says: str
@@ -51,10 +75,29 @@ class Contrast:
     delta: float
     expected: int
     untrained: bool = False
+    learned_by: Callable[[Numbers], Mapping[str, float]] = losses
 
     def __post_init__(self) -> None:
         if self.expected not in (-1, 1) or self.delta < 0:
             raise ValueError(f"A contrast expects a sign and a delta of 0 or more: {self.expected}, {self.delta}.")
+
+    def meaningless(self, failed: Collection[str]) -> bool:
+        """Return whether the number says nothing where the networks of the cells in `failed` learned nothing.
+
+        The loss of such a network says that it is behind, so it may stand on one side of a difference; where some stand
+        on both sides, failures are compared. Any other number is about what has been learned, and asks it of all cells.
+
+        Example:
+            >>> better = Contrast("a is better than b", against("a", "b"), "held_out", "nats", 0.1, -1)
+            >>> better.meaningless(["b"]), better.meaningless(["a", "b"])
+            (False, True)
+        """
+        if self.untrained:
+            return False
+        behind = [weight > 0 for cell, weight in self.weights.items() if cell in failed]
+        if self.value in _COMPARED:
+            return len(behind) == len(self.weights) or len(set(behind)) == 2
+        return bool(behind)
 
 
 def against(treated: str, control: str) -> dict[str, float]:

@@ -21,7 +21,8 @@ _MEANING = {
     "refuted": "The effect is there with the opposite sign, and larger than the smallest of interest.",
     "no effect": "Whatever effect there is, it is smaller than the smallest of interest.",
     "undecided": "So many seeds cannot tell: the interval reaches over the smallest effect of interest.",
-    "undecided: nothing learned yet": "No arm knows more than how often each token occurs: give more {longer}.",
+    "undecided: nothing learned yet": "With one seed or more, networks that it is about know only how often each token "
+    "occurs: give more {longer}, or a lower learning rate.",
 }
 
 

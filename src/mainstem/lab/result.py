@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from .conditions import LOSSES, Conditions, Setting, together
-from .experiment import Contrast, Experiment, Numbers
+from .conditions import Conditions, Setting, together
+from .experiment import Contrast, Experiment, Numbers, number
 from .statistics import NOTHING, Paired, Verdict, decided, paired, verdicts
 
 
@@ -31,8 +31,7 @@ class Results:
 
     def values(self, cell: str, value: str) -> list[float]:
         """Return one number of a cell's trials, seed by seed; nan where a trial has none."""
-        found = [self.trials[cell][seed].get(value, math.nan) for seed in self.seeds]
-        return [one if isinstance(one, (int, float)) else math.nan for one in found]
+        return [number(self.trials[cell][seed], value) for seed in self.seeds]
 
     def curves(self, cell: str, value: str) -> list[list[float]]:
         """Return one curve of a cell's trials, seed by seed."""
@@ -56,7 +55,7 @@ class Results:
         found = [paired(self.differences(contrast), contrast.delta) for contrast in contrasts]
         said = verdicts(found, [contrast.expected for contrast in contrasts])
         named = [
-            NOTHING if verdict in ("no effect", "undecided") and self.idle(contrast) else verdict
+            NOTHING if self._idle(contrast, verdict) else verdict
             for contrast, verdict in zip(contrasts, said, strict=True)
         ]
         return list(zip(contrasts, decided(found, deltas), named, strict=True))
@@ -72,18 +71,25 @@ class Results:
             found.setdefault(repr((numbers, contrast.delta, contrast.expected, value)), contrast)
         return list(found.values())
 
-    def idle(self, contrast: Contrast) -> bool:
-        """Return whether no arm of a contrast about trained networks knows more than how often each token occurs."""
-        cells = [cell for cell in contrast.weights if cell in self.settings]
-        if contrast.untrained or len(cells) < len(contrast.weights) or not self.seeds:
-            return False
-        losses = {cell: self._losses(cell) for cell in cells}
-        return all(losses.values()) and not any(self.settings[cell].learned(losses[cell]) for cell in cells)
+    def _idle(self, contrast: Contrast, verdict: Verdict) -> bool:
+        """Return whether a claim rests, with any seed, on networks that know only how often each token occurs.
 
-    def _losses(self, cell: str) -> dict[str, float]:
-        """Return the losses of a cell, each the mean over seeds."""
-        means = {name: math.fsum(self.values(cell, name)) / len(self.seeds) for name in LOSSES}
-        return {name: mean for name, mean in means.items() if math.isfinite(mean)}
+        In a comparison who is ahead is the question, whatever both know: there only verdicts that find no difference
+        need networks that have learned something.
+        """
+        idle = [contrast.meaningless(self._failed(contrast, seed)) for seed in self.seeds]
+        return any(idle) if self.experiment.section else verdict in ("no effect", "undecided") and all(idle)
+
+    def _failed(self, contrast: Contrast, seed: int) -> list[str]:
+        """Return the cells of a contrast that learned nothing with a seed, those without a finite loss among them.
+
+        Cells whose losses or setting are not known are not.
+        """
+        found = {cell: contrast.learned_by(self.trials[cell][seed]) for cell in contrast.weights}
+        return [
+            cell for cell, losses in found.items()
+            if losses and cell in self.settings and not self.settings[cell].learned(losses)
+        ]  # fmt: skip
 
     def conditions(self, contrast: Contrast) -> Conditions | None:
         """Return under which conditions the verdict of a contrast holds; None for results of long ago."""

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 Verdict = Literal["supported", "refuted", "no effect", "undecided", "undecided: nothing learned yet"]
 
 NOTHING: Verdict = "undecided: nothing learned yet"
-"""Where no arm knows more than how often each token occurs, that arms are alike says nothing about them."""
+"""Networks that know no more than how often each token occurs say nothing about what training brings."""
 
 LEVEL = 0.05
 """Share of verdicts about nothing that may find something, over all contrasts of an experiment together."""

@@ -153,7 +153,8 @@ class Trained(NamedTuple):
 
     def _over(self, tokens: data.Tokens, windows: int) -> Held:
         some = training_windows(tokens, self.model.context, windows, self.masked)
-        return over(self.model, some, self.place.autocast)
+        held = over(self.model, some, self.place.autocast)
+        return held._replace(nats_per_token=math.nan, bits_per_byte=math.nan) if self.failed else held
 
 
 def spread(tokens: data.Tokens, count: int) -> data.Tokens:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...config import override
 from ...draw.chart import Figure
-from ..experiment import Cell, Contrast, Experiment, Numbers, against
+from ..experiment import Cell, Contrast, Experiment, Numbers, against, number
 from ..figures import drawn, spread
 from ..result import Results
 from ..trial import Trained, Trial
@@ -85,6 +85,11 @@ def doublings(own: Sequence[float], control: Sequence[float]) -> float:
     return math.log2(first(own, target) / first(control, target))
 
 
+def both(numbers: Numbers) -> dict[str, float]:
+    """Return the loss of the worse network of a pair: both have learned something where it has."""
+    return {"loss": number(numbers, "target")}
+
+
 def name(arm: str, layers: int) -> str:
     """Return the name of a cell.
 
@@ -137,19 +142,19 @@ EXPERIMENT = Experiment(
     contrasts=(
         Contrast(
             f"{DEEP} blocks with residuals (pre-norm) take fewer steps to the same loss than without, norms in both.",
-            {PRE: 1.0}, "doublings", "doublings of the steps", DELTA, -1,
+            {PRE: 1.0}, "doublings", "doublings of the steps", DELTA, -1, learned_by=both,
         ),
         Contrast(
             "The same for residuals in post-norm.",
-            {POST: 1.0}, "doublings", "doublings of the steps", DELTA, -1,
+            {POST: 1.0}, "doublings", "doublings of the steps", DELTA, -1, learned_by=both,
         ),
         Contrast(
             f"The same in networks of {SHALLOW} blocks (pre-norm).",
-            {FEW: 1.0}, "doublings", "doublings of the steps", DELTA, -1,
+            {FEW: 1.0}, "doublings", "doublings of the steps", DELTA, -1, learned_by=both,
         ),
         Contrast(
             f"Residuals (pre-norm) save a larger share of the steps in {DEEP} blocks than in {SHALLOW}.",
-            against(PRE, FEW), "doublings", "doublings of the steps", DELTA, -1,
+            against(PRE, FEW), "doublings", "doublings of the steps", DELTA, -1, learned_by=both,
         ),
     ),
     trial=trial,

@@ -15,7 +15,7 @@ from ... import noise
 from ...draw.chart import Figure
 from ...measure import depth
 from ...model import LanguageModel
-from ..experiment import Cell, Contrast, Experiment, Numbers, against
+from ..experiment import Cell, Contrast, Experiment, Numbers, against, number
 from ..figures import over_cells, over_curves
 from ..measured import first_batch
 from ..result import Results
@@ -93,6 +93,11 @@ def corrected(trained: Trained, changed: Sequence[Unscaled], held_out: float) ->
     for layer in changed:
         layer.eval_factor = 1.0
     return loss
+
+
+def at_best(numbers: Numbers) -> dict[str, float]:
+    """Return the held-out loss with the better of both evaluations, by which what was learned is seen."""
+    return {"held_out": number(numbers, "held_out") - max(0.0, number(numbers, "mismatch"))}
 
 
 def shift(trial: Trial, network: LanguageModel) -> tuple[float, list[float]]:
@@ -204,19 +209,20 @@ EXPERIMENT = Experiment(
     contrasts=(
         Contrast(
             f"As written, evaluation without a factor is better than with 1 - rate (pre-norm, rate {HIGH:g}).",
-            {WRITTEN["pre-norm"]: 1.0}, "mismatch", "nats per byte", DELTA, -1,
+            {WRITTEN["pre-norm"]: 1.0}, "mismatch", "nats per byte", DELTA, -1, learned_by=at_best,
         ),
         Contrast(
             f"The same in a network without norms (rate {HIGH:g}).",
-            {WRITTEN["no norm"]: 1.0}, "mismatch", "nats per byte", DELTA, -1,
+            {WRITTEN["no norm"]: 1.0}, "mismatch", "nats per byte", DELTA, -1, learned_by=at_best,
         ),
         Contrast(
             "Norms hide a part of it: without them the missing factor costs more.",
             against(WRITTEN["no norm"], WRITTEN["pre-norm"]), "mismatch", "nats per byte", DELTA, +1,
+            learned_by=at_best,
         ),
         Contrast(
             "Pre-norm hides more where the embedding is dropped too, so that all of the stream has one scale.",
-            against(EMBEDDING, WRITTEN["pre-norm"]), "mismatch", "nats per byte", DELTA, -1,
+            against(EMBEDDING, WRITTEN["pre-norm"]), "mismatch", "nats per byte", DELTA, -1, learned_by=at_best,
         ),
         Contrast(
             f"Training with the factor ends with a lower held-out loss than without (pre-norm, rate {HIGH:g}).",
