@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import run_folders
 from run_folders import Made
 
-from mainstem.report import page, score_figures, source
+from mainstem.report import card, page, score_figures, several, source
 from mainstem.report.groups import grouped
 from mainstem.report.several_figures import figures
 from mainstem.report.several_tables import numbers
@@ -51,10 +52,44 @@ def test_the_page_says_nothing_of_a_loss_in_the_unit_of_the_score(folder: Path) 
     shown = page.content(source.read(folder))
     assert shown["loss"]["figure"].title == "Training loss"
     assert [drawn["figure"].key for drawn in shown["over_time"]][:2] == ["score", "gap"]
-    assert shown["over_time"][1]["figure"].caption.startswith("Held-out accuracy less the same on training text")
+    assert shown["over_time"][1]["figure"].caption.startswith("Held-out accuracy less the same on training data")
     said = page.render(source.read(folder))
     assert "loss (of 1)" not in said and "tokens per second" not in said and "digits per second" in said
     assert "163,840 digits" in said or "164k digits" in said
+
+
+def told(html: str) -> str:
+    """What a page says, without tags, styles, scripts and the configuration."""
+    return re.sub(r"(?s)<(style|script|pre)\b.*?</\1>|<[^>]*>", " ", html)
+
+
+@pytest.mark.parametrize("score", ["accuracy", "nats_per_digit"])
+@pytest.mark.parametrize("name", [None, "digits"])
+def test_a_page_of_another_task_calls_its_data_what_the_task_does(folder: Path, score: str, name: str | None) -> None:
+    """It said "training text" of whatever a task trains on."""
+    for each in ("metrics.jsonl", "facts.json"):
+        (folder / each).write_text((folder / each).read_text().replace("accuracy", score))
+    facts = json.loads((folder / "facts.json").read_text())
+    lower = score != "accuracy"
+    facts["scores"] = [
+        {"name": score, "title": f"held-out {'loss' if lower else 'accuracy'}", "unit": "", "lower": lower}
+    ]
+    facts["corpus"] = {"hash": "ab", "origin": "a generator", "train_tokens": 900}
+    for key in ("yardsticks", "remarks", "calibration", "start"):
+        facts.pop(key, None)
+    facts["outcome"]["best"].pop("bits_per_byte", None)
+    (folder / "facts.json").write_text(json.dumps({**facts, **({"source": name} if name else {})}))
+    run, other = source.read(folder), folder.parent / "other"
+    run_folders.make(other, Made(steps=40, eval_every=10, seed=1))
+    for each in ("metrics.jsonl", "facts.json"):
+        (other / each).write_bytes((folder / each).read_bytes())
+    for said in (
+        told(page.render(run)),
+        card.markdown(run),
+        told(several.render([run, source.read(other)], [folder, other])),
+    ):
+        assert not re.findall(r"[^\n]*\b[Tt]exts?\b[^\n]*", said)
+    assert f"training {name or 'data'}" in told(page.render(run))
 
 
 def test_a_comparison_keeps_them_apart_too(folder: Path) -> None:

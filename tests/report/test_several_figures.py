@@ -61,6 +61,16 @@ def test_every_line_is_drawn_at_the_mean_of_its_runs(tmp_path: Path) -> None:
     assert [row[1] for row in table.rows] == [short(x) for x, _ in drawn["held-seconds"].lines[0].points]
 
 
+def test_a_long_table_says_that_each_run_has_a_file_of_its_own(tmp_path: Path) -> None:
+    """It said that "metrics.jsonl has every step": of residuals, of several runs, and of seconds nothing."""
+    folder = run_folders.make(tmp_path / "a", Made(steps=240, eval_every=2, quantities=240, layers=40))
+    drawn = {figure.key: figure for figure in figures(grouped([source.read(folder)], [folder]), bits=False)}
+    for key, whole, what in (("flow", 81, "residual"), ("held-steps", 120, "step"), ("held-seconds", 120, "step")):
+        table = drawn[key].table
+        assert len(table.rows) == 60
+        assert table.note == f"60 of {whole} points; the metrics.jsonl of each run has every {what}."
+
+
 def test_bits_per_byte_are_what_is_drawn_where_tokens_differ(tmp_path: Path) -> None:
     folder = run_folders.make(tmp_path / "a", Made(steps=20, eval_every=10, layers=1))
     facts = json.loads((folder / "facts.json").read_text())

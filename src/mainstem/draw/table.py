@@ -22,8 +22,10 @@ class Table:
     note: str = ""
 
 
-def of_points(title: str, heads: Sequence[str], columns: Sequence[dict[float, float]]) -> Table:
-    """Return a table of curves over their common x, thinned evenly where it would be long.
+def of_points(
+    title: str, heads: Sequence[str], columns: Sequence[dict[float, float]], rest: str = "metrics.jsonl has every step"
+) -> Table:
+    """Return a table of curves over their common x, thinned evenly where it would be long: `rest` says who has all.
 
     Example:
         >>> of_points("t", ["step", "loss"], [{1: 2.5, 2: 2.25}]).rows
@@ -32,7 +34,7 @@ def of_points(title: str, heads: Sequence[str], columns: Sequence[dict[float, fl
     xs = sorted(set().union(*columns))
     kept = thin(xs)
     rows = [[count(x), *(short(c[x]) if x in c else "" for c in columns)] for x in kept]
-    note = f"{len(kept)} of {count(len(xs))} points; metrics.jsonl has every step." if len(kept) < len(xs) else ""
+    note = f"{len(kept)} of {count(len(xs))} points; {rest}." if len(kept) < len(xs) else ""
     return Table(title, heads, rows, frozenset(range(len(heads))), note)
 
 

@@ -94,8 +94,10 @@ def _loss(source: Source) -> Part:
             "windows differ; text of other kinds may be anywhere."
         )
     if (gap := gap_of(source)) is not None:
-        said = overfitting(source.metrics, gap)
-        found.append(said if str(gap) in said else f"The gap to the training text is {gap} {score.unit}. {said}")
+        said = overfitting(source.metrics, gap, source.data)
+        found.append(
+            said if str(gap) in said else f"The gap to the training {source.data} is {gap} {score.unit}. {said}"
+        )
     return Part(title(score), found)
 
 
@@ -155,7 +157,11 @@ def _choices(source: Source) -> Part:
         return Part("Choices", ["Nothing was chosen: config.yaml has what was asked for."] if source.config else [])
     budget = number(found.get("budget"))
     given = found.get("given")
-    said = [f"Chosen for a budget of {duration(budget)}, from the text and the speed of the machine."] if budget else []
+    said = (
+        [f"Chosen for a budget of {duration(budget)}, from the {source.data} and the speed of the machine."]
+        if budget
+        else []
+    )
     if isinstance(given, list) and given:
         said.append(f"Given: {', '.join(visible(name, limit=60) for name in given[:40])}.")
     return Part("Choices", said, ["what", "chosen", "because"], rows)
@@ -165,14 +171,14 @@ def _text(source: Source) -> Part:
     facts = source.fact("corpus")
     rows = []
     for words, keys in (
-        ("text", ("origin",)), ("documents", ("documents",)), ("training", ("train_bytes", "train_tokens")),
+        (source.data, ("origin",)), ("documents", ("documents",)), ("training", ("train_bytes", "train_tokens")),
         ("held out", ("held_out_bytes", "held_out_tokens")), ("cut by", ("split", "split_reason")),
         ("tokens", ("tokenizer", "vocab_size")), ("hash", ("hash",)),
     ):  # fmt: skip
         values = [_fact(key, facts[key]) for key in keys if key in facts]
         if values:
             rows.append([words, ", ".join(values)])
-    return Part("Text", [], ["", ""], rows)
+    return Part(source.data[:1].upper() + source.data[1:], [], ["", ""], rows)
 
 
 def _fact(key: str, value: Any) -> str:
@@ -209,6 +215,8 @@ def _members(source: Source) -> str:
 
 def _limits(source: Source) -> Part:
     facts, context = source.fact("corpus"), number(source.section("model").get("context"))
+    if source.data != "text":
+        return Part("Limits", [])  # what follows is about models of text
     found = []
     if "origin" in facts and source.score == NATS:
         found.append(

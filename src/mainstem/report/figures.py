@@ -61,15 +61,15 @@ def loss(source: Source) -> Figure | None:
     y = loss_scale(x, training, held + seen, [rule.y for rule in rules])
     lines = training_lines(training)
     if seen:
-        lines.append(Line("training text, without noise", seen, "seen", dots=True))
+        lines.append(Line(f"training {source.data}, without noise", seen, "seen", dots=True))
     lines += [Line("held-out", held, "held", dots=True), Line("penalty", penalty, "seen", shown=False)]
-    below = "training text" if seen else "training loss"
+    below = f"training {source.data}" if seen else "training loss"
     bands = [around_steps(source),
              Band(f"gap: held-out less {below}", between(seen or training, held), "gap")]  # fmt: skip
-    heads = ["step", "training", "training text", "held-out", "gap"]
+    heads = ["step", "training", f"training {source.data}", "held-out", "gap"]
     gaps = curves.evaluations.points("gap")
     return Figure(
-        "loss", "Training and held-out loss", _loss_caption(training, y, held, bool(seen), rules),
+        "loss", "Training and held-out loss", _loss_caption(training, y, held, source.data if seen else None, rules),
         x, Axis(f"loss ({source.score.unit})", y),
         of_points(f"Loss in {source.score.unit}", heads, _table_columns(training, seen, held, gaps)),
         right=None if factor is None else Axis("bits per byte", y, 1 / factor),
@@ -137,9 +137,9 @@ def gap(source: Source) -> Figure | None:
     y = around([*(end for _, *ends in band for end in ends), 0.0])
     columns = [dict(points), {x: low for x, low, _ in band}, {x: high for x, _, high in band}]
     return Figure(
-        "gap", "Gap", f"{title(source.score)} less the same on training text, both without noise; the band is its 95% "
-        "interval. The windows are the same at every pass, so changes are surer than the height.", step_axis(source),
-        Axis(source.score.unit, y), of_points("Gap", ["step", "gap", "from", "to"], columns),
+        "gap", "Gap", f"{title(source.score)} less the same on training {source.data}, both without noise; the band is "
+        "its 95% interval. The windows are the same at every pass, so changes are surer than the height.",
+        step_axis(source), Axis(source.score.unit, y), of_points("Gap", ["step", "gap", "from", "to"], columns),
         lines=[Line("gap", points, "held", dots=True)], bands=[Band("95% interval", band, "gap")],
         rules=[Rule("no gap", 0.0, "unigram")],
     )  # fmt: skip
@@ -249,11 +249,11 @@ def loss_scale(x: Axis, training: list[Point], passes: list[Point], rules: list[
     return around([*curves, *(rule for rule in rules if low - span <= rule <= high + _REACH * span)])
 
 
-def _loss_caption(training: list[Point], scale: Scale, held: list[Point], seen: bool, rules: list[Rule]) -> str:
+def _loss_caption(training: list[Point], scale: Scale, held: list[Point], seen: str | None, rules: list[Rule]) -> str:
     if not held:
         how = "There is no held-out pass yet."
     elif seen:
-        how = "The gap is taken between two passes without noise, over held-out and over training text."
+        how = f"The gap is taken between two passes without noise, over held-out and over training {seen}."
     else:
         how = "The gap is drawn against the training loss, which is taken with noise."
     if above := [y for _, y in training if y > scale.high]:

@@ -52,7 +52,12 @@ def headline(source: Source) -> Headline:
         )
         if (both := mixture(source)) is not None:
             found.sentences.append(both.sentence)
-        more = (_beside(source, best), *_remarks(source), overfitting(curves, gap_of(source)), _start(source))
+        more = (
+            _beside(source, best),
+            *_remarks(source),
+            overfitting(curves, gap_of(source), source.data),
+            _start(source),
+        )
         found.sentences += [sentence for sentence in more if sentence]
         found.bars = _bars(source, best)
     found.tiles = _tiles(source, best)
@@ -101,8 +106,10 @@ def yardsticks(source: Source) -> dict[str, float]:
     return {kind: min(some) for kind, some in known.items() if some}
 
 
-def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
+def overfitting(curves: Metrics, gap: Gap | None = None, data: str = "text") -> str:
     """Return whether held-out loss rose again, and what is known of the gap, which is that of the end.
+
+    `data` is what people call what it trained on.
 
     Nothing is said to be so because of a gap whose interval holds 0.
 
@@ -119,7 +126,7 @@ def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
     rise = worse * (last.value - best.value)
     shrank = gap is not None and best.gap is not None and worse * gap.value <= worse * best.gap.value
     if rise >= RISE * abs(best.value) and not shrank:
-        beside = f", and the gap to the training text is {gap} now" if gap is not None and gap.clear else ""
+        beside = f", and the gap to the training {data} is {gap} now" if gap is not None and gap.clear else ""
         return (
             f"It overfits: after step {count(best.step)} {score.title} {'rose' if score.lower else 'fell'} by "
             f"{short(rise)} {score.unit}{beside}. The weights of step {count(best.step)} are the ones kept."
@@ -129,16 +136,16 @@ def overfitting(curves: Metrics, gap: Gap | None = None) -> str:
     if gap is None:
         return risen
     if not gap.clear:
-        return f"{risen} Whether there is a gap to the training text cannot be told: {gap} {score.unit}."
+        return f"{risen} Whether there is a gap to the training {data} cannot be told: {gap} {score.unit}."
     wide = gap.low if score.lower else -gap.high
     if first.gap is not None and worse * gap.value > worse * first.gap.value and wide > 0.1 * abs(last.value):
         return (
-            f"The gap to the training text has grown to {gap} {score.unit}, but {score.title} has not {how}: it "
-            "learns the training text by heart in part, and no harm shows yet."
+            f"The gap to the training {data} has grown to {gap} {score.unit}, but {score.title} has not {how}: it "
+            f"learns the training {data} by heart in part, and no harm shows yet."
         )
     most = "lowest" if score.lower else "highest"
     more = f" {title(score)} was {most} at the last pass, so more steps may help." if best.step == last.step else ""
-    return f"It does not overfit: the gap to the training text is {gap} {score.unit}.{more}"
+    return f"It does not overfit: the gap to the training {data} is {gap} {score.unit}.{more}"
 
 
 def _start(source: Source) -> str:

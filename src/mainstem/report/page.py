@@ -65,6 +65,7 @@ def content(run: Source) -> dict[str, Any]:
     shown = run.samples[:_SAMPLES]
     return {
         "name": visible(run.name, limit=100),
+        "data": run.data,
         "headline": headline(run),
         "notes": [visible(note, limit=500) for note in run.notes],
         "stages": waterfall(run),
@@ -81,7 +82,7 @@ def content(run: Source) -> dict[str, Any]:
         "parameters": parameters,
         "samples": [(visible(item.get("prompt", ""), True, _SAMPLE), visible(item.get("text", ""), True, _SAMPLE),
                      _drawn_with(item)) for item in shown],
-        "corpus": tables.pairs("Data", run.fact("corpus"), _CORPUS),
+        "corpus": tables.pairs("Data", run.fact("corpus"), _CORPUS if run.data == "text" else {}),
         "command": _command(run.facts.get("command")),
         "resumed_by": _command(run.facts.get("resumed_by")),
         "seed": visible(run.config.get("seed", "unknown"), limit=40),

@@ -35,13 +35,14 @@ def held(source: Source) -> Figure | None:
     found, seen = curves.evaluations.points("held_out"), curves.evaluations.points("train")
     if not found:
         return None
+    trained = f"training {source.data}"
     ends = [value for _, value in found + seen] + ([] if best is None else [best.value])
-    lines = [Line("training data, without noise", seen, "seen", dots=True)] if seen else []
+    lines = [Line(f"{trained}, without noise", seen, "seen", dots=True)] if seen else []
     lines.append(Line("held-out", found, "held", dots=True))
     return Figure(
         "score", title(score), f"Passes without noise; {score.best}.", step_axis(source),
         Axis(score.unit, around(ends)),
-        of_points(title(score), ["step", "training data", "held-out"], [dict(seen), dict(found)]), lines=lines,
-        bands=[Band("gap: held-out less training data", between(seen, found), "gap")] if seen else [],
+        of_points(title(score), ["step", trained, "held-out"], [dict(seen), dict(found)]), lines=lines,
+        bands=[Band(f"gap: held-out less {trained}", between(seen, found), "gap")] if seen else [],
         marks=[Mark(f"best: {one.value:.4f} at step {count(one.step)}", one.step, one.value) for one in [best] if one],
     )  # fmt: skip

@@ -101,8 +101,9 @@ def _comparable(runs: Sequence[Source], names: Sequence[str]) -> tuple[bool, boo
     silent = [name for name, found in zip(names, hashes, strict=True) if found is None]
     many = len({found for found in hashes if found is not None})
     if many > 1:
+        apart = f"{many} different texts" if runs[0].data == "text" else f"different {runs[0].data}"
         return False, False, [
-            f"The losses are not comparable: these runs were held out on {many} different texts. Everything else is."
+            f"The losses are not comparable: these runs were held out on {apart}. Everything else is."
         ]  # fmt: skip
     said = []
     if silent:
@@ -132,7 +133,8 @@ def _best(ranked: Sequence[Group], bits: bool) -> str:
         return f"No {score.title} has been recorded yet."
     (first, own), *others = known
     mean = f", the mean of {len(own)} seeds" if len(own) > 1 else ""
-    said = f"{first.name} is {most} on held-out text: {fixed(statistics.fmean(own), '.4f')} {unit}{mean}"
+    data = ranked[0].runs[0].data
+    said = f"{first.name} is {most} on held-out {data}: {fixed(statistics.fmean(own), '.4f')} {unit}{mean}"
     if not others:
         return f"{said}."
     second, theirs = others[0]

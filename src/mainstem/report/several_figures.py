@@ -27,7 +27,7 @@ def figures(groups: Sequence[Group], bits: bool) -> list[Figure]:
     """Return every figure that the runs have numbers for; `bits` takes held-out loss per byte instead of per token."""
     score = groups[0].runs[0].score
     unit, held_title = BITS.unit if bits else score.unit, title(score)
-    over = f"A pass over the held-out text, without noise; {score.best}."
+    over = f"A pass over the held-out {groups[0].runs[0].data}, without noise; {score.best}."
     timed = f"{over} Seconds are of the whole run on its machine."
     made = [
         _curves(groups, "held-steps", f"{held_title} over steps", over, "step", unit, lambda run: held(run, bits)),
@@ -116,7 +116,7 @@ def _curves(
 def _gaps(groups: Sequence[Group], bits: bool) -> Figure | None:
     """Return the gap over steps; a configuration of one seed has the gap's own interval for its band."""
     score = groups[0].runs[0].score
-    caption = f"{title(score)} less the same on training text, both without noise."
+    caption = f"{title(score)} less the same on training {groups[0].runs[0].data}, both without noise."
     found = _curves(groups, "gap", "Gap over steps", caption, "step", BITS.unit if bits else score.unit,
                     lambda run: per_byte(run, run.metrics.evaluations.points("gap"), bits))  # fmt: skip
     if found is None:
@@ -155,8 +155,14 @@ def _table(title: str, x_title: str, drawn: Sequence[tuple[Group, str, list[Spre
     if x_title == "seconds":  # no two runs share a time, so that one row for each would be mostly empty
         rows = [[group.name, short(x), short(y)] for group, _, points in drawn for x, y, _, _ in thin(points, 60)]
         score = drawn[0][0].runs[0].score
-        return Table(title, ["", "seconds", score.title], rows, frozenset({1, 2}))
-    return of_points(title, [x_title, *(legend(group) for group, _, _ in drawn)], columns)
+        whole = sum(len(points) for _, _, points in drawn)
+        note = f"{count(len(rows))} of {count(whole)} points; {_rest('step')}." if len(rows) < whole else ""
+        return Table(title, ["", "seconds", score.title], rows, frozenset({1, 2}), note)
+    return of_points(title, [x_title, *(legend(group) for group, _, _ in drawn)], columns, _rest(x_title))
+
+
+def _rest(what: str) -> str:
+    return f"the metrics.jsonl of each run has every {what}"
 
 
 def _smooth(points: list[Point], log: bool = False) -> list[Point]:

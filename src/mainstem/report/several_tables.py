@@ -116,6 +116,6 @@ def differences(found: Sequence[Group]) -> Table | str:
         return "Nothing but the seed: the configurations are the same."
     rows = [[key, *fields] for key, fields in groups.differences(found).items()]
     if not rows:
-        return "The configurations are the same but for the seed; the texts are not."
+        return f"The configurations are the same but for the seed; their {found[0].runs[0].data} is not."
     note = "Fields of config.yaml that are not the same everywhere; seed and folder aside."
     return Table("What differs", ["", *(group.name for group in found)], rows, note=note)

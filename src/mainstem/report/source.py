@@ -49,6 +49,12 @@ class Source:
         found = self.facts.get("counted")
         return visible(found, limit=40) if isinstance(found, str) else "tokens"
 
+    @property
+    def data(self) -> str:
+        """What people call its data: text, or what its task says; data, where no task says it and no tokens count."""
+        found = self.facts.get("source")
+        return visible(found, limit=40) if isinstance(found, str) else "text" if self.counted == "tokens" else "data"
+
     def fact(self, name: str) -> dict[str, Any]:
         """Return a group of facts; empty where there is none."""
         return mapping(self.facts.get(name))

@@ -76,6 +76,7 @@ def gather(learner: Learner) -> facts.Facts:
         },
         "task": learner.task.name,
         "scores": msgspec.to_builtins(learner.task.scores),
+        "source": learner.task.source,
         "counted": learner.task.counted,
         **learner.task.facts(learner.data),
         **(learner.target_loss.facts if learner.task.reads_loss else {}),
