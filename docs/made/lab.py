@@ -14,6 +14,7 @@ from mainstem import catalogue
 from mainstem.draw import figure_page
 from mainstem.draw.words import Say, short
 from mainstem.lab import page
+from mainstem.lab.conditions import share
 from mainstem.lab.result import Results, from_json
 
 from . import chinese
@@ -178,7 +179,7 @@ def _in_chinese(known: Any) -> str:
     if still:
         parts.append("網路使用初始權重，不訓練")
     elif all(value < 1 for value in known.passes):
-        parts.append(f"只讀其中的 {'或 '.join(f'{100 * value:.2g}%' for value in known.passes)}")
+        parts.append(f"只讀其中的 {_ends([share(value) for value in known.passes])}")
     else:
         parts.append(f"讀 {_either([float(short(value)) for value in known.passes])} 遍")
     parts.append(f"{_either(known.layers)} 個寬度 {_either(known.width)} 的區塊，上下文長度 {_either(known.context)}")
@@ -189,6 +190,10 @@ def _in_chinese(known: Any) -> str:
 
 def _either(values: Any) -> str:
     shown = [f"{value:,g}" if isinstance(value, float) else f"{value:,}" for value in values]
+    return _ends(shown)
+
+
+def _ends(shown: list[str]) -> str:
     return " 或 ".join(shown) if len(shown) <= 2 else f"{shown[0]} 至 {shown[-1]}"
 
 

@@ -17,6 +17,7 @@ from made import lab
 from shown import joined
 
 from mainstem import catalogue
+from mainstem.lab.conditions import Conditions
 
 EXPERIMENTS = catalogue.names("experiment")
 NUMBER = r"\d+(?:[,.]\d+)*%?"
@@ -63,6 +64,15 @@ def test_conditions_under_each_verdict_are_those_of_its_trainings(name: str) -> 
         chinese = lab.conditions(found, contrast, "zh")
         numbers = re.findall(NUMBER, said)
         assert sorted(numbers) == sorted(re.findall(NUMBER, chinese[: chinese.index("個種子")]))
+
+
+@pytest.mark.parametrize(
+    ("passes", "said"), [((0.996,), "99.6%"), ((0.01, 0.02), "1% 或 2%"), ((0.01, 0.02, 0.4), "1% 至 40%")]
+)
+def test_parts_of_a_text_are_told_in_chinese_as_in_english(passes: tuple[float, ...], said: str) -> None:
+    known = Conditions(("a.txt",), (8192,), passes, (2,), (64,), (64,), (16,), (200,), 8)
+    assert f"只讀其中的 {said}；" in lab._in_chinese(known)
+    assert said.replace(" 或 ", " or ").replace(" 至 ", " to ") in known.said()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
