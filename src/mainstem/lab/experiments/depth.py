@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...draw.chart import Figure
+from ...wording import several
 from ..experiment import Cell, Contrast, Experiment, Numbers, against
 from ..figures import over_cells
 from ..result import Results
@@ -29,10 +30,10 @@ def trial(trial: Trial) -> Numbers:
 
 def figures(results: Results) -> Sequence[Figure]:
     """Held-out and training loss over the number of blocks."""
-    steps = results.facts.get("steps")
+    steps = several(results.facts["steps"], "step")
     return [
         over_cells(
-            results, "held-out", "Held-out loss over depth", f"After {steps} steps at the same learning rate; less is "
+            results, "held-out", "Held-out loss over depth", f"After {steps} at the same learning rate; less is "
             "better. 5.55 is a uniform guess over all tokens.",
             x="layers", value="held_out", x_title="blocks", y_title="held-out loss (nats per byte)", log_x=True,
         ),
