@@ -32,7 +32,7 @@ ARMS: dict[str, list[str]] = {
     "vanishing": ["--train.steps", "2000", "--optim.lr", "3e-3"],
     "exploding": [],
     "depth": ["--train.steps", "2000", "--optim.lr", "3e-3"],
-    "efficiency": [],
+    "efficiency": ["--train.steps", "2000"],
     "depth-used": ["--train.steps", "2000"],
     "deviation": ["--train.steps", "2000"],
     "scale": ["--train.steps", "1000"],
