@@ -16,8 +16,8 @@ from .leaves import tensors
 class Samples:
     """The samples of one pass: the first axis, or the second one where a layer of torch's own reads positions first.
 
-    So it is too where a model that is called with [B, T] has all its layers read [T, B, D]. As many positions as
-    samples are not told apart there.
+    A model that is called with [B, T] may have all its layers read [T, B, D]: samples are the second axis there too.
+    Where B equals T the two orders look alike, and the first axis is taken.
 
     Args:
         args, kwargs: what the model is called with; without a tensor in them the layers have to agree alone.
@@ -65,7 +65,7 @@ class Samples:
         return None if self.unlike else axis
 
     def _is_turned(self, x: Tensor) -> bool:
-        """Return whether `x` has the first two axes of something the model is called with, the other way round."""
+        """Return whether `x` begins with [T, B] where the model is called with a tensor that begins with [B, T]."""
         starts = {tuple(shape[:2]) for shape in self._shapes}
         first, second = x.shape[:2]
         return (second, first) in starts and (first, second) not in starts

@@ -39,7 +39,7 @@ class Tree:
             name: kept.setdefault((id(part._parameters.get("weight", part)), isinstance(part, nn.Linear)), name)
             for name, part in self.linear
         }
-        """The first linear layer that has the weight of each; GPT-2's Conv1D has it the other way round."""
+        """For each linear layer the first with the same weight; a Conv1D of GPT-2 transposes it and counts alone."""
         self.convolution = [(name, module) for name, module in modules.items() if isinstance(module, Convolution)]
         self.positions_first = [
             (name, part) for name, part in modules.items() if getattr(part, "batch_first", None) is False

@@ -1,7 +1,7 @@
 """The models that a run offers: the best in the run's folder, the last one in `last/`.
 
-Each is `config.json`, from which the model is built, and `model.safetensors`, whose metadata say of which step it is
-and what it came to.
+Each is two files. `config.json` says how to build the model. `model.safetensors` holds its weights, and its metadata
+name the step that they were taken after and the held-out loss that was measured.
 """
 
 from __future__ import annotations
